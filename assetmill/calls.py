@@ -1,0 +1,114 @@
+"""A stage with everything bound: the pure data that a plan hands to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from assetmill.fingerprint import Digest, Fingerprint, fingerprint
+from assetmill.records import AssetId, AssetKind, BlobRef
+
+InputRole = Literal["picture", "mask", "container_file"]
+"""How a stage sees an input: as input picture, as edit mask, or as a file for code interpreter."""
+
+
+@dataclass(frozen=True)
+class BoundInput:
+    """One input with its digest known. `path` names a local file whose bytes are not stored yet."""
+
+    name: str
+    role: InputRole
+    blob: BlobRef
+    asset_id: AssetId | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class BoundKnowledge:
+    """A named set of files for file search; `digest` covers every file's name and content."""
+
+    name: str
+    digest: Digest
+    files: tuple[BoundInput, ...]
+
+
+@dataclass(frozen=True)
+class ExpectedOutput:
+    """What a stage must produce. `pattern` is a glob over the names of produced files.
+
+    `name` is what the output is called in the store and in exports: a file name, or a stem with an index when
+    `count` is above one. Width and height are exact pixels when given.
+    """
+
+    kind: AssetKind
+    name: str
+    count: int = 1
+    pattern: str = "*"
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    has_alpha: bool | None = None
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """One agent run, ready to be fingerprinted, priced and sent.
+
+    `tools` are in the service's wire form, but for IDs of files and vector stores, which the engine fills in:
+    `file_search` names `knowledge` sets instead of vector stores. `variant` is the label of the `for_each`
+    axes, "" when there are none. `extra` holds further deciding fields (a style kit's digest, a replica).
+    """
+
+    pipeline: str
+    stage: str
+    variant: str
+    prompt: str
+    instructions: str
+    model: str
+    image_deployment: str | None
+    tools: tuple[Mapping[str, Any], ...]
+    inputs: tuple[BoundInput, ...] = ()
+    knowledge: tuple[BoundKnowledge, ...] = ()
+    outputs: tuple[ExpectedOutput, ...] = ()
+    text_format: Mapping[str, Any] | None = None
+    tool_choice: str | None = None
+    max_tool_calls: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def label(self) -> str:
+        """The stage's name with its variant, as people see it: `poster[locale=de]`."""
+        return f"{self.stage}[{self.variant}]" if self.variant else self.stage
+
+    def deciding(self) -> dict[str, Any]:
+        """Return everything that decides the output, and nothing else: no times, run IDs or host names.
+
+        Inputs count by content and role, not by where they came from; `partial_images` only shows progress.
+        """
+        tools = [{k: v for k, v in tool.items() if k != "partial_images"} for tool in self.tools]
+        return {
+            "format": 1,
+            "prompt": self.prompt,
+            "instructions": self.instructions,
+            "model": self.model,
+            "image_deployment": self.image_deployment,
+            "tools": tools,
+            "inputs": [[i.role, i.name, i.blob.digest] for i in self.inputs],
+            "knowledge": {k.name: k.digest for k in self.knowledge},
+            "outputs": [_known(o) for o in self.outputs],
+            "text_format": self.text_format,
+            "tool_choice": self.tool_choice,
+            "max_tool_calls": self.max_tool_calls,
+            "extra": dict(self.extra),
+        }
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The digest under which a finished stage is found."""
+        return fingerprint(self.deciding())
+
+
+def _known(output: ExpectedOutput) -> dict[str, Any]:
+    """Leave out what is not asked for, so that a new optional field changes no old fingerprint."""
+    return {key: value for key, value in vars(output).items() if value is not None}

@@ -1,0 +1,184 @@
+"""Everything that can go wrong, once.
+
+    AssetmillError
+    ├── InvalidInput             the person's input; nothing was spent              exit 2
+    │   ├── InvalidSpec          a file, a line, the nearest valid word
+    │   ├── InvalidSettings      profile, environment, credential, endpoint, bucket
+    │   └── NotFound             a run, stage, asset or pipeline that is not there
+    ├── StoreError               the object store
+    │   ├── StoreUnavailable     it still refused after its own retries
+    │   ├── KeyMissing           no such object
+    │   ├── KeyExists            a create-once key is taken
+    │   └── BlobDamaged          the bytes do not match their digest
+    ├── ServiceError             the agent service, as the gateway translates it
+    │   ├── NotSent              definitely before any spend (retryable)
+    │   │   └── Throttled        a quota said no
+    │   ├── OutcomeUnknown       it may or may not have happened
+    │   ├── Rejected             a definite refusal of this request
+    │   │   ├── PromptBlocked    moderation refused the prompt; never rerolled
+    │   │   └── AccountBlocked   the account or resource is blocked; stops everything
+    │   ├── ConversationGone     the conversation was deleted: somebody fenced us
+    │   └── HandleExpired        an ID the service has forgotten
+    └── StageError               one stage, as a run reports it                     exit 1
+        ├── StageFailed          with its reason and response
+        ├── OutputBlocked        moderation refused what was made
+        ├── OutputUnusable       paid for, kept, and not what was asked
+        ├── StageInDoubt         the service left no evidence either way
+        └── BudgetExceeded       a ceiling was reached before the spend
+
+Arguments go to `super().__init__` unchanged, or an error breaks when it is pickled between processes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AssetmillError(Exception):
+    """Base of every error of ours."""
+
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class InvalidInput(AssetmillError):
+    """Say what the person gave, where, and what would be right."""
+
+    exit_code = 2
+
+
+class InvalidSpec(InvalidInput):
+    """A pipeline file, a parameter or a data file does not say something valid."""
+
+    def __init__(self, path: str, line: int | None, message: str, hint: str = "") -> None:
+        super().__init__(path, line, message, hint)
+        self.path, self.line, self.message, self.hint = path, line, message, hint
+
+    def __str__(self) -> str:
+        where = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{where}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class InvalidSettings(InvalidInput):
+    """The profile, the environment, a credential, the endpoint or the bucket does not work."""
+
+
+class NotFound(InvalidInput):
+    """A run, stage, asset or pipeline of that name is not there."""
+
+    def __init__(self, kind: str, name: str, hint: str = "") -> None:
+        super().__init__(kind, name, hint)
+        self.kind, self.name, self.hint = kind, name, hint
+
+    def __str__(self) -> str:
+        return f"no {self.kind} {self.name!r}" + (f": {self.hint}" if self.hint else "")
+
+
+class StoreError(AssetmillError):
+    """The object store."""
+
+
+class StoreUnavailable(StoreError):
+    """The store still refused after its own retries."""
+
+    retryable = True
+
+
+class KeyMissing(StoreError):
+    """No object has that key."""
+
+
+class KeyExists(StoreError):
+    """A create-once key is taken."""
+
+
+class BlobDamaged(StoreError):
+    """The bytes under a digest do not match it; they were set aside."""
+
+
+class ServiceError(AssetmillError):
+    """The agent service, as the gateway translates it.
+
+    `code` is the vendor's error code, "" when it gave none; `status` the HTTP status, 0 when none came.
+    """
+
+    def __init__(self, message: str, code: str = "", status: int = 0) -> None:
+        super().__init__(message, code, status)
+        self.message, self.code, self.status = message, code, status
+
+    def __str__(self) -> str:
+        marks = ", ".join(mark for mark in (self.code, str(self.status or "")) if mark)
+        return f"{self.message} ({marks})" if marks else self.message
+
+
+class NotSent(ServiceError):
+    """Definitely before any spend: the request never left, or was refused before it was accepted."""
+
+    retryable = True
+
+
+class Throttled(NotSent):
+    """A quota said no; `retry_after_s` is what the service asked for, None when it did not say."""
+
+    def __init__(
+        self, message: str, code: str = "", status: int = 429, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, code, status)
+        self.args = (message, code, status, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class OutcomeUnknown(ServiceError):
+    """It may or may not have happened; only the service's own records can tell."""
+
+
+class Rejected(ServiceError):
+    """A definite refusal of this request."""
+
+
+class PromptBlocked(Rejected):
+    """Moderation refused the prompt. The same prompt is never sent again in a loop."""
+
+
+class AccountBlocked(Rejected):
+    """The account or resource is blocked, whatever the prompt says: everything stops."""
+
+
+class ConversationGone(ServiceError):
+    """The conversation was deleted: another worker fenced this attempt."""
+
+
+class HandleExpired(ServiceError):
+    """An ID that the service has forgotten; rebuild it from the stored bytes."""
+
+
+class StageError(AssetmillError):
+    """One stage, as a run reports it."""
+
+    def __init__(self, stage: str, reason: str, response_id: str | None = None) -> None:
+        super().__init__(stage, reason, response_id)
+        self.stage, self.reason, self.response_id = stage, reason, response_id
+
+    def __str__(self) -> str:
+        tail = f" (response {self.response_id})" if self.response_id else ""
+        return f"stage {self.stage!r}: {self.reason}{tail}"
+
+
+class StageFailed(StageError):
+    """The stage ended without what it had to make."""
+
+
+class OutputBlocked(StageError):
+    """Moderation refused what was made."""
+
+
+class OutputUnusable(StageError):
+    """Paid for, kept, and not what was asked."""
+
+
+class StageInDoubt(StageError):
+    """The service left no evidence whether the call happened; a person or a policy decides."""
+
+
+class BudgetExceeded(StageError):
+    """A ceiling was reached before the spend."""

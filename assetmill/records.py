@@ -1,0 +1,209 @@
+"""Everything that is stored, as frozen models: what was paid for, what came of it, from what.
+
+A record is written once and never changed. Money is in US dollars; times are Unix seconds (UTC).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NewType
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assetmill.fingerprint import Digest, Fingerprint, short_key
+
+AssetId = NewType("AssetId", str)
+RunId = NewType("RunId", str)
+
+HandleKind = Literal["file", "container_file", "image_call", "vector_store"]
+AssetKind = Literal["picture", "chart", "document", "data", "text"]
+StageStatus = Literal["done", "reused", "failed", "in_doubt", "skipped", "cancelled"]
+RunStatus = Literal["completed", "failed", "cancelled"]
+
+
+class Stored(BaseModel):
+    """Base of every stored model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BlobRef(Stored):
+    """Immutable bytes under their SHA-256."""
+
+    digest: Digest
+    size_bytes: int
+    media_type: str
+
+
+class ServiceHandle(Stored):
+    """The service's ID for an asset: a hint that may have expired, never the only copy."""
+
+    kind: HandleKind
+    id: str
+    endpoint: str
+    container_id: str | None = None
+    created_at: float
+    expires_at: float | None = None
+
+
+class ResponseRef(Stored):
+    """Which call made something: enough to find it on the service and to explain it later."""
+
+    response_id: str
+    conversation_id: str
+    endpoint: str
+    agent_name: str
+    agent_version: str
+    model: str
+    image_model: str | None = None
+
+
+class AssetRecord(Stored):
+    """Something a stage made, or a person brought in: its bytes, its meaning, its origin."""
+
+    schema_version: Literal[1] = 1
+    asset_id: AssetId
+    name: str
+    kind: AssetKind
+    blob: BlobRef
+    stage: str
+    variant: str = ""
+    role: Literal["output", "candidate", "frame", "screenshot", "import"] = "output"
+    prompt: str = ""
+    revised_prompt: str = ""
+    width: int | None = None
+    height: int | None = None
+    made_by: ResponseRef | None = None
+    derived_from: tuple[AssetId, ...] = ()
+    handles: tuple[ServiceHandle, ...] = ()
+    created_at: float
+
+
+class Usage(Stored):
+    """What the service reported. None means it did not say, which is not zero."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+    images: int = 0
+    partial_images: int = 0
+    code_sessions: int = 0
+    file_searches: int = 0
+
+
+class StageRecord(Stored):
+    """The commit: the only thing readers look for."""
+
+    schema_version: Literal[1] = 1
+    pipeline: str
+    stage: str
+    variant: str = ""
+    fingerprint: Fingerprint
+    deciding: dict[str, Any]
+    attempt: int
+    run_id: RunId
+    made_by: tuple[ResponseRef, ...]
+    outputs: tuple[AssetRecord, ...]
+    text: str = ""
+    data: dict[str, Any] | None = None
+    raw: tuple[BlobRef, ...] = ()
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+    started_at: float
+    finished_at: float
+
+
+class Intent(Stored):
+    """Written before a spend, so that a crash leaves a trace; also the lease on this attempt."""
+
+    schema_version: Literal[1] = 1
+    nonce: str
+    owner: str
+    run_id: RunId
+    stage: str
+    attempt: int
+    turn: int = 1
+    endpoint: str
+    conversation_id: str
+    request_digest: Digest
+    reserved_usd: float | None
+    created_at: float
+    lease_until: float
+
+
+class Receipt(Stored):
+    """The response ID of an attempt's turn, stored before the first poll."""
+
+    schema_version: Literal[1] = 1
+    response_id: str
+    how: Literal["reply", "adopted"]
+    created_at: float
+
+
+class Verdict(Stored):
+    """Why an attempt is over without a commit; only this licenses the next attempt."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["failed", "refused", "fenced", "given_up", "abandoned"]
+    error: str
+    reason: str
+    response_id: str | None = None
+    run_id: RunId
+    billed_usd: float | None = None
+    created_at: float
+
+
+class StageEntry(Stored):
+    """A stage's line in a run manifest; `record` is there when the stage is done or reused."""
+
+    stage: str
+    variant: str = ""
+    status: StageStatus
+    fingerprint: Fingerprint | None = None
+    record: StageRecord | None = None
+    error: str | None = None
+    spent_usd: float | None = None
+    seconds: float | None = None
+
+
+class RunStart(Stored):
+    """Written when a run begins, so that a killed run can still be named and shown."""
+
+    schema_version: Literal[1] = 1
+    run_id: RunId
+    pipeline: str
+    parameters: dict[str, Any]
+    profile: str
+    spec_digest: Digest
+    spec_path: str
+    stages: tuple[tuple[str, str], ...]
+    started_at: float
+
+
+class RunManifest(Stored):
+    """Closing record of a run: spec, stages, assets, digests. `spent_usd` is None when a cost is unknown."""
+
+    schema_version: Literal[1] = 1
+    run_id: RunId
+    pipeline: str
+    parameters: dict[str, Any]
+    profile: str
+    spec_digest: Digest
+    status: RunStatus
+    stages: tuple[StageEntry, ...]
+    spent_usd: float | None
+    started_at: float
+    finished_at: float
+    flow_run_id: str | None = None
+
+    def assets(self) -> tuple[AssetRecord, ...]:
+        """Return every asset of the run, in the order of its stages."""
+        return tuple(asset for entry in self.stages if entry.record for asset in entry.record.outputs)
+
+
+def make_asset_id(pipeline: str, fp: str, ordinal: int) -> AssetId:
+    """Return an asset ID that holds its stage's key, so that finding it needs no index."""
+    return AssetId(f"ast_{short_key(pipeline)}_{fp}_{ordinal:02d}")
+
+
+OptionalUsd = Annotated[float | None, Field(ge=0)]

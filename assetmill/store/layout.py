@@ -1,0 +1,109 @@
+"""Every key of the object store, built here and nowhere else.
+
+    v1/meta/store.json                  format and the probe's verdict
+    v1/b/<aa>/<sha256>                  blob
+    v1/i/<pipeline>/<fp>.<n>.<turn>     intent of attempt n's turn; the first one is also the lease
+    v1/c/<pipeline>/<fp>.<n>.<turn>     receipt: the response ID
+    v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
+    v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
+    v1/s/<pipeline>/<fp>                stage record: the commit
+    v1/u/<endpoint>/<what>.<n>          n-th handle at an endpoint: an uploaded file, a vector store
+    v1/r/<run>/start, /manifest         run start and sealed run manifest
+    v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
+    v1/k/<descending>                   compacted index: service ID -> asset
+    v1/m/<day>/...                      money: reservations and settlements
+
+`<pipeline>` is eight hex digits of the name's SHA-256, `<fp>` 52 characters of base32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from assetmill.fingerprint import Digest, Fingerprint, short_key
+from assetmill.records import AssetId, RunId
+
+STORE_META = "v1/meta/store.json"
+RUNS = "v1/r/"
+INDEX = "v1/k/"
+STAGES = "v1/s/"
+BLOBS = "v1/b/"
+
+
+def blob(digest: Digest) -> str:
+    """Return the key of a blob."""
+    sha = digest.removeprefix("sha256:")
+    return f"{BLOBS}{sha[:2]}/{sha}"
+
+
+def intent(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the key of an attempt's intent for one turn."""
+    return f"v1/i/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+
+
+def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the key of a turn's receipt."""
+    return f"v1/c/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+
+
+def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the key of a turn's raw terminal response."""
+    return f"v1/w/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+
+
+def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
+    """Return the key of the verdict on an attempt."""
+    return f"v1/x/{short_key(pipeline)}/{fp}.{attempt:03d}"
+
+
+def stage(pipeline: str, fp: Fingerprint) -> str:
+    """Return the key of a stage record."""
+    return f"{STAGES}{short_key(pipeline)}/{fp}"
+
+
+def stage_of(asset_id: AssetId) -> str:
+    """Return the key of the stage record that holds an asset.
+
+    Raises:
+        ValueError: the text is not an asset ID.
+    """
+    prefix, pipeline, fp, _ = asset_id.split("_")
+    if prefix != "ast" or len(pipeline) != 8 or len(fp) != 52:
+        raise ValueError(asset_id)
+    return f"{STAGES}{pipeline}/{fp}"
+
+
+def handle(endpoint: str, what: str, number: int) -> str:
+    """Return the key of the `number`-th handle of `what` (a blob or a knowledge set) at an endpoint."""
+    return f"{handles(endpoint, what)}{number:06d}"
+
+
+def handles(endpoint: str, what: str) -> str:
+    """Return the prefix of all handles of `what` at an endpoint."""
+    place = hashlib.sha256(endpoint.encode()).hexdigest()[:16]
+    return f"v1/u/{place}/{hashlib.sha256(what.encode()).hexdigest()}."
+
+
+def run_start(run_id: RunId) -> str:
+    """Return the key of a run's start record."""
+    return f"{RUNS}{run_id}/start"
+
+
+def run_manifest(run_id: RunId) -> str:
+    """Return the key of a run's manifest."""
+    return f"{RUNS}{run_id}/manifest"
+
+
+def heads(pipeline: str) -> str:
+    """Return the prefix under which a pipeline's heads lie, newest first."""
+    return f"v1/h/{short_key(pipeline)}/"
+
+
+def head(pipeline: str, time_ns: int) -> str:
+    """Return the key of a head written at `time_ns`; later heads sort first."""
+    return f"{heads(pipeline)}{descending(time_ns)}"
+
+
+def descending(time_ns: int) -> str:
+    """Return 16 hex digits that sort the later time first."""
+    return f"{2**64 - 1 - time_ns:016x}"
