@@ -1,0 +1,199 @@
+"""The protocol through which the engine reaches agents. No SDK type passes it.
+
+Errors: every method raises `ServiceError`s only. `create_response` is the one call that spends; it is sent
+once, never repeated below this line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Json = Mapping[str, Any]
+
+TERMINAL = frozenset({"completed", "failed", "cancelled", "incomplete"})
+
+
+@dataclass(frozen=True)
+class AgentDefinition:
+    """What an agent version is made of. `structured_inputs` name the `{{templates}}` inside tools."""
+
+    name: str
+    model: str
+    instructions: str
+    tools: tuple[Json, ...]
+    tool_choice: str | None = None
+    text_format: Json | None = None
+    structured_inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AgentVersion:
+    """One immutable version of an agent; records store it."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class ResponseRequest:
+    """One call to an agent, as it will be posted."""
+
+    agent: AgentVersion
+    conversation_id: str
+    input: tuple[Json, ...]
+    metadata: Mapping[str, str]
+    image_deployment: str | None = None
+    structured_inputs: Mapping[str, str] = field(default_factory=dict[str, str])
+    max_tool_calls: int | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A partial picture while a response runs; shown, not paid for by us twice."""
+
+    index: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response as the service tells it; `body` is the JSON as received."""
+
+    response_id: str
+    status: str
+    body: Json
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """A file on the service."""
+
+    file_id: str
+    created_at: float
+    expires_at: float | None
+
+
+@dataclass(frozen=True)
+class ContainerFileEntry:
+    """A file inside a code interpreter container."""
+
+    file_id: str
+    container_id: str
+    path: str
+    size_bytes: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `assetmill doctor`."""
+
+    check: str
+    state: Literal["ok", "warning", "problem"]
+    message: str
+    advice: str = ""
+
+
+OnFrame = Callable[[Frame], None]
+
+
+class Gateway(Protocol):
+    """An agent service. Methods may be called from several threads at once."""
+
+    endpoint: str
+
+    def ensure_agent(self, definition: AgentDefinition) -> AgentVersion:
+        """Return a version with exactly this definition, making one only when none fits."""
+        ...
+
+    def create_conversation(self, metadata: Mapping[str, str]) -> str:
+        """Create an empty conversation and return its ID. Free."""
+        ...
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation, so that no later call can use it. Gone already is fine."""
+        ...
+
+    def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
+        """Return the conversation's responses in any status, oldest first; bodies may be partial."""
+        ...
+
+    def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
+        """Spend: post the request exactly once, in the background, and return its first state.
+
+        `on_created` hears the response ID as soon as it is known, before anything else is read.
+
+        Raises:
+            NotSent, Throttled: before any spend.
+            Rejected, PromptBlocked, AccountBlocked: a definite refusal.
+            ConversationGone: the conversation was deleted.
+            OutcomeUnknown: anything else at all.
+        """
+        ...
+
+    def get_response(self, response_id: str) -> Response:
+        """Return a response as it is now.
+
+        Raises:
+            HandleExpired: the service no longer knows it.
+        """
+        ...
+
+    def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        """Wait until the response is final, streaming partial pictures where the endpoint can.
+
+        Raises:
+            OutcomeUnknown: it was not final at the deadline; it still runs and may be adopted later.
+        """
+        ...
+
+    def upload_file(self, name: str, data: bytes, media_type: str) -> UploadedFile:
+        """Upload bytes for use as input picture, container file or vector store file."""
+        ...
+
+    def has_file(self, file_id: str) -> bool:
+        """Return whether the service still knows a file."""
+        ...
+
+    def create_vector_store(self, name: str, file_ids: Sequence[str]) -> str:
+        """Create a vector store of uploaded files and wait until it can be searched."""
+        ...
+
+    def has_vector_store(self, vector_store_id: str) -> bool:
+        """Return whether a vector store is there and can be searched."""
+        ...
+
+    def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
+        """Return the files of a container.
+
+        Raises:
+            HandleExpired: the container is gone.
+        """
+        ...
+
+    def read_container_file(self, container_id: str, file_id: str) -> bytes:
+        """Return a container file's bytes; errors as in `list_container_files`."""
+        ...
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete an uploaded file; gone already is fine."""
+        ...
+
+    def delete_vector_store(self, vector_store_id: str) -> None:
+        """Delete a vector store; gone already is fine."""
+        ...
+
+    def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
+        """Check credential, endpoint and model deployments without any spend."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...

@@ -1,0 +1,152 @@
+"""The one module that reads the environment and knows where `configs/` is.
+
+A profile is a TOML file under `configs/profiles/`; a few environment variables override it. Read with
+tomllib and pydantic alone: pydantic-settings would cost half of what `assetmill plan` may take to start
+(docs/decisions/0002-settings.md).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assetmill.errors import InvalidSettings
+
+EMULATOR = "emulator"
+"""As an endpoint: the embedded emulator, started by the run that needs it."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Foundry(_Section):
+    """Where agents run. `ca` is a PEM file for an endpoint with a private certificate authority."""
+
+    endpoint: str = EMULATOR
+    credential: Literal["emulator", "default"] = "emulator"
+    ca: str | None = None
+    model: str = "gpt-4.1-mini"
+    image_model: str = "gpt-image-1.5"
+    image_deployment: str | None = None
+    streaming: bool = True
+    policy: Literal["hold", "fence"] = "hold"
+    poll_s: float = Field(default=2.0, gt=0)
+    stage_deadline_s: float = Field(default=1800.0, gt=0)
+    lease_s: float = Field(default=120.0, gt=0)
+    settle_s: float = Field(default=60.0, ge=0)
+    max_attempts: int = Field(default=3, ge=1)
+
+
+class Store(_Section):
+    """Where everything is kept: `file:PATH`, `s3://bucket/prefix`, `azure://container/prefix`, `memory:`."""
+
+    url: str = ""
+    endpoint_url: str | None = None
+    region: str | None = None
+
+
+class Run(_Section):
+    """How a run goes about its work."""
+
+    concurrency: int = Field(default=8, ge=1, le=256)
+
+
+class Settings(_Section):
+    """A profile with the environment applied. Paths are absolute."""
+
+    profile: str
+    home: Path
+    configs: Path
+    foundry: Foundry = Foundry()
+    store: Store = Store()
+    run: Run = Run()
+
+    @property
+    def store_url(self) -> str:
+        """The store to open; a directory under the home when the profile names none."""
+        return self.store.url or f"file:{self.home / 'store'}"
+
+    @property
+    def emulator_home(self) -> Path:
+        """Where the embedded emulator keeps its state."""
+        return self.home / "emulator"
+
+    @property
+    def uses_emulator(self) -> bool:
+        """Whether runs of this profile need the embedded emulator."""
+        return self.foundry.endpoint == EMULATOR
+
+
+# Vendors' own variables are respected, so that what works with their samples works here.
+_OVERRIDES: Mapping[str, tuple[str, str]] = {
+    "ASSETMILL_ENDPOINT": ("foundry", "endpoint"),
+    "ASSETMILL_CA": ("foundry", "ca"),
+    "ASSETMILL_MODEL": ("foundry", "model"),
+    "ASSETMILL_IMAGE_MODEL": ("foundry", "image_model"),
+    "ASSETMILL_IMAGE_DEPLOYMENT": ("foundry", "image_deployment"),
+    "ASSETMILL_STORE_URL": ("store", "url"),
+    "ASSETMILL_STORE_ENDPOINT_URL": ("store", "endpoint_url"),
+    "ASSETMILL_STORE_REGION": ("store", "region"),
+    "ASSETMILL_CONCURRENCY": ("run", "concurrency"),
+}
+
+
+def load_settings(profile: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read a profile and apply the environment.
+
+    Without a name, `ASSETMILL_PROFILE` decides, and `local` when that is unset.
+
+    Raises:
+        InvalidSettings: no such profile, not TOML, an unknown key, a value of the wrong type.
+    """
+    env = os.environ if environ is None else environ
+    name = profile or env.get("ASSETMILL_PROFILE") or "local"
+    configs = find_configs(env)
+    sections = _read_profile(configs, name)
+    for variable, (section, key) in _OVERRIDES.items():
+        if value := env.get(variable):
+            sections.setdefault(section, {})[key] = value
+    foundry = sections.setdefault("foundry", {})
+    if foundry.get("endpoint", EMULATOR) == "":
+        foundry["endpoint"] = env.get("AZURE_AI_PROJECT_ENDPOINT") or env.get("FOUNDRY_PROJECT_ENDPOINT", "")
+    if foundry.get("endpoint", EMULATOR) != EMULATOR and "ASSETMILL_ENDPOINT" in env:
+        foundry["credential"] = "default"
+    home = Path(env.get("ASSETMILL_HOME") or ".assetmill").resolve()
+    try:
+        return Settings.model_validate({"profile": name, "home": home, "configs": configs, **sections})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidSettings(f"profile {name!r}: {where}: {first['msg']}") from error
+
+
+def find_configs(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder with pipelines, profiles and dated data.
+
+    `ASSETMILL_CONFIGS`, else `configs/` in the working directory, else what came with the installation.
+    """
+    env = os.environ if environ is None else environ
+    here = Path(__file__).resolve().parent
+    named = env.get("ASSETMILL_CONFIGS")
+    candidates = [Path(named)] if named else [Path("configs"), here / "configs", here.parent / "configs"]
+    for candidate in candidates:
+        if (candidate / "profiles").is_dir():
+            return candidate.resolve()
+    raise InvalidSettings(f"no configs folder with profiles/ at {', '.join(map(str, candidates))}")
+
+
+def _read_profile(configs: Path, name: str) -> dict[str, Any]:
+    path = configs / "profiles" / f"{name}.toml"
+    if not name.replace("-", "").replace("_", "").isalnum() or not path.is_file():
+        known = ", ".join(sorted(p.stem for p in (configs / "profiles").glob("*.toml")))
+        raise InvalidSettings(f"no profile {name!r}; there are: {known}")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path}: {error}") from error
