@@ -1,0 +1,75 @@
+"""What a running stage tells whoever watches: log records with fields, and nothing to import but logging.
+
+The engine emits, the CLI listens; neither knows the other. A record's message reads well on its own, so a
+plain log file tells the same story as the terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+LOGGER_NAME = "assetmill.stage"
+
+StageEventKind = Literal["started", "waiting", "created", "frame", "finished", "reused", "failed", "skipped"]
+"""`created`: the response ID is stored. `waiting`: for a quota, a lease or doubt, as `message` says."""
+
+_FIELD = "stage_event"
+_log = logging.getLogger(LOGGER_NAME)
+
+
+@dataclass(frozen=True)
+class StageEvent:
+    """One step in the life of a stage. `cost_usd` is None while unknown; `message` is one short line.
+
+    Never holds prompts, bytes, tokens or signed URLs: it goes to logs.
+    """
+
+    event: StageEventKind
+    label: str
+    run_id: str
+    seconds: float | None = None
+    cost_usd: float | None = None
+    response_id: str | None = None
+    message: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.label}: {self.event}"]
+        if self.seconds is not None:
+            parts.append(f"{self.seconds:.1f} s")
+        if self.cost_usd is not None:
+            parts.append(f"${self.cost_usd:.4f}")
+        if self.response_id:
+            parts.append(self.response_id)
+        if self.message:
+            parts.append(self.message)
+        return ", ".join(parts)
+
+
+OnEvent = Callable[[StageEvent], None]
+
+
+def emit(event: StageEvent) -> None:
+    """Log an event at INFO (frames at DEBUG), with the event itself and its main fields on the record."""
+    level = logging.DEBUG if event.event == "frame" else logging.INFO
+    fields = {_FIELD: event, "event": event.event, "label": event.label, "run_id": event.run_id}
+    _log.log(level, "%s", event, extra=fields)
+
+
+class EventHandler(logging.Handler):
+    """Pass every stage event that is logged to a function; other records go by unseen.
+
+    The function is called in the thread of the stage, so it must be safe there and quick.
+    """
+
+    def __init__(self, on_event: OnEvent) -> None:
+        super().__init__(logging.DEBUG)
+        self._on_event = on_event
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand the record's event on."""
+        event = getattr(record, _FIELD, None)
+        if isinstance(event, StageEvent):
+            self._on_event(event)
