@@ -5,9 +5,9 @@ A record is written once and never changed. Money is in US dollars; times are Un
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NewType
+from typing import Any, Literal, NewType
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from assetmill.fingerprint import Digest, Fingerprint, short_key
 
@@ -106,7 +106,7 @@ class StageRecord(Stored):
     outputs: tuple[AssetRecord, ...]
     text: str = ""
     data: dict[str, Any] | None = None
-    raw: tuple[BlobRef, ...] = ()
+    turns: int = 1
     usage: Usage = Usage()
     cost_usd: float | None = None
     started_at: float
@@ -149,8 +149,17 @@ class Verdict(Stored):
     reason: str
     response_id: str | None = None
     run_id: RunId
-    billed_usd: float | None = None
+    kept: tuple[AssetRecord, ...] = ()
+    cost_usd: float | None = None
     created_at: float
+
+
+class Upload(Stored):
+    """An asset's or knowledge set's handle at one endpoint, as it was made."""
+
+    schema_version: Literal[1] = 1
+    nonce: str
+    handle: ServiceHandle
 
 
 class StageEntry(Stored):
@@ -204,6 +213,3 @@ class RunManifest(Stored):
 def make_asset_id(pipeline: str, fp: str, ordinal: int) -> AssetId:
     """Return an asset ID that holds its stage's key, so that finding it needs no index."""
     return AssetId(f"ast_{short_key(pipeline)}_{fp}_{ordinal:02d}")
-
-
-OptionalUsd = Annotated[float | None, Field(ge=0)]

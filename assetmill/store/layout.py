@@ -41,6 +41,11 @@ def intent(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     return f"v1/i/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
 
 
+def intents(pipeline: str, fp: Fingerprint) -> str:
+    """Return the prefix of all intents for a stage."""
+    return f"v1/i/{short_key(pipeline)}/{fp}."
+
+
 def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's receipt."""
     return f"v1/c/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"

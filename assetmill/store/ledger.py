@@ -1,0 +1,204 @@
+"""All records by name: the only memory of what was paid for and made.
+
+Every record is created once. A writer's nonce inside it tells one's own write from another's, because a
+lost reply makes the two look alike.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError
+from assetmill.fingerprint import Fingerprint
+from assetmill.records import (
+    Intent,
+    Receipt,
+    RunId,
+    RunManifest,
+    RunStart,
+    StageRecord,
+    Stored,
+    Upload,
+    Verdict,
+)
+from assetmill.store import layout
+from assetmill.store.backend import Backend
+
+R = TypeVar("R", bound=Stored)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One call of an attempt: intended, and perhaps known to the service."""
+
+    intent: Intent
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The newest attempt at a stage. Without a verdict it may still run."""
+
+    number: int
+    turns: tuple[Turn, ...]
+    verdict: Verdict | None
+
+
+class Ledger:
+    """Records in an object store. Safe for threads; holds no state but its backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def read_stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
+        """Return a stage's commit, None when the stage is not finished."""
+        return self._read(layout.stage(pipeline, fp), StageRecord)
+
+    def commit(self, record: StageRecord) -> StageRecord:
+        """Store a stage's commit and return the one that counts: the first."""
+        return self._create(layout.stage(record.pipeline, record.fingerprint), record)
+
+    def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
+        """Return the newest attempt at a stage, None when nothing was ever intended."""
+        prefix = layout.intents(pipeline, fp)
+        numbers = [_numbers(entry.key) for entry in self._backend.list(prefix)]
+        if not numbers:
+            return None
+        newest = max(attempt for attempt, _ in numbers)
+        turns = [self._turn(pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
+        return Attempt(newest, tuple(turns), self._read(layout.verdict(pipeline, fp, newest), Verdict))
+
+    def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
+        """Store an intent; False when another worker's is there already."""
+        stored = self._create(layout.intent(pipeline, fp, intent.attempt, intent.turn), intent)
+        return stored.nonce == intent.nonce
+
+    def write_receipt(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, receipt: Receipt
+    ) -> Receipt:
+        """Store a turn's response ID; the first one counts and is returned."""
+        return self._create(layout.receipt(pipeline, fp, attempt, turn), receipt)
+
+    def write_verdict(self, pipeline: str, fp: Fingerprint, attempt: int, verdict: Verdict) -> Verdict:
+        """Store why an attempt is over; the first verdict counts and is returned."""
+        return self._create(layout.verdict(pipeline, fp, attempt), verdict)
+
+    def write_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, body: bytes) -> None:
+        """Store the terminal response as received; repeating is free."""
+        key = layout.raw(pipeline, fp, attempt, turn)
+        try:
+            self._backend.create(key, gzip.compress(body, mtime=0), media_type="application/gzip")
+        except KeyExists:
+            return
+
+    def read_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> bytes:
+        """Return a stored terminal response."""
+        return gzip.decompress(self._backend.get(layout.raw(pipeline, fp, attempt, turn)))
+
+    def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
+        """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
+        keys = [entry.key for entry in self._backend.list(layout.handles(endpoint, what))]
+        if not keys:
+            return 0, None
+        newest = max(keys)
+        return int(newest.rpartition(".")[2]), self._read(newest, Upload)
+
+    def write_upload(self, endpoint: str, what: str, number: int, upload: Upload) -> Upload:
+        """Store the `number`-th handle; the first writer's counts and is returned."""
+        return self._create(layout.handle(endpoint, what, number), upload)
+
+    def write_start(self, start: RunStart) -> None:
+        """Store that a run began."""
+        self._create(layout.run_start(start.run_id), start)
+
+    def write_manifest(self, manifest: RunManifest) -> None:
+        """Seal a run and make it its pipeline's newest. Blobs and records come before."""
+        self._create(layout.run_manifest(manifest.run_id), manifest, compressed=True)
+        head = manifest.run_id.encode()
+        for offset in itertools.count():
+            key = layout.head(manifest.pipeline, time.time_ns() + offset)
+            try:
+                return self._backend.create(key, head, media_type="text/plain")
+            except KeyExists:
+                if self._backend.get(key) == head:
+                    return None
+
+    def latest_manifest(self, pipeline: str) -> RunManifest | None:
+        """Return the newest sealed run of a pipeline: two requests, however many stages it has."""
+        head = next(self._backend.list(layout.heads(pipeline), limit=1), None)
+        if head is None:
+            return None
+        return self.read_manifest(RunId(self._backend.get(head.key).decode()))
+
+    def read_manifest(self, run_id: RunId) -> RunManifest | None:
+        """Return a run's manifest, None while the run is not sealed."""
+        return self._read(layout.run_manifest(run_id), RunManifest)
+
+    def read_start(self, run_id: RunId) -> RunStart | None:
+        """Return how a run began, None when no such run is known."""
+        return self._read(layout.run_start(run_id), RunStart)
+
+    def runs(self) -> list[RunId]:
+        """Return the IDs of all runs; they sort by the time of their start."""
+        keys = (entry.key for entry in self._backend.list(layout.RUNS))
+        return sorted({RunId(key.split("/")[2]) for key in keys if key.endswith("/start")})
+
+    def stages(self) -> Iterator[StageRecord]:
+        """Yield every finished stage of the store, in no useful order."""
+        for entry in self._backend.list(layout.STAGES):
+            if record := self._read(entry.key, StageRecord):
+                yield record
+
+    def find_run(self, text: str) -> RunId:
+        """Return the run whose ID is or starts with `text`; `latest` is the newest one.
+
+        Raises:
+            NotFound: none or several.
+        """
+        runs = self.runs()
+        found = runs[-1:] if text == "latest" else [run for run in runs if run.startswith(text)]
+        if text in found:
+            return RunId(text)
+        if len(found) != 1:
+            raise NotFound("run", text, f"{len(found)} runs match" if found else "see `assetmill show`")
+        return found[0]
+
+    def _turn(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Turn:
+        intent = self._read(layout.intent(pipeline, fp, attempt, turn), Intent)
+        if intent is None:
+            raise StoreError(f"intent {attempt}.{turn} of {fp} was listed and cannot be read")
+        return Turn(intent, self._read(layout.receipt(pipeline, fp, attempt, turn), Receipt))
+
+    def _read(self, key: str, model: type[R]) -> R | None:
+        try:
+            data = self._backend.get(key)
+        except KeyMissing:
+            return None
+        try:
+            return model.model_validate_json(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+        except (ValidationError, OSError, EOFError) as error:
+            raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
+
+    def _create(self, key: str, record: R, *, compressed: bool = False) -> R:
+        data = record.model_dump_json(exclude_defaults=False).encode()
+        try:
+            self._backend.create(key, gzip.compress(data, mtime=0) if compressed else data)
+        except KeyExists:
+            stored = self._read(key, type(record))
+            if stored is None:
+                raise StoreError(f"{key} exists in {self._backend.name} and cannot be read") from None
+            return stored
+        return record
+
+
+def _numbers(key: str) -> tuple[int, int]:
+    """Return attempt and turn of an intent's key."""
+    _, attempt, turn = key.rsplit(".", 2)
+    return int(attempt), int(turn)
