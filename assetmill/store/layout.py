@@ -12,6 +12,8 @@
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
     v1/m/<day>/...                      money: reservations and settlements
+    v1/q/<sha256>.<nonce>               quarantine: bytes that did not match their digest
+    v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
 `<pipeline>` is eight hex digits of the name's SHA-256, `<fp>` 52 characters of base32.
 """
@@ -28,12 +30,23 @@ RUNS = "v1/r/"
 INDEX = "v1/k/"
 STAGES = "v1/s/"
 BLOBS = "v1/b/"
+PROBES = "v1/meta/probe/"
 
 
 def blob(digest: Digest) -> str:
     """Return the key of a blob."""
     sha = digest.removeprefix("sha256:")
     return f"{BLOBS}{sha[:2]}/{sha}"
+
+
+def quarantine(digest: Digest, nonce: str) -> str:
+    """Return the key under which damaged bytes are set aside."""
+    return f"v1/q/{digest.removeprefix('sha256:')}.{nonce}"
+
+
+def probe(nonce: str) -> str:
+    """Return the key of one race of the probe at first use."""
+    return f"{PROBES}{nonce}"
 
 
 def intent(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:

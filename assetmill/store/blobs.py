@@ -1,0 +1,83 @@
+"""Immutable bytes under their SHA-256, whatever store holds them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing
+from assetmill.fingerprint import digest
+from assetmill.records import BlobRef
+from assetmill.store import layout
+from assetmill.store.backend import Backend
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class Blobs:
+    """The content-addressed part of a store. Safe to share between threads if its backend is."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def put(self, data: bytes, media_type: str) -> BlobRef:
+        """Store `data` under its SHA-256 and say where it is.
+
+        Repeating a call is harmless, and heals a damaged blob. Nothing is visible if it raises.
+
+        Raises:
+            StoreUnavailable: the backend still refused after its own retries.
+        """
+        name = digest(data)
+        self._backend.put(layout.blob(name), data, media_type=media_type)
+        return BlobRef(digest=name, size_bytes=len(data), media_type=media_type)
+
+    def get(self, ref: BlobRef) -> bytes:
+        """Return the blob's bytes, checked against its digest and size.
+
+        Raises:
+            KeyMissing: it is not there.
+            BlobDamaged: what was there did not match, was set aside, and counts as absent.
+            StoreUnavailable: the backend still refused after its own retries.
+        """
+        key = self.key(ref)
+        data = self._backend.get(key)
+        if not _is(ref, data):
+            # Once more, because a single bad transfer must not cost a blob that was paid for.
+            data = self._backend.get(key)
+        if _is(ref, data):
+            return data
+        if digest(data) == ref.digest:
+            # The blob is whole and the reference lies about its size: others may rely on these bytes.
+            raise BlobDamaged(f"{key!r} has {len(data)} bytes, not {ref.size_bytes} as its record says")
+        self._backend.put(layout.quarantine(ref.digest, uuid.uuid4().hex), data)
+        self._backend.delete(key)
+        raise BlobDamaged(
+            f"{key!r} in {self._backend.name} held {len(data)} bytes of another digest; set aside"
+        )
+
+    def has(self, ref: BlobRef) -> bool:
+        """Say whether a blob of that digest and size is there, without reading it."""
+        found = self._backend.head(self.key(ref))
+        return found is not None and found.size_bytes == ref.size_bytes
+
+    def key(self, ref: BlobRef) -> str:
+        """Return the blob's key.
+
+        Raises:
+            InvalidInput: the digest is not a SHA-256 as we write it.
+        """
+        if not _DIGEST.fullmatch(ref.digest):
+            raise InvalidInput(f"{ref.digest[:100]!r} is not a digest: sha256: and 64 hex digits")
+        return layout.blob(ref.digest)
+
+    def find(self, ref: BlobRef) -> bytes | None:
+        """Return the blob's bytes, None when it is missing or damaged."""
+        try:
+            return self.get(ref)
+        except (KeyMissing, BlobDamaged):
+            return None
+
+
+def _is(ref: BlobRef, data: bytes) -> bool:
+    return len(data) == ref.size_bytes and digest(data) == ref.digest
