@@ -47,6 +47,7 @@ class ResponseRequest:
     image_deployment: str | None = None
     structured_inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     max_tool_calls: int | None = None
+    is_streamed: bool = False
 
 
 @dataclass(frozen=True)

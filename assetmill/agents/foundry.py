@@ -1,0 +1,324 @@
+"""The gateway on the vendor's SDKs: the only module that talks to a Foundry project.
+
+The client that creates responses never retries and never follows a redirect: the SDK's default sends one
+lost POST three times, with no idempotency header (measured on openai 3.54). Reads are retried by the SDK.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import openai
+from azure.ai.projects import AIProjectClient
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ResourceNotFoundError
+from openai.types.responses import ResponseStreamEvent
+
+from assetmill.agents.foundry_errors import translate
+from assetmill.agents.gateway import (
+    AgentDefinition,
+    AgentVersion,
+    ContainerFileEntry,
+    Finding,
+    Frame,
+    OnFrame,
+    Response,
+    ResponseRequest,
+    UploadedFile,
+)
+from assetmill.errors import AssetmillError, OutcomeUnknown, Rejected, ServiceError
+from assetmill.fingerprint import canonical, digest
+
+_DIGEST = "assetmill_digest"
+_READ_RETRIES = 4
+_CREATE_TIMEOUT_S = 60.0
+_SLOWEST_POLL_S = 10.0
+_VECTOR_STORE_DEADLINE_S = 300.0
+
+Wait = Callable[[float], None]
+
+
+class RawReply(Protocol):
+    """What the SDK returns for a raw response: the body as the service sent it."""
+
+    @property
+    def text(self) -> str:
+        """The body."""
+        ...
+
+
+class FoundryGateway:
+    """A Foundry project. `wait` sleeps and raises when the run is being stopped.
+
+    Both SDK clients are documented as safe for threads. `ca` is a PEM file for a private authority.
+    """
+
+    def __init__(
+        self, endpoint: str, credential: TokenCredential, *, wait: Wait, poll_s: float, ca: str | None = None
+    ) -> None:
+        self.endpoint = endpoint
+        self._wait, self._poll_s = wait, poll_s
+        self._project = AIProjectClient(endpoint, credential, connection_verify=ca or True)
+        verify = ssl.create_default_context(cafile=ca) if ca else True
+        http = openai.DefaultHttpxClient(verify=verify, follow_redirects=False)
+        self._spending = self._project.get_openai_client(
+            max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
+        )
+        self._reading = self._spending.with_options(max_retries=_READ_RETRIES)
+        self._streams: dict[str, Iterator[ResponseStreamEvent]] = {}
+        self._agents: dict[str, AgentVersion] = {}
+        self._agent_lock = threading.Lock()
+
+    def ensure_agent(self, definition: AgentDefinition) -> AgentVersion:
+        """Return the version with this definition; see `Gateway`."""
+        body = _wire_definition(definition)
+        mark = digest(canonical([definition.name, body]))
+        # One lock for all: making versions is rare, and two threads must not make the same one.
+        with self._agent_lock:
+            if mark not in self._agents:
+                self._agents[mark] = self._find_or_create_agent(definition.name, body, mark)
+            return self._agents[mark]
+
+    def _find_or_create_agent(self, name: str, body: dict[str, Any], mark: str) -> AgentVersion:
+        with _translated():
+            try:
+                newest = itertools.islice(self._project.agents.list_versions(name, limit=20), 20)
+                for version in newest:
+                    if (version.metadata or {}).get(_DIGEST) == mark:
+                        return AgentVersion(name, str(version.version))
+            except ResourceNotFoundError:
+                pass  # the first version makes the agent
+            made = self._project.agents.create_version(
+                name, {"definition": body, "metadata": {_DIGEST: mark}, "description": "made by assetmill"}
+            )
+            return AgentVersion(name, str(made.version))
+
+    def create_conversation(self, metadata: Mapping[str, str]) -> str:
+        """Create an empty conversation; see `Gateway`."""
+        with _translated():
+            return self._reading.conversations.create(metadata=dict(metadata)).id
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation; see `Gateway`."""
+        with _translated():
+            try:
+                self._reading.conversations.delete(conversation_id)
+            except openai.NotFoundError:
+                return
+
+    def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
+        """List a conversation's responses; the SDK has no method for this documented call."""
+        found: list[Response] = []
+        params: dict[str, object] = {"conversation_id": conversation_id, "limit": 100, "order": "asc"}
+        with _translated():
+            while True:
+                page = cast(
+                    dict[str, Any],
+                    self._reading.get("/responses", cast_to=object, options={"params": params}),
+                )
+                found += [_response(body) for body in page["data"]]
+                if not page.get("has_more") or not page["data"]:
+                    return tuple(found)
+                params["after"] = page["data"][-1]["id"]
+
+    def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
+        """Post once; see `Gateway`. This is the only call of the project that spends."""
+        headers = {"x-ms-oai-image-generation-deployment": request.image_deployment or ""}
+        arguments: dict[str, Any] = {
+            "input": list(request.input),
+            "conversation": request.conversation_id,
+            "metadata": dict(request.metadata),
+            "background": True,
+            "store": True,
+            "max_tool_calls": openai.omit if request.max_tool_calls is None else request.max_tool_calls,
+            "extra_body": _extra_body(request),
+            "extra_headers": headers if request.image_deployment else None,
+        }
+        try:
+            if request.is_streamed:
+                return self._open_stream(arguments, on_created)
+            reply = cast(RawReply, self._spending.responses.with_raw_response.create(**arguments))
+            response = _response(json.loads(reply.text))
+            on_created(response.response_id)
+            return response
+        except Exception as error:
+            # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
+            raise translate(error, spending=True) from error
+
+    def _open_stream(self, arguments: dict[str, Any], on_created: Callable[[str], None]) -> Response:
+        events = iter(self._spending.responses.create(stream=True, **arguments))
+        first = next(events, None)
+        if first is None or first.type != "response.created":
+            raise OutcomeUnknown("the stream did not begin with response.created")
+        on_created(first.response.id)
+        self._streams[first.response.id] = events
+        return Response(first.response.id, first.response.status or "queued", {})
+
+    def get_response(self, response_id: str) -> Response:
+        """Return a response as it is now; see `Gateway`."""
+        with _translated():
+            return _response(json.loads(self._reading.responses.with_raw_response.retrieve(response_id).text))
+
+    def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        """Wait for the final state; see `Gateway`."""
+        until = time.monotonic() + deadline_s
+        if stream := self._streams.pop(response_id, None):
+            self._watch(stream, on_frame)
+        pause = self._poll_s
+        while True:
+            response = self.get_response(response_id)
+            if response.is_final:
+                return response
+            if time.monotonic() > until:
+                raise OutcomeUnknown(f"{response_id} is still {response.status} after {deadline_s:.0f} s")
+            self._wait(pause)
+            pause = min(pause * 1.3, _SLOWEST_POLL_S)
+
+    def _watch(self, stream: Iterator[ResponseStreamEvent], on_frame: OnFrame | None) -> None:
+        """Read a stream for its partial pictures. Its end proves nothing: the caller asks for the state."""
+        try:
+            for event in stream:
+                if on_frame and event.type == "response.image_generation_call.partial_image":
+                    on_frame(Frame(event.partial_image_index, event.partial_image_b64.encode()))
+        except (openai.APIError, json.JSONDecodeError):
+            return  # a stream that was cut is only a view lost; polling goes on
+
+    def upload_file(self, name: str, data: bytes, media_type: str) -> UploadedFile:
+        """Upload bytes; see `Gateway`."""
+        with _translated():
+            made = self._reading.files.create(file=(name, data, media_type), purpose="assistants")
+        return UploadedFile(made.id, float(made.created_at), made.expires_at)
+
+    def has_file(self, file_id: str) -> bool:
+        """Return whether a file is known; see `Gateway`."""
+        return self._is_there(lambda: self._reading.files.retrieve(file_id))
+
+    def create_vector_store(self, name: str, file_ids: Sequence[str]) -> str:
+        """Create a searchable vector store; see `Gateway`."""
+        until = time.monotonic() + _VECTOR_STORE_DEADLINE_S
+        with _translated():
+            made = self._reading.vector_stores.create(name=name, file_ids=list(file_ids))
+            while made.status == "in_progress" or made.file_counts.in_progress:
+                if time.monotonic() > until:
+                    raise Rejected(f"vector store {made.id} was not ready in time", "vector_store_timeout")
+                self._wait(self._poll_s)
+                made = self._reading.vector_stores.retrieve(made.id)
+        if made.file_counts.failed:
+            raise Rejected(f"{made.file_counts.failed} files of vector store {made.id} cannot be searched")
+        return made.id
+
+    def has_vector_store(self, vector_store_id: str) -> bool:
+        """Return whether a vector store can be searched; see `Gateway`."""
+        return self._is_there(
+            lambda: self._reading.vector_stores.retrieve(vector_store_id).status == "completed"
+        )
+
+    def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
+        """List a container's files; see `Gateway`."""
+        with _translated():
+            return tuple(
+                ContainerFileEntry(entry.id, container_id, entry.path, entry.bytes, entry.source)
+                for entry in self._reading.containers.files.list(container_id, limit=100)
+            )
+
+    def read_container_file(self, container_id: str, file_id: str) -> bytes:
+        """Return a container file's bytes; see `Gateway`."""
+        with _translated():
+            return self._reading.containers.files.content.retrieve(file_id, container_id=container_id).read()
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file; see `Gateway`."""
+        self._is_there(lambda: self._reading.files.delete(file_id))
+
+    def delete_vector_store(self, vector_store_id: str) -> None:
+        """Delete a vector store; see `Gateway`."""
+        self._is_there(lambda: self._reading.vector_stores.delete(vector_store_id))
+
+    def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
+        """List the model deployments: that needs the credential, the endpoint and the project."""
+        try:
+            with _translated():
+                names = {deployment.name for deployment in self._project.deployments.list()}
+        except ServiceError as error:
+            return (Finding("endpoint", "problem", f"{self.endpoint}: {error}", _advice(error)),)
+        findings = [Finding("endpoint", "ok", f"{self.endpoint} answers")]
+        for model in models:
+            if model in names:
+                findings.append(Finding("model deployment", "ok", f"{model} is deployed"))
+            else:
+                known = ", ".join(sorted(names)) or "none"
+                advice = f"deploy it, or name one of these in the profile: {known}"
+                findings.append(Finding("model deployment", "problem", f"{model} is not deployed", advice))
+        return tuple(findings)
+
+    def close(self) -> None:
+        """Release connections; a call under way fails."""
+        self._spending.close()
+        self._project.close()
+
+    def _is_there(self, ask: Callable[[], object]) -> bool:
+        with _translated():
+            try:
+                return ask() is not False
+            except openai.NotFoundError:
+                return False
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """Translate the errors of calls that spend nothing."""
+    try:
+        yield
+    except AssetmillError:
+        raise
+    except Exception as error:
+        # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
+        raise translate(error, spending=False) from error
+
+
+def _response(body: dict[str, Any]) -> Response:
+    return Response(str(body["id"]), str(body["status"]), body)
+
+
+def _extra_body(request: ResponseRequest) -> dict[str, Any]:
+    agent = {"type": "agent_reference", "name": request.agent.name, "version": request.agent.version}
+    body: dict[str, Any] = {"agent_reference": agent}
+    if request.structured_inputs:
+        body["structured_inputs"] = dict(request.structured_inputs)
+    return body
+
+
+def _wire_definition(definition: AgentDefinition) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "kind": "prompt",
+        "model": definition.model,
+        "instructions": definition.instructions,
+        "tools": [dict(tool) for tool in definition.tools],
+    }
+    if definition.tool_choice:
+        body["tool_choice"] = definition.tool_choice
+    if definition.text_format:
+        body["text"] = {"format": dict(definition.text_format)}
+    if definition.structured_inputs:
+        body["structured_inputs"] = {
+            name: {
+                "description": "filled in by assetmill for each run",
+                "required": True,
+                "schema": {"type": "string"},
+            }
+            for name in definition.structured_inputs
+        }
+    return body
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, Rejected) and error.status in {401, 403, 0}:
+        return "sign in (`az login`) or give the identity the role Azure AI User on the project"
+    return "check the endpoint: https://<account>.services.ai.azure.com/api/projects/<project>"

@@ -1,0 +1,133 @@
+"""Every error that the vendor's SDKs can raise, translated once.
+
+What matters is when it happened: before any spend (`NotSent`), as a definite refusal (`Rejected`), or at a
+moment that leaves the outcome open (`OutcomeUnknown`), which is also what everything unknown means.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx2
+import openai
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+)
+
+from assetmill.errors import (
+    AccountBlocked,
+    AssetmillError,
+    ConversationGone,
+    HandleExpired,
+    NotSent,
+    OutcomeUnknown,
+    PromptBlocked,
+    Rejected,
+    ServiceError,
+    Throttled,
+)
+
+_PROMPT_CODES = frozenset(
+    {"content_filter", "contentfilter", "moderation_blocked", "content_policy_violation"}
+)
+_ACCOUNT_CODES = frozenset(
+    {"account_blocked", "resource_blocked", "content_generation_blocked", "access_terminated"}
+)
+# A lock on the conversation may be our own first request still running: its outcome is open.
+_OPEN_CODES = frozenset({"conversation_locked", "response_id_conflict"})
+_NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_OPEN_STATUS = frozenset({408, 409})
+
+
+def translate(error: Exception, *, spending: bool) -> AssetmillError:
+    """Return our error for one that a call of the SDK raised.
+
+    `spending` says that the call was the one that costs money: then whatever is not known to be a refusal
+    has an open outcome. For every other call the same errors mean that nothing was done yet.
+    """
+    if isinstance(error, AssetmillError):
+        return error
+    found = _translate_known(error, spending)
+    if isinstance(found, OutcomeUnknown) and not spending:
+        return NotSent(found.message, found.code, found.status)
+    return found
+
+
+def _translate_known(error: Exception, spending: bool) -> ServiceError:
+    if isinstance(error, openai.APIStatusError):
+        return _from_status(
+            error.status_code, _code(error.body), str(error), error.response.headers, spending
+        )
+    if isinstance(error, openai.APIConnectionError):
+        cause = error.__cause__
+        kind = NotSent if isinstance(cause, _NEVER_LEFT) else OutcomeUnknown
+        return kind(f"no answer from the service: {cause or error}")
+    if isinstance(error, AzureError):
+        return _from_azure(error, spending)
+    return OutcomeUnknown(f"{type(error).__name__}: {error}")
+
+
+def _from_azure(error: AzureError, spending: bool) -> ServiceError:
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        code = error.error.code if error.error and error.error.code else ""
+        headers = cast(Mapping[str, str], getattr(error.response, "headers", {}))
+        return _from_status(error.status_code, code, error.message, headers, spending)
+    if isinstance(error, ClientAuthenticationError):
+        return Rejected(f"no credential works: {error.message.splitlines()[0]}", "credential")
+    if isinstance(error, ServiceRequestError):
+        return NotSent(f"the request never left: {error.message}")
+    return OutcomeUnknown(error.message)
+
+
+def _from_status(
+    status: int, code: str, message: str, headers: Mapping[str, str], spending: bool
+) -> ServiceError:
+    plain = code.lower()
+    if status == 429:
+        return Throttled(message, code, status, retry_after_s(headers))
+    if plain in _ACCOUNT_CODES:
+        return AccountBlocked(message, code, status)
+    if plain in _PROMPT_CODES:
+        return PromptBlocked(message, code, status)
+    if status in _OPEN_STATUS or status >= 500 or 300 <= status < 400 or plain in _OPEN_CODES:
+        return OutcomeUnknown(message, code, status)
+    if status == 404:
+        gone = "conversation" in message.lower()
+        return (ConversationGone if spending and gone else HandleExpired)(message, code, status)
+    return Rejected(message, code, status)
+
+
+def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return how long the service asks to wait, None when it does not say. It may say it in three forms."""
+    if milliseconds := headers.get("retry-after-ms"):
+        try:
+            return max(0.0, float(milliseconds) / 1000)
+        except ValueError:
+            return None
+    text = headers.get("retry-after")
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        due = email.utils.parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+    return max(0.0, due - (time.time() if now is None else now))
+
+
+def _code(body: object) -> str:
+    if not isinstance(body, Mapping):
+        return ""
+    fields = cast(Mapping[str, Any], body)
+    inner = fields.get("error")
+    found = cast(Mapping[str, Any], inner) if isinstance(inner, Mapping) else fields
+    return str(found.get("code") or "")
