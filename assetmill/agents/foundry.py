@@ -6,6 +6,7 @@ lost POST three times, with no idempotency header (measured on openai 3.54). Rea
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import ssl
@@ -186,8 +187,8 @@ class FoundryGateway:
         try:
             for event in stream:
                 if on_frame and event.type == "response.image_generation_call.partial_image":
-                    on_frame(Frame(event.partial_image_index, event.partial_image_b64.encode()))
-        except (openai.APIError, json.JSONDecodeError):
+                    on_frame(Frame(event.partial_image_index, base64.b64decode(event.partial_image_b64)))
+        except (openai.APIError, ValueError):
             return  # a stream that was cut is only a view lost; polling goes on
 
     def upload_file(self, name: str, data: bytes, media_type: str) -> UploadedFile:

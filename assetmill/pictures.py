@@ -1,0 +1,151 @@
+"""Whether a picture's bytes are whole, and what they are: stricter than the decoder.
+
+Pillow loads a PNG with 100 of its 256 rows and accepts a page of HTML after its end (both measured), so the
+container format is walked first and the pixels are decoded after.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from assetmill.errors import AssetmillError
+
+MAX_PIXELS = 40_000_000
+"""Above this nothing is decoded: an 81 Mpx bomb of 236 KB took 309 MiB and 2.9 s."""
+
+MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Adam7: first column, first row, column step, row step of each pass.
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+class PictureDamaged(AssetmillError):
+    """The bytes are not one whole picture of a known format."""
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What the bytes are, whatever their name claims. Sizes in pixels."""
+
+    format: str
+    media_type: str
+    width: int
+    height: int
+    has_alpha: bool
+
+
+def examine(data: bytes) -> PictureFacts:
+    """Decode a picture completely and say what it is.
+
+    Raises:
+        PictureDamaged: truncated, trailing bytes, a wrong checksum, too many pixels, or an unknown format.
+    """
+    kind = sniff(data)
+    if kind is None:
+        raise PictureDamaged("not a PNG, JPEG, WebP or GIF")
+    _check_frame(kind, data)
+    return _decode(kind, data)
+
+
+def sniff(data: bytes) -> str | None:
+    """Return the format that the first bytes announce, None when they announce none of ours."""
+    if data.startswith(_PNG):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return "GIF" if data[:6] in {b"GIF87a", b"GIF89a"} else None
+
+
+def _check_frame(kind: str, data: bytes) -> None:
+    if kind == "PNG":
+        _check_png(data)
+    elif kind == "JPEG" and not data.endswith(b"\xff\xd9"):
+        raise PictureDamaged("the JPEG does not end with its end marker")
+    elif kind == "WEBP" and int.from_bytes(data[4:8], "little") + 8 != len(data):
+        raise PictureDamaged("the WebP is not as long as it says")
+    elif kind == "GIF" and not data.endswith(b";"):
+        raise PictureDamaged("the GIF does not end with its trailer")
+
+
+def _decode(kind: str, data: bytes) -> PictureFacts:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise PictureDamaged(f"{width}x{height} has more than {MAX_PIXELS} pixels")
+            picture.load()
+            has_alpha = picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureDamaged(f"the {kind} cannot be decoded: {error}") from error
+    return PictureFacts(kind, MEDIA_TYPES[kind], width, height, has_alpha)
+
+
+def _check_png(data: bytes) -> None:
+    chunks = _png_chunks(data)
+    name, header = next(chunks, (b"", b""))
+    if name != b"IHDR" or len(header) != 13:
+        raise PictureDamaged("the PNG has no header")
+    width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", header)
+    if width * height > MAX_PIXELS:
+        raise PictureDamaged(f"{width}x{height} has more than {MAX_PIXELS} pixels")
+    if colour not in _CHANNELS or interlace > 1:
+        raise PictureDamaged("the PNG's header makes no sense")
+    expected = _raster_bytes(width, height, depth * _CHANNELS[colour], interlaced=interlace == 1)
+    inflate, size = zlib.decompressobj(), 0
+    try:
+        for name, body in chunks:
+            if name == b"IDAT":
+                size += _inflated_bytes(inflate, body, expected - size)
+    except zlib.error as error:
+        raise PictureDamaged(f"the PNG's pixels cannot be unpacked: {error}") from error
+    if size != expected:
+        raise PictureDamaged(f"the PNG has {size} of {expected} bytes of pixels")
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at, name = len(_PNG), b""
+    while name != b"IEND":
+        head = data[at : at + 8]
+        if len(head) < 8:
+            raise PictureDamaged("the PNG is cut short")
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        body, crc = data[at + 8 : at + 8 + length], data[at + 8 + length : at + 12 + length]
+        if len(body) < length or int.from_bytes(crc, "big") != zlib.crc32(name + body):
+            raise PictureDamaged(f"the PNG's chunk {name!r} is damaged")
+        at += 12 + length
+        yield name, body
+    if at != len(data):
+        raise PictureDamaged(f"{len(data) - at} bytes follow the PNG's end")
+
+
+def _inflated_bytes(inflate: zlib._Decompress, body: bytes, room: int) -> int:
+    """Count what `body` unpacks to, in steps, and stop at more than there is room for."""
+    size = 0
+    while body:
+        size += len(inflate.decompress(body, 1 << 20))
+        if size > room:
+            raise PictureDamaged("the PNG has more pixels than its header says")
+        body = inflate.unconsumed_tail
+    return size
+
+
+def _raster_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
+    if not interlaced:
+        return height * (1 + (width * bits + 7) // 8)
+    size = 0
+    for column, row, step_x, step_y in _PASSES:
+        columns = max(0, -(-(width - column) // step_x))
+        rows = max(0, -(-(height - row) // step_y))
+        size += rows * (1 + (columns * bits + 7) // 8) if columns else 0
+    return size
