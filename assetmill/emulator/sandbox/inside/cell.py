@@ -1,0 +1,148 @@
+"""Run one cell of Python the way a notebook does: a script whose last bare expression is shown."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import linecache
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from . import hooks, paths
+from .job import MAX_ERROR_CHARACTERS, Job, Report
+
+CELL = "<cell>"
+_MAX_FIGURES = 20
+
+
+def prepare(job: Job, *, work: str, tmp: str) -> list[str]:
+    """Set the environment and the import path; return the list in which shown figures are noted."""
+    fonts = os.path.join(tmp, "matplotlib")  # noqa: PTH118  # pathlib is not needed before the program asks
+    os.mkdir(fonts, 0o755)  # noqa: PTH102
+    for name, text in job.font_lists.items():
+        with open(os.path.join(fonts, os.path.basename(name)), "w", encoding="utf-8") as target:  # noqa: PTH
+            target.write(text)
+    os.environ.clear()
+    os.environ.update(
+        {
+            "HOME": tmp,
+            "LANG": "C.UTF-8",
+            "MPLBACKEND": "Agg",
+            "MPLCONFIGDIR": fonts,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "TMPDIR": tmp,
+        }
+    )
+    sys.argv = [CELL]
+    # The work directory comes last: an uploaded `numpy.py` must not stand in for the real one.
+    sys.path[:] = [
+        *(entry for entry in sys.path if entry and entry != job.inside_package),
+        *job.site_paths,
+        work,
+    ]
+    shown: list[str] = []
+    hooks.after_import({"matplotlib.pyplot": _saving_show(shown)})
+    return shown
+
+
+def run(code: str) -> str | None:
+    """Run the cell with output on descriptors 1 and 2; return the last line of its traceback, if any."""
+    module = ModuleType("__main__")
+    sys.modules["__main__"] = module
+    sys.stdout = io.TextIOWrapper(
+        io.FileIO(1, "w", closefd=False), encoding="utf-8", errors="backslashreplace", line_buffering=True
+    )
+    sys.stderr = sys.stdout
+    linecache.cache[CELL] = (len(code), None, code.splitlines(keepends=True), CELL)
+    error = _execute(code, module)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    # Files left open lose their last buffer otherwise: the process ends without cleaning up, which is faster.
+    module.__dict__.clear()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    return error
+
+
+def finish(report_fd: int, error: str | None, shown: list[str]) -> None:
+    """Send the verdict and leave at once."""
+    report = Report(is_finished=True, error=error, displayed=tuple(shown))
+    with contextlib.suppress(OSError):
+        os.write(report_fd, report.dump())
+    os._exit(0)
+
+
+def _execute(code: str, module: ModuleType) -> str | None:
+    try:
+        body, shown = _compiled(code)
+        exec(body, module.__dict__)  # noqa: S102  # what this process is for
+        if shown is not None:
+            value = eval(shown, module.__dict__)  # noqa: S307
+            if value is not None:
+                print(repr(value))  # noqa: T201
+    except SystemExit as leaving:
+        return None if leaving.code in (None, 0) else f"SystemExit: {leaving.code}"[:MAX_ERROR_CHARACTERS]
+    except BaseException as error:  # noqa: BLE001  # the program's own errors, of whatever kind, are its output
+        return _told(error)
+    return None
+
+
+def _compiled(code: str) -> tuple[CodeType, CodeType | None]:
+    tree = ast.parse(code, CELL)
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Expr) or code.rstrip().endswith(";"):
+        return compile(tree, CELL, "exec"), None
+    tree.body.pop()
+    return compile(tree, CELL, "exec"), compile(ast.Expression(last.value), CELL, "eval")
+
+
+def _told(error: BaseException) -> str:
+    """Print the traceback from the cell on and return its last line."""
+    try:
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+            frames = frames.tb_next
+        error.__traceback__ = frames
+        last = traceback.format_exception_only(error)[-1].strip()
+        traceback.print_exception(error, file=sys.stdout)
+    except MemoryError:
+        last = "MemoryError"
+    except Exception as worse:  # noqa: BLE001  # an exception whose own __str__ raises
+        last = f"{type(error).__name__} (its message could not be printed: {type(worse).__name__})"
+    if isinstance(error, MemoryError):
+        last = f"killed: memory limit ({last})"
+    return last[:MAX_ERROR_CHARACTERS]
+
+
+def _saving_show(shown: list[str]) -> Callable[[ModuleType], None]:
+    """Make `plt.show()` keep every open figure as a PNG, since nobody sits before a screen."""
+
+    def change(pyplot: ModuleType) -> None:
+        def show(*_arguments: object, **_named: object) -> None:
+            for number in pyplot.get_fignums():
+                if len(shown) >= _MAX_FIGURES:
+                    break
+                name = _free_name()
+                pyplot.figure(number).savefig(Path(paths.DATA) / name, format="png")
+                shown.append(name)
+            pyplot.close("all")
+
+        pyplot.show = show  # pyright: ignore[reportAttributeAccessIssue]
+
+    return change
+
+
+def _free_name() -> str:
+    number = 1
+    while os.path.lexists(f"{paths.DATA}/figure-{number}.png"):
+        number += 1
+    return f"figure-{number}.png"

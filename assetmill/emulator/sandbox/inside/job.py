@@ -1,0 +1,86 @@
+"""The one message the emulator sends to the child, and the one it gets back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal, cast
+
+Tier = Literal["strong", "landlock", "unsafe", "refused"]
+MAX_ERROR_CHARACTERS = 2000
+
+CPU_S = 30
+MEMORY_BYTES = 2 << 30
+FILE_BYTES = 64 << 20
+OPEN_FILES = 256
+
+SYSTEM_TREES = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
+"""Where interpreters and shared libraries live."""
+SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run and between which walls. Paths are host paths unless the name says otherwise.
+
+    `uid` is None when the emulator is an ordinary user: then there is nobody to drop to.
+    `keep_search` asks for the one capability that lets another user reach an interpreter below `/root`.
+    `fork_room` is how many processes the user may own in all, the run's own included.
+    """
+
+    tier: Tier
+    code: str
+    work: str
+    tmp: str
+    timeout_s: float
+    readable: tuple[str, ...]
+    site_paths: tuple[str, ...]
+    python: str
+    inside_package: str
+    uid: int | None = None
+    keep_search: bool = False
+    fork_room: int = 64
+    stage: str | None = None
+    bubblewrap: str | None = None
+    font_lists: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def dump(self) -> bytes:
+        """Return the job as JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @staticmethod
+    def load(data: bytes) -> Job:
+        """Read what `dump` wrote."""
+        fields = cast("dict[str, object]", json.loads(data))
+        for name in ("readable", "site_paths"):
+            fields[name] = tuple(cast("list[str]", fields[name]))
+        return Job(**fields)  # pyright: ignore[reportArgumentType]  # our own dump, read in our own child
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run ended. `error` and `displayed` come from the prison and are as trustworthy as its inmate."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    is_timed_out: bool = False
+    setup_error: str | None = None
+    is_finished: bool = False
+    error: str | None = None
+    displayed: tuple[str, ...] = ()
+
+    def dump(self) -> bytes:
+        """Return the report as JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @staticmethod
+    def load(data: bytes) -> Report:
+        """Read a report; anything that is not one counts as a set-up that failed."""
+        try:
+            fields = cast("dict[str, object]", json.loads(data))
+            displayed = tuple(str(name) for name in cast("list[object]", fields.pop("displayed", [])))
+            return Report(**fields, displayed=displayed)  # pyright: ignore[reportArgumentType]
+        except (ValueError, TypeError, AttributeError):
+            said = data.decode("utf-8", "replace").strip()[-MAX_ERROR_CHARACTERS:]
+            return Report(setup_error=said or "the sandbox ended without a word")
