@@ -19,9 +19,10 @@
     │   │   └── AccountBlocked   the account or resource is blocked; stops everything
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
+    ├── RunStopped               Ctrl-C or a signal
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
-        ├── OutputBlocked        moderation refused what was made
+        ├── StageBlocked         moderation refused the prompt, the output or the account
         ├── OutputUnusable       paid for, kept, and not what was asked
         ├── StageInDoubt         the service left no evidence either way
         └── BudgetExceeded       a ceiling was reached before the spend
@@ -168,8 +169,15 @@ class StageFailed(StageError):
     """The stage ended without what it had to make."""
 
 
-class OutputBlocked(StageError):
-    """Moderation refused what was made."""
+class StageBlocked(StageError):
+    """Moderation refused: `scope` is the prompt, the output, or the whole account."""
+
+    def __init__(
+        self, stage: str, reason: str, response_id: str | None = None, scope: str = "prompt"
+    ) -> None:
+        super().__init__(stage, reason, response_id)
+        self.args = (stage, reason, response_id, scope)
+        self.scope = scope
 
 
 class OutputUnusable(StageError):
@@ -178,6 +186,10 @@ class OutputUnusable(StageError):
 
 class StageInDoubt(StageError):
     """The service left no evidence whether the call happened; a person or a policy decides."""
+
+
+class RunStopped(AssetmillError):
+    """The run is being stopped; what was intended is found again by the next run."""
 
 
 class BudgetExceeded(StageError):

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from assetmill.errors import AssetmillError
 
@@ -24,6 +25,12 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Adam7: first column, first row, column step, row step of each pass.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+class _Inflater(Protocol):
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class PictureDamaged(AssetmillError):
@@ -129,7 +136,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise PictureDamaged(f"{len(data) - at} bytes follow the PNG's end")
 
 
-def _inflated_bytes(inflate: zlib._Decompress, body: bytes, room: int) -> int:
+def _inflated_bytes(inflate: _Inflater, body: bytes, room: int) -> int:
     """Count what `body` unpacks to, in steps, and stop at more than there is room for."""
     size = 0
     while body:

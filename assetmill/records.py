@@ -14,7 +14,7 @@ from assetmill.fingerprint import Digest, Fingerprint, short_key
 AssetId = NewType("AssetId", str)
 RunId = NewType("RunId", str)
 
-HandleKind = Literal["file", "container_file", "image_call", "vector_store"]
+HandleKind = Literal["file", "container_file", "image_call", "vector_store", "response"]
 AssetKind = Literal["picture", "chart", "document", "data", "text"]
 StageStatus = Literal["done", "reused", "failed", "in_doubt", "skipped", "cancelled"]
 RunStatus = Literal["completed", "failed", "cancelled"]

@@ -1,0 +1,249 @@
+"""From a finished response to assets: every file fetched, kept, examined and given its name.
+
+Bytes are stored before anything is decided about them: a picture that is not what was asked was paid for
+all the same, and is kept as a candidate.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import mimetypes
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from assetmill.agents.gateway import ContainerFileEntry, Gateway
+from assetmill.agents.outputs import Citation, Produced
+from assetmill.calls import ExpectedOutput, StageCall
+from assetmill.names import distinct, safe_name
+from assetmill.pictures import EXTENSIONS, PictureDamaged, PictureFacts, examine, sniff
+from assetmill.records import (
+    AssetKind,
+    AssetRecord,
+    BlobRef,
+    ResponseRef,
+    ServiceHandle,
+    make_asset_id,
+)
+from assetmill.store.blobs import Blobs
+
+_DATA = frozenset({"text/csv", "application/json", "application/vnd.apache.parquet"})
+_UNKNOWN = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that a response made: stored, examined, not yet named as an output."""
+
+    name: str
+    blob: BlobRef
+    facts: PictureFacts | None
+    damage: str
+    handle: ServiceHandle
+    revised_prompt: str = ""
+    is_drawn: bool = False
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Everything a stage made, as assets, and what is wrong with it in words; no problems means accepted."""
+
+    assets: tuple[AssetRecord, ...]
+    problems: tuple[str, ...]
+
+
+def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str) -> dict[str, MadeFile]:
+    """Store the pictures of all image calls whose base64 is sound, by call ID."""
+    made: dict[str, MadeFile] = {}
+    for number, image in enumerate(produced.images, start=1):
+        data = image.decode()
+        if data is None:
+            continue
+        facts, damage = _facts(data)
+        media_type = facts.media_type if facts else _UNKNOWN
+        handle = _handle("image_call", image.call_id, endpoint)
+        name = f"image-{number}.{EXTENSIONS.get(media_type, 'bin')}"
+        blob = blobs.put(data, media_type)
+        made[image.call_id] = MadeFile(name, blob, facts, damage, handle, image.revised_prompt, is_drawn=True)
+    return made
+
+
+def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> list[MadeFile]:
+    """Fetch and store the container files of a response, while the container lives.
+
+    Raises:
+        HandleExpired: a container is gone and its files with it.
+    """
+    entries: dict[str, ContainerFileEntry | Citation] = {}
+    for container_id in produced.container_ids:
+        for entry in gateway.list_container_files(container_id):
+            if entry.source != "user":
+                entries[entry.file_id] = entry
+    for citation in produced.citations:
+        # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
+        entries.setdefault(citation.file_id, citation)
+    made = [_fetch(entry, gateway, blobs) for entry in entries.values()]
+    # A chart that is shown and saved is listed twice with the same bytes: the saved name is the useful one.
+    unique = {
+        file.blob.digest: file for file in sorted(made, key=lambda file: _is_pseudo(file), reverse=True)
+    }
+    return sorted(unique.values(), key=lambda file: file.name)
+
+
+def gather(
+    call: StageCall, files: list[MadeFile], produced: Produced, made_by: ResponseRef, blobs: Blobs
+) -> Crop:
+    """Give the files their names and roles after what the stage must produce."""
+    problems = [f"{file.name}: {file.damage}" for file in files if file.damage]
+    free, named = list(files), list[tuple[MadeFile, ExpectedOutput]]()
+    for expected in call.outputs:
+        matching = [file for file in free if not file.damage and _fits(file, expected)]
+        if not matching and expected.kind in {"text", "data"} and produced.text:
+            matching = [_written(expected, produced.text, made_by, blobs)]
+        taken = matching[: expected.count]
+        if len(taken) < expected.count:
+            problems.append(
+                f"{expected.name!r}: {len(taken)} of {expected.count} {expected.kind} files were made"
+            )
+        problems += [text for file in taken for text in _differences(file, expected)]
+        named += [(renamed, expected) for renamed in _renamed(taken, expected)]
+        free = [file for file in free if file not in taken]
+    problems += [f"image call refused: {image.error}" for image in produced.images if image.error]
+    return Crop(_records(call, named, free, made_by), tuple(problems))
+
+
+def _records(
+    call: StageCall,
+    named: list[tuple[MadeFile, ExpectedOutput]],
+    free: list[MadeFile],
+    made_by: ResponseRef,
+) -> tuple[AssetRecord, ...]:
+    role = "candidate" if call.outputs else "output"
+    listed = [(file, output.kind, "output") for file, output in named]
+    listed += [(file, _kind(file), role) for file in free]
+    names = distinct(file.name for file, _, _ in listed)
+    parents = tuple(bound.asset_id for bound in call.inputs if bound.asset_id)
+    return tuple(
+        AssetRecord(
+            asset_id=make_asset_id(call.pipeline, call.fingerprint, ordinal),
+            name=name,
+            kind=kind,
+            blob=file.blob,
+            stage=call.stage,
+            variant=call.variant,
+            role="output" if as_role == "output" else "candidate",
+            prompt=call.prompt,
+            revised_prompt=file.revised_prompt,
+            width=file.facts.width if file.facts else None,
+            height=file.facts.height if file.facts else None,
+            made_by=made_by,
+            derived_from=parents,
+            handles=(file.handle,),
+            created_at=time.time(),
+        )
+        for ordinal, (name, (file, kind, as_role)) in enumerate(zip(names, listed, strict=True), start=1)
+    )
+
+
+def _fetch(entry: ContainerFileEntry | Citation, gateway: Gateway, blobs: Blobs) -> MadeFile:
+    data = gateway.read_container_file(entry.container_id, entry.file_id)
+    path = entry.path if isinstance(entry, ContainerFileEntry) else entry.filename
+    name = safe_name(path, "file")
+    facts, damage = _facts(data) if sniff(data) else (None, "")
+    media_type = facts.media_type if facts else _media_type(name)
+    if media_type.startswith("image/") and media_type != "image/svg+xml" and facts is None:
+        damage = damage or "not the picture that its name says"
+        media_type = _UNKNOWN
+    handle = _handle("container_file", entry.file_id, gateway.endpoint, entry.container_id)
+    return MadeFile(name, blobs.put(data, media_type), facts, damage, handle)
+
+
+def _facts(data: bytes) -> tuple[PictureFacts | None, str]:
+    try:
+        return examine(data), ""
+    except PictureDamaged as error:
+        return None, str(error)
+
+
+def _media_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or _UNKNOWN
+
+
+def _kind(file: MadeFile) -> AssetKind:
+    media_type = file.blob.media_type
+    if media_type.startswith("image/"):
+        return "picture"
+    if media_type in _DATA:
+        return "data"
+    return "text" if media_type.startswith("text/") else "document"
+
+
+_KINDS: Mapping[AssetKind, frozenset[AssetKind]] = {
+    "picture": frozenset({"picture"}),
+    "chart": frozenset({"picture", "document"}),
+    "document": frozenset({"document", "text", "data"}),
+    "data": frozenset({"data", "document"}),
+    "text": frozenset({"text", "document"}),
+}
+
+
+def _fits(file: MadeFile, expected: ExpectedOutput) -> bool:
+    return _kind(file) in _KINDS[expected.kind] and fnmatch.fnmatchcase(file.name, expected.pattern)
+
+
+def _differences(file: MadeFile, expected: ExpectedOutput) -> list[str]:
+    facts = file.facts
+    if facts is None:
+        return []
+    wrong: list[str] = []
+    if expected.format and facts.format.lower() != expected.format.lower().replace("jpg", "jpeg"):
+        wrong.append(f"{file.name} is {facts.format}, not {expected.format}")
+    for side, asked, found in (
+        ("wide", expected.width, facts.width),
+        ("high", expected.height, facts.height),
+    ):
+        if asked is not None and asked != found:
+            wrong.append(f"{file.name} is {found} px {side}, not {asked}")
+    if expected.has_alpha is not None and expected.has_alpha != facts.has_alpha:
+        wrong.append(f"{file.name} has {'no' if expected.has_alpha else 'an'} alpha channel")
+    return wrong
+
+
+def _renamed(files: list[MadeFile], expected: ExpectedOutput) -> list[MadeFile]:
+    """Name one file after its output; of several, drawn ones get a number and others keep their own name."""
+    stem, dot, extension = expected.name.rpartition(".") if "." in expected.name else (expected.name, "", "")
+    found: list[MadeFile] = []
+    for number, file in enumerate(files, start=1):
+        own = extension or EXTENSIONS.get(file.blob.media_type) or file.name.rpartition(".")[2]
+        if expected.count == 1:
+            found.append(replace(file, name=safe_name(f"{stem}.{own}")))
+        elif file.is_drawn:
+            found.append(replace(file, name=safe_name(f"{stem}-{number}.{own}")))
+        else:
+            found.append(file)
+    return found
+
+
+def _written(expected: ExpectedOutput, text: str, made_by: ResponseRef, blobs: Blobs) -> MadeFile:
+    """Make a file of the answer's own words, for a stage that must write."""
+    extension = "json" if expected.kind == "data" else "md"
+    name = safe_name(expected.name if "." in expected.name else f"{expected.name}.{extension}")
+    media_type = {"json": "application/json", "csv": "text/csv"}.get(name.rpartition(".")[2], "text/markdown")
+    handle = _handle("response", made_by.response_id, made_by.endpoint)
+    return MadeFile(name, blobs.put(text.encode(), media_type), None, "", handle)
+
+
+def _handle(kind: str, service_id: str, endpoint: str, container_id: str | None = None) -> ServiceHandle:
+    return ServiceHandle.model_validate(
+        {
+            "kind": kind,
+            "id": service_id,
+            "endpoint": endpoint,
+            "container_id": container_id,
+            "created_at": time.time(),
+        }
+    )
+
+
+def _is_pseudo(file: MadeFile) -> bool:
+    return file.name.startswith(file.handle.id)

@@ -1,0 +1,101 @@
+"""A bound stage as the service wants it: an agent that many runs share, and one run's own input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assetmill.agents.gateway import AgentDefinition, Json
+from assetmill.agents.handles import Handles
+from assetmill.calls import BoundInput, StageCall
+from assetmill.fingerprint import canonical, digest
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything of a request but the conversation and the agent's version.
+
+    IDs of files and vector stores are structured inputs, so that one agent version serves many runs.
+    """
+
+    definition: AgentDefinition
+    input: tuple[Json, ...]
+    structured_inputs: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """What the intent keeps of the request."""
+        return digest(canonical([list(self.input), dict(self.structured_inputs)]))
+
+
+def prepare(call: StageCall, handles: Handles) -> Prepared:
+    """Make sure that the service has every file the stage needs, and return its request."""
+    values: dict[str, str] = {}
+    files = [bound for bound in call.inputs if bound.role == "container_file"]
+    for number, bound in enumerate(files, start=1):
+        values[f"file_{number}"] = handles.file_id(bound)
+    for knowledge in call.knowledge:
+        values[_slot(knowledge.name)] = handles.vector_store_id(knowledge)
+    masks = [handles.file_id(bound) for bound in call.inputs if bound.role == "mask"]
+    definition = AgentDefinition(
+        name=agent_name(call),
+        model=call.model,
+        instructions=call.instructions,
+        tools=tuple(_tool(tool, len(files), masks) for tool in call.tools),
+        tool_choice=call.tool_choice,
+        text_format=call.text_format,
+        structured_inputs=tuple(values),
+    )
+    return Prepared(definition, _input(call, files, values, handles), values)
+
+
+def agent_name(call: StageCall) -> str:
+    """Return the agent's name: at most 63 letters, digits and inner hyphens."""
+    text = re.sub(r"[^a-z0-9]+", "-", f"{call.pipeline}-{call.stage}".lower()).strip("-")
+    if len(text) > 50:
+        text = f"{text[:41].rstrip('-')}-{digest(text.encode())[7:15]}"
+    return f"assetmill-{text}"
+
+
+def _slot(knowledge: str) -> str:
+    return "knowledge_" + re.sub(r"\W", "_", knowledge)
+
+
+def _tool(tool: Json, files: int, masks: list[str]) -> Json:
+    kind = tool["type"]
+    if kind == "code_interpreter":
+        file_ids = [f"{{{{file_{number}}}}}" for number in range(1, files + 1)]
+        return {**tool, "container": {"type": "auto", "file_ids": file_ids}}
+    if kind == "file_search":
+        rest = {key: value for key, value in tool.items() if key != "knowledge"}
+        return {**rest, "vector_store_ids": [f"{{{{{_slot(name)}}}}}" for name in tool["knowledge"]]}
+    if kind == "image_generation" and masks:
+        return {**tool, "input_image_mask": {"file_id": masks[0]}}
+    return tool
+
+
+def _input(
+    call: StageCall, files: list[BoundInput], values: Mapping[str, str], handles: Handles
+) -> tuple[Json, ...]:
+    content: list[dict[str, Any]] = [
+        {"type": "input_text", "text": call.prompt + _attachments(files, values)}
+    ]
+    content += [
+        {"type": "input_image", "file_id": handles.file_id(bound), "detail": "auto"}
+        for bound in call.inputs
+        if bound.role == "picture"
+    ]
+    return ({"type": "message", "role": "user", "content": content},)
+
+
+def _attachments(files: list[BoundInput], values: Mapping[str, str]) -> str:
+    """Say where the service mounts each file: it puts the file's ID before its name."""
+    if not files:
+        return ""
+    lines = [
+        f"- {bound.name}: /mnt/data/{values[f'file_{number}']}-{bound.name}"
+        for number, bound in enumerate(files, start=1)
+    ]
+    return "\n\nFiles:\n" + "\n".join(lines)

@@ -1,0 +1,42 @@
+"""File names from prompts, services and people, made safe to write on any system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+MAX_LENGTH = 96
+
+_RESERVED = frozenset(
+    {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
+)
+
+
+def safe_name(text: str, fallback: str = "file") -> str:
+    """Return a file name of `[A-Za-z0-9._-]`, at most 96 long, never hidden, reserved or empty.
+
+    The extension survives when the stem has to be cut.
+    """
+    plain = unicodedata.normalize("NFKC", text).replace("\\", "/").rpartition("/")[2]
+    plain = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-_ ")
+    stem, dot, extension = plain.rpartition(".")
+    if not dot or len(extension) > 12:
+        stem, extension = plain, ""
+    stem = stem[: MAX_LENGTH - len(extension) - 1].rstrip(".-_") or fallback
+    if stem.lower().split(".")[0] in _RESERVED:
+        stem = f"{fallback}-{stem}"
+    return f"{stem}.{extension}" if extension else stem
+
+
+def distinct(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names, a repeated one with a number before its extension; case does not tell names apart."""
+    seen: set[str] = set()
+    for name in names:
+        stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
+        found, number = name, 2
+        while found.lower() in seen:
+            found, number = f"{stem}-{number}{dot}{extension}", number + 1
+        seen.add(found.lower())
+        yield found
