@@ -99,8 +99,12 @@ def _open_bucket(
         from assetmill.store.s3 import S3Store
 
         return S3Store(bucket, prefix, endpoint_url=endpoint_url, region=region)
-    from assetmill.store.blob import BlobStore
-
+    try:
+        from assetmill.store.blob import BlobStore
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            f"{scheme}:// stores need one more package ({error.name}): install assetmill[blob]"
+        ) from error
     return BlobStore(f"{scheme}://{bucket}/{prefix}", endpoint_url=endpoint_url)
 
 
