@@ -55,6 +55,8 @@ class Run(_Section):
     """How a run goes about its work."""
 
     concurrency: int = Field(default=8, ge=1, le=256)
+    idle_timeout_s: float = Field(default=600.0, gt=0)
+    """After how long without use the embedded services end by themselves."""
 
 
 class Settings(_Section):
@@ -94,6 +96,7 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_STORE_ENDPOINT_URL": ("store", "endpoint_url"),
     "ASSETMILL_STORE_REGION": ("store", "region"),
     "ASSETMILL_CONCURRENCY": ("run", "concurrency"),
+    "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
 }
 
 
