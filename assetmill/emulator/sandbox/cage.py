@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
-import shutil
 import signal
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from assetmill.emulator.sandbox import harvest
+from assetmill.emulator.sandbox.inside import paths
 from assetmill.emulator.sandbox.inside.job import CPU_S, SYSTEM_TREES, Job, Report, Tier
 from assetmill.emulator.sandbox.launch import Ended, inside_package, launch
 from assetmill.emulator.sandbox.outcome import CodeOutcome
 
 MAX_DISK_BYTES = 256 << 20
 """What a run may hold on disk at one time; the limit on file size alone would allow thousands of files."""
+MAX_DISK_FILES = 5000
 
 _PROCESSES = 64
 _NOBODY = 65534
@@ -42,8 +44,8 @@ class Cage:
         with _run_directory() as (tmp, stage):
             uid = _spare_uid() if os.geteuid() == 0 else None
             if uid is not None:
-                _hand_over(work, uid)
-                _hand_over(tmp, uid)
+                harvest.hand_over(work, uid)
+                harvest.hand_over(tmp, uid)
             job = Job(
                 tier=self.tier,
                 code=code,
@@ -55,28 +57,31 @@ class Cage:
                 python=os.path.realpath(sys.executable),
                 inside_package=str(inside_package()),
                 uid=uid,
-                keep_search=uid is not None and not _is_open_to_all((*_readable(), str(work), str(tmp))),
+                keep_search=uid is not None and not _is_open_to_all(work, tmp),
                 fork_room=_PROCESSES + (0 if uid is not None else _own_tasks()),
                 stage=str(stage),
                 bubblewrap=self.bubblewrap,
                 font_lists=font_lists or {},
             )
             before = harvest.snapshot(work)
-            ended = launch(job, objection=lambda: _over_disk_limit(work, tmp))
+            ended = launch(job, objection=lambda: _excess(work, tmp))
             return _outcome(ended, job, harvest.collect(work, before))
 
 
 def _outcome(ended: Ended, job: Job, crop: harvest.Harvest) -> CodeOutcome:
-    logs = ended.log.decode("utf-8", "replace").replace(job.work, "/mnt/data").replace(job.tmp, "/tmp")  # noqa: S108
+    logs = _as_said(ended.log.decode("utf-8", "replace"), job)
     if ended.is_log_cut:
         logs += "\n[output cut at 1 MiB]\n"
     logs += "".join(f"[not kept: {line}]\n" for line in crop.skipped)
     error = _error(ended, job)
-    if error is not None:
-        error = error.replace(job.work, "/mnt/data").replace(job.tmp, "/tmp")  # noqa: S108
     kept = {name for name, _ in crop.files}
     displayed = tuple(name for name in ended.report.displayed if name in kept)
-    return CodeOutcome(logs=logs, files=crop.files, error=error, displayed=displayed)
+    return CodeOutcome(logs=logs, files=crop.files, error=error and _as_said(error, job), displayed=displayed)
+
+
+def _as_said(text: str, job: Job) -> str:
+    """Put the program's names for its directories where the kernel's leaked into a message."""
+    return text.replace(job.work, paths.DATA).replace(job.tmp, paths.TMP)
 
 
 def _error(ended: Ended, job: Job) -> str | None:
@@ -108,7 +113,7 @@ def _death(report: Report) -> str:
 
 
 @contextmanager
-def _run_directory() -> Iterator[tuple[Path, Path]]:
+def _run_directory() -> Generator[tuple[Path, Path]]:
     """Make a place for temporary files, reachable for the prisoner but not to be guessed by others."""
     root = Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
     try:
@@ -118,12 +123,15 @@ def _run_directory() -> Iterator[tuple[Path, Path]]:
         stage.mkdir(mode=0o755)
         yield tmp, stage
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        harvest.remove(root)
 
 
-def _over_disk_limit(*roots: Path) -> str | None:
-    if sum(harvest.size_of(root) for root in roots) > MAX_DISK_BYTES:
+def _excess(*roots: Path) -> str | None:
+    footprints = [harvest.footprint(root) for root in roots]
+    if sum(size_bytes for size_bytes, _ in footprints) > MAX_DISK_BYTES:
         return f"killed: disk limit of {MAX_DISK_BYTES >> 20} MiB"
+    if sum(count for _, count in footprints) > MAX_DISK_FILES:
+        return f"killed: limit of {MAX_DISK_FILES} files"
     return None
 
 
@@ -133,13 +141,6 @@ def _spare_uid() -> int:
     if mapped == ["0", "0", "4294967295"]:
         return _FIRST_SPARE_UID + secrets.randbelow(1 << 29)
     return _NOBODY
-
-
-def _hand_over(root: Path, uid: int) -> None:
-    os.chown(root, uid, uid, follow_symlinks=False)
-    for _, directories, names, fd in os.fwalk(root, follow_symlinks=False):
-        for name in (*directories, *names):
-            os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
 
 
 def _readable() -> tuple[str, ...]:
@@ -155,14 +156,26 @@ def _readable() -> tuple[str, ...]:
 
 
 def _site_paths() -> tuple[str, ...]:
-    """Return where packages are installed; `.pth` files are not followed, so an editable checkout stays out."""
+    """Return where packages are installed; without `.pth` files, so an editable checkout stays out."""
     return tuple(dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) for name in ("purelib", "platlib")))
 
 
-def _is_open_to_all(paths: tuple[str, ...]) -> bool:
-    """Say whether any user can walk to all of these."""
-    walked = {ancestor for path in paths for ancestor in Path(path).parents}
-    return all(ancestor.stat().st_mode & 0o001 for ancestor in walked)
+def _is_open_to_all(*places: Path) -> bool:
+    """Say whether any user can reach these places and read the interpreter and its packages."""
+    return _interpreter_is_open() and all(map(_is_reachable, places))
+
+
+def _is_reachable(place: Path) -> bool:
+    return all(ancestor.stat().st_mode & 0o001 for ancestor in place.parents)
+
+
+@functools.cache
+def _interpreter_is_open() -> bool:
+    trees = [Path(path) for path in (*_readable(), *_site_paths())]
+    packages = [package for path in _site_paths() for package in Path(path).iterdir()]
+    return all(map(_is_reachable, trees)) and all(
+        entry.stat().st_mode & 0o004 for entry in (*trees, *packages)
+    )
 
 
 def _own_tasks() -> int:

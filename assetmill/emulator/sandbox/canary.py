@@ -19,7 +19,7 @@ _FORKS = 300
 _REPORT = "canary.json"
 
 _ATTEMPTS = """
-import json, os, socket, time
+import importlib.util, json, os, posix, socket, time
 
 escaped = []
 def attempt(name, action):
@@ -29,14 +29,13 @@ def attempt(name, action):
         return
     escaped.append(name)
 
+# posix and not os: where names are translated, only these ask for the very path.
 def read(path):
-    with open(path, "rb") as source:
-        if not source.read(1):
-            raise OSError
+    if not posix.read(posix.open(path, os.O_RDONLY), 1):
+        raise OSError
 
 def write(path):
-    with open(path, "ab") as target:
-        target.write(b"x")
+    posix.write(posix.open(path, os.O_WRONLY), b"x")
 
 def connect():
     with socket.socket() as caller:
@@ -54,8 +53,8 @@ attempt("write a file outside", lambda: write(SECRET))
 attempt("connect to this machine", connect)
 for process in {EMULATOR, os.getppid(), 1}:
     attempt("read another process's environment", lambda: read(f"/proc/{process}/environ"))
-with open("/mnt/data/canary.json", "w") as report:
-    json.dump(escaped, report)
+with open(importlib.util.find_spec("PIL").origin) as package:
+    package.read()
 attempt("start processes without end", fork_many)
 with open("/mnt/data/canary.json", "w") as report:
     json.dump(escaped, report)
@@ -121,7 +120,7 @@ def why_not(cage: Cage) -> str | None:
 
 
 def remembered(cache: Path, bubblewrap: str | None) -> Verdict | None:
-    """Return the verdict found since this machine was started, or None if there is none that still applies."""
+    """Return the verdict found since this machine was started, None if there is none that still applies."""
     try:
         stored = cast("dict[str, object]", json.loads(cache.read_text(encoding="utf-8")))
         if stored["conditions"] != _conditions(bubblewrap):

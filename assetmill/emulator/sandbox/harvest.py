@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import stat
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +39,28 @@ def snapshot(root: Path) -> Snapshot:
     return found
 
 
-def size_of(root: Path) -> int:
-    """Return the disk space below the directory in bytes; sparse files count what they hold."""
-    return sum(info.st_blocks * 512 for _, info in _entries(root))
+def footprint(root: Path) -> tuple[int, int]:
+    """Return bytes on disk and number of files below the directory; sparse files count what they hold."""
+    sizes = [info.st_blocks * 512 for _, info in _entries(root)]
+    return sum(sizes), len(sizes)
+
+
+def hand_over(root: Path, uid: int) -> None:
+    """Give the tree to another user, as root. A file with a second name stays: that may be anywhere."""
+    os.chown(root, uid, uid, follow_symlinks=False)
+    for path, info in _walk(root):
+        if info.st_uid != uid and (stat.S_ISDIR(info.st_mode) or info.st_nlink == 1):
+            with contextlib.suppress(OSError):
+                os.chown(root / path, uid, uid, follow_symlinks=False)
+
+
+def remove(root: Path) -> None:
+    """Remove a tree, however deep, and whatever modes its directories were given."""
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(root)
+    if root.exists():
+        for tool in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*tool, "--", str(root)], check=False, capture_output=True)  # noqa: S603
 
 
 def collect(root: Path, before: Snapshot) -> Harvest:
@@ -51,8 +73,14 @@ def collect(root: Path, before: Snapshot) -> Harvest:
     skipped: list[str] = []
     left = MAX_TOTAL_BYTES
     seen = 0
-    for name, info in sorted(_entries(root)):
+    for name, info in sorted(_walk(root)):
         seen += 1
+        if stat.S_ISDIR(info.st_mode):
+            if name.count("/") >= MAX_DEPTH:
+                # Nobody who tidies up later should have to meet a tree deeper than the stack.
+                remove(root / name)
+                skipped.append(f"{name!r}: it is too deep")
+            continue
         if before.get(name) == _stamp(info):
             continue
         reason = _refusal(name, info)
@@ -72,7 +100,11 @@ def collect(root: Path, before: Snapshot) -> Harvest:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Walk the tree without following a link; directories themselves are not listed."""
+    return ((name, info) for name, info in _walk(root) if not stat.S_ISDIR(info.st_mode))
+
+
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Walk the tree without following a link, parents before children, to a limit in number and depth."""
     count = 0
     waiting = [""]
     while waiting:
@@ -85,9 +117,8 @@ def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                         return
                     name = f"{below}/{entry.name}" if below else entry.name
                     info = entry.stat(follow_symlinks=False)
-                    if not stat.S_ISDIR(info.st_mode):
-                        yield name, info
-                    elif name.count("/") < MAX_DEPTH:
+                    yield name, info
+                    if stat.S_ISDIR(info.st_mode) and name.count("/") < MAX_DEPTH:
                         waiting.append(name)
         except OSError:
             continue

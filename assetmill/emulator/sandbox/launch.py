@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from assetmill.emulator.sandbox.inside.job import Job, Report
 
@@ -24,7 +25,7 @@ _START = "import sys; sys.path.insert(0, {package!r}); from inside.warden import
 
 @dataclass(frozen=True)
 class Ended:
-    """What came back: the log as it was written, the report, and why it was stopped from outside, if it was."""
+    """What came back: the log, the report, and why it was stopped from outside, if it was."""
 
     log: bytes
     is_log_cut: bool
@@ -57,16 +58,16 @@ def launch(job: Job, *, objection: Callable[[], str | None]) -> Ended:
 def _attend(
     process: subprocess.Popen[bytes], letter: bytes, timeout_s: float, objection: Callable[[], str | None]
 ) -> Ended:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
+    stdin, stdout, stderr = (
+        cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr)
+    )
     log, report = _Drain(MAX_LOG_BYTES), _Drain(_MAX_REPORT_BYTES)
-    drains: Mapping[int, _Drain] = {process.stdout.fileno(): log, process.stderr.fileno(): report}
+    drains: Mapping[int, _Drain] = {stdout.fileno(): log, stderr.fileno(): report}
     stopped_for: str | None = None
     # A warden that died at once has said why on its standard error.
     with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(letter)
-        process.stdin.flush()
+        stdin.write(letter)
+        stdin.flush()
     deadline = time.monotonic() + timeout_s + _AFTER_DEADLINE_S
     next_check = time.monotonic() + _CHECK_EVERY_S
     with selectors.DefaultSelector() as selector:
@@ -81,7 +82,7 @@ def _attend(
                 next_check = now + _CHECK_EVERY_S
                 stopped_for = objection()
                 if stopped_for is not None:
-                    process.stdin.close()
+                    stdin.close()
             if now > deadline:
                 stopped_for = stopped_for or "killed: it did not end"
                 break

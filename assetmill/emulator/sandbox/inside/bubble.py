@@ -1,4 +1,4 @@
-"""Put the prisoner into bubblewrap: own network, processes and mounts, and a root with only what Python needs."""
+"""Put the prisoner into bubblewrap: own network, processes and mounts, a root with only what Python needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from . import jail, linux, paths
 from .job import SYSTEM_FILES, SYSTEM_TREES, Job
 
-TMP = "/tmp"  # noqa: S108  # the prisoner's own, bound below
 _INSIDE = "/run/assetmill"
 _START = (
     "import sys; sys.path.insert(0, {package!r}); from inside.warden import imprisoned_main as go; go({fd})"
@@ -28,22 +27,22 @@ def enter(job: Job, report_fd: int) -> None:
         sources = _staged(job.stage, tuple(sources))
         jail.become(job.uid, keep_search=False)
     _stdin_from(job)
-    assert job.bubblewrap is not None
-    command = [job.bubblewrap, *_walls(job, sources), "--", *_interpreter(job, report_fd)]
-    os.execve(job.bubblewrap, command, {})  # noqa: S606
+    bubblewrap = job.bubblewrap or "bwrap"
+    command = [bubblewrap, *_walls(job, sources), "--", *_interpreter(job, report_fd)]
+    os.execve(bubblewrap, command, {})  # noqa: S606  # no shell is what we want
 
 
 def _walls(job: Job, sources: dict[str, str]) -> Iterator[str]:
     yield from ("--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
     yield from ("--hostname", "sandbox", "--dev", "/dev")
     for tree in SYSTEM_TREES:
-        if os.path.islink(tree):  # noqa: PTH114
-            yield from ("--symlink", os.readlink(tree), tree)  # noqa: PTH115
+        if os.path.islink(tree):
+            yield from ("--symlink", os.readlink(tree), tree)
         else:
             yield from ("--ro-bind-try", tree, tree)
     for path in SYSTEM_FILES:
         yield from ("--ro-bind-try", path, path)
-    yield from ("--bind", sources[job.tmp], TMP, "--bind", sources[job.work], paths.DATA)
+    yield from ("--bind", sources[job.tmp], paths.TMP, "--bind", sources[job.work], paths.DATA)
     for path in job.readable:
         yield from ("--ro-bind", sources[path], path)
     yield from ("--ro-bind", sources[job.inside_package], _INSIDE)
@@ -63,7 +62,7 @@ def _staged(stage: str, wanted: tuple[str, ...]) -> dict[str, str]:
     places: dict[str, str] = {}
     for number, path in enumerate(wanted):
         places[path] = f"{stage}/{number}"
-        os.mkdir(places[path], 0o755)  # noqa: PTH102
+        os.mkdir(places[path], 0o755)
         linux.mount(path, places[path], None, linux.MS_BIND | linux.MS_REC)
     return places
 

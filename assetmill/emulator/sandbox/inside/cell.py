@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, ModuleType, TracebackType
 
 from . import hooks, paths
 from .job import MAX_ERROR_CHARACTERS, Job, Report
@@ -23,10 +23,10 @@ _MAX_FIGURES = 20
 
 def prepare(job: Job, *, work: str, tmp: str) -> list[str]:
     """Set the environment and the import path; return the list in which shown figures are noted."""
-    fonts = os.path.join(tmp, "matplotlib")  # noqa: PTH118  # pathlib is not needed before the program asks
-    os.mkdir(fonts, 0o755)  # noqa: PTH102
+    fonts = os.path.join(tmp, "matplotlib")  # pathlib is not needed before the program asks
+    os.mkdir(fonts, 0o755)
     for name, text in job.font_lists.items():
-        with open(os.path.join(fonts, os.path.basename(name)), "w", encoding="utf-8") as target:  # noqa: PTH
+        with open(os.path.join(fonts, os.path.basename(name)), "w", encoding="utf-8") as target:
             target.write(text)
     os.environ.clear()
     os.environ.update(
@@ -89,9 +89,7 @@ def _execute(code: str, module: ModuleType) -> str | None:
             value = eval(shown, module.__dict__)  # noqa: S307
             if value is not None:
                 print(repr(value))  # noqa: T201
-    except SystemExit as leaving:
-        return None if leaving.code in (None, 0) else f"SystemExit: {leaving.code}"[:MAX_ERROR_CHARACTERS]
-    except BaseException as error:  # noqa: BLE001  # the program's own errors, of whatever kind, are its output
+    except BaseException as error:  # the program's own errors, of whatever kind, are its output
         return _told(error)
     return None
 
@@ -105,22 +103,28 @@ def _compiled(code: str) -> tuple[CodeType, CodeType | None]:
     return compile(tree, CELL, "exec"), compile(ast.Expression(last.value), CELL, "eval")
 
 
-def _told(error: BaseException) -> str:
-    """Print the traceback from the cell on and return its last line."""
+def _told(error: BaseException) -> str | None:
+    """Print the traceback from the cell on and return its last line; None for an exit that means success."""
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        return None
     try:
-        frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
-            frames = frames.tb_next
-        error.__traceback__ = frames
         last = traceback.format_exception_only(error)[-1].strip()
-        traceback.print_exception(error, file=sys.stdout)
-    except MemoryError:
-        last = "MemoryError"
-    except Exception as worse:  # noqa: BLE001  # an exception whose own __str__ raises
-        last = f"{type(error).__name__} (its message could not be printed: {type(worse).__name__})"
+    except Exception as worse:  # the program's own __str__ failed
+        last = f"{type(error).__name__} (its message could not be made: {type(worse).__name__})"
     if isinstance(error, MemoryError):
         last = f"killed: memory limit ({last})"
+    if not isinstance(error, SystemExit):
+        # Whatever the program did to its standard output, the last line still gets out.
+        with contextlib.suppress(Exception):
+            traceback.print_exception(type(error), error, _from_the_cell_on(error), file=sys.stdout)
     return last[:MAX_ERROR_CHARACTERS]
+
+
+def _from_the_cell_on(error: BaseException) -> TracebackType | None:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return frames
 
 
 def _saving_show(shown: list[str]) -> Callable[[ModuleType], None]:

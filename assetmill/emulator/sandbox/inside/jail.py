@@ -24,9 +24,8 @@ def limit(fork_room: int) -> None:
         (resource.RLIMIT_MSGQUEUE, 0, 0),
     ):
         _, ceiling = resource.getrlimit(kind)
-        if ceiling != resource.RLIM_INFINITY:
-            soft, hard = min(soft, ceiling), min(hard, ceiling)
-        resource.setrlimit(kind, (soft, hard))
+        highest = hard if ceiling == resource.RLIM_INFINITY else min(hard, ceiling)
+        resource.setrlimit(kind, (min(soft, highest), highest))
 
 
 def become(uid: int, *, keep_search: bool) -> None:

@@ -78,9 +78,35 @@ class Report:
     def load(data: bytes) -> Report:
         """Read a report; anything that is not one counts as a set-up that failed."""
         try:
-            fields = cast("dict[str, object]", json.loads(data))
-            displayed = tuple(str(name) for name in cast("list[object]", fields.pop("displayed", [])))
-            return Report(**fields, displayed=displayed)  # pyright: ignore[reportArgumentType]
-        except (ValueError, TypeError, AttributeError):
+            fields = cast("object", json.loads(data))
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
             said = data.decode("utf-8", "replace").strip()[-MAX_ERROR_CHARACTERS:]
             return Report(setup_error=said or "the sandbox ended without a word")
+        return Report._checked(cast("dict[str, object]", fields))
+
+    @staticmethod
+    def _checked(fields: Mapping[str, object]) -> Report:
+        displayed = fields.get("displayed")
+        names = cast("list[object]", displayed) if isinstance(displayed, list) else []
+        return Report(
+            exit_code=_number(fields.get("exit_code")),
+            signal=_number(fields.get("signal")),
+            is_timed_out=fields.get("is_timed_out") is True,
+            setup_error=_text(fields.get("setup_error")),
+            is_finished=fields.get("is_finished") is True,
+            error=_text(fields.get("error")),
+            displayed=tuple(name for name in names if isinstance(name, str)),
+        )
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _text(value: object) -> str | None:
+    """Keep a text that can be stored: the inmate may have sent half a character or a book."""
+    if not isinstance(value, str):
+        return None
+    return value[:MAX_ERROR_CHARACTERS].encode("utf-8", "replace").decode()

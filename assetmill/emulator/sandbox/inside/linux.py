@@ -37,7 +37,7 @@ def _checked(result: int, what: str) -> int:
 
 
 def prctl(option: int, *arguments: int) -> None:
-    """Call prctl(2).
+    """Change an attribute of this process, as prctl does.
 
     Raises:
         OSError: the kernel refused.
@@ -47,7 +47,7 @@ def prctl(option: int, *arguments: int) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Call unshare(2).
+    """Leave the named namespaces for new ones.
 
     Raises:
         OSError: namespaces are not to be had here.
@@ -56,7 +56,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
-    """Call mount(2).
+    """Mount or bind a directory.
 
     Raises:
         OSError: the kernel refused.

@@ -16,12 +16,26 @@ from typing import Any
 from . import hooks
 
 DATA = "/mnt/data"
+TMP = "/tmp"  # noqa: S108  # the program's word for its own directory
 
 _ONE_PATH = (
-    "access chdir chmod chown lchown listdir lstat mkdir mkfifo open readlink remove rmdir scandir stat statvfs "
-    "truncate unlink utime getxattr listxattr setxattr removexattr"
-).split()
-_TWO_PATHS = "link rename replace symlink".split()
+    *(
+        "access",
+        "chdir",
+        "chmod",
+        "chown",
+        "lchown",
+        "listdir",
+        "lstat",
+        "mkdir",
+        "mkfifo",
+        "open",
+        "readlink",
+    ),
+    *("remove", "rmdir", "scandir", "stat", "statvfs", "truncate", "unlink", "utime"),
+    *("getxattr", "listxattr", "setxattr", "removexattr"),
+)
+_TWO_PATHS = ("link", "rename", "replace", "symlink")
 _PATH_NAMES = frozenset({"path", "file", "src", "dst", "database"})
 
 
@@ -29,7 +43,7 @@ class Names:
     """The two directories under the names the program knows them by."""
 
     def __init__(self, work: str, tmp: str) -> None:
-        self._table = ((DATA, work), ("/tmp", tmp))  # noqa: S108  # the program's word for it, not ours
+        self._table = ((DATA, work), (TMP, tmp))
         self._real = (work, tmp)
 
     def real(self, path: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A seccomp filter for what Landlock does not see: sockets, other processes, namespaces, kernel side doors."""
+"""A seccomp filter for what Landlock does not see: sockets, other processes, namespaces, side doors."""
 
 from __future__ import annotations
 

@@ -57,10 +57,10 @@ def imprisoned_main(report_fd: int) -> None:
         jail.limit(job.fork_room)
         jail.drop_capabilities()
         os.chdir(paths.DATA)
-        jail.lock(job, work=paths.DATA, tmp=bubble.TMP)
+        jail.lock(job, work=paths.DATA, tmp=paths.TMP)
     except OSError as error:
         _refuse(report_fd, error)
-    _serve(job, report_fd, work=paths.DATA, tmp=bubble.TMP)
+    _serve(job, report_fd, work=paths.DATA, tmp=paths.TMP)
 
 
 def _become_prisoner(job: Job, report_fd: int) -> None:
@@ -157,7 +157,7 @@ def _descendants(process: int) -> list[int]:
     while waiting:
         try:
             parent = waiting.pop()
-            with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as listing:  # noqa: PTH123
+            with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as listing:
                 children = [int(word) for word in listing.read().split()]
         except (FileNotFoundError, ProcessLookupError):
             continue
