@@ -1,0 +1,202 @@
+"""The embedded services that a run needs: the emulator for a local profile, Prefect when none is configured.
+
+Both are started beside our own imports. The emulator is found through its ready file, Prefect through the
+environment. A caller's own `PREFECT_API_URL` and Foundry endpoint are left alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import socket
+import ssl
+import sys
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from assetmill.cli import detached, prefect_server
+from assetmill.cli.detached import Ready, Service, Starting
+from assetmill.errors import InvalidSettings
+from assetmill.settings import Settings
+
+PROBE_TIMEOUT_S = 5.0
+Say = Callable[[str], None]
+
+# Read by Prefect when it is imported. A value of the caller's own wins.
+_PREFECT_QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+    "PREFECT_CLI_PROMPT": "false",
+}
+_PREFECT_EMBEDDED = {
+    # Nobody reads the log of a server that goes away; the terminal and the manifest say it all.
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+}
+_SERVER = {
+    "PREFECT_UI_ENABLED": "false",
+    "PREFECT_SERVER_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    # Nothing is scheduled or triggered on this server.
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+}
+
+
+@contextmanager
+def local_services(
+    settings: Settings, *, emulator: bool = True, say: Say = lambda _: None, is_stopped: detached.Stopped
+) -> Generator[Callable[[], None]]:
+    """Start what is needed and missing; yields a function that waits until all of it is ready.
+
+    The environment is complete at once, so the caller can import Prefect and the SDKs before waiting.
+
+    Raises:
+        InvalidSettings: a service did not start.
+    """
+    with ExitStack() as stack:
+        waits: list[Callable[[], None]] = []
+        if emulator and settings.uses_emulator:
+            waits.append(_begin_emulator(settings, stack, say, is_stopped))
+        _set_defaults(_PREFECT_QUIET)
+        if not has_prefect_api():
+            waits.append(_begin_prefect(settings, stack, say, is_stopped))
+
+        def wait() -> None:
+            for each in waits:
+                each()
+
+        yield wait
+
+
+def has_prefect_api() -> bool:
+    """Return whether the caller has a Prefect API: in the environment or in the active Prefect profile."""
+    if os.environ.get("PREFECT_API_URL"):
+        return True
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    try:
+        profiles = tomllib.loads((home / "profiles.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    name = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
+    return bool(profiles.get("profiles", {}).get(name, {}).get("PREFECT_API_URL"))
+
+
+def emulator_service(settings: Settings) -> Service:
+    """Describe the embedded emulator of a profile."""
+    directory = settings.emulator_home
+    state, ready = str(directory), str(directory / detached.READY)
+    idle = str(settings.run.idle_timeout_s)
+    return Service(
+        title="the embedded Foundry service",
+        directory=directory,
+        module="assetmill.emulator",
+        arguments=("--state", state, "--port", "0", "--ready-file", ready, "--idle-timeout", idle),
+        is_alive=_is_emulator_alive,
+    )
+
+
+def prefect_service(settings: Settings, port: int = 0) -> Service:
+    """Describe the local Prefect server of a home directory."""
+    directory = settings.home / "prefect"
+    idle = str(settings.run.idle_timeout_s)
+    return Service(
+        title="Prefect",
+        directory=directory,
+        module="assetmill.cli.prefect_server",
+        arguments=("--directory", str(directory), "--port", str(port), "--idle-timeout", idle),
+        is_alive=_is_prefect_alive,
+        environment={
+            **_PREFECT_QUIET,
+            **_SERVER,
+            "PREFECT_HOME": str(directory),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_server.database_url(directory),
+        },
+        start_timeout_s=180.0,
+    )
+
+
+def _begin_emulator(
+    settings: Settings, stack: ExitStack, say: Say, is_stopped: detached.Stopped
+) -> Callable[[], None]:
+    starting = Starting(emulator_service(settings), never=is_stopped)
+    stack.callback(starting.close)
+    if not starting.was_running:
+        say("starting the embedded Foundry service ...")
+
+    return lambda: _wait(starting)
+
+
+def _begin_prefect(
+    settings: Settings, stack: ExitStack, say: Say, is_stopped: detached.Stopped
+) -> Callable[[], None]:
+    directory = settings.home / "prefect"
+    directory.mkdir(parents=True, exist_ok=True)
+    # Held until this process ends, before looking: a server never goes while somebody holds it.
+    users = stack.enter_context((directory / prefect_server.USERS).open("a"))
+    fcntl.flock(users, fcntl.LOCK_SH)
+    port = _free_port()
+    starting = Starting(prefect_service(settings, port), never=is_stopped)
+    stack.callback(starting.close)
+    if starting.was_running:
+        url = str(starting.wait()["api_url"])
+    else:
+        say("starting Prefect ...")
+        if not prefect_server.lay_out(directory):
+            say("preparing Prefect's database (once; about half a minute) ...")
+        url = f"http://127.0.0.1:{port}/api"
+    if "prefect" in sys.modules and os.environ.get("PREFECT_API_URL") != url:
+        raise InvalidSettings("Prefect was imported before its address was known; import flows later")
+    _set_defaults(_PREFECT_EMBEDDED)
+    os.environ.setdefault("PREFECT_HOME", str(directory))
+    os.environ["PREFECT_API_URL"] = url
+    stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+    return lambda: _wait(starting)
+
+
+def _wait(starting: Starting) -> None:
+    starting.wait()
+
+
+def _set_defaults(values: dict[str, str]) -> None:
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_prefect_alive(ready: Ready) -> bool:
+    return _answers(f"{ready.get('api_url')}/health", None)
+
+
+def _is_emulator_alive(ready: Ready) -> bool:
+    return _answers(str(ready.get("control")), ready.get("ca"))
+
+
+def _answers(url: str, ca: Any) -> bool:
+    """Whether a server of ours answers there; any status but 5xx will do, an error page has a server too."""
+    try:
+        context = ssl.create_default_context(cafile=str(ca)) if ca and url.startswith("https:") else None
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(url, timeout=PROBE_TIMEOUT_S):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code < 500
+    except (OSError, ValueError, http.client.HTTPException):
+        return False

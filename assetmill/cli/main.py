@@ -1,0 +1,78 @@
+"""The `assetmill` command: which commands there are, and how errors become exit codes.
+
+A command's module is imported only when it is used: `assetmill plan` must not wait for Prefect or an SDK.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+from assetmill.errors import AssetmillError
+
+INTERRUPTED = 130
+
+_COMMANDS: Mapping[str, str] = {
+    "run": "assetmill.cli.run",
+    "plan": "assetmill.cli.plan",
+    "show": "assetmill.cli.show",
+    "assets": "assetmill.cli.assets",
+    "export": "assetmill.cli.assets",
+    "pipelines": "assetmill.cli.pipelines",
+    "schema": "assetmill.cli.pipelines",
+    "emulator": "assetmill.cli.emulator",
+    "doctor": "assetmill.cli.doctor",
+    "stop": "assetmill.cli.setup",
+    "setup": "assetmill.cli.setup",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        return getattr(importlib.import_module(module), cmd_name) if module else None
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted.",
+)
+@click.version_option(package_name="assetmill", message="%(version)s")
+def cli() -> None:
+    """Run pipelines of agent stages; keep every file they make, and what it cost."""
+
+
+def call(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code; errors are said on stderr, never as a traceback."""
+    try:
+        outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; run it again to go on", err=True)
+        return INTERRUPTED
+    except AssetmillError as error:
+        click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); what was to be done is done.
+        sys.stderr.close()
+        return 0
+    return outcome if isinstance(outcome, int) else 0
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(call())
+
+
+if __name__ == "__main__":
+    main()
