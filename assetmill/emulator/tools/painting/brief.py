@@ -1,0 +1,292 @@
+"""What a prompt asks for: subjects and how many, colours, setting, style, framing, words to letter."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from assetmill.emulator.tools.painting import book, colours
+from assetmill.emulator.tools.painting.colours import RGB
+
+MOST_SUBJECTS = 3
+MOST_COPIES = 12
+MOST_TEXTS = 3
+LONGEST_TEXT = 90
+
+_QUOTED = re.compile(
+    r'"([^"\n]{1,120})"|“([^”\n]{1,120})”|«([^»\n]{1,120})»|(?<!\w)\'([^\'\n]{2,120})\'(?!\w)'
+)
+_WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'’-]*|[.;:!?\n]|,")
+_BREAKS = frozenset(".;:!?\n")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One subject, how often, and the colours named for it."""
+
+    subject: str
+    count: int = 1
+    colours: tuple[RGB, ...] = ()
+
+
+@dataclass(frozen=True)
+class Brief:
+    """A prompt, understood as far as the painter can."""
+
+    wanted: tuple[Wanted, ...] = ()
+    colours: tuple[RGB, ...] = ()
+    backdrop: RGB | None = None
+    setting: str | None = None
+    style: str | None = None
+    framing: str = "centered"
+    orientation: str = "square"
+    texts: tuple[str, ...] = ()
+    nouns: tuple[str, ...] = ()
+
+
+@cache
+def vocabulary() -> dict[str, Any]:
+    """Return the tables of `vocabulary.toml`."""
+    with Path(__file__).with_name("vocabulary.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+@cache
+def phrases(table: str) -> dict[str, str]:
+    """Return the meaning of every word or phrase of one table."""
+    return {phrase: name for name, row in vocabulary()[table].items() for phrase in row}
+
+
+@dataclass
+class _Reading:
+    """The words of a prompt and what is found while going through them."""
+
+    words: list[str]
+    wanted: list[Wanted] = field(default_factory=list[Wanted])
+    loose: list[RGB] = field(default_factory=list[RGB])
+    waiting: list[RGB] = field(default_factory=list[RGB])
+    backdrop: RGB | None = None
+    count: int = 1
+    since_on: int = 99
+    nouns: list[str] = field(default_factory=list[str])
+
+
+def read(prompt: str) -> Brief:
+    """Understand a prompt."""
+    texts, rest = _texts(prompt)
+    words = _without_negated([word.lower() for word in _WORD.findall(rest.replace("’", "'"))])
+    reading = _Reading(words)
+    _walk(reading)
+    reading.loose.extend(reading.waiting)
+    setting = _first(words, phrases("settings"))
+    style = _style(words)
+    if reading.backdrop is None and len(reading.loose) > 1 and any(want.colours for want in reading.wanted):
+        reading.backdrop = reading.loose.pop()
+    return Brief(
+        wanted=_settled(reading.wanted, setting),
+        colours=tuple(dict.fromkeys(reading.loose)),
+        backdrop=reading.backdrop,
+        setting=setting,
+        style=style,
+        framing=_first(words, phrases("framing")) or "centered",
+        orientation=_first(words, phrases("orientation")) or "square",
+        texts=texts,
+        nouns=tuple(dict.fromkeys(reading.nouns))[:4],
+    )
+
+
+def _texts(prompt: str) -> tuple[tuple[str, ...], str]:
+    found: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        found.append(next(group for group in match.groups() if group))
+        return " "
+
+    rest = _QUOTED.sub(take, prompt)
+    if not found:
+        names = "|".join(vocabulary()["grammar"]["text"][:12])
+        plain = re.compile(
+            rf"\b(?:with|and|add|the|bearing)\s+(?:the\s+|a\s+)?(?:{names})\s*:?\s+([^,.;\n]{{2,60}})", re.I
+        )
+        match = plain.search(rest)
+        if match and not match[1].lower().startswith(("in ", "on ", "at ", "free", "legible", "and ", "of ")):
+            found.append(match[1].strip())
+            rest = rest[: match.start()] + " . " + rest[match.end() :]
+    cleaned = (re.sub(r"\s+", " ", text).strip()[:LONGEST_TEXT] for text in found)
+    return tuple(dict.fromkeys(text for text in cleaned if text))[:MOST_TEXTS], rest
+
+
+def _without_negated(words: list[str]) -> list[str]:
+    negations = set(vocabulary()["grammar"]["negations"])
+    kept: list[str] = []
+    is_negated = False
+    for word in words:
+        if word in _BREAKS or word in (",", "but", "with", "just", "only"):
+            is_negated = False
+        elif word in negations:
+            is_negated = True
+        if not is_negated:
+            kept.append(word)
+    return kept
+
+
+def _walk(reading: _Reading) -> None:
+    at = 0
+    while at < len(reading.words):
+        at += _step(reading, at)
+
+
+def _step(reading: _Reading, at: int) -> int:
+    words = reading.words
+    word = words[at]
+    grammar = vocabulary()["grammar"]
+    reading.since_on = 0 if word in grammar["on"] else reading.since_on + 1
+    if word in _BREAKS:
+        reading.loose.extend(reading.waiting)
+        reading.waiting.clear()
+        reading.count = 1
+        return 1
+    colour, length = _colour(words, at)
+    if colour:
+        reading.waiting.append(colour)
+        return length
+    if word in grammar["backdrop"]:
+        _take_backdrop(reading)
+        return 1
+    name, length = _lookup(words, at, book.words())
+    if name:
+        _take_subject(reading, name)
+        return length
+    if number := _number(word):
+        reading.count = number
+    elif _is_noun(word):
+        reading.nouns.append(word)
+    return 1
+
+
+def _take_backdrop(reading: _Reading) -> None:
+    if reading.waiting:
+        reading.backdrop = reading.waiting.pop()
+    elif reading.since_on < 4 and reading.loose:
+        reading.backdrop = reading.loose.pop()
+
+
+def _take_subject(reading: _Reading, name: str) -> None:
+    known = next((at for at, want in enumerate(reading.wanted) if want.subject == name), None)
+    taken = tuple(reading.waiting)
+    if known is None:
+        reading.wanted.append(Wanted(name, min(reading.count, MOST_COPIES), taken))
+    else:
+        old = reading.wanted[known]
+        count = min(max(old.count, reading.count), MOST_COPIES)
+        reading.wanted[known] = Wanted(name, count, old.colours or taken)
+    reading.waiting.clear()
+    reading.count = 1
+
+
+def _colour(words: list[str], at: int) -> tuple[RGB | None, int]:
+    if words[at].startswith("#"):
+        return colours.from_hex(words[at]), 1
+    two = " ".join(words[at : at + 2])
+    if two in colours.named():
+        return colours.named()[two], 2
+    word = words[at].removesuffix("-coloured").removesuffix("-colored").removesuffix("ish")
+    return colours.named().get(word) or colours.named().get(words[at]), 1
+
+
+def _lookup(words: list[str], at: int, table: Mapping[str, str]) -> tuple[str | None, int]:
+    for length in (3, 2, 1):
+        phrase = " ".join(words[at : at + length])
+        for form in _singulars(phrase):
+            if form in table:
+                return table[form], length
+    return _compound(words[at], table), 1
+
+
+def _singulars(word: str) -> Iterator[str]:
+    yield word
+    if word.endswith("ies"):
+        yield word[:-3] + "y"
+    if word.endswith("ves"):
+        yield word[:-3] + "f"
+    if word.endswith("es"):
+        yield word[:-2]
+    if word.endswith("s"):
+        yield word[:-1]
+
+
+def _compound(word: str, table: Mapping[str, str]) -> str | None:
+    """Find `lamp` in `headlamp`: English compounds name the thing last."""
+    for form in _singulars(word):
+        tail = form.rpartition("-")[2]
+        if tail != form and tail in table:
+            return table[tail]
+        for start in range(3, len(form) - 3):
+            if form[start:] in table and len(form) - start >= 4:
+                return table[form[start:]]
+    return None
+
+
+def _number(word: str) -> int:
+    named = phrases("numbers").get(word)
+    if named:
+        return int(named)
+    return int(word) if word.isascii() and word.isdigit() and 2 <= int(word[:4]) <= MOST_COPIES else 0
+
+
+@cache
+def _fillers() -> frozenset[str]:
+    known = set(vocabulary()["grammar"]["fillers"].split())
+    for table in ("styles", "settings", "framing", "orientation", "numbers"):
+        known.update(part for phrase in phrases(table) for part in phrase.split())
+    known.update(vocabulary()["grammar"]["text"])
+    return frozenset(known)
+
+
+def _is_noun(word: str) -> bool:
+    return (
+        word.isascii()
+        and word[0].isalpha()
+        and len(word) > 2
+        and word not in _fillers()
+        and not word.endswith(("ly", "ing"))
+    )
+
+
+def _first(words: list[str], table: Mapping[str, str]) -> str | None:
+    for at in range(len(words)):
+        for length in (3, 2, 1):
+            phrase = " ".join(words[at : at + length])
+            if phrase in table:
+                return table[phrase]
+    return None
+
+
+def _style(words: list[str]) -> str | None:
+    """Return the most telling style: `flat` and `minimal` are said in passing, `neon` is not."""
+    text = " " + " ".join(words) + " "
+    found = [name for phrase, name in phrases("styles").items() if f" {phrase} " in text]
+    telling = [name for name in found if name not in ("flat", "minimal", "photo")]
+    return next(iter(telling or found), None)
+
+
+def _settled(wanted: list[Wanted], setting: str | None) -> tuple[Wanted, ...]:
+    """Leave out what the setting shows anyway, and all beyond the first few subjects."""
+    subjects = book.subjects()
+    things = [want for want in wanted if subjects[want.subject].place != "scene"]
+    if things and setting:
+        wanted = [
+            want
+            for want in things
+            if setting not in (want.subject, subjects[want.subject].home)
+            or subjects[want.subject].place == "ground"
+        ]
+        wanted = wanted or things
+    elif things:
+        wanted = things + [want for want in wanted if want not in things][:1]
+    return tuple(wanted[:MOST_SUBJECTS])

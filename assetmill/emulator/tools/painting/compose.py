@@ -1,0 +1,268 @@
+"""Composition: from an understood prompt to one picture of a given size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from assetmill.emulator.tools.painting import backdrops, badge, book, colours
+from assetmill.emulator.tools.painting.brief import Brief, Wanted
+from assetmill.emulator.tools.painting.colours import RGB, distance, luminance, readable_on
+from assetmill.emulator.tools.painting.finish import finished
+from assetmill.emulator.tools.painting.ground import Ground, blurred, stamp
+from assetmill.emulator.tools.painting.lettering import Box, letter
+from assetmill.emulator.tools.painting.pen import Inks, Manner, Tile, draw
+
+LEVELS = {"low": 0, "medium": 1, "high": 2, "xhigh": 3, "max": 4}
+MANNERS: dict[str | None, Manner] = {
+    "flat": "flat",
+    "isometric": "flat",
+    "line": "line",
+    "neon": "neon",
+    "pixel": "flat",
+}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One drawn thing: which subject, its colours, where its square stands (pixels) and how large."""
+
+    subject: book.Subject
+    main: RGB
+    accent: RGB
+    left: float
+    top: float
+    side: float
+
+
+def compose(
+    brief: Brief, size: tuple[int, int], quality: str, rng: np.random.Generator, *, is_clear: bool
+) -> Image.Image:
+    """Paint the brief. `is_clear` leaves the backdrop out and returns a picture with alpha."""
+    level = LEVELS[quality]
+    mood = mood_of(brief, rng)
+    setting = _setting(brief)
+    if is_clear:
+        ground = Ground(Image.new("RGBA", size), rng, level, has_floor=False)
+    else:
+        ground = backdrops.paint(setting, size, mood, rng, level)
+        if brief.style == "photo" and setting not in ("studio", "plain"):
+            ground.image.paste(blurred(ground.image, min(size) / 130))
+    manner = MANNERS.get(brief.style, "shaded")
+    pieces = list(_pieces(brief, ground, mood))
+    for piece in pieces:
+        _place(ground, piece, manner, is_raised=brief.style == "isometric")
+    if not pieces and (is_clear or brief.nouns or not brief.setting):
+        badge.draw(ground, brief, mood.main, mood.accent)
+    _letter(ground, brief, mood, has_pieces=bool(pieces))
+    return finished(ground.image, brief.style, level, rng)
+
+
+def mood_of(brief: Brief, rng: np.random.Generator) -> backdrops.Mood:
+    """Choose the picture's colours: the prompt's first, then a palette that suits them."""
+    own = [part for want in brief.wanted for part in want.colours]
+    named = [*own, *brief.colours]
+    palette = colours.palettes()[int(rng.integers(len(colours.palettes())))]
+    main = named[0] if named else palette[0]
+    others = [part for part in named[1:] if distance(part, main) > 40]
+    accent = others[0] if others else _contrasting(main, palette)
+    asked = brief.backdrop
+    if asked is None and len(brief.colours) > 1 and not own:
+        asked = brief.colours[-1] if distance(brief.colours[-1], main) > 40 else None
+    return backdrops.Mood(asked, main, accent, colours.backdrop_for(main) if named else palette[2])
+
+
+def _contrasting(main: RGB, palette: tuple[RGB, RGB, RGB]) -> RGB:
+    return max(palette[:2], key=lambda part: distance(part, main))
+
+
+def _setting(brief: Brief) -> str:
+    if brief.style == "neon":
+        return "neon"
+    if brief.setting:
+        return brief.setting
+    if not brief.wanted:
+        return "abstract"
+    scenes = [book.subjects()[want.subject] for want in brief.wanted]
+    if brief.backdrop or brief.style in ("minimal", "line", "isometric"):
+        return "plain" if brief.style in ("minimal", "flat", "line", "isometric") else "studio"
+    homes = [scene.home for scene in scenes if scene.home != "studio"]
+    return homes[0] if homes and brief.style != "photo" else "studio"
+
+
+def _pieces(brief: Brief, ground: Ground, mood: backdrops.Mood) -> Iterator[Piece]:
+    """Lay the subjects out: ground things in rows on the floor, air things above them."""
+    subjects = book.subjects()
+    wanted = [want for want in brief.wanted if not _is_shown_by_setting(subjects[want.subject], brief)]
+    low = [
+        want
+        for want in wanted
+        if subjects[want.subject].place != "air" or not ground.has_floor or len(wanted) == 1
+    ]
+    high = [want for want in wanted if want not in low]
+    top, bottom = _text_margins(brief, has_pieces=bool(wanted))
+    if high:
+        yield from _rows(high, ground, mood, brief, (max(top, 0.05), 0.36), 0.5)
+    if low:
+        is_floating = not ground.has_floor
+        foot = 1 - max(bottom, 0.07) if is_floating else min(ground.floor, 1 - bottom)
+        yield from _rows(low, ground, mood, brief, (max(top, 0.3 if high else 0.07), foot), 1.0)
+
+
+def _is_shown_by_setting(subject: book.Subject, brief: Brief) -> bool:
+    return subject.place == "scene" and subject.home == _setting(brief)
+
+
+def _rows(
+    wanted: list[Wanted],
+    ground: Ground,
+    mood: backdrops.Mood,
+    brief: Brief,
+    span: tuple[float, float],
+    share: float,
+) -> Iterator[Piece]:
+    things = [(want, copy) for want in wanted for copy in range(want.count)]
+    across = len(things) if len(things) <= 4 else -(-len(things) // (2 if len(things) <= 8 else 3))
+    rows = -(-len(things) // across)
+    height = (span[1] - span[0]) * ground.height / (1 + 0.72 * (rows - 1))
+    zoom = {"close": 1.25, "wide": 0.62}.get(brief.framing, 1.0) * (0.78 if brief.style == "minimal" else 1.0)
+    for at, (want, copy) in enumerate(things):
+        subject = book.subjects()[want.subject]
+        row, column = divmod(at, across)
+        in_row = min(across, len(things) - row * across)
+        cell = ground.width * 0.92 / in_row
+        side = (
+            min(cell * (1.02 if in_row > 1 else 0.86), height)
+            * zoom
+            * subject.scale
+            * (0.94 if share == 1 else 0.9)
+        )
+        side *= 1 if at % 2 == 0 or in_row < 3 else 0.9
+        centre = ground.width * 0.04 + cell * (column + 0.5)
+        middle = (subject.box[0] + subject.box[2]) / 2
+        foot = span[0] * ground.height + height * (1 + 0.72 * row)
+        lowest = subject.box[3] if ground.has_floor and share == 1 else 100
+        slack = 0.0 if ground.has_floor and share == 1 else max(0.0, height - side) / 2
+        main = _colour_of(want, copy, subject, mood, brief)
+        accent = subject.accent or _accent_of(want, mood, main)
+        yield Piece(
+            subject, main, accent, centre - side * middle / 100, foot - slack - side * lowest / 100, side
+        )
+
+
+def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: backdrops.Mood, brief: Brief) -> RGB:
+    if want.colours:
+        return want.colours[copy % len(want.colours)]
+    if subject.colour and not brief.colours:
+        return subject.colour
+    if want.count > 1 and len(brief.colours) > 1:
+        return brief.colours[copy % len(brief.colours)]
+    return mood.main
+
+
+def _accent_of(want: Wanted, mood: backdrops.Mood, main: RGB) -> RGB:
+    if want.count == 1 and len(want.colours) > 1:
+        return want.colours[1]
+    return mood.accent if distance(mood.accent, main) > 50 else colours.lighter(main, 0.6)
+
+
+def _place(ground: Ground, piece: Piece, manner: Manner, *, is_raised: bool) -> None:
+    inks = Inks(piece.main, piece.accent, ground.level, manner)
+    tile = draw(piece.subject, max(8, round(piece.side)), inks)
+    corner = (round(piece.left) + tile.left, round(piece.top) + tile.top)
+    if ground.image.mode == "RGB" and manner != "neon":
+        if piece.subject.place != "air" and ground.has_floor:
+            _contact_shadow(ground, tile, corner)
+        elif not ground.has_floor or piece.subject.home == "studio":
+            _drop_shadow(ground, tile, corner)
+    if manner == "neon":
+        _halo(ground, tile, corner)
+    if is_raised:
+        _extrude(ground, tile, corner, piece.main)
+    stamp(ground.image, tile.image.convert("RGB"), corner, tile.image.getchannel("A"))
+
+
+def _contact_shadow(ground: Ground, tile: Tile, corner: tuple[int, int]) -> None:
+    """Lay a dark pool under the thing and a long soft shadow to the right of it."""
+    width, height = tile.image.size
+    alpha = tile.image.getchannel("A")
+    small = (max(4, width // 8), max(4, height // 40))
+    for stretch, lift, darkness in ((1.5, 0.5, 90), (1.06, 0.62, 165)):
+        span = (int(width * stretch) + 16, max(12, int(width * 0.13 * stretch)))
+        foot = alpha.crop((0, int(height * 0.8), width, height)).resize(small, Image.Resampling.BOX)
+        pad = Image.new("L", (small[0] * 2, small[1] * 5))
+        pad.paste(foot.point(lambda value: min(255, value * 2)), (small[0] // 2, small[1] * 2))
+        pool = pad.filter(ImageFilter.GaussianBlur(max(1.0, small[0] * 0.055))).resize(
+            (span[0] * 2, span[1] * 2), Image.Resampling.BICUBIC
+        )
+        pool = pool.point(lambda value, dark=darkness: value * dark // 255)
+        shift = width * 0.1 * (stretch - 1)
+        at = (int(corner[0] + width / 2 - span[0] + shift), int(corner[1] + height - span[1] * 2 * lift))
+        stamp(ground.image, ground.shadow, at, pool)
+
+
+def _drop_shadow(ground: Ground, tile: Tile, corner: tuple[int, int]) -> None:
+    reach = max(4, tile.image.width // 16)
+    wide = Image.new("L", (tile.image.width + 2 * reach, tile.image.height + 2 * reach))
+    wide.paste(tile.image.getchannel("A"), (reach, reach))
+    soft = blurred(wide, reach / 2).point(lambda value: value * 80 // 255)
+    stamp(ground.image, ground.shadow, (corner[0] - reach, corner[1] - reach // 2 + reach // 4), soft)
+
+
+def _halo(ground: Ground, tile: Tile, corner: tuple[int, int]) -> None:
+    reach = max(8, tile.image.width // 12)
+    wide = Image.new("RGBA", (tile.image.width + 2 * reach, tile.image.height + 2 * reach))
+    wide.paste(tile.image, (reach, reach))
+    bright = Image.new("RGB", wide.size)
+    bright.paste(wide.convert("RGB"), (0, 0), wide.getchannel("A"))
+    soft = blurred(bright, reach / 2.4)
+    strength = np.asarray(soft).max(axis=2)
+    mask = Image.fromarray(np.minimum(255, strength.astype(np.int16) * 2).astype(np.uint8))
+    peak = np.maximum(strength, 1)[..., None].astype(np.float32)
+    colour = Image.fromarray((np.asarray(soft) / peak * 255).astype(np.uint8))
+    stamp(ground.image, colour, (corner[0] - reach, corner[1] - reach), mask)
+
+
+def _extrude(ground: Ground, tile: Tile, corner: tuple[int, int], main: RGB) -> None:
+    """Give a flat drawing thickness towards the lower right."""
+    alpha = tile.image.getchannel("A")
+    depth = max(3, tile.image.width // 14)
+    step = max(1, depth // 24)
+    for offset in range(depth, 0, -step):
+        shade = colours.darker(main, 0.34 + 0.14 * offset / depth)
+        stamp(ground.image, shade, (corner[0] + offset, corner[1] + offset // 2), alpha)
+
+
+def _text_margins(brief: Brief, *, has_pieces: bool) -> tuple[float, float]:
+    """Return the shares of the height kept free for text at the top and at the bottom."""
+    if not brief.texts or not has_pieces:
+        return 0.0, 0.0
+    return 0.23, 0.15 if len(brief.texts) > 1 else 0.0
+
+
+def _letter(ground: Ground, brief: Brief, mood: backdrops.Mood, *, has_pieces: bool) -> None:
+    if not brief.texts:
+        return
+    face = {"pixel": "mono", "vintage": "serif", "watercolour": "serif"}.get(brief.style or "", "sans")
+    width, height = ground.width, ground.height
+    boxes = [Box(int(width * 0.07), int(height * 0.035), int(width * 0.86), int(height * 0.18))]
+    if not has_pieces:
+        boxes = [Box(int(width * 0.16), int(height * 0.3), int(width * 0.68), int(height * 0.4))]
+    boxes.append(Box(int(width * 0.12), int(height * 0.88), int(width * 0.76), int(height * 0.085)))
+    boxes.append(Box(int(width * 0.12), int(height * 0.8), int(width * 0.76), int(height * 0.075)))
+    for text, box in zip(brief.texts, boxes, strict=False):
+        letter(ground.image, text, box, _text_colour(ground, box, mood), face=face)
+
+
+def _text_colour(ground: Ground, box: Box, mood: backdrops.Mood) -> RGB:
+    """Return the prompt's own colour where it reads well on what is behind, else ink or white."""
+    behind = ground.image.crop((box.left, box.top, box.left + box.width, box.top + box.height)).convert("RGB")
+    mean = np.asarray(behind.resize((8, 8), Image.Resampling.BOX)).reshape(-1, 3).mean(axis=0)
+    under = (int(mean[0]), int(mean[1]), int(mean[2]))
+    if ground.image.mode == "RGBA":
+        return mood.main
+    deep = colours.darker(mood.main, 0.3) if luminance(under) > 0.5 else colours.lighter(mood.main, 0.5)
+    return deep if abs(luminance(deep) - luminance(under)) > 0.42 else readable_on(under)
