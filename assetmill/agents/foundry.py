@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 
 import openai
 from azure.ai.projects import AIProjectClient
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 from openai.types.responses import ResponseStreamEvent
 
@@ -36,6 +36,8 @@ from assetmill.agents.gateway import (
 )
 from assetmill.errors import AssetmillError, OutcomeUnknown, Rejected, ServiceError
 from assetmill.fingerprint import canonical, digest
+
+__all__ = ["AccessToken", "FoundryGateway", "default_credential"]
 
 _DIGEST = "assetmill_digest"
 _READ_RETRIES = 4
@@ -270,6 +272,13 @@ class FoundryGateway:
                 return ask() is not False
             except openai.NotFoundError:
                 return False
+
+
+def default_credential() -> TokenCredential:
+    """Return the vendor's chain: environment, managed identity, `az login` and so on."""
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
 
 
 @contextmanager

@@ -84,9 +84,7 @@ def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> list[Made
         entries.setdefault(citation.file_id, citation)
     made = [_fetch(entry, gateway, blobs) for entry in entries.values()]
     # A chart that is shown and saved is listed twice with the same bytes: the saved name is the useful one.
-    unique = {
-        file.blob.digest: file for file in sorted(made, key=lambda file: _is_pseudo(file), reverse=True)
-    }
+    unique = {file.blob.digest: file for file in sorted(made, key=_is_pseudo, reverse=True)}
     return sorted(unique.values(), key=lambda file: file.name)
 
 
@@ -119,7 +117,8 @@ def _records(
     made_by: ResponseRef,
 ) -> tuple[AssetRecord, ...]:
     role = "candidate" if call.outputs else "output"
-    listed = [(file, output.kind, "output") for file, output in named]
+    listed: list[tuple[MadeFile, AssetKind, str]] = []
+    listed += [(file, output.kind, "output") for file, output in named]
     listed += [(file, _kind(file), role) for file in free]
     names = distinct(file.name for file, _, _ in listed)
     parents = tuple(bound.asset_id for bound in call.inputs if bound.asset_id)
@@ -211,7 +210,7 @@ def _differences(file: MadeFile, expected: ExpectedOutput) -> list[str]:
 
 def _renamed(files: list[MadeFile], expected: ExpectedOutput) -> list[MadeFile]:
     """Name one file after its output; of several, drawn ones get a number and others keep their own name."""
-    stem, dot, extension = expected.name.rpartition(".") if "." in expected.name else (expected.name, "", "")
+    stem, _, extension = expected.name.rpartition(".") if "." in expected.name else (expected.name, "", "")
     found: list[MadeFile] = []
     for number, file in enumerate(files, start=1):
         own = extension or EXTENSIONS.get(file.blob.media_type) or file.name.rpartition(".")[2]

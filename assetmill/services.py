@@ -1,0 +1,110 @@
+"""Everything a stage needs, opened once from Settings: the store, the ledger and the gateway to agents."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from assetmill.agents.gateway import Gateway
+from assetmill.agents.handles import Handles
+from assetmill.errors import RunStopped
+from assetmill.settings import Settings
+from assetmill.store.backend import Backend
+from assetmill.store.blobs import Blobs
+from assetmill.store.ledger import Ledger
+from assetmill.store.opening import open_store, probe
+
+Wait = Callable[[float], None]
+
+
+@dataclass
+class Services:
+    """The parts that stages share. Safe for threads; the gateway opens when it is first used."""
+
+    settings: Settings
+    backend: Backend
+    open_gateway: Callable[[Settings, Wait], Gateway]
+    stop: threading.Event = field(default_factory=threading.Event)
+    owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+
+    def __post_init__(self) -> None:
+        self.blobs = Blobs(self.backend)
+        self.ledger = Ledger(self.backend)
+        # Two variants may have one fingerprint: in one process they must not race for its intent.
+        self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # Guards the two lazy openings and the table of locks against threads that come first together.
+        self._guard = threading.RLock()
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        return self.open_gateway(self.settings, self.wait)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The way to agents; opening it imports the vendor's SDKs."""
+        with self._guard:
+            return self._gateway
+
+    @cached_property
+    def _handles(self) -> Handles:
+        return Handles(self.gateway, self.blobs, self.ledger)
+
+    @property
+    def handles(self) -> Handles:
+        """Service IDs for stored bytes."""
+        with self._guard:
+            return self._handles
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless the run is being stopped.
+
+        Raises:
+            RunStopped: the run is being stopped.
+        """
+        if self.stop.wait(seconds):
+            raise RunStopped("the run is being stopped; run it again to go on")
+
+    @contextmanager
+    def alone(self, fp: str) -> Generator[None]:
+        """Hold a fingerprint for one thread of this process."""
+        with self._guard:
+            lock = self._stage_locks[fp]
+        with lock:
+            yield
+
+    def close(self) -> None:
+        """Release the gateway, when it was opened, and the store."""
+        if "_gateway" in self.__dict__:
+            self._gateway.close()
+        self.backend.close()
+
+
+@contextmanager
+def open_services(settings: Settings) -> Generator[Services]:
+    """Open a profile's services and close them at the end.
+
+    Raises:
+        InvalidSettings: the store cannot be used, or no running emulator is found.
+    """
+    store = settings.store
+    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    probe(backend)
+    services = Services(settings, backend, connect)
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+def connect(settings: Settings, wait: Wait) -> Gateway:
+    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
+    from assetmill.agents.connecting import open_foundry
+
+    return open_foundry(settings, wait)
