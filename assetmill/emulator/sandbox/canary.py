@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import socket
@@ -53,8 +54,8 @@ attempt("write a file outside", lambda: write(SECRET))
 attempt("connect to this machine", connect)
 for process in {EMULATOR, os.getppid(), 1}:
     attempt("read another process's environment", lambda: read(f"/proc/{process}/environ"))
-with open(importlib.util.find_spec("PIL").origin) as package:
-    package.read()
+for name in PACKAGES:
+    importlib.util.find_spec(name).loader.get_data(importlib.util.find_spec(name).origin)
 attempt("start processes without end", fork_many)
 with open("/mnt/data/canary.json", "w") as report:
     json.dump(escaped, report)
@@ -107,11 +108,12 @@ def why_not(cage: Cage) -> str | None:
             "PORT": listener.getsockname()[1],
             "EMULATOR": os.getpid(),
             "FORKS": _FORKS,
+            "PACKAGES": [name for name in ("PIL", "numpy") if importlib.util.find_spec(name) is not None],
         }
         lines = [f"{name} = {value!r}" for name, value in values.items()]
         outcome = cage.run("\n".join([*lines, _ATTEMPTS]), work, _TIMEOUT_S)
     if outcome.error is not None:
-        return outcome.error
+        return " ".join([outcome.error, *outcome.logs.splitlines()[-1:]])
     report = dict(outcome.files).get(_REPORT)
     if report is None:
         return "the work directory cannot be written"
