@@ -1,0 +1,264 @@
+"""What the models cannot say: names that must exist, cycles, templates, files, outputs that no tool makes."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from assetmill.spec.image_models import parse_size
+from assetmill.spec.parameters import check_definitions
+from assetmill.spec.pipeline import IDENTIFIER, LoadedPipeline, StageSpec
+from assetmill.spec.reading import Problems, Where, nearest
+from assetmill.spec.templates import Template, TemplateProblem, compile_template
+from assetmill.spec.tools import TOOLS, FileSearch, Function
+
+UPSTREAM = ("text", "data", "outputs", "variants")
+"""What a template may take of a stage before."""
+
+RESERVED = frozenset(
+    {"stages", "inputs", "range", "loop", "self", "true", "false", "none", "not", "and", "or"}
+)
+SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
+
+
+def variable_name(stage: str) -> str:
+    """Return the name under which templates know a stage: `size-variants` is `stages.size_variants`."""
+    return stage.replace("-", "_")
+
+
+def template_of(source: str) -> Template | None:
+    """Return a template, None when it is not valid: that is reported once, by `check_pipeline`."""
+    try:
+        return compile_template(source)
+    except TemplateProblem:
+        return None
+
+
+def upstream_of(pipeline: LoadedPipeline) -> Mapping[str, tuple[str, ...]]:
+    """Return for each stage those whose outputs it sees, by input or by template, in the order of the file."""
+    words = _stage_words(pipeline)
+    return {stage.name: _upstream(words, stage) for stage in pipeline.spec.stages}
+
+
+def _stage_words(pipeline: LoadedPipeline) -> Mapping[str, str]:
+    return {variable_name(stage.name): stage.name for stage in pipeline.spec.stages}
+
+
+def _upstream(words: Mapping[str, str], stage: StageSpec) -> tuple[str, ...]:
+    named = {entry.from_ for entry in stage.inputs if entry.from_}
+    for _, source in stage.texts():
+        if "stages" in source and (template := template_of(source)):
+            attributes = template.attributes("stages")
+            named |= {words.get(variable_name(word), word) for word in attributes}
+    return tuple(name for name in words.values() if name in named) if named else ()
+
+
+def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
+    """Note everything that is wrong beyond the shape of the file."""
+    spec = pipeline.spec
+    check_definitions(spec.parameters, problems)
+    _check_names(pipeline, problems)
+    _check_knowledge(pipeline, problems)
+    words = _stage_words(pipeline)
+    for number, stage in enumerate(spec.stages):
+        where: Where = ("stages", number)
+        _check_links(pipeline, stage, where, problems)
+        _check_templates(pipeline, stage, where, words, problems)
+        _check_tools(pipeline, stage, where, problems)
+        _check_inputs(stage, where, problems)
+        _check_outputs(stage, where, problems)
+    _check_cycles(pipeline, words, problems)
+
+
+def _check_names(pipeline: LoadedPipeline, problems: Problems) -> None:
+    spec = pipeline.spec
+    seen: set[str] = set()
+    for number, stage in enumerate(spec.stages):
+        word = variable_name(stage.name)
+        if word in seen:
+            problems.add(("stages", number, "name"), f"two stages are called {stage.name!r}")
+        seen.add(word)
+    for section, names in (("parameters", spec.parameters), ("axes", pipeline.axes)):
+        for name in names:
+            place = pipeline.axes[name][1] if section == "axes" else (section, name)
+            if not re.match(IDENTIFIER, name) or name in RESERVED or keyword.iskeyword(name):
+                hint = "lower-case letters, digits and _, beginning with a letter; not a reserved word"
+                problems.add(place, f"{name!r} cannot be the name of {_a(section)}", hint)
+    for name, (axis, place) in pipeline.axes.items():
+        if name in spec.parameters:
+            problems.add(place, f"{name!r} is both a parameter and an axis")
+        if axis.parameter is not None and axis.parameter not in spec.parameters:
+            problems.add(place, f"axis {name!r}: unknown parameter {axis.parameter!r}",
+                         nearest(axis.parameter, spec.parameters))  # fmt: skip
+
+
+def _a(section: str) -> str:
+    return "a parameter" if section == "parameters" else "an axis"
+
+
+def _check_knowledge(pipeline: LoadedPipeline, problems: Problems) -> None:
+    from assetmill.spec.knowledge import knowledge_files
+
+    for name, patterns in pipeline.spec.knowledge.items():
+        if not re.match(IDENTIFIER.replace("_]", "_-]"), name):
+            problems.add(("knowledge", name), f"{name!r} cannot be the name of a knowledge set")
+        knowledge_files(pipeline, name, patterns, problems)
+
+
+def _check_links(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:
+    names = [other.name for other in pipeline.spec.stages]
+    for need in stage.needs:
+        if need not in names:
+            problems.add((*where, "needs"), f"stage {stage.name!r} needs an unknown stage {need!r}",
+                         nearest(need, names))  # fmt: skip
+    for number, entry in enumerate(stage.inputs):
+        if entry.from_ is not None and entry.from_ not in names:
+            problems.add((*where, "inputs", number, "from"),
+                         f"stage {stage.name!r} takes from an unknown stage {entry.from_!r}",
+                         nearest(entry.from_, names))  # fmt: skip
+    for name, axis in stage.for_each.items():
+        if name not in pipeline.axes:
+            problems.add((*where, "for_each"), f"unknown axis {name!r}", nearest(name, pipeline.axes))
+        elif axis is not None and pipeline.axes[name][0] != axis:
+            problems.add(
+                (*where, "for_each", name), f"axis {name!r} is defined twice", "put it under `axes:`"
+            )
+
+
+def _check_templates(
+    pipeline: LoadedPipeline, stage: StageSpec, where: Where, words: Mapping[str, str], problems: Problems
+) -> None:
+    known = _known_variables(frozenset(pipeline.spec.parameters), frozenset(pipeline.axes))
+    for place, source in _all_texts(pipeline, stage):
+        spot = place[1:] if place[:1] == ("/",) else (*where, *place)
+        try:
+            template = compile_template(source)
+        except TemplateProblem as error:
+            _add_at(problems, spot, source, error.line, error.message)
+            continue
+        for name in sorted(template.names - known):
+            line = 1 + source[: max(source.find(name), 0)].count("\n")
+            message = f"template names an unknown variable {name!r}"
+            _add_at(problems, spot, source, line, message, nearest(name, known))
+        for word in sorted(template.attributes("stages")):
+            if variable_name(word) not in words:
+                problems.add(spot, f"template names an unknown stage {word!r}", nearest(word, words))
+        for path in sorted(template.paths):
+            if path[0] == "stages" and len(path) > 2 and path[2] not in UPSTREAM:
+                problems.add(spot, f"a stage has no {path[2]!r}", nearest(path[2], UPSTREAM))
+
+
+@lru_cache(maxsize=8)
+def _known_variables(parameters: frozenset[str], axes: frozenset[str]) -> frozenset[str]:
+    return parameters | axes | {"stages", "inputs"}
+
+
+def _all_texts(pipeline: LoadedPipeline, stage: StageSpec) -> Iterable[tuple[Where, str]]:
+    yield from stage.texts()
+    for key in ("instructions", "size", "quality"):
+        if text := getattr(pipeline.spec.defaults, key):
+            yield ("/", "defaults", key), text
+
+
+def _add_at(problems: Problems, where: Where, source: str, line: int, message: str, hint: str = "") -> None:
+    # A block scalar begins on the line after its key; only then do the template's own lines count.
+    start = problems.document.line(where)
+    if start is not None and "\n" in source.rstrip("\n"):
+        problems.add_line(start + line, message, hint)
+    else:
+        problems.add(where, message, hint)
+
+
+def _check_tools(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:
+    # Several functions or servers make sense in one stage, several image tools do not.
+    names = [tool.name or tool.function if isinstance(tool, Function) else tool.type for tool in stage.tools]
+    for name, count in Counter(n for n in names if n != "mcp").items():
+        if count > 1:
+            problems.add((*where, "tools"), f"stage {stage.name!r} has the tool {name!r} twice")
+    for number, tool in enumerate(stage.tools):
+        if not isinstance(tool, FileSearch):
+            continue
+        for name in tool.knowledge:
+            if name not in pipeline.spec.knowledge:
+                problems.add((*where, "tools", number, "knowledge"), f"unknown knowledge set {name!r}",
+                             nearest(name, pipeline.spec.knowledge))  # fmt: skip
+        if not pipeline.spec.knowledge:
+            problems.add((*where, "tools", number), "file_search has nothing to search", "add `knowledge:`")
+    choices = {*TOOLS, "auto", "required", "none"}
+    if stage.tool_choice is not None and stage.tool_choice not in choices | set(names):
+        problems.add((*where, "tool_choice"), f"unknown tool_choice {stage.tool_choice!r}",
+                     nearest(stage.tool_choice, choices))  # fmt: skip
+
+
+def _check_inputs(stage: StageSpec, where: Where, problems: Problems) -> None:
+    for number, entry in enumerate(stage.inputs):
+        place = (*where, "inputs", number)
+        if entry.as_ == "mask" and not stage.tool("image_generation"):
+            problems.add(place, "a mask needs the tool image_generation")
+        if entry.as_ == "container_file" and not stage.tool("code_interpreter"):
+            problems.add(place, "a container file needs the tool code_interpreter")
+        if entry.url is not None and not entry.url.startswith("https://") and "{" not in entry.url:
+            problems.add(place, f"not an https address: {entry.url!r}")
+
+
+def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
+    makers = {"image_generation", "code_interpreter"} & {tool.type for tool in stage.tools}
+    names = Counter(output.name for output in stage.outputs)
+    for number, output in enumerate(stage.outputs):
+        place = (*where, "outputs", number)
+        if output.kind != "text" and not makers:
+            problems.add(place, f"no tool of stage {stage.name!r} makes {output.name!r}",
+                         "add image_generation or code_interpreter")  # fmt: skip
+        elif makers == {"image_generation"} and output.kind != "picture":
+            problems.add(
+                place, f"image_generation makes pictures, not {output.kind!r}", "add code_interpreter"
+            )
+        if names[output.name] > 1:
+            problems.add(place, f"two outputs are called {output.name!r}")
+        if "{" not in output.name and not SAFE_NAME.fullmatch(output.name):
+            problems.add(place, f"{output.name!r} is not a safe file name", "letters, digits, `.`, `_`, `-`")
+        if output.size and "{" not in output.size and not parse_size(output.size):
+            problems.add(place, f"{output.size!r} is not a size", "write WIDTHxHEIGHT, as 1200x630")
+    schema = stage.json_schema
+    if schema is not None and (
+        schema.get("type") != "object" or not isinstance(schema.get("properties"), dict)
+    ):
+        problems.add((*where, "schema"), "a schema describes an object with properties", "type: object")
+
+
+def _check_cycles(pipeline: LoadedPipeline, words: Mapping[str, str], problems: Problems) -> None:
+    edges = {stage.name: (*stage.needs, *_upstream(words, stage)) for stage in pipeline.spec.stages}
+    if cycle := find_cycle(edges):
+        names = [stage.name for stage in pipeline.spec.stages]
+        problems.add(
+            ("stages", names.index(cycle[0]), "name"), f"stages wait for each other: {' -> '.join(cycle)}"
+        )
+
+
+def find_cycle(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Return a cycle as names with the first repeated at the end, () when there is none."""
+    done: set[str] = set()
+    for start in edges:
+        path: list[str] = []
+        on_path: set[str] = set()
+        stack = [(start, iter(edges[start]))] if start not in done else []
+        if stack:
+            path.append(start)
+            on_path.add(start)
+        while stack:
+            name, ahead = stack[-1]
+            step = next((other for other in ahead if other in edges and other not in done), None)
+            if step is None:
+                stack.pop()
+                done.add(name)
+                on_path.discard(path.pop())
+            elif step in on_path:
+                return (*path[path.index(step) :], step)
+            else:
+                stack.append((step, iter(edges[step])))
+                path.append(step)
+                on_path.add(step)
+    return ()

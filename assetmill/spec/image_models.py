@@ -1,0 +1,208 @@
+"""What each image model can do: every option of the image tool is checked here before anything is spent."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assetmill.errors import InvalidSpec
+from assetmill.spec.reading import nearest, read_bytes
+
+SOON = datetime.timedelta(days=90)
+"""A model that is retired within this time is warned about."""
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """Any size within bounds."""
+
+    step: int
+    longest: int
+    ratio: float
+    min_pixels: int
+    max_pixels: int
+
+    def fault(self, width: int, height: int) -> str:
+        """Say which rule a size breaks, "" when none."""
+        pixels = width * height
+        if width % self.step or height % self.step:
+            return (
+                f"both sides must be divisible by {self.step}; the nearest is {self.nearest(width, height)}"
+            )
+        if max(width, height) > self.longest:
+            return f"the long side is at most {self.longest}"
+        if max(width, height) > self.ratio * min(width, height):
+            return f"sides are at most 1:{self.ratio:g}"
+        if not self.min_pixels <= pixels <= self.max_pixels:
+            return f"{pixels} pixels; it draws {self.min_pixels} to {self.max_pixels}"
+        return ""
+
+    def nearest(self, width: int, height: int) -> str:
+        """Return the next larger size on the grid."""
+        return f"{-(-width // self.step) * self.step}x{-(-height // self.step) * self.step}"
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """One row of the capability table."""
+
+    name: str
+    qualities: tuple[str, ...]
+    formats: tuple[str, ...]
+    transparent: bool
+    input_fidelity: tuple[str, ...]
+    partial_images: int
+    mask: bool
+    source: str
+    sizes: tuple[str, ...] = ()
+    any_size: SizeRule | None = None
+    retired: Mapping[str, datetime.date] | None = None
+    replacement: str = ""
+
+    def retired_at(self, provider: str) -> datetime.date | None:
+        """The day on which a provider stops serving it, None when none is known."""
+        return (self.retired or {}).get(provider)
+
+
+@dataclass(frozen=True)
+class ImageModels:
+    """The capability table; aliases are rows of their own."""
+
+    rows: Mapping[str, ImageModel]
+    as_of: datetime.date
+
+    def find(self, name: str) -> ImageModel | None:
+        """Return a model's row."""
+        return self.rows.get(name)
+
+    def problems(
+        self, tool: Mapping[str, Any], today: datetime.date, provider: str
+    ) -> Iterator[tuple[str, str, str]]:
+        """Yield (option, message, hint) for every option of a wire tool that its model does not take.
+
+        A retired model is a problem that names the day and a replacement.
+        """
+        name = str(tool.get("model"))
+        model = self.find(name)
+        if model is None:
+            yield "model", f"unknown image model {name!r}", nearest(name, self.rows)
+            return
+        gone = model.retired_at(provider)
+        if gone and gone <= today:
+            hint = f"use {model.replacement}" if model.replacement else ""
+            yield "model", f"image model {name!r} was retired on {gone} ({provider})", hint
+        yield from _option_problems(model, tool)
+
+    def warning(self, name: str, today: datetime.date, provider: str) -> str | None:
+        """Return a warning when a model will be retired soon."""
+        model = self.find(name)
+        gone = model.retired_at(provider) if model else None
+        if not model or not gone or not today < gone <= today + SOON:
+            return None
+        use = f"; use {model.replacement}" if model.replacement else ""
+        return f"image model {name!r} is retired on {gone} ({provider}){use}"
+
+
+def _option_problems(model: ImageModel, tool: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    words = {
+        "action": ("generate", "edit", "auto"),
+        "quality": (*model.qualities, "auto"),
+        "output_format": model.formats,
+        "background": ("transparent", "opaque", "auto"),
+        "moderation": ("auto", "low"),
+        "input_fidelity": model.input_fidelity,
+    }
+    for option, known in words.items():
+        value = tool.get(option)
+        if value is not None and value not in known:
+            if not known:
+                yield option, f"{model.name} does not take {option}", "leave it out"
+            else:
+                yield option, f"{model.name} has no {option} {value!r}", nearest(str(value), known)
+    if fault := size_fault(model, str(tool.get("size", "auto"))):
+        yield "size", *fault
+    yield from _combination_problems(model, tool)
+
+
+def _combination_problems(model: ImageModel, tool: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    output_format = tool.get("output_format", "png")
+    if tool.get("background") == "transparent":
+        if not model.transparent:
+            yield "background", f"{model.name} draws no transparent background", ""
+        elif output_format not in ("png", "webp"):
+            yield "background", f"{output_format} has no transparency", "use output_format png or webp"
+    if tool.get("output_compression") is not None and output_format == "png":
+        yield "output_compression", "png is not compressed by degrees", "use jpeg or webp, or leave it out"
+    if int(tool.get("partial_images") or 0) > model.partial_images:
+        yield "partial_images", f"{model.name} sends at most {model.partial_images} partial images", ""
+    if tool.get("input_image_mask") is not None and not model.mask:
+        yield "mask", f"{model.name} takes no mask", ""
+
+
+def size_fault(model: ImageModel, size: str) -> tuple[str, str] | None:
+    """Return (message, hint) when the model does not draw that size."""
+    if size == "auto" or size in model.sizes:
+        return None
+    parsed = parse_size(size)
+    if parsed is None:
+        return f"{size!r} is not a size", "write WIDTHxHEIGHT, as 1536x1024"
+    if model.any_size is None:
+        choice = _nearest_shape(parsed, model.sizes)
+        hint = f"it has {', '.join(model.sizes)}; draw {choice} and let code_interpreter crop it to {size}"
+        return f"{model.name} has no size {size}", hint
+    fault = model.any_size.fault(*parsed)
+    return (f"{model.name} does not draw {size}", fault) if fault else None
+
+
+def _nearest_shape(size: tuple[int, int], choices: tuple[str, ...]) -> str:
+    wanted = size[0] / size[1]
+
+    def distance(choice: str) -> float:
+        width, height = parse_size(choice) or (1, 1)
+        return abs(width / height - wanted)
+
+    return min(choices, key=distance)
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Return (width, height) of `1536x1024`, None when it is no size."""
+    match = _SIZE.fullmatch(text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def load_image_models(configs: Path) -> ImageModels:
+    """Read the capability table.
+
+    Raises:
+        InvalidSpec: missing, not TOML, or a row lacks something.
+    """
+    path = configs / "image_models.toml"
+    try:
+        table = tomllib.loads(read_bytes(path).decode())
+        rows: dict[str, ImageModel] = {}
+        for row in table["model"]:
+            for name in (row["name"], *row.get("aliases", ())):
+                rows[name] = _row(row)
+        return ImageModels(rows, table["as_of"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidSpec(str(path), None, f"not a table of image models: {error!r}") from error
+
+
+def _row(row: Mapping[str, Any]) -> ImageModel:
+    lists = {key: tuple(row[key]) for key in ("qualities", "formats", "input_fidelity")}
+    plain = {key: row[key] for key in ("name", "transparent", "partial_images", "mask", "source")}
+    return ImageModel(
+        **plain,
+        **lists,
+        sizes=tuple(row.get("sizes", ())),
+        any_size=SizeRule(**row["any"]) if "any" in row else None,
+        retired=row.get("retired"),
+        replacement=row.get("replacement", ""),
+    )

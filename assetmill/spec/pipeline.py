@@ -1,0 +1,238 @@
+"""What a person writes: the pipeline file as models, and the file as loaded and checked.
+
+Paths in a pipeline file are relative to the file itself; one that is not there is looked for in the working
+directory. Templates see the parameters and axes by name, `stages.NAME.text|data|outputs|variants` of the
+stages before, and `inputs`, the names of the stage's own input files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from assetmill.errors import InvalidSpec, NotFound
+from assetmill.fingerprint import Digest, digest
+from assetmill.spec.axes import AxisSpec
+from assetmill.spec.image_models import ImageModels, load_image_models
+from assetmill.spec.parameters import ParameterSpec
+from assetmill.spec.reading import Document, Problems, Where, describe, nearest, read_yaml
+from assetmill.spec.tools import TOOLS, AnyTool, ImageGeneration, Names
+
+NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
+
+
+class Defaults(_Spec):
+    """What stages use when they do not say otherwise; the profile fills in what is missing here."""
+
+    model: str | None = None
+    image_model: str | None = None
+    image_deployment: str | None = None
+    quality: str | None = None
+    size: str | None = None
+    instructions: str | None = None
+
+
+class InputSpec(_Spec):
+    """Something a stage is given: exactly one of `from`, `asset`, `file` and `url`.
+
+    `output` is a glob over the names of the upstream stage's outputs. `as` is how the stage sees it; left
+    out, pictures go to the image tool when there is one, and everything else to code interpreter.
+    """
+
+    from_: str | None = Field(default=None, alias="from")
+    output: str = "*"
+    asset: str | None = None
+    file: str | None = None
+    url: str | None = None
+    as_: Literal["picture", "mask", "container_file"] | None = Field(default=None, alias="as")
+    name: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> InputSpec:
+        if sum(source is not None for source in (self.from_, self.asset, self.file, self.url)) != 1:
+            raise ValueError("give exactly one of from, asset, file, url")
+        return self
+
+
+class OutputSpec(_Spec):
+    """What a stage must produce. `pattern` is a glob over the names of the files that the service made."""
+
+    kind: Literal["picture", "chart", "document", "data", "text"] = "picture"
+    name: str
+    count: int = Field(default=1, ge=1, le=64)
+    pattern: str | None = None
+    format: str | None = None
+    size: str | None = None
+    alpha: bool | None = None
+
+
+def _axes_by_name(value: Any) -> Any:
+    if isinstance(value, str):
+        return {value: None}
+    return {str(name): None for name in value} if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+
+
+class StageSpec(_Spec):
+    """One agent call and the assets it must produce."""
+
+    name: str = Field(pattern=NAME)
+    prompt: str = Field(min_length=1)
+    description: str | None = None
+    instructions: str | None = None
+    tools: tuple[AnyTool, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
+    outputs: tuple[OutputSpec, ...] = ()
+    needs: Names = ()
+    for_each: Annotated[dict[str, AxisSpec | None], BeforeValidator(_axes_by_name)] = Field(
+        default_factory=dict[str, AxisSpec | None]
+    )
+    json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    model: str | None = None
+    image_deployment: str | None = None
+    tool_choice: str | None = None
+    max_tool_calls: int | None = Field(default=None, ge=1, le=1000)
+
+    def tool(self, kind: str) -> AnyTool | None:
+        """Return the first tool of that type."""
+        return next((tool for tool in self.tools if tool.type == kind), None)
+
+    def texts(self) -> Iterator[tuple[Where, str]]:
+        """Yield every text that may be a template, with its place under the stage."""
+        yield ("prompt",), self.prompt
+        if self.instructions:
+            yield ("instructions",), self.instructions
+        for number, tool in enumerate(self.tools):
+            if isinstance(tool, ImageGeneration):
+                yield from _texts(("tools", number), tool)
+        for number, entry in enumerate(self.inputs):
+            yield from _texts(("inputs", number), entry)
+        for number, output in enumerate(self.outputs):
+            yield from _texts(("outputs", number), output)
+
+
+def _texts(where: Where, model: BaseModel) -> Iterator[tuple[Where, str]]:
+    for key, value in model:
+        if isinstance(value, str) and "{" in value:
+            yield (*where, key.rstrip("_")), value
+
+
+class PipelineSpec(_Spec):
+    """A pipeline file."""
+
+    name: str = Field(pattern=NAME)
+    description: str = ""
+    parameters: dict[str, ParameterSpec] = Field(default_factory=dict[str, ParameterSpec])
+    knowledge: dict[str, Names] = Field(default_factory=dict[str, Names])
+    defaults: Defaults = Defaults()
+    axes: dict[str, AxisSpec] = Field(default_factory=dict[str, AxisSpec])
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class LoadedPipeline:
+    """A checked pipeline file, with what is needed to plan it and to point at its lines."""
+
+    spec: PipelineSpec
+    document: Document
+    image_models: ImageModels
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.spec.name
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.document.path
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The digest of the file's bytes."""
+        return digest(self.document.source)
+
+    @cached_property
+    def axes(self) -> Mapping[str, tuple[AxisSpec, Where]]:
+        """Every axis by name, with the place that defines it: the pipeline's own and those of its stages."""
+        found: dict[str, tuple[AxisSpec, Where]] = {n: (a, ("axes", n)) for n, a in self.spec.axes.items()}
+        for number, stage in enumerate(self.spec.stages):
+            for name, axis in stage.for_each.items():
+                if axis is not None:
+                    found.setdefault(name, (axis, ("stages", number, "for_each", name)))
+        return found
+
+    def find_file(self, written: str) -> Path:
+        """Return the file that a path in the pipeline file means."""
+        beside = self.path.parent / Path(written).expanduser()
+        return beside if beside.exists() or not Path(written).exists() else Path(written)
+
+
+def load_pipeline(name_or_path: str, configs: Path) -> LoadedPipeline:
+    """Read and check a pipeline: a name under `configs/pipelines/`, or a path.
+
+    Raises:
+        NotFound: there is no such pipeline.
+        InvalidSpec: the file does not hold a valid pipeline; every problem is named with its line.
+    """
+    from assetmill.spec.checks import check_pipeline
+
+    document = read_yaml(find_pipeline(name_or_path, configs))
+    problems = Problems(document)
+    spec = _validated(document, problems)
+    loaded = LoadedPipeline(spec, document, load_image_models(configs))
+    check_pipeline(loaded, problems)
+    problems.raise_if_any()
+    return loaded
+
+
+def find_pipeline(name_or_path: str, configs: Path) -> Path:
+    """Return the file of a pipeline.
+
+    Raises:
+        NotFound: there is none; the message names the nearest.
+    """
+    folder = configs / "pipelines"
+    is_path = name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path or "\\" in name_or_path
+    if is_path:
+        if "\0" not in name_or_path and Path(name_or_path).exists():
+            return Path(name_or_path)
+        raise NotFound("pipeline file", name_or_path)
+    for suffix in (".yaml", ".yml"):
+        if name_or_path and "\0" not in name_or_path and (folder / f"{name_or_path}{suffix}").is_file():
+            return folder / f"{name_or_path}{suffix}"
+    raise NotFound("pipeline", name_or_path, nearest(name_or_path, pipeline_names(configs)))
+
+
+def pipeline_names(configs: Path) -> tuple[str, ...]:
+    """Return the names under `configs/pipelines/`, sorted."""
+    return tuple(sorted(p.stem for p in (configs / "pipelines").glob("*.y*ml")))
+
+
+def _validated(document: Document, problems: Problems) -> PipelineSpec:
+    if not isinstance(document.value, dict):
+        raise InvalidSpec(str(document.path), 1, "not a pipeline", "begin with `name:` and `stages:`")
+    try:
+        return PipelineSpec.model_validate(document.value)
+    except ValidationError as error:
+        describe(error.errors(include_url=False), problems, spec_keys())
+        problems.raise_if_any()
+        raise
+
+
+def spec_keys() -> Mapping[str, frozenset[str]]:
+    """Return the keys that each part of a pipeline file may have, by the part's name."""
+    models: dict[str, type[BaseModel]] = {
+        "": PipelineSpec, "stages": StageSpec, "inputs": InputSpec, "outputs": OutputSpec, "defaults": Defaults,
+        "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec, **TOOLS,
+    }  # fmt: skip
+    return {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}

@@ -1,0 +1,177 @@
+"""The tools a stage may name, each with its own options, and how they look on the wire.
+
+Texts may be templates (`size: "{{ format.size }}"`), so closed sets of words are checked after rendering,
+against the capability table of the image model (`image_models.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+ENGINE_KEY = "assetmill"
+"""Under this key a wire tool carries what only our engine reads; it is taken off before sending."""
+
+
+class ToolSpec(BaseModel):
+    """Base of all tools: forbids keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool as the service takes it, without IDs of files and vector stores."""
+        return self.model_dump(exclude_none=True)
+
+
+class ImageGeneration(ToolSpec):
+    """Draw or edit pictures. What is left out comes from the pipeline's defaults, then from ours."""
+
+    type: Literal["image_generation"] = "image_generation"
+    model: str | None = None
+    action: str | None = None
+    size: str | None = None
+    quality: str | None = None
+    output_format: str | None = None
+    output_compression: int | None = Field(default=None, ge=0, le=100)
+    background: str | None = None
+    input_fidelity: str | None = None
+    moderation: str | None = None
+    partial_images: int | None = Field(default=None, ge=0, le=3)
+
+
+class CodeInterpreter(ToolSpec):
+    """Run Python in a container that has the stage's container files under `/mnt/data`."""
+
+    type: Literal["code_interpreter"] = "code_interpreter"
+    memory_limit: Literal["1g", "4g", "16g", "64g"] | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool with an automatic container."""
+        memory = {"memory_limit": self.memory_limit} if self.memory_limit else {}
+        return {"type": self.type, "container": {"type": "auto", **memory}}
+
+
+class RankingOptions(BaseModel):
+    """How file search ranks what it finds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    ranker: str | None = None
+    score_threshold: float | None = Field(default=None, ge=0, le=1)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+"""One name, or a list of names."""
+
+
+class FileSearch(ToolSpec):
+    """Search the named knowledge sets; all of the pipeline's sets when none is named."""
+
+    type: Literal["file_search"] = "file_search"
+    knowledge: Names = ()
+    max_num_results: int | None = Field(default=None, ge=1, le=50)
+    ranking_options: RankingOptions | None = None
+    filters: dict[str, Any] | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool with the names of knowledge sets, which become vector stores when it is sent."""
+        wire = super().wire()
+        wire["knowledge"] = list(self.knowledge)
+        return wire
+
+
+class Function(ToolSpec):
+    """Let the agent call a typed Python function of ours, named `module:function`."""
+
+    type: Literal["function"] = "function"
+    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str | None = None
+    timeout_s: float = Field(default=30.0, gt=0, le=600)
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool without its JSON schema, which the engine reads from the annotations."""
+        wire = {"type": self.type, "name": self.name or self.function.partition(":")[2]}
+        if self.description:
+            wire["description"] = self.description
+        return {**wire, ENGINE_KEY: {"function": self.function, "timeout_s": self.timeout_s}}
+
+
+class Mcp(ToolSpec):
+    """Let the agent use a server that speaks the Model Context Protocol.
+
+    `headers_from` names an entry of the settings; the headers themselves never enter a record.
+    """
+
+    type: Literal["mcp"] = "mcp"
+    server_label: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    server_url: str = Field(pattern=r"^https?://")
+    server_description: str | None = None
+    allowed_tools: Names | None = None
+    require_approval: Literal["always", "never"] | Names = "always"
+    headers_from: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool; a list of names under `require_approval` means these tools alone need one."""
+        wire = self.model_dump(exclude_none=True, exclude={"headers_from"})
+        if not isinstance(self.require_approval, str):
+            wire["require_approval"] = {"always": {"tool_names": list(self.require_approval)}}
+        if self.headers_from:
+            wire[ENGINE_KEY] = {"headers_from": self.headers_from}
+        return wire
+
+
+class ComputerUse(ToolSpec):
+    """Let the agent work in a browser of ours, on the allowed hosts only, for a bounded number of steps."""
+
+    type: Literal["computer_use"] = "computer_use"
+    start_url: str = Field(pattern=r"^https?://")
+    allowed_hosts: Names
+    environment: Literal["browser"] = "browser"
+    display_width: int = Field(default=1280, ge=320, le=3840)
+    display_height: int = Field(default=800, ge=240, le=2160)
+    max_steps: int = Field(default=20, ge=1, le=200)
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool under the service's name for it."""
+        ours = {
+            "start_url": self.start_url,
+            "allowed_hosts": list(self.allowed_hosts),
+            "max_steps": self.max_steps,
+        }
+        return {
+            "type": "computer_use_preview",
+            "environment": self.environment,
+            "display_width": self.display_width,
+            "display_height": self.display_height,
+            ENGINE_KEY: ours,
+        }
+
+
+def _named(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+AnyTool = Annotated[
+    Annotated[
+        ImageGeneration | CodeInterpreter | FileSearch | Function | Mcp | ComputerUse,
+        Field(discriminator="type"),
+    ],
+    BeforeValidator(_named),
+]
+"""A tool with options, or its name alone: `- code_interpreter`."""
+
+TOOLS: Mapping[str, type[ToolSpec]] = {
+    "image_generation": ImageGeneration,
+    "code_interpreter": CodeInterpreter,
+    "file_search": FileSearch,
+    "function": Function,
+    "mcp": Mcp,
+    "computer_use": ComputerUse,
+}
