@@ -40,7 +40,6 @@ from assetmill.store.keys import check_key, check_prefix, is_segment
 LONGEST_URL_S = 7 * 24 * 3600
 """S3 refuses signed URLs that are to live longer."""
 
-_PAGE = 1000
 _CONFLICT_RETRIES = 6
 _READ_RETRIES = 2
 _BROKEN_BODY = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError)
@@ -87,7 +86,7 @@ class _Client(Protocol):
 class S3Store:
     """Objects under `prefix` in `bucket`; credentials come from boto3's own chain.
 
-    `session` and `page_size` are for tests. One client serves all threads, as boto3 documents.
+    `attempts` counts the first try of a request too; `session` and `page_size` are for tests. One client serves all threads, as boto3 documents.
 
     Raises:
         InvalidSettings: the endpoint's URL, the region or the AWS profile makes no client.
@@ -101,7 +100,8 @@ class S3Store:
         endpoint_url: str | None = None,
         region: str | None = None,
         session: boto3.session.Session | None = None,
-        page_size: int = _PAGE,
+        attempts: int = 4,
+        page_size: int = 1000,
     ) -> None:
         self.name = f"s3://{bucket}/{prefix}".rstrip("/")
         self.requests = 0
@@ -113,7 +113,7 @@ class S3Store:
         # `requests += 1` from two threads would lose one.
         self._lock = threading.Lock()
         try:
-            self._client = _connect(endpoint_url, region, session)
+            self._client = _connect(endpoint_url, region, session, attempts)
         except (BotoCoreError, ValueError) as error:
             raise InvalidSettings(f"{self.name}: {error}") from error
 
@@ -267,12 +267,14 @@ class _BeyondEnd(StoreError):
     """416: the range begins behind the last byte."""
 
 
-def _connect(endpoint_url: str | None, region: str | None, session: boto3.session.Session | None) -> _Client:
+def _connect(
+    endpoint_url: str | None, region: str | None, session: boto3.session.Session | None, attempts: int
+) -> _Client:
     config = Config(
         signature_version="s3v4",
         connect_timeout=5,
         read_timeout=30,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=64,
         tcp_keepalive=True,
         request_checksum_calculation="when_required",
