@@ -32,6 +32,7 @@ _ADVICE = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EACCES: "permission denied: give this user read and write access, or choose another directory",
     errno.EROFS: "the file system is read-only: choose another directory",
+    errno.EEXIST: "a file or a symbolic link is where a directory belongs",
     errno.ENOTDIR: "a file or a symbolic link is where a directory belongs",
     errno.ELOOP: "it is a symbolic link, which the store does not follow",
     errno.EPERM: "the file system has no hard links, which create-once needs: choose another directory",
