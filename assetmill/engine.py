@@ -6,35 +6,31 @@
     READ ── intent, nothing known ──► list the conversation's responses ► adopt, fence, wait, or doubt
     READ ── verdict on the last attempt ──► the next attempt
 
-Every pass through `_advance` starts from what is stored, so a crash anywhere leaves a state that the next
-pass understands. A second POST needs a verdict on the first, and a verdict needs proof that the first was
-refused or can no longer happen. Leases give progress, never safety.
+Every pass starts from what is stored, so a crash anywhere leaves a state that the next pass understands. A
+second POST needs a verdict on the first, and a verdict needs proof that the first was refused or can no
+longer happen. Leases give progress, never safety.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
 
 from assetmill import progress
-from assetmill.agents import harvest
 from assetmill.agents.gateway import Frame, Response, ResponseRequest
-from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
-from assetmill.agents.requests import Prepared, agent_name, prepare
+from assetmill.agents.outputs import read_response
+from assetmill.agents.requests import Prepared, prepare, reply_with
+from assetmill.agents.tool_calls import answer
 from assetmill.calls import StageCall
+from assetmill.closing import Attempt, Finished
 from assetmill.errors import (
     AccountBlocked,
     ConversationGone,
     HandleExpired,
     NotSent,
     OutcomeUnknown,
-    OutputUnusable,
     PromptBlocked,
     Rejected,
     ServiceError,
@@ -45,11 +41,12 @@ from assetmill.errors import (
     Throttled,
 )
 from assetmill.fingerprint import Digest
-from assetmill.money.prices import price_of
 from assetmill.progress import StageEvent, StageEventKind
-from assetmill.records import AssetRecord, Intent, Receipt, ResponseRef, RunId, StageRecord, Verdict
+from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
 from assetmill.services import Services
-from assetmill.store.ledger import Attempt
+
+MAX_TURNS = 32
+"""Calls of one attempt: a stage that keeps asking for tools is stopped here."""
 
 _SWEEP_S = (0.0, 1.0, 3.0, 8.0, 20.0, 40.0)
 """Pauses between listings of an open outcome, as far as the profile's `settle_s` allows."""
@@ -69,71 +66,59 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         return _Stage(call, services, run_id).run()
 
 
-@dataclass
 class _Stage:
-    call: StageCall
-    services: Services
-    run_id: RunId
-    began: int = 0
+    """One worker's walk through the protocol for one fingerprint."""
 
-    def __post_init__(self) -> None:
-        self.fp = self.call.fingerprint
-        self.ledger = self.services.ledger
-        self.foundry = self.services.settings.foundry
+    def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
+        self.call, self.services, self.run_id = call, services, run_id
+        self.key = (call.pipeline, call.fingerprint)
+        self.ledger, self.foundry = services.ledger, services.settings.foundry
+        self.closing = Attempt(call, services, run_id)
         self.started_at = time.time()
+        self.began = 0
 
     def run(self) -> StageRecord:
         """Advance from what is stored until there is a commit."""
         while True:
             self.services.wait(0)
-            if record := self.ledger.read_stage(self.call.pipeline, self.fp):
-                self._tell("reused", cost_usd=record.cost_usd)
-                return record
-            if record := self._advance(self.ledger.newest_attempt(self.call.pipeline, self.fp)):
+            if record := self.ledger.read_stage(*self.key):
+                is_mine = record.run_id == self.run_id
                 seconds = time.time() - self.started_at
-                self._tell("finished", seconds=seconds, cost_usd=record.cost_usd)
+                self._tell("finished" if is_mine else "reused", seconds=seconds, cost_usd=record.cost_usd)
                 return record
+            self._advance()
 
-    def _advance(self, newest: Attempt | None) -> StageRecord | None:
-        """Make one move; None means: read again."""
+    def _advance(self) -> None:
+        """Make one move from what is stored."""
+        newest = self.ledger.newest_attempt(*self.key)
         if newest is None:
             return self._begin(1)
         if newest.verdict is not None:
-            if newest.verdict.kind == "failed" and newest.verdict.run_id == self.run_id:
-                raise StageFailed(self.call.label, newest.verdict.reason, newest.verdict.response_id)
+            self._raise_again(newest.verdict)
             return self._begin(newest.number + 1)
         last = newest.turns[-1]
         if last.receipt is not None:
             return self._finish(last.intent, last.receipt.response_id)
         return self._recover(last.intent)
 
-    def _begin(self, attempt: int) -> StageRecord | None:
+    def _raise_again(self, verdict: Verdict) -> None:
+        """Keep a run to its failure: only another run, which somebody started, may try again."""
+        if verdict.kind == "failed" and verdict.run_id == self.run_id:
+            raise StageFailed(self.call.label, verdict.reason, verdict.response_id)
+
+    def _begin(self, attempt: int) -> None:
         """Start an attempt: everything free first, then the intent, then the spend."""
         self.began += 1
         prepared = prepare(self.call, self.services.handles)
-        agent = self.services.gateway.ensure_agent(prepared.definition)
-        marks = {"assetmill_fingerprint": self.fp, "assetmill_attempt": str(attempt)}
+        marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
-        intent = self._intent(attempt, conversation_id, prepared)
-        if not self.ledger.write_intent(self.call.pipeline, self.fp, intent):
-            self.services.gateway.delete_conversation(conversation_id)
-            return None
+        intent = self._intent(prepared, attempt, 1, conversation_id)
+        if not self.ledger.write_intent(*self.key, intent):
+            return self.services.gateway.delete_conversation(conversation_id)
         self._tell("started")
-        # The request names the conversation of this very intent, held in memory: a worker that slept and
-        # read another's from the store would post outside the fence.
-        request = ResponseRequest(
-            agent=agent,
-            conversation_id=conversation_id,
-            input=prepared.input,
-            metadata={**marks, "assetmill_turn": "1"},
-            image_deployment=self.call.image_deployment,
-            structured_inputs=prepared.structured_inputs,
-            max_tool_calls=self.call.max_tool_calls,
-            is_streamed=self.foundry.streaming and _shows_frames(self.call),
-        )
-        return self._spend(intent, request)
+        return self._spend(intent, prepared)
 
-    def _intent(self, attempt: int, conversation_id: str, prepared: Prepared) -> Intent:
+    def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
         now = time.time()
         return Intent(
             nonce=uuid.uuid4().hex,
@@ -141,6 +126,7 @@ class _Stage:
             run_id=self.run_id,
             stage=self.call.label,
             attempt=attempt,
+            turn=turn,
             endpoint=self.services.gateway.endpoint,
             conversation_id=conversation_id,
             request_digest=Digest(prepared.digest),
@@ -149,13 +135,14 @@ class _Stage:
             lease_until=now + self.foundry.lease_s,
         )
 
-    def _spend(self, intent: Intent, request: ResponseRequest) -> StageRecord | None:
+    def _spend(self, intent: Intent, prepared: Prepared) -> None:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
         gateway = self.services.gateway
+        request = self._request(intent, prepared)
         try:
             response = gateway.create_response(request, lambda found: self._receive(intent, found, "reply"))
         except ConversationGone:
-            return None
+            return None  # another worker fenced this attempt: read what it decided
         except HandleExpired as error:
             self.services.handles.forget()
             return self._refused(intent, error)
@@ -166,82 +153,89 @@ class _Stage:
         except OutcomeUnknown as error:
             self._tell("waiting", message=f"the outcome is open: {error}")
             return self._recover(intent)
-        self._tell("created", response_id=response.response_id)
         return self._finish(intent, response.response_id)
 
-    def _receive(self, intent: Intent, response_id: str, how: str) -> None:
-        receipt = Receipt(
-            response_id=response_id, how="reply" if how == "reply" else "adopted", created_at=time.time()
-        )
-        self.ledger.write_receipt(self.call.pipeline, self.fp, intent.attempt, intent.turn, receipt)
+    def _request(self, intent: Intent, prepared: Prepared) -> ResponseRequest:
+        """Return what to post. It names the conversation of this very intent, held in memory.
 
-    def _refused(self, intent: Intent, error: ServiceError) -> StageRecord | None:
+        A worker that slept and read another's conversation from the store would post outside the fence.
+        """
+        return ResponseRequest(
+            agent=self.services.gateway.ensure_agent(prepared.definition),
+            conversation_id=intent.conversation_id,
+            input=prepared.input,
+            metadata={
+                "assetmill_fingerprint": self.call.fingerprint,
+                "assetmill_attempt": str(intent.attempt),
+                "assetmill_turn": str(intent.turn),
+            },
+            image_deployment=self.call.image_deployment,
+            structured_inputs=prepared.structured_inputs,
+            max_tool_calls=self.call.max_tool_calls,
+            is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
+        )
+
+    def _receive(self, intent: Intent, response_id: str, how: str) -> None:
+        receipt = Receipt.model_validate({"response_id": response_id, "how": how, "created_at": time.time()})
+        self.ledger.write_receipt(*self.key, intent.attempt, intent.turn, receipt)
+        self._tell("created", response_id=response_id, message="adopted" if how == "adopted" else "")
+
+    def _refused(self, intent: Intent, error: ServiceError) -> None:
         """License the next attempt once it is certain that this one never will be paid."""
-        pause = error.retry_after_s if isinstance(error, Throttled) else None
-        if self.began >= self.foundry.max_attempts and not isinstance(error, Throttled):
-            pause = None
-        wait_s = min(2.0**self.began, 30.0) if pause is None else pause
+        asked_s = error.retry_after_s if isinstance(error, Throttled) else None
+        wait_s = min(2.0**self.began, 30.0) if asked_s is None else asked_s
         self._tell("waiting", message=f"{error}; next try in {wait_s:.0f} s")
         self.services.wait(wait_s)
-        if adopted := self._adopt(intent):
-            return self._finish(intent, adopted)
+        if self._adopt(intent):
+            return
         self.services.gateway.delete_conversation(intent.conversation_id)
         self._judge(intent, "refused", error)
         is_late = time.time() - self.started_at > self.foundry.stage_deadline_s
-        if is_late or (self.began >= self.foundry.max_attempts and not isinstance(error, Throttled)):
+        is_hopeless = not isinstance(error, Throttled) and self.began >= self.foundry.max_attempts
+        if is_late or is_hopeless:
             raise StageFailed(self.call.label, f"gave up after {self.began} tries: {error}") from error
-        return None
 
     def _rejected(self, intent: Intent, error: Rejected) -> StageError:
         self._judge(intent, "failed", error)
-        if isinstance(error, AccountBlocked):
-            return StageBlocked(self.call.label, str(error), None, "account")
-        if isinstance(error, PromptBlocked):
-            return StageBlocked(self.call.label, str(error), None, "prompt")
+        if isinstance(error, AccountBlocked | PromptBlocked):
+            scope = "account" if isinstance(error, AccountBlocked) else "prompt"
+            return StageBlocked(self.call.label, str(error), None, scope)
         return StageFailed(self.call.label, str(error))
 
-    def _recover(self, intent: Intent) -> StageRecord | None:
+    def _recover(self, intent: Intent) -> None:
         """Find out what became of an intent that has no receipt."""
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
-        for pause in _SWEEP_S:
-            if pause > self.foundry.settle_s:
+        for pause_s in _SWEEP_S:
+            if pause_s > self.foundry.settle_s:
                 break
-            self.services.wait(pause)
-            if response_id := self._adopt(intent):
-                return self._finish(intent, response_id)
+            self.services.wait(pause_s)
+            if self._adopt(intent):
+                return
             if self._is_running_elsewhere(intent):
                 self._tell("waiting", message=f"{intent.owner} works on it")
-                self.services.wait(min(1.0, max(0.1, intent.lease_until - time.time())))
-                return None
+                return self.services.wait(min(1.0, max(0.1, intent.lease_until - time.time())))
         if self.foundry.policy == "fence":
             return self._fence(intent)
-        raise StageInDoubt(
-            self.call.label,
-            f"attempt {intent.attempt} was sent or not: conversation {intent.conversation_id} shows nothing",
-        )
+        shown = f"conversation {intent.conversation_id} shows nothing"
+        raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
 
-    def _adopt(self, intent: Intent) -> str | None:
-        """Return the response of an intent, when the service knows one."""
+    def _adopt(self, intent: Intent) -> bool:
+        """Store the receipt of an intent from the service's own list; False when it lists nothing."""
         listed = self.services.gateway.list_responses(intent.conversation_id)
-        if not listed:
-            return None
-        oldest = listed[intent.turn - 1] if len(listed) >= intent.turn else None
-        if oldest is None:
-            return None
-        self._receive(intent, oldest.response_id, "adopted")
-        self._tell("created", response_id=oldest.response_id, message="adopted")
-        return oldest.response_id
+        # One response a turn, oldest first. More than that means that something else posted here.
+        if len(listed) < intent.turn:
+            return False
+        self._receive(intent, listed[intent.turn - 1].response_id, "adopted")
+        return True
 
-    def _fence(self, intent: Intent) -> StageRecord | None:
+    def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
         self.services.wait(self.foundry.settle_s)
-        if response_id := self._adopt(intent):
-            return self._finish(intent, response_id)
-        self._judge(intent, "fenced", OutcomeUnknown("no response after the conversation was deleted"))
-        return None
+        if not self._adopt(intent):
+            self._judge(intent, "fenced", OutcomeUnknown("nothing came before the conversation was deleted"))
 
     def _is_running_elsewhere(self, intent: Intent) -> bool:
         """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
@@ -250,26 +244,24 @@ class _Stage:
         host, pid, _ = intent.owner.rsplit(":", 2)
         return host != socket.gethostname() or _is_alive(int(pid))
 
-    def _finish(self, intent: Intent, response_id: str) -> StageRecord:
-        """Wait for the response and keep everything it made, container files at once: they disappear."""
+    def _finish(self, intent: Intent, response_id: str) -> None:
+        """Wait for a turn's response; then answer the calls it waits for, or close the attempt."""
         response = self._follow(intent, response_id)
-        produced = read_response(response.body)
-        gateway, blobs = self.services.gateway, self.services.blobs
-        pictures = harvest.keep_pictures(produced, blobs, gateway.endpoint)
-        raw = without_pictures(
-            response.body, {call_id: made.blob.digest for call_id, made in pictures.items()}
-        )
-        self.ledger.write_raw(self.call.pipeline, self.fp, intent.attempt, intent.turn, raw)
-        made_by = self._reference(intent, response)
-        try:
-            files = [*pictures.values(), *harvest.fetch_files(produced, gateway, blobs)]
-        except HandleExpired as error:
-            raise self._spoiled(intent, response, produced, (), f"its container is gone: {error}") from error
-        crop = harvest.gather(self.call, files, produced, made_by, blobs)
-        if response.status != "completed" or crop.problems:
-            reason = produced.error or "; ".join(crop.problems) or f"it ended {response.status}"
-            raise self._spoiled(intent, response, produced, crop.assets, reason)
-        return self._commit(intent, response, produced, crop.assets, made_by)
+        turn = Finished(intent, response, read_response(response.body))
+        if response.status != "completed" or not turn.produced.calls:
+            self.closing.close([*self.closing.earlier_turns(intent), turn])
+            return None
+        self.closing.keep_turn(turn)
+        if intent.turn >= MAX_TURNS:
+            reason = f"it still asks for tools after {MAX_TURNS} turns"
+            self._judge(intent, "failed", StageFailed(self.call.label, reason, response_id))
+            raise StageFailed(self.call.label, reason, response_id)
+        replies = answer(self.call, turn.produced.calls, self.services)
+        prepared = reply_with(prepare(self.call, self.services.handles), replies)
+        following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
+        if self.ledger.write_intent(*self.key, following):
+            self._spend(following, prepared)
+        return None
 
     def _follow(self, intent: Intent, response_id: str) -> Response:
         def show(frame: Frame) -> None:
@@ -280,105 +272,15 @@ class _Stage:
                 response_id, deadline_s=self.foundry.stage_deadline_s, on_frame=show
             )
         except HandleExpired as error:
-            self._judge(intent, "failed", error, response_id=response_id)
+            self._judge(intent, "failed", error, response_id)
             reason = f"the service has forgotten the response: {error}"
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
 
-    def _commit(
-        self,
-        intent: Intent,
-        response: Response,
-        produced: Produced,
-        assets: tuple[AssetRecord, ...],
-        made_by: ResponseRef,
-    ) -> StageRecord:
-        usage = read_usage(response.body)
-        record = StageRecord(
-            pipeline=self.call.pipeline,
-            stage=self.call.stage,
-            variant=self.call.variant,
-            fingerprint=self.fp,
-            deciding=self.call.deciding(),
-            attempt=intent.attempt,
-            run_id=self.run_id,
-            made_by=(made_by,),
-            outputs=assets,
-            text=produced.text,
-            data=self._data(intent, response, produced, assets),
-            turns=intent.turn,
-            usage=usage,
-            cost_usd=price_of(usage, self.call),
-            started_at=intent.created_at,
-            finished_at=time.time(),
-        )
-        return self.ledger.commit(record)
-
-    def _data(
-        self, intent: Intent, response: Response, produced: Produced, assets: tuple[AssetRecord, ...]
-    ) -> dict[str, object] | None:
-        """Return the structured answer of a stage that asked for one."""
-        if self.call.text_format is None:
-            return None
-        try:
-            data = json.loads(produced.text)
-        except json.JSONDecodeError as error:
-            reason = f"the structured answer is not JSON: {error}"
-            raise self._spoiled(intent, response, produced, assets, reason) from error
-        return cast(dict[str, object], data) if isinstance(data, dict) else {"value": data}
-
-    def _spoiled(
-        self,
-        intent: Intent,
-        response: Response,
-        produced: Produced,
-        kept: tuple[AssetRecord, ...],
-        reason: str,
-    ) -> StageError:
-        """Close an attempt that was paid for and is not what was asked; what it made is kept."""
-        categories = sorted({name for image in produced.images for name in image.categories})
-        is_blocked = produced.is_filtered or bool(categories)
-        kind = StageBlocked if is_blocked else OutputUnusable if kept else StageFailed
-        cost_usd = price_of(read_usage(response.body), self.call)
-        if categories:
-            reason = f"{reason} (categories: {', '.join(categories)})"
-        verdict = self._verdict("failed", kind.__name__, reason, response.response_id)
-        verdict = verdict.model_copy(update={"kept": kept, "cost_usd": cost_usd})
-        self.ledger.write_verdict(self.call.pipeline, self.fp, intent.attempt, verdict)
-        if is_blocked:
-            return StageBlocked(self.call.label, reason, response.response_id, "output")
-        return kind(self.call.label, reason, response.response_id)
-
     def _judge(self, intent: Intent, kind: str, error: Exception, response_id: str | None = None) -> None:
-        verdict = self._verdict(kind, type(error).__name__, str(error), response_id)
-        self.ledger.write_verdict(self.call.pipeline, self.fp, intent.attempt, verdict)
-
-    def _verdict(self, kind: str, error: str, reason: str, response_id: str | None) -> Verdict:
-        return Verdict.model_validate(
-            {
-                "kind": kind,
-                "error": error,
-                "reason": reason,
-                "response_id": response_id,
-                "run_id": self.run_id,
-                "created_at": time.time(),
-            }
-        )
-
-    def _reference(self, intent: Intent, response: Response) -> ResponseRef:
-        agent = cast(Mapping[str, object], response.body.get("agent_reference") or {})
-        version = str(agent.get("version") or "")
-        image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
-        return ResponseRef(
-            response_id=response.response_id,
-            conversation_id=intent.conversation_id,
-            endpoint=intent.endpoint,
-            agent_name=agent_name(self.call),
-            agent_version=version,
-            model=self.call.model,
-            image_model=str(image["model"]) if image and "model" in image else None,
-        )
+        name, reason = type(error).__name__, str(error)
+        self.closing.judge(intent.attempt, kind=kind, error=name, reason=reason, response_id=response_id)
 
     def _tell(
         self,
@@ -391,10 +293,6 @@ class _Stage:
     ) -> None:
         label, run_id = self.call.label, self.run_id
         progress.emit(StageEvent(event, label, run_id, seconds, cost_usd, response_id, message))
-
-
-def _shows_frames(call: StageCall) -> bool:
-    return any(tool.get("partial_images") for tool in call.tools)
 
 
 def _is_alive(pid: int) -> bool:

@@ -118,8 +118,8 @@ def _records(
 ) -> tuple[AssetRecord, ...]:
     role = "candidate" if call.outputs else "output"
     listed: list[tuple[MadeFile, AssetKind, str]] = []
-    listed += [(file, output.kind, "output") for file, output in named]
-    listed += [(file, _kind(file), role) for file in free]
+    listed.extend((file, output.kind, "output") for file, output in named)
+    listed.extend((file, _kind(file), role) for file in free)
     names = distinct(file.name for file, _, _ in listed)
     parents = tuple(bound.asset_id for bound in call.inputs if bound.asset_id)
     return tuple(

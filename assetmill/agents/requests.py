@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assetmill.agents.gateway import AgentDefinition, Json
@@ -49,6 +49,11 @@ def prepare(call: StageCall, handles: Handles) -> Prepared:
         structured_inputs=tuple(values),
     )
     return Prepared(definition, _input(call, files, values, handles), values)
+
+
+def reply_with(prepared: Prepared, replies: tuple[Json, ...]) -> Prepared:
+    """Return the request of a following turn: the same agent, and nothing but the answers it waits for."""
+    return replace(prepared, input=replies)
 
 
 def agent_name(call: StageCall) -> str:

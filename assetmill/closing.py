@@ -1,0 +1,175 @@
+"""The end of an attempt: what the service made becomes a stage record, or a verdict that keeps it all.
+
+Pictures are stored before the raw response, which then names them by digest; what could not be decoded
+stays in it as received. Container files come right after: they disappear with their container.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from assetmill.agents import harvest
+from assetmill.agents.gateway import Response
+from assetmill.agents.harvest import MadeFile
+from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
+from assetmill.agents.requests import agent_name
+from assetmill.calls import StageCall
+from assetmill.errors import HandleExpired, OutputUnusable, StageBlocked, StageError, StageFailed
+from assetmill.money.prices import price_of
+from assetmill.records import AssetRecord, Intent, ResponseRef, RunId, StageRecord, Usage, Verdict
+from assetmill.services import Services
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One turn whose response is final: its intent, the response, and what its JSON says."""
+
+    intent: Intent
+    response: Response
+    produced: Produced
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A stage's attempt as it is being closed; `run_id` is the run that pays for the bookkeeping."""
+
+    call: StageCall
+    services: Services
+    run_id: RunId
+
+    def keep_turn(self, turn: Finished) -> list[MadeFile]:
+        """Store a turn's pictures, its raw response and its container files; repeating is harmless.
+
+        Raises:
+            StageFailed: a container is gone, and its files with it.
+        """
+        gateway, blobs = self.services.gateway, self.services.blobs
+        pictures = harvest.keep_pictures(turn.produced, blobs, gateway.endpoint)
+        digests = {call_id: made.blob.digest for call_id, made in pictures.items()}
+        raw = without_pictures(turn.response.body, digests)
+        fp, intent = self.call.fingerprint, turn.intent
+        self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
+        try:
+            return [*pictures.values(), *harvest.fetch_files(turn.produced, gateway, blobs)]
+        except HandleExpired as error:
+            raise self._spoil(turn, (), f"its container is gone: {error}", _usage([turn])) from error
+
+    def earlier_turns(self, last: Intent) -> list[Finished]:
+        """Read the turns before the last one again, from the service, which keeps them for 30 days."""
+        turns: list[Finished] = []
+        for number in range(1, last.turn):
+            raw = self.services.ledger.read_raw(
+                self.call.pipeline, self.call.fingerprint, last.attempt, number
+            )
+            body = self.services.gateway.get_response(str(json.loads(raw)["id"]))
+            turns.append(Finished(last.model_copy(update={"turn": number}), body, read_response(body.body)))
+        return turns
+
+    def close(self, turns: list[Finished]) -> StageRecord:
+        """Store the commit of an attempt whose last turn is final, and return the one that counts.
+
+        Raises:
+            StageError: it did not make what it must; what it made is kept with the verdict.
+        """
+        last = turns[-1]
+        files = _distinct([file for turn in turns for file in self.keep_turn(turn)])
+        made_by = self._reference(last)
+        crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
+        usage = _usage(turns)
+        if last.response.status != "completed" or crop.problems:
+            ended = last.produced.error or f"it ended {last.response.status}"
+            raise self._spoil(last, crop.assets, "; ".join(crop.problems) or ended, usage)
+        return self.services.ledger.commit(
+            StageRecord(
+                pipeline=self.call.pipeline,
+                stage=self.call.stage,
+                variant=self.call.variant,
+                fingerprint=self.call.fingerprint,
+                deciding=self.call.deciding(),
+                attempt=last.intent.attempt,
+                run_id=self.run_id,
+                made_by=tuple(self._reference(turn) for turn in turns),
+                outputs=crop.assets,
+                text=last.produced.text,
+                data=self._data(last, crop.assets, usage),
+                turns=last.intent.turn,
+                usage=usage,
+                cost_usd=price_of(usage, self.call),
+                started_at=turns[0].intent.created_at,
+                finished_at=time.time(),
+            )
+        )
+
+    def _data(
+        self, turn: Finished, assets: tuple[AssetRecord, ...], usage: Usage
+    ) -> dict[str, object] | None:
+        """Return the structured answer of a stage that asked for one."""
+        if self.call.text_format is None:
+            return None
+        try:
+            data = json.loads(turn.produced.text)
+        except json.JSONDecodeError as error:
+            reason = f"the structured answer is not JSON: {error}"
+            raise self._spoil(turn, assets, reason, usage) from error
+        return cast(dict[str, object], data) if isinstance(data, dict) else {"value": data}
+
+    def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
+        """Close an attempt that was paid for and is not what was asked; what it made is kept."""
+        produced, response_id = turn.produced, turn.response.response_id
+        categories = sorted({name for image in produced.images for name in image.categories})
+        if categories:
+            reason = f"{reason} (categories: {', '.join(categories)})"
+        error = (
+            StageBlocked(self.call.label, reason, response_id, "output")
+            if produced.is_filtered or categories
+            else (OutputUnusable if kept else StageFailed)(self.call.label, reason, response_id)
+        )
+        self.judge(
+            turn.intent.attempt,
+            kind="failed",
+            error=type(error).__name__,
+            reason=reason,
+            response_id=response_id,
+            kept=kept,
+            cost_usd=price_of(usage, self.call),
+        )
+        return error
+
+    def judge(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
+        """Store the verdict that ends an attempt without a commit."""
+        fields = {"kind": kind, "error": error, "reason": reason, "run_id": self.run_id, **details}
+        verdict = Verdict.model_validate({**fields, "created_at": time.time()})
+        self.services.ledger.write_verdict(self.call.pipeline, self.call.fingerprint, attempt, verdict)
+
+    def _reference(self, turn: Finished) -> ResponseRef:
+        agent = cast(Mapping[str, object], turn.response.body.get("agent_reference") or {})
+        image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
+        return ResponseRef(
+            response_id=turn.response.response_id,
+            conversation_id=turn.intent.conversation_id,
+            endpoint=turn.intent.endpoint,
+            agent_name=agent_name(self.call),
+            agent_version=str(agent.get("version") or ""),
+            model=self.call.model,
+            image_model=str(image["model"]) if image and "model" in image else None,
+        )
+
+
+def _distinct(files: list[MadeFile]) -> list[MadeFile]:
+    """Drop files that a later turn's container still lists with the same bytes."""
+    return list({(file.name, file.blob.digest): file for file in files}.values())
+
+
+def _usage(turns: list[Finished]) -> Usage:
+    """Add up what the turns used; a figure that any turn left out is unknown."""
+    found = [read_usage(turn.response.body) for turn in turns]
+    total: dict[str, int | None] = {}
+    for name in Usage.model_fields:
+        values = [getattr(usage, name) for usage in found]
+        total[name] = None if None in values else sum(values)
+    sessions = {name for turn in turns for name in turn.produced.container_ids}
+    return Usage.model_validate({**total, "code_sessions": len(sessions)})
