@@ -1,34 +1,29 @@
 """A plan: what will run, what is reused, in which order, at what cost. Pure: it asks, reads and decides.
 
-An axis counts for a stage only when the stage uses it: when a template of the stage names it, or when
-`for_each` lists it and a stage before brings it along. A stage sees the matching variant of a stage with the
-same axes, all variants of one with more axes, and the same one of a stage with fewer. So 20 locales x 5
-sizes of one picture, with the text laid over later, are 5 paid pictures and 100 cheap ones.
+The steps: `binding.variants` puts stages and their variants in order, `binding.binder` makes their calls, and
+here each call's fingerprint is looked up.
 """
 
 from __future__ import annotations
 
 import datetime
-import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assetmill.binding import Assets, Binder, Defaults, Fetch, Slot, check_columns
+from assetmill.binding.binder import Binder, Defaults
+from assetmill.binding.inputs import Assets, Fetch, Inputs
+from assetmill.binding.slots import Slot
+from assetmill.binding.variants import check_columns, expand
 from assetmill.calls import StageCall
-from assetmill.errors import InvalidSpec
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import StageRecord
-from assetmill.spec.axes import AxisValue, axis_values
-from assetmill.spec.checks import template_of, upstream_of
 from assetmill.spec.parameters import resolve_parameters
-from assetmill.spec.pipeline import LoadedPipeline, StageSpec
+from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.spec.reading import Problems
 
 Status = Literal["reuse", "run", "after_upstream"]
 Lookup = Callable[[str, Fingerprint], StageRecord | None]
-
-MAX_STAGES = 20_000
 
 
 @dataclass(frozen=True)
@@ -143,11 +138,10 @@ def make_plan(
     values = resolve_parameters(pipeline.spec.parameters, parameters, problems)
     problems.raise_if_any()
     day = today or datetime.datetime.now(datetime.UTC).date()
-    binder = Binder(pipeline, values, defaults, day, assets, fetch)
-    for slot in _expand(pipeline, values):
-        binder.slots[slot.label] = slot
-        check_columns(pipeline, slot, problems)
+    slots = {slot.label: slot for slot in expand(pipeline, values)}
+    check_columns(slots.values(), problems)
     problems.raise_if_any()
+    binder = Binder(pipeline, values, defaults, day, Inputs(pipeline, assets, fetch, slots), slots)
     stages = _Decider(binder, problems, lookup, estimate).decide()
     problems.raise_if_any()
     return Plan(pipeline, values, stages, tuple(binder.warnings), binder)
@@ -213,103 +207,3 @@ def _planned(
 def _shortened(labels: tuple[str, ...]) -> str:
     shown = ", ".join(labels[:3])
     return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"
-
-
-# Order and variants -------------------------------------------------------------------------------------
-
-
-def _expand(pipeline: LoadedPipeline, parameters: Mapping[str, Any]) -> Iterable[Slot]:
-    """Yield the slots in topological order, stages in the order of the file where the graph allows."""
-    sees = upstream_of(pipeline)
-    values: dict[str, tuple[AxisValue, ...]] = {}
-    used: dict[str, tuple[str, ...]] = {}
-    made: dict[str, list[Slot]] = {}
-    count = 0
-    for number, stage in _ordered(pipeline, sees):
-        axes = used[stage.name] = _axes_of(pipeline, stage, sees[stage.name], used)
-        for axis in axes:
-            if axis not in values:
-                values[axis] = _values(pipeline, axis, parameters)
-        made[stage.name] = _slots(number, stage, axes, values, sees[stage.name], used, made)
-        count += len(made[stage.name])
-        if count > MAX_STAGES:
-            line = pipeline.document.line(("stages", number))
-            raise InvalidSpec(str(pipeline.path), line, f"more than {MAX_STAGES} stages with their variants")
-        yield from made[stage.name]
-
-
-def _ordered(
-    pipeline: LoadedPipeline, sees: Mapping[str, tuple[str, ...]]
-) -> Iterable[tuple[int, StageSpec]]:
-    """Sort by need; the loaded pipeline has no cycles."""
-    waiting = {stage.name: {*sees[stage.name], *stage.needs} for stage in pipeline.spec.stages}
-    followers: dict[str, list[str]] = {name: [] for name in waiting}
-    for name, needs in waiting.items():
-        for need in needs:
-            followers[need].append(name)
-    numbers = {stage.name: number for number, stage in enumerate(pipeline.spec.stages)}
-    ready = sorted((numbers[name] for name, needs in waiting.items() if not needs), reverse=True)
-    while ready:
-        number = ready.pop()
-        stage = pipeline.spec.stages[number]
-        yield number, stage
-        freed: list[int] = []
-        for name in followers[stage.name]:
-            waiting[name].discard(stage.name)
-            if not waiting[name]:
-                freed.append(numbers[name])
-        ready += sorted(freed, reverse=True)
-
-
-def _axes_of(
-    pipeline: LoadedPipeline, stage: StageSpec, sees: tuple[str, ...], used: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
-    named: set[str] = set()
-    texts = [source for _, source in stage.texts()]
-    if stage.tool("image_generation"):
-        texts += [text for text in (pipeline.spec.defaults.size, pipeline.spec.defaults.quality) if text]
-    for source in texts:
-        if "{" in source and (template := template_of(source)):
-            named |= template.names
-    brought = {axis for upstream in sees for axis in used[upstream]}
-    return tuple(
-        axis for axis in pipeline.axes if axis in named or (axis in stage.for_each and axis in brought)
-    )
-
-
-def _values(pipeline: LoadedPipeline, axis: str, parameters: Mapping[str, Any]) -> tuple[AxisValue, ...]:
-    spec, place = pipeline.axes[axis]
-    where = (str(pipeline.path), pipeline.document.line(place))
-    return axis_values(spec, parameters, pipeline.find_file, where)
-
-
-def _slots(
-    number: int,
-    stage: StageSpec,
-    axes: tuple[str, ...],
-    values: Mapping[str, tuple[AxisValue, ...]],
-    sees: tuple[str, ...],
-    used: Mapping[str, tuple[str, ...]],
-    made: Mapping[str, list[Slot]],
-) -> list[Slot]:
-    finders = {name: _finder(made[name], axes, used[name]) for name in (*sees, *stage.needs)}
-    gathers = frozenset(name for name in sees if set(used[name]) - set(axes))
-    slots: list[Slot] = []
-    for choice in itertools.product(*(values[axis] for axis in axes)):
-        own = dict(zip(axes, choice, strict=True))
-        upstream = {name: finders[name](own) for name in sees}
-        needs = tuple(label for name in stage.needs for label in finders[name](own))
-        slots.append(Slot(number, stage, own, upstream, gathers, needs))
-    return slots
-
-
-def _finder(
-    slots: list[Slot], axes: tuple[str, ...], theirs: tuple[str, ...]
-) -> Callable[[Mapping[str, AxisValue]], tuple[str, ...]]:
-    """Return what finds the variants that agree with one's own on the axes that both have."""
-    common = tuple(axis for axis in theirs if axis in axes)
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for slot in slots:
-        groups.setdefault(tuple(slot.values[axis].label for axis in common), []).append(slot.label)
-    frozen = {key: tuple(labels) for key, labels in groups.items()}
-    return lambda own: frozen[tuple(own[axis].label for axis in common)]

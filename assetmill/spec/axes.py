@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -40,8 +40,8 @@ class AxisSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_list(cls, value: Any) -> Any:
-        return {"values": value} if isinstance(value, list) else value
+    def _from_list(cls, value: object) -> object:
+        return {"values": cast("object", value)} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _has_one_source(self) -> AxisSpec:
@@ -58,9 +58,17 @@ class AxisValue:
     label: str
     value: Any
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of a value that is a row, none for a plain value."""
+        return frozenset(cast("dict[str, Any]", self.value)) if isinstance(self.value, dict) else frozenset()
+
 
 def axis_values(
-    spec: AxisSpec, parameters: Mapping[str, Any], find: Any, where: tuple[str, int | None]
+    spec: AxisSpec,
+    parameters: Mapping[str, Any],
+    find: Callable[[str], Path],
+    where: tuple[str, int | None],
 ) -> tuple[AxisValue, ...]:
     """Return an axis's values.
 

@@ -38,7 +38,7 @@ def template_of(source: str) -> Template | None:
 
 
 def upstream_of(pipeline: LoadedPipeline) -> Mapping[str, tuple[str, ...]]:
-    """Return for each stage those whose outputs it sees, by input or by template, in the order of the file."""
+    """Return for each stage those whose outputs it sees, by input or template, in the order of the file."""
     words = _stage_words(pipeline)
     return {stage.name: _upstream(words, stage) for stage in pipeline.spec.stages}
 
@@ -137,12 +137,13 @@ def _check_templates(
         try:
             template = compile_template(source)
         except TemplateProblem as error:
-            _add_at(problems, spot, source, error.line, error.message)
+            problems.add_in_text(spot, source, error.line, error.message)
             continue
         for name in sorted(template.names - known):
             line = 1 + source[: max(source.find(name), 0)].count("\n")
             message = f"template names an unknown variable {name!r}"
-            _add_at(problems, spot, source, line, message, nearest(name, known))
+            hint = nearest(name, known)
+            problems.add_in_text(spot, source, line, f"{message}" + (f" ({hint})" if hint else ""))
         for word in sorted(template.attributes("stages")):
             if variable_name(word) not in words:
                 problems.add(spot, f"template names an unknown stage {word!r}", nearest(word, words))
@@ -161,15 +162,6 @@ def _all_texts(pipeline: LoadedPipeline, stage: StageSpec) -> Iterable[tuple[Whe
     for key in ("instructions", "size", "quality"):
         if text := getattr(pipeline.spec.defaults, key):
             yield ("/", "defaults", key), text
-
-
-def _add_at(problems: Problems, where: Where, source: str, line: int, message: str, hint: str = "") -> None:
-    # A block scalar begins on the line after its key; only then do the template's own lines count.
-    start = problems.document.line(where)
-    if start is not None and "\n" in source.rstrip("\n"):
-        problems.add_line(start + line, message, hint)
-    else:
-        problems.add(where, message, hint)
 
 
 def _check_tools(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:

@@ -196,11 +196,15 @@ def load_image_models(configs: Path) -> ImageModels:
 
 
 def _row(row: Mapping[str, Any]) -> ImageModel:
-    lists = {key: tuple(row[key]) for key in ("qualities", "formats", "input_fidelity")}
-    plain = {key: row[key] for key in ("name", "transparent", "partial_images", "mask", "source")}
     return ImageModel(
-        **plain,
-        **lists,
+        name=row["name"],
+        qualities=tuple(row["qualities"]),
+        formats=tuple(row["formats"]),
+        transparent=row["transparent"],
+        input_fidelity=tuple(row["input_fidelity"]),
+        partial_images=row["partial_images"],
+        mask=row["mask"],
+        source=row["source"],
         sizes=tuple(row.get("sizes", ())),
         any_size=SizeRule(**row["any"]) if "any" in row else None,
         retired=row.get("retired"),

@@ -42,7 +42,7 @@ class Document:
     def line(self, where: Iterable[str | int]) -> int | None:
         """Return the line of the value at `where`, or of the nearest part around it that is in the file.
 
-        Parts that the file does not have are skipped: a validator's path also names the kind of model it tried.
+        Parts that the file does not have are skipped: a validator's path also names the model it tried.
         """
         found: Where = ()
         for part in where:
@@ -67,6 +67,13 @@ class Problems:
         problem = InvalidSpec(str(self.document.path), line, message, hint)
         if str(problem) not in {str(other) for other in self.found}:
             self.found.append(problem)
+
+    def add_in_text(self, where: Iterable[str | int], text: str, line: int, message: str) -> None:
+        """Note a problem on a line (from 1) of a text in the file."""
+        # A block scalar begins on the line after its key; only then do the text's own lines count.
+        start = self.document.line(where)
+        is_block = start is not None and "\n" in text.rstrip("\n")
+        self.add_line(start + line if start and is_block else start, message)
 
     def raise_if_any(self) -> None:
         """Raise the problems as one error, one line each, in the order of the file.

@@ -20,12 +20,16 @@ MAX_LOOPS = 2
 MAX_RANGE = 1000
 
 _INSERT = re.compile(r"\{\{\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*\}\}")
-_WORDS = frozenset("true false none True False None and or not in is if else self loop range".split())
+_WORDS = frozenset(
+    {"true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "self"}
+    | {"loop", "range"}
+)  # fmt: skip
 _FILTERS = frozenset(
-    "abs batch capitalize count d default first float int items join last length list lower map max min reject "
-    "rejectattr replace round select selectattr slice sort string sum title tojson trim truncate unique upper "
-    "urlencode".split()
-)
+    {"abs", "batch", "capitalize", "count", "d", "default", "first", "float", "int", "items", "join", "last"}
+    | {"length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "round", "select"}
+    | {"selectattr", "slice", "sort", "string", "sum", "title", "tojson", "trim", "truncate", "unique"}
+    | {"upper", "urlencode"}
+)  # fmt: skip
 
 Variables = Mapping[str, Any]
 
@@ -187,17 +191,27 @@ def _paths(tree: Any) -> Iterator[tuple[str, ...]]:
     from jinja2 import nodes
 
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        path: tuple[str, ...] = ()
-        while isinstance(node, nodes.Getattr | nodes.Getitem):
-            if isinstance(node, nodes.Getattr):
-                path = (node.attr, *path)
-            elif isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-                path = (node.arg.value, *path)
-            else:
-                path = ()
-            node = node.node
-        if isinstance(node, nodes.Name) and path:
-            yield (node.name, *path)
+        if path := _path(node):
+            yield path
+
+
+def _path(node: Any) -> tuple[str, ...]:
+    """Return `a.b["c"]` as parts; a part that is not known before rendering ends the path there."""
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Name):
+        return (node.name,)
+    if isinstance(node, nodes.Getattr):
+        before = _path(node.node)
+        return (*before, node.attr) if before else ()
+    if (
+        isinstance(node, nodes.Getitem)
+        and isinstance(node.arg, nodes.Const)
+        and isinstance(node.arg.value, str)
+    ):
+        before = _path(node.node)
+        return (*before, node.arg.value) if before else ()
+    return ()
 
 
 @functools.cache
@@ -214,25 +228,26 @@ def _environment() -> Any:
             return self.getitem(obj, attribute)
 
         def getitem(self, obj: Any, argument: Any) -> Any:
-            if isinstance(obj, dict | list | str):
+            if type(obj) in (dict, list, str):
                 try:
-                    return obj[argument]  # pyright: ignore[reportUnknownVariableType,reportArgumentType,reportCallIssue]
+                    return obj[argument]
                 except (LookupError, TypeError):
-                    pass
+                    return self.undefined(obj=obj, name=argument)
             if type(obj).__name__ == "LoopContext" and not str(argument).startswith("_"):
                 return super().getattr(obj, argument)
-            return self.undefined(obj=obj, name=argument)  # pyright: ignore[reportUnknownArgumentType]
+            return self.undefined(obj=obj, name=argument)
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if not (isinstance(left, int | float) and isinstance(right, int | float)):
                 raise jinja2.TemplateRuntimeError(f"{operator} works on numbers only")
             return super().call_binop(context, operator, left, right)
 
-    environment = Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment: Any = Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     environment.globals.clear()
     environment.globals["range"] = _short_range
-    environment.filters["tojson"] = _json
-    environment.filters["replace"] = _replace
+    # `map` and its like take filters by name: what is not allowed must not be there at all.
+    allowed = {name: made for name, made in environment.filters.items() if name in _FILTERS}
+    environment.filters = {**allowed, "tojson": _json, "replace": _replace}
     return environment
 
 

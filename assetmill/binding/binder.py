@@ -1,0 +1,145 @@
+"""From a stage as written to a `StageCall`: templates rendered, inputs digested, options checked.
+
+Reads local files (they are digested here, because their content decides the fingerprint) and nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assetmill.binding.inputs import Inputs
+from assetmill.binding.outputs import expected_outputs, picture_format
+from assetmill.binding.slots import Pen, Slot, is_open
+from assetmill.binding.variables import stage_variables
+from assetmill.calls import BoundKnowledge, StageCall
+from assetmill.records import StageRecord
+from assetmill.spec.checks import variable_name
+from assetmill.spec.pipeline import LoadedPipeline, StageSpec
+from assetmill.spec.reading import Problems, Where
+from assetmill.spec.tools import FileSearch, ImageGeneration
+
+DEFAULT_SIZE = "1024x1024"
+# `auto` has no bound on what a picture costs, so the default is a word that has one.
+DEFAULT_QUALITY = "medium"
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the profile says about models. `provider` decides when a model counts as retired."""
+
+    model: str
+    image_model: str
+    image_deployment: str | None = None
+    provider: str = "azure"
+
+
+@dataclass
+class Binder:
+    """Binds the stages of one plan. `warnings` fills as models are met that are retired soon."""
+
+    pipeline: LoadedPipeline
+    parameters: Mapping[str, Any]
+    defaults: Defaults
+    today: datetime.date
+    inputs: Inputs
+    slots: Mapping[str, Slot]
+    warnings: dict[str, None] = field(default_factory=dict[str, None])
+    _checked: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
+
+    def bind(self, slot: Slot, records: Mapping[str, StageRecord], problems: Problems) -> StageCall:
+        """Return the call with everything known; what is wrong is noted as a problem."""
+        pen = Pen(slot, problems, is_draft=False)
+        pen.variables["stages"] = stage_variables(slot, records, self.slots)
+        return self._call(pen, records)
+
+    def draft(self, slot: Slot, problems: Problems) -> StageCall:
+        """Return the call without what only stages before it can tell; its own part is checked."""
+        return self._call(Pen(slot, problems, is_draft=True), {})
+
+    def _call(self, pen: Pen, records: Mapping[str, StageRecord]) -> StageCall:
+        slot, stage, common = pen.slot, pen.slot.spec, self.pipeline.spec.defaults
+        pen.variables.update(self.parameters)
+        pen.variables.update({axis: value.value for axis, value in slot.values.items()})
+        inputs = tuple(self.inputs.bound(pen, records))
+        pen.variables["inputs"] = [entry.name for entry in inputs]
+        tools = tuple(self._tools(stage, pen))
+        instructions = stage.instructions or common.instructions or ""
+        return StageCall(
+            pipeline=self.pipeline.name,
+            stage=stage.name,
+            variant=slot.variant,
+            prompt=pen.write(("prompt",), stage.prompt).strip(),
+            instructions=pen.write(("instructions",), instructions).strip(),
+            model=stage.model or common.model or self.defaults.model,
+            image_deployment=self._image_deployment(stage),
+            tools=tools,
+            inputs=inputs,
+            knowledge=tuple(self._knowledge(stage, pen.problems)),
+            outputs=tuple(expected_outputs(pen, tools)),
+            text_format=_text_format(stage),
+            tool_choice=stage.tool_choice,
+            max_tool_calls=stage.max_tool_calls,
+        )
+
+    def _image_deployment(self, stage: StageSpec) -> str | None:
+        if not stage.tool("image_generation"):
+            return None
+        common = self.pipeline.spec.defaults.image_deployment
+        return stage.image_deployment or common or self.defaults.image_deployment
+
+    def _knowledge(self, stage: StageSpec, problems: Problems) -> Iterator[BoundKnowledge]:
+        for tool in stage.tools:
+            if isinstance(tool, FileSearch):
+                for name in self._set_names(tool):
+                    yield self.inputs.knowledge_set(name, problems)
+
+    def _set_names(self, tool: FileSearch) -> tuple[str, ...]:
+        return tool.knowledge or tuple(self.pipeline.spec.knowledge)
+
+    def _tools(self, stage: StageSpec, pen: Pen) -> Iterator[Mapping[str, Any]]:
+        for number, tool in enumerate(stage.tools):
+            if isinstance(tool, ImageGeneration):
+                yield self._image_tool(tool, ("tools", number), pen)
+            elif isinstance(tool, FileSearch):
+                yield {**tool.wire(), "knowledge": list(self._set_names(tool))}
+            else:
+                yield tool.wire()
+
+    def _image_tool(self, tool: ImageGeneration, where: Where, pen: Pen) -> Mapping[str, Any]:
+        common = self.pipeline.spec.defaults
+        wire = tool.wire()
+        wire.setdefault("model", common.image_model or self.defaults.image_model)
+        wire.setdefault("size", common.size or DEFAULT_SIZE)
+        wire.setdefault("quality", common.quality or DEFAULT_QUALITY)
+        for key, value in wire.items():
+            if isinstance(value, str):
+                wire[key] = pen.write((*where, key), value)
+        if "output_format" not in wire:
+            wire["output_format"] = picture_format(pen)
+        self._check_image_tool(where, wire, pen)
+        return wire
+
+    def _check_image_tool(self, where: Where, wire: Mapping[str, Any], pen: Pen) -> None:
+        values = {key: str(value) for key, value in wire.items()}
+        key = (pen.slot.number, *sorted(values.items()))
+        if key in self._checked or any(is_open(value) for value in values.values()):
+            return
+        self._checked.add(key)
+        models, provider = self.pipeline.image_models, self.defaults.provider
+        for option, message, hint in models.problems(wire, self.today, provider):
+            pen.problem((*where, option), message, hint)
+        if warning := models.warning(values["model"], self.today, provider):
+            self.warnings[warning] = None
+
+
+def _text_format(stage: StageSpec) -> dict[str, Any] | None:
+    if stage.json_schema is None:
+        return None
+    schema = stage.json_schema
+    required = sorted(map(str, schema.get("required", ())))
+    is_strict = schema.get("additionalProperties") is False and required == sorted(schema["properties"])
+    name = variable_name(stage.name)
+    return {"type": "json_schema", "name": name, "schema": schema, "strict": is_strict}
