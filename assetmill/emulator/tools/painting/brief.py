@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Brief:
     colours: tuple[RGB, ...] = ()
     backdrop: RGB | None = None
     setting: str | None = None
+    hour: str | None = None
     style: str | None = None
     framing: str = "centered"
     orientation: str = "square"
@@ -73,6 +74,9 @@ class _Reading:
     backdrop: RGB | None = None
     count: int = 1
     since_on: int = 99
+    since_subject: int = 99
+    is_listing: bool = False
+    on_colour: RGB | None = None
     nouns: list[str] = field(default_factory=list[str])
 
 
@@ -82,9 +86,9 @@ def read(prompt: str) -> Brief:
     words = _without_negated([word.lower() for word in _WORD.findall(rest.replace("’", "'"))])
     reading = _Reading(words)
     _walk(reading)
+    _lay_down(reading)
     reading.loose.extend(reading.waiting)
     setting = _first(words, phrases("settings"))
-    style = _style(words)
     if reading.backdrop is None and len(reading.loose) > 1 and any(want.colours for want in reading.wanted):
         reading.backdrop = reading.loose.pop()
     return Brief(
@@ -92,7 +96,8 @@ def read(prompt: str) -> Brief:
         colours=tuple(dict.fromkeys(reading.loose)),
         backdrop=reading.backdrop,
         setting=setting,
-        style=style,
+        hour=_first(words, phrases("hours")),
+        style=_style(words),
         framing=_first(words, phrases("framing")) or "centered",
         orientation=_first(words, phrases("orientation")) or "square",
         texts=texts,
@@ -146,6 +151,9 @@ def _step(reading: _Reading, at: int) -> int:
     word = words[at]
     grammar = vocabulary()["grammar"]
     reading.since_on = 0 if word in grammar["on"] else reading.since_on + 1
+    _follow_list(reading, word)
+    if word in _BREAKS or word == ",":
+        _lay_down(reading)
     if word in _BREAKS:
         reading.loose.extend(reading.waiting)
         reading.waiting.clear()
@@ -153,7 +161,13 @@ def _step(reading: _Reading, at: int) -> int:
         return 1
     colour, length = _colour(words, at)
     if colour:
-        reading.waiting.append(colour)
+        if reading.is_listing:
+            last = reading.wanted[-1]
+            reading.wanted[-1] = replace(last, colours=(*last.colours, colour))
+        elif reading.since_on < 4:
+            reading.on_colour = colour
+        else:
+            reading.waiting.append(colour)
         return length
     if word in grammar["backdrop"]:
         _take_backdrop(reading)
@@ -169,14 +183,37 @@ def _step(reading: _Reading, at: int) -> int:
     return 1
 
 
+def _follow_list(reading: _Reading, word: str) -> None:
+    """Know `three mugs in red, blue and sand`: the colours after `in` belong to the mugs."""
+    if word in ("in", "coloured", "colored") and reading.wanted and reading.since_subject < 3:
+        reading.is_listing = True
+    elif (
+        word not in (",", "and", "or", "a", "deep", "dark", "light", "bright", "pale")
+        and not _colour([word], 0)[0]
+    ):
+        reading.is_listing = False
+    reading.since_subject += 1
+
+
 def _take_backdrop(reading: _Reading) -> None:
-    if reading.waiting:
+    if reading.on_colour:
+        _lay_down(reading)
+    elif reading.waiting:
         reading.backdrop = reading.waiting.pop()
     elif reading.since_on < 4 and reading.loose:
         reading.backdrop = reading.loose.pop()
 
 
+def _lay_down(reading: _Reading) -> None:
+    """Take `on sand` as the backdrop once no subject has claimed the colour."""
+    if reading.on_colour:
+        reading.backdrop, reading.on_colour = reading.on_colour, None
+
+
 def _take_subject(reading: _Reading, name: str) -> None:
+    if reading.on_colour:
+        reading.waiting.append(reading.on_colour)
+        reading.on_colour = None
     known = next((at for at, want in enumerate(reading.wanted) if want.subject == name), None)
     taken = tuple(reading.waiting)
     if known is None:
@@ -187,6 +224,7 @@ def _take_subject(reading: _Reading, name: str) -> None:
         reading.wanted[known] = Wanted(name, count, old.colours or taken)
     reading.waiting.clear()
     reading.count = 1
+    reading.since_subject = 0
 
 
 def _colour(words: list[str], at: int) -> tuple[RGB | None, int]:
@@ -242,7 +280,7 @@ def _number(word: str) -> int:
 @cache
 def _fillers() -> frozenset[str]:
     known = set(vocabulary()["grammar"]["fillers"].split())
-    for table in ("styles", "settings", "framing", "orientation", "numbers"):
+    for table in ("styles", "settings", "hours", "framing", "orientation", "numbers"):
         known.update(part for phrase in phrases(table) for part in phrase.split())
     known.update(vocabulary()["grammar"]["text"])
     return frozenset(known)
@@ -279,6 +317,9 @@ def _settled(wanted: list[Wanted], setting: str | None) -> tuple[Wanted, ...]:
     """Leave out what the setting shows anyway, and all beyond the first few subjects."""
     subjects = book.subjects()
     things = [want for want in wanted if subjects[want.subject].place != "scene"]
+    if things and setting in ("desk", "room"):
+        # The setting brings its own table.
+        things = [want for want in things if want.subject not in ("table", "bed")] or things
     if things and setting:
         wanted = [
             want

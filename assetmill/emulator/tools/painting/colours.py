@@ -81,7 +81,7 @@ def readable_on(ground: RGB) -> RGB:
 
 def backdrop_for(main: RGB) -> RGB:
     """Return a quiet backdrop that lets `main` stand out."""
-    if luminance(main) > 0.72:
+    if min(main) > 185:
         return turned(main, 200, saturation=0.55, light=0.42)
     pale = turned(main, 165, saturation=0.5, light=0.86)
     return mix(pale, (240, 232, 220), 0.45)

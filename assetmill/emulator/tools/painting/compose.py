@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -12,9 +12,11 @@ from assetmill.emulator.tools.painting import backdrops, badge, book, colours
 from assetmill.emulator.tools.painting.brief import Brief, Wanted
 from assetmill.emulator.tools.painting.colours import RGB, distance, luminance, readable_on
 from assetmill.emulator.tools.painting.finish import finished
-from assetmill.emulator.tools.painting.ground import Ground, blurred, stamp
+from assetmill.emulator.tools.painting.ground import Ground, blurred, dots, stamp
+from assetmill.emulator.tools.painting.layout import Area, slots
 from assetmill.emulator.tools.painting.lettering import Box, letter
 from assetmill.emulator.tools.painting.pen import Inks, Manner, Tile, draw
+from assetmill.emulator.tools.painting.regrade import at_hour
 
 LEVELS = {"low": 0, "medium": 1, "high": 2, "xhigh": 3, "max": 4}
 MANNERS: dict[str | None, Manner] = {
@@ -49,16 +51,26 @@ def compose(
         ground = Ground(Image.new("RGBA", size), rng, level, has_floor=False)
     else:
         ground = backdrops.paint(setting, size, mood, rng, level)
+        if brief.hour and setting not in ("dusk", "night", "neon", "space", "underwater"):
+            ground = _at_hour(ground, brief.hour)
         if brief.style == "photo" and setting not in ("studio", "plain"):
             ground.image.paste(blurred(ground.image, min(size) / 130))
     manner = MANNERS.get(brief.style, "shaded")
     pieces = list(_pieces(brief, ground, mood))
     for piece in pieces:
         _place(ground, piece, manner, is_raised=brief.style == "isometric")
-    if not pieces and (is_clear or brief.nouns or not brief.setting):
+    if not pieces and (is_clear or brief.nouns or not (brief.setting or brief.hour)):
         badge.draw(ground, brief, mood.main, mood.accent)
     _letter(ground, brief, mood, has_pieces=bool(pieces))
     return finished(ground.image, brief.style, level, rng)
+
+
+def _at_hour(ground: Ground, hour: str) -> Ground:
+    late = at_hour(ground.image, hour, Image.new("L", ground.image.size))
+    ground = replace(ground, image=late, shadow=(10, 8, 28))
+    if hour == "night":
+        dots(ground, (255, 250, 230), 40 + 30 * ground.level, (0, 0.36), (0.7, 2.2))
+    return ground
 
 
 def mood_of(brief: Brief, rng: np.random.Generator) -> backdrops.Mood:
@@ -85,72 +97,61 @@ def _setting(brief: Brief) -> str:
     if brief.setting:
         return brief.setting
     if not brief.wanted:
-        return "abstract"
+        return brief.hour or "abstract"
     scenes = [book.subjects()[want.subject] for want in brief.wanted]
     if brief.backdrop or brief.style in ("minimal", "line", "isometric"):
         return "plain" if brief.style in ("minimal", "flat", "line", "isometric") else "studio"
     homes = [scene.home for scene in scenes if scene.home != "studio"]
-    return homes[0] if homes and brief.style != "photo" else "studio"
+    if homes and brief.style != "photo":
+        return homes[0]
+    return brief.hour or "studio"
 
 
 def _pieces(brief: Brief, ground: Ground, mood: backdrops.Mood) -> Iterator[Piece]:
     """Lay the subjects out: ground things in rows on the floor, air things above them."""
     subjects = book.subjects()
     wanted = [want for want in brief.wanted if not _is_shown_by_setting(subjects[want.subject], brief)]
-    low = [
-        want
-        for want in wanted
-        if subjects[want.subject].place != "air" or not ground.has_floor or len(wanted) == 1
-    ]
-    high = [want for want in wanted if want not in low]
+    high = [want for want in wanted if _hangs(subjects[want.subject], ground) and len(wanted) > 1]
+    low = [want for want in wanted if want not in high]
+    if not low:
+        low, high = high, []
     top, bottom = _text_margins(brief, has_pieces=bool(wanted))
     if high:
-        yield from _rows(high, ground, mood, brief, (max(top, 0.05), 0.36), 0.5)
+        yield from _group(high, ground, mood, brief, (max(top, 0.04), 0.36))
     if low:
-        is_floating = not ground.has_floor
-        foot = 1 - max(bottom, 0.07) if is_floating else min(ground.floor, 1 - bottom)
-        yield from _rows(low, ground, mood, brief, (max(top, 0.3 if high else 0.07), foot), 1.0)
+        foot = min(ground.floor, 1 - bottom) if ground.has_floor else 1 - max(bottom, 0.07)
+        yield from _group(low, ground, mood, brief, (max(top, 0.33 if high else 0.07), foot))
+
+
+def _hangs(subject: book.Subject, ground: Ground) -> bool:
+    return subject.place == "air" and subject.home != "studio" and ground.has_floor
 
 
 def _is_shown_by_setting(subject: book.Subject, brief: Brief) -> bool:
     return subject.place == "scene" and subject.home == _setting(brief)
 
 
-def _rows(
-    wanted: list[Wanted],
-    ground: Ground,
-    mood: backdrops.Mood,
-    brief: Brief,
-    span: tuple[float, float],
-    share: float,
+def _group(
+    wanted: list[Wanted], ground: Ground, mood: backdrops.Mood, brief: Brief, span: tuple[float, float]
 ) -> Iterator[Piece]:
-    things = [(want, copy) for want in wanted for copy in range(want.count)]
-    across = len(things) if len(things) <= 4 else -(-len(things) // (2 if len(things) <= 8 else 3))
-    rows = -(-len(things) // across)
-    height = (span[1] - span[0]) * ground.height / (1 + 0.72 * (rows - 1))
-    zoom = {"close": 1.25, "wide": 0.62}.get(brief.framing, 1.0) * (0.78 if brief.style == "minimal" else 1.0)
-    for at, (want, copy) in enumerate(things):
-        subject = book.subjects()[want.subject]
-        row, column = divmod(at, across)
-        in_row = min(across, len(things) - row * across)
-        cell = ground.width * 0.92 / in_row
-        side = (
-            min(cell * (1.02 if in_row > 1 else 0.86), height)
-            * zoom
-            * subject.scale
-            * (0.94 if share == 1 else 0.9)
-        )
-        side *= 1 if at % 2 == 0 or in_row < 3 else 0.9
-        centre = ground.width * 0.04 + cell * (column + 0.5)
-        middle = (subject.box[0] + subject.box[2]) / 2
-        foot = span[0] * ground.height + height * (1 + 0.72 * row)
-        lowest = subject.box[3] if ground.has_floor and share == 1 else 100
-        slack = 0.0 if ground.has_floor and share == 1 else max(0.0, height - side) / 2
-        main = _colour_of(want, copy, subject, mood, brief)
-        accent = subject.accent or _accent_of(want, mood, main)
-        yield Piece(
-            subject, main, accent, centre - side * middle / 100, foot - slack - side * lowest / 100, side
-        )
+    """Place one group between two heights (shares of the picture's height)."""
+    is_on_floor = ground.has_floor and span[1] > 0.5
+    area = Area(
+        ground.width * 0.04,
+        ground.height * span[0],
+        ground.width * 0.92,
+        ground.height * span[1],
+        is_on_floor,
+        is_on_floor and _setting(brief) in ("studio", "plain", "neon"),
+    )
+    zoom = {"close": 1.25, "wide": 0.62}.get(brief.framing, 1.0) * (
+        0.74 if brief.style == "minimal" else 0.94
+    )
+    for slot in slots(wanted, area, zoom):
+        subject = book.subjects()[slot.want.subject]
+        main = _colour_of(slot.want, slot.copy, subject, mood, brief)
+        accent = subject.accent or _accent_of(slot.want, mood, main)
+        yield Piece(subject, main, accent, slot.left, slot.top, slot.side)
 
 
 def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: backdrops.Mood, brief: Brief) -> RGB:

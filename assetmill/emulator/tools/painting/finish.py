@@ -45,7 +45,7 @@ def watercolour(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Let edges wander, pool pigment at them, and show paper through."""
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     width, height = image.size
-    scale = max(1, max(width, height) // 900)
+    scale = max(1, -(-max(width, height) // 760))
     small = image.convert("RGB").reduce(scale)
     wet = _displaced(small, rng, max(small.size) / 220).filter(ImageFilter.ModeFilter(5))
     edges = wet.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.GaussianBlur(1.2))

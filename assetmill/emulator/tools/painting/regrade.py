@@ -1,0 +1,143 @@
+"""Regrading: new colours for a picture, or for one part of it, with its shading kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from assetmill.emulator.tools.painting.colours import RGB
+from assetmill.emulator.tools.painting.ground import blurred, gradient
+
+DUSK: tuple[tuple[float, RGB], ...] = (
+    (0, (52, 40, 100)),
+    (0.45, (190, 84, 124)),
+    (0.8, (250, 150, 104)),
+    (1, (255, 198, 128)),
+)
+NIGHT: tuple[tuple[float, RGB], ...] = ((0, (8, 12, 40)), (0.7, (28, 38, 92)), (1, (52, 62, 122)))
+STRIPE = 256
+
+
+def recoloured(image: Image.Image, target: RGB, part: Image.Image) -> Image.Image:
+    """Give the main colour of `part` (a mask) another hue; lights and shadows stay."""
+    hue, saturation, _ = _hsv(image)
+    inside = np.asarray(part, dtype=np.float32) / 255
+    weight = inside * saturation
+    if weight.sum() < 0.12 * max(1.0, float(inside.sum())):
+        chosen = inside
+    else:
+        bins = np.bincount((hue * 36).astype(np.intp).ravel() % 36, weight.ravel(), 36)
+        centre = (int((bins + np.roll(bins, 1) + np.roll(bins, -1)).argmax()) + 0.5) / 36
+        apart = np.abs((hue - centre + 0.5) % 1 - 0.5)
+        chosen = inside * np.clip((0.11 - apart) * 25, 0, 1) * np.clip(saturation * 6 - 0.5, 0, 1)
+    return _shaded_as(image, target, chosen.astype(np.float32))
+
+
+def _hsv(image: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    parts = np.asarray(image.convert("RGB").convert("HSV"))
+    return parts[..., 0].astype(np.float32) / 255, parts[..., 1].astype(np.float32) / 255, parts[..., 2]
+
+
+def _shaded_as(image: Image.Image, target: RGB, chosen: np.ndarray) -> Image.Image:
+    light = np.asarray(image.convert("L"), dtype=np.float32)
+    mean = float((light * chosen).sum() / max(1.0, float(chosen.sum())))
+    ratio = light / max(24.0, mean)
+    aim = np.array(target, dtype=np.float32)
+    shaded = np.minimum(ratio, 1)[..., None] * aim
+    lit = np.clip((ratio - 1) * 0.6, 0, 0.75)[..., None]
+    shaded = shaded * (1 - lit) + 255 * lit
+    colour = Image.fromarray(shaded.clip(0, 255).astype(np.uint8))
+    return _through(image, colour, Image.fromarray((chosen * 255).clip(0, 255).astype(np.uint8)))
+
+
+def _through(image: Image.Image, other: Image.Image, mask: Image.Image) -> Image.Image:
+    """Lay `other` over the picture through the mask; its own alpha stays."""
+    mixed = Image.composite(other.convert("RGB"), image.convert("RGB"), mask)
+    if image.mode == "RGBA":
+        mixed.putalpha(image.getchannel("A"))
+    return mixed
+
+
+def _keeping_alpha(image: Image.Image, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    changed = change(image.convert("RGB"))
+    if image.mode == "RGBA":
+        changed.putalpha(image.getchannel("A"))
+    return changed
+
+
+def tinted(image: Image.Image, colour: RGB, strength: float) -> Image.Image:
+    """Colour the whole picture in the manner of a gel before the lamp."""
+    toned = ImageOps.colorize(image.convert("L"), (12, 10, 24), (255, 252, 244), mid=colour)
+    return _keeping_alpha(image, lambda rgb: Image.blend(rgb, toned, strength))
+
+
+def balanced(image: Image.Image, gains: tuple[float, float, float]) -> Image.Image:
+    """Scale the channels: over 1 in red is warmer, over 1 in blue cooler."""
+    tables = [min(255, round(value * gain)) for gain in gains for value in range(256)]
+    return _keeping_alpha(image, lambda rgb: rgb.point(tables))
+
+
+TONES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "warmer": lambda image: balanced(image, (1.13, 1.02, 0.8)),
+    "cooler": lambda image: balanced(image, (0.84, 1.0, 1.16)),
+    "darker": lambda image: balanced(image, (0.6, 0.6, 0.66)),
+    "brighter": lambda image: balanced(image, (1.22, 1.22, 1.2)),
+    "vivid": lambda image: _keeping_alpha(image, lambda rgb: ImageEnhance.Color(ImageEnhance.Contrast(rgb).enhance(1.18)).enhance(1.6)),
+    "faded": lambda image: _keeping_alpha(image, lambda rgb: Image.blend(ImageEnhance.Color(rgb).enhance(0.5), Image.new("RGB", rgb.size, (236, 230, 224)), 0.22)),
+    "grey": lambda image: _keeping_alpha(image, lambda rgb: rgb.convert("L").convert("RGB")),
+    "flip": ImageOps.mirror,
+}  # fmt: skip
+
+
+def at_hour(image: Image.Image, hour: str, subject: Image.Image) -> Image.Image:
+    """Turn the sky to dusk or night and light the rest to match; `subject` is kept in front."""
+    stops = NIGHT if hour == "night" else DUSK
+    horizon = _horizon(image)
+    sky = Image.new("RGB", image.size, stops[-1][1])
+    top = max(2, int(image.height * horizon))
+    sky.paste(gradient((image.width, top), stops), (0, 0))
+    detail = ImageOps.autocontrast(image.convert("L"), cutoff=2)
+    sky = Image.composite(sky, ImageEnhance.Brightness(sky).enhance(0.72), detail)
+    gains = (0.42, 0.46, 0.72) if hour == "night" else (0.96, 0.68, 0.66)
+    lit = balanced(image, gains)
+    fade = gradient(
+        image.size,
+        (
+            (0, (235, 235, 235)),
+            (max(0.02, horizon - 0.06), (225, 225, 225)),
+            (min(0.98, horizon + 0.05), (40, 40, 40)),
+            (1, (24, 24, 24)),
+        ),
+    ).convert("L")
+    open_sky = Image.composite(Image.new("L", image.size), fade, subject)
+    return _through(lit, sky, open_sky)
+
+
+def _horizon(image: Image.Image) -> float:
+    """Return where the strongest horizontal edge at both sides lies, as a share of the height."""
+    small = np.asarray(image.convert("L").resize((40, 100), Image.Resampling.BOX), dtype=np.float32)
+    sides = np.concatenate([small[:, :8], small[:, -8:]], axis=1).mean(axis=1)
+    steps = np.abs(np.diff(sides))[25:85]
+    return (25 + int(steps.argmax())) / 100 if steps.max() > 6 else 0.6
+
+
+def softened_behind(image: Image.Image, subject: Image.Image) -> Image.Image:
+    """Blur everything but the subject."""
+    keep = subject.filter(ImageFilter.GaussianBlur(3)).point(lambda value: 255 - value)
+    return _through(image, blurred(image.convert("RGB"), max(image.size) / 45), keep)
+
+
+def drifted(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Let every pixel wander by at most two steps, as a service that repaints the whole picture does."""
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    pixels = np.array(image.convert("RGB"))
+    noise = rng.integers(-2, 3, (STRIPE, image.width, 3), dtype=np.int16)
+    for top in range(0, image.height, STRIPE):
+        part = pixels[top : top + STRIPE]
+        pixels[top : top + STRIPE] = np.clip(part + np.roll(noise, top * 7, axis=1)[: len(part)], 0, 255)
+    moved = Image.fromarray(pixels)
+    if alpha is not None:
+        moved.putalpha(alpha)
+    return moved
