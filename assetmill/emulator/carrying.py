@@ -1,0 +1,244 @@
+"""Carries out what the rules decide, step by step, with the real tools, and writes the output items."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from assetmill.emulator import ids, wire
+from assetmill.emulator.codework import CodeWork
+from assetmill.emulator.drawing import Drawing
+from assetmill.emulator.errors import ServiceError
+from assetmill.emulator.events import ItemEvents
+from assetmill.emulator.items import text_of
+from assetmill.emulator.jsons import Json, compact
+from assetmill.emulator.mcpwork import McpWork
+from assetmill.emulator.steps import (
+    CallFunction,
+    CallMcp,
+    Draw,
+    Found,
+    ListMcpTools,
+    RunCode,
+    Say,
+    SearchFiles,
+    Step,
+    StepResult,
+    Turn,
+    UseComputer,
+)
+from assetmill.emulator.turns import build_turn
+
+if TYPE_CHECKING:
+    from assetmill.emulator.runs import Run
+    from assetmill.emulator.service import Service
+
+_LOG = logging.getLogger(__name__)
+_COUNTED = (Draw, RunCode, SearchFiles, CallMcp)
+_CHARACTERS_PER_TOKEN = 4
+
+
+class Stopped(Exception):
+    """The run was cancelled or its caller left."""
+
+
+class Carrier:
+    """Does the work of one run, on one thread."""
+
+    def __init__(self, service: Service, run: Run) -> None:
+        self.service = service
+        self.run = run
+        self.admitted = run.admitted
+        self.fault = run.fault
+        self.output: list[Json] = run.response["output"]
+        self._calls = 0
+        self._incomplete: str | None = None
+        self._drawing = Drawing(self)
+        self._code = CodeWork(self)
+        self._mcp = McpWork(self)
+
+    def work(self) -> None:
+        """Run the turn to its end; whatever goes wrong becomes the response's final status."""
+        try:
+            self._fail_on_request()
+            self._drive(build_turn(self.service, self.admitted))
+            self._finish()
+        except Stopped:
+            self.run.settle("cancelled")
+        except ServiceError as refusal:
+            self.run.error_status = refusal.status
+            self._failed("invalid_prompt", refusal.message, type=refusal.code)
+        except Exception:
+            # This is where the request ends: nobody further out could still answer for it.
+            _LOG.exception("response %s failed inside the emulator", self.run.id)
+            self._failed("server_error", "The emulator failed to carry out this response.")
+
+    def _fail_on_request(self) -> None:
+        if self.fault is not None and self.fault.name == "fail_response":
+            raise ServiceError(500, "server_error", "The server had an error while processing your request.")
+
+    def _failed(self, code: str, message: str, **details: Any) -> None:
+        self._charge_tokens()
+        error = {"code": code, "message": message, **details}
+        if code == "invalid_prompt" and details.get("type") == "server_error":
+            error = {"code": "server_error", "message": message}
+        self.run.settle("failed", error=error)
+
+    def _drive(self, turn: Turn) -> None:
+        steps = self.service.tools.decide(turn)
+        result: StepResult = None
+        try:
+            step = next(steps)
+            while True:
+                if self.run.cancelled.is_set():
+                    raise Stopped
+                if isinstance(step, _COUNTED):
+                    self._calls += 1
+                    if turn.max_tool_calls is not None and self._calls > turn.max_tool_calls:
+                        return
+                result = self._carry_out(step)
+                step = steps.send(result)
+        except StopIteration:
+            return
+        finally:
+            steps.close()
+
+    def _carry_out(self, step: Step) -> StepResult:
+        match step:
+            case Draw():
+                return self._drawing.draw(step)
+            case RunCode():
+                return self._code.run(step.code)
+            case SearchFiles():
+                return self._search(step)
+            case CallFunction():
+                return self._call_function(step)
+            case ListMcpTools():
+                return self._mcp.list_tools(step.server_label)
+            case CallMcp():
+                return self._mcp.call(step)
+            case UseComputer():
+                return self._use_computer(step)
+            case Say():
+                return self._say(step)
+
+    def new_item(self, kind: str, **fields: Any) -> Json:
+        """Return an item of this response in its wire form."""
+        return {
+            "id": ids.item_id(kind, self.admitted.partition),
+            "type": kind,
+            **fields,
+            **self.admitted.item_extras,
+        }
+
+    def open(self, item: Json) -> ItemEvents:
+        """Announce an item whose work begins now."""
+        events = ItemEvents(item, len(self.output))
+        if self.run.stream is not None:
+            for event in events.opening():
+                self.run.emit(event)
+        return events
+
+    def close(self, events: ItemEvents) -> None:
+        """Put an item whose work is done into the output."""
+        if self.run.cancelled.is_set():
+            raise Stopped
+        self.output.append(events.item)
+        if self.run.stream is not None:
+            for event in events.closing():
+                self.run.emit(event)
+
+    def add(self, item: Json) -> None:
+        """Put an item that needed no work into the output."""
+        self.close(self.open(item))
+
+    def _search(self, step: SearchFiles) -> Found:
+        tool = next(tool for tool in self.admitted.tools if tool["type"] == "file_search")
+        item = self.new_item("file_search_call", status="completed", queries=list(step.queries), results=None)
+        events = self.open(item)
+        hits = self.service.vector_stores.search(
+            tool["vector_store_ids"],
+            step.queries,
+            max_results=tool["max_num_results"],
+            filters=tool["filters"],
+            score_threshold=tool["ranking_options"]["score_threshold"],
+        )
+        self.service.billing.file_search(self.run.id, self.admitted.response["model"])
+        item["results"] = [
+            {
+                "file_id": hit.file_id,
+                "filename": hit.filename,
+                "score": hit.score,
+                "text": hit.text,
+                "attributes": dict(hit.attributes),
+            }
+            for hit in hits
+        ]
+        self.close(events)
+        return Found(hits)
+
+    def _call_function(self, step: CallFunction) -> None:
+        self.add(
+            self.new_item(
+                "function_call",
+                status="completed",
+                call_id=ids.call_id(),
+                name=step.name,
+                arguments=json.dumps(dict(step.arguments)),
+            )
+        )
+
+    def _use_computer(self, step: UseComputer) -> None:
+        checks = [dict(check) for check in step.pending_safety_checks]
+        self.add(
+            self.new_item(
+                "computer_call",
+                status="completed",
+                call_id=ids.call_id(),
+                action=dict(step.action),
+                pending_safety_checks=checks,
+            )
+        )
+
+    def _say(self, step: Say) -> None:
+        text, limit = step.text, self.admitted.response["max_output_tokens"]
+        annotations = [dict(annotation) for annotation in step.annotations]
+        status = "completed"
+        if limit is not None and wire.tokens_in(text) > limit:
+            text = text[: limit * _CHARACTERS_PER_TOKEN]
+            annotations = [a for a in annotations if a.get("end_index", 0) <= len(text)]
+            status = self._incomplete = "incomplete"
+        self.add(self._message(text, annotations, status))
+
+    def _message(self, text: str, annotations: list[Json], status: str = "completed") -> Json:
+        part = {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+        return self.new_item("message", status=status, role="assistant", content=[part])
+
+    def _finish(self) -> None:
+        kinds = {item["type"] for item in self.output}
+        spoke = "message" in kinds or kinds & {"function_call", "computer_call", "mcp_approval_request"}
+        if not spoke:
+            self.add(self._message("", []))
+        used = self._charge_tokens()
+        details: Json = {"usage": used}
+        if self.service.settings.flavour == "openai" and self._drawing.used:
+            details["tool_usage"] = self._drawing.tool_usage()
+        if self._incomplete:
+            details["incomplete_details"] = {"reason": "max_output_tokens"}
+        self.run.settle(self._incomplete or "completed", **details)
+
+    def _charge_tokens(self) -> Json:
+        response = self.admitted.response
+        asked = [response["instructions"] or "", compact(response["tools"])]
+        asked += [text_of(item) for item in (*self.admitted.history, *self.admitted.inputs)]
+        answered = [text_of(item) for item in self.output]
+        answered += [item.get("code") or item.get("arguments") or "" for item in self.output]
+        answered += [item.get("revised_prompt") or "" for item in self.output]
+        used = wire.usage(
+            sum(wire.tokens_in(text) for text in asked), sum(wire.tokens_in(text) for text in answered)
+        )
+        self.service.billing.tokens(
+            self.run.id, response["model"], used["input_tokens"], used["output_tokens"]
+        )
+        return used
