@@ -1,0 +1,370 @@
+"""Values for a JSON schema, taken from what a turn says: arguments of functions, fields of documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from assetmill.emulator.rules.dates import first_date
+from assetmill.emulator.rules.words import capitalised, has, likeness, numbers, quoted, shorten
+from assetmill.emulator.stems import word_set, words
+
+Schema = Mapping[str, Any]
+
+MAX_DEPTH = 12
+
+_PLACES = word_set("city location place country town region destination address where")
+_PEOPLE = word_set("participant attendee person people guest member author speaker name")
+_PROSE = word_set(
+    "summary description finding text content body message reason explanation comment note detail answer rationale feedback result"
+)
+_QUERIES = word_set("query question search prompt keyword input request")
+_CALENDAR = word_set(
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
+    "September October November December Celsius Fahrenheit I What How Please Give Tell Draw Show Get The"
+)
+_SIGNS = "aries|taurus|gemini|cancer|leo|virgo|libra|scorpio|sagittarius|capricorn|aquarius|pisces"
+_SYNONYMS = {
+    "add": ("plus", "sum", r"\+", "added"), "subtract": ("minus", "less", "subtracted"),
+    "multiply": ("times", "multiplied", "product", r"\*"), "divide": ("divided", "over", "/"),
+    "celsius": ("c", "metric"), "fahrenheit": ("f", "imperial"), "high": ("urgent", "important"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Clues:
+    """What values may be taken from.
+
+    `text` is the request, `context` what was said before, `prose` the best answer found so far, `facts` figures
+    by name (printed by code or listed in passages).
+    """
+
+    text: str
+    context: str = ""
+    prose: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict[str, float])
+    root: Schema = field(default_factory=dict[str, Any])
+
+
+def fill(schema: Schema, clues: Clues, *, name: str = "", every: bool = True, depth: int = 0) -> Any:
+    """Return a value that the schema allows, taken from the clues as far as they go.
+
+    With `every` unset, optional properties are filled only where the request speaks of them.
+    """
+    schema = _resolved(schema, clues.root)
+    if "const" in schema:
+        return schema["const"]
+    options = schema.get("enum")
+    if isinstance(options, list) and options:
+        return _option(cast("list[Any]", options), clues)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if isinstance(schema.get(key), list) and schema[key] and depth < MAX_DEPTH:
+            return fill(_branch(schema, key), clues, name=name, every=every, depth=depth + 1)
+    kind = _kind(schema)
+    if kind == "object":
+        return _object(schema, clues, every=every, depth=depth)
+    if kind == "array":
+        return _array(schema, clues, name=name, every=every, depth=depth)
+    if kind in {"integer", "number"}:
+        return _number(schema, clues, name, whole=kind == "integer")
+    if kind == "boolean":
+        return _boolean(name, clues)
+    return None if kind == "null" else _string(schema, clues, name)
+
+
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    for _ in range(MAX_DEPTH):
+        reference = schema.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            return schema
+        target: Any = root
+        for part in reference.lstrip("#/").split("/") if len(reference) > 1 else []:
+            target = (
+                cast("Schema", target).get(part.replace("~1", "/").replace("~0", "~"))
+                if isinstance(target, Mapping)
+                else None
+            )
+        schema = cast("Schema", target) if isinstance(target, Mapping) else {}
+    return {}
+
+
+def _branch(schema: Schema, key: str) -> Schema:
+    parts = [cast("Schema", part) for part in schema[key] if isinstance(part, Mapping)]
+    if key == "allOf":
+        merged: dict[str, Any] = {}
+        for part in parts:
+            merged.update(part)
+        return merged
+    return next((part for part in parts if part.get("type") != "null"), parts[0] if parts else {})
+
+
+def _kind(schema: Schema) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kinds = [str(one) for one in cast("list[Any]", kind)]
+        return next((one for one in kinds if one != "null"), "null")
+    if isinstance(kind, str):
+        return kind
+    return "object" if "properties" in schema else "array" if "items" in schema else "string"
+
+
+def _option(options: Sequence[Any], clues: Clues) -> Any:
+    for text in (clues.text, clues.prose, clues.context):
+        for option in options:
+            said = (
+                re.escape(str(option).replace("_", " ")),
+                re.escape(str(option)),
+                *_SYNONYMS.get(str(option).lower(), ()),
+            )
+            if any(re.search(rf"(?<!\w){one}(?!\w)", text, re.IGNORECASE) for one in said):
+                return option
+    return options[0]
+
+
+def _object(schema: Schema, clues: Clues, *, every: bool, depth: int) -> dict[str, Any]:
+    properties = cast("Mapping[str, Schema]", schema.get("properties") or {})
+    required = set(cast("Sequence[str]", schema.get("required") or ()))
+    found: dict[str, Any] = {}
+    used = 0
+    for name, part in properties.items():
+        if depth >= MAX_DEPTH or (
+            name not in required and not (every and depth < 4) and not _is_spoken_of(name, part, clues)
+        ):
+            continue
+        value = fill(part, _after(clues, used, part), name=name, every=every, depth=depth + 1)
+        used += _kind(part) in {"integer", "number"} and name not in clues.facts
+        found[name] = value
+    return found
+
+
+def _after(clues: Clues, used: int, part: Schema) -> Clues:
+    """Leave out the first `used` numbers of the request, which earlier properties took."""
+    if not used or _kind(part) not in {"integer", "number"}:
+        return clues
+    left = numbers(clues.text)[used:]
+    return Clues(
+        " ".join(f"{value:g}" for value in left), clues.context, clues.prose, clues.facts, clues.root
+    )
+
+
+def _is_spoken_of(name: str, part: Schema, clues: Clues) -> bool:
+    if set(words(name)) & set(words(clues.text)):
+        return True
+    return any(has(clues.text, re.escape(str(option))) for option in part.get("enum") or [])
+
+
+def _array(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) -> list[Any]:
+    items = cast("Schema", schema.get("items") or {"type": "string"})
+    least, most = int(schema.get("minItems") or 0), int(schema.get("maxItems") or 50)
+    kind = _kind(_resolved(items, clues.root))
+    if kind == "string" and "enum" not in _resolved(items, clues.root):
+        found: list[Any] = _strings(name, clues)
+    elif kind in {"integer", "number"}:
+        found = [int(value) if kind == "integer" else value for value in numbers(clues.text)]
+    else:
+        count = max(1, least) if depth < MAX_DEPTH else least
+        found = [fill(items, clues, name=name, every=every, depth=depth + 1) for _ in range(count)]
+    while len(found) < least and depth < MAX_DEPTH:
+        found.append(fill(items, clues, name=name, every=every, depth=depth + 1))
+    return found[: max(most, least)]
+
+
+def _strings(name: str, clues: Clues) -> list[Any]:
+    if quoted(clues.text):
+        return list(quoted(clues.text))
+    colours = re.findall(r"#[0-9a-fA-F]{6}\b", f"{clues.text} {clues.prose} {clues.context}")
+    if has(name, "colou?rs?", "palette", "hex") and colours:
+        return list(dict.fromkeys(colours))
+    names = [one for one in capitalised(clues.text) if one not in _CALENDAR]
+    if set(words(name)) & _PEOPLE or has(name, "cities", "places", "names"):
+        return list(names) or [shorten(clues.text, 80)]
+    listed = re.search(r":\s*([^.;\n]+(?:,| and )[^.;\n]+)", clues.text)
+    if listed:
+        return [
+            part.strip() for part in re.split(r",\s*(?:and\s+)?|\s+and\s+", listed.group(1)) if part.strip()
+        ]
+    parts = [part.strip() for part in clues.prose.split("; ") if part.strip()]
+    return list(parts[:5] or names[:5] or [shorten(clues.text, 80) or "none"])
+
+
+def _number(schema: Schema, clues: Clues, name: str, *, whole: bool) -> float | int:
+    low, high = (
+        schema.get("minimum", schema.get("exclusiveMinimum")),
+        schema.get("maximum", schema.get("exclusiveMaximum")),
+    )
+    value = _fact(name, clues)
+    if value is None and (low is not None and high is not None) and not numbers(clues.text):
+        value = float(low) + 0.8 * (float(high) - float(low))
+    if value is None:
+        found = [one for one in numbers(clues.text) if _allows(one, low, high)]
+        value = found[0] if found else float(schema.get("default") or 0)
+    value = max(value, float(low)) if low is not None else value
+    value = min(value, float(high)) if high is not None else value
+    if schema.get("exclusiveMinimum") == value:
+        value += 1
+    if schema.get("exclusiveMaximum") == value:
+        value -= 1
+    step = schema.get("multipleOf")
+    value = round(value / step) * step if step else value
+    return round(value) if whole else int(value) if float(value).is_integer() else value
+
+
+def _fact(name: str, clues: Clues) -> float | None:
+    best = max(clues.facts, key=lambda fact: likeness(fact, name), default=None)
+    if best is not None and likeness(best, name) >= 0.7:
+        return clues.facts[best]
+    match = re.search(
+        rf"\b{re.escape(name.replace('_', ' '))}\W{{0,4}}(?:of |is |to |= ?)?(-?[\d,]+(?:\.\d+)?)",
+        clues.text,
+        re.IGNORECASE,
+    )
+    return numbers(match.group(1))[0] if match and numbers(match.group(1)) else None
+
+
+def _allows(value: float, low: Any, high: Any) -> bool:
+    return (low is None or value >= float(low)) and (high is None or value <= float(high))
+
+
+def _boolean(name: str, clues: Clues) -> bool:
+    said = words(name)
+    if said and said[0] in {"is", "has"} and len(said) > 1:
+        said = said[1:]
+    negated = re.search(
+        rf"\b(?:no|not|without|never|isn't)\s+(?:\w+\s)?{re.escape(said[0] if said else name)}",
+        clues.text,
+        re.IGNORECASE,
+    )
+    good = {
+        "pass",
+        "passed",
+        "ok",
+        "valid",
+        "approved",
+        "success",
+        "acceptable",
+        "match",
+        "matches",
+        "correct",
+    }
+    return not negated and bool(set(said) & (set(words(clues.text)) | good))
+
+
+def _string(schema: Schema, clues: Clues, name: str) -> str:
+    value = _text_for(name, schema, clues) or shorten(clues.prose or clues.text, 200) or "none"
+    least, most = int(schema.get("minLength") or 0), schema.get("maxLength")
+    value = value + "." * (least - len(value))
+    value = value[: int(most)] if most is not None else value
+    pattern = schema.get("pattern")
+    return value if not isinstance(pattern, str) else _patterned(pattern, value, clues)
+
+
+def _patterned(pattern: str, value: str, clues: Clues) -> str:
+    try:
+        if re.search(pattern, value):
+            return value
+        found = re.search(pattern.lstrip("^").rstrip("$"), f"{clues.text} {clues.prose}")
+    except re.error:
+        return value
+    if found and re.search(pattern, found.group(0)):
+        return found.group(0)
+    samples = (
+        "#336699",
+        "A1",
+        "abc",
+        "ABC",
+        "a-b",
+        "2025-01-01",
+        "1",
+        "001",
+        "1.0",
+        "1.0.0",
+        "https://example.com",
+        "a@example.com",
+    )
+    return next((sample for sample in samples if re.search(pattern, sample)), value)
+
+
+def _text_for(name: str, schema: Schema, clues: Clues) -> str | None:
+    parts, about = set(words(name)), str(schema.get("description") or "")
+    style = str(schema.get("format") or "")
+    if style in {"date", "date-time"} or "date" in parts or "YYYY-MM-DD" in about:
+        date = first_date(clues.text) or first_date(clues.context) or "2025-01-01"
+        return f"{date}T00:00:00Z" if style == "date-time" else date
+    if style in {"email", "uri"} or parts & {"email", "url", "uri", "link"}:
+        pattern, sample = (
+            (r"[\w.+-]+@[\w-]+\.[\w.]+", "someone@example.com")
+            if style == "email" or "email" in parts
+            else (r"https?://[^\s\"'<>]+", "https://example.com")
+        )
+        match = re.search(pattern, f"{clues.text} {clues.context}")
+        return match.group(0).rstrip(".,") if match else sample
+    if parts & _PLACES or "city name" in about.lower():
+        return place_in(clues.text) or place_in(clues.context) or _name_in(clues)
+    if "sign" in parts or "zodiac" in about.lower():
+        match = re.search(rf"\b(?:{_SIGNS})\b", f"{clues.text} {clues.context}", re.IGNORECASE)
+        return match.group(0).capitalize() if match else None
+    return _worded(parts, about, clues)
+
+
+def _worded(parts: set[str], about: str, clues: Clues) -> str | None:
+    said = quoted(clues.text)
+    if "id" in parts or "number" in parts:
+        match = re.search(r"#?\b([A-Z]{1,5}-?\d[\w-]*|\d{2,})\b", clues.text)
+        return match.group(1) if match else None
+    if parts & {"file", "filename", "path"}:
+        match = re.search(r"\b[\w-]+\.\w{2,4}\b", clues.text)
+        return match.group(0) if match else None
+    if "result" in parts and clues.facts:
+        return f"{list(clues.facts.values())[-1]:g}"
+    if parts & {"title", "name", "topic", "subject", "event", "report", "calculation"}:
+        return (said[0] if said else None) or _titled(clues)
+    if parts & _PROSE:
+        return clues.prose or shorten(clues.context, 300) or clues.text
+    if parts & _QUERIES:
+        return said[0] if said else shorten(clues.text, 300)
+    if "colou?r" in parts or has(about, "hex"):
+        match = re.search(r"#[0-9a-fA-F]{6}\b", f"{clues.text} {clues.prose}")
+        return match.group(0) if match else None
+    return said[0] if said else _name_in(clues) if re.search(r"\blike [A-Z]", about) else None
+
+
+def place_in(text: str) -> str | None:
+    """Return the place that `text` names: capitalised words after in, for, at, of, to; or with a possessive."""
+    name = r"([A-Z][\w.]*(?:[ -](?:[A-Z][\w.]*|de|la|of))*(?:, [A-Z]\w*)?)"
+    match = re.search(rf"\b(?:in|for|at|of|to|from|near|about)\s+{name}", text) or re.search(
+        rf"\b{name}'s\b", text
+    )
+    if match is None or match.group(1) in _CALENDAR:
+        return None
+    return match.group(1).rstrip(".,")
+
+
+def places_in(text: str) -> list[str]:
+    """List the places of "in Seattle, Paris and New York"."""
+    name = r"[A-Z][\w.]*(?: [A-Z][\w.]*)*"
+    match = re.search(rf"\b(?:in|for|at|of|to)\s+({name}(?:(?:,| and|, and) (?:in |for )?{name})+)", text)
+    if match is None:
+        return []
+    return [
+        part.removeprefix("in ").removeprefix("for ") for part in re.split(r", and | and |, ", match.group(1))
+    ]
+
+
+def _name_in(clues: Clues) -> str | None:
+    for text in (clues.text, clues.context):
+        names = [name for name in capitalised(text) if name not in _CALENDAR]
+        if names:
+            return names[-1]
+    return None
+
+
+def _titled(clues: Clues) -> str | None:
+    match = re.search(
+        r"\b(?:to|at|for|called|about|of|the|report|on)\s+(?:an?|the|these|those)\s+([\w' -]{3,60}?)(?= this| on| at| in|[.,;?!]|$)",
+        clues.text,
+    )
+    if match:
+        return match.group(1).strip().capitalize()
+    return shorten(re.sub(r"^(?:please\s+)?", "", clues.text), 80).rstrip(".") or None
