@@ -11,6 +11,7 @@ from assetmill.agents.gateway import AgentDefinition, Json
 from assetmill.agents.handles import Handles
 from assetmill.calls import BoundInput, StageCall
 from assetmill.fingerprint import canonical, digest
+from assetmill.spec.tools import ENGINE_KEY
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,17 @@ def _slot(knowledge: str) -> str:
 
 
 def _tool(tool: Json, files: int, masks: list[str]) -> Json:
+    wire = {key: value for key, value in tool.items() if key not in {ENGINE_KEY, "knowledge"}}
     kind = tool["type"]
     if kind == "code_interpreter":
         file_ids = [f"{{{{file_{number}}}}}" for number in range(1, files + 1)]
-        return {**tool, "container": {"type": "auto", "file_ids": file_ids}}
+        container = {"type": "auto", **wire.get("container", {}), "file_ids": file_ids}
+        return {**wire, "container": container}
     if kind == "file_search":
-        rest = {key: value for key, value in tool.items() if key != "knowledge"}
-        return {**rest, "vector_store_ids": [f"{{{{{_slot(name)}}}}}" for name in tool["knowledge"]]}
+        return {**wire, "vector_store_ids": [f"{{{{{_slot(name)}}}}}" for name in tool["knowledge"]]}
     if kind == "image_generation" and masks:
-        return {**tool, "input_image_mask": {"file_id": masks[0]}}
-    return tool
+        return {**wire, "input_image_mask": {"file_id": masks[0]}}
+    return wire
 
 
 def _input(
