@@ -11,7 +11,7 @@
     v1/r/<run>/start, /manifest         run start and sealed run manifest
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
-    v1/m/<day>/...                      money: reservations and settlements
+    v1/m/<scope>/<n>                    money: n-th reservation or settlement under a ceiling
     v1/q/<sha256>.<nonce>               quarantine: bytes that did not match their digest
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
@@ -110,6 +110,16 @@ def run_start(run_id: RunId) -> str:
 def run_manifest(run_id: RunId) -> str:
     """Return the key of a run's manifest."""
     return f"{RUNS}{run_id}/manifest"
+
+
+def money(scope: str) -> str:
+    """Return the prefix of a budget scope's history: `run/<id>`, `day/<date>` or `project`."""
+    return f"v1/m/{scope}/"
+
+
+def money_entry(scope: str, number: int) -> str:
+    """Return the key of the `number`-th line of a budget scope's history, from 1 on."""
+    return f"{money(scope)}{number:08d}"
 
 
 def heads(pipeline: str) -> str:

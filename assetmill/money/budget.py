@@ -1,0 +1,157 @@
+"""Ceilings that hold: what a stage may cost is reserved before the spend and settled after it.
+
+The store has no compare-and-swap, so a scope's history is a row of numbered create-once entries: whoever
+creates number n has seen all before it, and two workers cannot both reserve the same money. Without a
+ceiling nothing is read or written here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from assetmill.errors import KeyExists
+from assetmill.records import Stored
+from assetmill.store import layout
+from assetmill.store.backend import Backend
+
+
+class MoneyEntry(Stored):
+    """One line of a scope's history. `reservation` names an attempt: its fingerprint and number."""
+
+    schema_version: Literal[1] = 1
+    nonce: str
+    kind: Literal["reserve", "settle"]
+    reservation: str
+    usd: float
+    created_at: float
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """At most `usd` for everything under `scope`: `run/<id>`, `day/<date>` or `project`."""
+
+    scope: str
+    usd: float
+
+
+@dataclass
+class _History:
+    """What a scope's entries add up to, as far as they were read."""
+
+    count: int = 0
+    reserved: dict[str, float] = field(default_factory=dict[str, float])
+    settled: dict[str, float] = field(default_factory=dict[str, float])
+
+    def add(self, entry: MoneyEntry) -> None:
+        self.count += 1
+        if entry.kind == "reserve":
+            self.reserved[entry.reservation] = entry.usd
+        else:
+            self.reserved.pop(entry.reservation, None)
+            self.settled[entry.reservation] = entry.usd
+
+    @property
+    def committed_usd(self) -> float:
+        return sum(self.reserved.values()) + sum(self.settled.values())
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a reservation was not made."""
+
+    ceiling: Ceiling
+    committed_usd: float
+    asked_usd: float
+
+    def __str__(self) -> str:
+        free = max(0.0, self.ceiling.usd - self.committed_usd)
+        return (
+            f"it may cost ${self.asked_usd:.4f} and ${free:.4f} of the ceiling of ${self.ceiling.usd:.2f} "
+            f"for {self.ceiling.scope} is left"
+        )
+
+
+class Budget:
+    """Reservations against ceilings. Safe for threads and for any number of processes on one store."""
+
+    def __init__(self, backend: Backend, ceilings: Sequence[Ceiling]) -> None:
+        self._backend = backend
+        self.ceilings = tuple(ceilings)
+        self._histories = {ceiling.scope: _History() for ceiling in ceilings}
+        # Threads of one process would otherwise race each other for every number.
+        self._lock = threading.Lock()
+
+    def reserve(self, reservation: str, usd: float) -> Refusal | None:
+        """Reserve `usd` in every scope, or say which ceiling refuses. Repeating is free.
+
+        A refusal by a later scope releases what the earlier ones had given.
+        """
+        with self._lock:
+            given: list[Ceiling] = []
+            for ceiling in self.ceilings:
+                refusal = self._reserve(ceiling, reservation, usd)
+                if refusal is not None:
+                    for earlier in given:
+                        self._settle(earlier, reservation, 0.0)
+                    return refusal
+                given.append(ceiling)
+            return None
+
+    def settle(self, reservation: str, usd: float) -> None:
+        """Replace a reservation by what was really spent. Repeating is free."""
+        with self._lock:
+            for ceiling in self.ceilings:
+                self._settle(ceiling, reservation, usd)
+
+    def committed_usd(self, scope: str) -> float:
+        """Return what is spent and reserved under a scope now."""
+        with self._lock:
+            return self._read(scope).committed_usd
+
+    def _reserve(self, ceiling: Ceiling, reservation: str, usd: float) -> Refusal | None:
+        while True:
+            history = self._read(ceiling.scope)
+            if reservation in history.reserved:
+                return None
+            if history.committed_usd + usd > ceiling.usd + 1e-9:
+                return Refusal(ceiling, history.committed_usd, usd)
+            if self._append(ceiling.scope, history, "reserve", reservation, usd):
+                return None
+
+    def _settle(self, ceiling: Ceiling, reservation: str, usd: float) -> None:
+        while True:
+            history = self._read(ceiling.scope)
+            if reservation not in history.reserved:
+                return
+            if self._append(ceiling.scope, history, "settle", reservation, usd):
+                return
+
+    def _read(self, scope: str) -> _History:
+        history = self._histories[scope]
+        for entry in self._backend.list(layout.money(scope)):
+            if int(entry.key.rpartition("/")[2]) > history.count:
+                history.add(MoneyEntry.model_validate_json(self._backend.get(entry.key)))
+        return history
+
+    def _append(
+        self, scope: str, history: _History, kind: Literal["reserve", "settle"], reservation: str, usd: float
+    ) -> bool:
+        """Create the next entry; False when another process created it first."""
+        entry = MoneyEntry(
+            nonce=uuid.uuid4().hex, kind=kind, reservation=reservation, usd=usd, created_at=time.time()
+        )
+        key = layout.money_entry(scope, history.count + 1)
+        data = entry.model_dump_json().encode()
+        try:
+            self._backend.create(key, data)
+        except KeyExists:
+            # A lost reply makes one's own entry look like another's: the nonce tells.
+            if self._backend.get(key) != data:
+                return False
+        history.add(entry)
+        return True
