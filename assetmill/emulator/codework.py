@@ -43,7 +43,10 @@ class CodeWork:
         with _container_lock(container_id):
             workdir = carrier.service.state.container_dir(container_id)
             outcome = carrier.service.tools.run_code(code, workdir)
-            made = [self._made(container_id, path, data) for path, data in outcome.files]
+            shown = set(outcome.displayed)
+            made = [
+                self._made(container_id, path, data, displayed=path in shown) for path, data in outcome.files
+            ]
         if outcome.error is not None and outcome.error.startswith("refused"):
             item["status"] = "failed"
         item["outputs"] = [{"type": "logs", "logs": outcome.logs}]
@@ -74,8 +77,8 @@ class CodeWork:
                 return {"memory_limit": tool["container"].get("memory_limit")}
         return {}
 
-    def _made(self, container_id: str, path: str, data: bytes) -> MadeFile:
+    def _made(self, container_id: str, path: str, data: bytes, *, displayed: bool) -> MadeFile:
         body = self._carrier.service.containers.record(
             container_id, posixpath.join(MOUNT, path), data, source="assistant"
         )
-        return MadeFile(body["path"], body["id"], container_id, len(data))
+        return MadeFile(body["path"], body["id"], container_id, len(data), displayed)

@@ -141,6 +141,8 @@ class MadeFile:
     file_id: str
     container_id: str
     size_bytes: int
+    displayed: bool = False
+    """Whether `plt.show()` made it rather than the code's own writing: such a plot is cited without a link."""
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,8 @@ class Reading:
         opens = has(
             self.text[:14], "and", "now", "also", "what about", "how about", "what specific", "which specific"
         )
-        return (
-            (bool(self.earlier)
-            and (refers or opens))
-            or (bool(self.earlier) and len(content_words(self.text)) < 3)
+        return (bool(self.earlier) and (refers or opens)) or (
+            bool(self.earlier) and len(content_words(self.text)) < 3
         )
 
     def subject(self) -> str:

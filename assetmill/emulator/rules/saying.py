@@ -10,12 +10,12 @@ from assetmill.emulator.steps import Hit, MadeFile, Say
 
 
 def say_files(text: str, files: Sequence[MadeFile]) -> Say:
-    """Say `text`, then link every file; a displayed plot is cited first, at 0 to 0, as the service does.
+    """Say `text`, then link every file that the code wrote.
 
-    A displayed plot is a file whose name is its own file ID: nobody gave it one.
+    A displayed plot is cited first, at 0 to 0 and under its file ID, as the service does.
     """
     newest = list({file.path: file for file in files}.values())
-    shown = [file for file in newest if PurePosixPath(file.path).stem == file.file_id]
+    shown = [file for file in newest if file.displayed]
     annotations: list[Mapping[str, Any]] = [_citation(file, 0, 0) for file in shown]
     for file in newest:
         if file in shown:
@@ -32,7 +32,7 @@ def _citation(file: MadeFile, start: int, end: int) -> dict[str, Any]:
         "type": "container_file_citation",
         "container_id": file.container_id,
         "file_id": file.file_id,
-        "filename": PurePosixPath(file.path).name,
+        "filename": f"{file.file_id}.png" if file.displayed else PurePosixPath(file.path).name,
         "start_index": start,
         "end_index": end,
     }

@@ -131,9 +131,7 @@ def asked(text: str) -> bool:
     """Say whether the request is for one thing made of several pictures."""
     joins = has(text, "side by side", "side-by-side", "next to each other", "stack\\w*", _JOINING)
     one = r"(?:one|single|report|page|poster|pdf|picture|image|strip|composite|banner|dashboard)"
-    makes = has(
-        text, r"(?:make|create|build|produce|write)\b.{0,40}\b(?:report|pdf|dashboard|one-pager)\b"
-    )
+    makes = has(text, r"(?:make|create|build|produce|write)\b.{0,40}\b(?:report|pdf|dashboard|one-pager)\b")
     return (
         joins and has(text, one, r"\w+\.(?:png|jpe?g|webp|pdf)", "side[ -]by[ -]side", "them", "both")
     ) or makes
