@@ -43,10 +43,9 @@ def test_settling_frees_what_was_not_spent() -> None:
 
 def test_repeating_a_reservation_or_a_settlement_writes_nothing() -> None:
     store = MemoryStore()
-    for _ in range(2):
-        budget = Budget(store, [RUN])
+    for budget in (Budget(store, [RUN]), Budget(store, [RUN])):
         assert budget.reserve("a.1", 0.5) is None
-    for _ in range(2):
+    for budget in (Budget(store, [RUN]), Budget(store, [RUN])):
         budget.settle("a.1", 0.4)
     assert [entry.kind for entry in history(store, "run/r1")] == ["reserve", "settle"]
 
