@@ -86,7 +86,8 @@ class _Client(Protocol):
 class S3Store:
     """Objects under `prefix` in `bucket`; credentials come from boto3's own chain.
 
-    `attempts` counts the first try of a request too; `session` and `page_size` are for tests. One client serves all threads, as boto3 documents.
+    One client serves all threads, as boto3 documents. `attempts` counts the first try of a request too;
+    `session` and `page_size` are for tests.
 
     Raises:
         InvalidSettings: the endpoint's URL, the region or the AWS profile makes no client.

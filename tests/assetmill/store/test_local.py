@@ -21,15 +21,16 @@ from assetmill.store.local import ABANDONED_AFTER_S, LocalStore, flush
 
 KILLS = 20
 WRITER = """
-import hashlib, os, sys
+import hashlib, itertools, os, sys
 from pathlib import Path
 from assetmill.store.local import LocalStore
 store = LocalStore(Path(sys.argv[1]), anonymous_files=sys.argv[2] == "True")
-print("ready", flush=True)
-while True:
+for number in itertools.count():
     data = os.urandom(2_000_000)
     store.put(f"v1/b/{hashlib.sha256(data).hexdigest()}", data)
     store.put("v1/same", hashlib.sha256(data).hexdigest().encode() + data)
+    if number == 0:
+        print("ready", flush=True)
 """
 
 both_ways = pytest.mark.parametrize("anonymous", [True, False])
