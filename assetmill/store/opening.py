@@ -74,7 +74,10 @@ def probe(backend: Backend) -> None:
 def _open_directory(path: str) -> Backend:
     if not path or "\0" in path:
         raise InvalidSettings(f"{path!r} is not a directory: give {FORMS}")
-    return LocalStore(Path(path).expanduser())
+    try:
+        return LocalStore(Path(path).expanduser())
+    except RuntimeError as error:
+        raise InvalidSettings(f"{path!r}: {error}") from error
 
 
 def _split(url: str, rest: str) -> tuple[str, str]:
