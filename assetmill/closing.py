@@ -81,8 +81,7 @@ class Attempt:
         crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
         usage = _usage(turns)
         if last.response.status != "completed" or crop.problems:
-            ended = last.produced.error or f"it ended {last.response.status}"
-            raise self._spoil(last, crop.assets, "; ".join(crop.problems) or ended, usage)
+            raise self._spoil(last, crop.assets, _reason(last, crop.problems), usage)
         return self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -157,6 +156,14 @@ class Attempt:
             model=self.call.model,
             image_model=str(image["model"]) if image and "model" in image else None,
         )
+
+
+def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
+    """Say what is wrong, and what the agent itself said about it."""
+    if turn.response.status != "completed":
+        return turn.produced.error or f"it ended {turn.response.status}"
+    words = " ".join(turn.produced.text.split())
+    return "; ".join(problems) + (f"; the agent said: {words[:300]!r}" if words else "")
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:
