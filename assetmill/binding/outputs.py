@@ -21,13 +21,14 @@ def expected_outputs(pen: Pen, tools: tuple[Mapping[str, Any], ...]) -> Iterator
     """Yield what a stage must produce; a stage that only draws and names no output makes one picture."""
     stage = pen.slot.spec
     image = next((tool for tool in tools if tool["type"] == "image_generation"), None)
-    only_image = None if stage.tool("code_interpreter") else image
+    runs_code = stage.tool("code_interpreter") is not None
+    only_image = None if runs_code else image
     specs = stage.outputs
     if not specs and only_image:
         specs = (OutputSpec(name=f"{stage.name}.{only_image['output_format']}"),)
     for number, spec in enumerate(specs):
         expected = _expected(spec, ("outputs", number), only_image, pen)
-        if spec.pattern is None and not image and spec.kind != "text":
+        if spec.pattern is None and runs_code and not (image and spec.kind == "picture"):
             expected = replace(expected, pattern=_pattern(expected))
         if only_image and not pen.is_draft:
             _check_against_tool(expected, only_image, ("outputs", number), pen)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from assetmill.errors import InvalidSpec
 from assetmill.spec.reading import nearest, read_bytes
+from assetmill.spec.templates import TemplateProblem, compile_template
 
 MAX_ROWS = 20_000
 MAX_TABLE_BYTES = 16 * 1024 * 1024
@@ -28,7 +29,8 @@ Scalar = str | int | float | bool
 class AxisSpec(BaseModel):
     """Where an axis has its values from; exactly one of `values`, `parameter` and `rows`.
 
-    `key` names the column that tells values apart; without it, the first column.
+    `rows` is a path, or a template of one over the parameters. `key` names the column that tells values
+    apart; without it, the first column.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -83,10 +85,17 @@ def axis_values(
         text = str(parameters.get(spec.parameter, ""))
         values = [part.strip() for part in text.split(",") if part.strip()]
     else:
-        values = list(read_rows(find(str(spec.rows))))
+        values = list(read_rows(find(_path(str(spec.rows), parameters, where))))
     if not values:
         raise InvalidSpec(*where, "an axis without values")
     return _labelled(values, spec.key, where)
+
+
+def _path(written: str, parameters: Mapping[str, Any], where: tuple[str, int | None]) -> str:
+    try:
+        return compile_template(written).render(parameters)
+    except TemplateProblem as error:
+        raise InvalidSpec(*where, error.message, nearest(error.name, parameters)) from error
 
 
 def _labelled(values: list[Any], key: str | None, where: tuple[str, int | None]) -> tuple[AxisValue, ...]:

@@ -61,6 +61,7 @@ def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
     spec = pipeline.spec
     check_definitions(spec.parameters, problems)
     _check_names(pipeline, problems)
+    _check_axes(pipeline, problems)
     _check_knowledge(pipeline, problems)
     words = _stage_words(pipeline)
     for number, stage in enumerate(spec.stages):
@@ -87,12 +88,20 @@ def _check_names(pipeline: LoadedPipeline, problems: Problems) -> None:
             if not re.match(IDENTIFIER, name) or name in RESERVED or keyword.iskeyword(name):
                 hint = "lower-case letters, digits and _, beginning with a letter; not a reserved word"
                 problems.add(place, f"{name!r} cannot be the name of {_a(section)}", hint)
+
+
+def _check_axes(pipeline: LoadedPipeline, problems: Problems) -> None:
+    parameters = pipeline.spec.parameters
     for name, (axis, place) in pipeline.axes.items():
-        if name in spec.parameters:
+        if name in parameters:
             problems.add(place, f"{name!r} is both a parameter and an axis")
-        if axis.parameter is not None and axis.parameter not in spec.parameters:
-            problems.add(place, f"axis {name!r}: unknown parameter {axis.parameter!r}",
-                         nearest(axis.parameter, spec.parameters))  # fmt: skip
+        if axis.parameter is not None and axis.parameter not in parameters:
+            hint = nearest(axis.parameter, parameters)
+            problems.add(place, f"axis {name!r}: unknown parameter {axis.parameter!r}", hint)
+        template = template_of(axis.rows) if axis.rows else None
+        for word in sorted(template.names - set(parameters)) if template else ():
+            hint = nearest(word, parameters)
+            problems.add(place, f"axis {name!r}: template names an unknown variable {word!r}", hint)
 
 
 def _a(section: str) -> str:

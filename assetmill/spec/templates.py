@@ -111,7 +111,8 @@ def _follow(variables: Variables, path: tuple[str, ...]) -> Any:
     value: Any = variables
     for depth, part in enumerate(path):
         if not isinstance(value, Mapping) or part not in value:
-            raise TemplateProblem(f"unknown variable {'.'.join(path[: depth + 1])!r}", name=part)
+            name = ".".join(path[: depth + 1])
+            raise TemplateProblem(f"template names an unknown variable {name!r}", name=part)
         value = value[part]  # pyright: ignore[reportUnknownVariableType]
     return value  # pyright: ignore[reportUnknownVariableType]
 
