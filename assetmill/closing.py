@@ -82,7 +82,7 @@ class Attempt:
         usage = _usage(turns)
         if last.response.status != "completed" or crop.problems:
             raise self._spoil(last, crop.assets, _reason(last, crop.problems), usage)
-        return self.services.ledger.commit(
+        record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
                 stage=self.call.stage,
@@ -102,6 +102,17 @@ class Attempt:
                 finished_at=time.time(),
             )
         )
+        self.settle(record.attempt, record.cost_usd)
+        return record
+
+    def settle(self, attempt: int, cost_usd: float | None) -> None:
+        """Replace an attempt's reservation by its cost; one that is unknown keeps the reservation."""
+        if cost_usd is not None:
+            self.services.budget.settle(self.reservation(attempt), cost_usd)
+
+    def reservation(self, attempt: int) -> str:
+        """Return the name under which an attempt's money is reserved."""
+        return f"{self.call.fingerprint}.{attempt}"
 
     def _data(
         self, turn: Finished, assets: tuple[AssetRecord, ...], usage: Usage
@@ -143,6 +154,7 @@ class Attempt:
         fields = {"kind": kind, "error": error, "reason": reason, "run_id": self.run_id, **details}
         verdict = Verdict.model_validate({**fields, "created_at": time.time()})
         self.services.ledger.write_verdict(self.call.pipeline, self.call.fingerprint, attempt, verdict)
+        self.settle(attempt, verdict.cost_usd)
 
     def _reference(self, turn: Finished) -> ResponseRef:
         agent = cast(Mapping[str, object], turn.response.body.get("agent_reference") or {})

@@ -27,6 +27,7 @@ from assetmill.calls import StageCall
 from assetmill.closing import Attempt, Finished
 from assetmill.errors import (
     AccountBlocked,
+    BudgetExceeded,
     ConversationGone,
     HandleExpired,
     NotSent,
@@ -41,6 +42,7 @@ from assetmill.errors import (
     Throttled,
 )
 from assetmill.fingerprint import Digest
+from assetmill.money.prices import estimate
 from assetmill.progress import StageEvent, StageEventKind
 from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
 from assetmill.services import Services
@@ -76,6 +78,8 @@ class _Stage:
         self.closing = Attempt(call, services, run_id)
         self.started_at = time.time()
         self.began = 0
+        expected = estimate(call)
+        self.ceiling_usd = expected.ceiling if expected else None
 
     def run(self) -> StageRecord:
         """Advance from what is stored until there is a commit."""
@@ -85,6 +89,7 @@ class _Stage:
                 is_mine = record.run_id == self.run_id
                 seconds = time.time() - self.started_at
                 self._tell("finished" if is_mine else "reused", seconds=seconds, cost_usd=record.cost_usd)
+                self.closing.settle(record.attempt, record.cost_usd)
                 return record
             self._advance()
 
@@ -109,6 +114,7 @@ class _Stage:
     def _begin(self, attempt: int) -> None:
         """Start an attempt: everything free first, then the intent, then the spend."""
         self.began += 1
+        self._reserve(attempt)
         prepared = prepare(self.call, self.services.handles)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
@@ -117,6 +123,16 @@ class _Stage:
             return self.services.gateway.delete_conversation(conversation_id)
         self._tell("started")
         return self._spend(intent, prepared)
+
+    def _reserve(self, attempt: int) -> None:
+        """Reserve the most that the attempt may cost under every ceiling, before anything is spent."""
+        if not self.services.budget.ceilings:
+            return
+        if self.ceiling_usd is None:
+            reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
+            raise BudgetExceeded(self.call.label, reason)
+        if refusal := self.services.budget.reserve(self.closing.reservation(attempt), self.ceiling_usd):
+            raise BudgetExceeded(self.call.label, str(refusal))
 
     def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
         now = time.time()
@@ -130,7 +146,7 @@ class _Stage:
             endpoint=self.services.gateway.endpoint,
             conversation_id=conversation_id,
             request_digest=Digest(prepared.digest),
-            reserved_usd=None,
+            reserved_usd=self.ceiling_usd,
             created_at=now,
             lease_until=now + self.foundry.lease_s,
         )
@@ -279,8 +295,15 @@ class _Stage:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
 
     def _judge(self, intent: Intent, kind: str, error: Exception, response_id: str | None = None) -> None:
-        name, reason = type(error).__name__, str(error)
-        self.closing.judge(intent.attempt, kind=kind, error=name, reason=reason, response_id=response_id)
+        # Without a response nothing was generated, so nothing is billed; with one the cost is not known here.
+        self.closing.judge(
+            intent.attempt,
+            kind=kind,
+            error=type(error).__name__,
+            reason=str(error),
+            response_id=response_id,
+            cost_usd=None if response_id or intent.turn > 1 else 0.0,
+        )
 
     def _tell(
         self,

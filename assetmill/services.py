@@ -15,6 +15,7 @@ from functools import cached_property
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.errors import RunStopped
+from assetmill.money.budget import Budget, Ceiling
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
@@ -31,12 +32,14 @@ class Services:
     settings: Settings
     backend: Backend
     open_gateway: Callable[[Settings, Wait], Gateway]
+    ceilings: tuple[Ceiling, ...] = ()
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.backend)
         self.ledger = Ledger(self.backend)
+        self.budget = Budget(self.backend, self.ceilings)
         # Two variants may have one fingerprint: in one process they must not race for its intent.
         self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         # Guards the two lazy openings and the table of locks against threads that come first together.
@@ -87,8 +90,8 @@ class Services:
 
 
 @contextmanager
-def open_services(settings: Settings) -> Generator[Services]:
-    """Open a profile's services and close them at the end.
+def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Generator[Services]:
+    """Open a profile's services and close them at the end. Under `ceilings` no stage is paid above them.
 
     Raises:
         InvalidSettings: the store cannot be used, or no running emulator is found.
@@ -96,7 +99,7 @@ def open_services(settings: Settings) -> Generator[Services]:
     store = settings.store
     backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
     probe(backend)
-    services = Services(settings, backend, connect)
+    services = Services(settings, backend, connect, ceilings)
     try:
         yield services
     finally:

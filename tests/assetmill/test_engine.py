@@ -13,6 +13,7 @@ from assetmill.calls import BoundInput, BoundKnowledge, ExpectedOutput
 from assetmill.engine import run_stage
 from assetmill.errors import (
     AccountBlocked,
+    BudgetExceeded,
     ConversationGone,
     NotSent,
     OutcomeUnknown,
@@ -26,6 +27,8 @@ from assetmill.errors import (
     Throttled,
 )
 from assetmill.fingerprint import digest
+from assetmill.money.budget import Ceiling
+from assetmill.money.prices import estimate
 from assetmill.records import BlobRef, RunId
 from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
@@ -55,10 +58,10 @@ def backend() -> Iterator[MemoryStore]:
 def process(gateway: ScriptedGateway, backend: MemoryStore, tmp_path: Path) -> Callable[..., Services]:
     """Return what starts a new process on the same store and the same service."""
 
-    def start(**changes: object) -> Services:
+    def start(*ceilings: Ceiling, **changes: object) -> Services:
         foundry = Foundry.model_validate({"settle_s": 0.01, "lease_s": 0.05, **changes})
         settings = Settings(profile="test", home=tmp_path, configs=tmp_path, foundry=foundry)
-        services = Services(settings, backend, lambda _settings, _wait: gateway)
+        services = Services(settings, backend, lambda _settings, _wait: gateway, ceilings)
         services.wait = lambda seconds: _check(services)  # time passes at once
         return services
 
@@ -312,6 +315,38 @@ def test_inputs_and_knowledge_are_uploaded_once(
     assert gateway.uploads == ["rules.md"]
     assert len(gateway.stores) == 1
     assert services.blobs.get(ref) == b"# rules"
+
+
+def test_a_ceiling_stops_what_might_exceed_it_before_the_spend(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    """Forty stages at once, each of which may cost a fifth of the ceiling."""
+    ceiling_usd = estimate(stage_call()).ceiling  # type: ignore[union-attr]
+    services = process(Ceiling("run/r", 5 * ceiling_usd))
+    gateway.after = failing(*(OutcomeUnknown("lost") for _ in range(5)))
+
+    def run(number: int) -> str:
+        try:
+            run_stage(stage_call(prompt=f"draw {number}"), services, RUN)
+        except BudgetExceeded as error:
+            return str(error)
+        return "done"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(run, range(40)))
+    spent_usd = services.budget.committed_usd("run/r")
+    assert spent_usd <= 5 * ceiling_usd
+    assert len(gateway.posts) == outcomes.count("done") >= 5
+    assert "of the ceiling of" in next(text for text in outcomes if text != "done")
+
+
+def test_a_refused_attempt_gives_its_money_back(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    ceiling_usd = estimate(stage_call()).ceiling  # type: ignore[union-attr]
+    gateway.before = failing(Throttled("slow down", "", 429, 1.0), Throttled("slow down", "", 429, 1.0))
+    record = run_stage(stage_call(), process(Ceiling("run/r", 1.1 * ceiling_usd)), RUN)
+    assert record.attempt == 3
 
 
 def test_a_stopped_run_spends_nothing_more(
