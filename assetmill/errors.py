@@ -20,6 +20,7 @@
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
     ├── RunStopped               Ctrl-C or a signal
+    ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
         ├── StageBlocked         moderation refused the prompt, the output or the account
@@ -190,6 +191,17 @@ class StageInDoubt(StageError):
 
 class RunStopped(AssetmillError):
     """The run is being stopped; what was intended is found again by the next run."""
+
+
+class RunFailed(AssetmillError):
+    """A run is sealed and not all of its stages are done; the manifest says which and why."""
+
+    def __init__(self, run_id: str, message: str) -> None:
+        super().__init__(run_id, message)
+        self.run_id, self.message = run_id, message
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: {self.message}"
 
 
 class BudgetExceeded(StageError):

@@ -18,6 +18,8 @@ from pydantic import ValidationError
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import (
+    AssetId,
+    AssetRecord,
     Intent,
     Receipt,
     RunId,
@@ -60,6 +62,12 @@ class Ledger:
     def read_stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return a stage's commit, None when the stage is not finished."""
         return self._read(layout.stage(pipeline, fp), StageRecord)
+
+    def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
+        """Return an asset's record: one read, because its ID holds its stage's key."""
+        record = self._read(layout.stage_of(asset_id), StageRecord)
+        outputs = record.outputs if record else ()
+        return next((asset for asset in outputs if asset.asset_id == asset_id), None)
 
     def commit(self, record: StageRecord) -> StageRecord:
         """Store a stage's commit and return the one that counts: the first."""

@@ -1,0 +1,76 @@
+"""The order of a run: a stage starts as soon as the stages it follows are done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from graphlib import TopologicalSorter
+from typing import Any, cast
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from assetmill.runs import Run, check_outcome
+from tasks.manifests import ProgressBar, begin_run, publish_report, seal
+from tasks.policies import MAX_STAGE_THREADS
+from tasks.stages import submit_stage
+
+
+@flow(
+    name="run-pipeline",
+    flow_run_name="{pipeline}",
+    task_runner=cast(Any, ThreadPoolTaskRunner(max_workers=MAX_STAGE_THREADS)),
+    persist_result=False,
+)
+async def run_pipeline(
+    pipeline: str, parameters: dict[str, Any] | None = None, profile: str | None = None
+) -> dict[str, Any]:
+    """Run a pipeline and return its manifest's main facts.
+
+    Args:
+        pipeline: A name under `configs/pipelines/`, or a path.
+        parameters: The pipeline's parameters by name; those left out take their defaults.
+        profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
+
+    Raises:
+        InvalidInput: something asked for is not valid; nothing was spent.
+        RunFailed: a stage failed; every finished stage is stored and the next run goes on from there.
+        RunStopped: the run was stopped.
+    """
+    run = begin_run(pipeline, parameters or {}, profile)
+    await follow(run, profile)
+    manifest = seal(run)
+    await publish_report(manifest)
+    check_outcome(manifest)
+    return {
+        "run_id": manifest.run_id,
+        "status": manifest.status,
+        "spent_usd": manifest.spent_usd,
+        "assets": [asset.asset_id for asset in manifest.assets()],
+    }
+
+
+async def follow(run: Run, profile: str | None) -> None:
+    """Go through the stages in their order, as many at once as the profile allows."""
+    order = TopologicalSorter(run.needs)
+    order.prepare()
+    bar = ProgressBar(run)
+    ready: deque[str] = deque(order.get_ready())
+    running: dict[asyncio.Future[Any], str] = {}
+    while ready or running:
+        while ready and len(running) < run.services.settings.run.concurrency:
+            label = ready.popleft()
+            if call := run.begin(label):
+                running[asyncio.ensure_future(submit_stage(call, profile, run.run_id))] = label
+            else:
+                order.done(label)
+                ready.extend(order.get_ready())
+        await bar.show()
+        if running:
+            ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for future in ended:
+                label = running.pop(future)
+                run.end(label, future.result())
+                order.done(label)
+            ready.extend(order.get_ready())
+    await bar.show()

@@ -1,0 +1,48 @@
+"""The services that tasks of this process share, opened once per profile.
+
+A client passed to a task as an argument would be logged and hashed; tasks pass the profile's name instead.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+
+from assetmill.services import Services, open_services
+from assetmill.settings import load_settings
+
+_given: dict[str | None, Services] = {}
+_opened = ExitStack()
+# Stages start together: without it, two would open the same profile.
+_guard = threading.Lock()
+
+
+def services_for(profile: str | None) -> Services:
+    """Return the services of a profile; they stay open until the process ends.
+
+    Raises:
+        InvalidSettings: the profile or its store cannot be used.
+    """
+    with _guard:
+        if profile not in _given:
+            if not _given:
+                atexit.register(_opened.close)
+            _given[profile] = _opened.enter_context(open_services(load_settings(profile)))
+        return _given[profile]
+
+
+@contextmanager
+def provided(services: Services, profile: str | None) -> Generator[Services]:
+    """Let tasks of this process use services that the caller opened and closes."""
+    with _guard:
+        before = _given.get(profile)
+        _given[profile] = services
+    try:
+        yield services
+    finally:
+        with _guard:
+            del _given[profile]
+            if before is not None:
+                _given[profile] = before

@@ -1,0 +1,47 @@
+"""One stage as a Prefect task. Everything that matters happens in the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, cast
+
+from prefect import State, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectConcurrentFuture
+from prefect.utilities.annotations import quote
+
+from assetmill import engine
+from assetmill.calls import StageCall
+from assetmill.records import RunId, StageRecord
+from tasks import policies
+from tasks.connections import services_for
+
+
+@task(
+    name="run-stage",
+    task_run_name="{label}",
+    retries=policies.STAGE_RETRIES,
+    retry_delay_seconds=policies.STAGE_RETRY_DELAYS,
+    retry_jitter_factor=policies.JITTER,
+    retry_condition_fn=policies.only_before_the_spend,
+    # The ledger remembers what was made; a cache or a stored result beside it would be a second truth.
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def run_stage(label: str, call: StageCall, profile: str | None, run_id: str) -> StageRecord:
+    """Return a stage's commit; see `engine.run_stage` for what is raised."""
+    return engine.run_stage(call, services_for(profile), RunId(run_id))
+
+
+def submit_stage(call: StageCall, profile: str | None, run_id: str) -> Awaitable[StageRecord | BaseException]:
+    """Start a stage in the flow's thread pool; awaiting it gives its commit, or the error it ended with."""
+    # Quoted, because Prefect would look through every field of the call for futures.
+    future = run_stage.submit(call.label, quote(call), profile, run_id)  # pyright: ignore[reportArgumentType]
+    in_thread = cast(PrefectConcurrentFuture[StageRecord], future).wrapped_future
+    return _outcome(asyncio.wrap_future(in_thread))
+
+
+async def _outcome(running: Awaitable[Any]) -> StageRecord | BaseException:
+    state: State[StageRecord] = await running
+    return await state.aresult(raise_on_failure=False)
