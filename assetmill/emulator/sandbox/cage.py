@@ -41,7 +41,7 @@ class Cage:
     ) -> CodeOutcome:
         """Run the code with `workdir` as `/mnt/data` and collect what it left there."""
         work = workdir.resolve()
-        with _run_directory() as (tmp, stage):
+        with _run_directory() as tmp:
             uid = _spare_uid() if os.geteuid() == 0 else None
             if uid is not None:
                 harvest.hand_over(work, uid)
@@ -59,7 +59,6 @@ class Cage:
                 uid=uid,
                 keep_search=uid is not None and not _is_open_to_all(work, tmp),
                 fork_room=_PROCESSES + (0 if uid is not None else _own_tasks()),
-                stage=str(stage),
                 bubblewrap=self.bubblewrap,
                 font_lists=font_lists or {},
             )
@@ -113,15 +112,14 @@ def _death(report: Report) -> str:
 
 
 @contextmanager
-def _run_directory() -> Generator[tuple[Path, Path]]:
+def _run_directory() -> Generator[Path]:
     """Make a place for temporary files, reachable for the prisoner but not to be guessed by others."""
     root = Path(tempfile.mkdtemp(prefix="sandbox-")).resolve()
     try:
         root.chmod(0o711)
-        tmp, stage = root / "tmp", root / "stage"
+        tmp = root / "tmp"
         tmp.mkdir(mode=0o700)
-        stage.mkdir(mode=0o755)
-        yield tmp, stage
+        yield tmp
     finally:
         harvest.remove(root)
 

@@ -9,6 +9,8 @@ from . import jail, linux, paths
 from .job import SYSTEM_FILES, SYSTEM_TREES, Job
 
 _INSIDE = "/run/assetmill"
+_STAGES = ("/mnt", "/media", "/srv", "/opt", "/home")
+"""Directories anyone may enter: the launcher covers one that is not in use, for itself alone."""
 _START = (
     "import sys; sys.path.insert(0, {package!r}); from inside.warden import imprisoned_main as go; go({fd})"
 )
@@ -23,8 +25,8 @@ def enter(job: Job, report_fd: int) -> None:
         OSError: it could not be started.
     """
     sources = {path: path for path in (*job.readable, job.work, job.tmp, job.inside_package)}
-    if job.uid is not None and job.stage is not None:
-        sources = _staged(job.stage, tuple(sources))
+    if job.uid is not None:
+        sources = _staged(tuple(sources))
         jail.become(job.uid, keep_search=False)
     _stdin_from(job)
     bubblewrap = job.bubblewrap or "bwrap"
@@ -54,8 +56,11 @@ def _interpreter(job: Job, report_fd: int) -> list[str]:
     return [job.python, "-I", "-S", "-X", "utf8", "-c", start]
 
 
-def _staged(stage: str, wanted: tuple[str, ...]) -> dict[str, str]:
+def _staged(wanted: tuple[str, ...]) -> dict[str, str]:
     """Bind what lies below closed directories to an open place that only this process tree can see."""
+    stage = next(
+        (place for place in _STAGES if not any(path.startswith(f"{place}/") for path in wanted)), _STAGES[0]
+    )
     linux.unshare(linux.CLONE_NEWNS)
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("none", stage, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0755,size=64k")

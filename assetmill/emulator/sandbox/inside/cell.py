@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 
 from . import hooks, paths
@@ -136,7 +135,7 @@ def _saving_show(shown: list[str]) -> Callable[[ModuleType], None]:
                 if len(shown) >= _MAX_FIGURES:
                     break
                 name = _free_name()
-                pyplot.figure(number).savefig(Path(paths.DATA) / name, format="png")
+                pyplot.figure(number).savefig(f"{paths.DATA}/{name}", format="png")
                 shown.append(name)
             pyplot.close("all")
 

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # Importing it for real costs every run ten milliseconds.
+    from importlib.abc import Loader
 
 Change = Callable[[ModuleType], None]
 
 
-class _ChangingLoader(Loader):
-    def __init__(self, loader: Loader, change: Change) -> None:
-        self._loader = loader
-        self._change = change
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        self._change(module)
-
-
-class _Finder(MetaPathFinder):
+class _Finder:
     def __init__(self, changes: Mapping[str, Change]) -> None:
         self._changes = dict(changes)
 
@@ -38,8 +29,18 @@ class _Finder(MetaPathFinder):
             return None
         spec = find_spec(fullname)
         if spec is not None and spec.loader is not None:
-            spec.loader = _ChangingLoader(spec.loader, change)
+            _extend(spec.loader, change)
         return spec
+
+
+def _extend(loader: Loader, change: Change) -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        change(module)
+
+    loader.exec_module = exec_module
 
 
 def after_import(changes: Mapping[str, Change]) -> None:
