@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from assetmill.emulator import agents, ids, toolspecs, wire
 from assetmill.emulator.errors import ServiceError, invalid, not_found
 from assetmill.emulator.fields import Fields
+from assetmill.emulator.ids import Flavour
 from assetmill.emulator.items import ItemReader
 from assetmill.emulator.jsons import Json
 from assetmill.emulator.wire import RUNNING
@@ -83,7 +84,7 @@ class _Admission:
         self._state = service.state
         self._request = request
         self._headers = headers
-        self._flavour = service.settings.flavour
+        self._flavour: Flavour = service.settings.flavour
         self._version = self._agent_version(agent_name)
         self._definition: Json = self._filled_definition()
 
@@ -310,9 +311,8 @@ class _Admission:
                 else:
                     for file_id in container["file_ids"]:
                         self._service.file(file_id)
-            elif tool["type"] == "image_generation" and (mask := tool.get("input_image_mask")):
-                if mask.get("file_id"):
-                    self._service.file(mask["file_id"])
+            elif (mask := tool.get("input_image_mask")) and mask.get("file_id"):
+                self._service.file(mask["file_id"])
         for part in _parts(inputs):
             if part.get("file_id"):
                 self._service.file(part["file_id"])

@@ -1,4 +1,4 @@
-"""Prompt agents and their versions: storing them, choosing the version that answers, filling its templates."""
+"""Prompt agents and their versions: which version answers, and what fills its templates."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def input_values(definition: Mapping[str, Any], given: Fields | None) -> Json:
 
 
 def filled_in(value: Any, values: Mapping[str, Any]) -> Any:
-    """Replace `{{name}}` in every string; a string that is nothing but one placeholder takes the value's type.
+    """Replace `{{name}}` in every string; a string that is only one placeholder takes the value's type.
 
     Placeholders without a value stay as they are.
     """

@@ -1,4 +1,4 @@
-"""Puts the operations behind their addresses: one application for the service, one for identity and control."""
+"""Puts the operations behind their addresses: one application for the service, one for the rest."""
 
 from __future__ import annotations
 

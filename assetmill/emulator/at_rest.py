@@ -1,4 +1,4 @@
-"""Reads the bill and expires things, on a state whether or not a server runs on it. Needs no web framework."""
+"""Reads the bill and expires things in a state, whether or not a server runs on it. No web framework."""
 
 from __future__ import annotations
 

@@ -9,12 +9,11 @@ from assetmill.emulator.data import prices
 from assetmill.emulator.jsons import Json
 from assetmill.emulator.state import State
 
-PARTIAL_IMAGE_TOKENS = 100
 _MILLION = 1_000_000
 
 
 def _model_prices(table: str, model: str) -> dict[str, Any]:
-    """Find a model's prices; a dated or unknown name falls back to its longest known prefix, then to `default`."""
+    """Find a model's prices by the longest known start of its name, else `default`."""
     known: Json = prices()[table]
     matching = [name for name in known if model.startswith(name)]
     return known[max(matching, key=len)] if matching else known["default"]
@@ -60,11 +59,10 @@ class Billing:
         input_text_tokens: int,
         partial_images: int,
     ) -> None:
-        """Charge one picture, drawn or refused after drawing; `output_tokens` is without partial pictures."""
+        """Charge one picture, drawn or refused after drawing; `output_tokens` includes partial pictures."""
         price = _model_prices("image", model)
-        all_output = output_tokens + PARTIAL_IMAGE_TOKENS * partial_images
         usd = (
-            all_output * price["image_output"]
+            output_tokens * price["image_output"]
             + input_image_tokens * price["image_input"]
             + input_text_tokens * price["text_input"]
         ) / _MILLION
@@ -76,7 +74,7 @@ class Billing:
             call_id=call_id,
             size=size,
             quality=quality,
-            output_tokens=all_output,
+            output_tokens=output_tokens,
             input_image_tokens=input_image_tokens,
             input_text_tokens=input_text_tokens,
             partial_images=partial_images,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import json
 import logging
@@ -120,7 +121,7 @@ class Endpoint:
     def __init__(self, service: Service, operation: Operation, surface: Surface) -> None:
         self._service = service
         self._operation = operation
-        self._surface = surface
+        self._surface: Surface = surface
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -196,7 +197,7 @@ class Endpoint:
         content = reply.content
         if content is None and reply.body is not None:
             damage = call.fault.name if call.fault and call.operation != "responses.create" else ""
-            spoil = (lambda text: damaged(damage, text)) if damage else None
+            spoil = functools.partial(damaged, damage) if damage else None
             content = self._service.state.render(compact(reply.body), spoil)
         return Response(content, reply.status, headers, reply.media_type)
 

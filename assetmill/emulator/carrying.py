@@ -105,23 +105,25 @@ class Carrier:
             steps.close()
 
     def _carry_out(self, step: Step) -> StepResult:
+        result: StepResult = None
         match step:
             case Draw():
-                return self._drawing.draw(step)
+                result = self._drawing.draw(step)
             case RunCode():
-                return self._code.run(step.code)
+                result = self._code.run(step.code)
             case SearchFiles():
-                return self._search(step)
+                result = self._search(step)
             case CallFunction():
-                return self._call_function(step)
+                self._call_function(step)
             case ListMcpTools():
-                return self._mcp.list_tools(step.server_label)
+                result = self._mcp.list_tools(step.server_label)
             case CallMcp():
-                return self._mcp.call(step)
+                result = self._mcp.call(step)
             case UseComputer():
-                return self._use_computer(step)
+                self._use_computer(step)
             case Say():
-                return self._say(step)
+                self._say(step)
+        return result
 
     def new_item(self, kind: str, **fields: Any) -> Json:
         """Return an item of this response in its wire form."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from assetmill.emulator.billing import PARTIAL_IMAGE_TOKENS
 from assetmill.emulator.errors import ServiceError
 from assetmill.emulator.events import ItemEvents
 from assetmill.emulator.faults import damaged
@@ -36,6 +37,8 @@ class Drawing:
         item = self._item(request)
         if fault == "moderation_input":
             return self._refused(self._carrier.open(item), "input")
+        if categories := self._carrier.service.tools.refuses(step.prompt):
+            return self._refused(self._carrier.open(item), "input", categories)
         if fault == "empty_result" and not self._charged_empty():
             return Drawn(item["id"], None)
         events = self._carrier.open(item)
@@ -133,15 +136,13 @@ class Drawing:
         carrier.close(events)
         return Drawn(item["id"], painted.data, painted.revised_prompt)
 
-    def _refused(self, events: ItemEvents, stage: str) -> Drawn:
-        fault = self._carrier.fault
-        categories: list[Any] = list(fault.params.get("categories", ["violence"])) if fault else []
+    def _refused(self, events: ItemEvents, stage: str, categories: Sequence[str] = ("violence",)) -> Drawn:
         error: Json = {
             "code": "moderation_blocked",
             "message": "Your request was rejected by the safety system.",
             "param": None,
             "type": "image_generation_user_error",
-            "moderation_details": {"categories": categories, "moderation_stage": stage},
+            "moderation_details": {"categories": list(categories), "moderation_stage": stage},
         }
         events.item.update(status="failed", error=error)
         self._carrier.close(events)
@@ -151,7 +152,7 @@ class Drawing:
         """Return what OpenAI reports of the image tool's tokens; Azure reports nothing."""
         image_tokens = sum(one.input_image_tokens for one in self.used)
         text_tokens = sum(one.input_text_tokens for one in self.used)
-        output = sum(one.output_tokens + PARTIAL_IMAGE_TOKENS * len(one.partials) for one in self.used)
+        output = sum(one.output_tokens for one in self.used)
         image_gen = {
             "input_tokens": image_tokens + text_tokens,
             "input_tokens_details": {"image_tokens": image_tokens, "text_tokens": text_tokens},
@@ -163,45 +164,19 @@ class Drawing:
 
 
 @functools.lru_cache(maxsize=64)
-def _drawn_once(
-    paint: Any,
-    size: str,
-    quality: str,
-    form: str,
-    compression: int,
-    background: str,
-    partial_images: int,
-    model: str,
-) -> Painted:
-    from assetmill.emulator.tools.image import ImageRequest
+def _drawn_once(paint: Callable[[ImageRequest], Painted], request: ImageRequest) -> Painted:
+    return paint(request)
 
-    return paint(
-        ImageRequest(
-            prompt="A canned picture for benchmarks",
-            action="generate",
-            size=size,
-            quality=quality,
-            output_format=form,
-            output_compression=compression,
-            background=background,
-            input_fidelity=None,
-            pictures=(),
-            mask=None,
-            partial_images=partial_images,
-            seed="canned",
-            model=model,
-        )
+
+def _canned(paint: Callable[[ImageRequest], Painted], request: ImageRequest) -> Painted:
+    """Return one and the same picture for every request with these parameters."""
+    plain = dataclasses.replace(
+        request,
+        prompt="A canned picture for benchmarks",
+        action="generate",
+        input_fidelity=None,
+        pictures=(),
+        mask=None,
+        seed="canned",
     )
-
-
-def _canned(paint: Any, request: ImageRequest) -> Painted:
-    return _drawn_once(
-        paint,
-        request.size,
-        request.quality,
-        request.output_format,
-        request.output_compression,
-        request.background,
-        request.partial_images,
-        request.model,
-    )
+    return _drawn_once(paint, plain)

@@ -120,7 +120,7 @@ class ItemEvents:
     def _message(self) -> Iterator[Json]:
         for content_index, part in enumerate(self.item["content"]):
             at: Json = {"content_index": content_index}
-            empty = {**part, "text": "", "annotations": []}
+            empty: Json = {**part, "text": "", "annotations": []}
             yield self._event("content_part.added", **at, part=empty)
             for piece in _pieces(part["text"]):
                 padding = alphanumerics(8)

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from assetmill.emulator.errors import invalid
 from assetmill.emulator.fields import Fields
@@ -94,7 +94,7 @@ def _rule(entry: Fields) -> _Rule:
     if name is None:
         raise invalid(f"Missing required parameter: '{entry.path('fault')}'.", entry.path("fault"))
     nth = entry.raw.get("nth")
-    numbers: list[Any] = nth if isinstance(nth, list) else [] if nth is None else [nth]
+    numbers = cast("list[Any]", nth) if isinstance(nth, list) else [] if nth is None else [nth]
     if not all(isinstance(number, int) and number > 0 for number in numbers):
         raise entry.wrong_type("nth", "a positive integer or an array of them")
     probability = entry.number("probability", 0, 1)

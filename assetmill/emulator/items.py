@@ -65,7 +65,7 @@ class ItemReader:
         }
 
     def _new(self, raw: Fields, kind: str, **fields: Any) -> Json:
-        # Clients send items back with their IDs; one that another conversation already has may not be taken over.
+        # Clients send items back with their IDs; one that another conversation has may not be taken over.
         raw.text("id", max_length=128)
         return {"id": ids.item_id(kind, self._partition), "type": kind, **fields}
 
@@ -234,7 +234,7 @@ class ItemReader:
         return self._new(raw, "reasoning", summary=summary)
 
     def _mcp_tools(self, raw: Fields) -> Json:
-        tools = [
+        tools: list[Json] = [
             {
                 "name": tool.need_text("name"),
                 "description": tool.text("description"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from assetmill.emulator.jsons import Json
 from assetmill.emulator.steps import CallMcp, McpAnswer, McpTools
@@ -53,7 +53,7 @@ class McpWork:
 
     def _is_allowed(self, server_label: str, tool: Json) -> bool:
         allowed: Any = self._tool(server_label)["allowed_tools"]
-        names: Any = allowed.get("tool_names") if isinstance(allowed, dict) else allowed
+        names = cast(Json, allowed).get("tool_names") if isinstance(allowed, dict) else allowed
         return names is None or tool.get("name") in names
 
     def call(self, step: CallMcp) -> McpAnswer:

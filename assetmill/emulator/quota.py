@@ -25,7 +25,7 @@ class Quota:
     def admit(
         self, rates: Mapping[str, Mapping[str, float]], deployment: str, wanted: Mapping[str, float]
     ) -> dict[str, str]:
-        """Take what a request wants from the deployment's rates and return the headers that tell what is left.
+        """Take what a request wants from the deployment's rates; the headers returned tell what is left.
 
         Raises:
             ServiceError: 429 with Retry-After and the rate limit headers; nothing was taken.

@@ -1,4 +1,4 @@
-"""Keeps what is running: starts responses, lets them be polled, followed and cancelled, and buries the dead."""
+"""Keeps what is running: starts responses, lets them be followed and cancelled, and buries the dead."""
 
 from __future__ import annotations
 

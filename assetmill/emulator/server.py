@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ class _Server(uvicorn.Server):
     """A listener that leaves signals to the process that runs both."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         yield
 
 
@@ -156,7 +156,7 @@ class Emulator:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None]:
         self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self._state_dir / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -310,7 +310,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def running(state_dir: Path, *, toolbox: Toolbox | None = None, port: int = 0) -> Iterator[Ready]:
+def running(state_dir: Path, *, toolbox: Toolbox | None = None, port: int = 0) -> Generator[Ready]:
     """Serve on a thread of this process for as long as the block lasts; for tests and notebooks."""
     emulator = Emulator(state_dir, port=port, toolbox=toolbox)
     box: list[Ready | BaseException] = []

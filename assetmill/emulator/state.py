@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,7 @@ class State:
             self._db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """Make what is written inside visible at once, or not at all."""
         with self._lock:
             if self._db.in_transaction:
@@ -135,7 +135,7 @@ class State:
     def put(
         self, kind: Kind, doc_id: str, body: Json, *, parent: str = "", extra: Json | None = None
     ) -> None:
-        """Store a document; a document that is there keeps its place in the order, and its extra if none is given."""
+        """Store a document; one that is there keeps its place, and its extra if none is given."""
         with self._lock:
             self._db.execute(
                 "INSERT INTO doc(kind, parent, id, body, extra) VALUES (?, ?, ?, ?, ?) "

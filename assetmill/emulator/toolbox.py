@@ -27,6 +27,8 @@ class Toolbox:
     chunk: Callable[[str, int, int], list[str]]
     search: Callable[[Sequence[str], Sequence[Chunk], int, Mapping[str, Any] | None, float], list[Hit]]
     sandbox_tier: Callable[[], str]
+    refuses: Callable[[str], Sequence[str]]
+    """Content filter: the categories for which it refuses a prompt."""
 
 
 class _LateSandbox:
@@ -56,7 +58,7 @@ class _LateSandbox:
 
 def default_toolbox(sandbox_cache: Path | None = None, *, unsafe_code_interpreter: bool = False) -> Toolbox:
     """Return the real tools with the written rules; the cache keeps the sandbox's verdict between starts."""
-    from assetmill.emulator.rules import decide
+    from assetmill.emulator.rules import decide, refuses
     from assetmill.emulator.tools import image, search
 
     sandbox = _LateSandbox(sandbox_cache, allow_unsafe=unsafe_code_interpreter)
@@ -68,4 +70,5 @@ def default_toolbox(sandbox_cache: Path | None = None, *, unsafe_code_interprete
         chunk=search.chunk,
         search=search.search,
         sandbox_tier=sandbox.tier,
+        refuses=refuses,
     )

@@ -35,7 +35,8 @@ def _filled(tool: Fields, flavour: Flavour) -> Json:
         raise ServiceError(
             400,
             "tool_not_emulated",
-            f"The assetmill emulator does not implement the tool type '{kind[:80]}'. It has: {', '.join(_FILLERS)}.",
+            f"The assetmill emulator does not implement the tool type '{kind[:80]}'. "
+            f"It has: {', '.join(_FILLERS)}.",
             param=tool.path("type"),
         )
     return fill(tool, flavour)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from assetmill.emulator.admission import Admitted
 from assetmill.emulator.containers import MOUNT, safe_name
@@ -56,7 +56,7 @@ def _picture_parts(item: Json) -> list[Json]:
     output = item.get("output")
     parts: list[Json] = [*(item.get("content") or ()), *(output if isinstance(output, list) else ())]
     if isinstance(output, dict):
-        parts.append(output)
+        parts.append(cast(Json, output))
     return [part for part in parts if part["type"] in ("input_image", "computer_screenshot")]
 
 
@@ -106,7 +106,7 @@ def mounted_uploads(service: Service, admitted: Admitted) -> list[tuple[str, str
     """Return file ID, name and content of every upload that code of this turn finds in `/mnt/data`."""
     wanted: dict[str, None] = {}
     for tool in admitted.tools:
-        if tool["type"] == "code_interpreter" and isinstance(tool["container"], dict):
+        if tool["type"] == "code_interpreter" and not isinstance(tool["container"], str):
             wanted.update(dict.fromkeys(tool["container"]["file_ids"]))
     for item in [*admitted.history, *admitted.inputs]:
         for part in item.get("content") or ():

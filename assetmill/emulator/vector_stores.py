@@ -17,29 +17,12 @@ if TYPE_CHECKING:
     from assetmill.emulator.service import Service
     from assetmill.emulator.tools.search import Chunk
 
-_SUPPORTED = [
-    ".c",
-    ".cpp",
-    ".cs",
-    ".css",
-    ".doc",
-    ".docx",
-    ".go",
-    ".html",
-    ".java",
-    ".js",
-    ".json",
-    ".md",
-    ".pdf",
-    ".php",
-    ".pptx",
-    ".py",
-    ".rb",
-    ".sh",
-    ".tex",
-    ".ts",
-    ".txt",
-]
+_SUPPORTED = frozenset(
+    {
+        *(".c", ".cpp", ".cs", ".css", ".doc", ".docx", ".go", ".html", ".java", ".js", ".json", ".md"),
+        *(".pdf", ".php", ".pptx", ".py", ".rb", ".sh", ".tex", ".ts", ".txt"),
+    }
+)
 _DAY_S = 86_400
 
 
@@ -261,6 +244,6 @@ def _refuse_unsupported(filename: str) -> None:
     if extension not in _SUPPORTED:
         message = (
             f"Files with extensions [{extension or 'none'}] are not supported for retrieval. "
-            f"Supported extensions: {', '.join(_SUPPORTED)}"
+            f"Supported extensions: {', '.join(sorted(_SUPPORTED))}"
         )
         raise invalid(message, "file_id", "unsupported_file")

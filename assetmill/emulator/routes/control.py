@@ -1,4 +1,4 @@
-"""The control API: bill, expiries, faults, clock, settings, request log. Not part of the service's contract."""
+"""The control API: bill, expiries, faults, clock, settings, request log. No part of the service itself."""
 
 from __future__ import annotations
 

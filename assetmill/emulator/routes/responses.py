@@ -1,9 +1,9 @@
-"""Responses: made in the foreground, in the background or as a stream; polled, followed, cancelled, listed."""
+"""Responses: made in front, in the background or as a stream; polled, followed, cancelled, listed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from assetmill.emulator import wire
 from assetmill.emulator.admission import admit, included
@@ -122,7 +122,7 @@ async def _live(call: Call, run: Run, start: int) -> AsyncIterator[bytes]:
             yield call.service.state.render(text)
 
 
-async def _kept(call: Call, frames: list[str]) -> AsyncIterator[bytes]:
+async def _kept(call: Call, frames: Sequence[str]) -> AsyncIterator[bytes]:
     for text in frames:
         yield call.service.state.render(text)
 

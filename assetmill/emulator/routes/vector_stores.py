@@ -278,7 +278,7 @@ async def retrieve_batch(call: Call) -> Reply:
 
 async def cancel_batch(call: Call) -> Reply:
     """Stop indexing what a batch has not finished."""
-    batch = {**_need_batch(call), "cancelled": True}
+    batch: Json = {**_need_batch(call), "cancelled": True}
     store_id = batch["vector_store_id"]
     for doc in _batch_files(call, batch):
         if doc.body["status"] == "in_progress":

@@ -1,4 +1,4 @@
-"""A small MCP client over streamable HTTP: initialise, list tools, call one. It talks to allowed hosts only."""
+"""A small MCP client over streamable HTTP: initialise, list tools, call one, on allowed hosts only."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class McpClient:
             result = self._ask("tools/list", {"cursor": cursor} if cursor else {})
             page = result.get("tools")
             if isinstance(page, list):
-                tools += [tool for tool in cast("list[Any]", page) if isinstance(tool, dict)]
+                tools += [cast(Json, tool) for tool in cast("list[Any]", page) if isinstance(tool, dict)]
             cursor = result.get("nextCursor")
             if not cursor:
                 break
@@ -69,7 +69,7 @@ class McpClient:
         self._begin()
         result = self._ask("tools/call", {"name": name, "arguments": arguments})
         content: list[Any] = result.get("content") or []
-        texts = [str(part.get("text", "")) for part in content if isinstance(part, dict)]
+        texts = [str(cast(Json, part).get("text", "")) for part in content if isinstance(part, dict)]
         return "\n".join(text for text in texts if text), bool(result.get("isError"))
 
     def _begin(self) -> None:
