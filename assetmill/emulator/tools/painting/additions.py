@@ -9,7 +9,7 @@ from assetmill.emulator.tools.painting import book
 from assetmill.emulator.tools.painting.brief import Brief
 from assetmill.emulator.tools.painting.colours import RGB, lighter, readable_on
 from assetmill.emulator.tools.painting.compose import mood_of
-from assetmill.emulator.tools.painting.ground import blurred, stamp
+from assetmill.emulator.tools.painting.ground import blurred, curve, stamp
 from assetmill.emulator.tools.painting.lettering import Box, letter
 from assetmill.emulator.tools.painting.pen import Inks, draw
 
@@ -42,7 +42,7 @@ def _room(size: tuple[int, int], subject: book.Subject, at: int) -> Box:
 
 
 def _share(mask: Image.Image, at: int, count: int) -> Box:
-    left, top, right, bottom = mask.point(lambda value: 255 if value > 127 else 0).getbbox() or (
+    left, top, right, bottom = curve(mask, lambda value: 255 if value > 127 else 0).getbbox() or (
         0,
         0,
         *mask.size,
@@ -61,7 +61,7 @@ def _put(image: Image.Image, subject: book.Subject, box: Box, inks: Inks) -> Non
         reach = max(3, tile.image.width // 14)
         shadow = Image.new("L", (tile.image.width + 2 * reach, tile.image.height + 2 * reach))
         shadow.paste(tile.image.getchannel("A"), (reach, reach))
-        soft = blurred(shadow, reach / 2).point(lambda value: value * 90 // 255)
+        soft = curve(blurred(shadow, reach / 2), lambda value: value * 90 // 255)
         stamp(image, (16, 12, 30), (left - reach, top - reach + reach // 2), soft)
     stamp(image, tile.image.convert("RGB"), (left, top), tile.image.getchannel("A"))
 
@@ -103,7 +103,7 @@ def insets(
             centre = (box.left + box.width // 2, box.top + box.height // 2)
         else:
             side = int(min(image.size) * 0.27)
-            centre = (int(side * (0.68 + 1.02 * at)), image.height - int(side * 0.68))
+            centre = (int(side * (0.68 + 1.16 * at)), image.height - int(side * 0.68))
         _print(image, reference, max(16, side), centre, float(rng.uniform(-5, 5)))
     return image
 
@@ -124,6 +124,6 @@ def _print(
     reach = max(3, side // 16)
     shadow = Image.new("L", (turned.width + 2 * reach, turned.height + 2 * reach))
     shadow.paste(turned.getchannel("A"), (reach, reach))
-    soft = blurred(shadow, reach / 2).point(lambda value: value * 120 // 255)
+    soft = curve(blurred(shadow, reach / 2), lambda value: value * 120 // 255)
     stamp(image, (16, 12, 30), (corner[0] - reach, corner[1] - reach + reach // 2), soft)
     stamp(image, turned.convert("RGB"), corner, turned.getchannel("A"))

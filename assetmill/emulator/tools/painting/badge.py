@@ -21,12 +21,12 @@ def draw(ground: Ground, brief: Brief, main: RGB, accent: RGB) -> None:
     lobes, depth = int(ground.rng.integers(5, 13)), ground.uniform(0.02, 0.07)
     turn = ground.uniform(0, math.tau)
     _shadow(ground, radius)
-    _ring(ground, radius * 1.0, lobes, depth, turn, darker(main, 0.3))
-    _ring(ground, radius * 0.965, lobes, depth, turn, main)
-    _ring(ground, radius * 0.86, lobes, depth * 0.6, turn, accent)
-    _ring(ground, radius * 0.83, lobes, depth * 0.5, turn, mix(WHITE, main, 0.08))
+    _ring(ground, darker(main, 0.3), radius=radius * 1.0, lobes=lobes, depth=depth, turn=turn)
+    _ring(ground, main, radius=radius * 0.965, lobes=lobes, depth=depth, turn=turn)
+    _ring(ground, accent, radius=radius * 0.86, lobes=lobes, depth=depth * 0.6, turn=turn)
+    _ring(ground, mix(WHITE, main, 0.08), radius=radius * 0.83, lobes=lobes, depth=depth * 0.5, turn=turn)
     _rays(ground, radius * 0.8, lobes * 2, turn, mix(WHITE, main, 0.2))
-    _ring(ground, radius * 0.6, 1, 0, 0, main)
+    _ring(ground, main, radius=radius * 0.6)
     if ground.level > 0:
         _crystal(ground, radius * 0.56, lobes, lighter(main, 0.12), darker(main, 0.14))
     if brief.nouns and not brief.texts:
@@ -54,7 +54,9 @@ def _round(ground: Ground, radius: float, lobes: int, depth: float, turn: float)
     return points
 
 
-def _ring(ground: Ground, radius: float, lobes: int, depth: float, turn: float, colour: RGB) -> None:
+def _ring(
+    ground: Ground, colour: RGB, *, radius: float, lobes: int = 1, depth: float = 0, turn: float = 0
+) -> None:
     polygons(ground, colour, [_round(ground, radius, lobes, depth, turn)])
 
 

@@ -21,7 +21,7 @@ LONGEST_TEXT = 90
 _QUOTED = re.compile(
     r'"([^"\n]{1,120})"|“([^”\n]{1,120})”|«([^»\n]{1,120})»|(?<!\w)\'([^\'\n]{2,120})\'(?!\w)'
 )
-_WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'’-]*|[.;:!?\n]|,")
+_WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'\u2019-]*|[.;:!?\n]|,")
 _BREAKS = frozenset(".;:!?\n")
 
 
@@ -83,7 +83,7 @@ class _Reading:
 def read(prompt: str) -> Brief:
     """Understand a prompt."""
     texts, rest = _texts(prompt)
-    words = _without_negated([word.lower() for word in _WORD.findall(rest.replace("’", "'"))])
+    words = _without_negated([word.lower() for word in _WORD.findall(rest.replace("\u2019", "'"))])
     reading = _Reading(words)
     _walk(reading)
     _lay_down(reading)

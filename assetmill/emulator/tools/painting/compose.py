@@ -12,12 +12,13 @@ from assetmill.emulator.tools.painting import backdrops, badge, book, colours
 from assetmill.emulator.tools.painting.brief import Brief, Wanted
 from assetmill.emulator.tools.painting.colours import RGB, distance, luminance, readable_on
 from assetmill.emulator.tools.painting.finish import finished
-from assetmill.emulator.tools.painting.ground import Ground, blurred, dots, stamp
+from assetmill.emulator.tools.painting.ground import Ground, Mood, blurred, curve, dots, stamp
 from assetmill.emulator.tools.painting.layout import Area, slots
 from assetmill.emulator.tools.painting.lettering import Box, letter
 from assetmill.emulator.tools.painting.pen import Inks, Manner, Tile, draw
 from assetmill.emulator.tools.painting.regrade import at_hour
 
+FLOOR_BACK = 0.76
 LEVELS = {"low": 0, "medium": 1, "high": 2, "xhigh": 3, "max": 4}
 MANNERS: dict[str | None, Manner] = {
     "flat": "flat",
@@ -73,7 +74,7 @@ def _at_hour(ground: Ground, hour: str) -> Ground:
     return ground
 
 
-def mood_of(brief: Brief, rng: np.random.Generator) -> backdrops.Mood:
+def mood_of(brief: Brief, rng: np.random.Generator) -> Mood:
     """Choose the picture's colours: the prompt's first, then a palette that suits them."""
     own = [part for want in brief.wanted for part in want.colours]
     named = [*own, *brief.colours]
@@ -84,7 +85,7 @@ def mood_of(brief: Brief, rng: np.random.Generator) -> backdrops.Mood:
     asked = brief.backdrop
     if asked is None and len(brief.colours) > 1 and not own:
         asked = brief.colours[-1] if distance(brief.colours[-1], main) > 40 else None
-    return backdrops.Mood(asked, main, accent, colours.backdrop_for(main) if named else palette[2])
+    return Mood(asked, main, accent, colours.backdrop_for(main) if named else palette[2])
 
 
 def _contrasting(main: RGB, palette: tuple[RGB, RGB, RGB]) -> RGB:
@@ -107,7 +108,7 @@ def _setting(brief: Brief) -> str:
     return brief.hour or "studio"
 
 
-def _pieces(brief: Brief, ground: Ground, mood: backdrops.Mood) -> Iterator[Piece]:
+def _pieces(brief: Brief, ground: Ground, mood: Mood) -> Iterator[Piece]:
     """Lay the subjects out: ground things in rows on the floor, air things above them."""
     subjects = book.subjects()
     wanted = [want for want in brief.wanted if not _is_shown_by_setting(subjects[want.subject], brief)]
@@ -132,10 +133,11 @@ def _is_shown_by_setting(subject: book.Subject, brief: Brief) -> bool:
 
 
 def _group(
-    wanted: list[Wanted], ground: Ground, mood: backdrops.Mood, brief: Brief, span: tuple[float, float]
+    wanted: list[Wanted], ground: Ground, mood: Mood, brief: Brief, span: tuple[float, float]
 ) -> Iterator[Piece]:
     """Place one group between two heights (shares of the picture's height)."""
     is_on_floor = ground.has_floor and span[1] > 0.5
+    is_open = not is_on_floor or _setting(brief) in ("studio", "plain")
     area = Area(
         ground.width * 0.04,
         ground.height * span[0],
@@ -143,6 +145,7 @@ def _group(
         ground.height * span[1],
         is_on_floor,
         is_on_floor and _setting(brief) in ("studio", "plain", "neon"),
+        ground.height * (1.0 if is_open else max(0.04, span[1] - FLOOR_BACK)),
     )
     zoom = {"close": 1.25, "wide": 0.62}.get(brief.framing, 1.0) * (
         0.74 if brief.style == "minimal" else 0.94
@@ -154,7 +157,7 @@ def _group(
         yield Piece(subject, main, accent, slot.left, slot.top, slot.side)
 
 
-def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: backdrops.Mood, brief: Brief) -> RGB:
+def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: Mood, brief: Brief) -> RGB:
     if want.colours:
         return want.colours[copy % len(want.colours)]
     if subject.colour and not brief.colours:
@@ -164,7 +167,7 @@ def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: backdrops.M
     return mood.main
 
 
-def _accent_of(want: Wanted, mood: backdrops.Mood, main: RGB) -> RGB:
+def _accent_of(want: Wanted, mood: Mood, main: RGB) -> RGB:
     if want.count == 1 and len(want.colours) > 1:
         return want.colours[1]
     return mood.accent if distance(mood.accent, main) > 50 else colours.lighter(main, 0.6)
@@ -195,11 +198,11 @@ def _contact_shadow(ground: Ground, tile: Tile, corner: tuple[int, int]) -> None
         span = (int(width * stretch) + 16, max(12, int(width * 0.13 * stretch)))
         foot = alpha.crop((0, int(height * 0.8), width, height)).resize(small, Image.Resampling.BOX)
         pad = Image.new("L", (small[0] * 2, small[1] * 5))
-        pad.paste(foot.point(lambda value: min(255, value * 2)), (small[0] // 2, small[1] * 2))
+        pad.paste(curve(foot, lambda value: min(255, value * 2)), (small[0] // 2, small[1] * 2))
         pool = pad.filter(ImageFilter.GaussianBlur(max(1.0, small[0] * 0.055))).resize(
             (span[0] * 2, span[1] * 2), Image.Resampling.BICUBIC
         )
-        pool = pool.point(lambda value, dark=darkness: value * dark // 255)
+        pool = curve(pool, lambda value, dark=darkness: value * dark // 255)
         shift = width * 0.1 * (stretch - 1)
         at = (int(corner[0] + width / 2 - span[0] + shift), int(corner[1] + height - span[1] * 2 * lift))
         stamp(ground.image, ground.shadow, at, pool)
@@ -209,7 +212,7 @@ def _drop_shadow(ground: Ground, tile: Tile, corner: tuple[int, int]) -> None:
     reach = max(4, tile.image.width // 16)
     wide = Image.new("L", (tile.image.width + 2 * reach, tile.image.height + 2 * reach))
     wide.paste(tile.image.getchannel("A"), (reach, reach))
-    soft = blurred(wide, reach / 2).point(lambda value: value * 80 // 255)
+    soft = curve(blurred(wide, reach / 2), lambda value: value * 80 // 255)
     stamp(ground.image, ground.shadow, (corner[0] - reach, corner[1] - reach // 2 + reach // 4), soft)
 
 
@@ -244,7 +247,7 @@ def _text_margins(brief: Brief, *, has_pieces: bool) -> tuple[float, float]:
     return 0.23, 0.15 if len(brief.texts) > 1 else 0.0
 
 
-def _letter(ground: Ground, brief: Brief, mood: backdrops.Mood, *, has_pieces: bool) -> None:
+def _letter(ground: Ground, brief: Brief, mood: Mood, *, has_pieces: bool) -> None:
     if not brief.texts:
         return
     face = {"pixel": "mono", "vintage": "serif", "watercolour": "serif"}.get(brief.style or "", "sans")
@@ -258,7 +261,7 @@ def _letter(ground: Ground, brief: Brief, mood: backdrops.Mood, *, has_pieces: b
         letter(ground.image, text, box, _text_colour(ground, box, mood), face=face)
 
 
-def _text_colour(ground: Ground, box: Box, mood: backdrops.Mood) -> RGB:
+def _text_colour(ground: Ground, box: Box, mood: Mood) -> RGB:
     """Return the prompt's own colour where it reads well on what is behind, else ink or white."""
     behind = ground.image.crop((box.left, box.top, box.left + box.width, box.top + box.height)).convert("RGB")
     mean = np.asarray(behind.resize((8, 8), Image.Resampling.BOX)).reshape(-1, 3).mean(axis=0)

@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from assetmill.emulator.tools.painting.ground import curve
+
 SIDE = 200
-Field = NDArray[np.float32]
+SMOOTH = 9.0
+LIGHT_RANGE = 80.0
+Field = NDArray[np.floating]
 
 
 def foreground(image: Image.Image) -> Image.Image:
@@ -25,7 +29,11 @@ def foreground(image: Image.Image) -> Image.Image:
     pixels = np.asarray(small, dtype=np.float32)
     apart = np.minimum(_from_surface(pixels), _from_rows(pixels))
     limit = max(16.0, float(apart.mean()) * 0.75)
-    inside = ~_reached(apart < limit)
+    # Lights and shadows on a wall change slowly; the outline of a thing does not.
+    inside = ~_reached((apart < limit) | ((_steepness(pixels) < SMOOTH) & (apart < LIGHT_RANGE)))
+    # What is seen through a handle is backdrop as well.
+    through = Image.fromarray(((apart < limit * 0.5) * 255).astype(np.uint8)).filter(ImageFilter.MinFilter(5))
+    inside &= np.asarray(through.filter(ImageFilter.MaxFilter(5))) == 0
     if not 0.004 < inside.mean() < 0.8:
         inside = _middle(inside.shape)
     mask = Image.fromarray((inside * 255).astype(np.uint8))
@@ -52,6 +60,11 @@ def _from_rows(pixels: Field) -> Field:
     share = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
     layered = left[:, None] * (1 - share) + right[:, None] * share
     return np.sqrt(((layered - pixels) ** 2).sum(axis=-1)).astype(np.float32)
+
+
+def _steepness(pixels: Field) -> Field:
+    down, across = np.gradient(pixels, axis=(0, 1))
+    return np.sqrt((down**2 + across**2).sum(axis=-1)).astype(np.float32)
 
 
 def _reached(passable: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -95,7 +108,7 @@ def filled(image: Image.Image, hole: Image.Image) -> Image.Image:
     known[known < 0.98] = 0
     spread = _push_pull(np.asarray(rgb.resize(size, Image.Resampling.BOX), dtype=np.float32), known)
     patch = Image.fromarray(spread.clip(0, 255).astype(np.uint8)).resize(rgb.size, Image.Resampling.BICUBIC)
-    wider = hole.filter(ImageFilter.GaussianBlur(2)).point(lambda value: min(255, value * 2))
+    wider = curve(hole.filter(ImageFilter.GaussianBlur(2)), lambda value: min(255, value * 2))
     mended = Image.composite(patch, rgb, wider)
     if image.mode == "RGBA":
         mended.putalpha(image.getchannel("A"))
@@ -110,12 +123,12 @@ def _push_pull(pixels: Field, known: Field) -> Field:
     if not height or not width:
         return pixels
     blocks = (height // 2, 2, width // 2, 2)
-    weight = known[:height, :width].reshape(blocks).sum(axis=(1, 3))
-    total = (pixels * known[..., None])[:height, :width].reshape(*blocks, 3).sum(axis=(1, 3))
+    weight = np.einsum("aibj->ab", known[:height, :width].reshape(blocks))
+    total = np.einsum("aibjc->abc", (pixels * known[..., None])[:height, :width].reshape(*blocks, 3))
     smaller = total / np.maximum(weight, 1e-6)[..., None]
     coarse = _push_pull(smaller.astype(np.float32), np.minimum(weight, 1).astype(np.float32))
-    rows = np.minimum(np.arange(known.shape[0]) // 2, coarse.shape[0] - 1)
-    columns = np.minimum(np.arange(known.shape[1]) // 2, coarse.shape[1] - 1)
+    rows = [min(row // 2, height // 2 - 1) for row in range(known.shape[0])]
+    columns = [min(column // 2, width // 2 - 1) for column in range(known.shape[1])]
     wide = coarse[rows][:, columns]
     soft = np.stack([_softened(wide[..., channel]) for channel in range(3)], axis=-1)
     share = np.minimum(known, 1)[..., None]

@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 from assetmill.emulator.tools.painting import additions, backdrops, cutout, regrade
 from assetmill.emulator.tools.painting.compose import LEVELS, mood_of
 from assetmill.emulator.tools.painting.finish import grained, pixelated, vintage, watercolour
+from assetmill.emulator.tools.painting.ground import curve
 from assetmill.emulator.tools.painting.instruction import Clause, clauses
 from assetmill.emulator.tools.painting.request import FEWEST_PIXELS, LONGEST_EDGE, MOST_PIXELS
 
@@ -72,7 +73,7 @@ def carry_out(order: Order, rng: np.random.Generator) -> Image.Image:
         desk = replace(desk, image=_changed(desk, clause))
     if order.references:
         desk = replace(desk, image=additions.insets(desk.image, order.references, mask, rng))
-    if _is_same(desk.image, start):
+    if _is_same(desk.image, start) and not _is_reshaped(order):
         desk = replace(desk, image=_anyhow(desk))
     image = desk.image if mask is None else _within(start, desk.image, mask)
     if order.background == "transparent" and image.mode == "RGB":
@@ -123,15 +124,15 @@ def _changed(desk: _Desk, clause: Clause) -> Image.Image:
         if not asks - {"add", "recolour"} and not brief.wanted:
             return image
     if desk.order.mask is not None and brief.wanted:
-        hollow = cutout.filled(image, desk.order.mask)
-        return additions.subjects(hollow, brief, desk.order.mask, desk.level, desk.rng)
+        ground = cutout.filled(image, desk.order.mask) if "replace" in asks else image
+        return additions.subjects(ground, brief, desk.order.mask, desk.level, desk.rng)
     if brief.hour and not (clause.is_about_background and brief.setting):
         image = regrade.at_hour(image, brief.hour, desk.subject)
     elif _moves_scene(clause):
         image = _before(desk, clause)
     elif brief.wanted and "add" in asks and not ("recolour" in asks and "add" not in clause.text.lower()):
         image = additions.subjects(image, brief, None, desk.level, desk.rng)
-    elif colour := _colour(clause):
+    elif "grey" not in asks and (colour := _colour(clause)):
         image = regrade.recoloured(image, colour, _part(desk, clause))
     return _toned(image, clause, desk)
 
@@ -153,7 +154,7 @@ def _part(desk: _Desk, clause: Clause) -> Image.Image:
     if desk.order.mask is not None:
         return desk.order.mask
     if clause.is_about_background:
-        return desk.subject.point(lambda value: 255 - value)
+        return curve(desk.subject, lambda value: 255 - value)
     return desk.subject
 
 
@@ -181,7 +182,7 @@ def _before(desk: _Desk, clause: Clause) -> Image.Image:
     shade = subject.resize((desk.image.width // 8, desk.image.height // 8)).filter(
         ImageFilter.GaussianBlur(3)
     )
-    shade = shade.point(lambda value: value // 3).resize(desk.image.size, Image.Resampling.BICUBIC)
+    shade = curve(shade, lambda value: value // 3).resize(desk.image.size, Image.Resampling.BICUBIC)
     scene.paste(ground.shadow, (0, max(2, desk.image.height // 90)), shade)
     scene.paste(desk.image.convert("RGB"), (0, 0), subject)
     return scene
@@ -219,6 +220,12 @@ def _anyhow(desk: _Desk) -> Image.Image:
 
 def _is_same(image: Image.Image, start: Image.Image) -> bool:
     return image is start or (image.mode == start.mode and image.tobytes() == start.tobytes())
+
+
+def _is_reshaped(order: Order) -> bool:
+    """Say whether another shape or a transparent backdrop is itself the change that was asked for."""
+    aspect = order.picture.width * order.size[1] / (order.picture.height * order.size[0])
+    return abs(aspect - 1) > 0.03 or order.background == "transparent"
 
 
 def _within(start: Image.Image, image: Image.Image, mask: Image.Image) -> Image.Image:

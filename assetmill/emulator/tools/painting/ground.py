@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from assetmill.emulator.tools.painting.colours import RGB
+from assetmill.emulator.tools.painting.colours import RGB, mix
 from assetmill.emulator.tools.painting.outline import Point
 
 FINER = 2
@@ -39,6 +39,25 @@ class Ground:
     def uniform(self, low: float, high: float) -> float:
         """Return the next random number of this picture."""
         return float(self.rng.uniform(low, high))
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What tints a backdrop: the colour asked for it (or None), and the picture's own colours."""
+
+    asked: RGB | None
+    main: RGB
+    accent: RGB
+    quiet: RGB
+
+    def tinted(self, colour: RGB, share: float = 0.45) -> RGB:
+        """Pull a scene's colour towards the one the prompt asked for."""
+        return mix(colour, self.asked, share) if self.asked else colour
+
+
+def cover(ground: Ground, image: Image.Image) -> None:
+    """Lay a first coat over the whole picture."""
+    ground.image.paste(image)
 
 
 def gradient(size: tuple[int, int], stops: Sequence[tuple[float, RGB]]) -> Image.Image:
@@ -86,6 +105,11 @@ def stamp(image: Image.Image, paint: RGB | Image.Image, corner: tuple[int, int],
         image.paste(paint, at, part)
     else:
         image.paste(paint.crop((left, top, right, bottom)), at, part)
+
+
+def curve(mask: Image.Image, change: Callable[[int], float]) -> Image.Image:
+    """Give every level of a one-channel picture another, cut to 0 to 255."""
+    return mask.point([max(0, min(255, round(change(level)))) for level in range(256)])
 
 
 def polygons(ground: Ground, colour: RGB, outlines: Sequence[Sequence[Point]], alpha: float = 1.0) -> None:

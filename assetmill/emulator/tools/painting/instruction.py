@@ -32,7 +32,7 @@ def _verbs() -> frozenset[str]:
 def clauses(prompt: str) -> list[Clause]:
     """Split an instruction at its punctuation and before its verbs; clauses about keeping drop out."""
     found = [_clause(text) for text in _split(prompt)]
-    return [clause for clause in found if clause.asks != {"keep"} and not _only_keeps(clause)]
+    return [clause for clause in found if clause.asks != frozenset({"keep"}) and not _only_keeps(clause)]
 
 
 def _only_keeps(clause: Clause) -> bool:

@@ -8,6 +8,7 @@ from io import BytesIO
 from PIL import Image, ImageOps
 
 from assetmill.emulator.tools.painting.errors import ImageToolError
+from assetmill.emulator.tools.painting.ground import curve
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MOST_PIXELS = 40_000_000
@@ -61,5 +62,5 @@ def mask_for(data: bytes, size: tuple[int, int]) -> Image.Image:
         raise ImageToolError(
             "invalid_image", "The mask needs an alpha channel; alpha 0 marks what may change."
         )
-    editable = mask.getchannel("A").point(lambda value: 255 - value)
+    editable = curve(mask.getchannel("A"), lambda value: 255 - value)
     return editable if editable.size == size else editable.resize(size, Image.Resampling.BILINEAR)

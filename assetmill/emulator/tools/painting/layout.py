@@ -12,7 +12,10 @@ from assetmill.emulator.tools.painting.brief import Wanted
 
 @dataclass(frozen=True)
 class Area:
-    """The part of a picture, in pixels, that a group of things may use; `foot` is where they stand."""
+    """The part of a picture, in pixels, that a group of things may use; `foot` is where they stand.
+
+    `depth` is how far up the floor reaches from there, in pixels: no back row may stand on the wall.
+    """
 
     left: float
     top: float
@@ -20,6 +23,7 @@ class Area:
     foot: float
     is_on_floor: bool
     may_rise: bool
+    depth: float
 
     @property
     def height(self) -> float:
@@ -38,8 +42,11 @@ class Slot:
     side: float
 
 
-# Centre (share of the width), lift (share of the height), size: the back row first.
-SPOTS: dict[int, tuple[tuple[float, float, float], ...]] = {
+Spot = tuple[float, float, float]
+"""Centre (share of the width), lift (share of the height), size."""
+
+# The back row first.
+SPOTS: dict[int, tuple[Spot, ...]] = {
     1: ((0.5, 0.0, 1.0),),
     2: ((0.27, 0.0, 1.0), (0.73, 0.0, 1.0)),
     3: ((0.23, 0.14, 0.9), (0.77, 0.14, 0.9), (0.5, 0.0, 1.08)),
@@ -53,19 +60,17 @@ SIDES = {1: (0.9, 1.0), 2: (0.48, 0.86), 3: (0.44, 0.7), 4: (0.42, 0.56)}
 def slots(wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
     """Give every copy of every subject a place, those at the back first."""
     things = [(want, copy) for want in wanted for copy in range(want.count)]
+    spots: Sequence[Spot]
     spots, side = _spots(len(things), area, is_mixed=len(wanted) > 1)
     if is_mixed_three(wanted, things):
         # The subject named first stands in front, which is drawn last.
         things = [*things[1:], things[0]]
-    rise = (
-        0.42 * max(0.0, area.height - side * (1 + max(lift for _, lift, _ in spots)))
-        if area.may_rise
-        else 0.0
-    )
-    return [
-        _slot(want, copy, spot, side * zoom, area, rise)
-        for (want, copy), spot in zip(things, spots, strict=True)
-    ]
+    highest = max(lift for _, lift, _ in spots) * area.height
+    if highest > area.depth:
+        spots = [(centre, lift * area.depth / highest, size) for centre, lift, size in spots]
+    spare = area.height * (1 - max(lift for _, lift, _ in spots)) - side
+    rise = 0.42 * max(0.0, spare) if area.may_rise else 0.0
+    return [_slot(thing, spot, side * zoom, area, rise) for thing, spot in zip(things, spots, strict=True)]
 
 
 def is_mixed_three(wanted: Sequence[Wanted], things: Sequence[tuple[Wanted, int]]) -> bool:
@@ -73,7 +78,7 @@ def is_mixed_three(wanted: Sequence[Wanted], things: Sequence[tuple[Wanted, int]
     return len(things) == 3 and len(wanted) > 1
 
 
-def _spots(count: int, area: Area, *, is_mixed: bool) -> tuple[Sequence[tuple[float, float, float]], float]:
+def _spots(count: int, area: Area, *, is_mixed: bool) -> tuple[Sequence[Spot], float]:
     if count in SPOTS:
         spots = SPOTS[count]
         if is_mixed and count == 2:
@@ -82,21 +87,20 @@ def _spots(count: int, area: Area, *, is_mixed: bool) -> tuple[Sequence[tuple[fl
             spots = UNEQUAL_THREE
         across, tall = SIDES[count]
         return spots, min(across * area.width, tall * area.height)
-    columns = max(2, min(count, round(math.sqrt(count * area.width / max(1.0, area.height) * 0.8))))
+    columns = max(2, min(count, math.ceil(math.sqrt(count * area.width / max(1.0, area.height)))))
     rows = -(-count // columns)
     side = min(area.width / columns * 1.04, area.height / (1 + 0.78 * (rows - 1)))
-    spots: list[tuple[float, float, float]] = []
+    grid: list[Spot] = []
     for at in range(count):
         row, column = divmod(at, columns)
         in_row = min(columns, count - row * columns)
         lift = (rows - 1 - row) * 0.78 * side / max(1.0, area.height)
-        spots.append(((column + 0.5 + (columns - in_row) / 2) / columns, lift, 1.0))
-    return spots, side
+        grid.append(((column + 0.5 + (columns - in_row) / 2) / columns, lift, 1.0))
+    return grid, side
 
 
-def _slot(
-    want: Wanted, copy: int, spot: tuple[float, float, float], side: float, area: Area, rise: float
-) -> Slot:
+def _slot(thing: tuple[Wanted, int], spot: Spot, side: float, area: Area, rise: float) -> Slot:
+    want, copy = thing
     subject = book.subjects()[want.subject]
     centre, lift, size = spot
     own = side * size * subject.scale

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from assetmill.emulator.tools.painting.colours import RGB, luminance
+from assetmill.emulator.tools.painting.ground import curve
 
 FACES = {"sans": "DejaVuSans-Bold.ttf", "serif": "DejaVuSerif-Bold.ttf", "mono": "DejaVuSansMono-Bold.ttf"}
 MOST_LINES = 4
@@ -84,10 +85,10 @@ def letter(
         centre = (mask.width / 2, step / 2 + row * step + step / 2)
         pencil.text(centre, line, fill=255, font=type_, anchor="mm")
     corner = (box.left - step // 2, top - step // 2)
-    if halo:
+    if halo and picture.mode == "RGB":
         shade: RGB = (10, 12, 28) if luminance(colour) > 0.5 else (255, 252, 244)
         small = mask.reduce(4).filter(ImageFilter.GaussianBlur(max(1, step / 26)))
-        glow = small.point(lambda value: min(170, int(value * 1.2))).resize(
+        glow = curve(small, lambda value: min(170, int(value * 1.2))).resize(
             mask.size, Image.Resampling.BILINEAR
         )
         picture.paste(shade, corner, glow)

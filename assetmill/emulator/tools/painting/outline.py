@@ -31,7 +31,8 @@ def shape(text: str) -> tuple[Outline, ...]:
     if kind == "star":
         return (_star(*numbers),)
     if kind == "arc":
-        return (_arc(*numbers),)
+        cx, cy, rx, ry, start, end = numbers
+        return (_arc((cx, cy), rx, ry, (start, end)),)
     raise ValueError(f"unknown shape {kind!r}")
 
 
@@ -46,7 +47,9 @@ def _rect(x: float, y: float, width: float, height: float, radius: float = 0) ->
         (x + radius, y + radius, 180),
     )
     return tuple(
-        point for cx, cy, start in corners for point in _arc(cx, cy, radius, radius, start, start + 90, 12)
+        point
+        for cx, cy, start in corners
+        for point in _arc((cx, cy), radius, radius, (start, start + 90), 12)
     )
 
 
@@ -55,11 +58,12 @@ def _oval(cx: float, cy: float, rx: float, ry: float = 0, turn: float = 0) -> Ou
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     return tuple(
         (cx + (x - cx) * cos - (y - cy) * sin, cy + (x - cx) * sin + (y - cy) * cos)
-        for x, y in _arc(cx, cy, rx, ry, 0, 360, OVAL_STEPS)
+        for x, y in _arc((cx, cy), rx, ry, (0, 360), OVAL_STEPS)
     )
 
 
-def _arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float, steps: int = 48) -> Outline:
+def _arc(centre: Point, rx: float, ry: float, span: tuple[float, float], steps: int = 48) -> Outline:
+    (cx, cy), (start, end) = centre, span
     angles = (math.radians(start + (end - start) * step / steps) for step in range(steps + 1))
     return tuple((cx + rx * math.cos(angle), cy + ry * math.sin(angle)) for angle in angles)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from assetmill.emulator.tools.painting.book import Mark, Subject
 from assetmill.emulator.tools.painting.colours import INK, RGB, WHITE, darker, from_hex, lighter, mix
+from assetmill.emulator.tools.painting.ground import curve
 from assetmill.emulator.tools.painting.outline import Outline
 
 Manner = Literal["shaded", "flat", "line", "neon"]
@@ -104,7 +104,7 @@ class _Sheet:
             mask = ImageChops.multiply(mask, self.image.getchannel("A").crop(box))
         if mark.alpha < 1:
             opacity = mark.alpha
-            mask = mask.point(lambda value: value * opacity)
+            mask = curve(mask, lambda value: value * opacity)
         is_plain = (
             mark.is_plain or self.inks.manner == "flat" or not self.inks.level or mark.width is not None
         )
@@ -194,7 +194,7 @@ def _rounded(tile: Image.Image, level: int) -> Image.Image:
     small = (max(8, tile.width // 6), max(8, tile.height // 6))
     alpha = tile.getchannel("A").resize(small, Image.Resampling.BILINEAR)
     soft = alpha.filter(ImageFilter.GaussianBlur(max(small) * 0.045))
-    height: NDArray[np.float32] = np.asarray(soft, dtype=np.float32) / 255
+    height = np.asarray(soft, dtype=np.float32) / 255
     slope_y, slope_x = np.gradient(height)
     lit = (slope_x * 0.7 + slope_y) * max(small) * (0.045 if level > 1 else 0.035)
     amount = np.clip(lit, -0.34, 0.3)

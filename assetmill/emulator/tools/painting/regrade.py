@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from assetmill.emulator.tools.painting.colours import RGB
-from assetmill.emulator.tools.painting.ground import blurred, gradient
+from assetmill.emulator.tools.painting.ground import blurred, curve, gradient
 
 DUSK: tuple[tuple[float, RGB], ...] = (
     (0, (52, 40, 100)),
@@ -20,9 +21,12 @@ NIGHT: tuple[tuple[float, RGB], ...] = ((0, (8, 12, 40)), (0.7, (28, 38, 92)), (
 STRIPE = 256
 
 
+Field = NDArray[np.floating]
+
+
 def recoloured(image: Image.Image, target: RGB, part: Image.Image) -> Image.Image:
     """Give the main colour of `part` (a mask) another hue; lights and shadows stay."""
-    hue, saturation, _ = _hsv(image)
+    hue, saturation = _tints(image)
     inside = np.asarray(part, dtype=np.float32) / 255
     weight = inside * saturation
     if weight.sum() < 0.12 * max(1.0, float(inside.sum())):
@@ -35,12 +39,13 @@ def recoloured(image: Image.Image, target: RGB, part: Image.Image) -> Image.Imag
     return _shaded_as(image, target, chosen.astype(np.float32))
 
 
-def _hsv(image: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    parts = np.asarray(image.convert("RGB").convert("HSV"))
-    return parts[..., 0].astype(np.float32) / 255, parts[..., 1].astype(np.float32) / 255, parts[..., 2]
+def _tints(image: Image.Image) -> tuple[Field, Field]:
+    """Return hue and saturation, 0 to 1."""
+    parts = np.asarray(image.convert("RGB").convert("HSV"), dtype=np.float32) / 255
+    return parts[..., 0], parts[..., 1]
 
 
-def _shaded_as(image: Image.Image, target: RGB, chosen: np.ndarray) -> Image.Image:
+def _shaded_as(image: Image.Image, target: RGB, chosen: Field) -> Image.Image:
     light = np.asarray(image.convert("L"), dtype=np.float32)
     mean = float((light * chosen).sum() / max(1.0, float(chosen.sum())))
     ratio = light / max(24.0, mean)
@@ -79,16 +84,26 @@ def balanced(image: Image.Image, gains: tuple[float, float, float]) -> Image.Ima
     return _keeping_alpha(image, lambda rgb: rgb.point(tables))
 
 
+def _vivid(rgb: Image.Image) -> Image.Image:
+    return ImageEnhance.Color(ImageEnhance.Contrast(rgb).enhance(1.18)).enhance(1.6)
+
+
+def _faded(rgb: Image.Image) -> Image.Image:
+    return Image.blend(
+        ImageEnhance.Color(rgb).enhance(0.5), Image.new("RGB", rgb.size, (236, 230, 224)), 0.22
+    )
+
+
 TONES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "warmer": lambda image: balanced(image, (1.13, 1.02, 0.8)),
     "cooler": lambda image: balanced(image, (0.84, 1.0, 1.16)),
     "darker": lambda image: balanced(image, (0.6, 0.6, 0.66)),
     "brighter": lambda image: balanced(image, (1.22, 1.22, 1.2)),
-    "vivid": lambda image: _keeping_alpha(image, lambda rgb: ImageEnhance.Color(ImageEnhance.Contrast(rgb).enhance(1.18)).enhance(1.6)),
-    "faded": lambda image: _keeping_alpha(image, lambda rgb: Image.blend(ImageEnhance.Color(rgb).enhance(0.5), Image.new("RGB", rgb.size, (236, 230, 224)), 0.22)),
+    "vivid": lambda image: _keeping_alpha(image, _vivid),
+    "faded": lambda image: _keeping_alpha(image, _faded),
     "grey": lambda image: _keeping_alpha(image, lambda rgb: rgb.convert("L").convert("RGB")),
     "flip": ImageOps.mirror,
-}  # fmt: skip
+}
 
 
 def at_hour(image: Image.Image, hour: str, subject: Image.Image) -> Image.Image:
@@ -100,7 +115,7 @@ def at_hour(image: Image.Image, hour: str, subject: Image.Image) -> Image.Image:
     sky.paste(gradient((image.width, top), stops), (0, 0))
     detail = ImageOps.autocontrast(image.convert("L"), cutoff=2)
     sky = Image.composite(sky, ImageEnhance.Brightness(sky).enhance(0.72), detail)
-    gains = (0.42, 0.46, 0.72) if hour == "night" else (0.96, 0.68, 0.66)
+    gains = (0.5, 0.54, 0.82) if hour == "night" else (0.96, 0.68, 0.66)
     lit = balanced(image, gains)
     fade = gradient(
         image.size,
@@ -118,14 +133,14 @@ def at_hour(image: Image.Image, hour: str, subject: Image.Image) -> Image.Image:
 def _horizon(image: Image.Image) -> float:
     """Return where the strongest horizontal edge at both sides lies, as a share of the height."""
     small = np.asarray(image.convert("L").resize((40, 100), Image.Resampling.BOX), dtype=np.float32)
-    sides = np.concatenate([small[:, :8], small[:, -8:]], axis=1).mean(axis=1)
+    sides = np.median(np.concatenate([small[:, :8], small[:, -8:]], axis=1), axis=1)
     steps = np.abs(np.diff(sides))[25:85]
     return (25 + int(steps.argmax())) / 100 if steps.max() > 6 else 0.6
 
 
 def softened_behind(image: Image.Image, subject: Image.Image) -> Image.Image:
     """Blur everything but the subject."""
-    keep = subject.filter(ImageFilter.GaussianBlur(3)).point(lambda value: 255 - value)
+    keep = curve(subject.filter(ImageFilter.GaussianBlur(3)), lambda value: 255 - value)
     return _through(image, blurred(image.convert("RGB"), max(image.size) / 45), keep)
 
 
