@@ -109,12 +109,13 @@ else:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Iterator[dict[str, object]]:
+def surroundings() -> Iterator[dict[str, object]]:
     """Things on the host that anyone may touch, so that only the sandbox can be what denies them."""
-    for ancestor in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        ancestor.chmod(0o755)
-    outside = tmp_path / "outside"
-    outside.mkdir()
+    with tempfile.TemporaryDirectory(prefix="probe-") as place:
+        yield from surroundings_in(Path(place))
+
+
+def surroundings_in(outside: Path) -> Iterator[dict[str, object]]:
     outside.chmod(0o777)
     secret = outside / "secret"
     secret.write_text("the secret")
