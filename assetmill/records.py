@@ -23,7 +23,8 @@ RunStatus = Literal["completed", "failed", "cancelled"]
 class Stored(BaseModel):
     """Base of every stored model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at first use: `assetmill plan` imports all of them and needs few.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class BlobRef(Stored):

@@ -7,7 +7,6 @@ a composer recurses as deep as its input says.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,6 +91,8 @@ class Problems:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the valid word nearest to `word`, or all of them when they are few."""
+    import difflib
+
     choices = sorted(set(known))
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if close:

@@ -13,13 +13,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_OUTPUT = 64 * 1024
 MAX_LOOPS = 2
 MAX_RANGE = 1000
 
-_INSERT = re.compile(r"\{\{\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*\}\}")
+_INSERT = re.compile(r"\{\{\s*([A-Za-z_]\w*)((?:\.[A-Za-z_]\w*)*)\s*(?:\|\s*(lower|upper|tojson)\s*)?\}\}")
 _WORDS = frozenset(
     {"true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "self"}
     | {"loop", "range"}
@@ -32,6 +32,18 @@ _FILTERS = frozenset(
 )  # fmt: skip
 
 Variables = Mapping[str, Any]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+_PLAIN: Mapping[str | None, Callable[[Any], str]] = {
+    None: str,
+    "tojson": _json,
+    "lower": lambda value: str(value).lower(),
+    "upper": lambda value: str(value).upper(),
+}
 
 
 class TemplateProblem(Exception):
@@ -88,23 +100,28 @@ def compile_template(source: str) -> Template:
 def _simple(source: str) -> Template | None:
     if "{%" in source or "{#" in source or "\r" in source:
         return None
-    parts: list[str | tuple[str, ...]] = []
+    parts: list[str | _Insert] = []
     end = 0
     for match in _INSERT.finditer(source):
         path = (match[1], *match[2].split(".")[1:])
         if path[0] in _WORDS:
             return None
-        parts += [source[end : match.start()], path]
+        parts += [source[end : match.start()], _Insert(path, _PLAIN[match[3]])]
         end = match.end()
     parts.append(source[end:])
     if any("{{" in part for part in parts if isinstance(part, str)):
         return None
-    paths = frozenset(part for part in parts if isinstance(part, tuple))
+    paths = frozenset(part.path for part in parts if isinstance(part, _Insert))
 
     def render(variables: Variables) -> str:
-        return "".join(p if isinstance(p, str) else str(_follow(variables, p)) for p in parts)
+        return "".join(p if isinstance(p, str) else p.text(_follow(variables, p.path)) for p in parts)
 
     return Template(source, paths, render)
+
+
+class _Insert(NamedTuple):
+    path: tuple[str, ...]
+    text: Callable[[Any], str]
 
 
 def _follow(variables: Variables, path: tuple[str, ...]) -> Any:
@@ -264,7 +281,3 @@ def _replace(text: object, old: str, new: str) -> str:
     if len(value) + value.count(old) * len(new) > MAX_OUTPUT:
         raise OverflowError(f"replace makes more than {MAX_OUTPUT // 1024} KB")
     return value.replace(old, new)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)

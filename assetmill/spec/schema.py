@@ -1,0 +1,62 @@
+"""JSON Schemas: of pipeline files, for editors; of one pipeline's parameters, for a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assetmill.spec.parameters import ParameterSpec
+from assetmill.spec.pipeline import PipelineSpec
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def pipeline_schema() -> dict[str, Any]:
+    """Return the schema of pipeline files, with the short forms that the file may use."""
+    schema = PipelineSpec.model_json_schema(by_alias=True)
+    parts = schema["$defs"]
+    stage = parts["StageSpec"]["properties"]
+    stage["tools"]["items"] = {"anyOf": [_tool_names(stage["tools"]["items"]), stage["tools"]["items"]]}
+    stage["for_each"] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}},
+                                   stage["for_each"]]}  # fmt: skip
+    stage["needs"] = _one_or_more(stage["needs"])
+    knowledge = schema["properties"]["knowledge"]
+    knowledge["additionalProperties"] = _one_or_more(knowledge["additionalProperties"])
+    search = parts["FileSearch"]["properties"]
+    search["knowledge"] = _one_or_more(search["knowledge"])
+    parts["AxisSpec"] = {"anyOf": [parts["AxisSpec"]["properties"]["values"]["anyOf"][0], parts["AxisSpec"]]}
+    return {"$schema": DRAFT, **schema, "title": "assetmill pipeline"}
+
+
+def _tool_names(items: dict[str, Any]) -> dict[str, Any]:
+    return {"enum": sorted(items["discriminator"]["mapping"])}
+
+
+def _one_or_more(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [{"type": "string"}, schema]}
+
+
+def parameter_schema(spec: PipelineSpec) -> dict[str, Any]:
+    """Return a flat object schema of a pipeline's parameters, in the order of the file."""
+    properties = {
+        name: _property(name, parameter, n) for n, (name, parameter) in enumerate(spec.parameters.items())
+    }
+    required = [name for name, parameter in spec.parameters.items() if parameter.is_required]
+    return {
+        "title": spec.name,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+_FORMATS = {"date": "date", "uri": "uri", "color": "color"}
+
+
+def _property(name: str, parameter: ParameterSpec, position: int) -> dict[str, Any]:
+    plain = parameter.model_dump(by_alias=True, exclude_none=True, exclude={"format"}, mode="json")
+    plain.setdefault("title", name.replace("_", " ").capitalize())
+    if parameter.format in _FORMATS:
+        plain["format"] = _FORMATS[parameter.format]
+    # Forms show fields in this order; JSON objects have none.
+    return {**plain, "position": position}
