@@ -7,7 +7,6 @@ stays in it as received. Container files come right after: they disappear with t
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -34,7 +33,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Closing:
     """A stage's attempt as it is being closed; `run_id` is the run that pays for the bookkeeping."""
 
     call: StageCall
@@ -99,7 +98,7 @@ class Attempt:
                 usage=usage,
                 cost_usd=price_of(usage, self.call),
                 started_at=turns[0].intent.created_at,
-                finished_at=time.time(),
+                finished_at=self.services.clock(),
             )
         )
         self.settle(record.attempt, record.cost_usd)
@@ -152,7 +151,7 @@ class Attempt:
     def judge(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
         """Store the verdict that ends an attempt without a commit."""
         fields = {"kind": kind, "error": error, "reason": reason, "run_id": self.run_id, **details}
-        verdict = Verdict.model_validate({**fields, "created_at": time.time()})
+        verdict = Verdict.model_validate({**fields, "created_at": self.services.clock()})
         self.services.ledger.write_verdict(self.call.pipeline, self.call.fingerprint, attempt, verdict)
         self.settle(attempt, verdict.cost_usd)
 

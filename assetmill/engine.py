@@ -4,34 +4,34 @@
     READ ── nothing yet ──► conversation (free) ► INTENT stored ► POST once, never retried
     READ ── intent, response known ──► follow it ► pictures and raw response stored ► files ► COMMIT
     READ ── intent, nothing known ──► list the conversation's responses ► adopt, fence, wait, or doubt
-    READ ── verdict on the last attempt ──► the next attempt
+    READ ── verdict on the last attempt ──► the next attempt, not before the service allows it
 
 Every pass starts from what is stored, so a crash anywhere leaves a state that the next pass understands. A
 second POST needs a verdict on the first, and a verdict needs proof that the first was refused or can no
-longer happen. Leases give progress, never safety.
+longer happen. Leases give progress, never safety. What is promised and on which assumptions:
+docs/decisions/0004-money-protocol.md.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 import uuid
+from collections.abc import Iterator
 
 from assetmill import progress
-from assetmill.agents.gateway import Frame, Response, ResponseRequest
+from assetmill.admission import Admission
+from assetmill.agents.gateway import AgentVersion, Frame, Response, ResponseRequest
 from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
 from assetmill.agents.tool_calls import answer
 from assetmill.calls import StageCall
-from assetmill.closing import Attempt, Finished
+from assetmill.closing import Closing, Finished
 from assetmill.errors import (
     AccountBlocked,
-    BudgetExceeded,
     ConversationGone,
     HandleExpired,
     NotSent,
     OutcomeUnknown,
+    OutputUnusable,
     PromptBlocked,
     Rejected,
     ServiceError,
@@ -42,16 +42,18 @@ from assetmill.errors import (
     Throttled,
 )
 from assetmill.fingerprint import Digest
-from assetmill.money.prices import estimate
 from assetmill.progress import StageEvent, StageEventKind
 from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
-from assetmill.services import Services
+from assetmill.services import Services, is_alive
 
 MAX_TURNS = 32
 """Calls of one attempt: a stage that keeps asking for tools is stopped here."""
 
-_SWEEP_S = (0.0, 1.0, 3.0, 8.0, 20.0, 40.0)
-"""Pauses between listings of an open outcome, as far as the profile's `settle_s` allows."""
+_SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+"""Pauses between listings of an open outcome, until the profile's `settle_s` has passed."""
+
+_BLOCKS = {"PromptBlocked": "prompt", "AccountBlocked": "account", "StageBlocked": "output"}
+"""The scope of a block by the error that a verdict names."""
 
 
 def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
@@ -61,7 +63,7 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
 
     Raises:
         StageError: the stage ended without a commit; the subclass says how.
-        NotSent: the service could not be reached before anything was spent.
+        StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
     with services.alone(call.fingerprint):
@@ -75,11 +77,12 @@ class _Stage:
         self.call, self.services, self.run_id = call, services, run_id
         self.key = (call.pipeline, call.fingerprint)
         self.ledger, self.foundry = services.ledger, services.settings.foundry
-        self.closing = Attempt(call, services, run_id)
-        self.started_at = time.time()
-        self.began = 0
-        expected = estimate(call)
-        self.ceiling_usd = expected.ceiling if expected else None
+        self.closing = Closing(call, services, run_id)
+        self.started_at = services.clock()
+        self.refusals = 0
+        # A refused post that no verdict has recorded yet: by its intent's nonce, with what was posted.
+        self.unpaid: tuple[str, Prepared, ServiceError] | None = None
+        self.admission = Admission(call, services)
 
     def run(self) -> StageRecord:
         """Advance from what is stored until there is a commit."""
@@ -87,11 +90,22 @@ class _Stage:
             self.services.wait(0)
             if record := self.ledger.read_stage(*self.key):
                 is_mine = record.run_id == self.run_id
-                seconds = time.time() - self.started_at
+                seconds = self.services.clock() - self.started_at
                 self._tell("finished" if is_mine else "reused", seconds=seconds, cost_usd=record.cost_usd)
                 self.closing.settle(record.attempt, record.cost_usd)
                 return record
+            self._step()
+
+    def _step(self) -> None:
+        """Advance; a free call that failed is made again by the next pass, which starts from the store."""
+        try:
             self._advance()
+        except NotSent as error:
+            self._pause(error)
+        except Rejected as error:
+            raise self._refusal(error) from error
+        except ServiceError as error:
+            raise StageFailed(self.call.label, f"{error}; the next run goes on from here") from error
 
     def _advance(self) -> None:
         """Make one move from what is stored."""
@@ -99,43 +113,43 @@ class _Stage:
         if newest is None:
             return self._begin(1)
         if newest.verdict is not None:
+            self.closing.settle(newest.number, newest.verdict.cost_usd)
             self._raise_again(newest.verdict)
+            self._wait_until(newest.verdict.not_before)
             return self._begin(newest.number + 1)
         last = newest.turns[-1]
         if last.receipt is not None:
-            return self._finish(last.intent, last.receipt.response_id)
+            return self._finish(last.intent, last.receipt)
+        if self.unpaid is not None and self.unpaid[0] == last.intent.nonce:
+            return self._refused(last.intent, *self.unpaid[1:])
         return self._recover(last.intent)
 
     def _raise_again(self, verdict: Verdict) -> None:
         """Keep a run to its failure: only another run, which somebody started, may try again."""
-        if verdict.kind == "failed" and verdict.run_id == self.run_id:
-            raise StageFailed(self.call.label, verdict.reason, verdict.response_id)
+        if verdict.kind != "failed" or verdict.run_id != self.run_id:
+            return
+        if scope := _BLOCKS.get(verdict.error):
+            raise StageBlocked(self.call.label, verdict.reason, verdict.response_id, scope)
+        kind = OutputUnusable if verdict.error == OutputUnusable.__name__ else StageFailed
+        raise kind(self.call.label, verdict.reason, verdict.response_id)
 
     def _begin(self, attempt: int) -> None:
         """Start an attempt: everything free first, then the intent, then the spend."""
-        self.began += 1
-        self._reserve(attempt)
+        self.admission.reserve(self.closing.reservation(attempt))
+        self.admission.pace(self._tell_waiting)
         prepared = prepare(self.call, self.services.handles)
+        agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
         intent = self._intent(prepared, attempt, 1, conversation_id)
         if not self.ledger.write_intent(*self.key, intent):
-            return self.services.gateway.delete_conversation(conversation_id)
+            self.services.gateway.delete_conversation(conversation_id)
+            return self.services.wait(1.0)  # a listing may lag behind the intent that won
         self._tell("started")
-        return self._spend(intent, prepared)
-
-    def _reserve(self, attempt: int) -> None:
-        """Reserve the most that the attempt may cost under every ceiling, before anything is spent."""
-        if not self.services.budget.ceilings:
-            return
-        if self.ceiling_usd is None:
-            reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
-            raise BudgetExceeded(self.call.label, reason)
-        if refusal := self.services.budget.reserve(self.closing.reservation(attempt), self.ceiling_usd):
-            raise BudgetExceeded(self.call.label, str(refusal))
+        return self._spend(intent, prepared, agent)
 
     def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
-        now = time.time()
+        now = self.services.clock()
         return Intent(
             nonce=uuid.uuid4().hex,
             owner=self.services.owner,
@@ -146,38 +160,41 @@ class _Stage:
             endpoint=self.services.gateway.endpoint,
             conversation_id=conversation_id,
             request_digest=Digest(prepared.digest),
-            reserved_usd=self.ceiling_usd,
+            reserved_usd=self.admission.ceiling_usd,
             created_at=now,
             lease_until=now + self.foundry.lease_s,
         )
 
-    def _spend(self, intent: Intent, prepared: Prepared) -> None:
+    def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
-        gateway = self.services.gateway
-        request = self._request(intent, prepared)
+        request = self._request(intent, prepared, agent)
+        receipts: list[Receipt] = []
         try:
-            response = gateway.create_response(request, lambda found: self._receive(intent, found, "reply"))
+            self.services.gateway.create_response(
+                request, lambda response_id: receipts.append(self._receive(intent, response_id, "reply"))
+            )
         except ConversationGone:
             return None  # another worker fenced this attempt: read what it decided
         except HandleExpired as error:
             self.services.handles.forget()
-            return self._refused(intent, error)
+            return self._refused(intent, prepared, error)
         except NotSent as error:
-            return self._refused(intent, error)
+            return self._refused(intent, prepared, error)
         except Rejected as error:
-            raise self._rejected(intent, error) from error
+            self._judge(intent, "failed", error)
+            raise self._refusal(error) from error
         except OutcomeUnknown as error:
-            self._tell("waiting", message=f"the outcome is open: {error}")
+            self._tell_waiting(f"the outcome is open: {error}")
             return self._recover(intent)
-        return self._finish(intent, response.response_id)
+        return self._finish(intent, receipts[0])
 
-    def _request(self, intent: Intent, prepared: Prepared) -> ResponseRequest:
+    def _request(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> ResponseRequest:
         """Return what to post. It names the conversation of this very intent, held in memory.
 
         A worker that slept and read another's conversation from the store would post outside the fence.
         """
         return ResponseRequest(
-            agent=self.services.gateway.ensure_agent(prepared.definition),
+            agent=agent,
             conversation_id=intent.conversation_id,
             input=prepared.input,
             metadata={
@@ -191,78 +208,141 @@ class _Stage:
             is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
         )
 
-    def _receive(self, intent: Intent, response_id: str, how: str) -> None:
-        receipt = Receipt.model_validate({"response_id": response_id, "how": how, "created_at": time.time()})
-        self.ledger.write_receipt(*self.key, intent.attempt, intent.turn, receipt)
+    def _receive(self, intent: Intent, response_id: str, how: str) -> Receipt:
+        now = self.services.clock()
+        receipt = Receipt.model_validate({"response_id": response_id, "how": how, "created_at": now})
+        self.refusals, self.unpaid = 0, None
         self._tell("created", response_id=response_id, message="adopted" if how == "adopted" else "")
+        return self.ledger.write_receipt(*self.key, intent.attempt, intent.turn, receipt)
 
-    def _refused(self, intent: Intent, error: ServiceError) -> None:
-        """License the next attempt once it is certain that this one never will be paid."""
-        asked_s = error.retry_after_s if isinstance(error, Throttled) else None
-        wait_s = min(2.0**self.began, 30.0) if asked_s is None else asked_s
-        self._tell("waiting", message=f"{error}; next try in {wait_s:.0f} s")
-        self.services.wait(wait_s)
+    def _refused(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
+        """License the next attempt at once, so that no crash while waiting leaves the outcome open."""
+        self.unpaid = intent.nonce, prepared, error
+        if isinstance(error, Throttled):
+            self.admission.refused(error.retry_after_s)
         if self._adopt(intent):
             return
+        if intent.turn > 1:
+            return self._repeat_turn(intent, prepared, error)
         self.services.gateway.delete_conversation(intent.conversation_id)
-        self._judge(intent, "refused", error)
-        is_late = time.time() - self.started_at > self.foundry.stage_deadline_s
-        is_hopeless = not isinstance(error, Throttled) and self.began >= self.foundry.max_attempts
-        if is_late or is_hopeless:
-            raise StageFailed(self.call.label, f"gave up after {self.began} tries: {error}") from error
+        self._judge(intent, "refused", error, not_before=self.services.clock() + self._asked_s(error))
+        self.unpaid = None
+        self._pause(error)
 
-    def _rejected(self, intent: Intent, error: Rejected) -> StageError:
-        self._judge(intent, "failed", error)
+    def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
+        """Post a refused turn again in its conversation: a new attempt would pay for the earlier turns again.
+
+        Only the worker that heard the refusal may: to all others the outcome is open.
+        """
+        try:
+            self._pause(error)
+        except StageFailed:
+            self._judge(intent, "failed", error)
+            raise
+        self._spend(intent, prepared, self.services.gateway.ensure_agent(prepared.definition))
+
+    def _refusal(self, error: Rejected) -> StageError:
         if isinstance(error, AccountBlocked | PromptBlocked):
-            scope = "account" if isinstance(error, AccountBlocked) else "prompt"
-            return StageBlocked(self.call.label, str(error), None, scope)
+            return StageBlocked(self.call.label, str(error), None, _BLOCKS[type(error).__name__])
         return StageFailed(self.call.label, str(error))
+
+    def _asked_s(self, error: ServiceError) -> float:
+        asked_s = error.retry_after_s if isinstance(error, Throttled) else None
+        return min(2.0 ** (self.refusals + 1), 30.0) if asked_s is None else asked_s
+
+    def _pause(self, error: ServiceError) -> None:
+        """Wait as the service asks, however long, unless that is past the stage's deadline or hopeless."""
+        wait_s = self._asked_s(error)
+        self.refusals += 1
+        is_hopeless = not isinstance(error, Throttled) and self.refusals >= self.foundry.max_attempts
+        if is_hopeless or self._is_late(wait_s):
+            raise StageFailed(self.call.label, f"gave up after {self.refusals} tries: {error}") from error
+        self._tell_waiting(f"{error}; next try in {wait_s:.0f} s")
+        self.services.wait(wait_s)
+
+    def _wait_until(self, not_before: float | None) -> None:
+        """Wait as the service asked whoever was refused last."""
+        wait_s = (not_before or 0.0) - self.services.clock()
+        if wait_s <= 0:
+            return
+        if self._is_late(wait_s):
+            raise StageFailed(self.call.label, f"the service refuses it for another {wait_s:.0f} s")
+        self._tell_waiting(f"refused a moment ago; next try in {wait_s:.0f} s")
+        self.services.wait(wait_s)
+
+    def _is_late(self, wait_s: float) -> bool:
+        return self.services.clock() + wait_s > self.started_at + self.foundry.stage_deadline_s
 
     def _recover(self, intent: Intent) -> None:
         """Find out what became of an intent that has no receipt."""
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
-        for pause_s in _SWEEP_S:
-            if pause_s > self.foundry.settle_s:
-                break
+        for pause_s in self._sweep():
             self.services.wait(pause_s)
             if self._adopt(intent):
                 return
             if self._is_running_elsewhere(intent):
-                self._tell("waiting", message=f"{intent.owner} works on it")
-                return self.services.wait(min(1.0, max(0.1, intent.lease_until - time.time())))
-        if self.foundry.policy == "fence":
+                self._tell_waiting(f"{intent.owner} works on it")
+                return self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))
+        if self._is_decided(intent):
+            return
+        # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
+        if self.foundry.policy == "fence" and intent.turn == 1:
             return self._fence(intent)
         shown = f"conversation {intent.conversation_id} shows nothing"
         raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
 
+    def _sweep(self) -> Iterator[float]:
+        left_s = self.foundry.settle_s
+        yield 0.0
+        for pause_s in _SWEEP_S:
+            if left_s > 0:
+                yield min(pause_s, left_s)
+                left_s -= pause_s
+
     def _adopt(self, intent: Intent) -> bool:
         """Store the receipt of an intent from the service's own list; False when it lists nothing."""
-        listed = self.services.gateway.list_responses(intent.conversation_id)
+        try:
+            listed = self.services.gateway.list_responses(intent.conversation_id)
+        except HandleExpired as error:
+            reason = f"the responses of {intent.conversation_id} cannot be listed: {error}"
+            raise StageInDoubt(self.call.label, reason) from error
         # One response a turn, oldest first. More than that means that something else posted here.
         if len(listed) < intent.turn:
             return False
         self._receive(intent, listed[intent.turn - 1].response_id, "adopted")
         return True
 
+    def _is_decided(self, intent: Intent) -> bool:
+        """Whether another worker has meanwhile found out what this one could not."""
+        newest = self.ledger.newest_attempt(*self.key)
+        if newest is None:
+            return False
+        is_open = newest.verdict is None and newest.turns[-1].receipt is None
+        last = newest.turns[-1].intent
+        return not is_open or (last.attempt, last.turn) > (intent.attempt, intent.turn)
+
     def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
         self.services.wait(self.foundry.settle_s)
-        if not self._adopt(intent):
-            self._judge(intent, "fenced", OutcomeUnknown("nothing came before the conversation was deleted"))
+        if self._adopt(intent) or self._is_decided(intent):
+            return
+        nothing = NotSent("nothing came before the conversation was deleted")
+        self._judge(intent, "fenced", nothing)
+        self._pause(nothing)
 
     def _is_running_elsewhere(self, intent: Intent) -> bool:
         """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
-        if intent.owner == self.services.owner or time.time() > intent.lease_until:
-            return False
-        host, pid, _ = intent.owner.rsplit(":", 2)
-        return host != socket.gethostname() or _is_alive(int(pid))
+        is_fresh = self.services.clock() <= intent.lease_until
+        return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
 
-    def _finish(self, intent: Intent, response_id: str) -> None:
+    def _finish(self, intent: Intent, receipt: Receipt) -> None:
         """Wait for a turn's response; then answer the calls it waits for, or close the attempt."""
-        response = self._follow(intent, response_id)
+        response = self._follow(intent, receipt)
+        if response is None:
+            return None
         turn = Finished(intent, response, read_response(response.body))
         if response.status != "completed" or not turn.produced.calls:
             self.closing.close([*self.closing.earlier_turns(intent), turn])
@@ -270,40 +350,62 @@ class _Stage:
         self.closing.keep_turn(turn)
         if intent.turn >= MAX_TURNS:
             reason = f"it still asks for tools after {MAX_TURNS} turns"
-            self._judge(intent, "failed", StageFailed(self.call.label, reason, response_id))
-            raise StageFailed(self.call.label, reason, response_id)
+            endless = StageFailed(self.call.label, reason, receipt.response_id)
+            self._judge(intent, "failed", endless, response_id=receipt.response_id)
+            raise endless
         replies = answer(self.call, turn.produced.calls, self.services)
         prepared = reply_with(prepare(self.call, self.services.handles), replies)
+        agent = self.services.gateway.ensure_agent(prepared.definition)
+        self.admission.pace(self._tell_waiting)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
-            self._spend(following, prepared)
+            self._spend(following, prepared, agent)
         return None
 
-    def _follow(self, intent: Intent, response_id: str) -> Response:
+    def _follow(self, intent: Intent, receipt: Receipt) -> Response | None:
+        """Return the final response; None when the service does not know a new one yet."""
+
         def show(frame: Frame) -> None:
             self._tell("frame", message=f"partial picture {frame.index + 1}")
 
+        response_id = receipt.response_id
         try:
             return self.services.gateway.follow_response(
                 response_id, deadline_s=self.foundry.stage_deadline_s, on_frame=show
             )
         except HandleExpired as error:
-            self._judge(intent, "failed", error, response_id)
+            # Its own list may lag behind a reply: a paid response is not given up for that.
+            if self.services.clock() <= receipt.created_at + self.foundry.settle_s:
+                return self.services.wait(min(1.0, self.foundry.settle_s))
+            self._judge(intent, "failed", error, response_id=response_id)
             reason = f"the service has forgotten the response: {error}"
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
 
-    def _judge(self, intent: Intent, kind: str, error: Exception, response_id: str | None = None) -> None:
-        # Without a response nothing was generated, so nothing is billed; with one the cost is not known here.
+    def _judge(
+        self,
+        intent: Intent,
+        kind: str,
+        error: Exception,
+        *,
+        response_id: str | None = None,
+        not_before: float | None = None,
+    ) -> None:
+        # A refusal costs nothing; what was blocked or forgotten may have been billed.
+        is_free = kind in {"refused", "fenced"} or type(error) is Rejected
         self.closing.judge(
             intent.attempt,
             kind=kind,
             error=type(error).__name__,
             reason=str(error),
             response_id=response_id,
-            cost_usd=None if response_id or intent.turn > 1 else 0.0,
+            not_before=not_before,
+            cost_usd=0.0 if is_free and intent.turn == 1 else None,
         )
+
+    def _tell_waiting(self, message: str) -> None:
+        self._tell("waiting", message=message)
 
     def _tell(
         self,
@@ -316,13 +418,3 @@ class _Stage:
     ) -> None:
         label, run_id = self.call.label, self.run_id
         progress.emit(StageEvent(event, label, run_id, seconds, cost_usd, response_id, message))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -142,7 +142,10 @@ class Receipt(Stored):
 
 
 class Verdict(Stored):
-    """Why an attempt is over without a commit; only this licenses the next attempt."""
+    """Why an attempt is over without a commit; only this licenses the next attempt.
+
+    `not_before` is when the service, which refused this one, allows it.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["failed", "refused", "fenced", "given_up", "abandoned"]
@@ -152,6 +155,7 @@ class Verdict(Stored):
     run_id: RunId
     kept: tuple[AssetRecord, ...] = ()
     cost_usd: float | None = None
+    not_before: float | None = None
     created_at: float
 
 

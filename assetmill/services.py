@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Generator
@@ -14,6 +15,7 @@ from functools import cached_property
 
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
+from assetmill.agents.pacing import Pacer, Rates
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.settings import Settings
@@ -35,11 +37,17 @@ class Services:
     ceilings: tuple[Ceiling, ...] = ()
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.backend)
         self.ledger = Ledger(self.backend)
         self.budget = Budget(self.backend, self.ceilings)
+        quota = self.settings.quota
+        rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
+        self.pacer = Pacer(rates, share=quota.share)
+        # As many stages at work as the profile allows; those that wait for a quota are not among them.
+        self.slots = threading.BoundedSemaphore(self.settings.run.concurrency)
         # Two variants may have one fingerprint: in one process they must not race for its intent.
         self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         # Guards the two lazy openings and the table of locks against threads that come first together.
@@ -111,3 +119,17 @@ def connect(settings: Settings, wait: Wait) -> Gateway:
     from assetmill.agents.connecting import open_foundry
 
     return open_foundry(settings, wait)
+
+
+def is_alive(owner: str) -> bool:
+    """Say whether the process that calls itself `owner` may still run; on another host nobody can tell."""
+    host, pid, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -43,6 +43,21 @@ class Foundry(_Section):
     max_attempts: int = Field(default=3, ge=1)
 
 
+class Rate(_Section):
+    """What a model deployment grants a minute."""
+
+    requests: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    images: float | None = Field(default=None, gt=0)
+
+
+class Quota(_Section):
+    """Rates by model deployment, and this process's part of them: 0.5 where two processes work."""
+
+    share: float = Field(default=1.0, gt=0, le=1)
+    deployments: Mapping[str, Rate] = Field(default_factory=dict[str, Rate])
+
+
 class Store(_Section):
     """Where everything is kept: `file:PATH`, `s3://bucket/prefix`, `azure://container/prefix`, `memory:`."""
 
@@ -68,6 +83,7 @@ class Settings(_Section):
     foundry: Foundry = Foundry()
     store: Store = Store()
     run: Run = Run()
+    quota: Quota = Quota()
 
     @property
     def store_url(self) -> str:
@@ -96,6 +112,7 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_STORE_ENDPOINT_URL": ("store", "endpoint_url"),
     "ASSETMILL_STORE_REGION": ("store", "region"),
     "ASSETMILL_CONCURRENCY": ("run", "concurrency"),
+    "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
 }
 

@@ -1,0 +1,63 @@
+"""What must be granted before a stage may spend: a share of every quota, and room under every ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assetmill.calls import StageCall
+from assetmill.errors import BudgetExceeded
+from assetmill.money.prices import estimate
+from assetmill.services import Services
+
+_LONGEST_PAUSE_S = 30.0
+"""Whoever waits for a quota asks again after this: others may have used less than they took."""
+
+
+class Admission:
+    """One stage's way through quotas and ceilings. `ceiling_usd` is None when its cost is unknown."""
+
+    def __init__(self, call: StageCall, services: Services) -> None:
+        self._call, self._services = call, services
+        self._wanted = _wanted(call)
+        expected = estimate(call)
+        self.ceiling_usd = expected.ceiling if expected else None
+
+    def pace(self, on_wait: Callable[[str], None]) -> None:
+        """Wait until this process's share of every quota allows the call.
+
+        Raises:
+            RunStopped: the run is being stopped.
+        """
+        for deployment, wanted in self._wanted.items():
+            while wait_s := self._services.pacer.take(deployment, wanted):
+                on_wait(f"for the quota of {deployment}, {wait_s:.0f} s")
+                self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
+
+    def refused(self, retry_after_s: float | None) -> None:
+        """Hold back every stage that uses the same deployments: a quota said no."""
+        for deployment, wanted in self._wanted.items():
+            self._services.pacer.refused(deployment, wanted, retry_after_s)
+
+    def reserve(self, reservation: str) -> None:
+        """Reserve the most that an attempt may cost under every ceiling.
+
+        Raises:
+            BudgetExceeded: a ceiling has no room for it, or what it may cost is unknown.
+        """
+        if not self._services.budget.ceilings:
+            return
+        if self.ceiling_usd is None:
+            reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
+            raise BudgetExceeded(self._call.label, reason)
+        if refusal := self._services.budget.reserve(reservation, self.ceiling_usd):
+            raise BudgetExceeded(self._call.label, str(refusal))
+
+
+def _wanted(call: StageCall) -> dict[str, dict[str, float]]:
+    """Return what a call takes from the quotas of its model deployments."""
+    # Four characters a token is the usual rule of thumb.
+    tokens = (len(call.prompt) + len(call.instructions)) / 4 + 500
+    wanted: dict[str, dict[str, float]] = {call.model: {"requests": 1.0, "tokens": tokens}}
+    if call.image_deployment:
+        wanted[call.image_deployment] = {"requests": 1.0, "images": 1.0}
+    return wanted

@@ -1,0 +1,93 @@
+"""Keeps this process within its share of a model deployment's quota, without asking anybody.
+
+The service counts what it admitted in the last minute; this keeps the same account of what was sent, so that
+a batch goes as fast as the quota allows and is hardly ever refused. Limits come from the profile; what the
+service says in its `x-ratelimit-*` headers and in a 429 corrects them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+WINDOW_S = 61.0
+"""The service's minute, and a second for requests that took different times to get there."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What one model deployment grants this process a minute; None is no limit that is known."""
+
+    requests: float | None = None
+    tokens: float | None = None
+    images: float | None = None
+
+
+class Pacer:
+    """Accounts of what was sent to each model deployment. Safe for threads; nobody waits inside."""
+
+    def __init__(
+        self, rates: Mapping[str, Rates], *, share: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._share, self._clock = share, clock
+        self._limits: dict[tuple[str, str], float] = {}
+        self._closed_until: dict[str, float] = {}
+        self._sent: defaultdict[tuple[str, str], deque[tuple[float, float]]] = defaultdict(deque)
+        # Every thread of the process asks here before it sends: two must not take the last request.
+        self._lock = threading.Lock()
+        for deployment, rate in rates.items():
+            for name, limit in vars(rate).items():
+                if limit is not None:
+                    self._limits[deployment, name] = limit * share
+
+    def take(self, deployment: str, wanted: Mapping[str, float]) -> float:
+        """Take what a request wants, or return the seconds after which to ask again; 0 means taken."""
+        with self._lock:
+            now = self._clock()
+            waits = [self._wait_s(deployment, name, amount, now) for name, amount in wanted.items()]
+            wait_s = max([*waits, self._closed_until.get(deployment, 0.0) - now, 0.0])
+            if wait_s == 0.0:
+                for name, amount in wanted.items():
+                    self._sent[deployment, name].append((now, amount))
+            return wait_s
+
+    def correct(self, deployment: str, headers: Mapping[str, str]) -> None:
+        """Learn a limit that the profile does not know from the headers of an answer."""
+        with self._lock:
+            for name in ("requests", "tokens", "images"):
+                text = headers.get(f"x-ratelimit-limit-{name}", "")
+                if text.isdigit() and int(text) > 0:
+                    known = self._limits.get((deployment, name))
+                    told = int(text) * self._share
+                    self._limits[deployment, name] = told if known is None else min(known, told)
+
+    def refused(self, deployment: str, wanted: Mapping[str, float], retry_after_s: float | None) -> None:
+        """Close the deployment for as long as a 429 asks, and take back what it did not admit."""
+        with self._lock:
+            now = self._clock()
+            until = now + (5.0 if retry_after_s is None else retry_after_s)
+            self._closed_until[deployment] = max(self._closed_until.get(deployment, 0.0), until)
+            for name in wanted:
+                if sent := self._sent[deployment, name]:
+                    sent.pop()
+
+    def _wait_s(self, deployment: str, name: str, amount: float, now: float) -> float:
+        limit = self._limits.get((deployment, name))
+        if limit is None:
+            return 0.0
+        sent = self._sent[deployment, name]
+        while sent and sent[0][0] <= now - WINDOW_S:
+            sent.popleft()
+        free = limit - sum(taken for _, taken in sent)
+        for at, taken in sent:
+            if amount <= free:
+                break
+            free += taken
+            wait_s = at + WINDOW_S - now
+            if amount <= free:
+                return max(wait_s, 0.001)
+        # More than a whole minute's quota is let through alone: the service must say what it makes of it.
+        return 0.0 if amount <= free or not sent else max(sent[-1][0] + WINDOW_S - now, 0.001)
