@@ -54,7 +54,7 @@ def _small_talk(text: str) -> str | None:
     if len(text.split()) < 8 and has(text, "thanks?", "thank you"):
         return "You are welcome."
     if has(text, "who are you", "what can you do", "what are you"):
-        return "I am a set of written rules that stands in for a model in a local emulator. I can use the agent's tools."
+        return "I am a set of written rules that stands in for a model. I can use the agent's tools."
     return None
 
 
@@ -72,4 +72,4 @@ def _sum(text: str) -> str | None:
 
 def _restated(text: str) -> str:
     plain = shorten(re.sub(r"^(?:please|could you|can you|would you)\s+", "", text, flags=re.IGNORECASE), 300)
-    return f'You asked: "{plain}" I am an emulator that follows written rules, so I can only restate this request.'
+    return f'You asked: "{plain}" I follow written rules and can only restate this.'

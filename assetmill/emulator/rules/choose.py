@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from assetmill.emulator.rules.coding.intents import writers
 from assetmill.emulator.rules.coding.job import Job, sources_of
+from assetmill.emulator.rules.history import objects
 from assetmill.emulator.rules.reading import Reading
 from assetmill.emulator.rules.words import has
 
@@ -15,18 +16,20 @@ CODE_TOOLS = ("code_interpreter",)
 COMPUTER_TOOLS = ("computer_use_preview", "computer_use", "computer")
 
 _DRAW_VERBS = (
-    r"draw\w*", r"paint\w*", r"illustrat\w*", r"sketch\w*", r"render\w*", r"generat\w*", r"creat\w*", r"mak\w*",
-    r"design\w*", r"produc\w*", "want", "need", "imagine", "show", r"edit\w*", "give", "depict",
+    r"draw\w*", r"paint\w*", r"illustrat\w*", r"sketch\w*", r"render\w*", r"generat\w*", r"creat\w*",
+    r"mak\w*", r"design\w*", r"produc\w*", "want", "need", "imagine", "show", r"edit\w*", "give", "depict",
 )  # fmt: skip
 _PICTURE_NOUNS = (
-    "images?", "pictures?", "photos?", "photographs?", "illustrations?", "drawings?", "paintings?", "logos?", "icons?",
-    "posters?", "banners?", "hero(?:es)?", "covers?", "artwork", "scenes?", "portraits?", "landscapes?", "variants?",
-    "wallpapers?", "stickers?", "backgrounds?", "renders?", "sketch(?:es)?", "mascots?", "emblems?", "og images?",
-    "social cards?", "visuals?", "mock-?ups?", "textures?", "patterns?", "avatars?",
+    "images?", "pictures?", "photos?", "photographs?", "illustrations?", "drawings?", "paintings?",
+    "logos?", "icons?", "posters?", "banners?", "hero(?:es)?", "covers?", "artwork", "scenes?",
+    "portraits?", "landscapes?", "variants?", "wallpapers?", "stickers?", "backgrounds?", "renders?",
+    "sketch(?:es)?", "mascots?", "emblems?", "og images?", "social cards?", "visuals?", "mock-?ups?",
+    "textures?", "patterns?", "avatars?",
 )  # fmt: skip
 _EDIT_VERBS = (
-    "edit", "change", "replace", "remove", "erase", "recolou?r", "repaint", "brighten", "darken", "turn", "swap", "add",
-    "make (?:it|the)", "extend", "blur", "retouch", "modify", "adjust", "restyle", "keep", "same (?:picture|image)", "put",
+    "edit", "change", "replace", "remove", "erase", "recolou?r", "repaint", "brighten", "darken", "turn",
+    "swap", "add", "make (?:it|the)", "extend", "blur", "retouch", "modify", "adjust", "restyle", "keep",
+    "same (?:picture|image)", "put",
 )  # fmt: skip
 _GREETINGS = ("hi", "hello", "hey", "good (?:morning|evening|afternoon)", "thanks?", "thank you")
 
@@ -151,12 +154,9 @@ def _allowed(reading: Reading) -> tuple[list[Mapping[str, Any]], bool]:
         return ([], False) if choice == "none" else (tools, choice == "required")
     kind = str(choice.get("type"))
     if kind == "allowed_tools":
-        named = [
-            cast("Mapping[str, Any]", tool) for tool in choice.get("tools") or [] if isinstance(tool, Mapping)
-        ]
-        return [tool for tool in tools if any(_is_same(tool, one) for one in named)], choice.get(
-            "mode"
-        ) == "required"
+        named = objects(choice.get("tools"))
+        listed = [tool for tool in tools if any(_is_same(tool, one) for one in named)]
+        return listed, choice.get("mode") == "required"
     return [tool for tool in tools if _is_same(tool, choice)], True
 
 

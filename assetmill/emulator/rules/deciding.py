@@ -83,19 +83,23 @@ def _work(reading: Reading, choice: Choice, evidence: Evidence) -> Asking[Eviden
 def _answer(reading: Reading, choice: Choice, evidence: Evidence) -> Say:
     if structured.is_wanted(reading.turn.text_format):
         return structured.say_json(reading, evidence.hits, logs_of(evidence))
-    refused = [drawn for drawn in evidence.drawn if drawn.error]
-    if refused:
-        return Say(_refusal(refused[0]))
+    if evidence.drawn and not evidence.work:
+        return _answer_to_drawing(evidence)
     if evidence.work:
         return say_files(evidence.work.words(), evidence.work.files)
-    if evidence.drawn and not evidence.hits:
-        # Recordings of the service end an image run with an empty message.
-        return Say("")
-    if evidence.hits or choice.search:
-        return searching.say_found(reading, evidence.hits)
     if reading.answers:
         return Say(functions.words_of_answers(reading))
+    if choice.search:
+        return searching.say_found(reading, evidence.hits)
     return Say(evidence.server if evidence.server is not None else chat.answer(reading))
+
+
+def _answer_to_drawing(evidence: Evidence) -> Say:
+    refused = next((drawn for drawn in evidence.drawn if drawn.error), None)
+    if refused:
+        return Say(_refusal(refused))
+    # Recordings of the service end an image run with an empty message.
+    return drawing.say_drawn(evidence.hits) if evidence.hits else Say("")
 
 
 def _refusal(drawn: Drawn) -> str:

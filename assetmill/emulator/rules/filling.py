@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
-from assetmill.emulator.rules.dates import first_date
+from assetmill.emulator.rules.phrasing import CALENDAR, Clues, Schema, text_for
 from assetmill.emulator.rules.words import capitalised, has, likeness, numbers, quoted, shorten
 from assetmill.emulator.stems import word_set, words
 
-Schema = Mapping[str, Any]
-
 MAX_DEPTH = 12
 
-_PLACES = word_set("city location place country town region destination address where")
 _PEOPLE = word_set("participant attendee person people guest member author speaker name")
-_PROSE = word_set(
-    "summary description finding text content body message reason explanation comment note detail answer rationale feedback result"
-)
-_QUERIES = word_set("query question search prompt keyword input request")
-_CALENDAR = word_set(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
-    "September October November December Celsius Fahrenheit I What How Please Give Tell Draw Show Get The"
-)
-_SIGNS = "aries|taurus|gemini|cancer|leo|virgo|libra|scorpio|sagittarius|capricorn|aquarius|pisces"
 _SYNONYMS = {
     "add": ("plus", "sum", r"\+", "added"), "subtract": ("minus", "less", "subtracted"),
     "multiply": ("times", "multiplied", "product", r"\*"), "divide": ("divided", "over", "/"),
     "celsius": ("c", "metric"), "fahrenheit": ("f", "imperial"), "high": ("urgent", "important"),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Clues:
-    """What values may be taken from.
-
-    `text` is the request, `context` what was said before, `prose` the best answer found so far, `facts` figures
-    by name (printed by code or listed in passages).
-    """
-
-    text: str
-    context: str = ""
-    prose: str = ""
-    facts: Mapping[str, float] = field(default_factory=dict[str, float])
-    root: Schema = field(default_factory=dict[str, Any])
 
 
 def fill(schema: Schema, clues: Clues, *, name: str = "", every: bool = True, depth: int = 0) -> Any:
@@ -56,22 +28,31 @@ def fill(schema: Schema, clues: Clues, *, name: str = "", every: bool = True, de
     schema = _resolved(schema, clues.root)
     if "const" in schema:
         return schema["const"]
-    options = schema.get("enum")
-    if isinstance(options, list) and options:
-        return _option(cast("list[Any]", options), clues)
-    for key in ("anyOf", "oneOf", "allOf"):
-        if isinstance(schema.get(key), list) and schema[key] and depth < MAX_DEPTH:
-            return fill(_branch(schema, key), clues, name=name, every=every, depth=depth + 1)
-    kind = _kind(schema)
-    if kind == "object":
-        return _object(schema, clues, every=every, depth=depth)
-    if kind == "array":
-        return _array(schema, clues, name=name, every=every, depth=depth)
-    if kind in {"integer", "number"}:
-        return _number(schema, clues, name, whole=kind == "integer")
-    if kind == "boolean":
-        return _boolean(name, clues)
-    return None if kind == "null" else _string(schema, clues, name)
+    if isinstance(schema.get("enum"), list) and schema["enum"]:
+        return _option(cast("list[Any]", schema["enum"]), clues)
+    branch = _branch(schema) if depth < MAX_DEPTH else None
+    if branch is not None:
+        return fill(branch, clues, name=name, every=every, depth=depth + 1)
+    return _plain(schema, clues, name=name, every=every, depth=depth)
+
+
+def _plain(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) -> Any:
+    match _kind(schema):
+        case "object":
+            value: Any = _object(schema, clues, every=every, depth=depth)
+        case "array":
+            value = _array(schema, clues, name=name, every=every, depth=depth)
+        case "integer":
+            value = round(_number(schema, clues, name))
+        case "number":
+            value = _number(schema, clues, name)
+        case "boolean":
+            value = _boolean(name, clues)
+        case "null":
+            value = None
+        case _:
+            value = _string(schema, clues, name)
+    return value
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
@@ -90,13 +71,17 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
     return {}
 
 
-def _branch(schema: Schema, key: str) -> Schema:
-    parts = [cast("Schema", part) for part in schema[key] if isinstance(part, Mapping)]
+def _branch(schema: Schema) -> Schema | None:
+    """Return the one schema to follow of several: the first that is not null, or all of them together."""
+    key = next(
+        (key for key in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(key), list) and schema[key]),
+        None,
+    )
+    if key is None:
+        return None
+    parts = [cast("Schema", part) for part in cast("list[Any]", schema[key]) if isinstance(part, Mapping)]
     if key == "allOf":
-        merged: dict[str, Any] = {}
-        for part in parts:
-            merged.update(part)
-        return merged
+        return {name: value for part in parts for name, value in part.items()}
     return next((part for part in parts if part.get("type") != "null"), parts[0] if parts else {})
 
 
@@ -152,7 +137,9 @@ def _after(clues: Clues, used: int, part: Schema) -> Clues:
 def _is_spoken_of(name: str, part: Schema, clues: Clues) -> bool:
     if set(words(name)) & set(words(clues.text)):
         return True
-    return any(has(clues.text, re.escape(str(option))) for option in part.get("enum") or [])
+    return any(
+        has(clues.text, re.escape(str(option))) for option in cast("list[Any]", part.get("enum") or [])
+    )
 
 
 def _array(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) -> list[Any]:
@@ -177,7 +164,7 @@ def _strings(name: str, clues: Clues) -> list[Any]:
     colours = re.findall(r"#[0-9a-fA-F]{6}\b", f"{clues.text} {clues.prose} {clues.context}")
     if has(name, "colou?rs?", "palette", "hex") and colours:
         return list(dict.fromkeys(colours))
-    names = [one for one in capitalised(clues.text) if one not in _CALENDAR]
+    names = [one for one in capitalised(clues.text) if one not in CALENDAR]
     if set(words(name)) & _PEOPLE or has(name, "cities", "places", "names"):
         return list(names) or [shorten(clues.text, 80)]
     listed = re.search(r":\s*([^.;\n]+(?:,| and )[^.;\n]+)", clues.text)
@@ -189,7 +176,7 @@ def _strings(name: str, clues: Clues) -> list[Any]:
     return list(parts[:5] or names[:5] or [shorten(clues.text, 80) or "none"])
 
 
-def _number(schema: Schema, clues: Clues, name: str, *, whole: bool) -> float | int:
+def _number(schema: Schema, clues: Clues, name: str) -> float | int:
     low, high = (
         schema.get("minimum", schema.get("exclusiveMinimum")),
         schema.get("maximum", schema.get("exclusiveMaximum")),
@@ -208,7 +195,7 @@ def _number(schema: Schema, clues: Clues, name: str, *, whole: bool) -> float | 
         value -= 1
     step = schema.get("multipleOf")
     value = round(value / step) * step if step else value
-    return round(value) if whole else int(value) if float(value).is_integer() else value
+    return int(value) if float(value).is_integer() else value
 
 
 def _fact(name: str, clues: Clues) -> float | None:
@@ -252,7 +239,7 @@ def _boolean(name: str, clues: Clues) -> bool:
 
 
 def _string(schema: Schema, clues: Clues, name: str) -> str:
-    value = _text_for(name, schema, clues) or shorten(clues.prose or clues.text, 200) or "none"
+    value = text_for(name, schema, clues) or shorten(clues.prose or clues.text, 200) or "none"
     least, most = int(schema.get("minLength") or 0), schema.get("maxLength")
     value = value + "." * (least - len(value))
     value = value[: int(most)] if most is not None else value
@@ -284,87 +271,3 @@ def _patterned(pattern: str, value: str, clues: Clues) -> str:
         "a@example.com",
     )
     return next((sample for sample in samples if re.search(pattern, sample)), value)
-
-
-def _text_for(name: str, schema: Schema, clues: Clues) -> str | None:
-    parts, about = set(words(name)), str(schema.get("description") or "")
-    style = str(schema.get("format") or "")
-    if style in {"date", "date-time"} or "date" in parts or "YYYY-MM-DD" in about:
-        date = first_date(clues.text) or first_date(clues.context) or "2025-01-01"
-        return f"{date}T00:00:00Z" if style == "date-time" else date
-    if style in {"email", "uri"} or parts & {"email", "url", "uri", "link"}:
-        pattern, sample = (
-            (r"[\w.+-]+@[\w-]+\.[\w.]+", "someone@example.com")
-            if style == "email" or "email" in parts
-            else (r"https?://[^\s\"'<>]+", "https://example.com")
-        )
-        match = re.search(pattern, f"{clues.text} {clues.context}")
-        return match.group(0).rstrip(".,") if match else sample
-    if parts & _PLACES or "city name" in about.lower():
-        return place_in(clues.text) or place_in(clues.context) or _name_in(clues)
-    if "sign" in parts or "zodiac" in about.lower():
-        match = re.search(rf"\b(?:{_SIGNS})\b", f"{clues.text} {clues.context}", re.IGNORECASE)
-        return match.group(0).capitalize() if match else None
-    return _worded(parts, about, clues)
-
-
-def _worded(parts: set[str], about: str, clues: Clues) -> str | None:
-    said = quoted(clues.text)
-    if "id" in parts or "number" in parts:
-        match = re.search(r"#?\b([A-Z]{1,5}-?\d[\w-]*|\d{2,})\b", clues.text)
-        return match.group(1) if match else None
-    if parts & {"file", "filename", "path"}:
-        match = re.search(r"\b[\w-]+\.\w{2,4}\b", clues.text)
-        return match.group(0) if match else None
-    if "result" in parts and clues.facts:
-        return f"{list(clues.facts.values())[-1]:g}"
-    if parts & {"title", "name", "topic", "subject", "event", "report", "calculation"}:
-        return (said[0] if said else None) or _titled(clues)
-    if parts & _PROSE:
-        return clues.prose or shorten(clues.context, 300) or clues.text
-    if parts & _QUERIES:
-        return said[0] if said else shorten(clues.text, 300)
-    if "colou?r" in parts or has(about, "hex"):
-        match = re.search(r"#[0-9a-fA-F]{6}\b", f"{clues.text} {clues.prose}")
-        return match.group(0) if match else None
-    return said[0] if said else _name_in(clues) if re.search(r"\blike [A-Z]", about) else None
-
-
-def place_in(text: str) -> str | None:
-    """Return the place that `text` names: capitalised words after in, for, at, of, to; or with a possessive."""
-    name = r"([A-Z][\w.]*(?:[ -](?:[A-Z][\w.]*|de|la|of))*(?:, [A-Z]\w*)?)"
-    match = re.search(rf"\b(?:in|for|at|of|to|from|near|about)\s+{name}", text) or re.search(
-        rf"\b{name}'s\b", text
-    )
-    if match is None or match.group(1) in _CALENDAR:
-        return None
-    return match.group(1).rstrip(".,")
-
-
-def places_in(text: str) -> list[str]:
-    """List the places of "in Seattle, Paris and New York"."""
-    name = r"[A-Z][\w.]*(?: [A-Z][\w.]*)*"
-    match = re.search(rf"\b(?:in|for|at|of|to)\s+({name}(?:(?:,| and|, and) (?:in |for )?{name})+)", text)
-    if match is None:
-        return []
-    return [
-        part.removeprefix("in ").removeprefix("for ") for part in re.split(r", and | and |, ", match.group(1))
-    ]
-
-
-def _name_in(clues: Clues) -> str | None:
-    for text in (clues.text, clues.context):
-        names = [name for name in capitalised(text) if name not in _CALENDAR]
-        if names:
-            return names[-1]
-    return None
-
-
-def _titled(clues: Clues) -> str | None:
-    match = re.search(
-        r"\b(?:to|at|for|called|about|of|the|report|on)\s+(?:an?|the|these|those)\s+([\w' -]{3,60}?)(?= this| on| at| in|[.,;?!]|$)",
-        clues.text,
-    )
-    if match:
-        return match.group(1).strip().capitalize()
-    return shorten(re.sub(r"^(?:please\s+)?", "", clues.text), 80).rstrip(".") or None

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from assetmill.emulator.rules.filling import Clues, fill, places_in
+from assetmill.emulator.rules.filling import fill
 from assetmill.emulator.rules.history import Answered
+from assetmill.emulator.rules.phrasing import Clues, places_in
 from assetmill.emulator.rules.reading import Reading
 from assetmill.emulator.rules.searching import extract
 from assetmill.emulator.rules.words import STOP_WORDS, has, numbers, shorten
@@ -90,10 +91,8 @@ def _score(tool: Tool, reading: Reading) -> float:
 
 def _options(tool: Tool) -> list[str]:
     properties = cast("Mapping[str, Any]", _parameters(tool).get("properties") or {})
-    found = [part.get("enum") for part in properties.values() if isinstance(part, Mapping)]
-    return [
-        str(option) for options in found if isinstance(options, list) for option in cast("list[Any]", options)
-    ]
+    parts = [cast("Mapping[str, Any]", part) for part in properties.values() if isinstance(part, Mapping)]
+    return [str(option) for part in parts for option in cast("list[Any]", part.get("enum") or [])]
 
 
 def _says_option(option: str, text: str) -> bool:
@@ -173,25 +172,24 @@ def words_of_answers(reading: Reading) -> str:
 
 
 def _words_of(call: Answered) -> str:
-    given = ", ".join(
-        str(value) for value in call.arguments.values() if isinstance(value, str) and len(value) < 60
-    )
-    subject = " ".join(
-        word for word in call.name.replace("_", " ").split() if word not in {"get", "fetch", "lookup"}
-    )
-    lead = f"Here is the {subject}" + (f" for {given}" if given else "")
+    verb, _, rest = call.name.replace("_", " ").partition(" ")
+    texts = [value for value in call.arguments.values() if isinstance(value, str)]
+    given = ", ".join(text for text in texts if len(text) < 60)
+    lead = f"The function {call.name} answered"
+    if verb in {"get", "fetch", "lookup", "find", "read"} and rest:
+        lead = f"Here is the {rest}" + (f" for {given}" if given else "")
     try:
         value: Any = json.loads(call.output)
     except ValueError:
         return f"{lead}: {call.output}".strip()
-    return f"{lead}: {in_words(value)}."
+    return f"{lead}: {in_words(value).rstrip('.')}."
 
 
 def in_words(value: Any) -> str:
     """Put a JSON value into words: names and values, lists joined by semicolons."""
     if isinstance(value, Mapping):
-        items = cast("Mapping[str, Any]", value).items()
-        return ", ".join(f"{name.replace('_', ' ')} {in_words(part)}" for name, part in items)
+        parts = cast("Mapping[str, Any]", value)
+        return ", ".join(f"{name.replace('_', ' ')} {in_words(part)}" for name, part in parts.items())
     if isinstance(value, list):
         return "; ".join(in_words(part) for part in cast("list[Any]", value))
     return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

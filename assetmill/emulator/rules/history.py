@@ -24,18 +24,19 @@ def item_text(item: Item) -> str:
     content = item.get("content")
     if isinstance(content, str):
         return content
-    if not isinstance(content, Sequence):
-        return ""
-    parts = [part for part in cast("Sequence[Any]", content) if isinstance(part, Mapping)]
-    texts = [str(cast("Mapping[str, Any]", part).get("text") or "") for part in parts]
+    texts = [str(part.get("text") or "") for part in objects(content)]
     return "\n".join(text for text in texts if text)
 
 
 def part_kinds(item: Item) -> list[str]:
     """List the types of a message's content parts."""
-    content = item.get("content")
-    parts = cast("Sequence[Any]", content) if isinstance(content, list | tuple) else ()
-    return [str(cast("Mapping[str, Any]", part).get("type")) for part in parts if isinstance(part, Mapping)]
+    return [str(part.get("type")) for part in objects(item.get("content"))]
+
+
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """List the JSON objects in a JSON array; anything else holds none."""
+    parts = cast("list[Any]", value) if isinstance(value, list) else []
+    return [cast("Mapping[str, Any]", part) for part in parts if isinstance(part, Mapping)]
 
 
 def is_message(item: Item, role: str) -> bool:
@@ -84,8 +85,7 @@ def output_text(output: object) -> str:
     if isinstance(output, str):
         return output
     if isinstance(output, list):
-        parts = [part for part in cast("list[Any]", output) if isinstance(part, Mapping)]
-        return "\n".join(str(cast("Mapping[str, Any]", part).get("text") or "") for part in parts)
+        return "\n".join(str(part.get("text") or "") for part in objects(cast("list[Any]", output)))
     return json.dumps(output)
 
 

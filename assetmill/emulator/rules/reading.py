@@ -54,7 +54,7 @@ class Reading:
         )
 
     def subject(self) -> str:
-        """Return what earlier turns were about: the newest proper name, otherwise the newest question's words."""
+        """Return what earlier turns were about: the newest proper name, or the newest question's words."""
         for text in (self.said, *self.earlier):
             names = [name for name in capitalised(shorten(text, 400)) if not has(name, *_NO_SUBJECTS)]
             if names:

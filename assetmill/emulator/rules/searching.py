@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from assetmill.emulator.rules.asking import Asking, look_up
 from assetmill.emulator.rules.reading import Reading
 from assetmill.emulator.rules.saying import cite
-from assetmill.emulator.rules.words import content_words, has, numbers, sentences, shorten
+from assetmill.emulator.rules.words import (
+    capitalised,
+    content_terms,
+    content_words,
+    has,
+    numbers,
+    sentences,
+    shorten,
+)
 from assetmill.emulator.stems import words
 from assetmill.emulator.steps import Hit, Say, SearchFiles
 
-MOST_LINES = 8
+MOST_LINES = 12
 """Lines quoted in an answer."""
 
 _MOST = {
-    "highest": max, "largest": max, "biggest": max, "most": max, "best": max, "maximum": max, "top": max, "longest": max,
-    "lowest": min, "smallest": min, "least": min, "cheapest": min, "worst": min, "minimum": min, "shortest": min,
+    "highest": max, "largest": max, "biggest": max, "most": max, "best": max, "maximum": max, "top": max,
+    "longest": max, "lowest": min, "smallest": min, "least": min, "cheapest": min, "worst": min,
+    "minimum": min, "shortest": min,
 }  # fmt: skip
+
+
+_BROAD = (
+    "tell me (?:more )?about",
+    r"summar\w*",
+    "describe",
+    "overview",
+    "explain",
+    "what products",
+    r"analy\w*",
+)
 
 
 @dataclass(frozen=True)
@@ -40,19 +61,13 @@ def search_files(reading: Reading, *, for_picture: bool) -> Asking[tuple[Hit, ..
 
 def queries(reading: Reading, *, for_picture: bool) -> list[str]:
     """Make queries of the request's nouns; a picture also needs what is said about colours and style."""
-    wanted = question_words(reading)
+    wanted = content_terms(reading.text)
+    if reading.leans_on_context:
+        wanted += [term for term in content_terms(reading.subject()) if term not in wanted]
     plain = " ".join(wanted[:24]) or shorten(reading.text, 200) or "overview"
     if for_picture:
         return [plain, "brand colours palette hex", "visual style, things to avoid"]
     return list(dict.fromkeys([plain, shorten(reading.text, 200)])) if len(wanted) > 3 else [plain]
-
-
-def question_words(reading: Reading) -> list[str]:
-    """List the telling words of the request, those of its context included when it leans on that."""
-    wanted = content_words(reading.text)
-    if reading.leans_on_context:
-        wanted += [word for word in content_words(reading.subject()) if word not in wanted]
-    return wanted
 
 
 def say_found(reading: Reading, hits: Sequence[Hit]) -> Say:
@@ -60,7 +75,8 @@ def say_found(reading: Reading, hits: Sequence[Hit]) -> Say:
     if not hits:
         return Say("I searched the files and found nothing about that.")
     chosen = _answer_lines(reading, _lines(hits))
-    text, annotations = "", []
+    text = ""
+    annotations: list[Mapping[str, Any]] = []
     for filename in dict.fromkeys(line.hit.filename for line in chosen):
         text += ("\n\n" if text else "") + f"According to {filename}:"
         heading = ""
@@ -82,33 +98,26 @@ def extract(reading: Reading, hits: Sequence[Hit], limit: int) -> str:
 
 
 def _answer_lines(reading: Reading, lines: Sequence[Line]) -> list[Line]:
-    asked = question_words(reading)
-    extreme = _extreme(reading.text, lines)
-    if extreme:
+    if extreme := _extreme(reading.text, lines):
         return extreme
-    scored = [(_fit(line, asked), line) for line in lines]
-    best = max((score for score, _ in scored), default=0.0)
-    fitting = [line for score, line in scored if score > 0 and score >= best * 0.5]
-    if not fitting or best < 1:
-        fitting = [line for line in lines if line.text != line.heading]
-    broad = has(
-        reading.text,
-        "tell me about",
-        r"summar\w*",
-        "describe",
-        "overview",
-        "explain",
-        "products?",
-        r"analy\w*",
-        "about",
-    )
-    if broad:
-        files = {line.hit.filename for line in fitting}
+    fits = _fits(reading, lines)
+    best = max(fits.values(), default=0.0)
+    fitting = [line for line in lines if fits[line.place] >= max(1.0, best * 0.7)]
+    if not fitting or has(reading.text, *_BROAD):
+        files = {line.hit.filename for line in fitting or lines}
         fitting = [line for line in lines if line.hit.filename in files and line.text != line.heading]
-        fitting = sorted(fitting, key=lambda line: -_fit(line, asked))[: MOST_LINES + 4]
-        return sorted(fitting, key=lambda line: line.place)
-    ranked = sorted(fitting, key=lambda line: -_fit(line, asked))[:MOST_LINES]
+    ranked = sorted(fitting, key=lambda line: -fits[line.place])[:MOST_LINES]
     return sorted(ranked, key=lambda line: line.place)
+
+
+def _fits(reading: Reading, lines: Sequence[Line]) -> dict[int, float]:
+    asked = content_words(reading.text)
+    names = [name for name in capitalised(reading.text) if " " in name]
+    context: list[str] = []
+    if reading.leans_on_context:
+        names = names or [reading.subject()]
+        context = [word for word in content_words(reading.subject()) if word not in asked]
+    return {line.place: _fit(line, asked, context) + 1.5 * _is_about(line, names) for line in lines}
 
 
 def _lines(hits: Sequence[Hit]) -> list[Line]:
@@ -133,9 +142,14 @@ def _opens_block(text: str) -> bool:
     return re.match(r"^(?:Product|Item|Name|Title)\s*:\s*\S", text) is not None
 
 
-def _fit(line: Line, asked: Sequence[str]) -> float:
+def _fit(line: Line, asked: Sequence[str], context: Sequence[str]) -> float:
     said, above = set(words(line.text)), set(words(f"{line.heading} {line.hit.filename}"))
-    return sum(1.0 if word in said else 0.9 if word in above else 0.0 for word in asked) + line.hit.score / 10
+    own = sum(1.0 if word in said else 0.9 if word in above else 0.0 for word in asked)
+    return own + 0.3 * len((said | above) & set(context)) + line.hit.score / 10
+
+
+def _is_about(line: Line, names: Sequence[str]) -> bool:
+    return any(name in line.heading for name in names if name)
 
 
 def _extreme(text: str, lines: Sequence[Line]) -> list[Line]:
@@ -144,8 +158,11 @@ def _extreme(text: str, lines: Sequence[Line]) -> list[Line]:
         return []
     asked = [word for word in content_words(text) if word not in _MOST]
     rated = [(line, _figure(line)) for line in lines if not has(line.text, "total", "overall", "average")]
-    for keys in (lambda line: set(words(line.text)), lambda line: set(words(f"{line.text} {line.heading}"))):
-        fitting = [(line, value) for line, value in rated if value is not None and keys(line) & set(asked)]
+    for heading in (False, True):
+        said = {line.place: set(words(f"{line.text} {line.heading if heading else ''}")) for line in lines}
+        fitting = [
+            (line, value) for line, value in rated if value is not None and said[line.place] & set(asked)
+        ]
         if len(fitting) > 1:
             best = pick(fitting, key=lambda pair: pair[1])
             return [best[0]]

@@ -9,7 +9,7 @@ from typing import Any, cast
 from assetmill.emulator.rules.asking import Asking, call_server, list_tools
 from assetmill.emulator.rules.filling import fill
 from assetmill.emulator.rules.functions import clues_of
-from assetmill.emulator.rules.history import parse_object
+from assetmill.emulator.rules.history import objects, parse_object
 from assetmill.emulator.rules.reading import Reading
 from assetmill.emulator.rules.words import STOP_WORDS, shorten
 from assetmill.emulator.stems import words
@@ -84,16 +84,9 @@ def _call(step: CallMcp) -> Asking[Outcome]:
 
 def _listed(reading: Reading, label: str) -> list[Mapping[str, Any]] | None:
     for item in reversed(reading.turn.history):
-        if (
-            item.get("type") == "mcp_list_tools"
-            and item.get("server_label") == label
-            and not item.get("error")
-        ):
-            return [
-                cast("Mapping[str, Any]", tool)
-                for tool in item.get("tools") or []
-                if isinstance(tool, Mapping)
-            ]
+        is_list = item.get("type") == "mcp_list_tools" and item.get("server_label") == label
+        if is_list and not item.get("error"):
+            return objects(item.get("tools"))
     return None
 
 

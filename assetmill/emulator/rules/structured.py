@@ -53,14 +53,13 @@ def _mended(value: Any, path: list[str | int], error: ValidationError) -> Any:
     inner: Any = value
     for part in path[:-1]:
         inner = inner[part]
-    part_schema = error.schema if isinstance(error.schema, Mapping) else {}
+    part_schema = cast("Mapping[str, Any]", error.schema if isinstance(error.schema, Mapping) else {})
     current = inner[path[-1]]
     if error.validator == "uniqueItems" and isinstance(current, list):
         items = cast("list[Any]", current)
         inner[path[-1]] = [item for place, item in enumerate(items) if item not in items[:place]]
     elif "examples" in part_schema or "default" in part_schema:
-        examples = cast("Mapping[str, Any]", part_schema)
-        inner[path[-1]] = examples.get("default", (examples.get("examples") or [current])[0])
+        inner[path[-1]] = part_schema.get("default", (part_schema.get("examples") or [current])[0])
     return value
 
 

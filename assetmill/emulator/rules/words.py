@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from assetmill.emulator.stems import word_set, words
+from assetmill.emulator.stems import split_names, word_set, words
 
 STOP_WORDS = word_set("""
-    a about above after again all also am an and any are as at be because been before being below between both but
-    by can could did do does doing down during each few for from further had has have having he her here hers him
-    his how i if in into is it its itself just let me more most my no nor not now of off on once only or other our
-    ours out over own please same she should so some such than that the their theirs them then there these they
-    this those through to too under until up us use using very was we were what when where which while who whom why
-    will with would you your yours tell give show find make create generate draw want need like get provide search
-    document documents file files mention mentioned say says thing things detail details specific answer question
+
+    a about above after again all also am an and any are as at be because been before being below between
+    both but by can could did do does doing down during each few for from further had has have having he her
+    here hers him his how i if in into is it its itself just let me more most my no nor not now of off on
+    once only or other our ours out over own please same she should so some such than that the their theirs
+    them then there these they this those through to too under until up us use using very was we were what
+    when where which while who whom why will with would you your yours tell give show find make create
+    generate draw want need like get provide search document documents file files mention mentioned say says
+    thing things detail details specific answer question
 """)
 NUMBER_WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -31,8 +33,14 @@ _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
 
 def content_words(text: str) -> list[str]:
     """List the words that carry the meaning of `text`, in order, each once."""
-    seen = dict.fromkeys(word for word in words(text) if word not in STOP_WORDS and len(word) > 1)
-    return list(seen)
+    return list(dict.fromkeys(word for raw in content_terms(text) for word in words(raw)))
+
+
+def content_terms(text: str) -> list[str]:
+    """List the same words as they are written, each once; single capitals stay, as in "Widget B"."""
+    found = re.findall(r"#?[^\W_]+(?:['\u2019-][^\W_]+)*", split_names(text))
+    kept = [word for word in found if not {word.lower(), *words(word)} & STOP_WORDS]
+    return list(dict.fromkeys(word for word in kept if len(word) > 1 or word.isupper()))
 
 
 def has(text: str, *patterns: str) -> bool:
@@ -84,7 +92,7 @@ def count_before(text: str, *nouns: str) -> int | None:
 
 def sentences(text: str) -> list[str]:
     """Split prose into sentences and lists into lines; drops empty ones and Markdown rules."""
-    parts = re.split(r"(?<=[.!?])\s+(?=[\"'(A-Z0-9*#])|\n+", text)
+    parts = re.split(r"(?<=[a-z)\"'\u201d0-9%][.!?])(?<!\b[0-9][.])\s+(?=[\"'(A-Z0-9*#])|\n+", text)
     return [part.strip() for part in parts if re.search(r"\w", part)]
 
 

@@ -48,7 +48,7 @@ def extract_text(filename: str, data: bytes) -> str:
 def chunk(text: str, max_tokens: int = 800, overlap: int = 400) -> list[str]:
     """Divide `text` into passages of at most `max_tokens` tokens, each repeating up to `overlap` of the last.
 
-    A token is taken to be four characters. Passages end at the end of a paragraph, sentence or line if they can.
+    A token is taken to be four characters. Passages end at the end of a paragraph, sentence or line.
     """
     limit, shared = max(1, max_tokens) * 4, max(0, min(overlap, max_tokens // 2)) * 4
     pieces = [part for piece in _split(text) for part in _cut(piece, limit)]

@@ -17,8 +17,9 @@ __all__ = ["Chunk", "InvalidFilter", "UnreadableFile", "chunk", "extract_text", 
 _K1 = 1.2
 _B = 0.6
 _COMMON = word_set("""
-    a about an and are as at be by can do does for from give has have how i in is it its me my of on or our please
-    search show tell that the their this to us was what when where which who with you your
+
+    a about an and are as at be by can do does for from give has have how i in is it its me my of on or our
+    please search show tell that the their this to us was what when where which who with you your
 """)
 
 

@@ -123,6 +123,7 @@ def write(job: Job) -> str | None:
 def asked(text: str) -> bool:
     """Say whether the request is for a chart, and not for something made of charts that exist."""
     kinds = "|".join(KINDS.values())
+    text = re.sub(r"\b(?:multiplication|times)[ -](?:table|chart)s?", " ", text, flags=re.IGNORECASE)
     if has(text, "combin\\w*", "compos\\w*", "merg\\w*", "assembl\\w*", "arrang\\w*") and not has(
         text, "csv"
     ):
@@ -152,7 +153,7 @@ def _chart(part: str, job: Job, table: Table, place: int) -> Chart:
     labels = None if kind in {"scatter", "histogram"} else labels or _default_labels(table, kind, filters)
     default = "chart.png" if place == 0 else f"chart-{place + 1}.png"
     names = job.new_names(*FORMATS, text=part) or job.new_names(*FORMATS)[place : place + 1]
-    width, height = next(iter(sizes(part) or sizes(job.text)), (1000, 600))
+    width, height = _extent(part, job)
     count = len(set(table.values(labels))) if labels else 0
     said = ", ".join(filters.values())
     title = " and ".join(_plain(value) for value in values) + (f" by {_plain(labels)}" if labels else "")
@@ -171,6 +172,11 @@ def _chart(part: str, job: Job, table: Table, place: int) -> Chart:
         y_label=_plain(values[0]) if len(values) == 1 else "",
         result=DATA + (names[0] if names else default),
     )
+
+
+def _extent(part: str, job: Job) -> tuple[int, int]:
+    stated = [size for size in (*sizes(part), *sizes(job.text)) if min(size) >= 100]
+    return stated[0] if stated else (1000, 600)
 
 
 def _kind(text: str) -> str:

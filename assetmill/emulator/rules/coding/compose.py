@@ -23,11 +23,11 @@ for source in SOURCES:
         pictures.append(opened.convert("RGBA"))
 if STACKED:
     width = max(picture.width for picture in pictures)
-    pictures = [picture.resize((width, round(picture.height * width / picture.width))) for picture in pictures]
+    pictures = [ImageOps.scale(picture, width / picture.width) for picture in pictures]
     size = (width, sum(picture.height for picture in pictures) + GAP * (len(pictures) - 1))
 else:
     height = max(picture.height for picture in pictures)
-    pictures = [picture.resize((round(picture.width * height / picture.height), height)) for picture in pictures]
+    pictures = [ImageOps.scale(picture, height / picture.height) for picture in pictures]
     size = (sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1), height)
 canvas = Image.new("RGB", size, "white")
 place = 0
@@ -71,7 +71,8 @@ def heading(text, size, width):
         else:
             lines[-1] = longer
     strip = Image.new("RGB", (width, int(size * 1.35 * len(lines)) + size // 2), "white")
-    ImageDraw.Draw(strip).multiline_text((0, 0), "\\n".join(lines), font=font, fill="#1f2937", spacing=size // 4)
+    pen = ImageDraw.Draw(strip)
+    pen.multiline_text((0, 0), "\\n".join(lines), font=font, fill="#1f2937", spacing=size // 4)
     return strip
 
 
@@ -81,16 +82,18 @@ if COVER:
     parts.append(ImageOps.contain(read(COVER), (inner, inner)))
 parts += [heading(note, 24, inner) for note in NOTES]
 figures = [read(path) for path in FIGURES]
-column = inner if len(figures) == 1 else (inner - MARGIN // 2) // 2
-for start in range(0, len(figures), 2 if len(figures) > 1 else 1):
-    pair = [ImageOps.contain(figure, (column, column)) for figure in figures[start : start + (2 if len(figures) > 1 else 1)]]
+columns = min(2, len(figures)) or 1
+column = (inner - MARGIN // 2 * (columns - 1)) // columns
+for start in range(0, len(figures), columns):
+    pair = [ImageOps.contain(figure, (column, column)) for figure in figures[start : start + columns]]
     row = Image.new("RGB", (inner, max(figure.height for figure in pair)), "white")
     for place, figure in enumerate(pair):
         row.paste(figure, (place * (column + MARGIN // 2), 0))
     parts.append(row)
 
 gap = MARGIN // 2
-page = Image.new("RGB", (WIDTH, 2 * MARGIN + sum(part.height for part in parts) + gap * (len(parts) - 1)), "white")
+height = 2 * MARGIN + sum(part.height for part in parts) + gap * (len(parts) - 1)
+page = Image.new("RGB", (WIDTH, height), "white")
 y = MARGIN
 for part in parts:
     page.paste(part, (MARGIN + (inner - part.width) // 2, y))
@@ -100,7 +103,10 @@ if $size:
 page.save(RESULT, **({"resolution": 120} if RESULT.endswith(".pdf") else {}))
 print(f"{Path(RESULT).name}: {page.width}x{page.height}, cover and {len(figures)} figures")
 """
-_JOINING = r"combin\w*|merg\w*|join\w*|stitch\w*|assembl\w*|arrang\w*|compos\w*|put\b.{0,40}\btogether|lay\w* out|place\w*"
+_JOINING = (
+    r"combin\w*|merg\w*|join\w*|stitch\w*|assembl\w*|arrang\w*|compos\w*|lay\w* out|place\w*|"
+    r"put\b.{0,40}\btogether"
+)
 
 
 def write(job: Job) -> str | None:
@@ -145,6 +151,8 @@ def chosen(job: Job) -> tuple[Source, ...]:
 
 
 def _is_report(job: Job) -> bool:
+    if has(job.text, "side[ -]by[ -]side", "next to each other", r"stack\w*"):
+        return False
     return has(job.text, "report", "one[- ]pager", "cover", "dashboard", "page", r"pdf")
 
 

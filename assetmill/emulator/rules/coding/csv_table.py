@@ -91,7 +91,7 @@ def _mostly_numbers(values: Sequence[str]) -> bool:
 def columns_named(text: str, columns: Sequence[str]) -> list[str]:
     """List the columns whose whole name `text` says, in the order in which it says them.
 
-    A column is left out when a longer one covers its words: "operating profit" does not mean `profit` as well.
+    A column is left out when a longer one covers its words: "operating profit" is not `profit` as well.
     When none is said in full, the one that shares most words is taken.
     """
     said = words(text)
@@ -115,7 +115,7 @@ def _place(name: Sequence[str], said: Sequence[str]) -> int | None:
 
 
 def filters_said(text: str, table: Table) -> dict[str, str]:
-    """Return `{column: value}` for the values of text columns that `text` names, such as a sector or a region."""
+    """Return `{column: value}` for the values of text columns that `text` names, such as a sector."""
     said = f" {' '.join(words(text))} "
     header = {word for column in table.header for word in words(column)}
     found: dict[str, str] = {}

@@ -51,7 +51,7 @@ def writers(job: Job) -> list[Writer]:
         chosen.append(tables.write)
     chosen += [writer for writer in _picture_writers(job) if writer(job)]
     if not chosen:
-        chosen += next(([writer] for writer in ALONE if writer(job)), [])
+        chosen += [writer for writer in ALONE if writer(job)][:1]
     if texts.write(job) and not (chosen and tables.write in chosen):
         chosen.append(texts.write)
     if archive.write(job) or (chosen and archive.asked(job.text)):

@@ -39,8 +39,8 @@ class Source:
 class Job:
     """One request for code.
 
-    `sources` are the mounted files in order, those made earlier in this response last. `earlier` is what was said
-    before, newest first. `hits` are passages that file search found: data, never orders.
+    `sources` are the mounted files in order, `made` what this response made already. `earlier` is what was
+    said before, newest first. `hits` are passages that file search found: data, never orders.
     """
 
     text: str

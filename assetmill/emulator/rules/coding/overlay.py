@@ -37,11 +37,14 @@ for source, result in PICTURES:
     font = largest_font(pen, TEXT, picture.width * 0.9, picture.height * 0.14)
     left, top, right, bottom = pen.multiline_textbbox((0, 0), TEXT, font=font, align="center")
     width, height, margin = right - left, bottom - top, picture.height * 0.04
-    places = {"top": margin * 2, "middle": (picture.height - height) / 2, "bottom": picture.height - height - margin * 2}
+    lowest = picture.height - height
+    places = {"top": margin * 2, "middle": lowest / 2, "bottom": lowest - margin * 2}
     y = places[WHERE]
     if BAND:
-        pen.rectangle((0, y - margin, picture.width, y + height + margin), fill=ImageColor.getrgb(BAND) + (170,))
-    pen.multiline_text(((picture.width - width) / 2 - left, y - top), TEXT, font=font, fill=COLOUR, align="center")
+        shade = ImageColor.getrgb(BAND) + (170,)
+        pen.rectangle((0, y - margin, picture.width, y + height + margin), fill=shade)
+    corner = ((picture.width - width) / 2 - left, y - top)
+    pen.multiline_text(corner, TEXT, font=font, fill=COLOUR, align="center")
     picture = Image.alpha_composite(picture, layer)
     if Path(result).suffix.lower() in {".jpg", ".jpeg"}:
         picture = picture.convert("RGB")
@@ -73,8 +76,8 @@ def write(job: Job) -> str | None:
 def asked(text: str) -> bool:
     """Say whether the request is for text on a picture."""
     return has(
-        text,
-        r"overlay\w*", r"(?:text|title|caption|headline|slogan|watermark|label)\b.{0,60}\b(?:on|over|onto|to|across)",
+        text, r"overlay\w*",
+        r"(?:text|title|caption|headline|slogan|watermark|label)\b.{0,60}\b(?:on|over|onto|to|across)",
         r"(?:add|put|write|lay|place|print|stamp)\b.{0,30}\b(?:text|title|caption|headline|slogan|watermark|words)",
         r"(?:add|put|write|lay|place|print|stamp)\s+[\"'\u201c].{1,120}[\"'\u201d]\s+(?:on|over|onto|across)",
     )  # fmt: skip
@@ -85,8 +88,8 @@ def overlay_text(text: str) -> str:
     said = [part for part in quoted(text) if not re.fullmatch(r"[\w.-]+\.\w{2,4}", part)]
     if said:
         return said[0]
-    pattern = r"\b(?:text|title|caption|headline|slogan|watermark|saying|reading)\b\s*:?\s+(?!on\b|over\b|onto\b|to\b)([^.;\n]+)"
-    match = re.search(pattern, text, re.IGNORECASE)
+    names = r"\b(?:text|title|caption|headline|slogan|watermark|saying|reading)\b"
+    match = re.search(rf"{names}\s*:?\s+(?!on\b|over\b|onto\b|to\b)([^.;\n]+)", text, re.IGNORECASE)
     return (
         re.split(r"\s+(?:on|over|onto|across|at|in|to|and|as)\s+", match.group(1))[0].strip() if match else ""
     )

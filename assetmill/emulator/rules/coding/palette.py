@@ -24,16 +24,19 @@ palette = []
 for pixels, index in counted:
     red, green, blue = flat[3 * index : 3 * index + 3]
     share = pixels / (picture.width * picture.height)
-    palette.append({"hex": f"#{red:02x}{green:02x}{blue:02x}", "rgb": [red, green, blue], "share": round(share, 4)})
+    code = f"#{red:02x}{green:02x}{blue:02x}"
+    palette.append({"hex": code, "rgb": [red, green, blue], "share": round(share, 4)})
 for colour in palette:
     print(f"{colour['hex']}: {colour['share']:.1%}")
-Path($json_result).write_text(json.dumps({"source": Path(SOURCE).name, "palette": palette}, indent=2), encoding="utf-8")
+document = {"source": Path(SOURCE).name, "palette": palette}
+Path($json_result).write_text(json.dumps(document, indent=2), encoding="utf-8")
 if $swatches:
     strip = Image.new("RGB", (160 * len(palette), 200), "white")
     pen = ImageDraw.Draw(strip)
+    font = ImageFont.load_default(20)
     for place, colour in enumerate(palette):
         pen.rectangle((160 * place, 0, 160 * place + 159, 159), fill=colour["hex"])
-        pen.text((160 * place + 80, 180), colour["hex"], fill="black", font=ImageFont.load_default(20), anchor="mm")
+        pen.text((160 * place + 80, 180), colour["hex"], fill="black", font=font, anchor="mm")
     strip.save($swatches)
 """
 

@@ -89,7 +89,7 @@ def _about_sheet(job: Job) -> str:
 def _columns(text: str, count: int) -> int:
     grid = re.search(r"\b(\d{1,2})\s?[x\u00d7]\s?\d{1,2}\b(?!\d)", text)
     number = rf"(\d{{1,2}}|{'|'.join(NUMBER_WORDS)})"
-    stated = re.search(rf"\b{number}\s+columns?\b", text, re.IGNORECASE)
+    stated = re.search(rf"\b{number}[ -]columns?\b", text, re.IGNORECASE)
     match = grid or stated
     if match is None:
         return max(1, min(4, round(count**0.5 + 0.49)))

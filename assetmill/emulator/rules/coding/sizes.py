@@ -32,7 +32,8 @@ def fitted(picture, size):
 for source, result, width, height in VARIANTS:
     with Image.open(source) as opened:
         picture = ImageOps.exif_transpose(opened)
-        picture = picture.convert("RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB")
+        clear = "A" in picture.getbands() or "transparency" in picture.info
+        picture = picture.convert("RGBA" if clear else "RGB")
     variant = fitted(picture, (width, height))
     if Path(result).suffix.lower() in {".jpg", ".jpeg"}:
         flat = Image.new("RGB", variant.size, "white")

@@ -14,10 +14,11 @@ import statistics
 # (what is worked out, the working)
 STEPS = $steps
 
+names = {"math": math, "statistics": statistics, "sum": sum, "range": range, "sorted": sorted}
 result = None
 for name, working in STEPS:
-    names = {"math": math, "statistics": statistics, "result": result, "sum": sum, "range": range, "sorted": sorted}
-    result = eval(working, {"__builtins__": {}}, names)  # the working consists of figures and operators only
+    # The working consists of figures, operators and the names above.
+    result = eval(working, {"__builtins__": {}}, {**names, "result": result})
     if isinstance(result, float) and result.is_integer():
         result = int(result)
     print(f"{name} = {result}")
@@ -41,7 +42,8 @@ elif square == 0:
     solutions = [-constant / slope]
 else:
     under_root = slope**2 - 4 * square * constant
-    solutions = [(-slope + sign * math.sqrt(under_root)) / (2 * square) for sign in (1, -1)] if under_root >= 0 else []
+    roots = [math.sqrt(under_root), -math.sqrt(under_root)] if under_root >= 0 else []
+    solutions = [(root - slope) / (2 * square) for root in roots]
 for solution in sorted(set(solutions)):
     print(f"$name_plain = {solution:g}")
 print("result:", sorted(set(solutions)) if solutions else "no real solution")
@@ -69,6 +71,28 @@ print("total:", sum(values))
 print("average:", round(statistics.mean(values), 4))
 """
 
+SEQUENCE = """
+from itertools import count, islice
+from math import isqrt
+
+
+def fibonacci():
+    first, second = 0, 1
+    while True:
+        yield first
+        first, second = second, first + second
+
+
+SEQUENCES = {
+    "prime": (n for n in count(2) if all(n % divisor for divisor in range(2, isqrt(n) + 1))),
+    "fibonacci": fibonacci(),
+    "even": count(2, 2),
+    "odd": count(1, 2),
+    "square": (n * n for n in count(1)),
+}
+print(list(islice(SEQUENCES[$kind], $count)))
+"""
+
 _WORD_OPERATORS = (
     (r"\b(?:raised )?to the (?:power of|power)\s+(?=\d)|\bto the (\d+)(?:st|nd|rd|th) power", "**"),
     (r"\bmultiplied by\b|\btimes\b|\u00d7|(?<=\d)\s*x\s*(?=\d)", "*"),
@@ -80,10 +104,11 @@ _WORD_OPERATORS = (
     (r"\^", "**"),
 )
 _STATISTICS = {
-    "standard deviation": "statistics.pstdev({})", "std": "statistics.pstdev({})", "median": "statistics.median({})",
-    "average": "statistics.mean({})", "mean": "statistics.mean({})", "maximum": "sorted({})[-1]",
-    "largest": "sorted({})[-1]", "minimum": "sorted({})[0]", "smallest": "sorted({})[0]", "variance": "statistics.pvariance({})",
-    "sum": "sum({})", "total": "sum({})",
+    "standard deviation": "statistics.pstdev({})", "std": "statistics.pstdev({})",
+    "median": "statistics.median({})", "average": "statistics.mean({})", "mean": "statistics.mean({})",
+    "maximum": "sorted({})[-1]", "largest": "sorted({})[-1]", "minimum": "sorted({})[0]",
+    "smallest": "sorted({})[0]", "variance": "statistics.pvariance({})", "sum": "sum({})",
+    "total": "sum({})",
 }  # fmt: skip
 _VERBS = {
     "add": "+",
@@ -98,7 +123,13 @@ _VERBS = {
 
 def write(job: Job) -> str | None:
     """Write the code for a calculation, if the request holds one."""
-    return _equation(job.text) or _random(job.text) or _statistics(job) or _calculation(job)
+    return (
+        _equation(job.text)
+        or _random(job.text)
+        or _sequence(job.text)
+        or _statistics(job)
+        or _calculation(job)
+    )
 
 
 def write_times_table(job: Job) -> str | None:
@@ -150,8 +181,9 @@ def _is_small(working: str) -> bool:
 
 def _calculation(job: Job) -> str | None:
     steps: list[tuple[str, str]] = []
-    for clause in re.split(r"(?<=[.;?!])\s+|,?\s+(?:and )?then\s+|\bThen\s+", job.text):
-        plain = re.sub(r"\([^)]*\.\.\.[^)]*\)|(?<=factorial )\([^)]*\)", " ", clause)
+    # What stands in brackets after words says the same again: "the sum of cubes (1³ + 2³ + ...)".
+    text = re.sub(r"\([^)]*\.\.\.[^)]*\)|(?<=factorial )\([^)]*\)", " ", job.text)
+    for plain in re.split(r"(?<=[;?])\s+|(?<=[a-z\d )][.!])\s+|,?\s+(?:and )?then\s+|\bThen\s+", text):
         working = (
             _range_sum(plain)
             or expression(plain)
@@ -208,7 +240,7 @@ def _statistics(job: Job) -> str | None:
         return None
     listed = _listed(job.text)
     if len(listed) < 2 and has(job.text, "those", "these", "same", "them", "the numbers"):
-        listed = next((found for text in job.earlier if len(found := _listed(text)) > 1), [])
+        listed = next((found for found in map(_listed, job.earlier) if len(found) > 1), listed)
     if len(listed) < 2:
         return None
     names = [name for name in _STATISTICS if has(job.text, name)]
@@ -236,11 +268,19 @@ def _random(text: str) -> str | None:
     )
 
 
+def _sequence(text: str) -> str | None:
+    match = re.search(r"\bfirst (\d{1,4}) (prime|fibonacci|even|odd|square)", text, re.IGNORECASE)
+    if match is None:
+        return None
+    return script(SEQUENCE, count=int(match.group(1)), kind=match.group(2).lower())
+
+
 def _equation(text: str) -> str | None:
     match = re.search(r"([\d\sa-z+*/^().-]*[a-z\d)])\s*=\s*([-\d\sa-z+*/^().]+)", text)
     if match is None or not has(text, "solve", "equation", "root", "find [a-z]\\b"):
         return None
-    left, right = (re.sub(r"[a-zA-Z]{2,}", " ", side).strip(" .,") for side in match.groups())
+    left = re.sub(r".*[a-zA-Z]{2,}", " ", match.group(1)).strip(" .,")
+    right = re.sub(r"[a-zA-Z]{2,}.*", " ", match.group(2)).strip(" .,")
     name = next(iter(re.findall(r"[a-z]", left + right)), None)
     if name is None or len(set(re.findall(r"[a-z]", left + right))) > 1 or not left or not right:
         return None

@@ -1,4 +1,4 @@
-"""Figures from a mounted CSV: sums, averages and a summary, printed and written where a file was asked for."""
+"""Figures from a mounted CSV: sums, averages and a summary, printed and written where a file was wanted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ for column in COLUMNS:
         "max": float(values.max()) if len(values) else None,
     }
     summary["columns"][column] = figures
-    print(f"{column}:", ", ".join(f"{name} {value:,}" for name, value in figures.items() if value is not None))
+    stated = [f"{name} {value:,}" for name, value in figures.items() if value is not None]
+    print(f"{column}:", ", ".join(stated))
 if GROUP:
     grouped = table.groupby(GROUP)[COLUMNS].sum()
     summary["sum_by_" + GROUP] = json.loads(grouped.to_json(orient="index"))
@@ -79,9 +80,9 @@ def write(job: Job) -> str | None:
 def asked(text: str) -> bool:
     """Say whether the request is for figures."""
     return has(
-        text,
-        r"summar\w*", r"statistic\w*", "totals?", "sum", "averages?", "mean", "median", "minimum", "maximum", "analy[sz]e",
-        r"analysis", "describe", "how many rows", "highest", "lowest", r"calculat\w*", r"comput\w*", "figures", "count",
+        text, r"summar\w*", r"statistic\w*", "totals?", "sum", "averages?", "mean", "median", "minimum",
+        "maximum", "analy[sz]e", r"analysis", "describe", "how many rows", "highest", "lowest",
+        r"calculat\w*", r"comput\w*", "figures", "count",
     )  # fmt: skip
 
 
