@@ -26,35 +26,57 @@ Field = NDArray[np.floating]
 
 def recoloured(image: Image.Image, target: RGB, part: Image.Image) -> Image.Image:
     """Give the main colour of `part` (a mask) another hue; lights and shadows stay."""
+    size = (max(1, image.width * 400 // max(image.size)), max(1, image.height * 400 // max(image.size)))
+    small, inside = image.convert("RGB").resize(size), part.resize(size)
+    hue = _main_hue(small, inside)
+    chosen = _chosen(small, inside, hue)
+    light = np.asarray(small.convert("L"), dtype=np.float32)
+    mean = max(24.0, float((light * chosen).sum() / max(1.0, float(chosen.sum()))))
+    rgb = image.convert("RGB")
+    for top in range(0, image.height, STRIPE):
+        # In stripes: floating-point copies of a large picture would take hundreds of megabytes.
+        box = (0, top, image.width, min(image.height, top + STRIPE))
+        strip = rgb.crop(box)
+        mask = Image.fromarray((_chosen(strip, part.crop(box), hue) * 255).astype(np.uint8))
+        rgb.paste(_shaded_as(strip, target, mean), (0, top), mask)
+    if image.mode == "RGBA":
+        rgb.putalpha(image.getchannel("A"))
+    return rgb
+
+
+def _main_hue(image: Image.Image, part: Image.Image) -> float | None:
+    """Return the hue most of the part has, or None where it is nearly grey."""
     hue, saturation = _tints(image)
     inside = np.asarray(part, dtype=np.float32) / 255
     weight = inside * saturation
     if weight.sum() < 0.12 * max(1.0, float(inside.sum())):
-        chosen = inside
-    else:
-        bins = np.bincount((hue * 36).astype(np.intp).ravel() % 36, weight.ravel(), 36)
-        centre = (int((bins + np.roll(bins, 1) + np.roll(bins, -1)).argmax()) + 0.5) / 36
-        apart = np.abs((hue - centre + 0.5) % 1 - 0.5)
-        chosen = inside * np.clip((0.11 - apart) * 25, 0, 1) * np.clip(saturation * 6 - 0.5, 0, 1)
-    return _shaded_as(image, target, chosen.astype(np.float32))
+        return None
+    bins = np.bincount((hue * 36).astype(np.intp).ravel() % 36, weight.ravel(), 36)
+    return (int((bins + np.roll(bins, 1) + np.roll(bins, -1)).argmax()) + 0.5) / 36
+
+
+def _chosen(image: Image.Image, part: Image.Image, hue: float | None) -> Field:
+    """Return how far each pixel of the part has the hue, 0 to 1."""
+    inside = np.asarray(part, dtype=np.float32) / 255
+    if hue is None:
+        return inside
+    hues, saturation = _tints(image)
+    apart = np.abs((hues - hue + 0.5) % 1 - 0.5)
+    return inside * np.clip((0.11 - apart) * 25, 0, 1) * np.clip(saturation * 6 - 0.5, 0, 1)
 
 
 def _tints(image: Image.Image) -> tuple[Field, Field]:
     """Return hue and saturation, 0 to 1."""
-    parts = np.asarray(image.convert("RGB").convert("HSV"), dtype=np.float32) / 255
+    parts = np.asarray(image.convert("HSV"), dtype=np.float32) / 255
     return parts[..., 0], parts[..., 1]
 
 
-def _shaded_as(image: Image.Image, target: RGB, chosen: Field) -> Image.Image:
-    light = np.asarray(image.convert("L"), dtype=np.float32)
-    mean = float((light * chosen).sum() / max(1.0, float(chosen.sum())))
-    ratio = light / max(24.0, mean)
-    aim = np.array(target, dtype=np.float32)
-    shaded = np.minimum(ratio, 1)[..., None] * aim
+def _shaded_as(image: Image.Image, target: RGB, mean: float) -> Image.Image:
+    """Return `target` with the lights and shadows of the picture, `mean` being its middle tone."""
+    ratio = np.asarray(image.convert("L"), dtype=np.float32) / mean
+    shaded = np.minimum(ratio, 1)[..., None] * np.array(target, dtype=np.float32)
     lit = np.clip((ratio - 1) * 0.6, 0, 0.75)[..., None]
-    shaded = shaded * (1 - lit) + 255 * lit
-    colour = Image.fromarray(shaded.clip(0, 255).astype(np.uint8))
-    return _through(image, colour, Image.fromarray((chosen * 255).clip(0, 255).astype(np.uint8)))
+    return Image.fromarray((shaded * (1 - lit) + 255 * lit).clip(0, 255).astype(np.uint8))
 
 
 def _through(image: Image.Image, other: Image.Image, mask: Image.Image) -> Image.Image:
