@@ -230,9 +230,10 @@ def _validated(document: Document, problems: Problems) -> PipelineSpec:
 
 
 def spec_keys() -> Mapping[str, frozenset[str]]:
-    """Return the keys that each part of a pipeline file may have, by the part's name."""
+    """Return the words that each part of a pipeline file knows, by the part's name."""
     models: dict[str, type[BaseModel]] = {
         "": PipelineSpec, "stages": StageSpec, "inputs": InputSpec, "outputs": OutputSpec,
         "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec, **TOOLS,
     }  # fmt: skip
-    return {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
+    keys = {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
+    return {**keys, "tools": frozenset(TOOLS)}

@@ -237,7 +237,7 @@ class _Builder:
 
 def _scalar_value(event: Any) -> str | int | float | bool | None:
     text = str(event.value)
-    if event.style is not None or event.tag == "!":
+    if event.style or event.tag == "!":
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -251,7 +251,7 @@ def _scalar_value(event: Any) -> str | int | float | bool | None:
 def describe(
     errors: Sequence[Mapping[str, Any]], problems: Problems, keys: Mapping[str, Iterable[str]]
 ) -> None:
-    """Note a validator's errors; `keys` says which keys each model has, for the nearest valid word."""
+    """Note a validator's errors; `keys` says which words each part of the file knows, for the nearest one."""
     for error in errors:
         where = tuple(error["loc"])
         if error["type"] == "extra_forbidden":
@@ -259,6 +259,9 @@ def describe(
             problems.add(
                 where, f"unknown key {str(where[-1])!r}", nearest(str(where[-1]), keys.get(model, ()))
             )
+        elif error["type"] == "union_tag_invalid":
+            tag = str(error["ctx"]["tag"])
+            problems.add(where, f"unknown tool {tag!r}", nearest(tag, keys["tools"]))
         else:
             problems.add(where, f"{_dotted(where)}: {_plain(error)}" if where else _plain(error))
 

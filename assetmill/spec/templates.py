@@ -98,7 +98,7 @@ def compile_template(source: str) -> Template:
 
 
 def _simple(source: str) -> Template | None:
-    if "{%" in source or "{#" in source or "\r" in source:
+    if any(mark in source for mark in ("{%", "{#", "{{{", "\r")):
         return None
     parts: list[str | _Insert] = []
     end = 0
