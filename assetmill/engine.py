@@ -45,6 +45,7 @@ from assetmill.fingerprint import Digest
 from assetmill.progress import StageEvent, StageEventKind
 from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
 from assetmill.services import Services, is_alive
+from assetmill.store.ledger import Attempt
 
 MAX_TURNS = 32
 """Calls of one attempt: a stage that keeps asking for tools is stopped here."""
@@ -117,6 +118,11 @@ class _Stage:
             self._raise_again(newest.verdict)
             self._wait_until(newest.verdict.not_before)
             return self._begin(newest.number + 1)
+        with self.services.slots:
+            return self._go_on(newest)
+
+    def _go_on(self, newest: Attempt) -> None:
+        """Find out how an attempt stands that nobody has closed."""
         last = newest.turns[-1]
         if last.receipt is not None:
             return self._finish(last.intent, last.receipt)
@@ -134,9 +140,14 @@ class _Stage:
         raise kind(self.call.label, verdict.reason, verdict.response_id)
 
     def _begin(self, attempt: int) -> None:
-        """Start an attempt: everything free first, then the intent, then the spend."""
+        """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
         self.admission.reserve(self.closing.reservation(attempt))
         self.admission.pace(self._tell_waiting)
+        with self.services.slots:
+            self._begin_now(attempt)
+
+    def _begin_now(self, attempt: int) -> None:
+        """Do everything free first, then store the intent, then spend."""
         prepared = prepare(self.call, self.services.handles)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
@@ -227,7 +238,7 @@ class _Stage:
         self.services.gateway.delete_conversation(intent.conversation_id)
         self._judge(intent, "refused", error, not_before=self.services.clock() + self._asked_s(error))
         self.unpaid = None
-        self._pause(error)
+        self._count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
     def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
         """Post a refused turn again in its conversation: a new attempt would pay for the earlier turns again.
@@ -252,13 +263,18 @@ class _Stage:
 
     def _pause(self, error: ServiceError) -> None:
         """Wait as the service asks, however long, unless that is past the stage's deadline or hopeless."""
+        wait_s = self._count(error)
+        self._tell_waiting(f"{error}; next try in {wait_s:.0f} s")
+        self.services.wait(wait_s)
+
+    def _count(self, error: ServiceError) -> float:
+        """Count a refusal and return how long to wait after it, unless there is no point in waiting."""
         wait_s = self._asked_s(error)
         self.refusals += 1
         is_hopeless = not isinstance(error, Throttled) and self.refusals >= self.foundry.max_attempts
         if is_hopeless or self._is_late(wait_s):
             raise StageFailed(self.call.label, f"gave up after {self.refusals} tries: {error}") from error
-        self._tell_waiting(f"{error}; next try in {wait_s:.0f} s")
-        self.services.wait(wait_s)
+        return wait_s
 
     def _wait_until(self, not_before: float | None) -> None:
         """Wait as the service asked whoever was refused last."""

@@ -51,14 +51,14 @@ async def run_pipeline(
 
 
 async def follow(run: Run, profile: str | None) -> None:
-    """Go through the stages in their order, as many at once as the profile allows."""
+    """Go through the stages in their order. The engine lets as many work at once as the profile allows."""
     order = TopologicalSorter(run.needs)
     order.prepare()
     bar = ProgressBar(run)
     ready: deque[str] = deque(order.get_ready())
     running: dict[asyncio.Future[Any], str] = {}
     while ready or running:
-        while ready and len(running) < run.services.settings.run.concurrency:
+        while ready and len(running) < MAX_STAGE_THREADS:
             label = ready.popleft()
             if call := run.begin(label):
                 running[asyncio.ensure_future(submit_stage(call, profile, run.run_id))] = label

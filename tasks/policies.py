@@ -23,7 +23,7 @@ JITTER = 0.5
 """Workers that lost the same service must not come back in the same second."""
 
 MAX_STAGE_THREADS = 256
-"""The most that a profile may ask for; a run keeps to its own profile's `concurrency`."""
+"""Stages that were handed out: at work, up to the profile's `concurrency`, or waiting for a quota."""
 
 
 def only_before_the_spend(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:

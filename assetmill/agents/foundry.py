@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import openai
@@ -54,6 +55,11 @@ class RawReply(Protocol):
     @property
     def text(self) -> str:
         """The body."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, names in lower case."""
         ...
 
 
@@ -150,19 +156,21 @@ class FoundryGateway:
             reply = cast(RawReply, self._spending.responses.with_raw_response.create(**arguments))
             response = _response(json.loads(reply.text))
             on_created(response.response_id)
-            return response
+            return replace(response, rates=_rates(reply.headers))
         except Exception as error:
             # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
             raise translate(error, spending=True) from error
 
     def _open_stream(self, arguments: dict[str, Any], on_created: Callable[[str], None]) -> Response:
-        events = iter(self._spending.responses.create(stream=True, **arguments))
+        stream = self._spending.responses.create(stream=True, **arguments)
+        events = iter(stream)
         first = next(events, None)
         if first is None or first.type != "response.created":
             raise OutcomeUnknown("the stream did not begin with response.created")
         on_created(first.response.id)
         self._streams[first.response.id] = events
-        return Response(first.response.id, first.response.status or "queued", {})
+        status = first.response.status or "queued"
+        return Response(first.response.id, status, {}, _rates(stream.response.headers))
 
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
@@ -295,6 +303,10 @@ def _translated() -> Generator[None]:
 
 def _response(body: dict[str, Any]) -> Response:
     return Response(str(body["id"]), str(body["status"]), body)
+
+
+def _rates(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items() if name.lower().startswith("x-ratelimit-")}
 
 
 def _extra_body(request: ResponseRequest) -> dict[str, Any]:

@@ -60,11 +60,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Response:
-    """A response as the service tells it; `body` is the JSON as received."""
+    """A response as the service tells it; `body` is the JSON as received.
+
+    `rates` are the `x-ratelimit-*` headers that came with it.
+    """
 
     response_id: str
     status: str
     body: Json
+    rates: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def is_final(self) -> bool:

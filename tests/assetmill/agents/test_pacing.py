@@ -1,0 +1,104 @@
+"""Pacing on a clock that jumps, against a service that counts its own minute."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import deque
+
+import pytest
+
+from assetmill.agents.pacing import Pacer, Rates
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Minute:
+    """The service's own account: at most `limit` admissions in any sixty seconds."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.admitted, self.refused = limit, deque[float](), 0
+
+    def admit(self, now: float) -> bool:
+        while self.admitted and self.admitted[0] <= now - 60.0:
+            self.admitted.popleft()
+        if len(self.admitted) >= self.limit:
+            self.refused += 1
+            return False
+        self.admitted.append(now)
+        return True
+
+
+def run_batch(requests: int, limit: int, processes: int, *, learned: bool = False) -> tuple[float, int]:
+    """Send a batch from several processes with uneven network delays; return seconds and refusals."""
+    clock, service, random_delay = Clock(), Minute(limit), random.Random(7)
+    rates = {} if learned else {"m": Rates(requests=float(limit))}
+    pacers = [Pacer(rates, share=1 / processes, clock=clock) for _ in range(processes)]
+    if learned:
+        for pacer in pacers:
+            pacer.correct("m", {"x-ratelimit-limit-requests": str(limit)})
+    events = [(clock.now, number, "ask") for number in range(requests)]
+    heapq.heapify(events)
+    end = clock.now
+    while events:
+        clock.now, number, what = heapq.heappop(events)
+        pacer = pacers[number % processes]
+        if what == "ask":
+            wait_s = pacer.take("m", {"requests": 1})
+            arrival = clock.now + random_delay.uniform(0.01, 0.4)
+            heapq.heappush(
+                events, (clock.now + wait_s, number, "ask") if wait_s else (arrival, number, "send")
+            )
+        elif service.admit(clock.now):
+            end = clock.now
+        else:
+            pacer.refused("m", {"requests": 1}, 1.0)
+            heapq.heappush(events, (clock.now + 1.0, number, "ask"))
+    return end - 1000.0, service.refused
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize(("processes", "ratio"), [(1, 1.05), (3, 1.15)])
+def test_a_batch_takes_little_longer_than_the_quota_demands(
+    processes: int, ratio: float, learned: bool
+) -> None:
+    """Three hundred requests at sixty a minute can be admitted in four minutes at best."""
+    seconds, refused = run_batch(300, 60, processes, learned=learned)
+    assert seconds <= 240.0 * ratio
+    assert refused < 0.02 * 300
+
+
+def test_a_refusal_closes_the_deployment_for_as_long_as_it_says() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    pacer.refused("m", {"requests": 1}, 300.0)
+    assert pacer.take("m", {"requests": 1}) == 300.0
+    assert pacer.take("other", {"requests": 1}) == 0.0
+    clock.now += 300.0
+    assert pacer.take("m", {"requests": 1}) == 0.0
+
+
+def test_every_named_quantity_is_kept() -> None:
+    clock = Clock()
+    pacer = Pacer({"m": Rates(requests=100, tokens=1000)}, clock=clock)
+    assert pacer.take("m", {"requests": 1, "tokens": 800}) == 0.0
+    assert pacer.take("m", {"requests": 1, "tokens": 300}) == pytest.approx(61.0)
+    assert pacer.take("m", {"requests": 1, "tokens": 200}) == 0.0
+
+
+def test_one_request_above_a_whole_quota_goes_alone() -> None:
+    pacer = Pacer({"m": Rates(tokens=100)}, clock=Clock())
+    assert pacer.take("m", {"tokens": 500}) == 0.0
+    assert pacer.take("m", {"tokens": 1}) > 0.0
+
+
+def test_an_unknown_limit_never_waits() -> None:
+    pacer = Pacer({}, clock=Clock())
+    assert all(pacer.take("m", {"requests": 1}) == 0.0 for _ in range(1000))
