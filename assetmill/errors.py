@@ -190,7 +190,19 @@ class StageInDoubt(StageError):
 
 
 class RunStopped(AssetmillError):
-    """The run is being stopped; what was intended is found again by the next run."""
+    """The run is being stopped; what was intended is found again by the next run.
+
+    `run_id` is there once the run is sealed.
+    """
+
+    exit_code = 130
+
+    def __init__(self, message: str, run_id: str | None = None) -> None:
+        super().__init__(message, run_id)
+        self.message, self.run_id = message, run_id
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class RunFailed(AssetmillError):

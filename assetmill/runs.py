@@ -196,7 +196,7 @@ def check_outcome(manifest: RunManifest) -> RunManifest:
         RunStopped: the run was stopped.
     """
     if manifest.status == "cancelled":
-        raise RunStopped(f"run {manifest.run_id} was stopped; run it again to go on")
+        raise RunStopped(f"run {manifest.run_id} was stopped; run it again to go on", manifest.run_id)
     if manifest.status == "failed":
         bad = [entry for entry in manifest.stages if entry.record is None]
         first = next(entry for entry in bad if entry.status != "skipped")

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -50,13 +49,12 @@ class Service:
 class Starting:
     """A service that was found or is being started. Call `wait`, or `close` to give up waiting."""
 
-    def __init__(self, service: Service, *, never: Stopped = lambda: False) -> None:
+    def __init__(self, service: Service, is_stopped: Stopped = lambda: False) -> None:
         self._service = service
-        self._is_stopped = never
+        self._is_stopped = is_stopped
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
         service.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(service, never)
+        self._lock = _locked(service, is_stopped)
         self._ready = find(service)
         self.was_running = self._ready is not None
         if self._ready is None:

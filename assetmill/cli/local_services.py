@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.cli import detached, prefect_server
-from assetmill.cli.detached import Ready, Service, Starting
-from assetmill.errors import InvalidSettings
+from assetmill.cli.detached import Ready, Service, Starting, Stopped
 from assetmill.settings import Settings
 
 PROBE_TIMEOUT_S = 5.0
@@ -54,30 +53,59 @@ _SERVER = {
 }
 
 
+class LocalServices:
+    """Services that are there or on their way."""
+
+    def __init__(self) -> None:
+        self._emulator: Starting | None = None
+        self._prefect: Starting | None = None
+
+    def begin_emulator(self, settings: Settings, stack: ExitStack, say: Say, is_stopped: Stopped) -> None:
+        """Find or start the emulator."""
+        self._emulator = Starting(emulator_service(settings), is_stopped)
+        stack.callback(self._emulator.close)
+        if not self._emulator.was_running:
+            say("starting the embedded Foundry service ...")
+
+    def begin_prefect(self, settings: Settings, stack: ExitStack, say: Say, is_stopped: Stopped) -> None:
+        """Find or start Prefect; its address is in the environment at once."""
+        self._prefect = _begin_prefect(settings, stack, say, is_stopped)
+
+    def wait_for_emulator(self) -> None:
+        """Return when the emulator answers, if one is needed."""
+        if self._emulator:
+            self._emulator.wait()
+
+    def wait_for_prefect(self) -> None:
+        """Return when Prefect answers, if it is ours."""
+        if self._prefect:
+            self._prefect.wait()
+
+
 @contextmanager
 def local_services(
-    settings: Settings, *, emulator: bool = True, say: Say = lambda _: None, is_stopped: detached.Stopped
-) -> Generator[Callable[[], None]]:
-    """Start what is needed and missing; yields a function that waits until all of it is ready.
+    settings: Settings,
+    *,
+    emulator: bool = True,
+    prefect: bool = True,
+    say: Say = lambda _: None,
+    is_stopped: Stopped = lambda: False,
+) -> Generator[LocalServices]:
+    """Start what is needed and missing; it goes on when this ends, until it has been idle for a while.
 
-    The environment is complete at once, so the caller can import Prefect and the SDKs before waiting.
+    Nothing is waited for yet, so that the caller can import Prefect and the SDKs meanwhile.
 
     Raises:
         InvalidSettings: a service did not start.
     """
     with ExitStack() as stack:
-        waits: list[Callable[[], None]] = []
+        local = LocalServices()
         if emulator and settings.uses_emulator:
-            waits.append(_begin_emulator(settings, stack, say, is_stopped))
+            local.begin_emulator(settings, stack, say, is_stopped)
         _set_defaults(_PREFECT_QUIET)
-        if not has_prefect_api():
-            waits.append(_begin_prefect(settings, stack, say, is_stopped))
-
-        def wait() -> None:
-            for each in waits:
-                each()
-
-        yield wait
+        if prefect and not has_prefect_api():
+            local.begin_prefect(settings, stack, say, is_stopped)
+        yield local
 
 
 def has_prefect_api() -> bool:
@@ -127,46 +155,39 @@ def prefect_service(settings: Settings, port: int = 0) -> Service:
     )
 
 
-def _begin_emulator(
-    settings: Settings, stack: ExitStack, say: Say, is_stopped: detached.Stopped
-) -> Callable[[], None]:
-    starting = Starting(emulator_service(settings), never=is_stopped)
-    stack.callback(starting.close)
-    if not starting.was_running:
-        say("starting the embedded Foundry service ...")
-
-    return lambda: _wait(starting)
-
-
-def _begin_prefect(
-    settings: Settings, stack: ExitStack, say: Say, is_stopped: detached.Stopped
-) -> Callable[[], None]:
+def _begin_prefect(settings: Settings, stack: ExitStack, say: Say, is_stopped: Stopped) -> Starting:
     directory = settings.home / "prefect"
     directory.mkdir(parents=True, exist_ok=True)
-    # Held until this process ends, before looking: a server never goes while somebody holds it.
+    # Held before looking and until the end: a server never goes while somebody holds it.
     users = stack.enter_context((directory / prefect_server.USERS).open("a"))
     fcntl.flock(users, fcntl.LOCK_SH)
+    is_prepared = prefect_server.lay_out(directory)
     port = _free_port()
-    starting = Starting(prefect_service(settings, port), never=is_stopped)
+    starting = Starting(prefect_service(settings, port), is_stopped)
     stack.callback(starting.close)
+    url = f"http://127.0.0.1:{port}/api"
     if starting.was_running:
         url = str(starting.wait()["api_url"])
     else:
-        say("starting Prefect ...")
-        if not prefect_server.lay_out(directory):
-            say("preparing Prefect's database (once; about half a minute) ...")
-        url = f"http://127.0.0.1:{port}/api"
-    if "prefect" in sys.modules and os.environ.get("PREFECT_API_URL") != url:
-        raise InvalidSettings("Prefect was imported before its address was known; import flows later")
+        say(
+            "starting Prefect ..."
+            if is_prepared
+            else "preparing Prefect's database (once, half a minute) ..."
+        )
+    _announce(url, directory, stack)
+    return starting
+
+
+def _announce(url: str, directory: Path, stack: ExitStack) -> None:
+    """Tell Prefect, which reads the environment once, when it is imported."""
     _set_defaults(_PREFECT_EMBEDDED)
     os.environ.setdefault("PREFECT_HOME", str(directory))
     os.environ["PREFECT_API_URL"] = url
     stack.callback(os.environ.pop, "PREFECT_API_URL", None)
-    return lambda: _wait(starting)
+    if "prefect" in sys.modules:
+        from prefect.settings import PREFECT_API_URL, temporary_settings
 
-
-def _wait(starting: Starting) -> None:
-    starting.wait()
+        stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
 
 
 def _set_defaults(values: dict[str, str]) -> None:

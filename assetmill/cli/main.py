@@ -6,6 +6,7 @@ A command's module is imported only when it is used: `assetmill plan` must not w
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Mapping
 
@@ -55,18 +56,27 @@ def call(arguments: list[str] | None = None) -> int:
         outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        _say_as_json(error, error.format_message())
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; run it again to go on", err=True)
         return INTERRUPTED
     except AssetmillError as error:
         click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+        _say_as_json(error, str(error))
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`| head`); what was to be done is done.
         sys.stderr.close()
         return 0
     return outcome if isinstance(outcome, int) else 0
+
+
+def _say_as_json(error: Exception, message: str) -> None:
+    """Keep the promise of `--json` when nothing came of the command: one document on stdout."""
+    if "--json" in sys.argv:
+        document = {"status": "error", "error": {"kind": type(error).__name__, "message": message}}
+        click.echo(json.dumps(document, indent=2))
 
 
 def main() -> None:

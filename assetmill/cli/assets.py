@@ -1,0 +1,80 @@
+"""`assetmill assets` and `assetmill export`: everything that was made, and how to get it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from assetmill.cli.exports import export_assets, wanted
+from assetmill.cli.options import asset_json, json_option, label_of, print_json, profile_option
+from assetmill.errors import NotFound
+from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
+from assetmill.services import open_services
+from assetmill.settings import load_settings
+from assetmill.store.ledger import Ledger
+
+
+@click.command()
+@click.option("--run", "run", metavar="RUN", help="Only what this run made or reused; `latest` works too.")
+@profile_option
+@json_option
+def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
+    """List the assets of the store, newest last."""
+    with open_services(load_settings(profile)) as services:
+        records = _of_run(services.ledger, run) if run else services.ledger.stages()
+        found = [(asset, record) for record in records for asset in record.outputs]
+    if run is None:
+        found.sort(key=lambda pair: (pair[0].created_at, pair[0].asset_id))
+    if as_json:
+        return print_json({"assets": [asset_json(asset, record) for asset, record in found]})
+    for asset, record in found:
+        size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
+        click.echo(f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {label_of(record):<24} {asset.name}")
+    if not found:
+        click.echo("no assets yet: try `assetmill run product-launch`")
+    return None
+
+
+@click.command()
+@click.argument("what", metavar="RUN|ASSET")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Also candidates and pictures on the way.")
+@profile_option
+def export(what: str, directory: Path, profile: str | None, *, everything: bool) -> None:
+    """Write the files of a run, or one asset, to DIR."""
+    with open_services(load_settings(profile)) as services:
+        found = _exported(services.ledger, what, everything=everything)
+        for path in export_assets(found, services.blobs, directory):
+            click.echo(path)
+
+
+def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecord]:
+    if what.startswith("ast_"):
+        try:
+            asset = ledger.read_asset(AssetId(what))
+        except ValueError:
+            asset = None
+        if asset is None:
+            raise NotFound("asset", what, "see `assetmill assets`")
+        return [asset]
+    run_id = ledger.find_run(what)
+    manifest = ledger.read_manifest(run_id)
+    if manifest is not None:
+        return wanted(manifest, everything=everything)
+    made = [asset for record in _made_by(ledger, run_id) for asset in record.outputs]
+    return [asset for asset in made if everything or asset.role == "output"]
+
+
+def _of_run(ledger: Ledger, text: str) -> Iterator[StageRecord]:
+    run_id = ledger.find_run(text)
+    manifest = ledger.read_manifest(run_id)
+    if manifest is None:
+        return _made_by(ledger, run_id)
+    return (entry.record for entry in manifest.stages if entry.record)
+
+
+def _made_by(ledger: Ledger, run_id: RunId) -> Iterator[StageRecord]:
+    """A run that was killed has no manifest; what it finished is there all the same."""
+    return (record for record in ledger.stages() if record.run_id == run_id)

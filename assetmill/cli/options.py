@@ -1,0 +1,96 @@
+"""Options and output that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from assetmill.errors import InvalidInput, InvalidSpec
+from assetmill.records import AssetRecord, StageEntry, StageRecord
+
+F = TypeVar("F", bound=Callable[..., Any])
+MAX_PARAMETERS_BYTES = 512 * 1024
+"""Prefect refuses flow parameters above this; larger input belongs into files."""
+
+profile_option = click.option("--profile", metavar="NAME", help="Settings to use: local, azure or your own.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
+
+
+def parameter_options(command: F) -> F:
+    """Add `-p name=value` and `--params FILE`."""
+    command = click.option(
+        "-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated."
+    )(command)
+    return click.option(
+        "--params", "file", metavar="FILE", help="Parameters from a YAML or JSON file; -p wins over it."
+    )(command)
+
+
+def read_parameters(pairs: tuple[str, ...], file: str | None) -> dict[str, Any]:
+    """Return the parameters that were given; their types are the pipeline's business.
+
+    Raises:
+        InvalidInput: a pair without `=`, or a file that holds no mapping.
+    """
+    parameters = _from_file(Path(file)) if file else {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.strip():
+            raise InvalidInput(f"parameter {pair!r}: write name=value")
+        parameters[name.strip()] = value
+    if len(json.dumps(parameters, default=str)) > MAX_PARAMETERS_BYTES:
+        raise InvalidInput("the parameters are larger than 512 KiB: put the text into a file and name that")
+    return parameters
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    from assetmill.spec.reading import read_yaml
+
+    value = read_yaml(path).value
+    if not isinstance(value, dict):
+        raise InvalidSpec(str(path), 1, "not a mapping of parameters", "write `name: value` lines")
+    return cast(dict[str, Any], value)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print the one document of a `--json` command."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def usd(amount: float | None) -> str:
+    """Return money as people read it; unknown is not zero."""
+    return "$?" if amount is None else f"${amount:.4f}"
+
+
+def label_of(entry: StageEntry | StageRecord) -> str:
+    """Return a stage's name with its variant."""
+    return f"{entry.stage}[{entry.variant}]" if entry.variant else entry.stage
+
+
+def asset_json(asset: AssetRecord, record: StageRecord) -> dict[str, Any]:
+    """Return an asset as `--json` documents show it. `run_id` is the run that made it."""
+    return {
+        "asset_id": asset.asset_id,
+        "name": asset.name,
+        "kind": asset.kind,
+        "role": asset.role,
+        "media_type": asset.blob.media_type,
+        "size_bytes": asset.blob.size_bytes,
+        "digest": asset.blob.digest,
+        "width": asset.width,
+        "height": asset.height,
+        "pipeline": record.pipeline,
+        "stage": record.stage,
+        "variant": record.variant,
+        "run_id": record.run_id,
+        "response_id": asset.made_by.response_id if asset.made_by else None,
+        "handles": [handle.model_dump(mode="json") for handle in asset.handles],
+        "derived_from": list(asset.derived_from),
+        "created_at": asset.created_at,
+    }

@@ -1,0 +1,132 @@
+"""`assetmill run`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assetmill.cli import exports
+from assetmill.cli.api import run_with
+from assetmill.cli.options import (
+    asset_json,
+    json_option,
+    label_of,
+    parameter_options,
+    print_json,
+    profile_option,
+    read_parameters,
+    usd,
+)
+from assetmill.cli.terminal import watched
+from assetmill.records import RunManifest, StageEntry
+from assetmill.services import open_services
+from assetmill.settings import load_settings
+
+_EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
+_SHOWN = 24
+
+
+@click.command()
+@click.argument("pipeline")
+@parameter_options
+@profile_option
+@json_option
+def run(
+    pipeline: str, pairs: tuple[str, ...], file: str | None, profile: str | None, *, as_json: bool
+) -> int:
+    """Run PIPELINE, a name under configs/pipelines/ or a path.
+
+    What is stored already is not made again. Progress goes to stderr, the result to stdout.
+    """
+    parameters = read_parameters(pairs, file)
+    with open_services(load_settings(profile)) as services:
+        with watched() as screen:
+            manifest = run_with(services, pipeline, parameters, say=screen.say, on_plan=screen.plan)
+        folder = exports.folder_of(services.settings, manifest.pipeline)
+        paths = exports.export_assets(exports.wanted(manifest), services.blobs, folder)
+    if as_json:
+        print_json(document(manifest) | {"files": [str(path) for path in paths]})
+    else:
+        click.echo(summary(manifest, pipeline, paths))
+    return _EXIT_CODES[manifest.status]
+
+
+def document(manifest: RunManifest) -> dict[str, Any]:
+    """Return a run as `--json` shows it."""
+    return {
+        "run_id": manifest.run_id,
+        "pipeline": manifest.pipeline,
+        "status": manifest.status,
+        "profile": manifest.profile,
+        "parameters": manifest.parameters,
+        "spent_usd": manifest.spent_usd,
+        "started_at": manifest.started_at,
+        "finished_at": manifest.finished_at,
+        "flow_run_id": manifest.flow_run_id,
+        "reused": sum(entry.status == "reused" for entry in manifest.stages),
+        "stages": [_stage_json(entry) for entry in manifest.stages],
+        "assets": [
+            asset_json(asset, entry.record)
+            for entry in manifest.stages
+            if entry.record
+            for asset in entry.record.outputs
+        ],
+    }
+
+
+def _stage_json(entry: StageEntry) -> dict[str, Any]:
+    record = entry.record
+    return {
+        "label": label_of(entry),
+        "stage": entry.stage,
+        "variant": entry.variant,
+        "status": entry.status,
+        "fingerprint": entry.fingerprint,
+        "spent_usd": entry.spent_usd,
+        "seconds": entry.seconds,
+        "error": entry.error,
+        "text": record.text if record else None,
+        "responses": [made.response_id for made in record.made_by] if record else [],
+        "assets": [asset.asset_id for asset in record.outputs] if record else [],
+    }
+
+
+def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
+    """Return the last lines of a run: what was spent and reused, where the files are, what to try next."""
+    found = [entry.status for entry in manifest.stages]
+    counts = ", ".join(
+        f"{found.count(status)} {status}" for status in dict.fromkeys(found) if found.count(status)
+    )
+    seconds = manifest.finished_at - manifest.started_at
+    lines = [
+        "",
+        f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
+        f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
+    ]
+    lines += [f"  {label_of(e)}: {e.error}" for e in manifest.stages if e.status in {"failed", "in_doubt"}]
+    if paths:
+        lines += ["", "Files:"] + [f"  {_short(path)}" for path in paths[:_SHOWN]]
+        if len(paths) > _SHOWN:
+            lines.append(f"  and {len(paths) - _SHOWN} more in {_short(paths[0].parent)}")
+    return "\n".join([*lines, "", "Next:", *_advice(manifest, pipeline)])
+
+
+def _advice(manifest: RunManifest, pipeline: str) -> list[str]:
+    show = f"  assetmill show {manifest.run_id}"
+    if manifest.status != "completed":
+        return [f"  assetmill run {pipeline}    goes on where this run ended", f"{show}    says more"]
+    name = next(iter(manifest.parameters), None)
+    again = f"  assetmill run {pipeline}" + (f" -p {name}=..." if name else "")
+    return [
+        f"{again}    makes only what changes",
+        f"{show}    what each stage made, from what, for how much",
+        f"  assetmill plan {pipeline}    what a run would do and cost",
+    ]
+
+
+def _short(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

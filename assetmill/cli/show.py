@@ -1,0 +1,112 @@
+"""`assetmill show`: runs, and what one of them made."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import click
+
+from assetmill.cli.options import json_option, label_of, print_json, profile_option, usd
+from assetmill.cli.run import document
+from assetmill.records import RunId, RunManifest, RunStart, StageEntry
+from assetmill.services import open_services
+from assetmill.settings import load_settings
+from assetmill.store.ledger import Ledger
+
+RECENT = 20
+
+
+@click.command()
+@click.argument("run", required=False)
+@profile_option
+@json_option
+def show(run: str | None, profile: str | None, *, as_json: bool) -> None:
+    """Show RUN (an ID, its beginning, or `latest`); without one, the newest runs."""
+    with open_services(load_settings(profile)) as services:
+        ledger = services.ledger
+        if run is None:
+            return _show_runs(ledger, as_json=as_json)
+        run_id = ledger.find_run(run)
+        manifest = ledger.read_manifest(run_id)
+        if manifest is None:
+            return _show_open(ledger, run_id, as_json=as_json)
+    if as_json:
+        return print_json(document(manifest))
+    return click.echo("\n".join(_lines(manifest)))
+
+
+def _show_runs(ledger: Ledger, *, as_json: bool) -> None:
+    newest = list(reversed(ledger.runs()))[:RECENT]
+    known = [(run_id, ledger.read_manifest(run_id) or ledger.read_start(run_id)) for run_id in newest]
+    rows = [_run_json(run_id, found) for run_id, found in known if found]
+    if as_json:
+        return print_json({"runs": rows})
+    if not rows:
+        return click.echo("no runs yet: try `assetmill run product-launch`")
+    for row in rows:
+        spent = usd(row["spent_usd"]) if row["status"] != "open" else ""
+        click.echo(
+            f"{row['run_id']}  {_when(row['started_at'])}  {row['status']:<9} {spent:>9}  {row['pipeline']}"
+        )
+    return None
+
+
+def _run_json(run_id: RunId, found: RunManifest | RunStart) -> dict[str, Any]:
+    sealed = found if isinstance(found, RunManifest) else None
+    return {
+        "run_id": run_id,
+        "pipeline": found.pipeline,
+        "status": sealed.status if sealed else "open",
+        "spent_usd": sealed.spent_usd if sealed else None,
+        "started_at": found.started_at,
+    }
+
+
+def _show_open(ledger: Ledger, run_id: RunId, *, as_json: bool) -> None:
+    """A run without a manifest: it runs now, or it was killed. What it finished is in the store."""
+    start = ledger.read_start(run_id)
+    done = [record for record in ledger.stages() if record.run_id == run_id]
+    labels = [label_of(record) for record in done]
+    if as_json:
+        return print_json({"run_id": run_id, "status": "open", "stages_done": labels})
+    click.echo(f"{run_id}  not finished: it runs now, or was killed")
+    if start:
+        click.echo(f"  {start.pipeline}, started {_when(start.started_at)}, {len(start.stages)} stages")
+    for record in done:
+        click.echo(f"  {label_of(record):<32} done  {usd(record.cost_usd):>9}")
+    return None
+
+
+def _lines(manifest: RunManifest) -> list[str]:
+    seconds = manifest.finished_at - manifest.started_at
+    given = ", ".join(f"{name}={value!r}" for name, value in manifest.parameters.items())
+    lines = [
+        f"{manifest.run_id}  {manifest.pipeline}  {manifest.status}",
+        f"  {_when(manifest.started_at)}, {seconds:.1f} s, profile {manifest.profile}, "
+        f"spent {usd(manifest.spent_usd)}",
+        f"  {given}" if given else "",
+    ]
+    for entry in manifest.stages:
+        lines += _stage_lines(entry)
+    return [line for line in lines if line]
+
+
+def _stage_lines(entry: StageEntry) -> list[str]:
+    seconds = "" if entry.seconds is None else f"{entry.seconds:.1f} s"
+    lines = [f"{label_of(entry):<32} {entry.status:<8} {seconds:>9} {usd(entry.spent_usd):>9}"]
+    if entry.error:
+        lines.append(f"    {entry.error}")
+    record = entry.record
+    if record is None:
+        return lines
+    for made in record.made_by:
+        lines.append(f"    by {made.agent_name}:{made.agent_version} ({made.model}), {made.response_id}")
+    for asset in record.outputs:
+        size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} bytes"
+        lines.append(f"    {asset.name}  {asset.blob.media_type} {size}  {asset.role}  {asset.asset_id}")
+    return lines
+
+
+def _when(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
