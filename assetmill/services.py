@@ -45,7 +45,7 @@ class Services:
         self.budget = Budget(self.backend, self.ceilings)
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
-        self.pacer = Pacer(rates, share=quota.share)
+        self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
         # As many stages at work as the profile allows; those that wait for a quota are not among them.
         self.slots = threading.BoundedSemaphore(self.settings.run.concurrency)
         # Two variants may have one fingerprint: in one process they must not race for its intent.

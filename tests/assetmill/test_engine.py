@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,19 +59,33 @@ def backend() -> Iterator[MemoryStore]:
 def process(gateway: ScriptedGateway, backend: MemoryStore, tmp_path: Path) -> Callable[..., Services]:
     """Return what starts a new process on the same store and the same service."""
 
+    now = Now()
+
     def start(*ceilings: Ceiling, **changes: object) -> Services:
         foundry = Foundry.model_validate({"settle_s": 0.01, "lease_s": 0.05, **changes})
         settings = Settings(profile="test", home=tmp_path, configs=tmp_path, foundry=foundry)
-        services = Services(settings, backend, lambda _settings, _wait: gateway, ceilings)
-        services.wait = lambda seconds: _check(services)  # time passes at once
+        services = Services(settings, backend, lambda _settings, _wait: gateway, ceilings, clock=now.get)
+        services.wait = lambda seconds: _pass(services, now, seconds)
         return services
 
     return start
 
 
-def _check(services: Services) -> None:
+class Now:
+    """A clock that moves only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000_000.0
+
+    def get(self) -> float:
+        return self.seconds
+
+
+def _pass(services: Services, now: Now, seconds: float) -> None:
     if services.stop.is_set():
         raise RunStopped("stopped")
+    now.seconds += seconds
+    time.sleep(0)
 
 
 def failing(*errors: BaseException) -> Callable[[ResponseRequest], None]:
