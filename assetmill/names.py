@@ -19,12 +19,12 @@ def safe_name(text: str, fallback: str = "file") -> str:
     The extension survives when the stem has to be cut.
     """
     plain = unicodedata.normalize("NFKC", text).replace("\\", "/").rpartition("/")[2]
-    plain = unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip(".-_ ")
+    letters = (c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", "".join(letters)).rstrip(".-_ ")
     stem, dot, extension = plain.rpartition(".")
     if not dot or len(extension) > 12:
         stem, extension = plain, ""
-    stem = stem[: MAX_LENGTH - len(extension) - 1].rstrip(".-_") or fallback
+    stem = stem.strip(".-_")[: MAX_LENGTH - len(extension) - 1].rstrip(".-_") or fallback
     if stem.lower().split(".")[0] in _RESERVED:
         stem = f"{fallback}-{stem}"
     return f"{stem}.{extension}" if extension else stem
