@@ -22,7 +22,7 @@ from assetmill.emulator.sandbox.outcome import CodeOutcome
 
 MAX_DISK_BYTES = 256 << 20
 """What a run may hold on disk at one time; the limit on file size alone would allow thousands of files."""
-MAX_DISK_FILES = 5000
+MAX_DISK_FILES = 2000
 
 _PROCESSES = 64
 _NOBODY = 65534
@@ -31,10 +31,14 @@ _FIRST_SPARE_UID = 1 << 30
 
 @dataclass(frozen=True)
 class Cage:
-    """One tier made ready; `run` may be called from several threads at once."""
+    """One tier made ready; `run` may be called from several threads at once.
+
+    `newest_landlock` leaves later versions unused, to see what an older kernel would do.
+    """
 
     tier: Tier
     bubblewrap: str | None = None
+    newest_landlock: int = 99
 
     def run(
         self, code: str, workdir: Path, timeout_s: float = 30, *, font_lists: Mapping[str, str] | None = None
@@ -59,6 +63,7 @@ class Cage:
                 uid=uid,
                 keep_search=uid is not None and not _is_open_to_all(work, tmp),
                 fork_room=_PROCESSES + (0 if uid is not None else _own_tasks()),
+                newest_landlock=self.newest_landlock,
                 bubblewrap=self.bubblewrap,
                 font_lists=font_lists or {},
             )

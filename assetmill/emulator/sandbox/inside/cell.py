@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, ModuleType
 
 from . import hooks, paths
 from .job import MAX_ERROR_CHARACTERS, Job, Report
@@ -115,15 +115,21 @@ def _told(error: BaseException) -> str | None:
     if not isinstance(error, SystemExit):
         # Whatever the program did to its standard output, the last line still gets out.
         with contextlib.suppress(Exception):
-            traceback.print_exception(type(error), error, _from_the_cell_on(error), file=sys.stdout)
+            report = traceback.TracebackException.from_exception(error)
+            _leave_us_out(report)
+            print("".join(report.format()), end="", file=sys.stdout)  # noqa: T201
     return last[:MAX_ERROR_CHARACTERS]
 
 
-def _from_the_cell_on(error: BaseException) -> TracebackType | None:
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
-        frames = frames.tb_next
-    return frames
+def _leave_us_out(report: traceback.TracebackException) -> None:
+    """Take the frames of this package out, from the errors that led here too."""
+    ours = os.path.dirname(__file__)
+    report.stack = traceback.StackSummary.from_list(
+        [frame for frame in report.stack if not frame.filename.startswith(ours)]
+    )
+    for earlier in (report.__cause__, report.__context__):
+        if earlier is not None:
+            _leave_us_out(earlier)
 
 
 def _saving_show(shown: list[str]) -> Callable[[ModuleType], None]:

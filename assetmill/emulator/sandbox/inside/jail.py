@@ -52,11 +52,17 @@ def lock(job: Job, *, work: str, tmp: str) -> None:
         OSError: the kernel lacks Landlock or seccomp; nothing may be run then.
     """
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    version = min(landlock.abi(), job.newest_landlock)
     landlock.restrict(
-        readable=(*SYSTEM_TREES, *SYSTEM_FILES, *job.readable), writable=(work, tmp), devices=_DEVICES
+        version,
+        readable=(*SYSTEM_TREES, *SYSTEM_FILES, *job.readable),
+        writable=(work, tmp),
+        devices=_DEVICES,
     )
-    signals_are_scoped = landlock.scopes_signals(landlock.abi())
-    seccomp.install(only_signal=None if signals_are_scoped else os.getpid())
+    seccomp.install(
+        only_signal=None if landlock.scopes_signals(version) else os.getpid(),
+        refuse_truncate=not landlock.guards_truncation(version),
+    )
 
 
 def drop_capabilities() -> None:

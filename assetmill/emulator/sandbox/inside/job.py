@@ -43,6 +43,7 @@ class Job(NamedTuple):
     uid: int | None = None
     keep_search: bool = False
     fork_room: int = 64
+    newest_landlock: int = 99
     bubblewrap: str | None = None
     font_lists: Mapping[str, str] = MappingProxyType({})
 

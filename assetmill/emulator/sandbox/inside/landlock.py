@@ -12,14 +12,12 @@ from collections.abc import Iterable
 
 from . import linux
 
-MINIMUM_ABI = 4
-"""The first that restricts TCP; older ones also let a file outside be truncated."""
-
 _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
 _VERSION_FLAG = 1
 _RULE_PATH_BENEATH = 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 1 << 1, 1 << 2, 1 << 3
+_RIGHTS_KNOWN = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _MAKE_CHAR, _MAKE_SOCKET, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
 _TRUNCATE, _IOCTL_DEVICE = 1 << 14, 1 << 15
 _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | _TRUNCATE | _IOCTL_DEVICE
@@ -49,21 +47,27 @@ def scopes_signals(version: int) -> bool:
     return version >= 6
 
 
-def restrict(*, readable: Iterable[str], writable: Iterable[str], devices: Iterable[str]) -> None:
-    """Close the file system to this process and its children, but for these trees. There is no way back.
+def guards_truncation(version: int) -> bool:
+    """Say whether Landlock itself keeps files outside from being cut by name."""
+    return version >= 3
 
-    Paths that do not exist are passed over. `no_new_privs` must be set already.
+
+def restrict(
+    version: int, *, readable: Iterable[str], writable: Iterable[str], devices: Iterable[str]
+) -> None:
+    """Close the file system to this process and its children, except these trees, for good.
+
+    `version` is the newest to use. Paths that do not exist are passed over. `no_new_privs` must be set already.
 
     Raises:
-        OSError: the kernel has no Landlock of the needed version.
+        OSError: the kernel has no Landlock.
     """
-    version = abi()
-    if version < MINIMUM_ABI:
-        raise OSError(f"Landlock ABI {version}, {MINIMUM_ABI} is needed")
-    handled = (1 << (16 if version >= 5 else 15)) - 1
+    if version < 1:
+        raise OSError("this kernel has no Landlock")
+    handled = (1 << _RIGHTS_KNOWN[min(version, 5)]) - 1
     scoped = _ABSTRACT_SOCKETS_AND_SIGNALS if scopes_signals(version) else 0
     rules = _Ruleset(handled, _BIND_AND_CONNECT_TCP, scoped)
-    size = ctypes.c_size_t(24 if scoped else 16)
+    size = ctypes.c_size_t(24 if scoped else 16 if version >= 4 else 8)
     ruleset = linux.syscall(_CREATE, ctypes.byref(rules), size, ctypes.c_uint32(0))
     everything = handled & ~(_MAKE_CHAR | _MAKE_SOCKET | _MAKE_BLOCK | _IOCTL_DEVICE)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -40,11 +40,14 @@ _PATH_NAMES = frozenset({"path", "file", "src", "dst", "database"})
 
 
 class Names:
-    """The two directories under the names the program knows them by."""
+    """The two directories under the names the program knows them by.
 
-    def __init__(self, work: str, tmp: str) -> None:
+    `kept` are trees that keep their own names even below these: an interpreter may well live in `/tmp`.
+    """
+
+    def __init__(self, work: str, tmp: str, kept: Iterable[str] = ()) -> None:
         self._table = ((DATA, work), (TMP, tmp))
-        self._real = (work, tmp)
+        self._kept = (work, tmp, *kept)
 
     def real(self, path: Any) -> Any:
         """Translate a path, whatever its type; anything else comes back as it is."""
@@ -52,11 +55,13 @@ class Names:
             return path
         plain: str | bytes = os.fspath(path)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         name = os.fsdecode(plain)
-        if not name.startswith("/") or name.startswith(self._real):
+        if not name.startswith("/"):
             return path  # pyright: ignore[reportUnknownVariableType]
         tidy = os.path.normpath(name)
+        if any(_is_below(tidy, tree) for tree in self._kept):
+            return path  # pyright: ignore[reportUnknownVariableType]
         for said, meant in self._table:
-            if tidy == said or tidy.startswith(said + "/"):
+            if _is_below(tidy, said):
                 translated = meant + tidy[len(said) :]
                 return os.fsencode(translated) if isinstance(plain, bytes) else translated
         return path  # pyright: ignore[reportUnknownVariableType]
@@ -64,7 +69,7 @@ class Names:
     def said(self, path: str) -> str:
         """Translate back what the kernel calls it."""
         for said, meant in self._table:
-            if path == meant or path.startswith(meant + "/"):
+            if _is_below(path, meant):
                 return said + path[len(meant) :]
         return path
 
@@ -81,9 +86,9 @@ class Names:
         return translating
 
 
-def translate(work: str, tmp: str) -> None:
+def translate(work: str, tmp: str, kept: Iterable[str]) -> None:
     """Teach this process the names `/mnt/data` and `/tmp`. Before any of the program's own code runs."""
-    names = Names(work, tmp)
+    names = Names(work, tmp, kept)
     for count, functions in ((1, _ONE_PATH), (2, _TWO_PATHS)):
         for name in functions:
             _replace(os, name, names.wrap(getattr(os, name), count))
@@ -102,6 +107,10 @@ def translate(work: str, tmp: str) -> None:
 
     # These two open files in C. sqlite3.connect is re-exported, so the inner module is the one to change.
     hooks.after_import({"sqlite3.dbapi2": wrapping("connect"), "PIL._imagingft": wrapping("getfont")})
+
+
+def _is_below(path: str, tree: str) -> bool:
+    return path == tree or path.startswith(tree + "/")
 
 
 def _translating_file(names: Names) -> type[io.FileIO]:

@@ -126,6 +126,7 @@ _EMPTY_SUCCESS: dict[str, tuple[int | None, int | None]] = {
     "utimensat": (280, 88),
 }
 
+_TRUNCATE = (76, 45)
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _PRLIMIT = (302, 261)
@@ -142,10 +143,11 @@ def is_supported(machine: str | None = None) -> bool:
     return (machine or os.uname().machine) in _MACHINES
 
 
-def program(machine: str, *, only_signal: int | None) -> bytes:
+def program(machine: str, *, only_signal: int | None, refuse_truncate: bool = False) -> bytes:
     """Return the filter as the kernel reads it.
 
     `only_signal` is the one process that may be signalled, None to leave signals to Landlock.
+    `refuse_truncate` is for a Landlock that does not know that call yet; `ftruncate` stays.
     """
     token, column = _MACHINES[machine]
     out = [
@@ -161,6 +163,8 @@ def program(machine: str, *, only_signal: int | None) -> bytes:
             number = numbers[column]
             if number is not None:
                 out += [_step(_JUMP_EQUAL, number, 0, 1), _step(_RETURN, answer)]
+    if refuse_truncate:
+        out += [_step(_JUMP_EQUAL, _TRUNCATE[column], 0, 1), _step(_RETURN, _ERRNO | errno.EPERM)]
     # clone3 takes its flags through a pointer no filter can follow; libc falls back to clone on ENOSYS.
     out += [_step(_JUMP_EQUAL, _CLONE3[column], 0, 1), _step(_RETURN, _ERRNO | errno.ENOSYS)]
     out += [
@@ -178,7 +182,7 @@ def program(machine: str, *, only_signal: int | None) -> bytes:
     return b"".join(out)
 
 
-def install(*, only_signal: int | None) -> None:
+def install(*, only_signal: int | None, refuse_truncate: bool) -> None:
     """Put the filter on this process and its children. `no_new_privs` must be set already.
 
     Raises:
@@ -187,7 +191,7 @@ def install(*, only_signal: int | None) -> None:
     machine = os.uname().machine
     if not is_supported(machine):
         raise OSError(f"no system call table for {machine}")
-    code = program(machine, only_signal=only_signal)
+    code = program(machine, only_signal=only_signal, refuse_truncate=refuse_truncate)
     holder = _Program(len(code) // 8, code)
     linux.prctl(linux.PR_SET_SECCOMP, _FILTER_MODE, ctypes.addressof(holder))
 

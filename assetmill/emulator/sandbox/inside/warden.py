@@ -83,7 +83,7 @@ def _become_prisoner(job: Job, report_fd: int) -> None:
             jail.become(job.uid, keep_search=job.keep_search)
         if job.tier == "landlock":
             jail.lock(job, work=job.work, tmp=job.tmp)
-        paths.translate(job.work, job.tmp)
+        paths.translate(job.work, job.tmp, kept=job.readable)
     except OSError as error:
         _refuse(report_fd, error)
     _serve(job, report_fd, work=job.work, tmp=job.tmp)

@@ -40,6 +40,13 @@ def test_traceback_shows_the_cell_alone(sandbox: Sandbox, data: Path) -> None:
     assert outcome.logs.endswith("KeyError: 'k'\n")
 
 
+def test_traceback_through_our_own_functions_does_not_show_them(sandbox: Sandbox, data: Path) -> None:
+    logs = sandbox.run(
+        "try:\n    open('/mnt/data/no')\nexcept OSError:\n    open('/mnt/data/none')", data
+    ).logs
+    assert logs.count('File "<cell>"') == logs.count("File ") == 2
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -117,8 +117,8 @@ time.sleep(9)
 
 
 def test_flood_of_files_is_stopped(sandbox: Sandbox, data: Path) -> None:
-    code = "import time\nfor n in range(6000): open(f'/tmp/{n}', 'w').close()\ntime.sleep(9)"
-    assert sandbox.run(code, data).error == "killed: limit of 5000 files"
+    code = "import time\nfor n in range(2500): open(f'/tmp/{n}', 'w').close()\ntime.sleep(9)"
+    assert sandbox.run(code, data).error == "killed: limit of 2000 files"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_flood_of_files_is_stopped(sandbox: Sandbox, data: Path) -> None:
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def f(:", "SyntaxError: invalid syntax"),
-        ("'a\0b'", "SyntaxError: source code string cannot contain null bytes"),
+        ("open('a\\0b')", "ValueError: embedded null byte"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("import sys; sys.exit()", None),
         ("import os; os._exit(7)", "the program ended itself with exit code 7"),

@@ -154,7 +154,19 @@ def attempt(cage: Cage | Sandbox, probe: Probe, surroundings: dict[str, object],
 def test_nothing_on_the_deny_list_is_possible(
     sandbox: Sandbox, probe: Probe, surroundings: dict[str, object], data: Path
 ) -> None:
-    outcome = attempt(sandbox, probe, surroundings, data)
+    assert_denied(attempt(sandbox, probe, surroundings, data), surroundings)
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=named)
+@pytest.mark.usefixtures("plain_sandbox")
+def test_nothing_more_is_possible_on_an_old_kernel(
+    probe: Probe, surroundings: dict[str, object], data: Path
+) -> None:
+    """The first Landlock: no rule for TCP, truncation, signals or abstract sockets."""
+    assert_denied(attempt(Cage("landlock", newest_landlock=1), probe, surroundings, data), surroundings)
+
+
+def assert_denied(outcome: CodeOutcome, surroundings: dict[str, object]) -> None:
     assert "DENIED" in outcome.logs
     assert "ALLOWED" not in outcome.logs
     assert Path(str(surroundings["SECRET"])).read_text() == "the secret"
