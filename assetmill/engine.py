@@ -187,11 +187,13 @@ class _Stage:
         except ConversationGone:
             return None  # another worker fenced this attempt: read what it decided
         except HandleExpired as error:
-            self.services.handles.forget()
+            self.services.handles.forget(request.input)
             return self._refused(intent, prepared, error)
         except NotSent as error:
             return self._refused(intent, prepared, error)
         except Rejected as error:
+            if self.services.handles.learn(request.input, error):
+                return self._refused(intent, prepared, error)
             self._judge(intent, "failed", error)
             raise self._refusal(error) from error
         except OutcomeUnknown as error:

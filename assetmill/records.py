@@ -16,6 +16,12 @@ RunId = NewType("RunId", str)
 
 HandleKind = Literal["file", "container_file", "image_call", "vector_store", "response"]
 AssetKind = Literal["picture", "chart", "document", "data", "text"]
+AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "prepared", "mask", "report"]
+"""What an asset is to its stage. `prepared`, `mask`, `report`: made here, around an edit."""
+
+EndpointFeature = Literal["image_file", "image_call"]
+"""Input pictures by file ID; by the ID of an earlier image call."""
+
 StageStatus = Literal["done", "reused", "failed", "in_doubt", "skipped", "cancelled"]
 RunStatus = Literal["completed", "failed", "cancelled"]
 
@@ -68,7 +74,7 @@ class AssetRecord(Stored):
     blob: BlobRef
     stage: str
     variant: str = ""
-    role: Literal["output", "candidate", "frame", "screenshot", "import"] = "output"
+    role: AssetRole = "output"
     prompt: str = ""
     revised_prompt: str = ""
     width: int | None = None
@@ -165,6 +171,16 @@ class Upload(Stored):
     schema_version: Literal[1] = 1
     nonce: str
     handle: ServiceHandle
+
+
+class EndpointRefusal(Stored):
+    """An endpoint takes no input of this form, as it said itself; nobody asks it again."""
+
+    schema_version: Literal[1] = 1
+    endpoint: str
+    feature: EndpointFeature
+    reason: str
+    created_at: float
 
 
 class StageEntry(Stored):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from assetmill.agents.gateway import AgentDefinition, Json
-from assetmill.agents.handles import Handles
+from assetmill.agents.handles import Handles, Reference
 from assetmill.calls import BoundInput, StageCall
 from assetmill.fingerprint import canonical, digest
 from assetmill.spec.tools import ENGINE_KEY
@@ -36,10 +35,10 @@ def prepare(call: StageCall, handles: Handles) -> Prepared:
     values: dict[str, str] = {}
     files = [bound for bound in call.inputs if bound.role == "container_file"]
     for number, bound in enumerate(files, start=1):
-        values[f"file_{number}"] = handles.file_id(bound)
+        values[f"file_{number}"] = handles.resolve(bound, "container_file").value
     for knowledge in call.knowledge:
         values[_slot(knowledge.name)] = handles.vector_store_id(knowledge)
-    masks = [handles.file_id(bound) for bound in call.inputs if bound.role == "mask"]
+    masks = [_picture(handles.resolve(bound, "input_image")) for bound in call.inputs if bound.role == "mask"]
     definition = AgentDefinition(
         name=agent_name(call),
         model=call.model,
@@ -69,7 +68,7 @@ def _slot(knowledge: str) -> str:
     return "knowledge_" + re.sub(r"\W", "_", knowledge)
 
 
-def _tool(tool: Json, files: int, masks: list[str]) -> Json:
+def _tool(tool: Json, files: int, masks: list[Json]) -> Json:
     wire = {key: value for key, value in tool.items() if key not in {ENGINE_KEY, "knowledge"}}
     kind = tool["type"]
     if kind == "code_interpreter":
@@ -79,22 +78,39 @@ def _tool(tool: Json, files: int, masks: list[str]) -> Json:
     if kind == "file_search":
         return {**wire, "vector_store_ids": [f"{{{{{_slot(name)}}}}}" for name in tool["knowledge"]]}
     if kind == "image_generation" and masks:
-        return {**wire, "input_image_mask": {"file_id": masks[0]}}
+        return {**wire, "input_image_mask": masks[0]}
     return wire
 
 
 def _input(
     call: StageCall, files: list[BoundInput], values: Mapping[str, str], handles: Handles
 ) -> tuple[Json, ...]:
-    content: list[dict[str, Any]] = [
-        {"type": "input_text", "text": call.prompt + _attachments(files, values)}
-    ]
+    pictures = [bound for bound in call.inputs if bound.role == "picture"]
+    as_ = "image_call" if _goes_on(call) else "input_image"
+    references = [handles.resolve(bound, as_) for bound in pictures]
+    text = call.prompt + _attachments(files, values)
+    content: list[Json] = [{"type": "input_text", "text": text}]
     content += [
-        {"type": "input_image", "file_id": handles.file_id(bound), "detail": "auto"}
-        for bound in call.inputs
-        if bound.role == "picture"
+        {"type": "input_image", **_picture(found), "detail": "auto"}
+        for found in references
+        if found.kind != "image_call"
     ]
-    return ({"type": "message", "role": "user", "content": content},)
+    calls = [
+        {"type": "image_generation_call", "id": found.value}
+        for found in references
+        if found.kind == "image_call"
+    ]
+    return ({"type": "message", "role": "user", "content": content}, *calls)
+
+
+def _goes_on(call: StageCall) -> bool:
+    """Whether earlier image calls may be gone on with: an edit of one picture, which no mask refers to."""
+    edits = any(tool.get("action") == "edit" for tool in call.tools)
+    return edits and len([bound for bound in call.inputs if bound.role in ("picture", "mask")]) == 1
+
+
+def _picture(found: Reference) -> Json:
+    return {"image_url": found.value} if found.kind == "data_url" else {"file_id": found.value}
 
 
 def _attachments(files: list[BoundInput], values: Mapping[str, str]) -> str:

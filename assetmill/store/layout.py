@@ -8,6 +8,7 @@
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
     v1/s/<pipeline>/<fp>                stage record: the commit
     v1/u/<endpoint>/<what>.<n>          n-th handle at an endpoint: an uploaded file, a vector store
+    v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse
     v1/r/<run>/start, /manifest         run start and sealed run manifest
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
@@ -98,8 +99,17 @@ def handle(endpoint: str, what: str, number: int) -> str:
 
 def handles(endpoint: str, what: str) -> str:
     """Return the prefix of all handles of `what` at an endpoint."""
-    place = hashlib.sha256(endpoint.encode()).hexdigest()[:16]
-    return f"v1/u/{place}/{hashlib.sha256(what.encode()).hexdigest()}."
+    return f"v1/u/{_place(endpoint)}/{hashlib.sha256(what.encode()).hexdigest()}."
+
+
+def refusal(endpoint: str, feature: str) -> str:
+    """Return the key of an endpoint's refusal of a form of input."""
+    return f"v1/e/{_place(endpoint)}/{feature}"
+
+
+def index_page(time_ns: int) -> str:
+    """Return the key of a compacted index made at `time_ns`; later ones sort first."""
+    return f"{INDEX}{descending(time_ns)}"
 
 
 def run_start(run_id: RunId) -> str:
@@ -130,6 +140,10 @@ def heads(pipeline: str) -> str:
 def head(pipeline: str, time_ns: int) -> str:
     """Return the key of a head written at `time_ns`; later heads sort first."""
     return f"{heads(pipeline)}{descending(time_ns)}"
+
+
+def _place(endpoint: str) -> str:
+    return hashlib.sha256(endpoint.encode()).hexdigest()[:16]
 
 
 def descending(time_ns: int) -> str:

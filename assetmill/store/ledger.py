@@ -20,6 +20,8 @@ from assetmill.fingerprint import Fingerprint
 from assetmill.records import (
     AssetId,
     AssetRecord,
+    EndpointFeature,
+    EndpointRefusal,
     Intent,
     Receipt,
     RunId,
@@ -122,6 +124,14 @@ class Ledger:
         """Store the `number`-th handle; the first writer's counts and is returned."""
         return self._create(layout.handle(endpoint, what, number), upload)
 
+    def read_refusal(self, endpoint: str, feature: EndpointFeature) -> EndpointRefusal | None:
+        """Return what an endpoint was seen to refuse, None while nothing speaks against it."""
+        return self._read(layout.refusal(endpoint, feature), EndpointRefusal)
+
+    def write_refusal(self, refusal: EndpointRefusal) -> None:
+        """Store that an endpoint refuses a form of input; repeating is free."""
+        self._create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
+
     def write_start(self, start: RunStart) -> None:
         """Store that a run began."""
         self._create(layout.run_start(start.run_id), start)
@@ -144,6 +154,12 @@ class Ledger:
         if head is None:
             return None
         return self.read_manifest(RunId(self._backend.get(head.key).decode()))
+
+    def manifests(self, pipeline: str, limit: int | None = None) -> Iterator[RunManifest]:
+        """Yield the sealed runs of a pipeline, newest first; each is read when it is asked for."""
+        for head in list(self._backend.list(layout.heads(pipeline), limit=limit)):
+            if manifest := self.read_manifest(RunId(self._backend.get(head.key).decode())):
+                yield manifest
 
     def read_manifest(self, run_id: RunId) -> RunManifest | None:
         """Return a run's manifest, None while the run is not sealed."""
