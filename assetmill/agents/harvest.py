@@ -82,10 +82,8 @@ def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> list[Made
     for citation in produced.citations:
         # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
         entries.setdefault(citation.file_id, citation)
-    made = [_fetch(entry, gateway, blobs) for entry in entries.values()]
-    # A chart that is shown and saved is listed twice with the same bytes: the saved name is the useful one.
-    unique = {file.blob.digest: file for file in sorted(made, key=_is_pseudo, reverse=True)}
-    return sorted(unique.values(), key=lambda file: file.name)
+    made = (_fetch(entry, gateway, blobs) for entry in entries.values())
+    return sorted(made, key=lambda file: (_is_pseudo(file), file.name))
 
 
 def gather(
@@ -95,7 +93,7 @@ def gather(
     problems = [f"{file.name}: {file.damage}" for file in files if file.damage]
     free, named = list(files), list[tuple[MadeFile, ExpectedOutput]]()
     for expected in call.outputs:
-        matching = [file for file in free if not file.damage and _fits(file, expected)]
+        matching = _matching(free, expected)
         if not matching and expected.kind in {"text", "data"} and produced.text:
             matching = [_written(expected, produced.text, made_by, blobs)]
         taken = matching[: expected.count]
@@ -105,7 +103,9 @@ def gather(
             )
         problems += [text for file in taken for text in _differences(file, expected)]
         named += [(renamed, expected) for renamed in _renamed(taken, expected)]
-        free = [file for file in free if file not in taken]
+        # A chart that is shown and saved is there twice: its other name is no candidate.
+        kept = {file.blob.digest for file in taken}
+        free = [file for file in free if file.blob.digest not in kept]
     problems += [f"image call refused: {image.error}" for image in produced.images if image.error]
     return Crop(_records(call, named, free, made_by), tuple(problems))
 
@@ -184,6 +184,13 @@ _KINDS: Mapping[AssetKind, frozenset[AssetKind]] = {
     "data": frozenset({"data", "document"}),
     "text": frozenset({"text", "document"}),
 }
+
+
+def _matching(files: list[MadeFile], expected: ExpectedOutput) -> list[MadeFile]:
+    """Return the whole files that an output may be, one for each content, the one with its name first."""
+    fitting = [file for file in files if not file.damage and _fits(file, expected)]
+    fitting.sort(key=lambda file: file.name != expected.name)
+    return list({file.blob.digest: file for file in reversed(fitting)}.values())[::-1]
 
 
 def _fits(file: MadeFile, expected: ExpectedOutput) -> bool:
