@@ -28,7 +28,9 @@ class McpWork:
         headers = dict(tool["headers"] or {})
         if tool["authorization"]:
             headers["Authorization"] = f"Bearer {tool['authorization']}"
-        return McpClient(tool["server_url"] or "", headers, self._carrier.service.mcp_hosts)
+        service = self._carrier.service
+        url = str(tool["server_url"] or "")
+        return McpClient(service.settings.mcp_routes.get(url, url), headers, service.mcp_hosts)
 
     def list_tools(self, server_label: str) -> McpTools:
         """List a server's tools; a list that the history holds already is used again without an item."""

@@ -41,6 +41,8 @@ class Settings:
     """How long a new response stays out of listings."""
     file_processing_s: float = 0.0
     """How long a file stays `in_progress` in a vector store."""
+    mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """Return these settings with some replaced.
@@ -68,7 +70,7 @@ def _checked(name: str, value: object) -> Any:
     fits = (
         (is_number and float(str(value)) >= 0)
         if isinstance(default, float)
-        else isinstance(value, dict if name == "quota" else type(default))
+        else isinstance(value, type(default))
     )
     if not fits:
         raise invalid(f"Setting '{name}' cannot be {value!r}.", name, "invalid_type")
