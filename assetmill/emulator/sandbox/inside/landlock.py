@@ -57,7 +57,7 @@ def restrict(
 ) -> None:
     """Close the file system to this process and its children, except these trees, for good.
 
-    `version` is the newest to use. Paths that do not exist are passed over. `no_new_privs` must be set already.
+    `version` is the newest to use. Paths that do not exist are passed over. `no_new_privs` must be set.
 
     Raises:
         OSError: the kernel has no Landlock.
