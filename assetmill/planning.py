@@ -7,6 +7,7 @@ from typing import Any
 
 from assetmill.binding.binder import Defaults
 from assetmill.fingerprint import Fingerprint
+from assetmill.money.prices import estimate
 from assetmill.plan import Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
@@ -28,7 +29,9 @@ def plan_pipeline(
     foundry = settings.foundry
     defaults = Defaults(foundry.model, foundry.image_model, foundry.image_deployment)
     known = Known(ledger, loaded.name)
-    return make_plan(loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset)
+    return make_plan(
+        loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=estimate
+    )
 
 
 class Known:
