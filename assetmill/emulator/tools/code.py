@@ -1,4 +1,4 @@
-"""The code interpreter: runs a program that nobody has read, so never without a sandbox that was seen to hold."""
+"""The code interpreter: programs nobody has read, so never without a sandbox that was seen to hold."""
 
 from __future__ import annotations
 
