@@ -14,7 +14,7 @@ from typing import Any
 
 from assetmill import progress
 from assetmill.calls import StageCall
-from assetmill.errors import AssetmillError, RunFailed, RunStopped, StageBlocked, StageInDoubt
+from assetmill.errors import AssetmillError, RunFailed, RunStopped, StageBlocked, StageError, StageInDoubt
 from assetmill.plan import Plan, PlannedStage
 from assetmill.planning import plan_pipeline
 from assetmill.progress import StageEvent
@@ -214,6 +214,9 @@ def _status(outcome: BaseException) -> StageStatus:
 
 
 def _reason(outcome: BaseException) -> str:
+    """What is said beside the stage's name, which therefore is not in it."""
+    if isinstance(outcome, StageError):
+        return outcome.reason + (f" (response {outcome.response_id})" if outcome.response_id else "")
     return str(outcome) if isinstance(outcome, AssetmillError) else f"{type(outcome).__name__}: {outcome}"
 
 

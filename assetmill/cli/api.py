@@ -112,7 +112,7 @@ def _run_flow(services: Services, pipeline: str, parameters: Mapping[str, Any]) 
 
 def _silence_prefect() -> None:
     """Keep Prefect off the terminal; its own API still gets its log where there is one."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.events"):
+    for name in (None, "prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.events"):
         for handler in logging.getLogger(name).handlers:
             if type(handler).__name__ == "PrefectConsoleHandler":
                 handler.setLevel(logging.CRITICAL)

@@ -22,10 +22,17 @@ from typing import IO, Any, cast
 from assetmill.errors import InvalidSettings
 
 READY, LOCK, LOG, PROCESS = "ready.json", "start.lock", "log", "process.json"
+STATE_LOCK = "server.lock"
 
 Ready = Mapping[str, Any]
 Stopped = Callable[[], bool]
 _PAUSE_S = 0.05
+
+_TAKEN = frozenset({2, 3})
+"""What our services exit with when another process works on their state."""
+_MOST_STARTS, _AGAIN_S = 20, 0.5
+_GUARDED_WITHIN_S = 15.0
+"""A new process holds its state's lock by then, however busy the machine."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Service:
     arguments: tuple[str, ...]
     is_alive: Callable[[Ready], bool]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    announced: Mapping[str, str] = field(default_factory=dict[str, str])
     start_timeout_s: float = 90.0
 
     @property
@@ -47,17 +55,24 @@ class Service:
 
 
 class Starting:
-    """A service that was found or is being started. Call `wait`, or `close` to give up waiting."""
+    """A service that was found or is being started. Call `wait`, or `close` to give up waiting.
+
+    `announced` is what its starter said of it, before it is ready.
+    """
 
     def __init__(self, service: Service, is_stopped: Stopped = lambda: False) -> None:
         self._service = service
         self._is_stopped = is_stopped
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
         service.directory.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(service, is_stopped)
         self._ready = find(service)
         self.was_running = self._ready is not None
-        if self._ready is None:
+        # A run that was killed may have left a process that is still starting.
+        left = None if self.was_running else _left_starting(service)
+        self.announced: Mapping[str, str] = left or service.announced
+        if not self.was_running and left is None:
             self._start()
 
     def wait(self) -> Ready:
@@ -86,6 +101,7 @@ class Starting:
 
     def _start(self) -> None:
         service = self._service
+        self._starts += 1
         service.ready_file.unlink(missing_ok=True)
         with (service.directory / LOG).open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -97,17 +113,25 @@ class Starting:
                 env={**os.environ, **service.environment},
                 start_new_session=True,
             )
-        (service.directory / PROCESS).write_text(json.dumps({"pid": self._process.pid}))
+        started = {"pid": self._process.pid, "at": time.time(), "announced": dict(service.announced)}
+        (service.directory / PROCESS).write_text(json.dumps(started))
 
     def _check(self, deadline: float) -> None:
-        title = self._service.title
+        service = self._service
         if self._is_stopped():
             raise KeyboardInterrupt
-        if self._process is not None and self._process.poll() is not None:
-            raise InvalidSettings(f"{title} ended at once: {_last_words(self._service)}")
         if time.monotonic() > deadline:
-            log = self._service.directory / LOG
-            raise InvalidSettings(f"{title} was not ready in time; its log is {log}")
+            log = service.directory / LOG
+            raise InvalidSettings(f"{service.title} was not ready in time; its log is {log}")
+        if self._process is None:
+            if _left_starting(service) is None:
+                self._start()
+        elif (code := self._process.poll()) is not None:
+            # One that is just ending still holds the state for a moment.
+            if code not in _TAKEN or self._starts >= _MOST_STARTS:
+                raise InvalidSettings(f"{service.title} ended at once: {_last_words(service)}")
+            time.sleep(_AGAIN_S)
+            self._start()
 
 
 def find(service: Service) -> Ready | None:
@@ -123,19 +147,56 @@ def find(service: Service) -> Ready | None:
 
 
 def stop(service: Service, timeout_s: float = 10.0) -> bool:
-    """End a running process; False when there was none."""
-    if find(service) is None:
-        return False
-    try:
-        pid = int(json.loads((service.directory / PROCESS).read_text(encoding="utf-8"))["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """End a process that runs or starts; False when there was none."""
+    started = _read_process(service)
+    if started is None or not is_guarded(service.directory):
         return False
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+        os.kill(int(started["pid"]), signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while find(service) is not None and time.monotonic() < deadline:
+    while is_guarded(service.directory) and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
-    return find(service) is None
+    return not is_guarded(service.directory)
+
+
+def is_guarded(directory: Path) -> bool:
+    """Return whether a process works on the state in a directory."""
+    try:
+        with (directory / STATE_LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _read_process(service: Service) -> dict[str, Any] | None:
+    try:
+        started = json.loads((service.directory / PROCESS).read_text(encoding="utf-8"))
+        return {"pid": int(started["pid"]), "at": float(started["at"]), "announced": started["announced"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _left_starting(service: Service) -> Mapping[str, str] | None:
+    """Return what was announced of a process that another run started and that is not ready yet."""
+    started = _read_process(service)
+    if started is None or not _is_process(started["pid"]):
+        return None
+    age_s = time.time() - started["at"]
+    is_young = age_s < _GUARDED_WITHIN_S or is_guarded(service.directory)
+    return started["announced"] if is_young and age_s < service.start_timeout_s else None
+
+
+def _is_process(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locked(service: Service, is_stopped: Stopped) -> IO[str]:

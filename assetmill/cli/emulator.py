@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli.options import json_option, print_json, usd
+from assetmill.cli.options import json_option, print_json, usd, when
 from assetmill.errors import InvalidInput
 from assetmill.settings import load_settings
 
@@ -76,7 +76,7 @@ def bill(state: Path | None, *, as_json: bool) -> None:
     if as_json:
         return print_json({"charges": charges})
     for charge in charges:
-        parts = (charge.get(key) for key in ("at", "kind", "model", "response_id"))
+        parts = [when(charge["at"]), *(charge.get(key) for key in ("kind", "model", "response_id"))]
         click.echo(f"{usd(charge.get('usd')):>9}  " + "  ".join(str(part) for part in parts if part))
     total = sum(float(charge.get("usd") or 0.0) for charge in charges)
     return click.echo(f"{usd(total):>9}  in all, {len(charges)} charges")

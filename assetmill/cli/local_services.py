@@ -22,6 +22,7 @@ from typing import Any
 
 from assetmill.cli import detached, prefect_server
 from assetmill.cli.detached import Ready, Service, Starting, Stopped
+from assetmill.errors import InvalidSettings
 from assetmill.settings import Settings
 
 PROBE_TIMEOUT_S = 5.0
@@ -56,20 +57,32 @@ _SERVER = {
 class LocalServices:
     """Services that are there or on their way."""
 
-    def __init__(self) -> None:
+    def __init__(self, stack: ExitStack, say: Say, is_stopped: Stopped) -> None:
+        self._stack, self._say, self._is_stopped = stack, say, is_stopped
         self._emulator: Starting | None = None
         self._prefect: Starting | None = None
 
-    def begin_emulator(self, settings: Settings, stack: ExitStack, say: Say, is_stopped: Stopped) -> None:
+    def begin_emulator(self, settings: Settings) -> None:
         """Find or start the emulator."""
-        self._emulator = Starting(emulator_service(settings), is_stopped)
-        stack.callback(self._emulator.close)
+        self._emulator = self._begin(emulator_service(settings))
         if not self._emulator.was_running:
-            say("starting the embedded Foundry service ...")
+            self._say("starting the embedded Foundry service ...")
 
-    def begin_prefect(self, settings: Settings, stack: ExitStack, say: Say, is_stopped: Stopped) -> None:
+    def begin_prefect(self, settings: Settings) -> None:
         """Find or start Prefect; its address is in the environment at once."""
-        self._prefect = _begin_prefect(settings, stack, say, is_stopped)
+        directory = settings.home / "prefect"
+        directory.mkdir(parents=True, exist_ok=True)
+        # Held before looking and until the end: a server never goes while somebody holds it.
+        users = self._stack.enter_context((directory / prefect_server.USERS).open("a"))
+        fcntl.flock(users, fcntl.LOCK_SH)
+        is_prepared = prefect_server.lay_out(directory)
+        self._prefect = self._begin(prefect_service(settings, _free_port()))
+        if not self._prefect.was_running:
+            once = "preparing Prefect's database (once, half a minute) ..."
+            self._say("starting Prefect ..." if is_prepared else once)
+        is_known = self._prefect.was_running
+        told = self._prefect.wait() if is_known else self._prefect.announced
+        self._announce(str(told["api_url"]), directory)
 
     def wait_for_emulator(self) -> None:
         """Return when the emulator answers, if one is needed."""
@@ -77,9 +90,37 @@ class LocalServices:
             self._emulator.wait()
 
     def wait_for_prefect(self) -> None:
-        """Return when Prefect answers, if it is ours."""
-        if self._prefect:
-            self._prefect.wait()
+        """Return when Prefect answers.
+
+        Raises:
+            InvalidSettings: it does not; a caller's own Prefect is asked too.
+        """
+        if self._prefect is None:
+            return _check_own_prefect()
+        url = str(self._prefect.wait()["api_url"])
+        if url != os.environ.get("PREFECT_API_URL"):
+            # The one that was announced went away meanwhile and another came.
+            self._use(url)
+        return None
+
+    def _begin(self, service: Service) -> Starting:
+        starting = Starting(service, self._is_stopped)
+        self._stack.callback(starting.close)
+        return starting
+
+    def _announce(self, url: str, directory: Path) -> None:
+        """Tell Prefect, which reads the environment once, when it is imported."""
+        _set_defaults(_PREFECT_EMBEDDED)
+        os.environ.setdefault("PREFECT_HOME", str(directory))
+        self._use(url)
+
+    def _use(self, url: str) -> None:
+        os.environ["PREFECT_API_URL"] = url
+        self._stack.callback(os.environ.pop, "PREFECT_API_URL", None)
+        if "prefect" in sys.modules:
+            from prefect.settings import PREFECT_API_URL, temporary_settings
+
+            self._stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
 
 
 @contextmanager
@@ -99,12 +140,12 @@ def local_services(
         InvalidSettings: a service did not start.
     """
     with ExitStack() as stack:
-        local = LocalServices()
+        local = LocalServices(stack, say, is_stopped)
         if emulator and settings.uses_emulator:
-            local.begin_emulator(settings, stack, say, is_stopped)
+            local.begin_emulator(settings)
         _set_defaults(_PREFECT_QUIET)
         if prefect and not has_prefect_api():
-            local.begin_prefect(settings, stack, say, is_stopped)
+            local.begin_prefect(settings)
         yield local
 
 
@@ -145,6 +186,7 @@ def prefect_service(settings: Settings, port: int = 0) -> Service:
         module="assetmill.cli.prefect_server",
         arguments=("--directory", str(directory), "--port", str(port), "--idle-timeout", idle),
         is_alive=_is_prefect_alive,
+        announced={"api_url": f"http://127.0.0.1:{port}/api"},
         environment={
             **_PREFECT_QUIET,
             **_SERVER,
@@ -155,39 +197,10 @@ def prefect_service(settings: Settings, port: int = 0) -> Service:
     )
 
 
-def _begin_prefect(settings: Settings, stack: ExitStack, say: Say, is_stopped: Stopped) -> Starting:
-    directory = settings.home / "prefect"
-    directory.mkdir(parents=True, exist_ok=True)
-    # Held before looking and until the end: a server never goes while somebody holds it.
-    users = stack.enter_context((directory / prefect_server.USERS).open("a"))
-    fcntl.flock(users, fcntl.LOCK_SH)
-    is_prepared = prefect_server.lay_out(directory)
-    port = _free_port()
-    starting = Starting(prefect_service(settings, port), is_stopped)
-    stack.callback(starting.close)
-    url = f"http://127.0.0.1:{port}/api"
-    if starting.was_running:
-        url = str(starting.wait()["api_url"])
-    else:
-        say(
-            "starting Prefect ..."
-            if is_prepared
-            else "preparing Prefect's database (once, half a minute) ..."
-        )
-    _announce(url, directory, stack)
-    return starting
-
-
-def _announce(url: str, directory: Path, stack: ExitStack) -> None:
-    """Tell Prefect, which reads the environment once, when it is imported."""
-    _set_defaults(_PREFECT_EMBEDDED)
-    os.environ.setdefault("PREFECT_HOME", str(directory))
-    os.environ["PREFECT_API_URL"] = url
-    stack.callback(os.environ.pop, "PREFECT_API_URL", None)
-    if "prefect" in sys.modules:
-        from prefect.settings import PREFECT_API_URL, temporary_settings
-
-        stack.enter_context(temporary_settings({PREFECT_API_URL: url}))
+def _check_own_prefect() -> None:
+    url = os.environ.get("PREFECT_API_URL")
+    if url and not _answers(f"{url.rstrip('/')}/health", None):
+        raise InvalidSettings(f"Prefect at {url} does not answer: start it, or unset PREFECT_API_URL")
 
 
 def _set_defaults(values: dict[str, str]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import tempfile
+import traceback
 from collections.abc import Mapping
 
 import click
@@ -69,7 +71,20 @@ def call(arguments: list[str] | None = None) -> int:
         # The reader of our output went away (`| head`); what was to be done is done.
         sys.stderr.close()
         return 0
+    except Exception as error:
+        return _unexpected(error)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _unexpected(error: Exception) -> int:
+    """Say an error that is none of ours; it is a bug here or in a vendor's package."""
+    name = f"{type(error).__module__}.{type(error).__name__}"
+    click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {error}", err=True)
+    _say_as_json(error, str(error))
+    with tempfile.NamedTemporaryFile("w", prefix="assetmill-", suffix=".traceback", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    click.echo(f"the traceback is in {file.name}", err=True)
+    return 1
 
 
 def _say_as_json(error: Exception, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -66,6 +67,11 @@ def print_json(document: Mapping[str, Any]) -> None:
 def usd(amount: float | None) -> str:
     """Return money as people read it; unknown is not zero."""
     return "$?" if amount is None else f"${amount:.4f}"
+
+
+def when(seconds: float) -> str:
+    """Return a time as people here read it."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def label_of(entry: StageEntry | StageRecord) -> str:

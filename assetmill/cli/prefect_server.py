@@ -19,7 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
-DATABASE, READY, USERS = "prefect.db", "ready.json", "users.lock"
+from assetmill.cli.detached import PROCESS, READY, STATE_LOCK
+
+DATABASE, USERS = "prefect.db", "users.lock"
 STATE_TAKEN = 3
 
 Scope = MutableMapping[str, Any]
@@ -130,6 +132,7 @@ def _retire(directory: Path, activity: Activity) -> bool:
         if not take(users, fcntl.LOCK_EX):
             return False
         (directory / READY).unlink(missing_ok=True)
+        (directory / PROCESS).unlink(missing_ok=True)
         activity.is_closing = True
         return True
 
@@ -152,7 +155,7 @@ def main() -> int:
     arguments = parser.parse_args()
     directory: Path = arguments.directory
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "server.lock").open("a") as lock:
+    with (directory / STATE_LOCK).open("a") as lock:
         if not take(lock, fcntl.LOCK_EX):
             return STATE_TAKEN
         os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0" if lay_out(directory) else "1"

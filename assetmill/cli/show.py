@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import click
 
-from assetmill.cli.options import json_option, label_of, print_json, profile_option, usd
+from assetmill.cli.options import json_option, label_of, print_json, profile_option, usd, when
 from assetmill.cli.run import document
 from assetmill.records import RunId, RunManifest, RunStart, StageEntry
 from assetmill.services import open_services
@@ -47,7 +46,7 @@ def _show_runs(ledger: Ledger, *, as_json: bool) -> None:
     for row in rows:
         spent = usd(row["spent_usd"]) if row["status"] != "open" else ""
         click.echo(
-            f"{row['run_id']}  {_when(row['started_at'])}  {row['status']:<9} {spent:>9}  {row['pipeline']}"
+            f"{row['run_id']}  {when(row['started_at'])}  {row['status']:<9} {spent:>9}  {row['pipeline']}"
         )
     return None
 
@@ -72,7 +71,7 @@ def _show_open(ledger: Ledger, run_id: RunId, *, as_json: bool) -> None:
         return print_json({"run_id": run_id, "status": "open", "stages_done": labels})
     click.echo(f"{run_id}  not finished: it runs now, or was killed")
     if start:
-        click.echo(f"  {start.pipeline}, started {_when(start.started_at)}, {len(start.stages)} stages")
+        click.echo(f"  {start.pipeline}, started {when(start.started_at)}, {len(start.stages)} stages")
     for record in done:
         click.echo(f"  {label_of(record):<32} done  {usd(record.cost_usd):>9}")
     return None
@@ -83,7 +82,7 @@ def _lines(manifest: RunManifest) -> list[str]:
     given = ", ".join(f"{name}={value!r}" for name, value in manifest.parameters.items())
     lines = [
         f"{manifest.run_id}  {manifest.pipeline}  {manifest.status}",
-        f"  {_when(manifest.started_at)}, {seconds:.1f} s, profile {manifest.profile}, "
+        f"  {when(manifest.started_at)}, {seconds:.1f} s, profile {manifest.profile}, "
         f"spent {usd(manifest.spent_usd)}",
         f"  {given}" if given else "",
     ]
@@ -106,7 +105,3 @@ def _stage_lines(entry: StageEntry) -> list[str]:
         size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} bytes"
         lines.append(f"    {asset.name}  {asset.blob.media_type} {size}  {asset.role}  {asset.asset_id}")
     return lines
-
-
-def _when(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
