@@ -11,6 +11,9 @@ from assetmill.emulator.rules.words import capitalised, has, likeness, numbers, 
 from assetmill.emulator.stems import word_set, words
 
 MAX_DEPTH = 12
+"""Schemas that refer to themselves are followed this far."""
+
+_DECIDED = {"enum", "const", "anyOf", "oneOf", "allOf"}
 
 _PEOPLE = word_set("participant attendee person people guest member author speaker name")
 _SYNONYMS = {
@@ -25,7 +28,7 @@ def fill(schema: Schema, clues: Clues, *, name: str = "", every: bool = True, de
 
     With `every` unset, optional properties are filled only where the request speaks of them.
     """
-    schema = _resolved(schema, clues.root)
+    schema = _resolved(_as_schema(schema), clues.root)
     if "const" in schema:
         return schema["const"]
     if isinstance(schema.get("enum"), list) and schema["enum"]:
@@ -42,9 +45,7 @@ def _plain(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) 
             value: Any = _object(schema, clues, every=every, depth=depth)
         case "array":
             value = _array(schema, clues, name=name, every=every, depth=depth)
-        case "integer":
-            value = round(_number(schema, clues, name))
-        case "number":
+        case "integer" | "number":
             value = _number(schema, clues, name)
         case "boolean":
             value = _boolean(name, clues)
@@ -53,6 +54,11 @@ def _plain(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) 
         case _:
             value = _string(schema, clues, name)
     return value
+
+
+def _as_schema(value: object) -> Schema:
+    # `true` is a schema too, and allows everything.
+    return cast("Schema", value) if isinstance(value, Mapping) else {}
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
@@ -143,13 +149,13 @@ def _is_spoken_of(name: str, part: Schema, clues: Clues) -> bool:
 
 
 def _array(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) -> list[Any]:
-    items = cast("Schema", schema.get("items") or {"type": "string"})
-    least, most = int(schema.get("minItems") or 0), int(schema.get("maxItems") or 50)
-    kind = _kind(_resolved(items, clues.root))
-    if kind == "string" and "enum" not in _resolved(items, clues.root):
-        found: list[Any] = _strings(name, clues)
+    items = _resolved(_as_schema(schema.get("items", {"type": "string"})), clues.root)
+    least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", 50))
+    kind = None if items.keys() & _DECIDED else _kind(items)
+    if kind == "string":
+        found: list[Any] = [_bounded(items, value, clues) for value in _strings(name, clues)]
     elif kind in {"integer", "number"}:
-        found = [int(value) if kind == "integer" else value for value in numbers(clues.text)]
+        found = [_clamped(items, value) for value in numbers(clues.text)]
     else:
         count = max(1, least) if depth < MAX_DEPTH else least
         found = [fill(items, clues, name=name, every=every, depth=depth + 1) for _ in range(count)]
@@ -158,7 +164,7 @@ def _array(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) 
     return found[: max(most, least)]
 
 
-def _strings(name: str, clues: Clues) -> list[Any]:
+def _strings(name: str, clues: Clues) -> list[str]:
     if quoted(clues.text):
         return list(quoted(clues.text))
     colours = re.findall(r"#[0-9a-fA-F]{6}\b", f"{clues.text} {clues.prose} {clues.context}")
@@ -177,25 +183,33 @@ def _strings(name: str, clues: Clues) -> list[Any]:
 
 
 def _number(schema: Schema, clues: Clues, name: str) -> float | int:
-    low, high = (
-        schema.get("minimum", schema.get("exclusiveMinimum")),
-        schema.get("maximum", schema.get("exclusiveMaximum")),
-    )
+    low, high = _bounds(schema)
+    said = numbers(clues.text)
     value = _fact(name, clues)
-    if value is None and (low is not None and high is not None) and not numbers(clues.text):
-        value = float(low) + 0.8 * (float(high) - float(low))
+    if value is None and low is not None and high is not None and not said:
+        # Nothing was said of it: a judge's good mark.
+        value = low + 0.8 * (high - low)
     if value is None:
-        found = [one for one in numbers(clues.text) if _allows(one, low, high)]
-        value = found[0] if found else float(schema.get("default") or 0)
-    value = max(value, float(low)) if low is not None else value
-    value = min(value, float(high)) if high is not None else value
-    if schema.get("exclusiveMinimum") == value:
-        value += 1
-    if schema.get("exclusiveMaximum") == value:
-        value -= 1
+        fitting = [one for one in said if (low is None or one >= low) and (high is None or one <= high)]
+        value = fitting[0] if fitting else float(schema.get("default") or 0)
+    return _clamped(schema, value)
+
+
+def _bounds(schema: Schema) -> tuple[float | None, float | None]:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    over, under = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    low = low if over is None else over + 1
+    high = high if under is None else under - 1
+    return (None if low is None else float(low)), (None if high is None else float(high))
+
+
+def _clamped(schema: Schema, value: float) -> float | int:
+    low, high = _bounds(schema)
+    value = value if low is None else max(value, low)
+    value = value if high is None else min(value, high)
     step = schema.get("multipleOf")
     value = round(value / step) * step if step else value
-    return int(value) if float(value).is_integer() else value
+    return round(value) if _kind(schema) == "integer" or float(value).is_integer() else value
 
 
 def _fact(name: str, clues: Clues) -> float | None:
@@ -208,10 +222,6 @@ def _fact(name: str, clues: Clues) -> float | None:
         re.IGNORECASE,
     )
     return numbers(match.group(1))[0] if match and numbers(match.group(1)) else None
-
-
-def _allows(value: float, low: Any, high: Any) -> bool:
-    return (low is None or value >= float(low)) and (high is None or value <= float(high))
 
 
 def _boolean(name: str, clues: Clues) -> bool:
@@ -240,11 +250,15 @@ def _boolean(name: str, clues: Clues) -> bool:
 
 def _string(schema: Schema, clues: Clues, name: str) -> str:
     value = text_for(name, schema, clues) or shorten(clues.prose or clues.text, 200) or "none"
-    least, most = int(schema.get("minLength") or 0), schema.get("maxLength")
+    return _bounded(schema, value, clues)
+
+
+def _bounded(schema: Schema, value: str, clues: Clues) -> str:
+    least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
     value = value + "." * (least - len(value))
     value = value[: int(most)] if most is not None else value
     pattern = schema.get("pattern")
-    return value if not isinstance(pattern, str) else _patterned(pattern, value, clues)
+    return _patterned(pattern, value, clues) if isinstance(pattern, str) else value
 
 
 def _patterned(pattern: str, value: str, clues: Clues) -> str:

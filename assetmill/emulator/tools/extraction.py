@@ -73,7 +73,14 @@ def _split(text: str) -> list[str]:
 
 
 def _cut(piece: str, limit: int) -> list[str]:
-    return [piece[start : start + limit] for start in range(0, len(piece), limit)]
+    parts: list[str] = []
+    start = 0
+    while len(piece) - start > limit:
+        space = piece.rfind(" ", start + 1, start + limit)
+        end = space + 1 if space > 0 else start + limit
+        parts.append(piece[start:end])
+        start = end
+    return [*parts, piece[start:]]
 
 
 def _decode(filename: str, data: bytes) -> str:

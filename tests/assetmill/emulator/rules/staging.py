@@ -1,4 +1,4 @@
-"""Plays turns for the written rules: carries their steps out by hand, and code with this Python in a folder."""
+"""Plays turns for the written rules: carries their steps out by hand, code with this Python in a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from assetmill.emulator.steps import (
     MadeFile,
     McpAnswer,
     McpTools,
-    Picture,
     RunCode,
     Say,
     SearchFiles,

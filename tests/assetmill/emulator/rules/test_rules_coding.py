@@ -77,7 +77,10 @@ def test_contain_keeps_the_whole_picture_and_pads_with_the_stated_colour(tmp_pat
 
 
 def test_variants_and_contact_sheet_show_what_was_just_made(tmp_path: Path) -> None:
-    text = "Resize hero.png to 120x63 and 108x108 and make a contact sheet of them as sheet.png, then zip them as out.zip"
+    text = (
+        "Resize hero.png to 120x63 and 108x108 and make a contact sheet of them as sheet.png, "
+        "then zip them as out.zip"
+    )
     played = play(tmp_path, text, HERO)
     assert len(played.of(RunCode)) == 3
     assert opened(tmp_path / "sheet.png")[1][0] > 600
@@ -145,7 +148,10 @@ def test_sums_are_worked_out(tmp_path: Path, text: str, result: str) -> None:
 
 
 def test_a_times_table_and_a_sum_over_a_file_in_one_request(tmp_path: Path) -> None:
-    text = "Generate a multiplication chart for 1-10 (a 10x10 times table)? Also read numbers.csv and return the sum of x."
+    text = (
+        "Generate a multiplication chart for 1-10 (a 10x10 times table)? "
+        "Also read numbers.csv and return the sum of x."
+    )
     played = play(tmp_path, text, upload("numbers.csv", b"x\n1\n2\n3\n"), tool_choice="required")
     assert "100" in played.said.text
     assert "sum 6.0" in played.said.text
@@ -177,5 +183,5 @@ def test_a_displayed_plot_is_cited_first_and_has_no_link() -> None:
             return CodeRan("", [saved, shown])
 
     say = Plotting().play(turn("```python\npass\n```", CODE)).said
-    assert [(note["filename"], note["start_index"]) for note in say.annotations][0] == ("cfile_2.png", 0)
+    assert (say.annotations[0]["filename"], say.annotations[0]["start_index"]) == ("cfile_2.png", 0)
     assert links(say) == ["", "sandbox:/mnt/data/chart.png"]
