@@ -180,6 +180,7 @@ class _Stage:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
         request = self._request(intent, prepared, agent)
         receipts: list[Receipt] = []
+        self.unpaid = None
         try:
             self.services.gateway.create_response(
                 request, lambda response_id: receipts.append(self._receive(intent, response_id, "reply"))

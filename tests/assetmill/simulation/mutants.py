@@ -1,0 +1,166 @@
+"""Known mistakes, each of which some seed must catch: proof that the simulation can see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from assetmill.agents.gateway import Response
+from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown
+from assetmill.records import BlobRef, Intent
+from tests.assetmill.simulation.scenario import Mutate, Policy
+from tests.assetmill.simulation.service import Breach
+
+STAGE = "assetmill.engine._Stage"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change for the worse. `policy` is the one under which it matters; None is either."""
+
+    mutate: Mutate | None = None
+    policy: Policy | None = None
+    resends: int = 0
+    breach: Breach = ""
+
+
+def _without_fence(patch: pytest.MonkeyPatch) -> None:
+    def fence(stage: Any, intent: Intent) -> None:
+        stage.services.wait(stage.foundry.settle_s)
+        if not stage._adopt(intent):
+            stage._judge(intent, "fenced", NotSent("silence"))
+
+    patch.setattr(f"{STAGE}._fence", fence)
+
+
+def _without_settling(patch: pytest.MonkeyPatch) -> None:
+    def fence(stage: Any, intent: Intent) -> None:
+        stage.services.gateway.delete_conversation(intent.conversation_id)
+        if not stage._adopt(intent):
+            stage._judge(intent, "fenced", NotSent("silence"))
+
+    patch.setattr(f"{STAGE}._fence", fence)
+
+
+def _reads_the_conversation_again(patch: pytest.MonkeyPatch) -> None:
+    original = _original("_request")
+
+    def request(stage: Any, intent: Intent, *rest: Any) -> Any:
+        newest = stage.ledger.newest_attempt(*stage.key)
+        stored = newest.turns[-1].intent.conversation_id if newest else intent.conversation_id
+        return original(stage, intent.model_copy(update={"conversation_id": stored}), *rest)
+
+    patch.setattr(f"{STAGE}._request", request)
+
+
+def _without_lease(patch: pytest.MonkeyPatch) -> None:
+    def nobody(_stage: Any, _intent: Intent) -> bool:
+        return False
+
+    patch.setattr(f"{STAGE}._is_running_elsewhere", nobody)
+
+
+def _commits_before_blobs(patch: pytest.MonkeyPatch) -> None:
+    """Blobs are only written when the attempt has been closed."""
+    put = _find("assetmill.store.blobs", "Blobs").put
+    close = _find("assetmill.closing", "Closing").close
+    waiting: list[tuple[Any, bytes, str]] = []
+
+    def put_later(blobs: Any, data: bytes, media_type: str) -> BlobRef:
+        from assetmill.fingerprint import digest
+
+        waiting.append((blobs, data, media_type))
+        return BlobRef(digest=digest(data), size_bytes=len(data), media_type=media_type)
+
+    def close_first(closing: Any, turns: Any) -> Any:
+        record = close(closing, turns)
+        while waiting:
+            put(*waiting.pop())
+        return record
+
+    patch.setattr("assetmill.store.blobs.Blobs.put", put_later)
+    patch.setattr("assetmill.closing.Closing.close", close_first)
+
+
+def _takes_silence_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    """What a retry decorator around the stage does: an open outcome is tried again."""
+
+    def recover(stage: Any, intent: Intent) -> None:
+        stage._judge(intent, "refused", OutcomeUnknown("silence"))
+
+    patch.setattr(f"{STAGE}._recover", recover)
+
+
+def _gives_up_what_is_not_listed_yet(patch: pytest.MonkeyPatch) -> None:
+    def follow(stage: Any, intent: Intent, receipt: Any) -> Response | None:
+        try:
+            return stage.services.gateway.follow_response(
+                receipt.response_id, deadline_s=900.0, on_frame=None
+            )
+        except HandleExpired as error:
+            stage._judge(intent, "failed", error)
+            return None
+
+    patch.setattr(f"{STAGE}._follow", follow)
+
+
+def _posts_before_the_intent(patch: pytest.MonkeyPatch) -> None:
+    """The intent is written when the answer is there."""
+    original = _original("_spend")
+
+    def ignore(_response_id: str) -> None:
+        return
+
+    def spend(stage: Any, intent: Intent, prepared: Any, agent: Any) -> Any:
+        stage.services.gateway.create_response(stage._request(intent, prepared, agent), ignore)
+        return original(stage, intent, prepared, agent)
+
+    patch.setattr(f"{STAGE}._spend", spend)
+
+
+def _adopts_the_first_turn_for_every_turn(patch: pytest.MonkeyPatch) -> None:
+    def adopt(stage: Any, intent: Intent) -> bool:
+        listed = stage.services.gateway.list_responses(intent.conversation_id)
+        if listed:
+            stage._receive(intent, listed[0].response_id, "adopted")
+        return bool(listed)
+
+    patch.setattr(f"{STAGE}._adopt", adopt)
+
+
+def _starts_over_when_a_turn_is_refused(patch: pytest.MonkeyPatch) -> None:
+    def repeat(stage: Any, intent: Intent, _prepared: Any, error: Any) -> None:
+        stage.services.gateway.delete_conversation(intent.conversation_id)
+        stage._judge(intent, "refused", error)
+
+    patch.setattr(f"{STAGE}._repeat_turn", repeat)
+
+
+def _find(module: str, name: str) -> Any:
+    import importlib
+
+    return getattr(importlib.import_module(module), name)
+
+
+def _original(method: str) -> Callable[..., Any]:
+    return getattr(_find("assetmill.engine", "_Stage"), method)
+
+
+MUTANTS = {
+    "the SDK's retries are on": Mutant(resends=2),
+    "no fence": Mutant(_without_fence, policy="fence"),
+    "no settle time": Mutant(_without_settling, policy="fence"),
+    "the post reads the conversation again": Mutant(_reads_the_conversation_again, policy="fence"),
+    "a fence without a lease": Mutant(_without_lease, policy="fence"),
+    "the commit before the blobs": Mutant(_commits_before_blobs),
+    "silence is a refusal": Mutant(_takes_silence_for_a_refusal),
+    "a response that is not listed yet is given up": Mutant(_gives_up_what_is_not_listed_yet),
+    "the post before the intent": Mutant(_posts_before_the_intent),
+    "every turn adopts the first response": Mutant(_adopts_the_first_turn_for_every_turn),
+    "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),
+    "a deleted conversation accepts (A1)": Mutant(policy="fence", breach="A1"),
+    "lists lag beyond the settle time (A2)": Mutant(policy="fence", breach="A2"),
+}

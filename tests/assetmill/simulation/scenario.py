@@ -1,0 +1,285 @@
+"""One seed: a stage, one to three workers, chaos, then calm; and what must hold all the while.
+
+never        a second accepted generation, unless the first is known to have failed
+never        a second POST of an attempt's turn, unless the first was definitely refused
+never        a second POST under `hold` because of silence
+never        a record that names a blob which is not there
+never        a fence through the conversation of a worker that lives and whose lease is fresh
+always       an end: commit, typed failure or doubt
+in the end   what was accepted and is usable is committed: nothing that was paid for is lost
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import pytest
+
+from assetmill import engine
+from assetmill.agents.pacing import Pacer
+from assetmill.calls import StageCall
+from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
+from assetmill.records import Intent, RunId, StageRecord, Verdict
+from assetmill.services import Services
+from assetmill.settings import Foundry, Settings
+from assetmill.store import layout
+from tests.assetmill.simulation.objects import Objects, SimulatedStore
+from tests.assetmill.simulation.service import SETTLE_S, Accepted, Breach, Service, SimulatedGateway
+from tests.assetmill.simulation.world import Chaos, Violation, Worker, World
+from tests.doubles import stage_call
+
+Policy = Literal["hold", "fence"]
+Mutate = Callable[[pytest.MonkeyPatch], None]
+CALL = stage_call()
+TWO_TURNS = stage_call(tools=(*CALL.tools, {"type": "function", "name": "look"}))
+_HERE = Path("simulated")
+_SETTINGS = {
+    policy: Settings(
+        profile="simulated",
+        home=_HERE,
+        configs=_HERE,
+        foundry=Foundry(policy=policy, settle_s=SETTLE_S, lease_s=120.0, stage_deadline_s=900.0),
+    )
+    for policy in ("hold", "fence")
+}
+
+
+@dataclass
+class Result:
+    """What a seed came to."""
+
+    outcome: str
+    policy: Policy
+    world: World
+    service: Service
+
+
+class Scenario:
+    """A seed's world, its rules, and the calm after it."""
+
+    def __init__(
+        self, seed: int, *, resends: int = 0, breach: Breach = "", policy: Policy | None = None, traced: bool
+    ) -> None:
+        world = World(seed, Chaos(), is_traced=traced)
+        self.world, self.rng, self.resends = world, world.rng, resends
+        self.policy: Policy = policy or self.rng.choice(("hold", "fence"))
+        self.objects = Objects(watchers=[self._check_write])
+        turns = 2 if self.chance(0.25) else 1
+        self.service = Service(world, turns, self.chance(0.3), self.chance(0.5), breach)
+        self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
+        self.call = TWO_TURNS if turns == 2 else CALL
+        self.owners: dict[str, Worker] = {}
+        self.intents: dict[str, Intent] = {}
+        self.verdicts: dict[int, Verdict] = {}
+        world.chaos = self._draw_chaos()
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def _draw_chaos(self) -> Chaos:
+        """Some worlds are all but calm, some are storms: both hide their own kind of mistake."""
+        rng = self.rng
+        return Chaos(
+            kills=rng.choice((0, 1, 2, 4)),
+            kill_rate=rng.choice((0.01, 0.05, 0.1)),
+            naps=rng.choice((0, 0, 1, 3)),
+            nap_rate=rng.choice((0.01, 0.05)),
+            post_faults=rng.choice((0.0, 0.2, 0.5)),
+            call_faults=rng.choice((0.0, 0.0, 0.05, 0.1)),
+            store_faults=rng.choice((0.0, 0.0, 0.0, 0.03)),
+        )
+
+    def run(self) -> Result:
+        """Live through the chaos, then through the calm, and check the end."""
+        for number in range(self.rng.choice((1, 1, 2, 3))):
+            self._start(number * self.rng.choice((0.0, 1.0, 150.0)))
+        restarts = 6
+        while True:
+            self.world.run()
+            lost = not any((worker.outcome or "").startswith("commit") for worker in self.world.workers)
+            if not restarts or not (lost or self.chance(0.2)):
+                break
+            restarts -= 1
+            self._start(self.rng.choice((0.0, 30.0, 2_000.0)))
+        return self._end()
+
+    def _end(self) -> Result:
+        self.world.chaos = Chaos()
+        self.world.note("calm")
+        last = self._start(1_000.0)
+        self.world.run()
+        if last.outcome == "typed StageFailed":
+            # A failure is kept to its run; one more run may try again.
+            last = self._start(0.0)
+            self.world.run()
+        outcome = last.outcome or "killed"
+        usable = [made for made in self.service.bill if self._is_usable(made)]
+        if usable and outcome != "commit":
+            raise Violation(f"{usable[0].response_id} was paid for and is lost: {outcome}")
+        if self.policy == "fence" and self.service.turns == 1 and outcome == "doubt":
+            raise Violation("a fence leaves no doubt")
+        for attempt, verdict in self.verdicts.items():
+            if verdict.kind in ("refused", "fenced") and any(m.attempt == attempt for m in self.service.bill):
+                raise Violation(f"attempt {attempt} counts as {verdict.kind} and was accepted")
+        return Result(outcome, self.policy, self.world, self.service)
+
+    def _is_usable(self, made: Accepted) -> bool:
+        """Whether the stage could be committed from this response: no turn of its attempt went wrong."""
+        return (
+            made.status == "completed"
+            and made.turn == self.service.turns
+            and all(m.status == "completed" for m in self.service.bill if m.attempt == made.attempt)
+            and self.verdicts.get(made.attempt) is None
+        )
+
+    def _start(self, delay_s: float) -> Worker:
+        worker = self.world.spawn(self._work, delay_s)
+        self.owners[f"simulated:1:{worker.name}"] = worker
+        return worker
+
+    def _work(self, worker: Worker) -> str:
+        services = Services(
+            _SETTINGS[self.policy],
+            SimulatedStore(self.world, worker, self.objects),
+            lambda _settings, _wait: SimulatedGateway(self.service, worker, self.resends),
+            owner=f"simulated:1:{worker.name}",
+            clock=self.world.clock,
+        )
+        services.pacer = Pacer({}, clock=self.world.clock)
+        services.wait = lambda seconds: self.world.sleep(worker, seconds) if seconds else None
+        try:
+            engine.run_stage(self.call, services, RunId(f"run-{worker.name}"))
+        except StageInDoubt:
+            return "doubt"
+        except (StageError, StoreError) as error:
+            self.world.note(f"{worker.name}  {type(error).__name__}: {error}")
+            return f"typed {type(error).__name__}"
+        except AssetmillError as error:
+            raise Violation(f"a run ended with {type(error).__name__}: {error}") from error
+        self.world.note(f"{worker.name}  has the commit")
+        return "commit"
+
+    def is_alive(self, owner: str) -> bool:
+        """Say what a worker can know of another: whether its process is gone."""
+        worker = self.owners[owner]
+        return not worker.is_over
+
+    def _check_accepted(self, made: Accepted) -> None:
+        for earlier in self.service.bill:
+            if (earlier.attempt, earlier.turn) == (made.attempt, made.turn):
+                raise Violation(f"attempt {made.attempt} turn {made.turn} was accepted twice")
+            if earlier.attempt != made.attempt and not self._has_failed(earlier.attempt):
+                raise Violation(f"attempt {made.attempt} was accepted though {earlier.response_id} was paid")
+
+    def _has_failed(self, attempt: int) -> bool:
+        verdict = self.verdicts.get(attempt)
+        if verdict is None or verdict.kind != "failed":
+            return False
+        made = [m for m in self.service.bill if m.attempt == attempt]
+        is_cut = len(made) < self.service.turns  # a later turn was rejected for good
+        is_stale = any(m.container_id and m.container_until < self.world.now for m in made)
+        return is_cut or is_stale or any(m.status != "completed" for m in made)
+
+    def _check_write(self, key: str, data: bytes) -> None:
+        kind = key.split("/")[1]
+        if kind == "i":
+            intent = Intent.model_validate_json(data)
+            self.intents[intent.conversation_id] = intent
+            self._check_licence(intent)
+        elif kind == "x":
+            self._check_verdict(int(key.rsplit(".", 1)[1]), Verdict.model_validate_json(data))
+        elif kind == "w":
+            self._check_raw(cast(dict[str, Any], json.loads(gzip.decompress(data))))
+        elif kind == "s":
+            for asset in StageRecord.model_validate_json(data).outputs:
+                self._check_blob(asset.blob.digest)
+
+    def _check_verdict(self, attempt: int, verdict: Verdict) -> None:
+        self.verdicts[attempt] = verdict
+        if verdict.kind == "failed" and self.service.bill and not self._has_failed(attempt):
+            made = [m.response_id for m in self.service.bill if m.attempt == attempt]
+            if made:
+                raise Violation(f"{', '.join(made)} is good and counts as failed: {verdict.reason}")
+
+    def _check_licence(self, intent: Intent) -> None:
+        if intent.attempt == 1 or intent.turn > 1:
+            return
+        verdict = self.verdicts.get(intent.attempt - 1)
+        if verdict is None:
+            raise Violation(f"attempt {intent.attempt} has no licence")
+        if self.policy == "hold" and verdict.kind not in ("failed", "refused"):
+            raise Violation(f"under hold attempt {intent.attempt} rests on {verdict.kind}")
+
+    def _check_raw(self, raw: dict[str, Any]) -> None:
+        for item in raw["output"]:
+            result = item.get("result")
+            if isinstance(result, dict):
+                self._check_blob(str(cast(dict[str, Any], result)["blob"]))
+
+    def _check_blob(self, digest: str) -> None:
+        if layout.blob(cast(Any, digest)) not in self.objects.kept:
+            raise Violation(f"a record names {digest}, which is not stored")
+
+    def _check_fence(self, worker: Worker, conversation_id: str) -> None:
+        intent = self.intents.get(conversation_id)
+        if intent is None or intent.owner.endswith(f":{worker.name}"):
+            return
+        if self.is_alive(intent.owner) and self.world.now <= intent.lease_until:
+            raise Violation(f"{worker.name} fenced {intent.owner}, which lives and holds a fresh lease")
+
+
+def run_seed(
+    seed: int,
+    *,
+    mutate: Mutate | None = None,
+    resends: int = 0,
+    breach: Breach = "",
+    policy: Policy | None = None,
+    traced: bool = False,
+) -> Result:
+    """Run one seed of the real engine, or of a mutant.
+
+    Raises:
+        Violation: something happened that must never happen; the seed repeats it.
+    """
+    scenario = Scenario(seed, resends=resends, breach=breach, policy=policy, traced=traced)
+    with _patched(scenario, mutate):
+        try:
+            result = scenario.run()
+            _check_posts(scenario)
+            return result
+        except Violation as violation:
+            story = "\n".join(scenario.world.trace or [])
+            raise Violation(f"seed {seed} ({scenario.policy}): {violation}\n{story}") from violation
+
+
+def _check_posts(scenario: Scenario) -> None:
+    sent: set[tuple[int, int]] = set()
+    for posted in scenario.service.posts:
+        if (posted.attempt, posted.turn) in sent:
+            raise Violation(f"attempt {posted.attempt} turn {posted.turn} was posted again after silence")
+        if not posted.is_refused:
+            sent.add((posted.attempt, posted.turn))
+
+
+@contextmanager
+def _patched(scenario: Scenario, mutate: Mutate | None) -> Generator[None]:
+    """Put the virtual processes in the place of the operating system's, and an answer to every call."""
+
+    def answer(_call: StageCall, waiting: Any, *_: Any) -> tuple[dict[str, Any], ...]:
+        return tuple(
+            {"type": "function_call_output", "call_id": w["call_id"], "output": "yes"} for w in waiting
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_alive", scenario.is_alive)
+        patch.setattr(engine, "answer", answer)
+        if mutate:
+            mutate(patch)
+        yield

@@ -1,0 +1,301 @@
+"""A Foundry project in virtual time, with the bill as its witness.
+
+It keeps what the protocol assumes (docs/decisions/0004-money-protocol.md) and no more: a deleted conversation
+refuses (A1), lists lag by less than the settle time (A2), responses outlive their conversation (A3), a
+refusal by quota was not accepted (A5). `Breach` takes one of these promises back.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NoReturn
+
+from assetmill.agents.gateway import (
+    TERMINAL,
+    AgentDefinition,
+    AgentVersion,
+    ContainerFileEntry,
+    Finding,
+    OnFrame,
+    Response,
+    ResponseRequest,
+    UploadedFile,
+)
+from assetmill.errors import (
+    ConversationGone,
+    HandleExpired,
+    NotSent,
+    OutcomeUnknown,
+    PromptBlocked,
+    Rejected,
+    Throttled,
+)
+from tests.assetmill.simulation.world import Violation, Worker, World
+from tests.doubles import Body, image_item, message_item, png
+
+SETTLE_S = 20.0
+CONTAINER_LIFE_S = 1200.0
+_PICTURE = image_item(png(1, 1))
+_FILE = base64.b64decode(b"YSxiCjEsMgo=")
+
+Fault = Literal[
+    "drop", "late", "lost", "slow", "open", "throttled", "not_sent", "rejected", "blocked", "gone"
+]
+_FAULTS: tuple[Fault, ...] = (
+    *("drop", "late", "late", "lost", "lost", "slow", "open", "throttled", "throttled", "throttled"),
+    *("not_sent", "rejected", "blocked", "gone"),
+)
+Breach = Literal["", "A1", "A2"]
+
+
+@dataclass
+class Accepted:
+    """One generation that the service accepted, and is paid for."""
+
+    response_id: str
+    conversation_id: str
+    attempt: int
+    turn: int
+    listed_at: float
+    final_at: float
+    status: str
+    body: Body
+    container_id: str | None
+    container_until: float
+
+
+@dataclass
+class Posted:
+    """One POST as it left a worker, and whether the worker heard a definite refusal."""
+
+    attempt: int
+    turn: int
+    is_refused: bool = False
+
+
+OnAccept = Callable[[Accepted], None]
+
+
+@dataclass
+class Service:
+    """The state that all workers share. `turns` is how often the agent calls back before it is done."""
+
+    world: World
+    turns: int = 1
+    has_files: bool = False
+    has_lock: bool = False
+    breach: Breach = ""
+    bill: list[Accepted] = field(default_factory=list[Accepted])
+    posts: list[Posted] = field(default_factory=list[Posted])
+    deleted: set[str] = field(default_factory=set[str])
+    conversations: set[str] = field(default_factory=set[str])
+    on_accept: OnAccept = lambda _: None
+    on_delete: Callable[[Worker, str], None] = lambda _worker, _name: None
+
+    def accept(self, request: ResponseRequest) -> Accepted:
+        """Take a request that has arrived, as the service does: paid from here on."""
+        world, name = self.world, request.conversation_id
+        if name in self.deleted and self.breach != "A1":
+            raise ConversationGone("conversation not found", "not_found", 404)
+        earlier = [made for made in self.bill if made.conversation_id == name]
+        if self.has_lock and any(made.final_at > world.now for made in earlier):
+            raise OutcomeUnknown("busy", "conversation_locked", 409)
+        turn = int(request.metadata["assetmill_turn"])
+        lag = world.rng.choice((0.0, 0.9)) * SETTLE_S * world.rng.random()
+        made = self._make(request, turn, lag * (3 if self.breach == "A2" else 1))
+        world.note(f"--  accepted {made.response_id} in {name}, {made.status}")
+        self.on_accept(made)
+        self.bill.append(made)
+        return made
+
+    def _make(self, request: ResponseRequest, turn: int, lag: float) -> Accepted:
+        world, number = self.world, self.world.number()
+        status = "completed"
+        if world.fault(world.chaos.post_faults / 4):
+            status = world.rng.choice(("failed", "incomplete"))
+        container_id = f"cntr_{number}" if self.has_files else None
+        output: list[Body] = []
+        if container_id:
+            output.append({"type": "code_interpreter_call", "container_id": container_id})
+        output.append(_PICTURE if turn == 1 else message_item("done"))
+        if turn < self.turns:
+            output.append({"type": "function_call", "call_id": f"call_{number}", "name": "look"})
+        body: Body = {
+            "id": f"resp_{number}",
+            "status": status,
+            "output": output if status == "completed" else [],
+            "usage": {"input_tokens": 10, "output_tokens": 2},
+        }
+        return Accepted(
+            response_id=f"resp_{number}",
+            conversation_id=request.conversation_id,
+            attempt=int(request.metadata["assetmill_attempt"]),
+            turn=turn,
+            listed_at=world.now + lag,
+            final_at=world.now + world.rng.random() * 30.0,
+            status=status,
+            body=body,
+            container_id=container_id,
+            container_until=world.now + CONTAINER_LIFE_S,
+        )
+
+
+class SimulatedGateway:
+    """One worker's way to the service: every call may be lost, late or refused."""
+
+    endpoint = "https://simulated.invalid/api/projects/test"
+
+    def __init__(self, service: Service, worker: Worker, resends: int = 0) -> None:
+        self._service, self._world, self._worker = service, service.world, worker
+        self._resends = resends
+
+    def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
+        self._world.step(self._worker, f"POST in {request.conversation_id}")
+        attempt, turn = (int(request.metadata[f"assetmill_{name}"]) for name in ("attempt", "turn"))
+        posted = Posted(attempt, turn)
+        self._service.posts.append(posted)
+        try:
+            made = self._post(request)
+        except (NotSent, Rejected, HandleExpired, ConversationGone):
+            posted.is_refused = True
+            raise
+        self._world.step(self._worker, "the reply arrives")
+        on_created(made.response_id)
+        return self._as_seen(made)
+
+    def _post(self, request: ResponseRequest) -> Accepted:
+        for _ in range(self._resends):
+            try:
+                return self._post_once(request)
+            except (OutcomeUnknown, Throttled):
+                self._world.step(self._worker, "the SDK sends it again")
+        return self._post_once(request)
+
+    def _post_once(self, request: ResponseRequest) -> Accepted:
+        world, service = self._world, self._service
+        if not world.fault(world.chaos.post_faults):
+            return service.accept(request)
+        fault = world.rng.choice(_FAULTS)
+        world.note(f"{self._worker.name}  fault: {fault}")
+        if fault == "late":
+            world.after(world.rng.random() * world.rng.choice((30.0, 600.0)), lambda: self._arrive(request))
+        elif fault == "lost":
+            self._arrive(request)
+        elif fault == "slow":
+            world.sleep(self._worker, world.rng.uniform(1.0, 50.0))
+            return service.accept(request)
+        elif fault not in ("drop", "open"):
+            self._refuse(fault)
+        world.sleep(self._worker, world.rng.choice((0.0, 1.0, 60.0)))
+        raise OutcomeUnknown("the connection was reset")
+
+    def _arrive(self, request: ResponseRequest) -> None:
+        try:
+            self._service.accept(request)
+        except (ConversationGone, OutcomeUnknown):
+            return
+
+    def _refuse(self, fault: Fault) -> NoReturn:
+        if fault == "throttled":
+            asked = self._world.rng.choice((None, 1.0, 30.0, 200.0))
+            raise Throttled("slow down", "rate_limit_exceeded", 429, asked)
+        if fault == "not_sent":
+            raise NotSent("connection refused")
+        if fault == "blocked":
+            raise PromptBlocked("no", "content_filter", 400)
+        if fault == "gone":
+            raise HandleExpired("no such file", "not_found", 404)
+        raise Rejected("no such model", "model_not_found", 400)
+
+    def ensure_agent(self, definition: AgentDefinition) -> AgentVersion:
+        self._call("ensure agent")
+        return AgentVersion(definition.name, "1")
+
+    def create_conversation(self, metadata: Mapping[str, str]) -> str:
+        self._call("create conversation")
+        name = f"conv_{self._world.number()}"
+        self._service.conversations.add(name)
+        return name
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        self._call(f"delete {conversation_id}")
+        self._service.on_delete(self._worker, conversation_id)
+        self._service.deleted.add(conversation_id)
+        self._lose()
+
+    def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
+        self._call(f"list {conversation_id}")
+        made = [a for a in self._service.bill if a.conversation_id == conversation_id]
+        return tuple(self._as_seen(a) for a in made if a.listed_at <= self._world.now)
+
+    def get_response(self, response_id: str) -> Response:
+        self._call(f"get {response_id}")
+        made = next((a for a in self._service.bill if a.response_id == response_id), None)
+        if made is None or made.listed_at > self._world.now:
+            raise HandleExpired("no such response", "not_found", 404)
+        return self._as_seen(made)
+
+    def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        until = self._world.now + deadline_s
+        while True:
+            response = self.get_response(response_id)
+            if response.status in TERMINAL:
+                return response
+            if self._world.now > until:
+                raise OutcomeUnknown("still running")
+            self._world.sleep(self._worker, 10.0)
+
+    def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
+        self._call(f"list files of {container_id}")
+        self._check_container(container_id)
+        return (ContainerFileEntry("cfile_1", container_id, "/mnt/data/sums.csv", len(_FILE), "assistant"),)
+
+    def read_container_file(self, container_id: str, file_id: str) -> bytes:
+        self._call(f"read a file of {container_id}")
+        self._check_container(container_id)
+        return _FILE
+
+    def _check_container(self, container_id: str) -> None:
+        made = next(a for a in self._service.bill if a.container_id == container_id)
+        if made.container_until < self._world.now:
+            raise HandleExpired("no such container", "not_found", 404)
+
+    def _as_seen(self, made: Accepted) -> Response:
+        if made.final_at > self._world.now:
+            return Response(made.response_id, "in_progress", {})
+        return Response(made.response_id, made.status, made.body)
+
+    def _call(self, what: str) -> None:
+        self._world.step(self._worker, what)
+        self._lose()
+
+    def _lose(self) -> None:
+        if self._world.fault(self._world.chaos.call_faults):
+            asked = self._world.rng.choice((None, 5.0))
+            raise self._world.rng.choice((NotSent("503"), Throttled("busy", "", 429, asked)))
+
+    def upload_file(self, name: str, data: bytes, media_type: str) -> UploadedFile:
+        raise Violation("the simulated stage has no files")
+
+    def has_file(self, file_id: str) -> bool:
+        return False
+
+    def create_vector_store(self, name: str, file_ids: Sequence[str]) -> str:
+        raise Violation("the simulated stage has no knowledge")
+
+    def has_vector_store(self, vector_store_id: str) -> bool:
+        return False
+
+    def delete_file(self, file_id: str) -> None:
+        """Nothing is uploaded."""
+
+    def delete_vector_store(self, vector_store_id: str) -> None:
+        """Nothing is built."""
+
+    def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing to release."""
