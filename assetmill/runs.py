@@ -14,7 +14,15 @@ from typing import Any
 
 from assetmill import progress
 from assetmill.calls import StageCall
-from assetmill.errors import AssetmillError, RunFailed, RunStopped, StageBlocked, StageError, StageInDoubt
+from assetmill.errors import (
+    AssetmillError,
+    InvalidSettings,
+    RunFailed,
+    RunStopped,
+    StageBlocked,
+    StageError,
+    StageInDoubt,
+)
 from assetmill.plan import Plan, PlannedStage
 from assetmill.planning import plan_pipeline
 from assetmill.progress import StageEvent
@@ -172,6 +180,7 @@ def begin_run(
     """
     started_at = time.time()
     plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+    check_service(plan, services)
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     services.ledger.write_start(
         RunStart(
@@ -186,6 +195,29 @@ def begin_run(
         )
     )
     return run
+
+
+def check_service(plan: Plan, services: Services) -> None:
+    """Make sure, before any spend, that the service is there and has the models that a plan calls.
+
+    Raises:
+        InvalidSettings: it is not so. A plan without work asks nothing.
+    """
+    if all(stage.status == "reuse" for stage in plan.stages):
+        return
+    calls = [stage.call for stage in plan.stages if stage.call and stage.record is None]
+    models = [name for call in calls for name in (call.model, call.image_deployment) if name]
+    # Calls that wait for a stage before them are not known yet; what the file names for them is.
+    written = plan.pipeline.spec.stages
+    models += [name for stage in written for name in (stage.model, stage.image_deployment) if name]
+    models = [name for name in models if "{" not in name]
+    problems = [
+        f"{finding.check}: {finding.message}" + (f" ({finding.advice})" if finding.advice else "")
+        for finding in services.gateway.examine(list(dict.fromkeys(models)))
+        if finding.state == "problem"
+    ]
+    if problems:
+        raise InvalidSettings("; ".join(problems))
 
 
 def check_outcome(manifest: RunManifest) -> RunManifest:

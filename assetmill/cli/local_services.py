@@ -93,15 +93,14 @@ class LocalServices:
         """Return when Prefect answers.
 
         Raises:
-            InvalidSettings: it does not; a caller's own Prefect is asked too.
+            InvalidSettings: it did not start.
         """
         if self._prefect is None:
-            return _check_own_prefect()
+            return
         url = str(self._prefect.wait()["api_url"])
         if url != os.environ.get("PREFECT_API_URL"):
             # The one that was announced went away meanwhile and another came.
             self._use(url)
-        return None
 
     def _begin(self, service: Service) -> Starting:
         starting = Starting(service, self._is_stopped)
@@ -137,14 +136,16 @@ def local_services(
     Nothing is waited for yet, so that the caller can import Prefect and the SDKs meanwhile.
 
     Raises:
-        InvalidSettings: a service did not start.
+        InvalidSettings: a service did not start, or the caller's own Prefect does not answer.
     """
     with ExitStack() as stack:
         local = LocalServices(stack, say, is_stopped)
         if emulator and settings.uses_emulator:
             local.begin_emulator(settings)
         _set_defaults(_PREFECT_QUIET)
-        if prefect and not has_prefect_api():
+        if prefect and has_prefect_api():
+            _check_own_prefect()
+        elif prefect:
             local.begin_prefect(settings)
         yield local
 
