@@ -206,6 +206,14 @@ def test_a_recoloured_subject_leaves_its_surroundings(mug: bytes) -> None:
     assert not changed(mug, result, 2)[:, :120].any()
 
 
+def test_a_sky_takes_the_colours_named_for_it() -> None:
+    scene = painted("a boat on the sea").data
+    order = "Darken the sky to a deep blue with a thin orange horizon, keep the boat as it is"
+    sky = pixels(painted(order, action="edit", pictures=(scene,)).data)[5:60]
+    assert sky[..., 2].mean() > sky[..., 0].mean() + 30
+    assert sky.mean() < pixels(scene)[5:60].mean() - 40
+
+
 def test_added_text_leaves_the_rest(mug: bytes) -> None:
     moved = changed(mug, painted('add the text "SALE"', action="edit", pictures=(mug,)).data, 2)
     assert moved[:150].any()

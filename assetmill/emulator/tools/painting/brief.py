@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 from assetmill.emulator.tools.painting import book, colours
 from assetmill.emulator.tools.painting.colours import RGB
+from assetmill.emulator.tools.painting.wording import (
+    MOST_COPIES,
+    first,
+    is_noun,
+    lookup,
+    number,
+    phrases,
+    vocabulary,
+)
 
 MOST_SUBJECTS = 3
-MOST_COPIES = 12
 MOST_TEXTS = 3
+PLURAL = 3
 LONGEST_TEXT = 90
 
 _QUOTED = re.compile(
     r'"([^"\n]{1,120})"|“([^”\n]{1,120})”|«([^»\n]{1,120})»|(?<!\w)\'([^\'\n]{2,120})\'(?!\w)'
 )
 _WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'\u2019-]*|[.;:!?\n]|,")
+_FREE = re.compile(
+    r"\b(?:free|negative|empty|blank|copy|white)\s?(?:space|room|area|sky)\b"
+    r"[^.;\n]{0,20}?\b(left|right|above|top)\b",
+    re.I,
+)
 _BREAKS = frozenset(".;:!?\n")
 
 
@@ -36,7 +45,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Brief:
-    """A prompt, understood as far as the painter can."""
+    """A prompt, understood as far as the painter can.
+
+    `has_palette` says that the colours were given for the whole picture, the ground first; `free` is the side
+    that is to be left free for a headline.
+    """
 
     wanted: tuple[Wanted, ...] = ()
     colours: tuple[RGB, ...] = ()
@@ -48,19 +61,8 @@ class Brief:
     orientation: str = "square"
     texts: tuple[str, ...] = ()
     nouns: tuple[str, ...] = ()
-
-
-@cache
-def vocabulary() -> dict[str, Any]:
-    """Return the tables of `vocabulary.toml`."""
-    with Path(__file__).with_name("vocabulary.toml").open("rb") as file:
-        return tomllib.load(file)
-
-
-@cache
-def phrases(table: str) -> dict[str, str]:
-    """Return the meaning of every word or phrase of one table."""
-    return {phrase: name for name, row in vocabulary()[table].items() for phrase in row}
+    has_palette: bool = False
+    free: str | None = None
 
 
 @dataclass
@@ -78,6 +80,10 @@ class _Reading:
     is_listing: bool = False
     on_colour: RGB | None = None
     nouns: list[str] = field(default_factory=list[str])
+    hints: set[str] = field(default_factory=set[str])
+    is_directive: bool = False
+    at_start: bool = True
+    palette: list[RGB] = field(default_factory=list[RGB])
 
 
 def read(prompt: str) -> Brief:
@@ -88,21 +94,31 @@ def read(prompt: str) -> Brief:
     _walk(reading)
     _lay_down(reading)
     reading.loose.extend(reading.waiting)
-    setting = _first(words, phrases("settings"))
+    setting = first(words, phrases("settings"))
+    if setting in ("desk", "room") and "window" in words:
+        setting = "window"
     if reading.backdrop is None and len(reading.loose) > 1 and any(want.colours for want in reading.wanted):
         reading.backdrop = reading.loose.pop()
+    strong = [want for want in reading.wanted if want.subject not in reading.hints]
     return Brief(
-        wanted=_settled(reading.wanted, setting),
-        colours=tuple(dict.fromkeys(reading.loose)),
+        wanted=_settled(strong or reading.wanted, setting),
+        colours=tuple(dict.fromkeys([*reading.loose, *reading.palette])),
         backdrop=reading.backdrop,
         setting=setting,
-        hour=_first(words, phrases("hours")),
+        hour=first(words, phrases("hours")),
         style=_style(words),
-        framing=_first(words, phrases("framing")) or "centered",
-        orientation=_first(words, phrases("orientation")) or "square",
+        framing=first(words, phrases("framing")) or "centered",
+        orientation=first(words, phrases("orientation")) or "square",
         texts=texts,
         nouns=tuple(dict.fromkeys(reading.nouns))[:4],
+        has_palette=bool(reading.palette) and not reading.loose,
+        free=_free_side(prompt),
     )
+
+
+def _free_side(prompt: str) -> str | None:
+    match = _FREE.search(prompt)
+    return match[1].lower() if match else None
 
 
 def _texts(prompt: str) -> tuple[tuple[str, ...], str]:
@@ -150,37 +166,61 @@ def _step(reading: _Reading, at: int) -> int:
     words = reading.words
     word = words[at]
     grammar = vocabulary()["grammar"]
+    if reading.at_start:
+        reading.is_directive = bool(reading.wanted) and word in grammar["directives"]
+        reading.at_start = False
     reading.since_on = 0 if word in grammar["on"] else reading.since_on + 1
     _follow_list(reading, word)
     if word in _BREAKS or word == ",":
-        _lay_down(reading)
-    if word in _BREAKS:
-        reading.loose.extend(reading.waiting)
-        reading.waiting.clear()
-        reading.count = 1
+        _end_part(reading, word)
         return 1
     colour, length = _colour(words, at)
     if colour:
-        if reading.is_listing:
-            last = reading.wanted[-1]
-            reading.wanted[-1] = replace(last, colours=(*last.colours, colour))
-        elif reading.since_on < 4:
-            reading.on_colour = colour
-        else:
-            reading.waiting.append(colour)
+        _take_colour(reading, _shaded(colour, words[at - 1] if at else ""))
         return length
+    if reading.is_directive:
+        return 1
     if word in grammar["backdrop"]:
         _take_backdrop(reading)
         return 1
-    name, length = _lookup(words, at, book.words())
+    name, length = lookup(words, at, book.words())
     if name:
-        _take_subject(reading, name)
+        _take_subject(reading, name, words[at : at + length])
         return length
-    if number := _number(word):
-        reading.count = number
-    elif _is_noun(word):
+    if count := number(word):
+        reading.count = count
+    elif is_noun(word):
         reading.nouns.append(word)
     return 1
+
+
+def _end_part(reading: _Reading, mark: str) -> None:
+    _lay_down(reading)
+    if mark == ",":
+        return
+    reading.loose.extend(reading.waiting)
+    reading.waiting.clear()
+    reading.count = 1
+    reading.at_start = mark != ":"
+
+
+def _take_colour(reading: _Reading, colour: RGB) -> None:
+    if reading.is_directive:
+        reading.palette.append(colour)
+    elif reading.is_listing:
+        last = reading.wanted[-1]
+        reading.wanted[-1] = replace(last, colours=(*last.colours, colour))
+    elif reading.since_on < 4:
+        reading.on_colour = colour
+    else:
+        reading.waiting.append(colour)
+
+
+def _shaded(colour: RGB, before: str) -> RGB:
+    """Know `deep blue` and `pale green` from blue and green."""
+    if before in ("deep", "dark"):
+        return colours.darker(colour, 0.42)
+    return colours.lighter(colour, 0.45) if before in ("pale", "light", "soft", "pastel") else colour
 
 
 def _follow_list(reading: _Reading, word: str) -> None:
@@ -210,7 +250,14 @@ def _lay_down(reading: _Reading) -> None:
         reading.backdrop, reading.on_colour = reading.on_colour, None
 
 
-def _take_subject(reading: _Reading, name: str) -> None:
+def _take_subject(reading: _Reading, name: str, said: list[str]) -> None:
+    phrase = " ".join(said)
+    if phrase in vocabulary()["grammar"]["hints"].split(", "):
+        reading.hints.add(name)
+    else:
+        reading.hints.discard(name)
+    if reading.count == 1 and phrase not in book.words() and said[-1].endswith("s"):
+        reading.count = PLURAL
     if reading.on_colour:
         reading.waiting.append(reading.on_colour)
         reading.on_colour = None
@@ -237,74 +284,6 @@ def _colour(words: list[str], at: int) -> tuple[RGB | None, int]:
     return colours.named().get(word) or colours.named().get(words[at]), 1
 
 
-def _lookup(words: list[str], at: int, table: Mapping[str, str]) -> tuple[str | None, int]:
-    for length in (3, 2, 1):
-        phrase = " ".join(words[at : at + length])
-        for form in _singulars(phrase):
-            if form in table:
-                return table[form], length
-    return _compound(words[at], table), 1
-
-
-def _singulars(word: str) -> Iterator[str]:
-    yield word
-    if word.endswith("ies"):
-        yield word[:-3] + "y"
-    if word.endswith("ves"):
-        yield word[:-3] + "f"
-    if word.endswith("es"):
-        yield word[:-2]
-    if word.endswith("s"):
-        yield word[:-1]
-
-
-def _compound(word: str, table: Mapping[str, str]) -> str | None:
-    """Find `lamp` in `headlamp`: English compounds name the thing last."""
-    for form in _singulars(word):
-        tail = form.rpartition("-")[2]
-        if tail != form and tail in table:
-            return table[tail]
-        for start in range(3, len(form) - 3):
-            if form[start:] in table and len(form) - start >= 4:
-                return table[form[start:]]
-    return None
-
-
-def _number(word: str) -> int:
-    named = phrases("numbers").get(word)
-    if named:
-        return int(named)
-    return int(word) if word.isascii() and word.isdigit() and 2 <= int(word[:4]) <= MOST_COPIES else 0
-
-
-@cache
-def _fillers() -> frozenset[str]:
-    known = set(vocabulary()["grammar"]["fillers"].split())
-    for table in ("styles", "settings", "hours", "framing", "orientation", "numbers"):
-        known.update(part for phrase in phrases(table) for part in phrase.split())
-    known.update(vocabulary()["grammar"]["text"])
-    return frozenset(known)
-
-
-def _is_noun(word: str) -> bool:
-    return (
-        word.isascii()
-        and word[0].isalpha()
-        and len(word) > 2
-        and word not in _fillers()
-        and not word.endswith(("ly", "ing"))
-    )
-
-
-def _first(words: list[str], table: Mapping[str, str]) -> str | None:
-    for at in range(len(words)):
-        for length in (3, 2, 1):
-            phrase = " ".join(words[at : at + length])
-            if phrase in table:
-                return table[phrase]
-    return None
-
-
 def _style(words: list[str]) -> str | None:
     """Return the most telling style: `flat` and `minimal` are said in passing, `neon` is not."""
     text = " " + " ".join(words) + " "
@@ -317,7 +296,7 @@ def _settled(wanted: list[Wanted], setting: str | None) -> tuple[Wanted, ...]:
     """Leave out what the setting shows anyway, and all beyond the first few subjects."""
     subjects = book.subjects()
     things = [want for want in wanted if subjects[want.subject].place != "scene"]
-    if things and setting in ("desk", "room"):
+    if things and setting in ("desk", "room", "window"):
         # The setting brings its own table.
         things = [want for want in things if want.subject not in ("table", "bed")] or things
     if things and setting:

@@ -19,6 +19,7 @@ from assetmill.emulator.tools.painting.pen import Inks, Manner, Tile, draw
 from assetmill.emulator.tools.painting.regrade import at_hour
 
 FLOOR_BACK = 0.76
+BRIDGE_DECK = 0.475
 LEVELS = {"low": 0, "medium": 1, "high": 2, "xhigh": 3, "max": 4}
 MANNERS: dict[str | None, Manner] = {
     "flat": "flat",
@@ -79,6 +80,8 @@ def mood_of(brief: Brief, rng: np.random.Generator) -> Mood:
     own = [part for want in brief.wanted for part in want.colours]
     named = [*own, *brief.colours]
     palette = colours.palettes()[int(rng.integers(len(colours.palettes())))]
+    if brief.has_palette and not own:
+        return _palette_mood(brief, palette)
     main = named[0] if named else palette[0]
     others = [part for part in named[1:] if distance(part, main) > 40]
     accent = others[0] if others else _contrasting(main, palette)
@@ -88,21 +91,39 @@ def mood_of(brief: Brief, rng: np.random.Generator) -> Mood:
     return Mood(asked, main, accent, colours.backdrop_for(main) if named else palette[2])
 
 
+def _palette_mood(brief: Brief, palette: tuple[RGB, RGB, RGB]) -> Mood:
+    """Use colours given for the whole picture: the first is the ground, the second the subject's."""
+    ground, *others = brief.colours
+    main = others[0] if others else _contrasting(ground, palette)
+    accent = others[1] if len(others) > 1 else colours.lighter(ground, 0.72)
+    return Mood(brief.backdrop or ground, main, accent, ground)
+
+
 def _contrasting(main: RGB, palette: tuple[RGB, RGB, RGB]) -> RGB:
     return max(palette[:2], key=lambda part: distance(part, main))
 
 
 def _setting(brief: Brief) -> str:
+    """Choose where the picture is set: what the prompt says, else where its subjects are at home."""
+    subjects = [book.subjects()[want.subject] for want in brief.wanted]
     if brief.style == "neon":
         return "neon"
-    if brief.setting:
+    if brief.setting and not (brief.setting == "sky" and any(one.place == "ground" for one in subjects)):
         return brief.setting
-    if not brief.wanted:
+    if not subjects:
         return brief.hour or "abstract"
-    scenes = [book.subjects()[want.subject] for want in brief.wanted]
-    if brief.backdrop or brief.style in ("minimal", "line", "isometric"):
-        return "plain" if brief.style in ("minimal", "flat", "line", "isometric") else "studio"
-    homes = [scene.home for scene in scenes if scene.home != "studio"]
+    if brief.setting == "sky":
+        return brief.hour or "meadow"
+    return _home(brief, subjects)
+
+
+def _home(brief: Brief, subjects: list[book.Subject]) -> str:
+    is_plain = brief.style in ("minimal", "line", "isometric")
+    if brief.backdrop or is_plain:
+        return "plain" if is_plain or brief.style == "flat" else "studio"
+    if any(subject.name == "bridge" for subject in subjects):
+        return "river"
+    homes = [subject.home for subject in subjects if subject.home != "studio"]
     if homes and brief.style != "photo":
         return homes[0]
     return brief.hour or "studio"
@@ -117,11 +138,28 @@ def _pieces(brief: Brief, ground: Ground, mood: Mood) -> Iterator[Piece]:
     if not low:
         low, high = high, []
     top, bottom = _text_margins(brief, has_pieces=bool(wanted))
+    bridge = next((want for want in low if want.subject == "bridge" and len(low) > 1), None)
+    if bridge:
+        deck = _bridge(bridge, ground, mood, brief)
+        yield deck
+        low = [want for want in low if want is not bridge]
+        span = (max(top, 0.1), (deck.top + deck.side * BRIDGE_DECK) / ground.height)
+        yield from _group(low, ground, mood, brief, span)
+        return
     if high:
         yield from _group(high, ground, mood, brief, (max(top, 0.04), 0.36))
     if low:
         foot = min(ground.floor, 1 - bottom) if ground.has_floor else 1 - max(bottom, 0.07)
         yield from _group(low, ground, mood, brief, (max(top, 0.33 if high else 0.07), foot))
+
+
+def _bridge(want: Wanted, ground: Ground, mood: Mood, brief: Brief) -> Piece:
+    """Return a bridge right across the picture, for what crosses it."""
+    subject = book.subjects()[want.subject]
+    side = ground.width / 1.04
+    main = _colour_of(want, 0, subject, mood, brief)
+    top = max(ground.height * 0.93 - side * 0.95, ground.height * 0.6 - side * BRIDGE_DECK)
+    return Piece(subject, main, mood.accent, ground.width * 0.02, top, side)
 
 
 def _hangs(subject: book.Subject, ground: Ground) -> bool:
@@ -138,10 +176,13 @@ def _group(
     """Place one group between two heights (shares of the picture's height)."""
     is_on_floor = ground.has_floor and span[1] > 0.5
     is_open = not is_on_floor or _setting(brief) in ("studio", "plain")
+    left, wide = {"left": (0.4, 0.57), "right": (0.03, 0.57)}.get(brief.free or "", (0.04, 0.92))
+    if brief.free in ("above", "top"):
+        span = (max(span[0], min(0.34, span[1] - 0.3)), span[1])
     area = Area(
-        ground.width * 0.04,
+        ground.width * left,
         ground.height * span[0],
-        ground.width * 0.92,
+        ground.width * wide,
         ground.height * span[1],
         is_on_floor,
         is_on_floor and _setting(brief) in ("studio", "plain", "neon"),
@@ -160,9 +201,9 @@ def _group(
 def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: Mood, brief: Brief) -> RGB:
     if want.colours:
         return want.colours[copy % len(want.colours)]
-    if subject.colour and not brief.colours:
+    if subject.colour and (brief.has_palette or not brief.colours):
         return subject.colour
-    if want.count > 1 and len(brief.colours) > 1:
+    if want.count > 1 and len(brief.colours) > 1 and not brief.has_palette:
         return brief.colours[copy % len(brief.colours)]
     return mood.main
 

@@ -128,6 +128,8 @@ def _changed(desk: _Desk, clause: Clause) -> Image.Image:
         return additions.subjects(ground, brief, desk.order.mask, desk.level, desk.rng)
     if brief.hour and not (clause.is_about_background and brief.setting):
         image = regrade.at_hour(image, brief.hour, desk.subject)
+    elif brief.setting == "sky" and (shades := _sky_colours(clause)):
+        image = regrade.with_sky(image, shades, desk.subject)
     elif _moves_scene(clause):
         image = _before(desk, clause)
     elif brief.wanted and "add" in asks and not ("recolour" in asks and "add" not in clause.text.lower()):
@@ -144,8 +146,13 @@ def _colour(clause: Clause) -> tuple[int, int, int] | None:
     return found[-1] if found else None
 
 
+def _sky_colours(clause: Clause) -> tuple[tuple[int, int, int], ...]:
+    brief = clause.brief
+    return (*brief.colours, *([brief.backdrop] if brief.backdrop else []))
+
+
 def _moves_scene(clause: Clause) -> bool:
-    if clause.brief.setting is None:
+    if clause.brief.setting in (None, "sky"):
         return False
     return clause.is_about_background or bool(clause.asks & {"add", "replace", "recolour"}) or not clause.asks
 
@@ -193,6 +200,8 @@ def _toned(image: Image.Image, clause: Clause, desk: _Desk) -> Image.Image:
         image = regrade.TONES[name](image)
     if "blur" in clause.asks:
         image = regrade.softened_behind(image, desk.subject)
+    if "glow" in clause.asks:
+        image = regrade.glowing(image, desk.subject)
     if "closer" in clause.asks:
         inset_x, inset_y = image.width // 7, image.height // 7
         box = (inset_x, inset_y, image.width - inset_x, image.height - inset_y)

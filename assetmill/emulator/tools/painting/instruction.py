@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from assetmill.emulator.tools.painting import brief as briefs
-from assetmill.emulator.tools.painting.brief import Brief, phrases, vocabulary
+from assetmill.emulator.tools.painting.brief import Brief
+from assetmill.emulator.tools.painting.wording import phrases, vocabulary
 
 _SPLIT = re.compile(r"[.;!\n]+|,\s*(?=\w)|\bthen\b|\band\s+(?=\w+)", re.I)
 _QUOTES = re.compile(r'"[^"\n]*"|“[^”\n]*”')

@@ -11,11 +11,13 @@ from assetmill.emulator.tools.painting.colours import WHITE, darker, lighter, lu
 from assetmill.emulator.tools.painting.ground import (
     Ground,
     Mood,
+    clouds,
     cover,
     glow,
     gradient,
     oval,
     polygons,
+    ridge,
 )
 
 
@@ -56,6 +58,23 @@ def desk(ground: Ground, mood: Mood) -> Ground:
     scenery.shelf(ground, mood.accent)
     scenery.planks(ground, 0.7, (178, 124, 80))
     return replace(ground, shadow=(58, 32, 16), floor=0.87)
+
+
+def window(ground: Ground, mood: Mood) -> Ground:
+    """A wooden sill before a wide view of mountains and water."""
+    stops = ((0, mood.tinted((104, 164, 216))), (0.55, (246, 234, 216)), (1, (246, 234, 216)))
+    cover(ground, gradient(ground.image.size, stops))
+    light = (ground.width * 0.2, ground.height * 0.3)
+    glow(ground.image, light, min(ground.image.size) * 0.4, (255, 244, 206), 0.9)
+    clouds(ground, WHITE, 1 + ground.level, (0.1, 0.3), 0.7)
+    ridge(ground, 0.5, 0.09, mood.tinted((158, 180, 208), 0.3), rough=0.55)
+    ridge(ground, 0.57, 0.05, mood.tinted((96, 128, 150), 0.35), rough=0.45)
+    scenery.water(ground, 0.61, mood.tinted((84, 140, 178), 0.35), mood.tinted((148, 192, 212), 0.25))
+    frame = darker(mix(mood.quiet, (120, 96, 78), 0.6), 0.3)
+    bars = [[(x, 0), (x + 0.012, 0), (x + 0.012, 0.74), (x, 0.74)] for x in (0.3, 0.69)]
+    polygons(ground, frame, [*bars, [(0, 0.735), (1, 0.735), (1, 0.765), (0, 0.765)]])
+    scenery.planks(ground, 0.765, (196, 154, 108))
+    return replace(ground, shadow=(58, 34, 18), floor=0.89)
 
 
 def room(ground: Ground, mood: Mood) -> Ground:

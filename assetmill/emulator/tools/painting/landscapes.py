@@ -207,3 +207,18 @@ def sky(ground: Ground, mood: Mood) -> Ground:
     clouds(ground, (236, 244, 250), 4 + ground.level, (0.12, 0.6), 0.75)
     clouds(ground, WHITE, 9, (0.86, 1.0), 0.95)
     return replace(ground, has_floor=False)
+
+
+def river(ground: Ground, mood: Mood) -> Ground:
+    """Calm water between low hills and a grassy bank."""
+    stops = ((0, mood.tinted((112, 178, 226))), (0.55, (236, 240, 232)), (1, (236, 240, 232)))
+    cover(ground, gradient(ground.image.size, stops))
+    light = (ground.width * 0.78, ground.height * 0.2)
+    glow(ground.image, light, min(ground.image.size) * 0.34, (255, 248, 210), 0.9)
+    clouds(ground, WHITE, 2 + ground.level, (0.1, 0.34))
+    ridge(ground, 0.53, 0.06, mood.tinted((150, 178, 190), 0.3), rough=0.4)
+    ridge(ground, 0.58, 0.03, mood.tinted((110, 158, 128), 0.25), rough=0.3)
+    scenery.water(ground, 0.6, mood.tinted((70, 134, 176), 0.3), mood.tinted((136, 190, 210), 0.2))
+    ridge(ground, 0.82, 0.014, mood.tinted((104, 164, 96), 0.25), rough=0.22)
+    scenery.blades(ground, 0.86, mood.tinted((78, 140, 76), 0.25))
+    return replace(ground, shadow=(26, 56, 40), floor=0.9)

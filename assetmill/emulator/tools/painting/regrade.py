@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from assetmill.emulator.tools.painting.colours import RGB
-from assetmill.emulator.tools.painting.ground import blurred, curve, gradient
+from assetmill.emulator.tools.painting.colours import RGB, mix
+from assetmill.emulator.tools.painting.ground import blurred, curve, glow, gradient
 
 DUSK: tuple[tuple[float, RGB], ...] = (
     (0, (52, 40, 100)),
@@ -130,26 +130,28 @@ TONES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def at_hour(image: Image.Image, hour: str, subject: Image.Image) -> Image.Image:
     """Turn the sky to dusk or night and light the rest to match; `subject` is kept in front."""
-    stops = NIGHT if hour == "night" else DUSK
+    lit = balanced(image, (0.5, 0.54, 0.82) if hour == "night" else (0.96, 0.68, 0.66))
+    return _under_sky(image, lit, NIGHT if hour == "night" else DUSK, subject)
+
+
+def with_sky(image: Image.Image, colours: tuple[RGB, ...], subject: Image.Image) -> Image.Image:
+    """Give the sky these colours from the top to the horizon, the last one as a thin band."""
+    top, low = colours[0], colours[-1]
+    return _under_sky(image, image, ((0, top), (0.62, top), (0.86, mix(top, low, 0.45)), (1, low)), subject)
+
+
+def _under_sky(
+    image: Image.Image, lit: Image.Image, stops: tuple[tuple[float, RGB], ...], subject: Image.Image
+) -> Image.Image:
     horizon = _horizon(image)
     sky = Image.new("RGB", image.size, stops[-1][1])
     top = max(2, int(image.height * horizon))
     sky.paste(gradient((image.width, top), stops), (0, 0))
     detail = ImageOps.autocontrast(image.convert("L"), cutoff=2)
     sky = Image.composite(sky, ImageEnhance.Brightness(sky).enhance(0.72), detail)
-    gains = (0.5, 0.54, 0.82) if hour == "night" else (0.96, 0.68, 0.66)
-    lit = balanced(image, gains)
-    fade = gradient(
-        image.size,
-        (
-            (0, (235, 235, 235)),
-            (max(0.02, horizon - 0.06), (225, 225, 225)),
-            (min(0.98, horizon + 0.05), (40, 40, 40)),
-            (1, (24, 24, 24)),
-        ),
-    ).convert("L")
-    open_sky = Image.composite(Image.new("L", image.size), fade, subject)
-    return _through(lit, sky, open_sky)
+    grey = ((0, 235), (max(0.02, horizon - 0.06), 225), (min(0.98, horizon + 0.05), 40), (1, 24))
+    fade = gradient(image.size, [(at, (level, level, level)) for at, level in grey]).convert("L")
+    return _through(lit, sky, Image.composite(Image.new("L", image.size), fade, subject))
 
 
 def _horizon(image: Image.Image) -> float:
@@ -164,6 +166,18 @@ def softened_behind(image: Image.Image, subject: Image.Image) -> Image.Image:
     """Blur everything but the subject."""
     keep = curve(subject.filter(ImageFilter.GaussianBlur(3)), lambda value: 255 - value)
     return _through(image, blurred(image.convert("RGB"), max(image.size) / 45), keep)
+
+
+def glowing(image: Image.Image, subject: Image.Image) -> Image.Image:
+    """Let the subject shed a warm light around itself."""
+    solid = curve(subject, lambda level: 255 if level > 200 else 0).getbbox()
+    left, top, right, bottom = solid or (0, 0, *image.size)
+    lit = image.convert("RGB")
+    reach = max(right - left, bottom - top)
+    centre = ((left + right) / 2, top + (bottom - top) * 0.6)
+    glow(lit, centre, reach * 0.95, (255, 196, 92), 0.34)
+    glow(lit, centre, reach * 0.5, (255, 226, 150), 0.42)
+    return _through(image, lit, Image.new("L", image.size, 255))
 
 
 def drifted(image: Image.Image, rng: np.random.Generator) -> Image.Image:
