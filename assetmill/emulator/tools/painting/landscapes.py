@@ -65,7 +65,7 @@ def sea(ground: Ground, mood: Mood) -> Ground:
 
 
 def forest(ground: Ground, mood: Mood) -> Ground:
-    """Rows of firs fading into mist."""
+    """Rows of pines fading into mist."""
     cover(
         ground,
         gradient(
@@ -82,7 +82,7 @@ def forest(ground: Ground, mood: Mood) -> Ground:
     )
     for row, (foot, tall) in enumerate(((0.7, 0.34), (0.76, 0.4), (0.82, 0.46))):
         colour = mix((150, 188, 168), (30, 82, 62), row / 2)
-        scenery.firs(ground, foot, tall, colour, gap=0.5 if row == 2 else 0.0)
+        scenery.pines(ground, foot, tall, colour, gap=0.5 if row == 2 else 0.0)
     ridge(ground, 0.79, 0.012, (92, 134, 72), rough=0.25)
     glow(
         ground.image,
@@ -113,7 +113,7 @@ def mountains(ground: Ground, mood: Mood) -> Ground:
     clouds(ground, WHITE, 1 + ground.level, (0.14, 0.36), 0.7)
     ridge(ground, 0.55, 0.1, (168, 186, 214), rough=0.62)
     scenery.peaks(ground, 0.72, mix((96, 118, 158), mood.main, 0.2))
-    scenery.firs(ground, 0.76, 0.1, (44, 84, 84), gap=0.0)
+    scenery.pines(ground, 0.76, 0.1, (44, 84, 84), gap=0.0)
     scenery.water(ground, 0.755, (84, 138, 176), (150, 194, 212))
     ridge(ground, 0.9, 0.02, (74, 116, 84), rough=0.28)
     return replace(ground, shadow=(24, 44, 50), floor=0.92)
@@ -168,7 +168,7 @@ def desert(ground: Ground, mood: Mood) -> Ground:
 
 
 def snow(ground: Ground, mood: Mood) -> Ground:
-    """White hills, firs and falling flakes."""
+    """White hills, pines and falling flakes."""
     cover(
         ground,
         gradient(
@@ -177,7 +177,7 @@ def snow(ground: Ground, mood: Mood) -> Ground:
         ),
     )
     ridge(ground, 0.62, 0.06, (196, 210, 230), rough=0.5)
-    scenery.firs(ground, 0.74, 0.26, (92, 128, 138), gap=0.0)
+    scenery.pines(ground, 0.74, 0.26, (92, 128, 138), gap=0.0)
     ridge(ground, 0.73, 0.02, (240, 245, 251), rough=0.22)
     ridge(ground, 0.84, 0.015, (250, 252, 255), rough=0.2)
     dots(ground, WHITE, 50 + 40 * ground.level, (0, 1), (1.2, 5))

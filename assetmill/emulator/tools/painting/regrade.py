@@ -1,4 +1,4 @@
-"""Regrading: new colours for a picture, or for one part of it, with its shading kept."""
+"""Regrades: new colours for a picture, or for one part of it, with its shading kept."""
 
 from __future__ import annotations
 

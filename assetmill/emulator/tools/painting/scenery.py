@@ -1,4 +1,4 @@
-"""Parts of backdrops: water, firs, towers, boards and the like."""
+"""Parts of backdrops: water, pines, towers, boards and the like."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def water(ground: Ground, horizon: float, far: RGB, near: RGB) -> None:
     polygons(ground, lighter(near, 0.55), glints, 0.5)
 
 
-def firs(ground: Ground, foot: float, tall: float, colour: RGB, *, gap: float) -> None:
+def pines(ground: Ground, foot: float, tall: float, colour: RGB, *, gap: float) -> None:
     """Draw a row of fir trees; `gap` leaves that share of the width free in the middle."""
     aspect = ground.width / ground.height
     trees: list[list[Point]] = []
