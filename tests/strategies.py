@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -99,19 +100,39 @@ _EXTRA_INPUT = BoundInput(
     BlobRef(digest=Digest(f"sha256:{'0' * 64}"), size_bytes=0, media_type="image/png"),
 )
 
-_CHANGES: dict[str, Any] = {
-    "prompt": lambda value: value + "!",
-    "instructions": lambda value: value + "!",
-    "model": lambda value: value + "-2",
-    "image_deployment": lambda value: f"{value}-2",
-    "tools": lambda value: (*value, {"type": "file_search", "knowledge": ["more"]}),
-    "inputs": lambda value: (*value, _EXTRA_INPUT),
-    "knowledge": lambda value: (*value, BoundKnowledge("~extra", Digest("sha256:1"), ())),
-    "outputs": lambda value: (*value, ExpectedOutput("picture", "extra.png")),
-    "text_format": lambda value: {**(value or {}), "~extra": 1},
-    "tool_choice": lambda value: f"{value}-2",
-    "max_tool_calls": lambda value: (value or 0) + 100,
-    "extra": lambda value: {**value, "~extra": 1},
+
+def _longer(value: Any) -> Any:
+    return f"{value}!"
+
+
+def _keyed(value: dict[str, Any] | None) -> dict[str, Any]:
+    return {**(value or {}), "~extra": 1}
+
+
+def _with(extra: Any) -> Callable[[Any], Any]:
+    def add(value: Any) -> Any:
+        return (*value, extra)
+
+    return add
+
+
+def _hundred_more(value: Any) -> Any:
+    return (value or 0) + 100
+
+
+_CHANGES: dict[str, Callable[[Any], Any]] = {
+    "prompt": _longer,
+    "instructions": _longer,
+    "model": _longer,
+    "image_deployment": _longer,
+    "tools": _with({"type": "file_search", "knowledge": ["more"]}),
+    "inputs": _with(_EXTRA_INPUT),
+    "knowledge": _with(BoundKnowledge("~extra", Digest("sha256:1"), ())),
+    "outputs": _with(ExpectedOutput("picture", "extra.png")),
+    "text_format": _keyed,
+    "tool_choice": _longer,
+    "max_tool_calls": _hundred_more,
+    "extra": _keyed,
 }
 
 DECIDING_FIELDS = tuple(_CHANGES)

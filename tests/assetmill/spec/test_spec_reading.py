@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def test_scalars_are_read_as_yaml_1_2_means_them() -> None:
 
 
 def test_every_value_knows_its_line() -> None:
-    document = parse_yaml(HERE, b"name: a\nstages:\n  - name: one\n    prompt: |\n      text\n  - name: two\n")
+    document = parse_yaml(
+        HERE, b"name: a\nstages:\n  - name: one\n    prompt: |\n      text\n  - name: two\n"
+    )
     assert document.line(("stages", 1, "name")) == 6
     assert document.line(("stages", 0, "prompt")) == 4
     assert document.line(("stages", 0, "image_generation", "prompt", "nothing")) == 4
@@ -43,7 +46,10 @@ def test_every_value_knows_its_line() -> None:
         (b"a: 1\na: 2\n", "p.yaml:2: 'a' is given twice"),
         (b"a: &x 1\n", "p.yaml:1: anchors and aliases are not read here"),
         (b"a: 1\nb: *x\n", "p.yaml:2: anchors and aliases are not read here"),
-        (b"a: !!python/object:os.system x\n", "the tag 'tag:yaml.org,2002:python/object:os.system' is not read"),
+        (
+            b"a: !!python/object:os.system x\n",
+            "the tag 'tag:yaml.org,2002:python/object:os.system' is not read",
+        ),
         (b"a: [1\n", "is not YAML"),
         (b"a: 1\n--- \nb: 2\n", "more than one document"),
         (b"a: \xff\n", "is not UTF-8 text"),
@@ -76,10 +82,8 @@ def test_what_a_yaml_writer_wrote_is_read_back(value: object) -> None:
 @settings(max_examples=150)
 @given(source=st.binary(max_size=60))
 def test_any_bytes_give_a_value_or_a_typed_error(source: bytes) -> None:
-    try:
-        parse_yaml(HERE, source)
-    except InvalidSpec as error:
-        assert "p.yaml" in str(error)
+    with contextlib.suppress(InvalidSpec):
+        assert parse_yaml(HERE, source).source == source
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -43,7 +43,17 @@ def test_templates_render(source: str, text: str) -> None:
 
 
 pieces = st.sampled_from(
-    ["{{ product }}", "{{product}}", "{{ page.title}}", "{{ count|tojson }}", "}}", "{ {", "\n", "a b", "{{ names }}"]
+    [
+        "{{ product }}",
+        "{{product}}",
+        "{{ page.title}}",
+        "{{ count|tojson }}",
+        "}}",
+        "{ {",
+        "\n",
+        "a b",
+        "{{ names }}",
+    ]
 )
 
 
@@ -61,16 +71,37 @@ def test_the_short_way_writes_what_jinja_writes(source: str) -> None:
 
 
 ESCAPES = [
-    "{{ ''.__class__ }}", "{{ product.__class__.__mro__ }}", "{{ names.append(1) }}", "{{ page.update(1) }}",
-    "{{ cycler.__init__.__globals__.os.popen('id').read() }}", "{{ lipsum.__globals__ }}", "{{ self.__init__ }}",
-    "{{ joiner }}", "{{ namespace(a=1) }}", "{{ page|attr('__class__') }}", "{{ names|map('attr', 'x')|list }}",
-    "{{ product.format(1) }}", "{{ '%s' % product }}", "{{ 'x' * 1000000000 }}", "{{ 10 ** 10 ** 10 }}",
-    "{% include '/etc/passwd' %}", "{% import 'os' as os %}", "{% extends 'x' %}", "{% macro m() %}{% endmacro %}",
-    "{% set a = product ~ product %}", "{{ range(100000) | list }}", "{{ product|pprint }}", "{{ dict(a=1) }}",
+    "{{ ''.__class__ }}",
+    "{{ product.__class__.__mro__ }}",
+    "{{ names.append(1) }}",
+    "{{ page.update(1) }}",
+    "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+    "{{ lipsum.__globals__ }}",
+    "{{ self.__init__ }}",
+    "{{ joiner }}",
+    "{{ namespace(a=1) }}",
+    "{{ page|attr('__class__') }}",
+    "{{ names|map('attr', 'x')|list }}",
+    "{{ product.format(1) }}",
+    "{{ '%s' % product }}",
+    "{{ 'x' * 1000000000 }}",
+    "{{ 10 ** 10 ** 10 }}",
+    "{% include '/etc/passwd' %}",
+    "{% import 'os' as os %}",
+    "{% extends 'x' %}",
+    "{% macro m() %}{% endmacro %}",
+    "{% set a = product ~ product %}",
+    "{{ range(100000) | list }}",
+    "{{ product|pprint }}",
+    "{{ dict(a=1) }}",
     "{% for a in names %}{% for b in names %}{% for c in names %}x{% endfor %}{% endfor %}{% endfor %}",
-    "{{ product|replace('e', 'x' * 10) }}", "{{ names|map('format')|list }}", "{{ product|xmlattr }}",
-    "{{ loop.__class__ }}", "{% for n in names %}{{ loop.__class__ }}{% endfor %}", "{{ (product|upper).zfill(9) }}",
-]  # fmt: skip
+    "{{ product|replace('e', 'x' * 10) }}",
+    "{{ names|map('format')|list }}",
+    "{{ product|xmlattr }}",
+    "{{ loop.__class__ }}",
+    "{% for n in names %}{{ loop.__class__ }}{% endfor %}",
+    "{{ (product|upper).zfill(9) }}",
+]
 
 
 @pytest.mark.parametrize("source", ESCAPES)
@@ -112,7 +143,9 @@ def test_problems_say_what_and_where(source: str, message: str, line: int) -> No
 
 
 def test_a_template_names_its_variables_and_their_attributes() -> None:
-    template = compile_template("{{ a.b }} {% for x in stages.hero.outputs %}{{ x.name }}{% endfor %} {{ c['d'] }}")
+    template = compile_template(
+        "{{ a.b }} {% for x in stages.hero.outputs %}{{ x.name }}{% endfor %} {{ c['d'] }}"
+    )
     assert template.names == {"a", "stages", "c"}
     assert template.attributes("stages") == {"hero"}
     assert template.attributes("c") == {"d"}

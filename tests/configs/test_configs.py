@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+
+import pytest
+
+from assetmill.binding.binder import Defaults
+from assetmill.money.prices import estimate, load_prices
+from assetmill.plan import Plan, make_plan
+from assetmill.settings import load_settings
+from assetmill.spec.axes import read_rows
+from assetmill.spec.checks import SAFE_NAME
+from assetmill.spec.image_models import load_image_models
+from assetmill.spec.pipeline import load_pipeline, pipeline_names
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TODAY = datetime.date(2026, 11, 22)
+CHECKED = {"profiles", "pipelines", "knowledge", "data", "image_models.toml", "prices.toml"}
+
+PIPELINES = pipeline_names(CONFIGS)
+
+
+def plan(name: str, profile: str = "local") -> Plan:
+    foundry = load_settings(profile, {"ASSETMILL_CONFIGS": str(CONFIGS)}).foundry
+    defaults = Defaults(foundry.model, foundry.image_model, foundry.image_deployment)
+    prices = load_prices(CONFIGS)
+    return make_plan(
+        load_pipeline(name, CONFIGS),
+        {},
+        defaults=defaults,
+        estimate=lambda call: estimate(call, prices),
+        today=TODAY,
+    )
+
+
+def test_every_file_is_of_a_kind_that_is_checked_here() -> None:
+    files = [entry.relative_to(CONFIGS) for entry in CONFIGS.rglob("*") if entry.is_file()]
+    assert {file.parts[0] for file in files} == CHECKED
+
+
+@pytest.mark.parametrize("profile", [path.stem for path in (CONFIGS / "profiles").glob("*.toml")])
+def test_every_profile_loads(profile: str) -> None:
+    assert load_settings(profile, {"ASSETMILL_CONFIGS": str(CONFIGS)}).profile == profile
+
+
+@pytest.mark.parametrize("profile", [path.stem for path in (CONFIGS / "profiles").glob("*.toml")])
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_pipeline_plans_with_its_defaults_and_a_known_cost(name: str, profile: str) -> None:
+    planned = plan(name, profile)
+    assert planned.name == name
+    assert planned.warnings == ()
+    assert planned.unpriced == 0
+    assert 0 < planned.cost.low <= planned.cost.expected <= planned.cost.ceiling < 5
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_output_of_an_example_has_a_safe_name_and_its_own(name: str) -> None:
+    for stage in plan(name).stages:
+        if stage.call:
+            names = [output.name for output in stage.call.outputs]
+            assert all(SAFE_NAME.fullmatch(output) for output in names)
+            assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_python_in_prompts_compiles(name: str) -> None:
+    for stage in load_pipeline(name, CONFIGS).spec.stages:
+        for code in re.findall(r"```python\n(.*?)```", stage.prompt, re.DOTALL):
+            filled = re.sub(r"\{\{.*?tojson *\}\}", "0", code).replace("{{ inputs[0] }}", "a.png")
+            compile(re.sub(r"\{\{.*?\}\}", "x", filled), name, "exec")
+
+
+def test_the_report_has_the_columns_and_sector_that_it_charts() -> None:
+    rows = list(read_rows(CONFIGS / "data" / "sales.csv"))
+    assert set(rows[0]) == {"company", "sector", "quarter", "revenue", "operating_profit"}
+    assert sum(row["sector"] == "TRANSPORTATION" for row in rows) >= 8
+    assert all(float(row["operating_profit"]) for row in rows)
+
+
+def test_every_image_model_that_has_a_price_is_in_the_capability_table() -> None:
+    models = load_image_models(CONFIGS)
+    assert set(load_prices(CONFIGS).image) <= set(models.rows)
+    assert all(row.source for row in models.rows.values())
+
+
+def test_every_retired_model_names_a_replacement_that_lives() -> None:
+    models = load_image_models(CONFIGS)
+    for row in models.rows.values():
+        if row.retired:
+            replacement = models.find(row.replacement)
+            assert replacement is not None
+            gone = replacement.retired_at("azure")
+            assert gone is None or gone > TODAY
