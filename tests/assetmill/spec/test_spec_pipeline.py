@@ -66,7 +66,7 @@ BAD = [
     ("prompt: |", "promt: |", 11, "unknown key 'promt'", "did you mean 'prompt'?"),
     ("size: 1024x1024", "sise: 1024x1024", 16, "unknown key 'sise'", "did you mean 'size'?"),
     ("name: poster", "nme: poster", 1, "unknown key 'nme'", "did you mean 'name'?"),
-    ("type: image_generation", "type: image_generatoin", 15, "unknown tool 'image_generatoin'", "did you mean"),
+    ("type: image_generation", "type: image_generatoin", 15, "unknown tool", "did you mean"),
     ("[code_interpreter]", "[code_interpeter]", 23, "unknown tool 'code_interpeter'", "'code_interpreter'"),
     ("from: hero", "from: heroo", 25, "unknown stage 'heroo'", "did you mean 'hero'?"),
     ("- from: hero", "- fom: hero", 25, "unknown key 'fom'", "did you mean 'from'?"),
