@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import threading
@@ -35,6 +36,8 @@ class Run:
         self.is_background: bool = admitted.response["background"]
         self.fault = fault
         self.cancelled = threading.Event()
+        self._called_off = asyncio.Event()
+        self._is_forgotten = False
         self.error_status: int | None = None
         """Status with which a foreground caller is answered instead of a failed response."""
         self._service = service
@@ -51,9 +54,20 @@ class Run:
         if self.stream is not None and not self._is_final:
             self.stream.push(event)
 
+    def call_off(self, *, forget: bool = False) -> None:
+        """Tell the run to end at its next step, and perhaps to leave no trace; only on the loop."""
+        self._is_forgotten = self._is_forgotten or forget
+        self.cancelled.set()
+        self._called_off.set()
+
+    async def pause(self, seconds: float | None) -> None:
+        """Wait that long, or until the run is called off."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._called_off.wait(), seconds)
+
     def save(self) -> None:
         """Write the response as it is now."""
-        if self.admitted.store:
+        if self.admitted.store and not self._is_forgotten:
             self._service.state.put("response", self.id, self.response)
 
     def begin(self) -> None:
@@ -87,7 +101,7 @@ class Run:
         return True
 
     def _keep_output(self) -> None:
-        if self.admitted.store:
+        if self.admitted.store and not self._is_forgotten:
             for item in self.response["output"]:
                 self._service.state.put("output_item", item["id"], item, parent=self.id)
 
@@ -107,7 +121,6 @@ class Runs:
         self._service = service
         self._running: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
 
     @property
     def count(self) -> int:
@@ -152,13 +165,12 @@ class Runs:
     async def _drive(self, run: Run) -> None:
         try:
             if run.fault is not None and run.fault.name == "stuck":
-                while not run.cancelled.is_set():
-                    await asyncio.sleep(0.05)
+                await run.pause(None)
                 return
             run.begin()
             latency_s = self._service.settings.latency_s
             if latency_s:
-                await asyncio.sleep(latency_s)
+                await run.pause(latency_s)
             work = Carrier(self._service, run).work
             await asyncio.get_running_loop().run_in_executor(self._service.pool, work)
         finally:
@@ -173,14 +185,14 @@ class Runs:
 
     def abandon(self, run: Run) -> None:
         """Stop a foreground response whose caller has left; it cannot be retrieved afterwards."""
-        run.cancelled.set()
+        run.call_off(forget=True)
         run.settle("cancelled")
         forget_response(self._service.state, run.id)
 
-    def stop(self) -> None:
+    def stop(self, *, forget: bool = False) -> None:
         """Tell everything that runs to end at its next step."""
         for run in list(self._running.values()):
-            run.cancelled.set()
+            run.call_off(forget=forget)
 
     def running(self, response_id: str) -> Run | None:
         """Return a response that is still running in this server."""
@@ -218,7 +230,7 @@ class Runs:
             raise invalid("Only background responses can be cancelled.", "response_id", "invalid_request")
         run = self._running.get(response_id)
         if run is not None:
-            run.cancelled.set()
+            run.call_off()
             run.settle("cancelled")
         return self.need(response_id)
 
@@ -227,7 +239,7 @@ class Runs:
         self.need(response_id)
         run = self._running.get(response_id)
         if run is not None:
-            run.cancelled.set()
+            run.call_off()
             run.settle("cancelled")
         forget_response(self._service.state, response_id)
 

@@ -59,7 +59,7 @@ class Service:
 
     def reset(self) -> None:
         """Forget everything except secrets: documents, files, bill, faults, settings, counts."""
-        self.runs.stop()
+        self.runs.stop(forget=True)
         self.state.reset()
         self.clock.reset()
         self.settings = Settings()

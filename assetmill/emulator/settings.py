@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from assetmill.emulator.errors import invalid
 from assetmill.emulator.ids import Flavour
@@ -14,6 +14,7 @@ from assetmill.emulator.jsons import Json, compact
 from assetmill.emulator.state import State
 
 _KEY = "settings"
+RATES = ("requests_per_minute", "tokens_per_minute", "images_per_minute")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Settings:
         Raises:
             ServiceError: 400 for an unknown name or a value of the wrong type.
         """
-        checked = {name: _checked(name, value) for name, value in changes.items()}
+        checked: dict[str, Any] = {name: _checked(name, value) for name, value in changes.items()}
         return dataclasses.replace(self, **checked)
 
     def as_json(self) -> Json:
@@ -58,23 +59,51 @@ class Settings:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
-def _checked(name: str, value: object) -> Any:
-    default = {entry.name: getattr(Settings(), entry.name) for entry in dataclasses.fields(Settings)}.get(
-        name
-    )
-    if default is None:
+def _checked(name: str, value: object) -> object:
+    if name not in {entry.name for entry in dataclasses.fields(Settings)}:
         raise invalid(f"Unknown setting: '{name}'.", name, "unknown_parameter")
-    if name == "flavour" and value not in ("azure", "openai"):
-        raise invalid("Flavour must be 'azure' or 'openai'.", name)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    fits = (
-        (is_number and float(str(value)) >= 0)
-        if isinstance(default, float)
-        else isinstance(value, type(default))
-    )
-    if not fits:
+    if not _FITS.get(name, _is_switch)(value):
         raise invalid(f"Setting '{name}' cannot be {value!r}.", name, "invalid_type")
     return value
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _is_quota(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    deployments = cast("dict[str, object]", value)
+    return all(_is_rates(rates) for rates in deployments.values())
+
+
+def _is_rates(rates: object) -> bool:
+    if not isinstance(rates, dict):
+        return False
+    known = cast("dict[str, object]", rates)
+    return all(name in RATES and _is_seconds(limit) for name, limit in known.items())
+
+
+def _is_routes(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    routes = cast("dict[str, object]", value)
+    return all(isinstance(address, str) for address in routes.values())
+
+
+_FITS: dict[str, Callable[[object], bool]] = {
+    "flavour": lambda value: value in ("azure", "openai"),
+    "latency_s": _is_seconds,
+    "listing_lag_s": _is_seconds,
+    "file_processing_s": _is_seconds,
+    "quota": _is_quota,
+    "mcp_routes": _is_routes,
+}
 
 
 def load_settings(state: State) -> Settings:

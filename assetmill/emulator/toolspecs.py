@@ -223,6 +223,7 @@ _FILLERS: dict[str, Callable[[Fields, Flavour], Json]] = {
     "computer_use_preview": _computer,
     "computer": _computer,
 }
+TOOL_TYPES = tuple(_FILLERS)
 
 
 def echoed(tool: Mapping[str, Any]) -> Json:
