@@ -99,10 +99,12 @@ class Handles:
         if error.status != 400 or isinstance(error, PromptBlocked | AccountBlocked):
             return False
         features = _features(used)
-        said = (name for name, words in _SAYS_NO if name in features and words.search(error.message))
-        feature = next(said, None)
-        if feature is None:
+        said: list[EndpointFeature] = [
+            name for name, words in _SAYS_NO if name in features and words.search(error.message)
+        ]
+        if not said:
             return False
+        feature: EndpointFeature = said[0]
         endpoint, reason = self._gateway.endpoint, error.message[:500]
         self._ledger.write_refusal(
             EndpointRefusal(endpoint=endpoint, feature=feature, reason=reason, created_at=time.time())

@@ -1,0 +1,174 @@
+"""One edit from the order to its manifest: what is prepared here, what the service draws, what is put back.
+
+A flow or a thread pool decides when each call runs; the steps are here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from assetmill import engine
+from assetmill.assets import AssetFinder
+from assetmill.calls import StageCall
+from assetmill.editing.adopting import find_or_adopt
+from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls
+from assetmill.editing.preparing import prepare_subject
+from assetmill.editing.putting_back import put_back
+from assetmill.errors import AssetmillError, RunStopped, StageInDoubt
+from assetmill.fingerprint import canonical, digest
+from assetmill.records import (
+    AssetRecord,
+    RunId,
+    RunManifest,
+    RunStart,
+    StageEntry,
+    StageRecord,
+    StageStatus,
+)
+from assetmill.runs import make_run_id
+from assetmill.services import Services
+from assetmill.store.index import Index
+
+
+@dataclass
+class EditRun:
+    """An edit under way. `calls` are what the service is asked for, by label; `results` fill as they end."""
+
+    run_id: RunId
+    flow_run_id: str
+    services: Services
+    order: EditOrder
+    subject: Subject
+    calls: Mapping[str, StageCall]
+    started_at: float
+    entries: dict[str, StageEntry] = field(default_factory=dict[str, StageEntry])
+    results: dict[str, AssetRecord] = field(default_factory=dict[str, AssetRecord])
+
+    def carry_out(self, label: str) -> list[StageRecord]:
+        """Run one call and put its result back; the records in order. Safe in a thread of its own.
+
+        Raises:
+            StageError, NotSent, RunStopped: see `engine.run_stage`.
+        """
+        record = engine.run_stage(self.calls[label], self.services, self.run_id)
+        return [record, *self.put_back(label, record)]
+
+    def put_back(self, label: str, record: StageRecord) -> list[StageRecord]:
+        """Return what is made here from the service's result: the composite, or the report of changes."""
+        call = self.calls[label]
+        return put_back(self.order, self.subject, call, record, services=self.services, run_id=self.run_id)
+
+    def end(self, label: str, outcome: list[StageRecord] | BaseException) -> None:
+        """Note what became of a call."""
+        if isinstance(outcome, BaseException):
+            call = self.calls[label]
+            self.entries[label] = StageEntry(
+                stage=call.stage,
+                variant=call.variant,
+                status=_status(outcome),
+                fingerprint=call.fingerprint,
+                error=str(outcome) if isinstance(outcome, AssetmillError) else repr(outcome),
+                spent_usd=self._lost(call),
+            )
+            return
+        for record in outcome:
+            self.note(record)
+        made = [asset for record in outcome for asset in record.outputs if asset.role == "output"]
+        self.results[label] = made[-1]
+
+    def note(self, record: StageRecord) -> None:
+        """Note a stage that is done."""
+        is_ours = record.run_id == self.run_id
+        label = f"{record.stage}[{record.variant}]" if record.variant else record.stage
+        # Several files may be brought in by one run: each is a stage of the same name.
+        key = label if label not in self.entries else f"{label} {record.fingerprint}"
+        self.entries[key] = StageEntry(
+            stage=record.stage,
+            variant=record.variant,
+            status="done" if is_ours else "reused",
+            fingerprint=record.fingerprint,
+            record=record,
+            spent_usd=record.cost_usd if is_ours else 0.0,
+            seconds=record.finished_at - record.started_at if is_ours else 0.0,
+        )
+
+    def seal(self) -> RunManifest:
+        """Store the manifest and return it; calls that did not end count as cancelled."""
+        for label, call in self.calls.items():
+            if label not in self.entries:
+                self.entries[label] = StageEntry(
+                    stage=call.stage,
+                    variant=call.variant,
+                    status="cancelled",
+                    error="the run was stopped",
+                    spent_usd=0.0,
+                )
+        entries = tuple(self.entries.values())
+        costs = [entry.spent_usd for entry in entries]
+        found = {entry.status for entry in entries}
+        failed = bool(found & {"failed", "in_doubt"})
+        manifest = RunManifest(
+            run_id=self.run_id,
+            pipeline=PIPELINE,
+            parameters=self.order.facts(),
+            profile=self.services.settings.profile,
+            spec_digest=digest(canonical(self.order.facts())),
+            status="failed" if failed else "cancelled" if "cancelled" in found else "completed",
+            stages=entries,
+            spent_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
+            started_at=self.started_at,
+            finished_at=time.time(),
+            flow_run_id=self.flow_run_id,
+        )
+        self.services.ledger.write_manifest(manifest)
+        return manifest
+
+    def _lost(self, call: StageCall) -> float | None:
+        attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        if attempt is None or attempt.turns[0].intent.run_id != self.run_id:
+            return 0.0
+        return attempt.verdict.cost_usd if attempt.verdict else None
+
+
+def begin_edit(order: EditOrder, services: Services, flow_run_id: str, attempt: int = 1) -> EditRun:
+    """Find the asset, prepare what the service is given, and store that the edit began. Nothing is spent.
+
+    Raises:
+        InvalidInput: the asset, a file or an option is not valid.
+    """
+    order.check()
+    started_at = time.time()
+    run_id = make_run_id(flow_run_id, started_at, attempt)
+    finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
+    asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
+    found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]
+    references = [reference for reference, _ in found]
+    subject, prepared = prepare_subject(order, asset, finder, services, run_id)
+    calls = edit_calls(order, subject, references, services.settings)
+    run = EditRun(
+        run_id, flow_run_id, services, order, subject, {call.label: call for call in calls}, started_at
+    )
+    for record in (adopted, *(record for _, record in found), *prepared):
+        if record is not None:
+            run.note(record)
+    services.ledger.write_start(
+        RunStart(
+            run_id=run_id,
+            pipeline=PIPELINE,
+            parameters=order.facts(),
+            profile=services.settings.profile,
+            spec_digest=digest(canonical(order.facts())),
+            spec_path="",
+            stages=tuple((call.stage, call.variant) for call in calls),
+            started_at=started_at,
+        )
+    )
+    return run
+
+
+def _status(outcome: BaseException) -> StageStatus:
+    if isinstance(outcome, RunStopped):
+        return "cancelled"
+    return "in_doubt" if isinstance(outcome, StageInDoubt) else "failed"
