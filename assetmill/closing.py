@@ -1,7 +1,8 @@
 """The end of an attempt: what the service made becomes a stage record, or a verdict that keeps it all.
 
 Pictures are stored before the raw response, which then names them by digest; what could not be decoded
-stays in it as received. Container files come right after: they disappear with their container.
+stays in it as received. Container files come right after, with a record of their own: their container may
+be gone when a later pass closes the attempt.
 """
 
 from __future__ import annotations
@@ -17,9 +18,19 @@ from assetmill.agents.harvest import MadeFile
 from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.calls import StageCall
-from assetmill.errors import HandleExpired, OutputUnusable, StageBlocked, StageError, StageFailed
+from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
 from assetmill.money.prices import price_of
-from assetmill.records import AssetRecord, Intent, ResponseRef, RunId, StageRecord, Usage, Verdict
+from assetmill.records import (
+    AssetRecord,
+    Harvest,
+    Intent,
+    KeptFile,
+    ResponseRef,
+    RunId,
+    StageRecord,
+    Usage,
+    Verdict,
+)
 from assetmill.services import Services
 
 
@@ -40,11 +51,10 @@ class Closing:
     services: Services
     run_id: RunId
 
-    def keep_turn(self, turn: Finished) -> list[MadeFile]:
-        """Store a turn's pictures, its raw response and its container files; repeating is harmless.
+    def keep_turn(self, turn: Finished) -> tuple[list[MadeFile], tuple[str, ...]]:
+        """Store a turn's pictures, its raw response and its container files; say what is gone.
 
-        Raises:
-            StageFailed: a container is gone, and its files with it.
+        Repeating is harmless, and free of the containers once they have been emptied.
         """
         gateway, blobs = self.services.gateway, self.services.blobs
         pictures = harvest.keep_pictures(turn.produced, blobs, gateway.endpoint)
@@ -52,10 +62,21 @@ class Closing:
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
         self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
-        try:
-            return [*pictures.values(), *harvest.fetch_files(turn.produced, gateway, blobs)]
-        except HandleExpired as error:
-            raise self._spoil(turn, (), f"its container is gone: {error}", _usage([turn])) from error
+        if not turn.produced.container_ids:
+            return list(pictures.values()), ()
+        files, gone = self._empty_containers(turn)
+        return [*pictures.values(), *files], gone
+
+    def _empty_containers(self, turn: Finished) -> tuple[list[MadeFile], tuple[str, ...]]:
+        ledger, blobs = self.services.ledger, self.services.blobs
+        place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
+        if earlier := ledger.read_harvest(*place):
+            return harvest.recall(earlier, blobs), earlier.problems
+        files, gone = harvest.fetch_files(turn.produced, self.services.gateway, blobs)
+        kept = tuple(KeptFile(name=file.name, blob=file.blob, handle=file.handle) for file in files)
+        now = self.services.clock()
+        ledger.write_harvest(*place, Harvest(files=kept, problems=gone, created_at=now))
+        return files, gone
 
     def earlier_turns(self, last: Intent) -> list[Finished]:
         """Read the turns before the last one again, from the service, which keeps them for 30 days."""
@@ -75,12 +96,15 @@ class Closing:
             StageError: it did not make what it must; what it made is kept with the verdict.
         """
         last = turns[-1]
-        files = _distinct([file for turn in turns for file in self.keep_turn(turn)])
+        kept = [self.keep_turn(turn) for turn in turns]
+        files = _distinct([file for made, _ in kept for file in made])
         made_by = self._reference(last)
         crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
         usage = _usage(turns)
-        if last.response.status != "completed" or crop.problems:
-            raise self._spoil(last, crop.assets, _reason(last, crop.problems), usage)
+        # What is gone matters only where something that was asked for is missing, or nothing was named.
+        gone = [text for _, texts in kept for text in texts] if crop.problems or not self.call.outputs else []
+        if last.response.status != "completed" or crop.problems or gone:
+            raise self._spoil(last, crop.assets, _reason(last, (*gone, *crop.problems)), usage)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,

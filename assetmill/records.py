@@ -147,6 +147,23 @@ class Receipt(Stored):
     created_at: float
 
 
+class KeptFile(Stored):
+    """A container file whose bytes are stored."""
+
+    name: str
+    blob: BlobRef
+    handle: ServiceHandle
+
+
+class Harvest(Stored):
+    """What a turn's containers held: they disappear within minutes, and may be gone when it is closed."""
+
+    schema_version: Literal[1] = 1
+    files: tuple[KeptFile, ...]
+    problems: tuple[str, ...] = ()
+    created_at: float
+
+
 class Verdict(Stored):
     """Why an attempt is over without a commit; only this licenses the next attempt.
 

@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from assetmill.agents.gateway import ContainerFileEntry, Gateway
 from assetmill.agents.outputs import Citation, Produced
 from assetmill.calls import ExpectedOutput, StageCall
+from assetmill.errors import HandleExpired
 from assetmill.names import distinct, safe_name
 from assetmill.pictures import EXTENSIONS, PictureDamaged, PictureFacts, examine, sniff
 from assetmill.records import (
     AssetKind,
     AssetRecord,
     BlobRef,
+    Harvest,
     ResponseRef,
     ServiceHandle,
     make_asset_id,
@@ -68,22 +70,32 @@ def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str) -> dict[str, 
     return made
 
 
-def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> list[MadeFile]:
-    """Fetch and store the container files of a response, while the container lives.
-
-    Raises:
-        HandleExpired: a container is gone and its files with it.
-    """
+def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> tuple[list[MadeFile], tuple[str, ...]]:
+    """Fetch and store the container files of a response; say in words what is gone with its container."""
     entries: dict[str, ContainerFileEntry | Citation] = {}
+    gone: list[str] = []
     for container_id in produced.container_ids:
-        for entry in gateway.list_container_files(container_id):
-            if entry.source != "user":
-                entries[entry.file_id] = entry
+        try:
+            listed = gateway.list_container_files(container_id)
+        except HandleExpired as error:
+            gone.append(f"its container is gone: {error}")
+            continue
+        entries.update({entry.file_id: entry for entry in listed if entry.source != "user"})
     for citation in produced.citations:
         # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
         entries.setdefault(citation.file_id, citation)
-    made = (_fetch(entry, gateway, blobs) for entry in entries.values())
-    return sorted(made, key=lambda file: (_is_pseudo(file), file.name))
+    made: list[MadeFile] = []
+    for entry in entries.values():
+        try:
+            made.append(_fetch(entry, gateway, blobs))
+        except HandleExpired as error:
+            gone.append(f"{entry.file_id} is gone: {error}")
+    return sorted(made, key=lambda file: (_is_pseudo(file), file.name)), tuple(gone)
+
+
+def recall(harvest: Harvest, blobs: Blobs) -> list[MadeFile]:
+    """Return the files of a harvest that an earlier pass has fetched, whatever became of the containers."""
+    return [_examined(file.name, blobs.get(file.blob), file.handle, blobs) for file in harvest.files]
 
 
 def gather(
@@ -147,13 +159,16 @@ def _records(
 def _fetch(entry: ContainerFileEntry | Citation, gateway: Gateway, blobs: Blobs) -> MadeFile:
     data = gateway.read_container_file(entry.container_id, entry.file_id)
     path = entry.path if isinstance(entry, ContainerFileEntry) else entry.filename
-    name = safe_name(path, "file")
+    handle = _handle("container_file", entry.file_id, gateway.endpoint, entry.container_id)
+    return _examined(safe_name(path, "file"), data, handle, blobs)
+
+
+def _examined(name: str, data: bytes, handle: ServiceHandle, blobs: Blobs) -> MadeFile:
     facts, damage = _facts(data) if sniff(data) else (None, "")
     media_type = facts.media_type if facts else _media_type(name)
     if media_type.startswith("image/") and media_type != "image/svg+xml" and facts is None:
         damage = damage or "not the picture that its name says"
         media_type = _UNKNOWN
-    handle = _handle("container_file", entry.file_id, gateway.endpoint, entry.container_id)
     return MadeFile(name, blobs.put(data, media_type), facts, damage, handle)
 
 

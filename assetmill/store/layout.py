@@ -5,6 +5,7 @@
     v1/i/<pipeline>/<fp>.<n>.<turn>     intent of attempt n's turn; the first one is also the lease
     v1/c/<pipeline>/<fp>.<n>.<turn>     receipt: the response ID
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
+    v1/f/<pipeline>/<fp>.<n>.<turn>     harvest: the files of a turn's containers
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
     v1/s/<pipeline>/<fp>                stage record: the commit
     v1/u/<endpoint>/<what>.<n>          n-th handle at an endpoint: an uploaded file, a vector store
@@ -68,6 +69,11 @@ def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's raw terminal response."""
     return f"v1/w/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+
+
+def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the key of what a turn's containers held."""
+    return f"v1/f/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
 
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:

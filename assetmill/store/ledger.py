@@ -15,13 +15,14 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError
+from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import (
     AssetId,
     AssetRecord,
     EndpointFeature,
     EndpointRefusal,
+    Harvest,
     Intent,
     Receipt,
     RunId,
@@ -111,6 +112,16 @@ class Ledger:
     def read_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> bytes:
         """Return a stored terminal response."""
         return gzip.decompress(self._backend.get(layout.raw(pipeline, fp, attempt, turn)))
+
+    def write_harvest(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
+    ) -> Harvest:
+        """Store which container files of a turn were kept; the first record counts and is returned."""
+        return self._create(layout.harvest(pipeline, fp, attempt, turn), harvest)
+
+    def read_harvest(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Harvest | None:
+        """Return which container files of a turn were kept, None when nobody has fetched them yet."""
+        return self._read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
 
     def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
         """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
@@ -219,6 +230,10 @@ class Ledger:
             if stored is None:
                 raise StoreError(f"{key} exists in {self._backend.name} and cannot be read") from None
             return stored
+        except StoreUnavailable:
+            # A time-out does not say whether the write was applied: what is there does.
+            if self._read(key, type(record)) != record:
+                raise
         return record
 
 

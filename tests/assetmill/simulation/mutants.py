@@ -139,6 +139,15 @@ def _starts_over_when_a_turn_is_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(f"{STAGE}._repeat_turn", repeat)
 
 
+def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
+    """Every pass asks the container again, also when it is gone."""
+
+    def nothing(_ledger: Any, *_place: Any) -> None:
+        return None
+
+    patch.setattr("assetmill.store.ledger.Ledger.read_harvest", nothing)
+
+
 def _find(module: str, name: str) -> Any:
     import importlib
 
@@ -161,6 +170,7 @@ MUTANTS = {
     "the post before the intent": Mutant(_posts_before_the_intent),
     "every turn adopts the first response": Mutant(_adopts_the_first_turn_for_every_turn),
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),
+    "every pass empties the containers anew": Mutant(_empties_containers_anew),
     "a deleted conversation accepts (A1)": Mutant(policy="fence", breach="A1"),
     "lists lag beyond the settle time (A2)": Mutant(policy="fence", breach="A2"),
 }

@@ -25,12 +25,19 @@ from assetmill import engine
 from assetmill.agents.pacing import Pacer
 from assetmill.calls import StageCall
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
-from assetmill.records import Intent, RunId, StageRecord, Verdict
+from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
 from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
 from assetmill.store import layout
 from tests.assetmill.simulation.objects import Objects, SimulatedStore
-from tests.assetmill.simulation.service import SETTLE_S, Accepted, Breach, Service, SimulatedGateway
+from tests.assetmill.simulation.service import (
+    FILE_DIGEST,
+    SETTLE_S,
+    Accepted,
+    Breach,
+    Service,
+    SimulatedGateway,
+)
 from tests.assetmill.simulation.world import Chaos, Violation, Worker, World
 from tests.doubles import stage_call
 
@@ -183,8 +190,7 @@ class Scenario:
             return False
         made = [m for m in self.service.bill if m.attempt == attempt]
         is_cut = len(made) < self.service.turns  # a later turn was rejected for good
-        is_stale = any(m.container_id and m.container_until < self.world.now for m in made)
-        return is_cut or is_stale or any(m.status != "completed" for m in made)
+        return is_cut or any(m.status != "completed" for m in made)
 
     def _check_write(self, key: str, data: bytes) -> None:
         kind = key.split("/")[1]
@@ -197,8 +203,16 @@ class Scenario:
         elif kind == "w":
             self._check_raw(cast(dict[str, Any], json.loads(gzip.decompress(data))))
         elif kind == "s":
-            for asset in StageRecord.model_validate_json(data).outputs:
-                self._check_blob(asset.blob.digest)
+            self._check_commit(StageRecord.model_validate_json(data))
+
+    def _check_commit(self, record: StageRecord) -> None:
+        made = {asset.blob.digest for asset in record.outputs}
+        for digest in made:
+            self._check_blob(digest)
+        mine = f".{record.attempt:03d}."
+        fetched = [data for key, data in self.objects.kept.items() if key.startswith("v1/f/") and mine in key]
+        if any(Harvest.model_validate_json(data).files for data in fetched) and FILE_DIGEST not in made:
+            raise Violation("a file that was fetched from a container is not in the commit")
 
     def _check_verdict(self, attempt: int, verdict: Verdict) -> None:
         self.verdicts[attempt] = verdict

@@ -7,7 +7,6 @@ refusal by quota was not accepted (A5). `Breach` takes one of these promises bac
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
@@ -32,13 +31,15 @@ from assetmill.errors import (
     Rejected,
     Throttled,
 )
+from assetmill.fingerprint import digest
 from tests.assetmill.simulation.world import Violation, Worker, World
 from tests.doubles import Body, image_item, message_item, png
 
 SETTLE_S = 20.0
 CONTAINER_LIFE_S = 1200.0
 _PICTURE = image_item(png(1, 1))
-_FILE = base64.b64decode(b"YSxiCjEsMgo=")
+_FILE = b"a,b\n1,2\n"
+FILE_DIGEST = digest(_FILE)
 
 Fault = Literal[
     "drop", "late", "lost", "slow", "open", "throttled", "not_sent", "rejected", "blocked", "gone"
