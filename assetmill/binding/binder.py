@@ -130,9 +130,22 @@ class Binder:
         self._checked.add(key)
         models, provider = self.pipeline.image_models, self.defaults.provider
         for option, message, hint in models.problems(wire, self.today, provider):
-            pen.problem((*where, option), message, hint)
+            if place := self._default_place(pen.slot.spec, option):
+                pen.problems.add(place, message, hint)
+            else:
+                pen.problem((*where, option), message, hint)
         if warning := models.warning(values["model"], self.today, provider):
             self.warnings[warning] = None
+
+    def _default_place(self, stage: StageSpec, option: str) -> Where | None:
+        """Return where the pipeline's defaults give an option of the image tool, if they do."""
+        key = {"model": "image_model", "size": "size", "quality": "quality"}.get(option)
+        given = key is not None and getattr(self.pipeline.spec.defaults, key) is not None
+        return (
+            ("defaults", str(key))
+            if given and getattr(stage.tool("image_generation"), option) is None
+            else None
+        )
 
 
 def _text_format(stage: StageSpec) -> dict[str, Any] | None:

@@ -40,9 +40,12 @@ def knowledge_files(
 def _matches(pipeline: LoadedPipeline, pattern: str) -> list[Path]:
     if not glob.has_magic(pattern):
         path = pipeline.find_file(pattern)
-        return [path] if path.exists() else []
+        return [path] if os.path.exists(path) else []
     for base in (pipeline.path.parent, Path()):
-        found = sorted(glob.glob(str(base / pattern), recursive=True))
+        try:
+            found = sorted(glob.glob(str(base / pattern), recursive=True))
+        except (OSError, ValueError):
+            continue
         if found:
             return [Path(entry) for entry in found if not Path(entry).is_dir()]
     return []

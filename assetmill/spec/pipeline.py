@@ -7,6 +7,7 @@ stages before, and `inputs`, the names of the stage's own input files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -173,8 +174,9 @@ class LoadedPipeline:
 
     def find_file(self, written: str) -> Path:
         """Return the file that a path in the pipeline file means."""
-        beside = self.path.parent / Path(written).expanduser()
-        return beside if beside.exists() or not Path(written).exists() else Path(written)
+        beside = self.path.parent / written
+        # os.path answers for names that no file system takes; Path.exists raises.
+        return beside if os.path.exists(beside) or not os.path.exists(written) else Path(written)
 
 
 def load_pipeline(name_or_path: str, configs: Path) -> LoadedPipeline:
@@ -204,11 +206,11 @@ def find_pipeline(name_or_path: str, configs: Path) -> Path:
     folder = configs / "pipelines"
     is_path = name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path or "\\" in name_or_path
     if is_path:
-        if "\0" not in name_or_path and Path(name_or_path).exists():
+        if os.path.exists(name_or_path):
             return Path(name_or_path)
         raise NotFound("pipeline file", name_or_path)
     for suffix in (".yaml", ".yml"):
-        if name_or_path and "\0" not in name_or_path and (folder / f"{name_or_path}{suffix}").is_file():
+        if name_or_path and os.path.isfile(folder / f"{name_or_path}{suffix}"):
             return folder / f"{name_or_path}{suffix}"
     raise NotFound("pipeline", name_or_path, nearest(name_or_path, pipeline_names(configs)))
 

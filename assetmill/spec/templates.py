@@ -145,7 +145,8 @@ def _jinja_template(source: str) -> Template:
         compiled = environment.from_string(tree)
     except TemplateSyntaxError as error:
         raise TemplateProblem(f"template: {error.message}", error.lineno) from error
-    except (TemplateError, RecursionError) as error:
+    except (TemplateError, ArithmeticError, MemoryError, RecursionError, SyntaxError, ValueError) as error:
+        # Constants are folded and Python is compiled here: both have limits of their own.
         raise TemplateProblem(f"template: {error}") from error
     paths = frozenset({(name,) for name in names} | {path for path in _paths(tree) if path[0] in names})
 
@@ -154,7 +155,7 @@ def _jinja_template(source: str) -> Template:
             return _bounded(compiled.generate(**variables))
         except TemplateError as error:
             raise TemplateProblem(f"template: {error}", _line_of(error)) from error
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise TemplateProblem(f"template: {error}") from error
 
     return Template(source, paths, render)
