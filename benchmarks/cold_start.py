@@ -1,0 +1,54 @@
+"""How long `assetmill plan` takes, and `assetmill run` until its first service call."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from assetmill.emulator.at_rest import read_bill
+from benchmarks.bench import ASSETMILL, fresh_home, headline, stop_services, write_pipeline
+
+ROUNDS = 7
+
+
+def seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def first_charge_s(home: Path, number: int) -> float:
+    """Return the seconds from starting `assetmill run` to the first charge: later than the first call."""
+    pipeline = home / f"one-{number}.yaml"
+    pipeline.write_text(write_pipeline(home, 1).read_text().replace("teal mug", f"teal mug {number}"))
+    started = time.time()
+    seconds([ASSETMILL, "run", str(pipeline), "--json"])
+    charged = [float(charge["at"]) for charge in read_bill(home / "emulator")]
+    return min(at for at in charged if at > started) - started
+
+
+def main() -> None:
+    with fresh_home() as home:
+        pipeline = write_pipeline(home, 20)
+        base, plan = list[float](), list[float]()
+        for _ in range(ROUNDS):
+            base.append(seconds([sys.executable, "-c", "import pydantic, yaml"]))
+            plan.append(seconds([ASSETMILL, "plan", str(pipeline)]))
+        ratio = statistics.median(plan) / statistics.median(base)
+        print("cold start of `assetmill plan`, 20 stages, median of", ROUNDS)
+        print(f"  python -c 'import pydantic, yaml'  {statistics.median(base):6.2f} s")
+        print(f"  assetmill plan                     {statistics.median(plan):6.2f} s")
+        print(f"  ratio                              {ratio:6.2f}     target: at most 3")
+        print("from starting `assetmill run` to the first charge on the bill")
+        print(f"  first run in this directory        {first_charge_s(home, 1):6.2f} s")
+        print(f"  next run, services running         {first_charge_s(home, 2):6.2f} s   target: at most 10")
+        stop_services()
+        print(f"  next run, services stopped         {first_charge_s(home, 3):6.2f} s   target: at most 10")
+
+
+if __name__ == "__main__":
+    print(headline())
+    main()
