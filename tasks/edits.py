@@ -1,0 +1,76 @@
+"""One call of an edit as a Prefect task: what the service draws, and what is put back after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, cast
+
+from prefect import State, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectConcurrentFuture
+from prefect.utilities.annotations import quote
+
+from assetmill.editing import run as editing
+from assetmill.editing.orders import EditOrder
+from assetmill.editing.run import EditRun
+from assetmill.records import RunManifest, StageRecord
+from tasks import policies
+from tasks.connections import services_for
+
+
+def begin_edit(order: EditOrder, profile: str | None) -> EditRun:
+    """Prepare an edit under the ID of the current flow run and store that it began."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None:
+        raise RuntimeError("begin_edit was called outside a flow run")
+    return editing.begin_edit(order, services_for(profile), str(flow_run.id), max(flow_run.run_count, 1))
+
+
+@task(
+    name="edit-asset",
+    task_run_name="{label}",
+    retries=policies.STAGE_RETRIES,
+    retry_delay_seconds=policies.STAGE_RETRY_DELAYS,
+    retry_jitter_factor=policies.JITTER,
+    retry_condition_fn=policies.only_before_the_spend,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def carry_out(label: str, run: EditRun) -> list[StageRecord]:
+    """Return the records of one call; see `EditRun.carry_out` for what is raised."""
+    return run.carry_out(label)
+
+
+@task(
+    name="seal-edit",
+    retries=policies.SEAL_RETRIES,
+    retry_delay_seconds=policies.SEAL_RETRY_DELAYS,
+    retry_jitter_factor=policies.JITTER,
+    retry_condition_fn=policies.only_before_the_spend,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def seal_edit(run: EditRun) -> RunManifest:
+    """Write the manifest of an edit."""
+    return run.seal()
+
+
+def submit_call(label: str, run: EditRun) -> Awaitable[list[StageRecord] | BaseException]:
+    """Start a call in the flow's thread pool; awaiting it gives its records, or the error it ended with."""
+    # Quoted, because Prefect would look through every field of the run for futures.
+    future = carry_out.submit(label, quote(run))  # pyright: ignore[reportArgumentType]
+    in_thread = cast(PrefectConcurrentFuture[list[StageRecord]], future).wrapped_future
+    return _outcome(asyncio.wrap_future(in_thread))
+
+
+def seal(run: EditRun) -> RunManifest:
+    """Seal an edit, as a task of its flow."""
+    return seal_edit(quote(run))  # pyright: ignore[reportArgumentType,reportReturnType]
+
+
+async def _outcome(running: Awaitable[Any]) -> list[StageRecord] | BaseException:
+    state: State[list[StageRecord]] = await running
+    return await state.aresult(raise_on_failure=False)
