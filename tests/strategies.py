@@ -136,7 +136,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
 }
 
 DECIDING_FIELDS = tuple(_CHANGES)
-UNDECIDING_FIELDS = ("pipeline", "stage", "variant")
+UNDECIDING_FIELDS = ("pipeline", "stage", "variant", "folder")
 
 
 def changed(call: StageCall, field: str) -> StageCall:
