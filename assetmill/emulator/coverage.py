@@ -52,7 +52,7 @@ _DIFFERENCES = """\
 
 | Samples | Reason |
 |---|---|
-| AI Search, Bing, SharePoint, Fabric, Work IQ, Web IQ, memory, browser automation, A2A | tool types of other services |
+| AI Search, Bing, SharePoint, Fabric, Work IQ, Web IQ, memory, browser automation, A2A | other services |
 | Azure Functions, OpenAPI, toolboxes, shell, skills, project connections | tool types that are not emulated |
 | web search | there is no network to search |
 | workflow, external and voice agents, optimization, telemetry | other kinds of agents |

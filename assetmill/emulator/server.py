@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def _bound(port: int, remembered: str | None) -> socket.socket:
     """Bind the wanted port; 0 takes the one of the last start if it is free, so that addresses stay valid."""
     choices = [port] if port else [int(remembered or 0), 0]
     for choice in choices:
-        # asyncio switches Nagle's delay off only where the protocol is named: without it each reply waits 40 ms.
+        # asyncio switches Nagle's delay off only where the protocol is named; else each reply waits 40 ms.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -223,6 +223,7 @@ class Emulator:
                 server.should_exit = True
                 server.force_exit = True
             await asyncio.gather(*tasks)
+            await _hang_up(servers)
             for listener in sockets:
                 listener.close()
 
@@ -259,6 +260,17 @@ class Emulator:
         """End `serve`; any thread may."""
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
+
+
+async def _hang_up(servers: Sequence[uvicorn.Server]) -> None:
+    """Close what callers still hold open; a TLS farewell that nobody answers would outlive the loop."""
+    for _ in range(100):
+        left = [one for server in servers for one in server.server_state.connections]
+        for connection in left:
+            connection.transport.abort()
+        await asyncio.sleep(0.01)
+        if not left:
+            return
 
 
 def _listener(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:

@@ -1,4 +1,4 @@
-"""Rules that follow a script in the prompt, and a painter that paints nothing: quick parts for protocol tests.
+"""Rules that follow a script in the prompt, a painter that paints nothing: quick parts for tests.
 
 A prompt is a list of words: `say:hello draw edit code search call:name computer list:label mcp:label.tool`.
 """

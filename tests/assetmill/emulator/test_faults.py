@@ -264,7 +264,8 @@ def test_mcp_calls_wait_for_approval_and_then_run(raw: Raw) -> None:
             message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(message["method"])
             content = [{"type": "text", "text": "three"}]
-            result = {"tools": [{"name": "add", "inputSchema": {}}], "content": content}
+            tools: Any = [{"name": "add", "inputSchema": {}}]
+            result: Any = {"tools": tools, "content": content}
             body = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": result})
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -16,15 +17,93 @@ from tests.assetmill.emulator.calls import Raw
 from tests.assetmill.emulator.scripted import PICTURE_URL
 
 _KEYS = st.sampled_from(
-    """input model tools tool_choice text conversation previous_response_id metadata stream background store
-    include agent_reference structured_inputs instructions type role content name version definition kind
-    file_id file_ids id items items output call_id arguments action container expires_after anchor minutes
-    days seconds attributes chunking_strategy static max_chunk_size_tokens chunk_overlap_tokens query filters
-    filter key value vector_store_ids max_num_results ranking_options score_threshold size quality
-    partial_images input_image_mask image_url output_format server_label server_url headers require_approval
-    allowed_tools parameters strict schema format max_output_tokens max_tool_calls temperature top_p
-    agent_endpoint version_selector version_selection_rules agent_version traffic_percentage tool_resources
-    purpose memory_limit network_policy reasoning effort summary truncation files attributes""".split()
+    [
+        "input",
+        "model",
+        "tools",
+        "tool_choice",
+        "text",
+        "conversation",
+        "previous_response_id",
+        "metadata",
+        "stream",
+        "background",
+        "store",
+        "include",
+        "agent_reference",
+        "structured_inputs",
+        "instructions",
+        "type",
+        "role",
+        "content",
+        "name",
+        "version",
+        "definition",
+        "kind",
+        "file_id",
+        "file_ids",
+        "id",
+        "items",
+        "items",
+        "output",
+        "call_id",
+        "arguments",
+        "action",
+        "container",
+        "expires_after",
+        "anchor",
+        "minutes",
+        "days",
+        "seconds",
+        "attributes",
+        "chunking_strategy",
+        "static",
+        "max_chunk_size_tokens",
+        "chunk_overlap_tokens",
+        "query",
+        "filters",
+        "filter",
+        "key",
+        "value",
+        "vector_store_ids",
+        "max_num_results",
+        "ranking_options",
+        "score_threshold",
+        "size",
+        "quality",
+        "partial_images",
+        "input_image_mask",
+        "image_url",
+        "output_format",
+        "server_label",
+        "server_url",
+        "headers",
+        "require_approval",
+        "allowed_tools",
+        "parameters",
+        "strict",
+        "schema",
+        "format",
+        "max_output_tokens",
+        "max_tool_calls",
+        "temperature",
+        "top_p",
+        "agent_endpoint",
+        "version_selector",
+        "version_selection_rules",
+        "agent_version",
+        "traffic_percentage",
+        "tool_resources",
+        "purpose",
+        "memory_limit",
+        "network_policy",
+        "reasoning",
+        "effort",
+        "summary",
+        "truncation",
+        "files",
+        "attributes",
+    ]
 )
 _WORDS = st.sampled_from(
     [
@@ -92,6 +171,14 @@ _OPERATIONS: list[tuple[str, Operation]] = [
 ]
 
 
+def _address(choice: tuple[str, Operation], parts: list[str]) -> tuple[str, str]:
+    surface, operation = choice
+    names = iter(parts)
+    path = re.sub(r"\{[^}]*\}", lambda _: next(names), operation.path)
+    return operation.method, f"{surface}{path}".lstrip("/")
+
+
+_ADDRESSES = st.builds(_address, st.sampled_from(_OPERATIONS), st.lists(_PARTS, min_size=3, max_size=3))
 _MANY = settings(
     max_examples=1000,
     deadline=None,
@@ -117,7 +204,7 @@ def _valid(raw: Raw) -> list[tuple[str, str, Any]]:
     container_id = raw.ok("POST", "openai/v1/containers", {"name": "c"})["id"]
     conversation_id = raw.ok("POST", "openai/v1/conversations", {})["id"]
     response_id = raw.respond("say:hi")["id"]
-    definition = {
+    definition: Any = {
         "kind": "prompt",
         "model": "gpt-4.1",
         "instructions": "{{a}}",
@@ -125,7 +212,7 @@ def _valid(raw: Raw) -> list[tuple[str, str, Any]]:
         "structured_inputs": {"a": {"description": "x", "required": False, "default_value": "say:x"}},
     }
     raw.ok("POST", "agents/known/versions", {"definition": definition})
-    tools = [
+    tools: list[Any] = [
         {"type": "image_generation", "size": "1024x1024", "input_image_mask": {"image_url": PICTURE_URL}},
         {"type": "code_interpreter", "container": {"type": "auto", "file_ids": [file_id]}},
         {"type": "code_interpreter", "container": container_id},
@@ -133,7 +220,7 @@ def _valid(raw: Raw) -> list[tuple[str, str, Any]]:
         {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": True},
         {"type": "mcp", "server_label": "m", "server_url": "http://127.0.0.1:9/", "headers": {"a": "b"}},
     ]
-    items = [
+    items: list[Any] = [
         {
             "role": "user",
             "content": [{"type": "input_text", "text": "say:x draw code call:weather list:m mcp:m.t"}],
@@ -149,15 +236,15 @@ def _valid(raw: Raw) -> list[tuple[str, str, Any]]:
         {"type": "function_call_output", "call_id": "c", "output": "sunny"},
         {"type": "item_reference", "id": "msg_x"},
     ]
-    text = {"format": {"type": "json_schema", "name": "x", "schema": {}, "strict": True}}
-    response = {
+    text: Any = {"format": {"type": "json_schema", "name": "x", "schema": {}, "strict": True}}
+    response: Any = {
         "model": "gpt-4.1",
         "input": items[:4],
         "tools": tools[:5],
         "metadata": {"a": "b"},
         "text": text,
     }
-    edit = {
+    edit: Any = {
         "model": "gpt-4.1",
         "input": [items[1], {"role": "user", "content": "edit search draw"}],
         "tools": tools[:4],
@@ -167,7 +254,7 @@ def _valid(raw: Raw) -> list[tuple[str, str, Any]]:
         "input": "search",
     }
     rule = {"type": "FixedRatio", "agent_version": "1", "traffic_percentage": 100}
-    endpoint = {
+    endpoint: Any = {
         "version_selector": {"version_selection_rules": [rule]},
         "protocol_configuration": {"responses": {}},
     }
@@ -218,14 +305,18 @@ _FILTER: Any = {
 
 
 def _spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inner = list(cast("dict[Any, Any]", value).items())
+    elif isinstance(value, list):
+        inner = list(enumerate(cast("list[Any]", value)))
     return [path, *(spot for key, one in inner for spot in _spots(one, (*path, key)))]
 
 
 def _spoiled(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     if not path:
         return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy: Any = value.copy()
     copy[path[0]] = _spoiled(value[path[0]], path[1:], new)
     return copy
 
@@ -240,8 +331,7 @@ def _check(answer: httpx2.Response, caplog: pytest.LogCaptureFixture, path: str,
 
 
 @given(
-    choice=st.sampled_from(_OPERATIONS),
-    parts=st.lists(_PARTS, min_size=3, max_size=3),
+    address=_ADDRESSES,
     body=st.one_of(_BODIES.map(lambda value: json.dumps(value).encode()), _BROKEN),
     query=_QUERIES,
     content_type=st.sampled_from(["application/json"] * 8 + ["text/plain", "multipart/form-data", ""]),
@@ -251,22 +341,16 @@ def _check(answer: httpx2.Response, caplog: pytest.LogCaptureFixture, path: str,
 def test_random_requests_meet_the_vendors_envelope(
     raw: Raw,
     caplog: pytest.LogCaptureFixture,
-    choice: tuple[str, Operation],
-    parts: list[str],
+    *,
+    address: tuple[str, str],
     body: bytes,
     query: dict[str, str],
     content_type: str,
 ) -> None:
-    surface, operation = choice
-    path = operation.path
-    for part in parts:
-        start, end = path.find("{"), path.find("}")
-        if start >= 0:
-            path = path[:start] + part + path[end + 1 :]
-    path = f"{surface}{path}".lstrip("/")
-    content = body if operation.method in ("POST", "PATCH") else None
+    method, path = address
+    content = body if method in ("POST", "PATCH") else None
     headers = {"Content-Type": content_type}
-    answer = raw.call(operation.method, path, content=content, params=query, headers=headers)
+    answer = raw.call(method, path, content=content, params=query, headers=headers)
     _check(answer, caplog, path, body)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from openai.pagination import SyncConversationCursorPage, SyncCursorPage
@@ -50,10 +50,10 @@ def extras(value: object, where: str = "") -> Iterator[str]:
         for name in type(value).model_fields:
             yield from extras(getattr(value, name), f"{where}.{name}")
     elif isinstance(value, Mapping):
-        for name, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+        for name, inner in cast("Mapping[str, object]", value).items():
             yield from extras(inner, f"{where}.{name}")
     elif isinstance(value, (list, tuple)):
-        for inner in value:  # pyright: ignore[reportUnknownVariableType]
+        for inner in cast("Sequence[object]", value):
             yield from extras(inner, f"{where}[]")
 
 
@@ -179,17 +179,42 @@ def test_every_stored_response_fits(raw: Raw, allowed: set[str], mcp_url: str) -
         assert "s3cret" not in json.dumps(body)
 
 
-EVENT_NAMES = """
-    created in_progress completed failed incomplete output_item.added output_item.done
-    content_part.added content_part.done output_text.delta output_text.done output_text.annotation.added
-    file_search_call.in_progress file_search_call.searching file_search_call.completed
-    code_interpreter_call.in_progress code_interpreter_call_code.delta code_interpreter_call_code.done
-    code_interpreter_call.interpreting code_interpreter_call.completed
-    image_generation_call.in_progress image_generation_call.generating image_generation_call.partial_image
-    image_generation_call.completed function_call_arguments.delta function_call_arguments.done
-    mcp_list_tools.in_progress mcp_list_tools.completed mcp_list_tools.failed
-    mcp_call.in_progress mcp_call_arguments.delta mcp_call_arguments.done mcp_call.completed mcp_call.failed
-""".split()
+EVENT_NAMES = [
+    "created",
+    "in_progress",
+    "completed",
+    "failed",
+    "incomplete",
+    "output_item.added",
+    "output_item.done",
+    "content_part.added",
+    "content_part.done",
+    "output_text.delta",
+    "output_text.done",
+    "output_text.annotation.added",
+    "file_search_call.in_progress",
+    "file_search_call.searching",
+    "file_search_call.completed",
+    "code_interpreter_call.in_progress",
+    "code_interpreter_call_code.delta",
+    "code_interpreter_call_code.done",
+    "code_interpreter_call.interpreting",
+    "code_interpreter_call.completed",
+    "image_generation_call.in_progress",
+    "image_generation_call.generating",
+    "image_generation_call.partial_image",
+    "image_generation_call.completed",
+    "function_call_arguments.delta",
+    "function_call_arguments.done",
+    "mcp_list_tools.in_progress",
+    "mcp_list_tools.completed",
+    "mcp_list_tools.failed",
+    "mcp_call.in_progress",
+    "mcp_call_arguments.delta",
+    "mcp_call_arguments.done",
+    "mcp_call.completed",
+    "mcp_call.failed",
+]
 
 
 def test_every_event_of_every_stream_fits(raw: Raw, allowed: set[str], mcp_url: str) -> None:
