@@ -182,7 +182,8 @@ def _read_process(service: Service) -> dict[str, Any] | None:
 def _left_starting(service: Service) -> Mapping[str, str] | None:
     """Return what was announced of a process that another run started and that is not ready yet."""
     started = _read_process(service)
-    if started is None or not _is_process(started["pid"]):
+    # With a ready file it is not starting any more: it was ready, and does not answer.
+    if started is None or service.ready_file.exists() or not _is_process(started["pid"]):
         return None
     age_s = time.time() - started["at"]
     is_young = age_s < _GUARDED_WITHIN_S or is_guarded(service.directory)

@@ -1,0 +1,208 @@
+"""The commands as a person types them: exit codes, what is on stdout, what is on stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assetmill.cli import main
+from assetmill.records import RunManifest
+from assetmill.services import Services
+from assetmill.store.opening import open_store
+from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
+
+BROKEN = "name: broken\nstages:\n  - name: a\n    prompt: hello\n    promt: twice\n"
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    settings = settings_in(tmp_path, chain=CHAIN, broken=BROKEN)
+    monkeypatch.setenv("ASSETMILL_HOME", str(settings.home))
+    monkeypatch.setenv("ASSETMILL_CONFIGS", str(settings.configs))
+    services = services_on(settings, open_store(settings.store_url), painter())
+    yield services
+    services.close()
+
+
+class Terminal:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        self._monkeypatch.setattr(sys, "argv", ["assetmill", *arguments])
+        code = main.call(list(arguments))
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def document(self, *arguments: str) -> dict[str, Any]:
+        assert self(*arguments, "--json") == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def assetmill(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(monkeypatch, capsys)
+
+
+@pytest.fixture
+def done(services: Services) -> RunManifest:
+    return run_here(services, "chain")
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan", "nope"], "no pipeline 'nope'"),
+        (["plan", "broken"], "broken.yaml:5: unknown key 'promt'"),
+        (["plan", "/nowhere/x.yaml"], "no pipeline file"),
+        (["plan", "chain", "-p", "subjct=x"], "unknown parameter 'subjct'"),
+        (["plan", "chain", "-p", "subject"], "write name=value"),
+        (["plan", "chain", "--params", "/nowhere"], "/nowhere: no such file"),
+        (["plan", "chain", "--profile", "../etc"], "no profile '../etc'"),
+        (["run", "broken"], "broken.yaml:5"),
+        (["run", "chain", "-p", f"subject={'x' * 600_000}"], "larger than 512 KiB"),
+        (["show", "run_nope"], "no run 'run_nope'"),
+        (["assets", "--run", "x"], "no run 'x'"),
+        (["export", "ast_no_such_asset", "out"], "no asset"),
+        (["emulator", "bill"], "no emulator state"),
+        (["emulator", "expire"], "say what expires"),
+        (["nonsense"], "No such command"),
+        (["run"], "Missing argument"),
+    ],
+)
+def test_bad_input_is_named_on_stderr_with_exit_code_2(
+    assetmill: Terminal, arguments: list[str], said: str
+) -> None:
+    assert assetmill(*arguments) == 2
+    assert said in assetmill.err
+    assert assetmill.out == ""
+    assert "Traceback" not in assetmill.err
+
+
+@pytest.mark.usefixtures("services")
+def test_json_stays_one_document_when_the_input_is_bad(assetmill: Terminal) -> None:
+    assert assetmill("run", "broken", "--json") == 2
+    told = json.loads(assetmill.out)
+    assert (told["status"], told["error"]["kind"]) == ("error", "InvalidSpec")
+
+
+@pytest.mark.usefixtures("services")
+def test_a_bug_is_one_line_with_its_traceback_in_a_file(
+    assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("assetmill.cli.plan.plan_pipeline", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert assetmill("plan", "chain") == 1
+    assert "LookupError: a bug" in assetmill.err
+    assert "Traceback" in next(tmp_path.glob("assetmill-*.traceback")).read_text()
+
+
+@pytest.mark.usefixtures("done")
+def test_a_plan_tells_what_is_reused_and_what_it_costs(assetmill: Terminal) -> None:
+    told = assetmill.document("plan", "chain")
+    assert [stage["status"] for stage in told["stages"]] == ["reuse", "reuse"]
+    told = assetmill.document("plan", "chain", "-p", "subject=a red mug")
+    assert [stage["status"] for stage in told["stages"]] == ["run", "after_upstream"]
+    assert 0 < told["cost_usd"]["expected"] <= told["cost_usd"]["ceiling"]
+    assert assetmill("plan", "chain") == 0
+    assert "0 to run, 2 to reuse" in assetmill.out
+
+
+@pytest.mark.usefixtures("services")
+def test_parameters_come_from_a_file_and_the_command_line_wins(assetmill: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("subject: from a file\n")
+    params = ("--params", str(tmp_path / "params.yaml"))
+    assert assetmill.document("plan", "chain", *params)["parameters"] == {"subject": "from a file"}
+    told = assetmill.document("plan", "chain", *params, "-p", "subject=a=b")
+    assert told["parameters"] == {"subject": "a=b"}
+
+
+def test_a_plan_writes_nothing(services: Services, assetmill: Terminal) -> None:
+    assert assetmill("plan", "chain") == 0
+    assert list(services.backend.list("")) == []
+
+
+def test_assets_are_listed_with_their_ids(done: RunManifest, assetmill: Terminal) -> None:
+    told = assetmill.document("assets", "--run", done.run_id)["assets"]
+    assert [(asset["stage"], asset["name"]) for asset in told] == [
+        ("first", "first.png"),
+        ("second", "second.png"),
+    ]
+    assert {asset["run_id"] for asset in told} == {done.run_id}
+    assert told[0]["media_type"] == "image/png"
+    assert told[0]["kind"] == "picture"
+    assert assetmill.document("assets")["assets"] == told
+
+
+def test_show_names_the_runs_and_what_one_made(done: RunManifest, assetmill: Terminal) -> None:
+    runs = assetmill.document("show")["runs"]
+    assert [run["run_id"] for run in runs] == [done.run_id]
+    told = assetmill.document("show", "latest")
+    assert told["run_id"] == done.run_id
+    assert told["status"] == "completed"
+    assert told["spent_usd"] == done.spent_usd
+    assert [stage["status"] for stage in told["stages"]] == ["done", "done"]
+    assert assetmill("show", done.run_id[:14]) == 0
+    assert "first.png" in assetmill.out
+
+
+def test_a_run_that_was_killed_can_still_be_shown_and_exported(
+    services: Services, assetmill: Terminal, tmp_path: Path
+) -> None:
+    def die_at_second(call: Any, services: Services, run: Any) -> Any:
+        from assetmill.engine import run_stage
+
+        if call.stage == "second":
+            raise SystemExit
+        return run_stage(call, services, run.run_id)
+
+    with pytest.raises(SystemExit):
+        run_here(services, "chain", die_at_second)
+    assert assetmill.document("show", "latest")["stages_done"] == ["first"]
+    assert assetmill("show") == 0
+    assert "open" in assetmill.out
+    assert assetmill("export", "latest", str(tmp_path / "out")) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["first.png"]
+
+
+def test_export_takes_a_run_or_an_asset(done: RunManifest, assetmill: Terminal, tmp_path: Path) -> None:
+    assert assetmill("export", done.run_id, str(tmp_path / "run")) == 0
+    assert sorted(path.name for path in (tmp_path / "run").glob("*.png")) == ["first.png", "second.png"]
+    assert assetmill("export", done.assets()[1].asset_id, str(tmp_path / "asset")) == 0
+    assert assetmill.out.split() == [str(tmp_path / "asset" / "second.png")]
+
+
+@pytest.mark.usefixtures("services")
+def test_a_broken_pipeline_does_not_hide_the_others(assetmill: Terminal) -> None:
+    told = assetmill.document("pipelines")["pipelines"]
+    assert [entry["name"] for entry in told] == ["broken", "chain"]
+    assert "unknown key" in told[0]["error"]
+    assert told[1]["parameters"]["subject"]["default"] == "a teal mug"
+
+
+def test_the_schema_names_the_keys_that_people_write(assetmill: Terminal) -> None:
+    assert assetmill("schema") == 0
+    stage = json.loads(assetmill.out)["$defs"]["StageSpec"]
+    assert {"for_each", "inputs", "outputs", "prompt", "tools"} <= set(stage["properties"])
+
+
+@pytest.mark.usefixtures("done")
+def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
+    heavy = "{'prefect', 'azure', 'openai', 'boto3', 'PIL', 'rich', 'httpx', 'asyncio', 'jinja2'}"
+    code = (
+        "import sys; from assetmill.cli.main import call; code = call(['plan', 'chain']); "
+        f"print(code, sorted({heavy} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "0 []"

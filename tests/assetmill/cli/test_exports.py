@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assetmill.cli.exports import export_assets, wanted
+from assetmill.errors import InvalidInput
+from assetmill.records import AssetRecord
+from assetmill.services import Services
+from assetmill.store.memory import MemoryStore
+from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    services = services_on(settings_in(tmp_path, chain=CHAIN), MemoryStore(), painter())
+    yield services
+    services.close()
+
+
+def made(services: Services) -> list[AssetRecord]:
+    return wanted(run_here(services, "chain"))
+
+
+def test_files_hold_the_stored_bytes(services: Services, tmp_path: Path) -> None:
+    assets = made(services)
+    paths = export_assets(assets, services.blobs, tmp_path / "out")
+    assert [path.name for path in paths] == ["first.png", "second.png"]
+    assert [path.read_bytes() for path in paths] == [services.blobs.get(asset.blob) for asset in assets]
+
+
+def test_unchanged_files_cost_no_request(services: Services, tmp_path: Path) -> None:
+    assets = made(services)
+    export_assets(assets, services.blobs, tmp_path / "out")
+    before = services.backend.requests
+    export_assets(assets, services.blobs, tmp_path / "out")
+    assert services.backend.requests == before
+
+
+def test_a_file_that_was_lost_or_cut_is_written_again(services: Services, tmp_path: Path) -> None:
+    assets = made(services)
+    first, second = export_assets(assets, services.blobs, tmp_path / "out")
+    first.unlink()
+    second.write_bytes(b"cut")
+    paths = export_assets(assets, services.blobs, tmp_path / "out")
+    assert [path.read_bytes() for path in paths] == [services.blobs.get(asset.blob) for asset in assets]
+
+
+def test_hostile_and_equal_names_stay_in_the_folder_and_apart(services: Services, tmp_path: Path) -> None:
+    asset = made(services)[0]
+    names = ["../../etc/passwd", "a/b.png", "A/B.png", "..", ".assets.json", "con.png", "x" * 300]
+    assets = [asset.model_copy(update={"name": name}) for name in names]
+    folder = tmp_path / "out"
+    paths = export_assets(assets, services.blobs, folder)
+    assert {path.parent for path in paths} == {folder}
+    assert len({path.name.lower() for path in paths}) == len(names)
+    assert all(path.resolve().parent == folder.resolve() for path in paths)
+
+
+def test_a_link_of_that_name_is_replaced_and_not_followed(services: Services, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "first.png").symlink_to(precious)
+    export_assets(made(services), services.blobs, tmp_path / "out")
+    assert precious.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInput, match="cannot write to"):
+        export_assets(made(services), services.blobs, tmp_path / "file")
