@@ -17,6 +17,7 @@ from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
 from assetmill.errors import RunStopped
+from assetmill.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
@@ -107,6 +108,8 @@ def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Gen
     store = settings.store
     backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
     probe(backend)
+    if settings.failpoint:
+        backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
     services = Services(settings, backend, connect, ceilings)
     try:
         yield services
@@ -118,7 +121,10 @@ def connect(settings: Settings, wait: Wait) -> Gateway:
     """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
     from assetmill.agents.connecting import open_foundry
 
-    return open_foundry(settings, wait)
+    gateway = open_foundry(settings, wait)
+    if settings.failpoint:
+        return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
+    return gateway
 
 
 def is_alive(owner: str) -> bool:

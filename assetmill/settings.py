@@ -11,9 +11,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from assetmill.errors import InvalidSettings
 
@@ -74,6 +74,22 @@ class Run(_Section):
     """After how long without use the embedded services end by themselves."""
 
 
+class McpServer(_Section):
+    """What a server that speaks the Model Context Protocol wants to see: headers, each from a variable.
+
+    In the file a value is written `env:VARIABLE`. `unset` are the variables that the environment lacks.
+    """
+
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+    unset: tuple[str, ...] = ()
+
+
+class Computer(_Section):
+    """The browser that agents work in; without an `executable` one is looked for on the PATH."""
+
+    executable: str | None = None
+
+
 class Settings(_Section):
     """A profile with the environment applied. Paths are absolute."""
 
@@ -84,6 +100,23 @@ class Settings(_Section):
     store: Store = Store()
     run: Run = Run()
     quota: Quota = Quota()
+    failpoint: str = ""
+    """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
+    mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
+    computer: Computer = Computer()
+
+    def mcp_headers(self, name: str) -> Mapping[str, str]:
+        """Return the headers under `[mcp.NAME.headers]`.
+
+        Raises:
+            InvalidSettings: the profile has none of that name, or the environment lacks a variable.
+        """
+        server = self.mcp.get(name)
+        if server is None:
+            raise InvalidSettings(f"profile {self.profile!r} has no [mcp.{name}.headers]")
+        if server.unset:
+            raise InvalidSettings(f"[mcp.{name}.headers] needs the variables {', '.join(server.unset)}")
+        return {header: value.get_secret_value() for header, value in server.headers.items()}
 
     @property
     def store_url(self) -> str:
@@ -114,6 +147,7 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_CONCURRENCY": ("run", "concurrency"),
     "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
+    "ASSETMILL_CHROMIUM": ("computer", "executable"),
 }
 
 
@@ -137,13 +171,39 @@ def load_settings(profile: str | None = None, environ: Mapping[str, str] | None 
         foundry["endpoint"] = env.get("AZURE_AI_PROJECT_ENDPOINT") or env.get("FOUNDRY_PROJECT_ENDPOINT", "")
     if foundry.get("endpoint", EMULATOR) != EMULATOR and "ASSETMILL_ENDPOINT" in env:
         foundry["credential"] = "default"
+    if "mcp" in sections:
+        sections["mcp"] = _with_secrets(name, sections["mcp"], env)
     home = Path(env.get("ASSETMILL_HOME") or ".assetmill").resolve()
     try:
-        return Settings.model_validate({"profile": name, "home": home, "configs": configs, **sections})
+        fields = {"profile": name, "home": home, "configs": configs, **sections}
+        return Settings.model_validate({**fields, "failpoint": env.get("ASSETMILL_FAILPOINT", "")})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidSettings(f"profile {name!r}: {where}: {first['msg']}") from error
+
+
+def _with_secrets(profile: str, servers: object, env: Mapping[str, str]) -> dict[str, Any]:
+    """Put the variables' values where the file names them; a literal value is refused."""
+    found: dict[str, Any] = {}
+    for name, server in _table(profile, "mcp", servers).items():
+        section = _table(profile, f"mcp.{name}", server)
+        headers = _table(profile, f"mcp.{name}.headers", section.pop("headers", {}))
+        variables = {header: str(value).removeprefix("env:") for header, value in headers.items()}
+        for header, value in headers.items():
+            if not str(value).startswith("env:") or not variables[header]:
+                message = f"[mcp.{name}.headers] {header}: write env:VARIABLE, so that no secret is in a file"
+                raise InvalidSettings(f"profile {profile!r}: {message}")
+        known = {header: env[variable] for header, variable in variables.items() if env.get(variable)}
+        unset = [variable for variable in variables.values() if not env.get(variable)]
+        found[name] = {**section, "headers": known, "unset": unset}
+    return found
+
+
+def _table(profile: str, where: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidSettings(f"profile {profile!r}: [{where}] is not a table")
+    return dict(cast("dict[str, Any]", value))
 
 
 def find_configs(environ: Mapping[str, str] | None = None) -> Path:
