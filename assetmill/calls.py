@@ -58,6 +58,7 @@ class StageCall:
     `tools` are in the service's wire form, but for IDs of files and vector stores, which the engine fills in:
     `file_search` names `knowledge` sets instead of vector stores. `variant` is the label of the `for_each`
     axes, "" when there are none. `extra` holds further deciding fields (a style kit's digest, a replica).
+    `folder` is where functions are looked for first; it decides nothing.
     """
 
     pipeline: str
@@ -75,6 +76,7 @@ class StageCall:
     tool_choice: str | None = None
     max_tool_calls: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    folder: str | None = None
 
     @property
     def label(self) -> str:

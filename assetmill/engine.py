@@ -22,7 +22,7 @@ from assetmill.admission import Admission
 from assetmill.agents.gateway import AgentVersion, Frame, Response, ResponseRequest
 from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
-from assetmill.agents.tool_calls import answer
+from assetmill.agents.tool_calls import AttemptLost, Desk, answer
 from assetmill.calls import StageCall
 from assetmill.closing import Closing, Finished
 from assetmill.errors import (
@@ -47,9 +47,6 @@ from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
 from assetmill.services import Services, is_alive
 from assetmill.store.ledger import Attempt
 
-MAX_TURNS = 32
-"""Calls of one attempt: a stage that keeps asking for tools is stopped here."""
-
 _SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 """Pauses between listings of an open outcome, until the profile's `settle_s` has passed."""
 
@@ -67,15 +64,15 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
-    with services.alone(call.fingerprint):
-        return _Stage(call, services, run_id).run()
+    with services.alone(call.fingerprint), Desk(call) as desk:
+        return _Stage(call, services, run_id, desk).run()
 
 
 class _Stage:
     """One worker's walk through the protocol for one fingerprint."""
 
-    def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
-        self.call, self.services, self.run_id = call, services, run_id
+    def __init__(self, call: StageCall, services: Services, run_id: RunId, desk: Desk) -> None:
+        self.call, self.services, self.run_id, self.desk = call, services, run_id, desk
         self.key = (call.pipeline, call.fingerprint)
         self.ledger, self.foundry = services.ledger, services.settings.foundry
         self.closing = Closing(call, services, run_id)
@@ -148,7 +145,7 @@ class _Stage:
 
     def _begin_now(self, attempt: int) -> None:
         """Do everything free first, then store the intent, then spend."""
-        prepared = prepare(self.call, self.services.handles)
+        prepared = prepare(self.call, self.services.handles, self.services.settings)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
@@ -217,7 +214,7 @@ class _Stage:
                 "assetmill_turn": str(intent.turn),
             },
             image_deployment=self.call.image_deployment,
-            structured_inputs=prepared.structured_inputs,
+            structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
             is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
         )
@@ -367,13 +364,16 @@ class _Stage:
             self.closing.close([*self.closing.earlier_turns(intent), turn])
             return None
         self.closing.keep_turn(turn)
-        if intent.turn >= MAX_TURNS:
-            reason = f"it still asks for tools after {MAX_TURNS} turns"
-            endless = StageFailed(self.call.label, reason, receipt.response_id)
-            self._judge(intent, "failed", endless, response_id=receipt.response_id)
-            raise endless
-        replies = answer(self.call, turn.produced.calls, self.services)
-        prepared = reply_with(prepare(self.call, self.services.handles), replies)
+        try:
+            replies = answer(self.call, turn.produced.calls, self.services, intent, self.desk)
+        except (StageFailed, AttemptLost) as error:
+            # What was lost was nobody's decision: the next attempt may follow within this run.
+            kind = "abandoned" if isinstance(error, AttemptLost) else "failed"
+            self._judge(intent, kind, error, response_id=receipt.response_id)
+            if isinstance(error, AttemptLost):
+                return None
+            raise
+        prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self._tell_waiting)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)

@@ -26,6 +26,7 @@
         ├── StageBlocked         moderation refused the prompt, the output or the account
         ├── OutputUnusable       paid for, kept, and not what was asked
         ├── StageInDoubt         the service left no evidence either way
+        ├── StageWaiting         a person must approve something first
         └── BudgetExceeded       a ceiling was reached before the spend
 
 Arguments go to `super().__init__` unchanged, or an error breaks when it is pickled between processes.
@@ -171,14 +172,22 @@ class StageFailed(StageError):
 
 
 class StageBlocked(StageError):
-    """Moderation refused: `scope` is the prompt, the output, or the whole account."""
+    """Moderation refused: `scope` is the prompt, the output, or the whole account.
+
+    `categories` are the service's own words for why, () when it gave none.
+    """
 
     def __init__(
-        self, stage: str, reason: str, response_id: str | None = None, scope: str = "prompt"
+        self,
+        stage: str,
+        reason: str,
+        response_id: str | None = None,
+        scope: str = "prompt",
+        categories: tuple[str, ...] = (),
     ) -> None:
         super().__init__(stage, reason, response_id)
-        self.args = (stage, reason, response_id, scope)
-        self.scope = scope
+        self.args = (stage, reason, response_id, scope, categories)
+        self.scope, self.categories = scope, categories
 
 
 class OutputUnusable(StageError):
@@ -187,6 +196,20 @@ class OutputUnusable(StageError):
 
 class StageInDoubt(StageError):
     """The service left no evidence whether the call happened; a person or a policy decides."""
+
+
+class StageWaiting(StageError):
+    """The agent asks for something that a person must approve; the next run goes on from here.
+
+    `asked` says in words what would be done.
+    """
+
+    def __init__(
+        self, stage: str, reason: str, response_id: str | None = None, asked: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(stage, reason, response_id)
+        self.args = (stage, reason, response_id, asked)
+        self.asked = asked
 
 
 class RunStopped(AssetmillError):

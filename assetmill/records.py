@@ -182,6 +182,28 @@ class Verdict(Stored):
     created_at: float
 
 
+class Replies(Stored):
+    """What a turn's calls were answered, stored before it is sent: a function runs once, also after a crash.
+
+    Screenshots are blobs; the items name them by digest.
+    """
+
+    schema_version: Literal[1] = 1
+    items: tuple[dict[str, Any], ...]
+    screenshots: tuple[BlobRef, ...] = ()
+    created_at: float
+
+
+class Approval(Stored):
+    """What a person decided about something that an agent asked for."""
+
+    schema_version: Literal[1] = 1
+    subject: str
+    is_granted: bool
+    decided_by: str
+    created_at: float
+
+
 class Upload(Stored):
     """An asset's or knowledge set's handle at one endpoint, as it was made."""
 

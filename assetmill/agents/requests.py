@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from assetmill.agents.functions import load_function
 from assetmill.agents.gateway import AgentDefinition, Json
 from assetmill.agents.handles import Handles, Reference
 from assetmill.calls import BoundInput, StageCall
 from assetmill.fingerprint import canonical, digest
+from assetmill.settings import Settings
 from assetmill.spec.tools import ENGINE_KEY
 
 
@@ -17,12 +20,14 @@ from assetmill.spec.tools import ENGINE_KEY
 class Prepared:
     """Everything of a request but the conversation and the agent's version.
 
-    IDs of files and vector stores are structured inputs, so that one agent version serves many runs.
+    IDs of files and vector stores are structured inputs, so that one agent version serves many runs. So are
+    `secrets`, the headers of MCP servers, which enter no agent version, no digest and no record.
     """
 
     definition: AgentDefinition
     input: tuple[Json, ...]
     structured_inputs: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
     def digest(self) -> str:
@@ -30,8 +35,14 @@ class Prepared:
         return digest(canonical([list(self.input), dict(self.structured_inputs)]))
 
 
-def prepare(call: StageCall, handles: Handles) -> Prepared:
-    """Make sure that the service has every file the stage needs, and return its request."""
+def prepare(call: StageCall, handles: Handles, settings: Settings) -> Prepared:
+    """Make sure that the service has every file the stage needs, and return its request.
+
+    Raises:
+        InvalidInput: a function cannot be imported, or the settings lack a server's headers.
+    """
+    secrets = dict(_secrets(call, settings))
+    tools = [_own_part(tool, call, settings) for tool in call.tools]
     values: dict[str, str] = {}
     files = [bound for bound in call.inputs if bound.role == "container_file"]
     for number, bound in enumerate(files, start=1):
@@ -43,12 +54,12 @@ def prepare(call: StageCall, handles: Handles) -> Prepared:
         name=agent_name(call),
         model=call.model,
         instructions=call.instructions,
-        tools=tuple(_tool(tool, len(files), masks) for tool in call.tools),
+        tools=tuple(_tool(tool, len(files), masks) for tool in tools),
         tool_choice=call.tool_choice,
         text_format=call.text_format,
-        structured_inputs=tuple(values),
+        structured_inputs=(*values, *secrets),
     )
-    return Prepared(definition, _input(call, files, values, handles), values)
+    return Prepared(definition, _input(call, files, values, handles), values, secrets)
 
 
 def reply_with(prepared: Prepared, replies: tuple[Json, ...]) -> Prepared:
@@ -66,6 +77,30 @@ def agent_name(call: StageCall) -> str:
 
 def _slot(knowledge: str) -> str:
     return "knowledge_" + re.sub(r"\W", "_", knowledge)
+
+
+def _own_part(tool: Json, call: StageCall, settings: Settings) -> Json:
+    """Fill in what only this process knows of a tool: a function's schema, a server's header names."""
+    own = tool.get(ENGINE_KEY, {})
+    if tool["type"] == "function":
+        loaded = load_function(own["function"], Path(call.folder) if call.folder else None)
+        described = {"description": loaded.description} if loaded.description else {}
+        return {**described, **tool, "parameters": dict(loaded.schema), "strict": loaded.is_strict}
+    if name := own.get("headers_from"):
+        slots = {header: f"{{{{{_header_slot(name, header)}}}}}" for header in settings.mcp_headers(name)}
+        return {**tool, "headers": slots}
+    return tool
+
+
+def _secrets(call: StageCall, settings: Settings) -> Iterator[tuple[str, str]]:
+    for tool in call.tools:
+        if name := tool.get(ENGINE_KEY, {}).get("headers_from"):
+            for header, value in settings.mcp_headers(name).items():
+                yield _header_slot(name, header), value
+
+
+def _header_slot(name: str, header: str) -> str:
+    return "header_" + re.sub(r"\W", "_", f"{name}_{header}").lower()
 
 
 def _tool(tool: Json, files: int, masks: list[Json]) -> Json:

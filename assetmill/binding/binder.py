@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from assetmill.binding.inputs import Inputs
@@ -15,11 +16,14 @@ from assetmill.binding.outputs import expected_outputs, picture_format
 from assetmill.binding.slots import Pen, Slot, is_open
 from assetmill.binding.variables import stage_variables
 from assetmill.calls import BoundKnowledge, StageCall
+from assetmill.errors import InvalidInput
+from assetmill.fingerprint import Digest
 from assetmill.records import StageRecord
 from assetmill.spec.checks import variable_name
+from assetmill.spec.functions import find_function
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems, Where
-from assetmill.spec.tools import FileSearch, ImageGeneration
+from assetmill.spec.tools import FileSearch, Function, ImageGeneration
 
 DEFAULT_SIZE = "1024x1024"
 # `auto` has no bound on what a picture costs, so the default is a word that has one.
@@ -48,6 +52,7 @@ class Binder:
     slots: Mapping[str, Slot]
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     _checked: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
+    _sources: dict[str, Digest] = field(default_factory=dict[str, Digest])
 
     def bind(self, slot: Slot, records: Mapping[str, StageRecord], problems: Problems) -> StageCall:
         """Return the call with everything known; what is wrong is noted as a problem."""
@@ -82,7 +87,32 @@ class Binder:
             text_format=_text_format(stage),
             tool_choice=stage.tool_choice,
             max_tool_calls=stage.max_tool_calls,
+            extra=dict(self._extra(stage, pen)),
+            folder=str(self._folder),
         )
+
+    @property
+    def _folder(self) -> Path:
+        return self.pipeline.path.parent.absolute()
+
+    def _extra(self, stage: StageSpec, pen: Pen) -> Iterator[tuple[str, Any]]:
+        """Yield what decides beside the call's own fields: the code of its functions."""
+        functions = {
+            tool.function: self._source(tool.function, ("tools", number), pen)
+            for number, tool in enumerate(stage.tools)
+            if isinstance(tool, Function)
+        }
+        if functions:
+            yield "functions", functions
+
+    def _source(self, reference: str, where: Where, pen: Pen) -> Digest | None:
+        """Return the digest of a function's module; one that is not there is a problem before any spend."""
+        if reference not in self._sources:
+            try:
+                self._sources[reference] = find_function(reference, self._folder).digest
+            except InvalidInput as error:
+                pen.problem((*where, "function"), str(error), "write module:function")
+        return self._sources.get(reference)
 
     def _image_deployment(self, stage: StageSpec) -> str | None:
         if not stage.tool("image_generation"):

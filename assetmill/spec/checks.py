@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.parameters import check_definitions
@@ -175,7 +176,7 @@ def _all_texts(pipeline: LoadedPipeline, stage: StageSpec) -> Iterable[tuple[Whe
 
 def _check_tools(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:
     # Several functions or servers make sense in one stage, several image tools do not.
-    names = [tool.name or tool.function if isinstance(tool, Function) else tool.type for tool in stage.tools]
+    names = [tool.wire()["name"] if isinstance(tool, Function) else tool.type for tool in stage.tools]
     for name, count in Counter(n for n in names if n != "mcp").items():
         if count > 1:
             problems.add((*where, "tools"), f"stage {stage.name!r} has the tool {name!r} twice")
@@ -223,11 +224,22 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
             problems.add(place, f"{output.name!r} is not a safe file name", "letters, digits, `.`, `_`, `-`")
         if output.size and "{" not in output.size and not parse_size(output.size):
             problems.add(place, f"{output.size!r} is not a size", "write WIDTHxHEIGHT, as 1200x630")
-    schema = stage.json_schema
-    if schema is not None and (
-        schema.get("type") != "object" or not isinstance(schema.get("properties"), dict)
-    ):
-        problems.add((*where, "schema"), "a schema describes an object with properties", "type: object")
+    if stage.json_schema is not None:
+        _check_schema(stage.json_schema, (*where, "schema"), problems)
+
+
+def _check_schema(schema: Mapping[str, Any], where: Where, problems: Problems) -> None:
+    if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
+        problems.add(where, "a schema describes an object with properties", "type: object")
+        return
+    # Imported here: most pipelines have no schema, and it takes a while.
+    import jsonschema
+
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except (jsonschema.SchemaError, RecursionError) as error:
+        message = error.message if isinstance(error, jsonschema.SchemaError) else "it is nested too deeply"
+        problems.add(where, f"not a JSON schema: {message[:300]}")
 
 
 def _check_cycles(pipeline: LoadedPipeline, words: Mapping[str, str], problems: Problems) -> None:

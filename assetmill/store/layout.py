@@ -7,6 +7,8 @@
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
     v1/f/<pipeline>/<fp>.<n>.<turn>     harvest: the files of a turn's containers
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
+    v1/y/<pipeline>/<fp>.<n>.<turn>     replies: what a turn's calls were answered
+    v1/a/<pipeline>/<fp>.<subject>      approval: what a person decided about something an agent asked for
     v1/s/<pipeline>/<fp>                stage record: the commit
     v1/u/<endpoint>/<what>.<n>          n-th handle at an endpoint: an uploaded file, a vector store
     v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse
@@ -79,6 +81,16 @@ def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
     """Return the key of the verdict on an attempt."""
     return f"v1/x/{short_key(pipeline)}/{fp}.{attempt:03d}"
+
+
+def replies(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the key of what a turn's calls were answered."""
+    return f"v1/y/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+
+
+def approval(pipeline: str, fp: Fingerprint, subject: str) -> str:
+    """Return the key of the decision about what an agent of this stage asked for."""
+    return f"v1/a/{short_key(pipeline)}/{fp}.{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
 
 
 def stage(pipeline: str, fp: Fingerprint) -> str:

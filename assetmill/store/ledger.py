@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import (
+    Approval,
     AssetId,
     AssetRecord,
     EndpointFeature,
@@ -25,6 +26,7 @@ from assetmill.records import (
     Harvest,
     Intent,
     Receipt,
+    Replies,
     RunId,
     RunManifest,
     RunStart,
@@ -68,9 +70,13 @@ class Ledger:
 
     def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
         """Return an asset's record: one read, because its ID holds its stage's key."""
-        record = self._read(layout.stage_of(asset_id), StageRecord)
+        record = self.read_stage_of(asset_id)
         outputs = record.outputs if record else ()
         return next((asset for asset in outputs if asset.asset_id == asset_id), None)
+
+    def read_stage_of(self, asset_id: AssetId) -> StageRecord | None:
+        """Return the commit that holds an asset."""
+        return self._read(layout.stage_of(asset_id), StageRecord)
 
     def commit(self, record: StageRecord) -> StageRecord:
         """Store a stage's commit and return the one that counts: the first."""
@@ -122,6 +128,24 @@ class Ledger:
     def read_harvest(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Harvest | None:
         """Return which container files of a turn were kept, None when nobody has fetched them yet."""
         return self._read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
+
+    def write_replies(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, replies: Replies
+    ) -> Replies:
+        """Store what a turn's calls are answered; the first answer counts and is returned."""
+        return self._create(layout.replies(pipeline, fp, attempt, turn), replies)
+
+    def read_replies(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Replies | None:
+        """Return what a turn's calls were answered, None when nothing was yet."""
+        return self._read(layout.replies(pipeline, fp, attempt, turn), Replies)
+
+    def write_approval(self, pipeline: str, fp: Fingerprint, approval: Approval) -> Approval:
+        """Store what a person decided; the first decision counts and is returned."""
+        return self._create(layout.approval(pipeline, fp, approval.subject), approval)
+
+    def read_approval(self, pipeline: str, fp: Fingerprint, subject: str) -> Approval | None:
+        """Return what a person decided about `subject`, None while nobody has."""
+        return self._read(layout.approval(pipeline, fp, subject), Approval)
 
     def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
         """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
