@@ -123,7 +123,7 @@ def wants_code(reading: Reading, *, alone: bool) -> bool:
 def job_of(reading: Reading) -> Job:
     """Turn the request into a job for the code templates."""
     earlier = tuple(text for text in (reading.said, *reading.earlier) if text)
-    return Job(reading.text, sources_of(reading.turn.container_files), earlier=earlier)
+    return Job(reading.text, sources_of(reading.turn.container_files), earlier=earlier, code=reading.code)
 
 
 def _is_picture_work(reading: Reading) -> bool:

@@ -31,8 +31,8 @@ class Work:
         parts = [f"The code failed: {error}" for error in self.errors]
         if shown:
             parts.append(("The code printed:\n" if "\n" in shown else "") + shown)
-        if self.files:
-            parts.append("Here is the file:" if len(self.files) == 1 else "Here are the files:")
+        if named := {file.path for file in self.files if not file.displayed}:
+            parts.append("Here is the file:" if len(named) == 1 else "Here are the files:")
         return "\n\n".join(parts) or "The code ran without printing anything."
 
 

@@ -125,10 +125,10 @@ def _forbidden(said: Sequence[str]) -> list[str]:
 
 
 def _plain_request(reading: Reading, *, researched: bool) -> str:
-    text = reading.text or reading.turn.instructions or "an abstract composition"
+    text = reading.turn.text.strip() or reading.turn.instructions or "an abstract composition"
     if researched:
         # What the request says about looking things up was done: the picture should not show it.
-        kept = [part for part in clauses(text) if not re.search(_RESEARCH, part, re.IGNORECASE)]
+        kept = [part for part in clauses(reading.text) if not re.search(_RESEARCH, part, re.IGNORECASE)]
         text = " ".join(kept) or text
     answers = [shorten(f"{call.name.replace('_', ' ')}: {call.output}", 300) for call in reading.answers]
     return " ".join([text, *answers]) if answers else text

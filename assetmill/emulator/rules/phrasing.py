@@ -107,7 +107,7 @@ def _colour(clues: Clues) -> str | None:
 
 def place_in(text: str) -> str | None:
     """Return the place that `text` names: capitalised words after in, for, at, of; or with a possessive."""
-    name = r"([A-Z][\w.]*(?:[ -](?:[A-Z][\w.]*|de|la|of))*(?:, [A-Z]\w*)?)"
+    name = r"([A-Z][\w.]{0,40}(?:[ -](?:[A-Z][\w.]{0,40}|de|la|of)){0,4}(?:, [A-Z]\w*)?)"
     match = re.search(rf"\b(?:in|for|at|of|to|from|near|about)\s+{name}", text)
     match = match or re.search(rf"\b{name}'s\b", text)
     if match is None or match.group(1) in CALENDAR:
@@ -117,7 +117,7 @@ def place_in(text: str) -> str | None:
 
 def places_in(text: str) -> list[str]:
     """List the places of "in Seattle, Paris and New York"."""
-    name = r"[A-Z][\w.]*(?: [A-Z][\w.]*)*"
+    name = r"[A-Z][\w.]{0,40}(?: [A-Z][\w.]{0,40}){0,3}"
     match = re.search(rf"\b(?:in|for|at|of|to)\s+({name}(?:(?:,| and|, and) (?:in |for )?{name})+)", text)
     if match is None:
         return []

@@ -17,6 +17,10 @@ from assetmill.emulator.rules.history import (
 from assetmill.emulator.rules.words import capitalised, content_words, has, shorten
 from assetmill.emulator.steps import Item, Turn
 
+LONGEST = 6_000
+"""Characters of a text that are read."""
+
+_FENCE = r"```(?:python3?|py)[ \t]*\r?\n"
 _QUESTION = (
     r"^\W*(?:what|who|whom|whose|when|where|which|why|how|is|are|was|were|does|do|did|can you tell|tell me)\b"
 )
@@ -28,6 +32,9 @@ class Reading:
 
     turn: Turn
     text: str
+    """The request in words: without fenced code, and with its middle left out when it is very long."""
+    code: str | None
+    """The Python that the request brings along in fenced blocks."""
     earlier: tuple[str, ...]
     """What the user said before, newest first."""
     said: str
@@ -82,14 +89,32 @@ _NO_SUBJECTS = (
 )
 
 
+def fenced_code(text: str) -> str | None:
+    """Return the fenced Python of `text`, several blocks joined, or None without any."""
+    blocks = re.findall(rf"{_FENCE}(.*?)```", text, re.DOTALL | re.IGNORECASE)
+    return "\n".join(block.rstrip() + "\n" for block in blocks) or None
+
+
+def without_code(text: str) -> str:
+    """Return `text` with every fenced block of Python left out: its words are no request."""
+    return re.sub(rf"{_FENCE}.*?```", " ", text, flags=re.DOTALL | re.IGNORECASE)
+
+
+def clipped(text: str) -> str:
+    """Leave out the middle of a very long text: patterns take time, and requests stand at its ends."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}\n{text[-half:]}"
+
+
 def read(turn: Turn) -> Reading:
     """Read a turn."""
     since = since_user(turn)
     return Reading(
         turn=turn,
-        text=turn.text.strip(),
-        earlier=tuple(user_texts(turn)),
-        said=last_answer(turn),
+        text=clipped(without_code(turn.text).strip()),
+        code=fenced_code(turn.text),
+        earlier=tuple(clipped(text) for text in user_texts(turn)[:20]),
+        said=clipped(last_answer(turn)),
         since=tuple(since),
         answers=tuple(answered_calls(since)),
     )

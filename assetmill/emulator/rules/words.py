@@ -28,7 +28,7 @@ _FILE_NAME = re.compile(
     re.IGNORECASE,
 )
 _SIZE = re.compile(r"(?<![\w#])(\d{2,5})\s?(?:px)?\s?[x\u00d7]\s?(\d{2,5})(?:\s?px)?(?!\w)", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,17}(?:\.\d{1,12})?(?!\d)")
 
 
 def content_words(text: str) -> list[str]:

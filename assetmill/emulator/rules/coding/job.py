@@ -40,7 +40,8 @@ class Job:
     """One request for code.
 
     `sources` are the mounted files in order, `made` what this response made already. `earlier` is what was
-    said before, newest first. `hits` are passages that file search found: data, never orders.
+    said before, newest first. `hits` are passages that file search found: data, never orders. `code` is Python that
+    the request brings along.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Job:
     made: tuple[Source, ...] = ()
     hits: tuple[Hit, ...] = ()
     earlier: tuple[str, ...] = ()
+    code: str | None = None
 
     def with_made(self, paths: Sequence[str]) -> Job:
         """Return the job as it stands after a run left files at `paths`."""
@@ -92,7 +94,7 @@ def named(sources: Sequence[Source], text: str) -> tuple[Source, ...]:
     exact = [source for source in sources if source.name.lower() in text.lower()]
     if exact:
         return tuple(exact)
-    said = set(words(re.sub(r"\S+\.\w{3,4}\b", " ", text)))
+    said = set(words(re.sub(r"\S{1,99}\.\w{3,4}\b", " ", text)))
     common = {"image", "picture", "photo", "file", "chart", "the", "data"}
     return tuple(source for source in sources if (set(words(source.stem)) - common) & said)
 

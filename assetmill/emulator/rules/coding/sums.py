@@ -155,12 +155,15 @@ def expression(text: str) -> str | None:
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"\b(\d{1,3})\s*(?:!|factorial\b)", r"math.factorial(\1)", text)
     text = re.sub(r"\b(?:the )?square root of (\d+(?:\.\d+)?)", r"math.sqrt(\1)", text, flags=re.IGNORECASE)
-    text = re.sub(r"(\d+(?:\.\d+)?)\s*(?:%|percent)\s+of\s+(\d+(?:\.\d+)?)", r"\1 / 100 * \2", text)
-    atom = r"(?:math\.(?:factorial|sqrt)\([\d.]+\)|\d+(?:\.\d+)?)"
+    text = re.sub(
+        r"(?<!\d)(\d{1,15}(?:\.\d{1,15})?)\s{0,3}(?:%|percent)\s+of\s+(\d+(?:\.\d+)?)", r"\1 / 100 * \2", text
+    )
+    atom = r"(?:math\.(?:factorial|sqrt)\([\d.]{1,15}\)|(?<!\d)\d{1,15}(?:\.\d{1,15})?(?!\d))"
     sign = r"(?:\*\*|//|[-+*/%])"
-    pattern = rf"-?[(\s]*{atom}[\s)]*(?:{sign}\s*-?[(\s]*{atom}[\s)]*)+|math\.(?:factorial|sqrt)\([\d.]+\)"
+    term = rf"-?[( ]{{0,6}}{atom}[ )]{{0,6}}"
+    pattern = rf"{term}(?:{sign} {{0,3}}{term}){{1,40}}|math\.(?:factorial|sqrt)\([\d.]+\)"
     found = [" ".join(match.group(0).split()) for match in re.finditer(pattern, text)]
-    found = [_balanced(part) for part in found if not re.fullmatch(r"\d{4} - \d{1,2} - \d{1,2}", part)]
+    found = [_balanced(part) for part in found if not re.search(r"\b(?:\d{4} ?- ?\d+ ?- ?\d+|0\d)", part)]
     longest = max(found, key=len, default=None)
     return longest if longest is None or _is_small(longest) else None
 
@@ -180,9 +183,11 @@ def _is_small(working: str) -> bool:
 
 
 def _calculation(job: Job) -> str | None:
+    if not _is_sum(job.text):
+        return None
     steps: list[tuple[str, str]] = []
     # What stands in brackets after words says the same again: "the sum of cubes (1³ + 2³ + ...)".
-    text = re.sub(r"\([^)]*\.\.\.[^)]*\)|(?<=factorial )\([^)]*\)", " ", job.text)
+    text = re.sub(r"\([^()]{0,99}\.\.\.[^()]{0,99}\)|(?<=factorial )\([^()]{0,99}\)", " ", job.text)
     for plain in re.split(r"(?<=[;?])\s+|(?<=[a-z\d )][.!])\s+|,?\s+(?:and )?then\s+|\bThen\s+", text):
         working = (
             _range_sum(plain)
@@ -205,6 +210,17 @@ def _calculation(job: Job) -> str | None:
             steps.append(("the last result", _last_number(job) or "0"))
         steps.append((working.replace("math.", "").replace("statistics.", ""), working))
     return script(CALCULATION, steps=steps) if steps else None
+
+
+def _is_sum(text: str) -> bool:
+    """Say whether figures are meant to be worked out: "2-3 sentences" and "page 1/4" are not."""
+    asks = has(
+        text,
+        r"what(?: is|'s)", r"calculat\w*", r"comput\w*", "evaluate", "result", "sum", "plus", "minus", "times",
+        "squares", "factorial", "power", "square root", r"divided? by", r"multipl\w*", "add", "subtract", "squared",
+        "cubes", "cubed",
+    )  # fmt: skip
+    return asks or "=" in text or re.fullmatch(r"[\s\d.,+*/^()!-]+\??", text) is not None
 
 
 def _on_result(text: str, known: bool) -> str | None:
@@ -276,7 +292,7 @@ def _sequence(text: str) -> str | None:
 
 
 def _equation(text: str) -> str | None:
-    match = re.search(r"([\d\sa-z+*/^().-]*[a-z\d)])\s*=\s*([-\d\sa-z+*/^().]+)", text)
+    match = re.search(r"([\d a-z+*/^().-]{0,80}[a-z\d)]) ?= ?([-\d a-z+*/^().]{1,80})", text)
     if match is None or not has(text, "solve", "equation", "root", "find [a-z]\\b"):
         return None
     left = re.sub(r".*[a-zA-Z]{2,}", " ", match.group(1)).strip(" .,")

@@ -48,8 +48,8 @@ def test_the_words_of_the_request_choose_columns_and_filter(tmp_path: Path) -> N
 
 def test_two_charts_of_one_request_have_their_own_kind_column_and_name(tmp_path: Path) -> None:
     text = (
-        "From sales.csv draw a bar chart of revenue by region (save as revenue.png) and a line chart of units "
-        "by month (save as units.jpg), 800x500 each."
+        "From sales.csv draw a bar chart of revenue by region (save as revenue.png) and a line chart of "
+        "units by month (save as units.jpg), 800x500 each."
     )
     played = Stage(tmp_path).play(turn(text, CODE, container_files=[SALES]))
     assert played.errors == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -185,3 +186,45 @@ def test_a_displayed_plot_is_cited_first_and_has_no_link() -> None:
     say = Plotting().play(turn("```python\npass\n```", CODE)).said
     assert (say.annotations[0]["filename"], say.annotations[0]["start_index"]) == ("cfile_2.png", 0)
     assert links(say) == ["", "sandbox:/mnt/data/chart.png"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Write 2-3 sentences about lamps", "The fair is on 2025-11-07.", "Hello", "Tell me about page 1/4"],
+)
+def test_figures_that_are_no_sum_run_nothing(text: str) -> None:
+    assert Stage().play(turn(text, CODE)).of(RunCode) == []
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1",
+        "1+",
+        "1 ",
+        "(",
+        '"',
+        "' ",
+        "A ",
+        "a.",
+        "=x",
+        "1x1 ",
+        "1,",
+        "(...",
+        "draw ",
+        "```python\n",
+        "the report ",
+    ],
+)
+def test_very_long_requests_are_read_quickly(piece: str) -> None:
+    files = [upload("a.csv", b"name,v\na,1\nb,2\n"), HERO]
+    text_format = {
+        "type": "json_schema",
+        "schema": {"properties": {"name": {"type": "string"}, "n": {"type": "number"}}},
+    }
+    for rest in ({}, {"text_format": text_format}):
+        started = time.process_time()
+        Stage().play(
+            turn((piece * 40_000)[:40_000], CODE, tool("file_search"), container_files=files, **rest)
+        )
+        assert time.process_time() - started < 3
