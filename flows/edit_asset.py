@@ -25,6 +25,7 @@ from tasks.manifests import publish_report
 async def edit_asset(
     asset: str,
     instruction: str,
+    *,
     mask: str = "",
     box: str = "",
     mask_from_alpha: bool = False,

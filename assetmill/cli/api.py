@@ -69,7 +69,7 @@ def run_with(
         RunStopped: interrupted before anything was begun.
     """
     settings = services.settings
-    with _interruptible(services.stop) as interrupts:
+    with interruptible(services.stop) as interrupts:
         plan = plan_pipeline(pipeline, parameters, settings, services.ledger)
         on_plan(plan)
         has_work = any(stage.status != "reuse" for stage in plan.stages)
@@ -93,7 +93,7 @@ def _run_flow(services: Services, pipeline: str, parameters: Mapping[str, Any]) 
     from flows.run_pipeline import run_pipeline
     from tasks.connections import provided
 
-    _silence_prefect()
+    silence_prefect()
     profile = services.settings.profile
     with provided(services, profile):
         try:
@@ -110,7 +110,7 @@ def _run_flow(services: Services, pipeline: str, parameters: Mapping[str, Any]) 
     return manifest
 
 
-def _silence_prefect() -> None:
+def silence_prefect() -> None:
     """Keep Prefect off the terminal; its own API still gets its log where there is one."""
     for name in (None, "prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.events"):
         for handler in logging.getLogger(name).handlers:
@@ -118,13 +118,14 @@ def _silence_prefect() -> None:
                 handler.setLevel(logging.CRITICAL)
 
 
-class _Interrupts:
+class Interrupts:
     """What Ctrl-C does: before the flow it interrupts, in the flow it asks the stages to stop."""
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop, self.is_handled = stop, False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Ask the stages to stop; a second time, leave at once."""
         if self.stop.is_set():
             _leave()
         self.stop.set()
@@ -144,8 +145,9 @@ def _leave() -> None:
 
 
 @contextmanager
-def _interruptible(stop: threading.Event) -> Generator[_Interrupts]:
-    interrupts = _Interrupts(stop)
+def interruptible(stop: threading.Event) -> Generator[Interrupts]:
+    """Let Ctrl-C set `stop`; in another than the main thread nothing changes."""
+    interrupts = Interrupts(stop)
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import keyword
 import sys
 import tempfile
 import traceback
@@ -24,6 +25,10 @@ _COMMANDS: Mapping[str, str] = {
     "show": "assetmill.cli.show",
     "assets": "assetmill.cli.assets",
     "export": "assetmill.cli.assets",
+    "edit": "assetmill.cli.edit",
+    "import": "assetmill.cli.import_",
+    "lineage": "assetmill.cli.lineage",
+    "why": "assetmill.cli.lineage",
     "pipelines": "assetmill.cli.pipelines",
     "schema": "assetmill.cli.pipelines",
     "emulator": "assetmill.cli.emulator",
@@ -39,7 +44,9 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = _COMMANDS.get(cmd_name)
-        return getattr(importlib.import_module(module), cmd_name) if module else None
+        # `import` is a word of Python's own.
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        return getattr(importlib.import_module(module), name) if module else None
 
 
 @click.group(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from assetmill.assets import AssetFinder, local_file
+from assetmill.assets import AssetFinder, digest_of, local_file
 from assetmill.binding.localfiles import MAX_BYTES, media_type
 from assetmill.editing.derived import LocalFile, LocalStage, run_local
 from assetmill.errors import InvalidInput, NotFound
-from assetmill.fingerprint import digest
+from assetmill.fingerprint import canonical, digest
 from assetmill.names import safe_name
 from assetmill.pictures import PictureDamaged, examine
-from assetmill.records import AssetKind, AssetRecord, RunId, StageRecord
+from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
+from assetmill.runs import make_run_id
 from assetmill.services import Services
+from assetmill.store.index import Index
 
 PIPELINE = "import"
 
@@ -30,6 +34,64 @@ def adopt(path: Path, services: Services, run_id: RunId) -> StageRecord:
     deciding = {"operation": "import", "name": file.name, "content": digest(data)}
     local = LocalStage(PIPELINE, "import", "", deciding)
     return run_local(local, services, run_id, lambda: ([file], {}))
+
+
+def adopt_all(paths: Sequence[Path], services: Services, flow_run_id: str) -> RunManifest:
+    """Keep local files as assets, as one run, so that the index knows them.
+
+    A file that the store has already, whatever it was called, is the asset that it was: with its lineage.
+
+    Raises:
+        InvalidInput: the first file that cannot be taken in; nothing of the run is kept then.
+    """
+    started_at = time.time()
+    run_id = make_run_id(flow_run_id, started_at)
+    finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
+    records = [_known(path, finder) or adopt(path, services, run_id) for path in paths]
+    facts = {"files": [path.name for path in paths]}
+    start = RunStart(
+        run_id=run_id,
+        pipeline=PIPELINE,
+        parameters=facts,
+        profile=services.settings.profile,
+        spec_digest=digest(canonical(facts)),
+        spec_path="",
+        stages=tuple((record.stage, record.variant) for record in records),
+        started_at=started_at,
+    )
+    services.ledger.write_start(start)
+    manifest = RunManifest(
+        run_id=run_id,
+        pipeline=PIPELINE,
+        parameters=facts,
+        profile=start.profile,
+        spec_digest=start.spec_digest,
+        status="completed",
+        stages=tuple(_entry(record, run_id) for record in records),
+        spent_usd=0.0,
+        started_at=started_at,
+        finished_at=time.time(),
+        flow_run_id=flow_run_id,
+    )
+    services.ledger.write_manifest(manifest)
+    return manifest
+
+
+def _known(path: Path, finder: AssetFinder) -> StageRecord | None:
+    asset = finder.with_digest(digest_of(path))
+    return finder.ledger.read_stage_of(asset.asset_id) if asset else None
+
+
+def _entry(record: StageRecord, run_id: RunId) -> StageEntry:
+    return StageEntry(
+        stage=record.stage,
+        variant=record.variant,
+        status="done" if record.run_id == run_id else "reused",
+        fingerprint=record.fingerprint,
+        record=record,
+        spent_usd=0.0,
+        seconds=0.0,
+    )
 
 
 def find_or_adopt(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from assetmill import engine
@@ -166,6 +167,21 @@ def begin_edit(order: EditOrder, services: Services, flow_run_id: str, attempt: 
         )
     )
     return run
+
+
+def carry_out_all(run: EditRun) -> RunManifest:
+    """Carry out every call of an edit, several at once, and seal it."""
+    with ThreadPoolExecutor(min(len(run.calls), run.services.settings.run.concurrency)) as pool:
+        running = {label: pool.submit(run.carry_out, label) for label in run.calls}
+    for label, future in running.items():
+        run.end(label, future.exception() or future.result())
+    return run.seal()
+
+
+def is_done(run: EditRun) -> bool:
+    """Whether the store has everything that the service would be asked for."""
+    ledger = run.services.ledger
+    return all(ledger.read_stage(call.pipeline, call.fingerprint) for call in run.calls.values())
 
 
 def _status(outcome: BaseException) -> StageStatus:
