@@ -216,9 +216,9 @@ def _is_sum(text: str) -> bool:
     """Say whether figures are meant to be worked out: "2-3 sentences" and "page 1/4" are not."""
     asks = has(
         text,
-        r"what(?: is|'s)", r"calculat\w*", r"comput\w*", "evaluate", "result", "sum", "plus", "minus", "times",
-        "squares", "factorial", "power", "square root", r"divided? by", r"multipl\w*", "add", "subtract", "squared",
-        "cubes", "cubed",
+        r"what(?: is|'s)", r"calculat\w*", r"comput\w*", "evaluate", "result", "sum", "plus", "minus",
+        "times", "squares", "factorial", "power", "square root", r"divided? by", r"multipl\w*", "add",
+        "subtract", "squared", "cubes", "cubed",
     )  # fmt: skip
     return asks or "=" in text or re.fullmatch(r"[\s\d.,+*/^()!-]+\??", text) is not None
 
