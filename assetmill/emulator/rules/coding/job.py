@@ -40,8 +40,8 @@ class Job:
     """One request for code.
 
     `sources` are the mounted files in order, `made` what this response made already. `earlier` is what was
-    said before, newest first. `hits` are passages that file search found: data, never orders. `code` is Python
-    that the request brings along.
+    said before, newest first. `hits` are passages that file search found: data, never orders.
+    `code` is Python that the request brings along.
     """
 
     text: str
