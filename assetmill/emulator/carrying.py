@@ -60,30 +60,33 @@ class Carrier:
 
     def work(self) -> None:
         """Run the turn to its end; whatever goes wrong becomes the response's final status."""
+        if self.fault is not None and self.fault.name == "fail_response":
+            self._failed("server_error", "The server had an error while processing your request.")
+            return
         try:
-            self._fail_on_request()
             self._drive(build_turn(self.service, self.admitted))
             self._finish()
         except Stopped:
             self.run.settle("cancelled")
         except ServiceError as refusal:
-            self.run.error_status = refusal.status
-            self._failed("invalid_prompt", refusal.message, type=refusal.code)
+            self._refused(refusal)
         except Exception:
             # This is where the request ends: nobody further out could still answer for it.
             _LOG.exception("response %s failed inside the emulator", self.run.id)
             self._failed("server_error", "The emulator failed to carry out this response.")
 
-    def _fail_on_request(self) -> None:
-        if self.fault is not None and self.fault.name == "fail_response":
-            raise ServiceError(500, "server_error", "The server had an error while processing your request.")
-
-    def _failed(self, code: str, message: str, **details: Any) -> None:
-        self._charge_tokens()
-        error = {"code": code, "message": message, **details}
-        if code == "invalid_prompt" and details.get("type") == "server_error":
-            error = {"code": "server_error", "message": message}
+    def _refused(self, refusal: ServiceError) -> None:
+        """End a turn that asked for what cannot be done; before any work the request itself is refused."""
+        if self.output:
+            self._charge_tokens()
+        else:
+            self.run.error_status = refusal.status
+        error = {"code": "invalid_prompt", "message": refusal.message, "type": refusal.code}
         self.run.settle("failed", error=error)
+
+    def _failed(self, code: str, message: str) -> None:
+        self._charge_tokens()
+        self.run.settle("failed", error={"code": code, "message": message})
 
     def _drive(self, turn: Turn) -> None:
         steps = self.service.tools.decide(turn)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from assetmill.emulator import wire
 from assetmill.emulator.admission import admit, included
+from assetmill.emulator.at_rest import forget_response
 from assetmill.emulator.boundary import Call, Operation, Reply, cut_connection
 from assetmill.emulator.errors import ServiceError, invalid, not_emulated
 from assetmill.emulator.events import frames_after
@@ -36,6 +37,7 @@ async def create(call: Call) -> Reply:
         await _foreground(call, run)
         if run.error_status is not None:
             error = run.response["error"]
+            forget_response(call.service.state, run.id)
             raise ServiceError(run.error_status, error.get("type") or error["code"], error["message"])
     return Reply(_shown(run.response, admitted.include), headers=headers)
 

@@ -49,8 +49,8 @@ PICTURE_URL = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
 
 def paint(request: ImageRequest) -> Painted:
     """Return the one picture there is, in the shape that was asked for."""
-    if request.size == "7x7":
-        raise ImageToolError("invalid_value", "7x7 is no size of this model")
+    if request.size == "77x77":
+        raise ImageToolError("invalid_value", "77x77 is no size of this model")
     return Painted(
         data=PICTURE,
         width=8,

@@ -304,6 +304,15 @@ def test_mcp_calls_wait_for_approval_and_then_run(raw: Raw) -> None:
             thread.join()
 
 
+def test_a_route_leads_an_mcp_server_to_its_stand_in(raw: Raw, control: Control) -> None:
+    address = "https://mcp.example/api"
+    control.post("settings", {"mcp_routes": {address: "http://127.0.0.1:9/none"}})
+    tool = {"type": "mcp", "server_label": "m", "server_url": address}
+    body = raw.respond("list:m", tools=[tool])
+    assert "does not answer" in body["output"][0]["error"]
+    assert body["tools"][0]["server_url"] == address
+
+
 def test_mcp_hosts_beyond_loopback_are_not_called(raw: Raw) -> None:
     tool = {
         "type": "mcp",

@@ -57,16 +57,27 @@ def test_azure_wants_the_image_deployment_header(raw: Raw, control: Control) -> 
     assert accepted.status_code == 200
 
 
-def test_an_impossible_picture_is_the_callers_error(raw: Raw, control: Control) -> None:
-    request = {"model": "gpt-4.1", "input": "draw", "tools": [{**IMAGE, "size": "17x17"}]}
-    request["tools"] = [{**IMAGE, "size": "10x99999"}]
-    assert raw.call("POST", "openai/v1/responses", request).status_code in (200, 400)
-    request["input"] = "edit"
-    refused = raw.call("POST", "openai/v1/responses", {**request, "tools": [IMAGE]})
+@pytest.mark.parametrize("words", ["edit", "draw"])
+def test_an_impossible_picture_is_the_callers_error_and_free(raw: Raw, control: Control, words: str) -> None:
+    """An edit without a picture, and a size that the scripted painter does not have."""
+    request = {"model": "gpt-4.1", "input": words, "tools": [{**IMAGE, "size": "77x77"}]}
+    refused = raw.call("POST", "openai/v1/responses", request)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "image_generation_user_error")
-    queued = raw.respond("edit", tools=[IMAGE], background=True)
+    assert raw.ok("GET", "openai/v1/responses")["data"] == []
+    queued = raw.ok("POST", "openai/v1/responses", {**request, "background": True})
     assert raw.finished(queued["id"])["error"]["type"] == "image_generation_user_error"
-    assert all(line["kind"] == "tokens" or line["size"] == "10x99999" for line in control.bill())
+    assert control.bill() == []
+
+
+def test_what_was_drawn_before_a_refusal_is_delivered_with_it(raw: Raw, control: Control) -> None:
+    store = raw.store_with("a.md", b"teal")
+    search = {"type": "file_search", "vector_store_ids": [store]}
+    control.post("settings", {"latency_s": 0.3})
+    queued = raw.respond("draw search", tools=[IMAGE, search], background=True)
+    control.post("expire/vector_stores")
+    failed = raw.finished(queued["id"])
+    assert (failed["status"], types(failed)) == ("failed", ["image_generation_call"])
+    assert [line["kind"] for line in control.bill()] == ["image", "tokens"]
 
 
 def test_a_refused_prompt_leaves_a_failed_picture_and_no_charge_for_it(raw: Raw, control: Control) -> None:
