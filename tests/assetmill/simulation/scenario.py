@@ -44,7 +44,7 @@ from tests.doubles import stage_call
 Policy = Literal["hold", "fence"]
 Mutate = Callable[[pytest.MonkeyPatch], None]
 CALL = stage_call()
-TWO_TURNS = stage_call(tools=(*CALL.tools, {"type": "function", "name": "look"}))
+TWO_TURNS = stage_call(prompt="look, then draw")
 _HERE = Path("simulated")
 _SETTINGS = {
     policy: Settings(

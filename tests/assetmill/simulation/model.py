@@ -1,0 +1,242 @@
+"""The money protocol as a small machine of which every interleaving is visited.
+
+The simulation runs the real code along some paths; this visits all paths of an abstraction: workers that
+crash, posts that arrive late or never, replies that are lost, lists that lag, conversations that are deleted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Verdict = Literal["", "refused", "fenced"]
+ATTEMPTS = 3
+
+
+class Attempt(NamedTuple):
+    """What the store and the service hold of one attempt. `owner` is -1 before its intent."""
+
+    owner: int = -1
+    is_deleted: bool = False
+    on_the_way: int = 0
+    accepted: int = 0
+    is_listed: bool = False
+    has_receipt: bool = False
+    verdict: Verdict = ""
+
+
+class Worker(NamedTuple):
+    """Where a worker stands, and the attempt it holds in memory."""
+
+    at: str = "read"
+    attempt: int = 0
+
+
+class State(NamedTuple):
+    """Everything, and what may still go wrong."""
+
+    attempts: tuple[Attempt, ...]
+    workers: tuple[Worker, ...]
+    has_blobs: bool
+    has_commit: bool
+    crashes: int
+    errors: int
+    drops: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The protocol, or a variant that leaves something out."""
+
+    policy: Literal["hold", "fence"] = "fence"
+    deletes: bool = True
+    settles: bool = True
+    lists_again: bool = True
+    lists_at_all: bool = True
+    resends: bool = False
+    blobs_first: bool = True
+    own_conversation: bool = True
+    intent_first: bool = True
+    deleted_refuse: bool = True
+
+
+class Wrong(Exception):
+    """A state that must not be reachable."""
+
+
+def explore(rules: Rules, workers: int = 1, crashes: int = 2, errors: int = 2, drops: int = 1) -> int:
+    """Visit every reachable state and return their number.
+
+    Raises:
+        Wrong: a state breaks a promise.
+    """
+    start = State((Attempt(),) * ATTEMPTS, (Worker(),) * workers, False, False, crashes, errors, drops)
+    seen, waiting = {start}, deque([start])
+    while waiting:
+        state = waiting.popleft()
+        check(state, rules)
+        for following in moves(state, rules):
+            if following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return len(seen)
+
+
+def check(state: State, rules: Rules) -> None:
+    """Hold a state against the promises."""
+    if sum(attempt.accepted for attempt in state.attempts) > 1:
+        raise Wrong(f"paid twice: {state}")
+    if state.has_commit and not state.has_blobs:
+        raise Wrong(f"a commit without its blobs: {state}")
+    if rules.policy == "hold" and any(attempt.verdict == "fenced" for attempt in state.attempts):
+        raise Wrong(f"silence was taken for a refusal: {state}")
+    is_quiet = not any(attempt.on_the_way for attempt in state.attempts)
+    is_over = all(worker.at in {"done", "doubt", "stop"} for worker in state.workers)
+    if is_quiet and is_over and any(attempt.accepted for attempt in state.attempts):
+        _check_recovery(state, rules)
+
+
+def _check_recovery(state: State, rules: Rules) -> None:
+    """Run one more worker through a calm world: what was paid for must be committed."""
+    listed = tuple(a._replace(is_listed=bool(a.accepted)) for a in state.attempts)
+    state = state._replace(attempts=listed, workers=(Worker(),), crashes=0, errors=0, drops=0)
+    for _ in range(100):
+        if state.has_commit:
+            return
+        following = next(moves(state, rules), None)
+        if following is None:
+            break
+        state = following
+    raise Wrong(f"paid for and lost: {state}")
+
+
+def moves(state: State, rules: Rules) -> Iterator[State]:
+    """Yield every state that may come next."""
+    for number, worker in enumerate(state.workers):
+        yield from _work(state, rules, number, worker)
+        if state.crashes and worker.at not in {"done", "doubt", "stop", "read"}:
+            yield _at(state._replace(crashes=state.crashes - 1), number, "read")
+    yield from _network(state, rules)
+
+
+def _network(state: State, rules: Rules) -> Iterator[State]:
+    for n, attempt in enumerate(state.attempts):
+        if attempt.on_the_way:
+            left = attempt._replace(on_the_way=attempt.on_the_way - 1)
+            if attempt.is_deleted and rules.deleted_refuse:
+                yield _set(state, n, left)
+            else:
+                yield _set(state, n, left._replace(accepted=attempt.accepted + 1))
+            if state.drops:
+                yield _set(state._replace(drops=state.drops - 1), n, left)
+        if attempt.accepted and not attempt.is_listed:
+            yield _set(state, n, attempt._replace(is_listed=True))
+
+
+def _work(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:
+    n, attempt = worker.attempt, state.attempts[worker.attempt]
+    if worker.at == "read":
+        yield _read(state, number)
+    elif worker.at == "begin":
+        if not rules.intent_first:
+            yield _at(_set(state, n, attempt._replace(on_the_way=attempt.on_the_way + 1)), number, "late", n)
+        elif attempt.owner < 0:
+            yield _at(_set(state, n, attempt._replace(owner=number)), number, "post", n)
+        else:
+            yield _at(state, number, "read")
+    elif worker.at == "late":
+        yield _at(_set(state, n, attempt._replace(owner=number)), number, "wait", n)
+    elif worker.at == "post":
+        to = n if rules.own_conversation else _newest(state)
+        sent = state.attempts[to]._replace(on_the_way=state.attempts[to].on_the_way + 1)
+        yield _at(_set(state, to, sent), number, "wait", n)
+    elif worker.at == "wait":
+        yield from _hear(state, rules, number, worker)
+    else:
+        yield from _recover(state, rules, number, worker)
+
+
+def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:
+    """Everything that a post's sender may hear."""
+    n, attempt = worker.attempt, state.attempts[worker.attempt]
+    if attempt.accepted:
+        yield _at(state, number, "receipt", n)
+    if attempt.on_the_way and not attempt.accepted:
+        # A refusal by quota: in the service's own words, so it was not accepted and never will be.
+        refused = attempt._replace(on_the_way=attempt.on_the_way - 1)
+        if state.errors:
+            yield _at(_set(state._replace(errors=state.errors - 1), n, refused), number, "refused", n)
+    is_gone = not attempt.on_the_way and not attempt.accepted
+    if is_gone or state.errors:
+        left = state if is_gone else state._replace(errors=state.errors - 1)
+        yield _at(left, number, "list", n)
+        if rules.resends:
+            yield _at(left, number, "post", n)
+
+
+def _recover(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:
+    n, attempt = worker.attempt, state.attempts[worker.attempt]
+    if worker.at in {"list", "refused", "relist"} and attempt.is_listed and rules.lists_at_all:
+        yield _at(state, number, "receipt", n)
+    elif worker.at == "refused":
+        gone = _set(state, n, attempt._replace(is_deleted=True))
+        yield _at(gone, number, "judge refused", n)
+    elif worker.at == "list":
+        if rules.policy == "hold":
+            yield _at(state, number, "doubt", n)
+        else:
+            yield _at(state, number, "delete", n)
+            if attempt.owner != number:
+                yield _at(state, number, "read")  # the owner's lease is fresh: wait
+    elif worker.at == "delete":
+        after = _set(state, n, attempt._replace(is_deleted=True)) if rules.deletes else state
+        yield _at(after, number, "settle" if rules.lists_again else "judge fenced", n)
+    elif worker.at == "settle":
+        shown = bool(attempt.accepted) or attempt.is_listed
+        after = _set(state, n, attempt._replace(is_listed=shown)) if rules.settles else state
+        yield _at(after, number, "relist", n)
+    elif worker.at == "relist":
+        yield _at(state, number, "judge fenced", n)
+    elif worker.at in {"judge refused", "judge fenced"}:
+        kind: Verdict = "refused" if worker.at == "judge refused" else "fenced"
+        first = attempt.verdict or kind
+        yield _at(_set(state, n, attempt._replace(verdict=first)), number, "read")
+    else:
+        yield from _close(state, rules, number, worker)
+
+
+def _close(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:
+    n, attempt = worker.attempt, state.attempts[worker.attempt]
+    first, second = ("blobs", "commit") if rules.blobs_first else ("commit", "blobs")
+    if worker.at == "receipt":
+        yield _at(_set(state, n, attempt._replace(has_receipt=True)), number, first, n)
+    elif worker.at in {"blobs", "commit"}:
+        after = state._replace(has_blobs=True) if worker.at == "blobs" else state._replace(has_commit=True)
+        yield _at(after, number, second if worker.at == first else "done", n)
+
+
+def _read(state: State, number: int) -> State:
+    if state.has_commit:
+        return _at(state, number, "done")
+    n = _newest(state)
+    if n < 0:
+        return _at(state, number, "begin", 0)
+    attempt = state.attempts[n]
+    if attempt.verdict:
+        return _at(state, number, "begin", n + 1) if n + 1 < ATTEMPTS else _at(state, number, "stop")
+    return _at(state, number, "blobs" if attempt.has_receipt else "list", n)
+
+
+def _newest(state: State) -> int:
+    return max((n for n, attempt in enumerate(state.attempts) if attempt.owner >= 0), default=-1)
+
+
+def _set(state: State, n: int, attempt: Attempt) -> State:
+    return state._replace(attempts=(*state.attempts[:n], attempt, *state.attempts[n + 1 :]))
+
+
+def _at(state: State, number: int, at: str, attempt: int = 0) -> State:
+    moved = Worker(at, attempt)
+    return state._replace(workers=(*state.workers[:number], moved, *state.workers[number + 1 :]))

@@ -1,0 +1,52 @@
+"""Every interleaving of the protocol's model; every variant that leaves a part out must fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.assetmill.simulation.model import Rules, Wrong, explore
+
+BAD = {
+    "no fence": Rules(deletes=False),
+    "no settle time": Rules(settles=False),
+    "no second list": Rules(lists_again=False),
+    "no list at all": Rules(lists_at_all=False),
+    "the SDK's retries are on": Rules(resends=True),
+    "the SDK's retries are on, under hold": Rules(policy="hold", resends=True),
+    "the post before the intent": Rules(intent_first=False),
+    "the post before the intent, under hold": Rules(policy="hold", intent_first=False),
+    "the commit before the blobs": Rules(blobs_first=False),
+    "a deleted conversation accepts": Rules(deleted_refuse=False),
+}
+
+
+@pytest.mark.parametrize(("rules", "states"), [(Rules(policy="hold"), 850), (Rules(), 17_000)])
+def test_one_worker_never_pays_twice_nor_loses_what_was_paid(rules: Rules, states: int) -> None:
+    assert explore(rules, crashes=4, errors=4, drops=2) > states
+
+
+@pytest.mark.parametrize("variant", BAD)
+def test_a_variant_that_leaves_something_out_fails(variant: str) -> None:
+    with pytest.raises(Wrong):
+        explore(BAD[variant])
+
+
+def test_two_workers_under_hold() -> None:
+    assert explore(Rules(policy="hold"), workers=2, crashes=2, errors=2) > 11_000
+
+
+def test_a_post_that_reads_the_conversation_again_fails_with_two_workers() -> None:
+    with pytest.raises(Wrong, match="paid twice"):
+        explore(Rules(own_conversation=False), workers=2, crashes=0, errors=1, drops=0)
+
+
+@pytest.mark.timeout(120)
+def test_two_workers_under_fence() -> None:
+    assert explore(Rules(), workers=2, crashes=1, errors=1, drops=1) > 170_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("workers", "faults"), [(2, 2), (3, 1)])
+def test_more_workers_and_more_faults_under_fence(workers: int, faults: int) -> None:
+    assert explore(Rules(), workers=workers, crashes=faults, errors=faults, drops=1) > 700_000
