@@ -336,7 +336,8 @@ def test_a_replayed_stream_fits(raw: Raw, allowed: set[str]) -> None:
     path = f"openai/v1/responses/{response_id}?stream=true&starting_after=2"
     replayed = events(raw.call("GET", path).text)
     assert replayed == started[3:]
-    for event in replayed:
+    assert started[1]["type"] == "response.queued"
+    for event in started:
         fits(ResponseStreamEvent, event, allowed)
 
 
