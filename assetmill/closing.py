@@ -17,9 +17,11 @@ from assetmill.agents.gateway import Response
 from assetmill.agents.harvest import MadeFile
 from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
+from assetmill.agents.structured import read_answer
 from assetmill.calls import StageCall
 from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
 from assetmill.money.prices import price_of
+from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.records import (
     AssetRecord,
     Harvest,
@@ -89,22 +91,45 @@ class Closing:
             turns.append(Finished(last.model_copy(update={"turn": number}), body, read_response(body.body)))
         return turns
 
-    def close(self, turns: list[Finished]) -> StageRecord:
+    def _on_the_way(self, turns: list[Finished], frame: bytes | None) -> list[MadeFile]:
+        """Return the screenshots that were sent, and the last frame when its picture never came."""
+        ledger, blobs = self.services.ledger, self.services.blobs
+        key = self.call.pipeline, self.call.fingerprint
+        found: list[MadeFile] = []
+        for turn in turns[:-1]:
+            place = turn.response.response_id, turn.intent.endpoint
+            replies = ledger.read_replies(*key, turn.intent.attempt, turn.intent.turn)
+            for number, blob in enumerate(replies.screenshots if replies else (), start=1):
+                name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
+                found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+        has_picture = any(image.result for turn in turns for image in turn.produced.images)
+        if frame and not has_picture and (kind := sniff(frame)):
+            place = turns[-1].response.response_id, turns[-1].intent.endpoint
+            blob = blobs.put(frame, f"image/{kind.lower()}")
+            name = f"last-frame.{EXTENSIONS.get(blob.media_type, 'bin')}"
+            found.append(harvest.keep_on_the_way("frame", name, blob, blobs, place))
+        return found
+
+    def close(self, turns: list[Finished], frame: bytes | None = None) -> StageRecord:
         """Store the commit of an attempt whose last turn is final, and return the one that counts.
+
+        `frame` is the last partial picture that was seen.
 
         Raises:
             StageError: it did not make what it must; what it made is kept with the verdict.
         """
         last = turns[-1]
         kept = [self.keep_turn(turn) for turn in turns]
-        files = _distinct([file for made, _ in kept for file in made])
+        files = _distinct([file for made, _ in kept for file in made]) + self._on_the_way(turns, frame)
         made_by = self._reference(last)
         crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
         usage = _usage(turns)
         # What is gone matters only where something that was asked for is missing, or nothing was named.
         gone = [text for _, texts in kept for text in texts] if crop.problems or not self.call.outputs else []
-        if last.response.status != "completed" or crop.problems or gone:
-            raise self._spoil(last, crop.assets, _reason(last, (*gone, *crop.problems)), usage)
+        answer = read_answer(last.produced.text, self.call.text_format)
+        problems = (*gone, *crop.problems, *([answer.fault] if answer.fault else []))
+        if last.response.status != "completed" or problems:
+            raise self._spoil(last, crop.assets, _reason(last, problems), usage)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -117,7 +142,7 @@ class Closing:
                 made_by=tuple(self._reference(turn) for turn in turns),
                 outputs=crop.assets,
                 text=last.produced.text,
-                data=self._data(last, crop.assets, usage),
+                data=answer.data,
                 turns=last.intent.turn,
                 usage=usage,
                 cost_usd=price_of(usage, self.call),
@@ -137,35 +162,20 @@ class Closing:
         """Return the name under which an attempt's money is reserved."""
         return f"{self.call.fingerprint}.{attempt}"
 
-    def _data(
-        self, turn: Finished, assets: tuple[AssetRecord, ...], usage: Usage
-    ) -> dict[str, object] | None:
-        """Return the structured answer of a stage that asked for one."""
-        if self.call.text_format is None:
-            return None
-        try:
-            data = json.loads(turn.produced.text)
-        except json.JSONDecodeError as error:
-            reason = f"the structured answer is not JSON: {error}"
-            raise self._spoil(turn, assets, reason, usage) from error
-        return cast(dict[str, object], data) if isinstance(data, dict) else {"value": data}
-
     def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
         """Close an attempt that was paid for and is not what was asked; what it made is kept."""
-        produced, response_id = turn.produced, turn.response.response_id
-        categories = sorted({name for image in produced.images for name in image.categories})
-        if categories:
-            reason = f"{reason} (categories: {', '.join(categories)})"
-        error = (
-            StageBlocked(self.call.label, reason, response_id, "output")
-            if produced.is_filtered or categories
-            else (OutputUnusable if kept else StageFailed)(self.call.label, reason, response_id)
-        )
+        response_id = turn.response.response_id
+        error = _block(self.call, turn, reason)
+        if error is None:
+            # An answer in words was paid for and is kept with the raw response.
+            is_answered = self.call.text_format is not None and turn.response.status == "completed"
+            kind = OutputUnusable if kept or is_answered else StageFailed
+            error = kind(self.call.label, reason, response_id)
         self.judge(
             turn.intent.attempt,
             kind="failed",
             error=type(error).__name__,
-            reason=reason,
+            reason=error.reason,
             response_id=response_id,
             kept=kept,
             cost_usd=price_of(usage, self.call),
@@ -191,6 +201,17 @@ class Closing:
             model=self.call.model,
             image_model=str(image["model"]) if image and "model" in image else None,
         )
+
+
+def _block(call: StageCall, turn: Finished, reason: str) -> StageError | None:
+    """Return what moderation refused, with the service's own categories; None when it refused nothing."""
+    blocked = [image for image in turn.produced.images if image.blocked_at]
+    if not blocked and not turn.produced.is_filtered:
+        return None
+    scope = "prompt" if any(image.blocked_at == "input" for image in blocked) else "output"
+    categories = tuple(sorted({name for image in blocked for name in image.categories}))
+    said = f"moderation refused the {scope}" + (f" ({', '.join(categories)})" if categories else "")
+    return StageBlocked(call.label, f"{said}: {reason}", turn.response.response_id, scope, categories)
 
 
 def _reason(turn: Finished, problems: tuple[str, ...]) -> str:

@@ -361,7 +361,7 @@ class _Stage:
             return None
         turn = Finished(intent, response, read_response(response.body))
         if response.status != "completed" or not turn.produced.calls:
-            self.closing.close([*self.closing.earlier_turns(intent), turn])
+            self.closing.close([*self.closing.earlier_turns(intent), turn], self.desk.frame)
             return None
         self.closing.keep_turn(turn)
         try:
@@ -385,7 +385,12 @@ class _Stage:
         """Return the final response; None when the service does not know a new one yet."""
 
         def show(frame: Frame) -> None:
-            self._tell("frame", message=f"partial picture {frame.index + 1}")
+            self.desk.frame = frame.data
+            self.desk.frames += 1
+            seconds = self.services.clock() - self.started_at
+            self._tell(
+                "frame", seconds=seconds, message=f"partial picture {self.desk.frames} after {seconds:.0f} s"
+            )
 
         response_id = receipt.response_id
         try:

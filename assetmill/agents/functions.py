@@ -32,7 +32,7 @@ MAX_OUTPUT_CHARS = 200_000
 
 # sys.path and sys.modules belong to the process: two stages must not import at once.
 _importing = threading.Lock()
-_loaded: dict[tuple[str, str], LoadedFunction] = {}
+_loaded: dict[tuple[str, str, str], LoadedFunction] = {}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def load_function(reference: str, folder: Path | None) -> LoadedFunction:
         InvalidInput: it cannot be found or imported, or its annotations make no JSON schema.
     """
     source = find_function(reference, folder)
-    key = (reference, source.digest)
+    key = (reference, str(source.path), source.digest)
     with _importing:
         if key not in _loaded:
             _loaded[key] = _load(source, reference)

@@ -21,6 +21,7 @@ from assetmill.pictures import EXTENSIONS, PictureDamaged, PictureFacts, examine
 from assetmill.records import (
     AssetKind,
     AssetRecord,
+    AssetRole,
     BlobRef,
     Harvest,
     ResponseRef,
@@ -35,7 +36,10 @@ _UNKNOWN = "application/octet-stream"
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file that a response made: stored, examined, not yet named as an output."""
+    """A file that a response made: stored, examined, not yet named as an output.
+
+    One with a `role` was made on the way, and is never taken for an output.
+    """
 
     name: str
     blob: BlobRef
@@ -44,6 +48,7 @@ class MadeFile:
     handle: ServiceHandle
     revised_prompt: str = ""
     is_drawn: bool = False
+    role: AssetRole | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,17 @@ def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> tuple[lis
     return sorted(made, key=lambda file: (_is_pseudo(file), file.name)), tuple(gone)
 
 
+def keep_on_the_way(
+    role: AssetRole, name: str, blob: BlobRef, blobs: Blobs, response: tuple[str, str]
+) -> MadeFile:
+    """Return a stored picture that is no output: a screenshot, the last frame of one that never came.
+
+    `response` is the ID and the endpoint of the response during which it was made.
+    """
+    facts, damage = _facts(blobs.get(blob))
+    return MadeFile(name, blob, facts, damage, _handle("response", *response), role=role)
+
+
 def recall(harvest: Harvest, blobs: Blobs) -> list[MadeFile]:
     """Return the files of a harvest that an earlier pass has fetched, whatever became of the containers."""
     return [_examined(file.name, blobs.get(file.blob), file.handle, blobs) for file in harvest.files]
@@ -102,8 +118,9 @@ def gather(
     call: StageCall, files: list[MadeFile], produced: Produced, made_by: ResponseRef, blobs: Blobs
 ) -> Crop:
     """Give the files their names and roles after what the stage must produce."""
-    problems = [f"{file.name}: {file.damage}" for file in files if file.damage]
-    free, named = list(files), list[tuple[MadeFile, ExpectedOutput]]()
+    problems = [f"{file.name}: {file.damage}" for file in files if file.damage and file.role is None]
+    free = [file for file in files if file.role is None]
+    named = list[tuple[MadeFile, ExpectedOutput]]()
     for expected in call.outputs:
         matching = _matching(free, expected)
         if not matching and expected.kind in {"text", "data"} and produced.text:
@@ -118,8 +135,11 @@ def gather(
         # A chart that is shown and saved is there twice: its other name is no candidate.
         kept = {file.blob.digest for file in taken}
         free = [file for file in free if file.blob.digest not in kept]
-    problems += [f"image call refused: {image.error}" for image in produced.images if image.error]
-    return Crop(_records(call, named, free, made_by), tuple(problems))
+    if problems or not any(file.is_drawn for file in files):
+        # A refusal that the agent overcame by itself is no fault of what it then drew.
+        problems += [f"image call refused: {image.error}" for image in produced.images if image.error]
+    on_the_way = [file for file in files if file.role is not None]
+    return Crop(_records(call, named, [*free, *on_the_way], made_by), tuple(problems))
 
 
 def _records(
@@ -128,10 +148,10 @@ def _records(
     free: list[MadeFile],
     made_by: ResponseRef,
 ) -> tuple[AssetRecord, ...]:
-    role = "candidate" if call.outputs else "output"
-    listed: list[tuple[MadeFile, AssetKind, str]] = []
+    role: AssetRole = "candidate" if call.outputs else "output"
+    listed: list[tuple[MadeFile, AssetKind, AssetRole]] = []
     listed.extend((file, output.kind, "output") for file, output in named)
-    listed.extend((file, _kind(file), role) for file in free)
+    listed.extend((file, _kind(file), file.role or role) for file in free)
     names = distinct(file.name for file, _, _ in listed)
     parents = tuple(bound.asset_id for bound in call.inputs if bound.asset_id)
     return tuple(
@@ -142,7 +162,7 @@ def _records(
             blob=file.blob,
             stage=call.stage,
             variant=call.variant,
-            role="output" if as_role == "output" else "candidate",
+            role=as_role,
             prompt=call.prompt,
             revised_prompt=file.revised_prompt,
             width=file.facts.width if file.facts else None,

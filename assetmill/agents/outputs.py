@@ -19,13 +19,17 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ImageCall:
-    """One `image_generation_call`. `result` is its base64 as received, None when there is none."""
+    """One `image_generation_call`. `result` is its base64 as received, None when there is none.
+
+    Where moderation refused it, `blocked_at` is `input` or `output`, and `categories` say why.
+    """
 
     call_id: str
     result: str | None
     revised_prompt: str
     error: str
     categories: tuple[str, ...]
+    blocked_at: str = ""
 
     def decode(self) -> bytes | None:
         """Return the picture's bytes, None when the base64 is damaged or empty."""
@@ -85,8 +89,17 @@ def read_response(body: Json) -> Produced:
         calls=tuple(item for item in items if item.get("type") in _WAITING),
         error=str(error.get("message") or reason),
         error_code=str(error.get("code") or reason),
-        is_filtered=reason == "content_filter" or "content_filter" in str(error.get("code") or ""),
+        is_filtered=_is_block(reason) or _is_block(str(error.get("code") or "")),
     )
+
+
+_BLOCK_CODES = frozenset(
+    {"content_filter", "contentfilter", "moderation_blocked", "image_content_policy_violation"}
+)
+
+
+def _is_block(code: str) -> bool:
+    return code.lower() in _BLOCK_CODES
 
 
 _WAITING = frozenset({"function_call", "computer_call", "mcp_approval_request"})
@@ -111,25 +124,36 @@ def read_usage(body: Json) -> Usage:
 def without_pictures(body: Json, blobs: Mapping[str, str]) -> bytes:
     """Return the body as JSON with every stored picture replaced by its digest.
 
-    A result that could not be decoded has no digest in `blobs` and stays as received.
+    A result that could not be decoded has no digest in `blobs` and stays as received. The headers of servers
+    are left out: a service that repeats them must not make us keep a secret.
     """
+    tools = [
+        {key: value for key, value in tool.items() if key not in {"headers", "authorization"}}
+        for tool in _items(body, "tools")
+    ]
     output = [
         {**item, "result": {"blob": blobs[str(item.get("id"))]}} if str(item.get("id")) in blobs else item
         for item in _items(body, "output")
     ]
-    return json.dumps({**body, "output": output}, ensure_ascii=False).encode()
+    shown = {**body, "output": output} | ({"tools": tools} if tools else {})
+    return json.dumps(shown, ensure_ascii=False).encode()
 
 
 def _image(item: Json) -> ImageCall:
     error = _map(item.get("error"))
     details = _map(error.get("moderation_details"))
     result = item.get("result")
+    is_blocked = bool(details) or _is_block(str(error.get("code") or ""))
+    categories = details.get("categories")
     return ImageCall(
         call_id=str(item.get("id")),
         result=result if isinstance(result, str) and result else None,
         revised_prompt=str(item.get("revised_prompt") or ""),
         error=str(error.get("message") or ""),
-        categories=tuple(str(category) for category in details.get("categories") or ()),
+        categories=tuple(map(str, cast(list[object], categories))) if isinstance(categories, list) else (),
+        blocked_at=("input" if details.get("moderation_stage") == "input" else "output")
+        if is_blocked
+        else "",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +23,7 @@ from assetmill.agents.functions import (
 from assetmill.agents.gateway import Json
 from assetmill.calls import StageCall
 from assetmill.errors import StageFailed, StageWaiting
-from assetmill.records import BlobRef, Intent, Replies
+from assetmill.records import Intent, Replies
 from assetmill.settings import Settings
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
@@ -50,10 +50,11 @@ class AttemptLost(Exception):
 
 @dataclass
 class Desk:
-    """What one worker keeps between the turns of an attempt."""
+    """What one worker keeps between the turns of an attempt: the last partial picture, a browser."""
 
     call: StageCall
-    screenshots: list[BlobRef] = field(default_factory=list[BlobRef])
+    frame: bytes | None = None
+    frames: int = 0
 
     @property
     def max_turns(self) -> int:
