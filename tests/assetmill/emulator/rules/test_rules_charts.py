@@ -90,8 +90,6 @@ def test_a_longer_column_name_does_not_stand_for_a_shorter_one() -> None:
     assert "'values': ['operating_profit']" in code_for("bar chart of operating profit by name", COMPANIES)
     margin = code_for("bar chart of operating profit margin", COMPANIES)
     assert "'values': ['operating_profit_margin']" in margin
-        "bar chart of operating profit margin", COMPANIES
-    )
     assert "'values': ['net_profit']" in code_for("bar chart of net profit by name", COMPANIES)
 
 
