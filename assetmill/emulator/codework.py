@@ -42,7 +42,8 @@ class CodeWork:
         carrier.service.containers.live(container_id)
         with _container_lock(container_id):
             workdir = carrier.service.state.container_dir(container_id)
-            outcome = carrier.service.tools.run_code(code, workdir)
+            with carrier.service.cores:
+                outcome = carrier.service.tools.run_code(code, workdir)
             shown = set(outcome.displayed)
             made = [
                 self._made(container_id, path, data, displayed=path in shown) for path, data in outcome.files

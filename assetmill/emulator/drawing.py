@@ -103,7 +103,8 @@ class Drawing:
         try:
             if service.settings.canned_pictures:
                 return _canned(service.tools.paint, request)
-            return service.tools.paint(request)
+            with service.cores:
+                return service.tools.paint(request)
         except ImageToolError as problem:
             raise ServiceError(400, "image_generation_user_error", str(problem)) from problem
 

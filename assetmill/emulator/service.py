@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +42,8 @@ class Service:
         self.quota = Quota(self.clock)
         self.containers = Containers(self.state, self.clock)
         self.pool = ThreadPoolExecutor(_TOOL_THREADS, thread_name_prefix="tool")
+        # More painters or programs at once than cores finish no sooner, starve the polls and hit time limits.
+        self.cores = threading.BoundedSemaphore(max(os.cpu_count() or 1, 2))
         self.vector_stores = VectorStores(self)
         self.runs = Runs(self)
         self.counts: Counter[str] = Counter()
