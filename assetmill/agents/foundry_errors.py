@@ -1,7 +1,8 @@
 """Every error that the vendor's SDKs can raise, translated once.
 
 What matters is when it happened: before any spend (`NotSent`), as a definite refusal (`Rejected`), or at a
-moment that leaves the outcome open (`OutcomeUnknown`), which is also what everything unknown means.
+moment that leaves the outcome open (`OutcomeUnknown`), which is also what everything unknown means. Only the
+service refuses a spend: a status without its envelope may come from a proxy that had passed the request on.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ _ACCOUNT_CODES = frozenset(
 # A lock on the conversation may be our own first request still running: its outcome is open.
 _OPEN_CODES = frozenset({"conversation_locked", "response_id_conflict"})
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
-_OPEN_STATUS = frozenset({408, 409})
+# What says that a request was not carried out. 408, 409, 499 and whatever comes next do not.
+_REFUSALS = frozenset(
+    {400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 417, 422, 426, 431}
+)
 
 
 def translate(error: Exception, *, spending: bool) -> AssetmillError:
@@ -61,6 +65,8 @@ def translate(error: Exception, *, spending: bool) -> AssetmillError:
 
 def _translate_known(error: Exception, spending: bool) -> ServiceError:
     if isinstance(error, openai.APIStatusError):
+        if spending and error.status_code < 500 and not _is_enveloped(error.body):
+            return OutcomeUnknown(f"not the service's own answer: {error}", "", error.status_code)
         return _from_status(
             error.status_code, _code(error.body), str(error), error.response.headers, spending
         )
@@ -69,15 +75,18 @@ def _translate_known(error: Exception, spending: bool) -> ServiceError:
         kind = NotSent if isinstance(cause, _NEVER_LEFT) else OutcomeUnknown
         return kind(f"no answer from the service: {cause or error}")
     if isinstance(error, AzureError):
-        return _from_azure(error, spending)
+        found = _from_azure(error)
+        # The client that spends uses azure-core for its token alone, before it sends anything.
+        is_open = isinstance(found, OutcomeUnknown)
+        return NotSent(found.message, found.code, found.status) if is_open else found
     return OutcomeUnknown(f"{type(error).__name__}: {error}")
 
 
-def _from_azure(error: AzureError, spending: bool) -> ServiceError:
+def _from_azure(error: AzureError) -> ServiceError:
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         code = error.error.code if error.error and error.error.code else ""
         headers = cast(Mapping[str, str], getattr(error.response, "headers", {}))
-        return _from_status(error.status_code, code, error.message, headers, spending)
+        return _from_status(error.status_code, code, error.message, headers, spending=False)
     if isinstance(error, ClientAuthenticationError):
         return Rejected(f"no credential works: {error.message.splitlines()[0]}", "credential")
     if isinstance(error, ServiceRequestError):
@@ -95,7 +104,7 @@ def _from_status(
         return AccountBlocked(message, code, status)
     if plain in _PROMPT_CODES:
         return PromptBlocked(message, code, status)
-    if status in _OPEN_STATUS or status >= 500 or 300 <= status < 400 or plain in _OPEN_CODES:
+    if status not in _REFUSALS or plain in _OPEN_CODES:
         return OutcomeUnknown(message, code, status)
     if status == 404:
         gone = "conversation" in message.lower()
@@ -109,7 +118,7 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
         try:
             return max(0.0, float(milliseconds) / 1000)
         except ValueError:
-            return None
+            pass
     text = headers.get("retry-after")
     if not text:
         return None
@@ -119,9 +128,14 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
         pass
     try:
         due = email.utils.parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, due - (time.time() if now is None else now))
+
+
+def _is_enveloped(body: object) -> bool:
+    """Whether a body is the service's: the SDK has already taken it out of `error`."""
+    return isinstance(body, Mapping) and any(key in body for key in ("code", "message", "type"))
 
 
 def _code(body: object) -> str:
