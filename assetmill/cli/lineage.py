@@ -35,7 +35,9 @@ def lineage(asset: str, form: str, profile: str | None, *, up: bool, down: bool)
     Each with its prompt, model, agent version, response and cost. ASSET is given as for `assetmill edit`.
     """
     wanted: tuple[tuple[Direction, bool], ...] = (("up", up), ("down", down))
-    directions = [direction for direction, is_wanted in wanted if is_wanted or not (up or down)]
+    directions: list[Direction] = [
+        direction for direction, is_wanted in wanted if is_wanted or not (up or down)
+    ]
     with open_services(load_settings(profile)) as services:
         index = Index(services.backend, services.ledger)
         found = AssetFinder(services.ledger, index).find(asset)
