@@ -10,6 +10,7 @@ for asset in manifest.assets():
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -81,11 +82,16 @@ def run_with(
 
 def _prepare(services: Services, local: LocalServices, *, has_work: bool) -> None:
     """Import what takes seconds to import while the services start."""
-    import flows.run_pipeline  # pyright: ignore[reportUnusedImport] # noqa: F401
+    # Importing makes objects that stay: looking for garbage among them is an eighth of the time.
+    gc.disable()
+    try:
+        import flows.run_pipeline  # pyright: ignore[reportUnusedImport] # noqa: F401
 
-    local.wait_for_emulator()
-    if has_work:
-        _ = services.gateway
+        local.wait_for_emulator()
+        if has_work:
+            _ = services.gateway
+    finally:
+        gc.enable()
     local.wait_for_prefect()
 
 
