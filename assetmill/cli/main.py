@@ -22,6 +22,7 @@ INTERRUPTED = 130
 _COMMANDS: Mapping[str, str] = {
     "run": "assetmill.cli.run",
     "plan": "assetmill.cli.plan",
+    "approve": "assetmill.cli.approve",
     "show": "assetmill.cli.show",
     "assets": "assetmill.cli.assets",
     "export": "assetmill.cli.assets",
@@ -31,6 +32,10 @@ _COMMANDS: Mapping[str, str] = {
     "why": "assetmill.cli.lineage",
     "pipelines": "assetmill.cli.pipelines",
     "schema": "assetmill.cli.pipelines",
+    "lint": "assetmill.cli.lint",
+    "lock": "assetmill.cli.lock",
+    "check": "assetmill.cli.check",
+    "sync": "assetmill.cli.lock",
     "emulator": "assetmill.cli.emulator",
     "doctor": "assetmill.cli.doctor",
     "stop": "assetmill.cli.setup",

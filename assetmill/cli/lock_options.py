@@ -1,0 +1,177 @@
+"""What the commands around a lock file share: which file, which folder, which plan, which store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from assetmill.errors import InvalidInput
+from assetmill.locking.lockfile import NAME, ask_for_union, read_lock, write_lock
+from assetmill.locking.making import lock_plan
+from assetmill.locking.models import Lock, PlanRef
+from assetmill.locking.paths import tidy_folder
+from assetmill.locking.replanning import is_path, pipeline_written
+from assetmill.plan import Plan
+from assetmill.planning import plan_pipeline
+from assetmill.records import BlobRef
+from assetmill.settings import Settings, load_settings
+from assetmill.spec.pipeline import load_pipeline
+from assetmill.store.blobs import Blobs
+from assetmill.store.ledger import Ledger
+from assetmill.store.opening import open_store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+lock_option = click.option(
+    "--lock",
+    "lock_path",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path(NAME),
+    show_default=True,
+    help="The lock file; the tree is the folder that it lies in.",
+)
+
+
+def folder_options(command: F) -> F:
+    """Add what says which files go where."""
+    command = click.option(
+        "--only", multiple=True, metavar="STAGE", help="Put only this stage's files into the tree."
+    )(command)
+    command = click.option(
+        "--out", metavar="DIR", help="The folder of the tree for the files; assets/PIPELINE by default."
+    )(command)
+    return click.option("--approve", metavar="NAME", help="Note that NAME approves the folder's files.")(
+        command
+    )
+
+
+def root_of(lock_path: Path) -> Path:
+    """Return the tree that a lock file is about."""
+    return lock_path.resolve().parent
+
+
+def read_lock_or_new(path: Path) -> Lock:
+    """Read a lock file; one that is not there yet is empty."""
+    return read_lock(path) if path.exists() else Lock()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A folder of the tree and how it is planned. `pipeline` is its name or a path from here."""
+
+    folder: str
+    pipeline: str
+    parameters: Mapping[str, Any]
+    only: tuple[str, ...]
+    settings: Settings
+
+    def plan(self) -> Plan:
+        """Plan against the store, where the newest finished records are."""
+        with opened_store(self.settings) as (_, ledger):
+            return plan_pipeline(self.pipeline, self.parameters, self.settings, ledger)
+
+
+def target_of(
+    lock: Lock,
+    root: Path,
+    pipeline: str,
+    *,
+    given: Mapping[str, Any],
+    out: str | None,
+    only: tuple[str, ...],
+    profile: str | None,
+) -> Target:
+    """Return what is meant by a pipeline: as given, and where nothing is, as the lock says already.
+
+    Raises:
+        InvalidInput: the folder belongs to another pipeline, or the lock has several for this one.
+        NotFound: no such pipeline.
+    """
+    here, written = _named(pipeline, lock, root)
+    mine = [folder for folder, block in lock.folder.items() if block.plan.pipeline == written]
+    if out is None and len(mine) > 1:
+        raise InvalidInput(f"the lock has {pipeline} in {', '.join(mine)}: say which with --out")
+    name = load_pipeline(here, load_settings(profile).configs).name
+    folder = tidy_folder(out, root) if out else mine[0] if mine else f"assets/{name}"
+    old = lock.folder.get(folder)
+    if old and old.plan.pipeline != written:
+        raise InvalidInput(f"folder {folder} belongs to {old.plan.pipeline}: choose another with --out")
+    settings = load_settings(profile or (old.plan.profile if old else None))
+    parameters = dict(given) or (dict(old.plan.parameters) if old else {})
+    return Target(folder, here, parameters, only or (tuple(old.only) if old else ()), settings)
+
+
+def _named(pipeline: str, lock: Lock, root: Path) -> tuple[str, str]:
+    """Return a pipeline as it is found from here and as a lock writes it.
+
+    The name of a pipeline that the lock has by its path means that one.
+    """
+    if not is_path(pipeline):
+        for block in lock.folder.values():
+            path = block.plan.pipeline
+            if is_path(path) and Path(path).stem == pipeline:
+                return str(root / path), path
+    return pipeline, pipeline_written(pipeline, root)
+
+
+def save_lock(lock_path: Path, before: Lock, target: Target, plan: Plan, approved: str | None = None) -> Lock:
+    """Write a plan's finished stages into the lock file, and say what changed.
+
+    Raises:
+        InvalidInput: a stage is not finished.
+    """
+    root = root_of(lock_path)
+    reference = PlanRef(
+        pipeline=_named(target.pipeline, before, root)[1],
+        profile=target.settings.profile,
+        # As the pipeline typed them: a command line gives text.
+        parameters={name: plan.parameters[name] for name in target.parameters},
+    )
+    after = lock_plan(before, target.folder, plan, reference, only=target.only, approved=approved)
+    if after != before or not lock_path.exists():
+        write_lock(lock_path, after)
+    if ask_for_union(lock_path):
+        click.echo(f".gitattributes: git merges {lock_path.name} block by block", err=True)
+    return after
+
+
+def changes(before: Lock, after: Lock) -> str:
+    """Return in a few words how a lock changed."""
+    added = len(after.asset.keys() - before.asset.keys())
+    removed = len(before.asset.keys() - after.asset.keys())
+    both = after.asset.keys() & before.asset.keys()
+    changed = sum(after.asset[path].sha256 != before.asset[path].sha256 for path in both)
+    words = ((added, "new"), (changed, "changed"), (removed, "removed"))
+    return ", ".join(f"{count} {word}" for count, word in words if count) or "no file changed"
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Generator[tuple[Blobs, Ledger]]:
+    """Open a profile's store to read."""
+    store = settings.store
+    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    try:
+        yield Blobs(backend), Ledger(backend)
+    finally:
+        backend.close()
+
+
+@contextmanager
+def stores(profile: str | None = None) -> Generator[Callable[[str, BlobRef], bytes | None]]:
+    """Find blobs in the stores of the profiles that a lock names, or all of them in one profile's."""
+    with ExitStack() as stack:
+        opened: dict[str, Blobs] = {}
+
+        def find(locked: str, blob: BlobRef) -> bytes | None:
+            name = profile or locked
+            if name not in opened:
+                opened[name] = stack.enter_context(opened_store(load_settings(name)))[0]
+            return opened[name].find(blob)
+
+        yield find
