@@ -117,8 +117,9 @@ def test_concurrent_stages_share_one_upload(gateway: ScriptedGateway, backend: M
     handles = handles_on(gateway, backend)
     bound = stored(backend)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: handles.resolve(bound, "input_image"), range(24)))
-    assert len(set(found)) == 1
+        running = [pool.submit(handles.resolve, bound, "input_image") for _ in range(24)]
+    found = {future.result() for future in running}
+    assert len(found) == 1
     assert len(gateway.uploads) == 1
 
 
@@ -221,7 +222,7 @@ def test_any_other_refusal_stays_a_failure(
 ) -> None:
     gateway.before = refuses(error, when=lambda _: True)
     bound = stored(backend)
-    with pytest.raises(Exception, match="size|file ID") as caught:
+    with pytest.raises(Exception, match=r"size|file ID") as caught:
         run_stage(stage_call(inputs=(bound,)), services, RunId("run-1"))
     assert isinstance(caught.value, StageFailed) or "blocked" in str(caught.value)
     assert services.ledger.read_refusal(gateway.endpoint, "image_file") is None

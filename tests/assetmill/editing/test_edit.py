@@ -155,7 +155,7 @@ def test_the_providers_bytes_are_kept_beside_the_composite(services: Services, p
 def test_a_masked_jpeg_of_another_shape_keeps_its_pixels_and_becomes_a_png(
     services: Services, tmp_path: Path, gateway: ScriptedGateway
 ) -> None:
-    """The model draws 3:2 only: the picture is laid on a sheet of that shape and taken back from its middle."""
+    """The model draws 3:2 only: the picture is laid on a sheet of that shape and cut out of it again."""
     original = Image.effect_noise((120, 40), 80).convert("RGB")
     original.save(tmp_path / "banner.jpg", quality=80)
     gateway.script = always(image_item(png(1536, 1024, "red")))

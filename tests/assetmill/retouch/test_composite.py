@@ -33,16 +33,10 @@ def random_mask(size: tuple[int, int], seed: int) -> Image.Image:
 
 def largest_outside(original: Image.Image, data: bytes, mask: Image.Image) -> int:
     """The difference measured by other means than the product's."""
-    made = Image.open(io.BytesIO(data)).convert("RGBA")
-    before = original.convert("RGBA")
-    return max(
-        abs(a - b)
-        for p, q, m in zip(
-            before.get_flattened_data(), made.get_flattened_data(), mask.get_flattened_data(), strict=True
-        )
-        if not m
-        for a, b in zip(p, q, strict=True)
-    )
+    made = Image.open(io.BytesIO(data)).convert("RGBA").tobytes()
+    before = original.convert("RGBA").tobytes()
+    outside = [at for at, editable in enumerate(mask.tobytes()) if not editable]
+    return max(abs(before[4 * at + band] - made[4 * at + band]) for at in outside for band in range(4))
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -62,7 +56,7 @@ def test_nothing_outside_a_mask_differs_and_something_inside_does(seed: int) -> 
 def test_any_mode_of_the_original_is_put_back(mode: str) -> None:
     buffer = io.BytesIO()
     picture = noise((60, 50), 3, "RGB").convert("RGBA" if mode == "LA" else "RGB").convert(mode)
-    picture.save(buffer, "TIFF" if mode == "never" else ("JPEG" if mode == "CMYK" else "PNG"))
+    picture.save(buffer, "JPEG" if mode == "CMYK" else "PNG")
     original = open_picture(buffer.getvalue(), "original")
     mask = random_mask((60, 50), 3)
     assert composite(original, noise((60, 50), 4), mask, feather_px=4).largest_difference_outside == 0
@@ -85,9 +79,9 @@ def test_the_seam_lies_inside_and_rises_to_the_whole() -> None:
     mask.paste(255, (10, 10, 50, 50))
     weight, feather = seam(mask, 8)
     assert feather == 8
-    row = [weight.getpixel((x, 30)) for x in range(60)]
+    row = list(weight.crop((0, 30, 60, 31)).tobytes())
     assert row[:10] == [0] * 10
-    assert row[10:19] == sorted(row[10:19])  # type: ignore[type-var]
+    assert row[10:19] == sorted(row[10:19])
     assert row[18:42] == [255] * 24
 
 
