@@ -22,7 +22,9 @@ AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "pre
 EndpointFeature = Literal["image_file", "image_call"]
 """Input pictures by file ID; by the ID of an earlier image call."""
 
-StageStatus = Literal["done", "reused", "failed", "in_doubt", "skipped", "cancelled"]
+StageStatus = Literal["done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled"]
+"""What became of a stage in a run. `waiting`: for a person's approval."""
+
 RunStatus = Literal["completed", "failed", "cancelled"]
 
 

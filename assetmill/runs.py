@@ -22,6 +22,7 @@ from assetmill.errors import (
     StageBlocked,
     StageError,
     StageInDoubt,
+    StageWaiting,
 )
 from assetmill.plan import Plan, PlannedStage
 from assetmill.planning import plan_pipeline
@@ -242,6 +243,8 @@ def check_outcome(manifest: RunManifest) -> RunManifest:
 def _status(outcome: BaseException) -> StageStatus:
     if isinstance(outcome, RunStopped):
         return "cancelled"
+    if isinstance(outcome, StageWaiting):
+        return "waiting"
     return "in_doubt" if isinstance(outcome, StageInDoubt) else "failed"
 
 
@@ -255,6 +258,6 @@ def _reason(outcome: BaseException) -> str:
 def _run_status(entries: tuple[StageEntry, ...]) -> RunStatus:
     """A failure counts for more than being stopped: it needs a person."""
     found = {entry.status for entry in entries}
-    if found & {"failed", "in_doubt"}:
+    if found & {"failed", "in_doubt", "waiting"}:
         return "failed"
     return "cancelled" if "cancelled" in found else "completed"

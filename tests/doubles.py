@@ -85,6 +85,7 @@ class ScriptedGateway:
         self.endpoint = "https://scripted.invalid/api/projects/test"
         self.script = script or always(image_item(png()))
         self.status = "completed"
+        self.echo: Body = {}
         self.before: Callable[[ResponseRequest], None] = lambda _: None
         self.after: Callable[[ResponseRequest], None] = lambda _: None
         self.posts: list[ResponseRequest] = []
@@ -136,6 +137,7 @@ class ScriptedGateway:
                 "usage": {"input_tokens": 100, "output_tokens": 20},
                 "agent_reference": {"name": request.agent.name, "version": request.agent.version},
                 "metadata": dict(request.metadata),
+                **self.echo,
             }
             response = Response(name, self.status, body)
             self.conversations[request.conversation_id].append(response)

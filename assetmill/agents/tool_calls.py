@@ -6,6 +6,7 @@ must approve is asked first: until then nothing of the turn is done.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class _Answering:
         }
         open_words = tuple(request.words for request in requests if found[request.subject] is None)
         if open_words:
-            command = f"assetmill approve {self.intent.run_id} {self.call.label}"
+            command = f"assetmill approve {self.intent.run_id} {shlex.quote(self.call.label)}"
             reason = f"waits for approval of {'; '.join(open_words)}. To approve: {command}"
             reason += " (add --deny to refuse), then run again"
             raise StageWaiting(self.call.label, reason, None, open_words)

@@ -27,6 +27,7 @@ from assetmill.settings import load_settings
 
 _EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 _SHOWN = 24
+_UNDONE = {"failed", "in_doubt", "waiting"}
 
 
 @click.command()
@@ -106,7 +107,7 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
         f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
         f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
     ]
-    lines += [f"  {label_of(e)}: {e.error}" for e in manifest.stages if e.status in {"failed", "in_doubt"}]
+    lines += [f"  {label_of(e)}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
     if paths:
         lines += ["", "Files:"] + [f"  {_short(path)}" for path in paths[:_SHOWN]]
         if len(paths) > _SHOWN:

@@ -1,0 +1,100 @@
+"""`assetmill approve`: a person's word on what an agent asked for."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+import click
+
+from assetmill.agents.approvals import Request, requests_in
+from assetmill.agents.outputs import read_response
+from assetmill.cli.options import json_option, label_of, print_json, profile_option
+from assetmill.errors import NotFound
+from assetmill.fingerprint import Fingerprint
+from assetmill.records import Approval, RunId
+from assetmill.settings import load_settings
+from assetmill.spec.reading import nearest
+from assetmill.store.ledger import Ledger
+from assetmill.store.opening import open_store
+
+
+@click.command()
+@click.argument("run")
+@click.argument("stage")
+@click.option("--deny", is_flag=True, help="Refuse instead; the agent is told so and goes on without.")
+@profile_option
+@json_option
+def approve(run: str, stage: str, profile: str | None, *, deny: bool, as_json: bool) -> None:
+    """Approve what STAGE of RUN waits for; the next run of the pipeline goes on from there.
+
+    The first decision counts. Nothing is spent or sent.
+    """
+    settings = load_settings(profile)
+    store = settings.store
+    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    try:
+        pipeline, decided = decide(Ledger(backend), run, stage, is_granted=not deny)
+    finally:
+        backend.close()
+    if as_json:
+        print_json({"pipeline": pipeline, "stage": stage, "decisions": [_json(*pair) for pair in decided]})
+        return
+    for request, approval in decided:
+        click.echo(f"{'approved' if approval.is_granted else 'denied'}: {request.words}")
+    click.echo(f"Next:\n  assetmill run {pipeline}    goes on from there")
+
+
+def decide(
+    ledger: Ledger, run: str, stage: str, *, is_granted: bool
+) -> tuple[str, tuple[tuple[Request, Approval], ...]]:
+    """Store a decision on everything that a stage waits for; return the pipeline and what now counts.
+
+    Raises:
+        NotFound: no such run or stage, or the stage waits for nothing.
+    """
+    pipeline, fp = _find_stage(ledger, ledger.find_run(run), stage)
+    requests = pending_requests(ledger, pipeline, fp)
+    if not requests:
+        raise NotFound("open request", stage, "the stage waits for nobody's approval")
+    decided: list[tuple[Request, Approval]] = []
+    for request in requests:
+        approval = Approval(
+            subject=request.subject,
+            is_granted=is_granted,
+            decided_by=getpass.getuser(),
+            created_at=time.time(),
+        )
+        decided.append((request, ledger.write_approval(pipeline, fp, approval)))
+    return pipeline, tuple(decided)
+
+
+def pending_requests(ledger: Ledger, pipeline: str, fp: Fingerprint) -> tuple[Request, ...]:
+    """Return what the newest attempt at a stage waits for, as its last stored response tells it."""
+    newest = ledger.newest_attempt(pipeline, fp)
+    if newest is None or newest.verdict is not None or newest.turns[-1].receipt is None:
+        return ()
+    body = json.loads(ledger.read_raw(pipeline, fp, newest.number, newest.turns[-1].intent.turn))
+    return requests_in(read_response(cast(Mapping[str, Any], body)).calls, _ASK_ABOUT_ALL)
+
+
+def _find_stage(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerprint]:
+    manifest = ledger.read_manifest(run_id)
+    if manifest is None:
+        raise NotFound("manifest", run_id, "the run has not ended yet, or was killed: run it again")
+    found = {label_of(entry): entry.fingerprint for entry in manifest.stages}
+    fp = found.get(stage)
+    if fp is None:
+        raise NotFound("stage", stage, nearest(stage, found))
+    return manifest.pipeline, fp
+
+
+# The stage's own tools are not known here: what its policy allows by itself is never waited for.
+_ASK_ABOUT_ALL = ()
+
+
+def _json(request: Request, approval: Approval) -> dict[str, object]:
+    return {"asked": request.words, "is_granted": approval.is_granted, "decided_by": approval.decided_by}
