@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from assetmill.agents.gateway import ResponseRequest
+from assetmill.agents.gateway import OnFrame, Response, ResponseRequest
 from assetmill.calls import BoundInput, BoundKnowledge, ExpectedOutput
 from assetmill.engine import run_stage
 from assetmill.errors import (
     AccountBlocked,
     BudgetExceeded,
     ConversationGone,
+    HandleExpired,
     NotSent,
     OutcomeUnknown,
     OutputUnusable,
@@ -30,7 +31,7 @@ from assetmill.errors import (
 from assetmill.fingerprint import digest
 from assetmill.money.budget import Ceiling
 from assetmill.money.prices import estimate
-from assetmill.records import BlobRef, RunId
+from assetmill.records import BlobRef, RunId, StageRecord
 from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
 from assetmill.store.memory import MemoryStore
@@ -372,3 +373,150 @@ def test_a_stopped_run_spends_nothing_more(
     with pytest.raises(RunStopped):
         run_stage(stage_call(), services, RUN)
     assert gateway.posts == []
+
+
+@pytest.mark.parametrize("asked_s", [0.5, 121.0, 900.0])
+def test_a_quota_is_waited_for_as_long_as_the_service_asks(
+    process: Callable[..., Services], gateway: ScriptedGateway, asked_s: float
+) -> None:
+    gateway.before = failing(Throttled("slow down", "rate_limit", 429, asked_s))
+    services = process()
+    began = services.clock()
+    run_stage(stage_call(), services, RUN)
+    assert services.clock() - began >= asked_s
+
+
+def test_a_quota_beyond_the_deadline_fails_at_once(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(Throttled("slow down", "rate_limit", 429, 7_200.0))
+    services = process()
+    began = services.clock()
+    with pytest.raises(StageFailed, match="gave up after 1 tries"):
+        run_stage(stage_call(), services, RUN)
+    assert services.clock() == began
+
+
+def test_a_crash_while_waiting_for_a_quota_leaves_no_doubt(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(Throttled("slow down", "rate_limit", 429, 60.0))
+    services = process()
+    wait = services.wait
+
+    def die(seconds: float) -> None:
+        if seconds >= 60.0:
+            raise Crash
+        wait(seconds)
+
+    services.wait = die
+    with pytest.raises(Crash):
+        run_stage(stage_call(), services, RUN)
+    other = process()
+    began = other.clock()
+    assert run_stage(stage_call(), other, RunId("run-2")).attempt == 2
+    assert other.clock() - began >= 59.0
+    assert len(gateway.posts) == 1
+
+
+def test_a_refused_attempt_gives_its_reservation_back(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    expected = estimate(stage_call())
+    assert expected is not None
+    gateway.before = failing(*(Throttled("slow down", "rate_limit", 429, 1.0) for _ in range(5)))
+    services = process(Ceiling("project", expected.ceiling * 1.5))
+    assert run_stage(stage_call(), services, RUN).attempt == 6
+
+
+def test_silence_from_the_service_is_given_up_after_some_fences(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(*(OutcomeUnknown("502") for _ in range(9)))
+    with pytest.raises(StageFailed, match="gave up after 3 tries"):
+        run_stage(stage_call(), process(policy="fence"), RUN)
+    assert gateway.posts == []
+
+
+def test_a_free_call_that_fails_is_made_again(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    create, left = gateway.create_conversation, [NotSent("503"), Throttled("busy", "", 429, 5.0)]
+
+    def flaky(metadata: Mapping[str, str]) -> str:
+        if left:
+            raise left.pop()
+        return create(metadata)
+
+    gateway.create_conversation = flaky
+    assert run_stage(stage_call(), process(), RUN).attempt == 1
+
+
+def test_a_response_that_is_not_listed_yet_is_waited_for(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    follow, left = gateway.follow_response, [HandleExpired("no such response", "not_found", 404)]
+
+    def late(response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        if left:
+            raise left.pop()
+        return follow(response_id, deadline_s=deadline_s, on_frame=on_frame)
+
+    gateway.follow_response = late
+    assert run_stage(stage_call(), process(settle_s=20.0), RUN).attempt == 1
+    assert len(gateway.posts) == 1
+
+
+def test_responses_that_cannot_be_listed_leave_a_doubt(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    def gone(conversation_id: str) -> tuple[Response, ...]:
+        raise HandleExpired("no such conversation", "not_found", 404)
+
+    gateway.before = failing(OutcomeUnknown("reset"))
+    gateway.list_responses = gone
+    with pytest.raises(StageInDoubt, match="cannot be listed"):
+        run_stage(stage_call(), process(policy="fence"), RUN)
+
+
+def test_a_container_that_was_emptied_may_disappear(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    """The process dies between the harvest and the commit, and comes back when the container is gone."""
+    code = {"type": "code_interpreter_call", "container_id": "cntr_1"}
+    gateway.script = always(image_item(png()), code)
+    gateway.containers["cntr_1"]["cfile_1"] = ("sums.csv", b"a,b\n")
+    services = process(lease_s=1e-9)
+
+    def die(record: StageRecord) -> StageRecord:
+        raise Crash
+
+    services.ledger.commit = die
+    with pytest.raises(Crash):
+        run_stage(stage_call(), services, RUN)
+    gateway.containers.clear()
+    record = run_stage(stage_call(), process(), RunId("run-2"))
+    assert [asset.name for asset in record.outputs] == ["hero.png", "sums.csv"]
+
+
+def test_a_container_that_is_gone_costs_only_what_was_asked_of_it(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    code = {"type": "code_interpreter_call", "container_id": "cntr_gone"}
+    gateway.script = always(image_item(png()), code)
+    assert len(run_stage(stage_call(), process(), RUN).outputs) == 1
+    wanted = (ExpectedOutput("picture", "hero.png"), ExpectedOutput("data", "sums.csv"))
+    with pytest.raises(OutputUnusable, match="its container is gone"):
+        run_stage(stage_call(outputs=wanted), process(), RUN)
+
+
+@pytest.mark.parametrize("kind", [StageBlocked, OutputUnusable])
+def test_a_repeated_failure_keeps_its_kind(
+    process: Callable[..., Services], gateway: ScriptedGateway, kind: type[Exception]
+) -> None:
+    if kind is StageBlocked:
+        gateway.before = failing(PromptBlocked("violence", "content_filter", 400))
+    call = stage_call(outputs=(ExpectedOutput("picture", "hero.png", width=999),))
+    for _ in range(2):
+        with pytest.raises(kind):
+            run_stage(call, process(), RUN)
