@@ -7,6 +7,7 @@ from collections.abc import Callable
 from assetmill.calls import StageCall
 from assetmill.errors import BudgetExceeded
 from assetmill.money.prices import estimate
+from assetmill.records import RunId
 from assetmill.services import Services
 
 _LONGEST_PAUSE_S = 30.0
@@ -16,8 +17,8 @@ _LONGEST_PAUSE_S = 30.0
 class Admission:
     """One stage's way through quotas and ceilings. `ceiling_usd` is None when its cost is unknown."""
 
-    def __init__(self, call: StageCall, services: Services) -> None:
-        self._call, self._services = call, services
+    def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
+        self._call, self._services, self._run_id = call, services, run_id
         self._wanted = _wanted(call)
         expected = estimate(call)
         self.ceiling_usd = expected.ceiling if expected else None
@@ -44,12 +45,13 @@ class Admission:
         Raises:
             BudgetExceeded: a ceiling has no room for it, or what it may cost is unknown.
         """
-        if not self._services.budget.ceilings:
+        ceilings = self._services.ceilings_of(self._run_id)
+        if not ceilings:
             return
         if self.ceiling_usd is None:
             reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
             raise BudgetExceeded(self._call.label, reason)
-        if refusal := self._services.budget.reserve(reservation, self.ceiling_usd):
+        if refusal := self._services.budget.reserve(reservation, self.ceiling_usd, ceilings):
             raise BudgetExceeded(self._call.label, str(refusal))
 
 

@@ -156,7 +156,8 @@ class Closing:
     def settle(self, attempt: int, cost_usd: float | None) -> None:
         """Replace an attempt's reservation by its cost; one that is unknown keeps the reservation."""
         if cost_usd is not None:
-            self.services.budget.settle(self.reservation(attempt), cost_usd)
+            ceilings = self.services.ceilings_of(self.run_id)
+            self.services.budget.settle(self.reservation(attempt), cost_usd, ceilings)
 
     def reservation(self, attempt: int) -> str:
         """Return the name under which an attempt's money is reserved."""

@@ -80,7 +80,7 @@ class _Stage:
         self.refusals = 0
         # A refused post that no verdict has recorded yet: by its intent's nonce, with what was posted.
         self.unpaid: tuple[str, Prepared, ServiceError] | None = None
-        self.admission = Admission(call, services)
+        self.admission = Admission(call, services, run_id)
 
     def run(self) -> StageRecord:
         """Advance from what is stored until there is a commit."""

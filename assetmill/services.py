@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import socket
 import threading
@@ -43,7 +44,8 @@ class Services:
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.backend)
         self.ledger = Ledger(self.backend)
-        self.budget = Budget(self.backend, self.ceilings)
+        self.budget = Budget(self.backend)
+        self._run_ceilings: dict[str, Ceiling] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
@@ -82,6 +84,22 @@ class Services:
         """
         if self.stop.wait(seconds):
             raise RunStopped("the run is being stopped; run it again to go on")
+
+    def limit_run(self, run_id: str, usd: float) -> None:
+        """Set a ceiling for everything that one run pays."""
+        self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
+
+    def ceilings_of(self, run_id: str) -> tuple[Ceiling, ...]:
+        """Return every ceiling under which a run pays: its own, the day's, the project's."""
+        budget, found = self.settings.budget, list(self.ceilings)
+        if run_id in self._run_ceilings:
+            found.append(self._run_ceilings[run_id])
+        if budget.day_usd is not None:
+            today = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
+            found.append(Ceiling(f"day/{today.isoformat()}", budget.day_usd))
+        if budget.project_usd is not None:
+            found.append(Ceiling("project", budget.project_usd))
+        return tuple(found)
 
     @contextmanager
     def alone(self, fp: str) -> Generator[None]:

@@ -22,7 +22,7 @@ EMULATOR = "emulator"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Foundry(_Section):
@@ -56,6 +56,13 @@ class Quota(_Section):
 
     share: float = Field(default=1.0, gt=0, le=1)
     deployments: Mapping[str, Rate] = Field(default_factory=dict[str, Rate])
+
+
+class Budgets(_Section):
+    """The most that may be spent, in US dollars: by all runs of a day (UTC), and by all runs ever."""
+
+    day_usd: float | None = Field(default=None, gt=0)
+    project_usd: float | None = Field(default=None, gt=0)
 
 
 class Store(_Section):
@@ -100,6 +107,7 @@ class Settings(_Section):
     store: Store = Store()
     run: Run = Run()
     quota: Quota = Quota()
+    budget: Budgets = Budgets()
     failpoint: str = ""
     """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
@@ -145,6 +153,8 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_STORE_ENDPOINT_URL": ("store", "endpoint_url"),
     "ASSETMILL_STORE_REGION": ("store", "region"),
     "ASSETMILL_CONCURRENCY": ("run", "concurrency"),
+    "ASSETMILL_DAY_USD": ("budget", "day_usd"),
+    "ASSETMILL_PROJECT_USD": ("budget", "project_usd"),
     "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),

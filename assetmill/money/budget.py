@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -79,21 +80,20 @@ class Refusal:
 class Budget:
     """Reservations against ceilings. Safe for threads and for any number of processes on one store."""
 
-    def __init__(self, backend: Backend, ceilings: Sequence[Ceiling]) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self.ceilings = tuple(ceilings)
-        self._histories = {ceiling.scope: _History() for ceiling in ceilings}
+        self._histories: defaultdict[str, _History] = defaultdict(_History)
         # Threads of one process would otherwise race each other for every number.
         self._lock = threading.Lock()
 
-    def reserve(self, reservation: str, usd: float) -> Refusal | None:
-        """Reserve `usd` in every scope, or say which ceiling refuses. Repeating is free.
+    def reserve(self, reservation: str, usd: float, ceilings: Sequence[Ceiling]) -> Refusal | None:
+        """Reserve `usd` under every ceiling, or say which one refuses. Repeating is free.
 
         A refusal by a later scope releases what the earlier ones had given.
         """
         with self._lock:
             given: list[Ceiling] = []
-            for ceiling in self.ceilings:
+            for ceiling in ceilings:
                 refusal = self._reserve(ceiling, reservation, usd)
                 if refusal is not None:
                     for earlier in given:
@@ -102,10 +102,10 @@ class Budget:
                 given.append(ceiling)
             return None
 
-    def settle(self, reservation: str, usd: float) -> None:
+    def settle(self, reservation: str, usd: float, ceilings: Sequence[Ceiling]) -> None:
         """Replace a reservation by what was really spent. Repeating is free."""
         with self._lock:
-            for ceiling in self.ceilings:
+            for ceiling in ceilings:
                 self._settle(ceiling, reservation, usd)
 
     def committed_usd(self, scope: str) -> float:

@@ -24,42 +24,42 @@ def highest_sum(entries: list[MoneyEntry]) -> float:
 def test_forty_stages_of_six_cents_never_exceed_a_dollar() -> None:
     """At no moment of the history, with threads of four processes."""
     store = MemoryStore()
-    budgets = [Budget(store, [RUN]) for _ in range(4)]
+    budgets = [Budget(store) for _ in range(4)]
     with ThreadPoolExecutor(16) as pool:
-        futures = [pool.submit(budgets[n % 4].reserve, f"stage-{n}.1", 0.06) for n in range(40)]
+        futures = [pool.submit(budgets[n % 4].reserve, f"stage-{n}.1", 0.06, [RUN]) for n in range(40)]
         granted = [n for n, future in enumerate(futures) if future.result() is None]
     assert len(granted) == 16
     assert highest_sum(history(store, "run/r1")) <= 1.00
 
 
 def test_settling_frees_what_was_not_spent() -> None:
-    budget = Budget(MemoryStore(), [RUN])
-    assert budget.reserve("a.1", 0.90) is None
-    assert budget.reserve("b.1", 0.20) is not None
-    budget.settle("a.1", 0.30)
-    assert budget.reserve("b.1", 0.20) is None
+    budget = Budget(MemoryStore())
+    assert budget.reserve("a.1", 0.90, [RUN]) is None
+    assert budget.reserve("b.1", 0.20, [RUN]) is not None
+    budget.settle("a.1", 0.30, [RUN])
+    assert budget.reserve("b.1", 0.20, [RUN]) is None
     assert round(budget.committed_usd("run/r1"), 6) == 0.50
 
 
 def test_repeating_a_reservation_or_a_settlement_writes_nothing() -> None:
     store = MemoryStore()
-    for budget in (Budget(store, [RUN]), Budget(store, [RUN])):
-        assert budget.reserve("a.1", 0.5) is None
-    for budget in (Budget(store, [RUN]), Budget(store, [RUN])):
-        budget.settle("a.1", 0.4)
+    for budget in (Budget(store), Budget(store)):
+        assert budget.reserve("a.1", 0.5, [RUN]) is None
+    for budget in (Budget(store), Budget(store)):
+        budget.settle("a.1", 0.4, [RUN])
     assert [entry.kind for entry in history(store, "run/r1")] == ["reserve", "settle"]
 
 
 def test_a_refusal_names_the_ceiling_and_releases_the_other_scopes() -> None:
-    budget = Budget(MemoryStore(), [RUN, Ceiling("day/2026-11-22", 0.10)])
-    refusal = budget.reserve("a.1", 0.5)
+    budget = Budget(MemoryStore())
+    refusal = budget.reserve("a.1", 0.5, [RUN, Ceiling("day/2026-11-22", 0.10)])
     assert "$0.1000 of the ceiling of $0.10 for day/2026-11-22" in str(refusal)
     assert budget.committed_usd("run/r1") == 0.0
 
 
 def test_without_a_ceiling_the_store_is_left_alone() -> None:
     store = MemoryStore()
-    budget = Budget(store, [])
-    assert budget.reserve("a.1", 100.0) is None
-    budget.settle("a.1", 100.0)
+    budget = Budget(store)
+    assert budget.reserve("a.1", 100.0, []) is None
+    budget.settle("a.1", 100.0, [])
     assert store.requests == 0
