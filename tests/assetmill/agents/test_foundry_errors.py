@@ -116,8 +116,8 @@ def status_error(
     """Make an error as the SDK does from a reply whose JSON is `body`."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     response = httpx2.Response(status, headers=headers, content=content, request=REQUEST)
-    outer = cast(dict[str, object], body) if isinstance(body, dict) else None
-    inner: object = outer.get("error", outer) if outer else body
+    outer = cast(dict[str, object], body) if isinstance(body, dict) else {"error": body}
+    inner = outer.get("error", outer)
     if kind.__name__ == "OAuthError":
         return kind(response=response, body=inner)
     return kind("it went wrong", response=response, body=inner)
