@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NewType
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from assetmill.fingerprint import Digest, Fingerprint, short_key
 
@@ -116,7 +116,7 @@ class StageRecord(Stored):
     text: str = ""
     data: dict[str, Any] | None = None
     turns: int = 1
-    usage: Usage = Usage()
+    usage: Usage = Field(default_factory=Usage)
     cost_usd: float | None = None
     started_at: float
     finished_at: float
