@@ -28,7 +28,9 @@ def open_picture(data: bytes, name: str) -> Image.Image:
             if picture.width * picture.height > MAX_PIXELS:
                 raise InvalidInput(f"{name!r} has more than {MAX_PIXELS} pixels")
             picture.load()
-            return _plain(ImageOps.exif_transpose(picture))
+            # In place: a picture of 40 million pixels is better not held twice.
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _plain(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{name!r} cannot be decoded: {error}") from error
 
@@ -56,7 +58,12 @@ def fitted(picture: Image.Image, size: tuple[int, int], window: Window = WHOLE) 
 def same_mode(first: Image.Image, second: Image.Image) -> tuple[Image.Image, Image.Image]:
     """Return both in one mode: RGBA when either has transparency."""
     mode = "RGBA" if "RGBA" in (first.mode, second.mode) else "RGB"
-    return first.convert(mode), second.convert(mode)
+    return in_mode(first, mode), in_mode(second, mode)
+
+
+def in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in a mode; Pillow would copy one that is in it already."""
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _plain(picture: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter
 
-from assetmill.retouch.canvas import fitted, open_picture, same_mode, save_png
+from assetmill.retouch.canvas import fitted, in_mode, open_picture, same_mode, save_png
 from assetmill.retouch.frame import WHOLE, Window
 
 DEFAULT_FEATHER_PX = 8
@@ -37,18 +37,25 @@ def composite(
     start, change = same_mode(original, fitted(edited, original.size, window))
     weight, feather = seam(mask, feather_px)
     blended = Image.composite(change, start, weight)
-    del change, weight
+    # Each of these is as large as the picture: they go as soon as they are used.
+    del edited, change, weight
     data = save_png(blended, like=original)
-    # The proof is about the file that is kept, not about the pixels that went into it.
-    kept = open_picture(data, "composite").convert(start.mode)
-    difference = _largest_channel(ImageChops.difference(start, kept))
+    del blended
+    outside, inside = _proof(start, data, mask)
+    return Composited(data, outside, inside, feather)
+
+
+def _proof(start: Image.Image, data: bytes, mask: Image.Image) -> tuple[int, int]:
+    """Measure the differences outside and inside the mask, on the file that is kept."""
+    difference = ImageChops.difference(start, in_mode(open_picture(data, "composite"), start.mode))
+    largest = difference.getchannel(0)
+    for band in range(1, len(difference.getbands())):
+        largest = ImageChops.lighter(largest, difference.getchannel(band))
+    del difference
     outside = mask.point(lambda value: 0 if value else 255)
-    inside = ImageChops.invert(outside)
-    return Composited(
-        data,
-        _largest(ImageChops.darker(difference, outside)),
-        _largest(ImageChops.darker(difference, inside)),
-        feather,
+    return (
+        _largest(ImageChops.darker(largest, outside)),
+        _largest(ImageChops.darker(largest, ImageChops.invert(outside))),
     )
 
 
@@ -78,13 +85,6 @@ def seam(mask: Image.Image, feather_px: int) -> tuple[Image.Image, int]:
     weight = Image.new("L", mask.size, 0)
     weight.paste(ImageChops.darker(ramp, mask.crop(box)), box)
     return weight, feather
-
-
-def _largest_channel(difference: Image.Image) -> Image.Image:
-    first, *others = difference.split()
-    for channel in others:
-        first = ImageChops.lighter(first, channel)
-    return first
 
 
 def _largest(channel: Image.Image) -> int:
