@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
-from assetmill.cli.options import json_option, print_json
+from assetmill.cli.options import json_option, print_json, usd
+from assetmill.cli.written import cell, code, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import NAME, read_lock
+from assetmill.plan import FREE
 from assetmill.settings import load_settings
 
 _WORDS = {"left_over": "left over"}
+_REMADE = frozenset({"stale", "new"})
+_ROWS = 100
 
 
 @click.command()
@@ -28,9 +33,15 @@ _WORDS = {"left_over": "left over"}
     help="The lock file; the tree is the folder that it lies in.",
 )
 @click.option("--no-files", is_flag=True, help="Compare pipelines and inputs alone, not the files made.")
+@click.option(
+    "--markdown",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the outcome, with what an update would cost, for a pull request.",
+)
 @click.option("--approved", is_flag=True, help="Also ask that every file is approved.")
 @json_option
-def check(lock_path: Path, *, no_files: bool, approved: bool, as_json: bool) -> int:
+def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: bool, as_json: bool) -> int:
     """Say what no longer matches assets.lock: pipelines, prompts, knowledge, inputs and files.
 
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
@@ -43,6 +54,8 @@ def check(lock_path: Path, *, no_files: bool, approved: bool, as_json: bool) -> 
         with_files=not no_files,
         with_approval=approved,
     )
+    if markdown:
+        write_text(markdown, for_pull_request(problems, len(lock.in_tree())))
     if as_json:
         print_json(document(problems, len(lock.in_tree())))
     else:
@@ -55,7 +68,7 @@ def check(lock_path: Path, *, no_files: bool, approved: bool, as_json: bool) -> 
 def document(problems: tuple[Problem, ...], files: int) -> dict[str, Any]:
     """Return the outcome as `--json` shows it."""
     status = "differs" if problems else "clean"
-    return {"status": status, "files": files, "problems": [vars(problem) for problem in problems]}
+    return {"status": status, "files": files, "problems": [asdict(problem) for problem in problems]}
 
 
 def text(problems: tuple[Problem, ...], files: int) -> str:
@@ -67,7 +80,35 @@ def text(problems: tuple[Problem, ...], files: int) -> str:
     counts = [
         f"{sum(problem.kind == kind for problem in problems)} {_WORDS.get(kind, kind)}" for kind in kinds
     ]
-    return "\n".join([*lines, f"{', '.join(counts)}; {files} files locked", *_advice(kinds)])
+    cost = f"; an update costs {_cost(problems)}" if kinds.keys() & _REMADE else ""
+    return "\n".join([*lines, f"{', '.join(counts)}; {files} files locked{cost}", *_advice(kinds)])
+
+
+def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
+    """Return the outcome as Markdown; text from files cannot leave its cell."""
+    lines = ["### assetmill check", ""]
+    if not problems:
+        return "\n".join([*lines, f"All {files} files are as `assets.lock` says.", ""])
+    lines += ["| State | Stage or file | Why | Cost |", "|---|---|---|---:|"]
+    for problem in problems[:_ROWS]:
+        what = problem.stage if problem.kind in {*_REMADE, "left_over"} else ", ".join(problem.paths)
+        why = problem.message + (f" ({problem.where})" if problem.where else "")
+        cost = usd(problem.cost.expected if problem.cost else None) if problem.kind in _REMADE else ""
+        cells = (_WORDS.get(problem.kind, problem.kind), code(what or problem.folder), cell(why), cost)
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(problems) > _ROWS:
+        lines.append(f"\nand {len(problems) - _ROWS} more.")
+    if any(problem.kind in _REMADE for problem in problems):
+        lines += ["", f"`assetmill update` makes what is stale: {_cost(problems)}."]
+    return "\n".join([*lines, ""])
+
+
+def _cost(problems: tuple[Problem, ...]) -> str:
+    remade = [problem for problem in problems if problem.kind in _REMADE]
+    total = sum((problem.cost for problem in remade if problem.cost), FREE)
+    unknown = sum(problem.cost is None for problem in remade)
+    tail = f", and {unknown} stages of unknown cost" if unknown else ""
+    return f"about {usd(total.expected)}, at most {usd(total.ceiling)}{tail}"
 
 
 def _line(problem: Problem) -> str:
@@ -82,7 +123,7 @@ def _line(problem: Problem) -> str:
 
 def _advice(kinds: dict[Any, None]) -> list[str]:
     lines: list[str] = []
-    if kinds.keys() & {"stale", "new"}:
+    if kinds.keys() & _REMADE:
         lines.append("next: assetmill update    makes what is stale, and nothing else")
     if kinds.keys() & {"missing", "altered"}:
         lines.append("next: assetmill sync      brings the files from the store")

@@ -15,7 +15,7 @@ from assetmill.locking.lockfile import NAME, ask_for_union, read_lock, write_loc
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
 from assetmill.locking.paths import tidy_folder
-from assetmill.locking.replanning import is_path, pipeline_written
+from assetmill.locking.replanning import is_path, pipeline_of, pipeline_written
 from assetmill.plan import Plan
 from assetmill.planning import plan_pipeline
 from assetmill.records import BlobRef
@@ -105,6 +105,13 @@ def target_of(
     settings = load_settings(profile or (old.plan.profile if old else None))
     parameters = dict(given) or (dict(old.plan.parameters) if old else {})
     return Target(folder, here, parameters, only or (tuple(old.only) if old else ()), settings)
+
+
+def locked_target(lock: Lock, folder: str, root: Path, profile: str | None) -> Target:
+    """Return a folder of the lock as it is planned there."""
+    block = lock.folder[folder]
+    settings = load_settings(profile or block.plan.profile)
+    return Target(folder, pipeline_of(block, root), block.plan.parameters, tuple(block.only), settings)
 
 
 def _named(pipeline: str, lock: Lock, root: Path) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from assetmill.locking.deciding import changed_fields, deciding_digests
 from assetmill.locking.models import Lock, LockedAsset
 from assetmill.locking.paths import FileState, file_state
 from assetmill.locking.replanning import deciding_by_label, records_by_label, replan
-from assetmill.plan import Plan, PlannedStage
+from assetmill.plan import Cost, Plan, PlannedStage
 from assetmill.records import StageRecord
 from assetmill.settings import Settings
 
@@ -31,7 +31,7 @@ class Problem:
     """Something that does not match. `paths` are the files that it is about.
 
     `changed` names the deciding fields of a stale stage; `where` the line of the pipeline file that holds the
-    first of them.
+    first of them. `cost` is what making it anew may cost, None when that is unknown or nothing is made.
     """
 
     kind: ProblemKind
@@ -41,6 +41,7 @@ class Problem:
     changed: tuple[str, ...]
     message: str
     where: str = ""
+    cost: Cost | None = None
 
 
 def check_lock(
@@ -112,26 +113,27 @@ class _Comparison:
                 yield problem
         labels = {stage.label for stage in self.plan.stages}
         for label in sorted({*self.paths, *self.deciding} - labels):
-            yield self._problem("left_over", label, (), "the pipeline does not make it any more")
+            yield self._problem("left_over", label, "the pipeline does not make it any more")
 
     def _changed(self, stage: PlannedStage) -> Problem:
         locked = self.deciding.get(stage.label)
         if locked is None:
-            return self._problem("new", stage.label, (), "is not in the lock")
+            return self._problem("new", stage.label, "is not in the lock", cost=stage.cost)
         upstream = f"is made from {stage.after[0]}, which is not as locked" if stage.after else ""
         call = stage.call or self._bound(stage.label)
         if call is None or call.fingerprint == self.records[stage.label].fingerprint:
-            return self._problem("stale", stage.label, (), upstream)
+            return self._problem("stale", stage.label, upstream, cost=stage.cost)
         changed = changed_fields(locked, deciding_digests(call))
         message = ", ".join(changed) + " changed" + (f"; {upstream}" if upstream else "")
-        return self._problem("stale", stage.label, changed, message, self._where(stage, changed[0]))
+        problem = self._problem("stale", stage.label, message, cost=stage.cost)
+        return replace(problem, changed=changed, where=self._where(stage, changed[0]))
 
     def _incomplete(self, stage: PlannedStage, call: StageCall, record: StageRecord) -> Problem | None:
         expected = sum(output.count for output in call.outputs)
         if len(record.outputs) >= expected:
             return None
         message = f"the lock has {len(record.outputs)} of its {expected} files"
-        return self._problem("stale", stage.label, (), message)
+        return self._problem("stale", stage.label, message)
 
     def _bound(self, label: str) -> StageCall | None:
         """Return what a stage would be asked if the stages before it were as locked; None if that is open."""
@@ -148,7 +150,6 @@ class _Comparison:
         path = os.path.relpath(document.path, self.root)
         return f"{path}:{line}" if line else path
 
-    def _problem(
-        self, kind: ProblemKind, label: str, changed: tuple[str, ...], message: str, where: str = ""
-    ) -> Problem:
-        return Problem(kind, self.folder, label, tuple(self.paths.get(label, ())), changed, message, where)
+    def _problem(self, kind: ProblemKind, label: str, message: str, *, cost: Cost | None = None) -> Problem:
+        paths = tuple(self.paths.get(label, ()))
+        return Problem(kind, self.folder, label, paths, (), message, cost=cost)

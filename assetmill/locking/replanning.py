@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assetmill.binding.binder import Defaults
+from assetmill.calls import StageCall
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.locking.models import Lock, LockedAsset, LockedFolder
-from assetmill.plan import Plan, make_plan
+from assetmill.plan import Cost, Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, BlobRef, RunId, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.pipeline import load_pipeline
@@ -37,8 +38,16 @@ def replan(lock: Lock, folder: str, root: Path, settings: Settings) -> Plan:
         defaults=Defaults(foundry.model, foundry.image_model, foundry.image_deployment),
         lookup=lambda _, fp: records.get(fp),
         assets=given.get,
+        estimate=_estimate,
         today=_NEVER,
     )
+
+
+def _estimate(call: StageCall) -> Cost | None:
+    """Price what is stale; where nothing is, no price list is read."""
+    from assetmill.money.prices import estimate
+
+    return estimate(call)
 
 
 def pipeline_of(folder: LockedFolder, root: Path) -> str:

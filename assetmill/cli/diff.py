@@ -1,0 +1,83 @@
+"""`assetmill diff`: the assets that changed, before and after, on the terminal, as a page, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from assetmill.cli.diff_page import Row, markdown, page, rows, text
+from assetmill.cli.lock_options import lock_option, locked_target, root_of, stores
+from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.written import write_text
+from assetmill.locking.differences import bytes_finder, changed_assets
+from assetmill.locking.history import file_at, resolve_commit
+from assetmill.locking.lockfile import parse_lock, read_lock
+from assetmill.locking.making import lock_plan
+from assetmill.locking.models import Lock, LockedAsset
+
+FindBytes = Callable[[str, LockedAsset], bytes | None]
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--base", metavar="COMMIT", default="HEAD", show_default=True, help="What to compare with.")
+@click.option("--made", is_flag=True, help="Compare the lock with what was made last, not with git.")
+@click.option("--html", metavar="FILE", type=_file, help="Write a page that needs nothing beside it.")
+@click.option(
+    "--markdown", "markdown_path", metavar="FILE", type=_file, help="Write a table for a pull request."
+)
+@click.option("--all", "everything", is_flag=True, help="Also pictures that are not in the tree.")
+@lock_option
+@profile_option
+@json_option
+def diff(
+    base: str,
+    *,
+    made: bool,
+    html: Path | None,
+    markdown_path: Path | None,
+    everything: bool,
+    lock_path: Path,
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Show the assets that differ from those of COMMIT: how much, where, why, and what they cost.
+
+    Bytes come from the tree and from git where they are there, else from the store.
+    """
+    lock, root = read_lock(lock_path), root_of(lock_path)
+    commit = None if made else resolve_commit(root, base)
+    before, after = (lock, _made_last(lock, lock_path)) if made else (_lock_at(root, commit, lock_path), lock)
+    changes = changed_assets(before, after, everything=everything)
+    both = after.changed(folder={**before.folder, **after.folder})
+    with stores(profile) as find:
+        found = rows(changes, bytes_finder(root, commit, both, find))
+    _write(found, html, markdown_path, "what was made last" if made else base)
+    if as_json:
+        print_json({"changes": [row.document() for row in found]})
+    else:
+        click.echo(text(found))
+
+
+def _lock_at(root: Path, commit: str | None, lock_path: Path) -> Lock:
+    data = file_at(root, commit, lock_path.name) if commit else None
+    return parse_lock(data, f"{lock_path.name} of {commit}") if data is not None else Lock()
+
+
+def _made_last(lock: Lock, lock_path: Path) -> Lock:
+    """Return the lock as `assetmill lock` would write it now for every folder."""
+    for folder, block in sorted(lock.folder.items()):
+        target = locked_target(lock, folder, root_of(lock_path), None)
+        lock = lock_plan(lock, folder, target.plan(), block.plan, only=block.only)
+    return lock
+
+
+def _write(found: tuple[Row, ...], html: Path | None, markdown_path: Path | None, base: str) -> None:
+    if html:
+        write_text(html, page(found, base))
+        click.echo(f"wrote {html}", err=True)
+    if markdown_path:
+        write_text(markdown_path, markdown(found))
+        click.echo(f"wrote {markdown_path}", err=True)

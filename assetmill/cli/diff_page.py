@@ -1,0 +1,202 @@
+"""The report of a diff: rows with their pictures, as text, as Markdown and as a page without a script."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from assetmill.cli.options import usd
+from assetmill.cli.written import cell, code
+from assetmill.locking.comparing import Comparison, compare, open_picture
+from assetmill.locking.differences import Change, cost_of
+from assetmill.locking.models import LockedAsset
+
+_WIDEST = 720
+_TALLEST = 720
+_QUALITY = 82
+_TEXT_LINES = 160
+_TEXT_BYTES = 256 * 1024
+_ROWS = 200
+_IS_TEXT = ("text/", "application/json", "application/yaml", "application/xml")
+
+FindBytes = Callable[[str, LockedAsset], bytes | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One changed asset as it is shown. Pictures are data URLs, scaled down."""
+
+    change: Change
+    comparison: Comparison | None
+    pictures: tuple[tuple[str, str], ...]
+    lines: tuple[tuple[str, str], ...]
+    note: str
+
+    @property
+    def why(self) -> str:
+        """Which deciding fields changed."""
+        return ", ".join(self.change.fields)
+
+    @property
+    def ssim(self) -> str:
+        """How alike the two look."""
+        known = self.comparison and self.comparison.ssim is not None
+        return f"{self.comparison.ssim:.3f}" if known and self.comparison else ""
+
+    @property
+    def percent(self) -> str:
+        """How much of the picture changed."""
+        return f"{self.comparison.changed:.1%}" if self.comparison else ""
+
+    @property
+    def cost(self) -> str:
+        """What the stage that made the new one cost."""
+        return usd(self.change.after.stage_cost_usd) if self.change.after else ""
+
+    @property
+    def sizes(self) -> str:
+        """Pixels and bytes, of both sides where they differ."""
+        change = self.change
+        words = [_size(side) for side in (change.before, change.after) if side]
+        return " \N{RIGHTWARDS ARROW} ".join(dict.fromkeys(words))
+
+    def document(self) -> dict[str, Any]:
+        """Return the row as `--json` shows it."""
+        compared = self.comparison
+        return {
+            "path": self.change.path,
+            "change": self.change.kind,
+            "stage": self.change.asset.stage,
+            "fields": list(self.change.fields),
+            "ssim": compared.ssim if compared else None,
+            "changed": compared.changed if compared else None,
+            "stage_cost_usd": self.change.after.stage_cost_usd if self.change.after else None,
+            "before": self.change.before.sha256 if self.change.before else None,
+            "after": self.change.after.sha256 if self.change.after else None,
+        }
+
+
+def rows(changes: tuple[Change, ...], find: FindBytes) -> tuple[Row, ...]:
+    """Compare both sides of every change."""
+    return tuple(_row(change, find) for change in changes)
+
+
+def text(found: tuple[Row, ...]) -> str:
+    """Return the rows for a terminal."""
+    if not found:
+        return "nothing changed"
+    width = max(len(row.change.path) for row in found)
+    lines: list[str] = []
+    for row in found:
+        facts = (_named("SSIM", row.ssim), _named("changed", row.percent), row.cost, row.why or row.note)
+        tail = "  ".join(filter(None, facts))
+        lines.append(f"{row.change.kind:<8} {row.change.path:<{width}}  {tail}")
+    return "\n".join([*(line.rstrip() for line in lines), _total(found)])
+
+
+def markdown(found: tuple[Row, ...]) -> str:
+    """Return the rows as a table for a pull request."""
+    if not found:
+        return "### assetmill diff\n\nNo asset changed.\n"
+    lines = ["### assetmill diff", "", "| Asset | Change | SSIM | Pixels changed | Why | Cost |"]
+    lines.append("|---|---|---:|---:|---|---:|")
+    for row in found[:_ROWS]:
+        cells = (
+            code(row.change.path),
+            row.change.kind,
+            row.ssim,
+            row.percent,
+            cell(row.why or row.note),
+            row.cost,
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    more = [f"\nand {len(found) - _ROWS} more."] if len(found) > _ROWS else []
+    return "\n".join([*lines, *more, "", f"{_total(found)}.", ""])
+
+
+def page(found: tuple[Row, ...], base: str) -> str:
+    """Return a page that loads nothing and runs nothing, whatever the rows hold."""
+    style = Path(__file__).with_name("diff.css").read_text(encoding="utf-8")
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    total = _total(found)
+    return _template().render(rows=found, base=base, total=total, style=style, style_sha256=allowed)
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    source = Path(__file__).with_name("diff.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source)
+
+
+def _row(change: Change, find: FindBytes) -> Row:
+    old = find(change.path, change.before) if change.before else None
+    new = find(change.path, change.after) if change.after else None
+    lost = [
+        name
+        for name, side, data in (("before", change.before, old), ("after", change.after, new))
+        if side and data is None
+    ]
+    note = f"the bytes of {' and '.join(lost)} were not found" if lost else ""
+    before, after = (open_picture(data) if data else None for data in (old, new))
+    if before is None and after is None:
+        return Row(change, None, (), tuple(_text_lines(change, old, new)), note)
+    comparison = compare(before, after) if before and after else None
+    if comparison and comparison.is_resized:
+        note = "scaled to the size before to be compared"
+    shown = (("Before", before), ("After", after), ("Change", comparison.heat_map if comparison else None))
+    return Row(change, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), note)
+
+
+def _data_url(picture: Image.Image) -> str:
+    scaled = picture.copy()
+    scaled.thumbnail((_WIDEST, _TALLEST), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    scaled.save(buffer, "WEBP", quality=_QUALITY, method=2)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _text_lines(change: Change, old: bytes | None, new: bytes | None) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a unified diff with what they are; nothing for what is no text, or too long."""
+    sides = [side or b"" for side in (old, new)]
+    if not change.asset.media_type.startswith(_IS_TEXT) or max(map(len, sides)) > _TEXT_BYTES:
+        return
+    before, after = (side.decode(errors="replace").splitlines() for side in sides)
+    kinds = {"+": "new", "-": "old", "@": "place"}
+    found = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+    for line in found[:_TEXT_LINES]:
+        yield kinds.get(line[:1], ""), line
+    if len(found) > _TEXT_LINES:
+        yield "place", f"... and {len(found) - _TEXT_LINES} more lines"
+
+
+def _size(asset: LockedAsset) -> str:
+    size = asset.size_bytes
+    amount = f"{size / 1024:.0f} KB" if size >= 1024 else f"{size} B"
+    pixels = (asset.pixels or "").replace("x", " \N{MULTIPLICATION SIGN} ")
+    return f"{pixels}, {amount}" if pixels else amount
+
+
+def _named(name: str, value: str) -> str:
+    return f"{name} {value}" if value else ""
+
+
+def _total(found: tuple[Row, ...]) -> str:
+    kinds = [row.change.kind for row in found]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    spent, unknown = cost_of(row.change for row in found)
+    tail = f" and {unknown} stages of unknown cost" if unknown else ""
+    return f"{counts or 'nothing changed'}; made for {usd(spent)}{tail}"

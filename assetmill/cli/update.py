@@ -1,0 +1,141 @@
+"""`assetmill update`: spend for what is stale in the lock, and for nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assetmill.cli.lock import bring, said
+from assetmill.cli.lock_options import (
+    Target,
+    changes,
+    folder_options,
+    lock_option,
+    locked_target,
+    read_lock_or_new,
+    root_of,
+    save_lock,
+    target_of,
+)
+from assetmill.cli.options import parameter_options, profile_option, read_parameters, usd
+from assetmill.errors import InvalidInput
+from assetmill.locking.checking import check_folder
+from assetmill.locking.models import Lock
+from assetmill.records import RunManifest
+
+_SHOWN = 3
+
+
+@click.command()
+@click.argument("pipeline", required=False)
+@parameter_options
+@folder_options
+@click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Spend no more than this in all.")
+@click.option("--pay-again", is_flag=True, help="Also make what is locked and lost from the store.")
+@lock_option
+@profile_option
+def update(
+    pipeline: str | None,
+    pairs: tuple[str, ...],
+    file: str | None,
+    *,
+    out: str | None,
+    only: tuple[str, ...],
+    approve: str | None,
+    budget: float | None,
+    pay_again: bool,
+    lock_path: Path,
+    profile: str | None,
+) -> int:
+    """Make what is stale in assets.lock, write the lock and bring the files into the tree.
+
+    Without PIPELINE, everything in the lock. A pipeline that is not in the lock yet is added.
+    """
+    lock, root = read_lock_or_new(lock_path), root_of(lock_path)
+    given = read_parameters(pairs, file)
+    if pipeline is None:
+        if given or out or only:
+            raise InvalidInput("say which PIPELINE the parameters, --out and --only are for")
+        targets = [locked_target(lock, folder, root, profile) for folder in sorted(lock.folder)]
+        if not targets:
+            raise InvalidInput(f"{lock_path} has nothing to update: name a PIPELINE")
+    else:
+        targets = [target_of(lock, root, pipeline, given=given, out=out, only=only, profile=profile)]
+    purse = _Purse(budget)
+    for target in targets:
+        if _is_as_locked(lock, target, root) and not approve:
+            click.echo(f"{target.folder}: unchanged")
+            continue
+        if not pay_again:
+            _check_that_nothing_is_lost(lock, target)
+        manifest = _run(target, purse)
+        if manifest.status != "completed":
+            click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
+            return 130 if manifest.status == "cancelled" else 1
+        before, lock = lock, save_lock(lock_path, lock, target, target.plan(), approve)
+        click.echo(f"{target.folder}: {changes(before, lock)}; spent {usd(manifest.spent_usd)}")
+    synced = bring(lock, root, profile)
+    click.echo(said(synced))
+    return 1 if synced.unknown else 0
+
+
+def _is_as_locked(lock: Lock, target: Target, root: Path) -> bool:
+    """Say whether a folder would be locked just as it is."""
+    block = lock.folder.get(target.folder)
+    is_same = block is not None and _same(block.plan.parameters, target.parameters)
+    if not is_same or block is None or sorted(target.only) != block.only:
+        return False
+    return not check_folder(lock, target.folder, root, lambda _: target.settings)
+
+
+def _same(locked: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    return {name: str(value) for name, value in locked.items()} == {n: str(v) for n, v in given.items()}
+
+
+def _check_that_nothing_is_lost(lock: Lock, target: Target) -> None:
+    """Refuse to pay for stages that are as locked: they were paid for, only not into this store.
+
+    Raises:
+        InvalidInput: the store does not have them.
+    """
+    locked = {asset.fingerprint for asset in lock.assets_of(target.folder).values()}
+    locked |= {block.fingerprint for block in lock.stages_of(target.folder).values()}
+    waiting = [stage for stage in target.plan().stages if stage.record is None]
+    lost = [stage.label for stage in waiting if stage.call and stage.call.fingerprint in locked]
+    if lost:
+        shown = ", ".join(lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")
+        raise InvalidInput(
+            f"{len(lost)} stages of {target.folder} are as locked, but the store {target.settings.store_url} "
+            f"does not have them ({shown}): use the store that they were made in (--profile, "
+            "ASSETMILL_STORE_URL), or make them again with --pay-again"
+        )
+
+
+@dataclass
+class _Purse:
+    """What may still be spent; None is no ceiling."""
+
+    left_usd: float | None
+
+
+def _run(target: Target, purse: _Purse) -> RunManifest:
+    from assetmill.cli.api import run_with
+    from assetmill.cli.terminal import watched
+    from assetmill.money.budget import Ceiling
+    from assetmill.services import open_services
+
+    scope = f"run/update-{uuid.uuid4().hex}"
+    ceilings = () if purse.left_usd is None else (Ceiling(scope, purse.left_usd),)
+    with open_services(target.settings, ceilings) as services:
+        with watched() as screen:
+            manifest = run_with(
+                services, target.pipeline, target.parameters, say=screen.say, on_plan=screen.plan
+            )
+        if purse.left_usd is not None:
+            purse.left_usd = max(0.0, purse.left_usd - services.budget.committed_usd(scope))
+    return manifest
