@@ -13,13 +13,15 @@ from assetmill.services import Services
 _LONGEST_PAUSE_S = 30.0
 """Whoever waits for a quota asks again after this: others may have used less than they took."""
 
+_BUDGET_PAUSE_S = 0.5
+
 
 class Admission:
     """One stage's way through quotas and ceilings. `ceiling_usd` is None when its cost is unknown."""
 
     def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
         self._call, self._services, self._run_id = call, services, run_id
-        self._wanted = _wanted(call)
+        self._wanted = wanted(call)
         expected = estimate(call)
         self.ceiling_usd = expected.ceiling if expected else None
 
@@ -29,18 +31,20 @@ class Admission:
         Raises:
             RunStopped: the run is being stopped.
         """
-        for deployment, wanted in self._wanted.items():
-            while wait_s := self._services.pacer.take(deployment, wanted):
+        for deployment, takes in self._wanted.items():
+            while wait_s := self._services.pacer.take(deployment, takes):
                 on_wait(f"for the quota of {deployment}, {wait_s:.0f} s")
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
 
     def refused(self, retry_after_s: float | None) -> None:
         """Hold back every stage that uses the same deployments: a quota said no."""
-        for deployment, wanted in self._wanted.items():
-            self._services.pacer.refused(deployment, wanted, retry_after_s)
+        for deployment, takes in self._wanted.items():
+            self._services.pacer.refused(deployment, takes, retry_after_s)
 
-    def reserve(self, reservation: str) -> None:
+    def reserve(self, reservation: str, on_wait: Callable[[str], None]) -> None:
         """Reserve the most that an attempt may cost under every ceiling.
+
+        Stages at work give back what they do not spend, so a refusal is final only when none is.
 
         Raises:
             BudgetExceeded: a ceiling has no room for it, or what it may cost is unknown.
@@ -51,15 +55,21 @@ class Admission:
         if self.ceiling_usd is None:
             reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
             raise BudgetExceeded(self._call.label, reason)
-        if refusal := self._services.budget.reserve(reservation, self.ceiling_usd, ceilings):
-            raise BudgetExceeded(self._call.label, str(refusal))
+        is_told = False
+        while refusal := self._services.budget.reserve(reservation, self.ceiling_usd, ceilings):
+            if not refusal.may_pass or not self._services.slots.taken:
+                raise BudgetExceeded(self._call.label, str(refusal))
+            if not is_told:
+                on_wait("for what other stages have reserved and may not spend")
+                is_told = True
+            self._services.wait(_BUDGET_PAUSE_S)
 
 
-def _wanted(call: StageCall) -> dict[str, dict[str, float]]:
+def wanted(call: StageCall) -> dict[str, dict[str, float]]:
     """Return what a call takes from the quotas of its model deployments."""
     # Four characters a token is the usual rule of thumb.
     tokens = (len(call.prompt) + len(call.instructions)) / 4 + 500
-    wanted: dict[str, dict[str, float]] = {call.model: {"requests": 1.0, "tokens": tokens}}
+    takes: dict[str, dict[str, float]] = {call.model: {"requests": 1.0, "tokens": tokens}}
     if call.image_deployment:
-        wanted[call.image_deployment] = {"requests": 1.0, "images": 1.0}
-    return wanted
+        takes[call.image_deployment] = {"requests": 1.0, "images": 1.0}
+    return takes

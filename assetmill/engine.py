@@ -129,6 +129,8 @@ class _Stage:
 
     def _raise_again(self, verdict: Verdict) -> None:
         """Keep a run to its failure: only another run, which somebody started, may try again."""
+        if verdict.kind == "given_up":
+            raise StageFailed(self.call.label, f"{verdict.reason}: change something about it to make it anew")
         if verdict.kind != "failed" or verdict.run_id != self.run_id:
             return
         if scope := _BLOCKS.get(verdict.error):
@@ -138,7 +140,7 @@ class _Stage:
 
     def _begin(self, attempt: int) -> None:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
-        self.admission.reserve(self.closing.reservation(attempt))
+        self.admission.reserve(self.closing.reservation(attempt), self._tell_waiting)
         self.admission.pace(self._tell_waiting)
         with self.services.slots:
             self._begin_now(attempt)
@@ -217,6 +219,7 @@ class _Stage:
             structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
             is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
+            is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
 
     def _receive(self, intent: Intent, response_id: str, how: str) -> Receipt:

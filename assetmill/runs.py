@@ -172,9 +172,15 @@ class Run:
 
 
 def begin_run(
-    pipeline: str, parameters: Mapping[str, Any], services: Services, flow_run_id: str, attempt: int = 1
+    pipeline: str,
+    parameters: Mapping[str, Any],
+    services: Services,
+    flow_run_id: str,
+    attempt: int = 1,
+    *,
+    budget_usd: float | None = None,
 ) -> Run:
-    """Plan a run and store that it began. Nothing is spent.
+    """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
 
     Raises:
         InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
@@ -183,6 +189,8 @@ def begin_run(
     plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
     check_service(plan, services)
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
+    if budget_usd is not None:
+        services.limit_run(run.run_id, budget_usd)
     services.ledger.write_start(
         RunStart(
             run_id=run.run_id,

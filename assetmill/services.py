@@ -29,6 +29,25 @@ from assetmill.store.opening import open_store, probe
 Wait = Callable[[float], None]
 
 
+class Slots:
+    """As many at work as there are slots; `taken` says how many are."""
+
+    def __init__(self, count: int) -> None:
+        self._free = threading.Semaphore(count)
+        self._lock = threading.Lock()
+        self.taken = 0
+
+    def __enter__(self) -> None:
+        self._free.acquire()
+        with self._lock:
+            self.taken += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.taken -= 1
+        self._free.release()
+
+
 @dataclass
 class Services:
     """The parts that stages share. Safe for threads; the gateway opens when it is first used."""
@@ -50,7 +69,7 @@ class Services:
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
         # As many stages at work as the profile allows; those that wait for a quota are not among them.
-        self.slots = threading.BoundedSemaphore(self.settings.run.concurrency)
+        self.slots = Slots(self.settings.run.concurrency)
         # Two variants may have one fingerprint: in one process they must not race for its intent.
         self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         # Guards the two lazy openings and the table of locks against threads that come first together.

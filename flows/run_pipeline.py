@@ -23,7 +23,10 @@ from tasks.stages import submit_stage
     persist_result=False,
 )
 async def run_pipeline(
-    pipeline: str, parameters: dict[str, Any] | None = None, profile: str | None = None
+    pipeline: str,
+    parameters: dict[str, Any] | None = None,
+    profile: str | None = None,
+    budget_usd: float | None = None,
 ) -> dict[str, Any]:
     """Run a pipeline and return its manifest's main facts.
 
@@ -31,13 +34,14 @@ async def run_pipeline(
         pipeline: A name under `configs/pipelines/`, or a path.
         parameters: The pipeline's parameters by name; those left out take their defaults.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
+        budget_usd: No stage is begun that might take the run above it.
 
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: a stage failed; every finished stage is stored and the next run goes on from there.
         RunStopped: the run was stopped.
     """
-    run = begin_run(pipeline, parameters or {}, profile)
+    run = begin_run(pipeline, parameters or {}, profile, budget_usd)
     await follow(run, profile)
     manifest = seal(run)
     await publish_report(manifest)

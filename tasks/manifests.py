@@ -25,14 +25,18 @@ PROGRESS_INTERVAL_S = 2.0
 """An update costs Prefect up to 160 ms; people do not read faster."""
 
 
-def begin_run(pipeline: str, parameters: dict[str, object], profile: str | None) -> Run:
+def begin_run(
+    pipeline: str, parameters: dict[str, object], profile: str | None, budget_usd: float | None = None
+) -> Run:
     """Plan a run under the ID of the current flow run and store that it began."""
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     if flow_run is None:
         raise RuntimeError("begin_run was called outside a flow run")
     attempt = max(flow_run.run_count, 1)
-    return runs.begin_run(pipeline, parameters, services_for(profile), str(flow_run.id), attempt)
+    return runs.begin_run(
+        pipeline, parameters, services_for(profile), str(flow_run.id), attempt, budget_usd=budget_usd
+    )
 
 
 @task(

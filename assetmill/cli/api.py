@@ -42,6 +42,7 @@ def run(
     parameters: Mapping[str, Any] | None = None,
     *,
     profile: str | None = None,
+    budget_usd: float | None = None,
     say: Say = lambda _: None,
 ) -> RunManifest:
     """Run a pipeline and return its manifest; what is stored already is not made again.
@@ -52,7 +53,7 @@ def run(
         RunStopped: the run was interrupted.
     """
     with open_services(load_settings(profile)) as services:
-        return check_outcome(run_with(services, pipeline, parameters or {}, say=say))
+        return check_outcome(run_with(services, pipeline, parameters or {}, say=say, budget_usd=budget_usd))
 
 
 def run_with(
@@ -62,6 +63,7 @@ def run_with(
     *,
     say: Say,
     on_plan: OnPlan = lambda _: None,
+    budget_usd: float | None = None,
 ) -> RunManifest:
     """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
 
@@ -77,7 +79,7 @@ def run_with(
         with local_services(settings, emulator=has_work, say=say, is_stopped=services.stop.is_set) as local:
             _prepare(services, local, has_work=has_work)
             interrupts.is_handled = True
-            return _run_flow(services, pipeline, parameters)
+            return _run_flow(services, pipeline, parameters, budget_usd)
 
 
 def _prepare(services: Services, local: LocalServices, *, has_work: bool) -> None:
@@ -95,7 +97,9 @@ def _prepare(services: Services, local: LocalServices, *, has_work: bool) -> Non
     local.wait_for_prefect()
 
 
-def _run_flow(services: Services, pipeline: str, parameters: Mapping[str, Any]) -> RunManifest:
+def _run_flow(
+    services: Services, pipeline: str, parameters: Mapping[str, Any], budget_usd: float | None
+) -> RunManifest:
     from flows.run_pipeline import run_pipeline
     from tasks.connections import provided
 
@@ -103,7 +107,7 @@ def _run_flow(services: Services, pipeline: str, parameters: Mapping[str, Any]) 
     profile = services.settings.profile
     with provided(services, profile):
         try:
-            run_id = asyncio.run(run_pipeline(pipeline, dict(parameters), profile))["run_id"]
+            run_id = asyncio.run(run_pipeline(pipeline, dict(parameters), profile, budget_usd))["run_id"]
         except RunFailed as failed:
             run_id = failed.run_id
         except RunStopped as stopped:

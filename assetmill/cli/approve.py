@@ -56,7 +56,7 @@ def decide(
     Raises:
         NotFound: no such run or stage, or the stage waits for nothing.
     """
-    pipeline, fp = _find_stage(ledger, ledger.find_run(run), stage)
+    pipeline, fp = find_stage(ledger, ledger.find_run(run), stage)
     requests = pending_requests(ledger, pipeline, fp)
     if not requests:
         raise NotFound("open request", stage, "the stage waits for nobody's approval")
@@ -81,7 +81,12 @@ def pending_requests(ledger: Ledger, pipeline: str, fp: Fingerprint) -> tuple[Re
     return requests_in(read_response(cast(Mapping[str, Any], body)).calls, _ASK_ABOUT_ALL)
 
 
-def _find_stage(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerprint]:
+def find_stage(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerprint]:
+    """Return the pipeline and the fingerprint of a run's stage, named with its variant.
+
+    Raises:
+        NotFound: the run has no manifest, or no such stage.
+    """
     manifest = ledger.read_manifest(run_id)
     if manifest is None:
         raise NotFound("manifest", run_id, "the run has not ended yet, or was killed: run it again")

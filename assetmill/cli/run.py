@@ -33,10 +33,23 @@ _UNDONE = {"failed", "in_doubt", "waiting"}
 @click.command()
 @click.argument("pipeline")
 @parameter_options
+@click.option(
+    "--budget",
+    "budget_usd",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Spend no more than this.",
+)
 @profile_option
 @json_option
 def run(
-    pipeline: str, pairs: tuple[str, ...], file: str | None, profile: str | None, *, as_json: bool
+    pipeline: str,
+    pairs: tuple[str, ...],
+    file: str | None,
+    budget_usd: float | None,
+    profile: str | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Run PIPELINE, a name under configs/pipelines/ or a path.
 
@@ -45,7 +58,14 @@ def run(
     parameters = read_parameters(pairs, file)
     with open_services(load_settings(profile)) as services:
         with watched() as screen:
-            manifest = run_with(services, pipeline, parameters, say=screen.say, on_plan=screen.plan)
+            manifest = run_with(
+                services,
+                pipeline,
+                parameters,
+                say=screen.say,
+                on_plan=screen.plan,
+                budget_usd=budget_usd,
+            )
         folder = exports.folder_of(services.settings, manifest.pipeline)
         paths = exports.export_assets(exports.wanted(manifest), services.blobs, folder)
     if as_json:

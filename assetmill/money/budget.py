@@ -66,11 +66,17 @@ class Refusal:
     """Why a reservation was not made."""
 
     ceiling: Ceiling
-    committed_usd: float
+    spent_usd: float
+    reserved_usd: float
     asked_usd: float
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether there would be room if no reservation were spent."""
+        return self.spent_usd + self.asked_usd <= self.ceiling.usd
+
     def __str__(self) -> str:
-        free = max(0.0, self.ceiling.usd - self.committed_usd)
+        free = max(0.0, self.ceiling.usd - self.spent_usd - self.reserved_usd)
         return (
             f"it may cost ${self.asked_usd:.4f} and ${free:.4f} of the ceiling of ${self.ceiling.usd:.2f} "
             f"for {self.ceiling.scope} is left"
@@ -119,7 +125,8 @@ class Budget:
             if reservation in history.reserved:
                 return None
             if history.committed_usd + usd > ceiling.usd + 1e-9:
-                return Refusal(ceiling, history.committed_usd, usd)
+                reserved_usd = sum(history.reserved.values())
+                return Refusal(ceiling, history.committed_usd - reserved_usd, reserved_usd, usd)
             if self._append(ceiling.scope, history, "reserve", reservation, usd):
                 return None
 

@@ -17,6 +17,12 @@
     v1/k/<descending>                   compacted index: service ID -> asset
     v1/m/<scope>/<n>                    money: n-th reservation or settlement under a ceiling
     v1/q/<sha256>.<nonce>               quarantine: bytes that did not match their digest
+    v1/n/<batch>/start                  what a batch is made of: pipeline, rows
+    v1/n/<batch>/p/<ascending>.<nonce>  page: what became of a group of its rows
+    v1/n/<batch>/m/<descending>         manifest of a batch, newest first
+    v1/n/<batch>/halt.<run>             the account is blocked: whoever works for that run stops
+    v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
+    v1/z/<pipeline>/<fp>                quarantine of a blocked prompt, until somebody asks to try again
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
 `<pipeline>` is eight hex digits of the name's SHA-256, `<fp>` 52 characters of base32.
@@ -33,6 +39,7 @@ STORE_META = "v1/meta/store.json"
 RUNS = "v1/r/"
 INDEX = "v1/k/"
 STAGES = "v1/s/"
+VERDICTS = "v1/x/"
 BLOBS = "v1/b/"
 PROBES = "v1/meta/probe/"
 
@@ -80,7 +87,7 @@ def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
     """Return the key of the verdict on an attempt."""
-    return f"v1/x/{short_key(pipeline)}/{fp}.{attempt:03d}"
+    return f"{VERDICTS}{short_key(pipeline)}/{fp}.{attempt:03d}"
 
 
 def replies(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
@@ -158,6 +165,61 @@ def heads(pipeline: str) -> str:
 def head(pipeline: str, time_ns: int) -> str:
     """Return the key of a head written at `time_ns`; later heads sort first."""
     return f"{heads(pipeline)}{descending(time_ns)}"
+
+
+def batch_start(batch_id: str) -> str:
+    """Return the key of what a batch is made of."""
+    return f"v1/n/{batch_id}/start"
+
+
+def batch_pages(batch_id: str) -> str:
+    """Return the prefix of a batch's pages, in the order in which they were written."""
+    return f"v1/n/{batch_id}/p/"
+
+
+def batch_page(batch_id: str, time_ns: int, nonce: str) -> str:
+    """Return the key of a page written at `time_ns`."""
+    return f"{batch_pages(batch_id)}{time_ns:016x}.{nonce}"
+
+
+def batch_manifests(batch_id: str) -> str:
+    """Return the prefix of a batch's manifests, newest first."""
+    return f"v1/n/{batch_id}/m/"
+
+
+def batch_manifest(batch_id: str, time_ns: int) -> str:
+    """Return the key of a batch's manifest sealed at `time_ns`."""
+    return f"{batch_manifests(batch_id)}{descending(time_ns)}"
+
+
+def batch_halt(batch_id: str, run: str) -> str:
+    """Return the key that stops whoever works for one run of a batch."""
+    return f"v1/n/{batch_id}/halt.{run}"
+
+
+def batch_heads(pipeline: str) -> str:
+    """Return the prefix under which a pipeline's batch heads lie, newest first."""
+    return f"v1/j/{short_key(pipeline)}/"
+
+
+def batch_head(pipeline: str, time_ns: int) -> str:
+    """Return the key of a batch head written at `time_ns`."""
+    return f"{batch_heads(pipeline)}{descending(time_ns)}"
+
+
+def blocked(pipeline: str, fp: Fingerprint) -> str:
+    """Return the key of a blocked prompt's quarantine."""
+    return f"{blocked_all(pipeline)}{fp}"
+
+
+def blocked_all(pipeline: str) -> str:
+    """Return the prefix of a pipeline's blocked prompts."""
+    return f"v1/z/{short_key(pipeline)}/"
+
+
+def stages_of(pipeline: str) -> str:
+    """Return the prefix of all stage records of a pipeline."""
+    return f"{STAGES}{short_key(pipeline)}/"
 
 
 def _place(endpoint: str) -> str:

@@ -215,6 +215,12 @@ class Ledger:
             if record := self._read(entry.key, StageRecord):
                 yield record
 
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yield every verdict of the store, in no useful order."""
+        for entry in self._backend.list(layout.VERDICTS):
+            if verdict := self._read(entry.key, Verdict):
+                yield verdict
+
     def find_run(self, text: str) -> RunId:
         """Return the run whose ID is or starts with `text`; `latest` is the newest one.
 
