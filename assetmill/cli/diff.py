@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli.diff_page import Row, markdown, page, rows, text
+from assetmill.cli.diff_page import Report, markdown, page, report, text
 from assetmill.cli.lock_options import lock_option, locked_target, root_of, stores
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.cli.written import write_text
@@ -51,12 +51,13 @@ def diff(
     commit = None if made else resolve_commit(root, base)
     before, after = (lock, _made_last(lock, lock_path)) if made else (_lock_at(root, commit, lock_path), lock)
     changes = changed_assets(before, after, everything=everything)
+    hidden = changed_assets(before, after, everything=True)
     both = after.changed(folder={**before.folder, **after.folder})
     with stores(profile) as find:
-        found = rows(changes, bytes_finder(root, commit, both, find))
+        found = report(changes, hidden, bytes_finder(root, commit, both, find))
     _write(found, html, markdown_path, "what was made last" if made else base)
     if as_json:
-        print_json({"changes": [row.document() for row in found]})
+        print_json({"changes": [row.document() for row in found.rows]})
     else:
         click.echo(text(found))
 
@@ -74,7 +75,7 @@ def _made_last(lock: Lock, lock_path: Path) -> Lock:
     return lock
 
 
-def _write(found: tuple[Row, ...], html: Path | None, markdown_path: Path | None, base: str) -> None:
+def _write(found: Report, html: Path | None, markdown_path: Path | None, base: str) -> None:
     if html:
         write_text(html, page(found, base))
         click.echo(f"wrote {html}", err=True)

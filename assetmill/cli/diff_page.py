@@ -85,31 +85,49 @@ class Row:
         }
 
 
-def rows(changes: tuple[Change, ...], find: FindBytes) -> tuple[Row, ...]:
-    """Compare both sides of every change."""
-    return tuple(_row(change, find) for change in changes)
+@dataclass(frozen=True)
+class Report:
+    """All rows, and what their stages and those on the way to them cost in US dollars."""
+
+    rows: tuple[Row, ...]
+    spent_usd: float
+    unknown: int
+
+    @property
+    def total(self) -> str:
+        """Everything in one line."""
+        kinds = [row.change.kind for row in self.rows]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        tail = f" and {self.unknown} stages of unknown cost" if self.unknown else ""
+        return f"{counts or 'nothing changed'}; made for {usd(self.spent_usd)}{tail}"
 
 
-def text(found: tuple[Row, ...]) -> str:
+def report(changes: tuple[Change, ...], on_the_way: tuple[Change, ...], find: FindBytes) -> Report:
+    """Compare both sides of every change; `on_the_way` are those that are not shown and cost as well."""
+    spent, unknown = cost_of((*changes, *on_the_way))
+    return Report(tuple(_row(change, find) for change in changes), spent, unknown)
+
+
+def text(found: Report) -> str:
     """Return the rows for a terminal."""
-    if not found:
+    if not found.rows:
         return "nothing changed"
-    width = max(len(row.change.path) for row in found)
+    width = max(len(row.change.path) for row in found.rows)
     lines: list[str] = []
-    for row in found:
+    for row in found.rows:
         facts = (_named("SSIM", row.ssim), _named("changed", row.percent), row.cost, row.why or row.note)
         tail = "  ".join(filter(None, facts))
         lines.append(f"{row.change.kind:<8} {row.change.path:<{width}}  {tail}")
-    return "\n".join([*(line.rstrip() for line in lines), _total(found)])
+    return "\n".join([*(line.rstrip() for line in lines), found.total])
 
 
-def markdown(found: tuple[Row, ...]) -> str:
+def markdown(found: Report) -> str:
     """Return the rows as a table for a pull request."""
-    if not found:
+    if not found.rows:
         return "### assetmill diff\n\nNo asset changed.\n"
     lines = ["### assetmill diff", "", "| Asset | Change | SSIM | Pixels changed | Why | Cost |"]
     lines.append("|---|---|---:|---:|---|---:|")
-    for row in found[:_ROWS]:
+    for row in found.rows[:_ROWS]:
         cells = (
             code(row.change.path),
             row.change.kind,
@@ -119,16 +137,15 @@ def markdown(found: tuple[Row, ...]) -> str:
             row.cost,
         )
         lines.append("| " + " | ".join(cells) + " |")
-    more = [f"\nand {len(found) - _ROWS} more."] if len(found) > _ROWS else []
-    return "\n".join([*lines, *more, "", f"{_total(found)}.", ""])
+    more = [f"\nand {len(found.rows) - _ROWS} more."] if len(found.rows) > _ROWS else []
+    return "\n".join([*lines, *more, "", f"{found.total}.", ""])
 
 
-def page(found: tuple[Row, ...], base: str) -> str:
+def page(found: Report, base: str) -> str:
     """Return a page that loads nothing and runs nothing, whatever the rows hold."""
     style = Path(__file__).with_name("diff.css").read_text(encoding="utf-8")
     allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    total = _total(found)
-    return _template().render(rows=found, base=base, total=total, style=style, style_sha256=allowed)
+    return _template().render(report=found, base=base, style=style, style_sha256=allowed)
 
 
 @cache
@@ -192,11 +209,3 @@ def _size(asset: LockedAsset) -> str:
 
 def _named(name: str, value: str) -> str:
     return f"{name} {value}" if value else ""
-
-
-def _total(found: tuple[Row, ...]) -> str:
-    kinds = [row.change.kind for row in found]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-    spent, unknown = cost_of(row.change for row in found)
-    tail = f" and {unknown} stages of unknown cost" if unknown else ""
-    return f"{counts or 'nothing changed'}; made for {usd(spent)}{tail}"
