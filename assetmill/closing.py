@@ -102,8 +102,9 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+        draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
-        if frame and not has_picture and (kind := sniff(frame)):
+        if frame and draws and not has_picture and (kind := sniff(frame)):
             place = turns[-1].response.response_id, turns[-1].intent.endpoint
             blob = blobs.put(frame, f"image/{kind.lower()}")
             name = f"last-frame.{EXTENSIONS.get(blob.media_type, 'bin')}"

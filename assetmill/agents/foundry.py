@@ -146,6 +146,7 @@ class FoundryGateway:
             "metadata": dict(request.metadata),
             "background": True,
             "store": True,
+            "truncation": "auto" if request.is_truncatable else openai.omit,
             "max_tool_calls": openai.omit if request.max_tool_calls is None else request.max_tool_calls,
             "extra_body": _extra_body(request),
             "extra_headers": headers if request.image_deployment else None,

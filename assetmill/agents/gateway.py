@@ -48,6 +48,8 @@ class ResponseRequest:
     structured_inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     max_tool_calls: int | None = None
     is_streamed: bool = False
+    is_truncatable: bool = False
+    """Whether the service may drop the oldest items of a long conversation; computer use asks for it."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from assetmill.agents.computer import find_browser
 from assetmill.agents.functions import load_function
 from assetmill.agents.gateway import AgentDefinition, Json
 from assetmill.agents.handles import Handles, Reference
@@ -39,7 +40,7 @@ def prepare(call: StageCall, handles: Handles, settings: Settings) -> Prepared:
     """Make sure that the service has every file the stage needs, and return its request.
 
     Raises:
-        InvalidInput: a function cannot be imported, or the settings lack a server's headers.
+        InvalidInput: a function cannot be imported, there is no browser, or a server's headers are not set.
     """
     secrets = dict(_secrets(call, settings))
     tools = [_own_part(tool, call, settings) for tool in call.tools]
@@ -86,6 +87,8 @@ def _own_part(tool: Json, call: StageCall, settings: Settings) -> Json:
         loaded = load_function(own["function"], Path(call.folder) if call.folder else None)
         described = {"description": loaded.description} if loaded.description else {}
         return {**described, **tool, "parameters": dict(loaded.schema), "strict": loaded.is_strict}
+    if tool["type"] == "computer_use_preview":
+        find_browser(settings.computer.executable)
     if name := own.get("headers_from"):
         slots = {header: f"{{{{{_header_slot(name, header)}}}}}" for header in settings.mcp_headers(name)}
         return {**tool, "headers": slots}

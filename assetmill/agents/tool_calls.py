@@ -6,6 +6,7 @@ must approve is asked first: until then nothing of the turn is done.
 
 from __future__ import annotations
 
+import base64
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from assetmill.agents.approvals import Request, engine_part, requests_in, server_request
+from assetmill.agents.approvals import (
+    Request,
+    engine_part,
+    requests_in,
+    safety_checks,
+    safety_request,
+    server_request,
+)
+from assetmill.agents.computer import Browser, BrowserGone, Display, UnknownAction, find_browser
 from assetmill.agents.functions import (
     LoadedFunction,
     RunningCall,
@@ -24,13 +33,15 @@ from assetmill.agents.functions import (
 from assetmill.agents.gateway import Json
 from assetmill.calls import StageCall
 from assetmill.errors import StageFailed, StageWaiting
-from assetmill.records import Intent, Replies
+from assetmill.records import BlobRef, Intent, Replies
 from assetmill.settings import Settings
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 
 DEFAULT_TURNS = 32
 _POLL_S = 0.1
+_BLOB = "blob:"
+"""Before a digest: a screenshot in a stored reply."""
 
 
 class Office(Protocol):
@@ -56,6 +67,7 @@ class Desk:
     call: StageCall
     frame: bytes | None = None
     frames: int = 0
+    browser: Browser | None = None
 
     @property
     def max_turns(self) -> int:
@@ -67,7 +79,10 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of what was opened."""
+        """Close the browser: it lives as long as one worker's attempt."""
+        if self.browser is not None:
+            self.browser.close()
+            self.browser = None
 
 
 def answer(
@@ -89,17 +104,38 @@ class _Answering:
     def __init__(self, call: StageCall, services: Office, intent: Intent, desk: Desk) -> None:
         self.call, self.services, self.intent, self.desk = call, services, intent, desk
         self.key = (call.pipeline, call.fingerprint)
+        self.screenshots: list[BlobRef] = []
 
     def answer(self, waiting: Sequence[Json]) -> tuple[Json, ...]:
         place = (*self.key, self.intent.attempt, self.intent.turn)
-        if stored := self.services.ledger.read_replies(*place):
-            return stored.items
+        stored = self.services.ledger.read_replies(*place)
+        self._check_browser(waiting, stored)
+        if stored is not None:
+            return self._restored(stored)
         if self.intent.turn >= self.desk.max_turns:
             raise StageFailed(self.call.label, f"it still asks for tools after {self.intent.turn} turns")
         granted = self._granted(requests_in(waiting, self.call.tools))
-        items = self._items(waiting, granted)
-        replies = Replies(items=tuple(dict(item) for item in items), created_at=time.time())
-        return self.services.ledger.write_replies(*place, replies).items
+        items = tuple(dict(item) for item in self._items(waiting, granted))
+        made = Replies(items=items, screenshots=tuple(self.screenshots), created_at=time.time())
+        return self._restored(self.services.ledger.write_replies(*place, made))
+
+    def _check_browser(self, waiting: Sequence[Json], stored: Replies | None) -> None:
+        """Give the attempt up when it worked in a browser of a process that is gone."""
+        if self.desk.browser is not None or not any(item["type"] == "computer_call" for item in waiting):
+            return
+        if stored is not None or self._steps() > 0:
+            raise AttemptLost("the browser of this attempt ended with its process")
+
+    def _restored(self, replies: Replies) -> tuple[Json, ...]:
+        """Return replies as they are sent: with screenshots in the place of their digests."""
+        by_digest = {f"{_BLOB}{blob.digest}": blob for blob in replies.screenshots}
+        return tuple(self._with_screenshot(item, by_digest) for item in replies.items)
+
+    def _with_screenshot(self, item: Json, by_digest: Mapping[str, BlobRef]) -> Json:
+        if item["type"] != "computer_call_output":
+            return item
+        data = base64.b64encode(self.services.blobs.get(by_digest[item["output"]["image_url"]])).decode()
+        return {**item, "output": {**item["output"], "image_url": f"data:image/png;base64,{data}"}}
 
     def _granted(self, requests: Sequence[Request]) -> Mapping[str, bool]:
         """Return what a person said to each request.
@@ -128,8 +164,46 @@ class _Answering:
             elif item["type"] == "mcp_approval_request":
                 answers.append(_approval_response(item, granted))
             else:
-                raise self._unanswerable(item)
+                answers.append(self._screen(item, granted))
         return tuple(answers)
+
+    def _screen(self, item: Json, granted: Mapping[str, bool]) -> Json:
+        """Do a step at the computer and return its screenshot, with the checks that a person approved."""
+        tool = next((t for t in self.call.tools if t["type"] == "computer_use_preview"), None)
+        if tool is None:
+            raise StageFailed(self.call.label, f"the agent asks for {item['type']}, which it was not offered")
+        limit = int(engine_part(tool)["max_steps"])
+        if self._steps() + len(self.screenshots) >= limit:
+            raise StageFailed(self.call.label, f"it is not done after {limit} steps at the computer")
+        checks = safety_checks(item)
+        refused = [request.words for request in map(safety_request, checks) if not granted[request.subject]]
+        if refused:
+            raise StageFailed(self.call.label, f"a person refused {'; '.join(refused)}")
+        blob = self.services.blobs.put(self._act(item, tool), "image/png")
+        self.screenshots.append(blob)
+        output = {"type": "computer_screenshot", "image_url": f"{_BLOB}{blob.digest}"}
+        answered = {"type": "computer_call_output", "call_id": str(item.get("call_id")), "output": output}
+        return {**answered, "acknowledged_safety_checks": [dict(check) for check in checks]}
+
+    def _act(self, item: Json, tool: Json) -> bytes:
+        try:
+            if self.desk.browser is None:
+                executable = find_browser(self.services.settings.computer.executable)
+                self.desk.browser = Browser(Display.of(tool), executable)
+            return self.desk.browser.act(item)
+        except BrowserGone as error:
+            raise AttemptLost(str(error)) from error
+        except UnknownAction as error:
+            raise StageFailed(self.call.label, f"no computer does {str(error)!r}") from error
+
+    def _steps(self) -> int:
+        """Return how many steps at the computer the earlier turns of this attempt took."""
+        return sum(1 for item in self._earlier() if item["type"] == "computer_call_output")
+
+    def _earlier(self) -> Iterator[Json]:
+        for turn in range(1, self.intent.turn):
+            replies = self.services.ledger.read_replies(*self.key, self.intent.attempt, turn)
+            yield from replies.items if replies else ()
 
     def _functions(self, calls: Sequence[Json]) -> Iterator[Json]:
         """Run the functions of a turn at once, and yield their outputs in the order of the calls."""
@@ -175,16 +249,10 @@ class _Answering:
         limit = self.call.max_tool_calls
         if limit is None:
             return 1_000_000
-        made = 0
-        for turn in range(1, self.intent.turn):
-            earlier = self.services.ledger.read_replies(*self.key, self.intent.attempt, turn)
-            made += sum(1 for item in (earlier.items if earlier else ()) if "call_id" in item)
+        made = sum(1 for item in self._earlier() if item["type"] == "function_call_output")
         if made > limit:
             raise StageFailed(self.call.label, f"it still asks for tools after {limit} calls")
         return limit - made
-
-    def _unanswerable(self, item: Json) -> StageFailed:
-        return StageFailed(self.call.label, f"the agent asks for {item['type']}, which it was not offered")
 
 
 def _approval_response(item: Json, granted: Mapping[str, bool]) -> Json:

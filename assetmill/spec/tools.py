@@ -7,9 +7,11 @@ against the capability table of the image model (`image_models.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 ENGINE_KEY = "assetmill"
 """Under this key a wire tool carries what only our engine reads; it is taken off before sending."""
@@ -127,16 +129,30 @@ class Mcp(ToolSpec):
         return wire
 
 
+Host = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+"""A host's name or IPv4 address without a port; `*.example.com` means all below that name."""
+
+
 class ComputerUse(ToolSpec):
-    """Let the agent work in a browser of ours, on the allowed hosts only, for a bounded number of steps."""
+    """Let the agent work in a browser of ours, on the allowed hosts only, for a bounded number of steps.
+
+    Every port of an allowed host is allowed.
+    """
 
     type: Literal["computer_use"] = "computer_use"
     start_url: str = Field(pattern=r"^https?://")
-    allowed_hosts: Names
+    allowed_hosts: Annotated[tuple[Host, ...], BeforeValidator(_as_list), Field(min_length=1)]
     environment: Literal["browser"] = "browser"
     display_width: int = Field(default=1280, ge=320, le=3840)
     display_height: int = Field(default=800, ge=240, le=2160)
     max_steps: int = Field(default=20, ge=1, le=200)
+
+    @model_validator(mode="after")
+    def _starts_where_it_may(self) -> ComputerUse:
+        host = urlsplit(self.start_url).hostname or ""
+        if not any(fnmatchcase(host.lower(), allowed.lower()) for allowed in self.allowed_hosts):
+            raise ValueError(f"start_url is on {host!r}, which allowed_hosts does not name")
+        return self
 
     def wire(self) -> dict[str, Any]:
         """Return the tool under the service's name for it."""
