@@ -103,15 +103,15 @@ class Settings(_Section):
     profile: str
     home: Path
     configs: Path
-    foundry: Foundry = Foundry()
-    store: Store = Store()
-    run: Run = Run()
-    quota: Quota = Quota()
-    budget: Budgets = Budgets()
+    foundry: Foundry = Field(default_factory=Foundry)
+    store: Store = Field(default_factory=Store)
+    run: Run = Field(default_factory=Run)
+    quota: Quota = Field(default_factory=Quota)
+    budget: Budgets = Field(default_factory=Budgets)
     failpoint: str = ""
     """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
-    computer: Computer = Computer()
+    computer: Computer = Field(default_factory=Computer)
 
     def mcp_headers(self, name: str) -> Mapping[str, str]:
         """Return the headers under `[mcp.NAME.headers]`.

@@ -100,11 +100,12 @@ class Live:
 
         self._spinner = Spinner("dots")
         self._console = Console(stderr=True, highlight=False)
-        self._live = RichLive(console=self._console, get_renderable=self._picture, refresh_per_second=8)
         self._running: dict[str, tuple[float, str]] = {}
         # Stages tell from their own threads while Rich draws in another.
         self._lock = threading.Lock()
         self._quiet, self._total, self._ended, self._waiting_for = False, 0, 0, ""
+        # Last, because Rich asks for the picture at once.
+        self._live = RichLive(console=self._console, get_renderable=self._picture, refresh_per_second=8)
 
     def __enter__(self) -> Live:
         self._live.start()
@@ -158,7 +159,7 @@ class Live:
         if self._waiting_for:
             table.add_row(self._spinner, self._waiting_for)
         elif self._total:
-            table.add_row("", f"[dim]{self._ended} of {self._total} stages[/dim]")
+            table.add_row("", Text(f"{self._ended} of {self._total} stages", style="dim"))
         return table
 
 

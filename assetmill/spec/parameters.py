@@ -20,7 +20,7 @@ _FALSE = frozenset({"false", "no", "0", "off"})
 class ParameterSpec(BaseModel):
     """One parameter, in a subset of JSON Schema. Without a default it must be given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     type: Literal["string", "integer", "number", "boolean"] = "string"
     title: str | None = None
