@@ -76,7 +76,9 @@ def with_everything(walk: Walk, tmp_path: Path) -> None:
         *stage_call().tools,
         {"type": "file_search", "knowledge": ["brand"]},
         {"type": "code_interpreter"},
+        {"type": "function", "name": "look", "assetmill": {"function": "eyes:look", "timeout_s": 5.0}},
     )
+    (tmp_path / "eyes.py").write_text('def look() -> str:\n    """Look."""\n    return "sunny"\n')
     walk.gateway.containers["cntr_1"]["cfile_1"] = ("sums.csv", b"a,b\n")
     asked: list[str] = []
 
@@ -89,7 +91,9 @@ def with_everything(walk: Walk, tmp_path: Path) -> None:
 
     walk.gateway.script = script
     for prompt in ("one", "two"):
-        call = stage_call(prompt=prompt, tools=tools, inputs=(file,), knowledge=(knowledge,))
+        call = stage_call(
+            prompt=prompt, tools=tools, inputs=(file,), knowledge=(knowledge,), folder=str(tmp_path)
+        )
         engine.run_stage(call, walk.services(), RunId(f"run-{prompt}"))
 
 
@@ -113,13 +117,7 @@ def seal(walk: Walk) -> None:
     )
 
 
-def test_every_point_is_passed_and_every_effect_has_a_point(
-    walk: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def answer(*_: object) -> tuple[dict[str, str], ...]:
-        return ({"type": "function_call_output", "call_id": "call_1", "output": "yes"},)
-
-    monkeypatch.setattr(engine, "answer", answer)
+def test_every_point_is_passed_and_every_effect_has_a_point(walk: Walk, tmp_path: Path) -> None:
     with_everything(walk, tmp_path)
     recoveries(walk)
     seal(walk)
