@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -98,12 +99,16 @@ class _Comparison:
     """One folder's plan beside its lock."""
 
     def __init__(self, lock: Lock, folder: str, plan: Plan, root: Path) -> None:
-        self.folder, self.plan, self.root = folder, plan, root
-        self.records: Mapping[str, StageRecord] = records_by_label(lock, folder, plan.name)
+        self.lock, self.folder, self.plan, self.root = lock, folder, plan, root
         self.deciding = deciding_by_label(lock, folder)
         self.paths: dict[str, list[str]] = {}
         for path, asset in sorted(lock.assets_of(folder).items()):
             self.paths.setdefault(asset.stage, []).append(path)
+
+    @cached_property
+    def records(self) -> Mapping[str, StageRecord]:
+        """What the lock says that each stage made; asked for only when something differs."""
+        return records_by_label(self.lock, self.folder, self.plan.name)
 
     def problems(self) -> Iterator[Problem]:
         for stage in self.plan.stages:
