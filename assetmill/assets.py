@@ -38,6 +38,8 @@ class AssetFinder:
         path = local_file(reference)
         if path is not None:
             return self._with_digest(digest_of(path), reference)
+        if reference.startswith(("/", ".", "~")):
+            raise NotFound("file", reference[:200])
         if "/" in reference:
             return self._in_run(reference)
         return self._only(self.index.with_service_id(reference), reference)

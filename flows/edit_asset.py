@@ -36,6 +36,7 @@ async def edit_asset(
     n: int = 1,
     feather: int = DEFAULT_FEATHER_PX,
     profile: str | None = None,
+    budget_usd: float | None = None,
 ) -> dict[str, Any]:
     """Edit an asset and return its manifest's main facts.
 
@@ -52,6 +53,7 @@ async def edit_asset(
         n: How many results.
         feather: Width of the seam inside the mask, in pixels.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
+        budget_usd: No result is begun that might take the edit above it.
 
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
@@ -71,7 +73,7 @@ async def edit_asset(
         replicas=n,
         feather_px=feather,
     )
-    run = begin_edit(order, profile)
+    run = begin_edit(order, profile, budget_usd)
     outcomes = await asyncio.gather(*(submit_call(label, run) for label in run.calls))
     for label, outcome in zip(run.calls, outcomes, strict=True):
         run.end(label, outcome)

@@ -20,13 +20,14 @@ from tasks import policies
 from tasks.connections import services_for
 
 
-def begin_edit(order: EditOrder, profile: str | None) -> EditRun:
+def begin_edit(order: EditOrder, profile: str | None, budget_usd: float | None = None) -> EditRun:
     """Prepare an edit under the ID of the current flow run and store that it began."""
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     if flow_run is None:
         raise RuntimeError("begin_edit was called outside a flow run")
-    return editing.begin_edit(order, services_for(profile), str(flow_run.id), max(flow_run.run_count, 1))
+    attempt = max(flow_run.run_count, 1)
+    return editing.begin_edit(order, services_for(profile), str(flow_run.id), attempt, budget_usd=budget_usd)
 
 
 @task(

@@ -48,9 +48,24 @@ _EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
     metavar="PX",
     help="Width of the seam, which lies inside the mask.",
 )
+@click.option(
+    "--budget",
+    "budget_usd",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Spend no more than this.",
+)
 @profile_option
 @json_option
-def edit(profile: str | None, *, as_json: bool, mask_from_alpha: bool, feather: int, **given: Any) -> int:
+def edit(
+    profile: str | None,
+    budget_usd: float | None,
+    *,
+    as_json: bool,
+    mask_from_alpha: bool,
+    feather: int,
+    **given: Any,
+) -> int:
     """Edit ASSET as INSTRUCTION says: "make the sky dusk".
 
     ASSET is an asset ID or the beginning of one, an ID of the service, an exported file, RUN/STAGE/NAME with
@@ -61,7 +76,7 @@ def edit(profile: str | None, *, as_json: bool, mask_from_alpha: bool, feather: 
     order.check()
     with open_services(load_settings(profile)) as services:
         with watched() as screen:
-            manifest = edit_with(services, order, screen)
+            manifest = edit_with(services, order, screen, budget_usd)
         results = [asset for asset, _ in _results(manifest)]
         folder = folder_of(services.settings, manifest.pipeline) / manifest.run_id
         paths = export_assets(results, services.blobs, folder)
@@ -72,15 +87,17 @@ def edit(profile: str | None, *, as_json: bool, mask_from_alpha: bool, feather: 
     return _EXIT_CODES[manifest.status]
 
 
-def edit_with(services: Services, order: EditOrder, screen: Screen) -> RunManifest:
+def edit_with(
+    services: Services, order: EditOrder, screen: Screen, budget_usd: float | None = None
+) -> RunManifest:
     """Carry out an edit, as a flow run where the caller has a Prefect, else here, and return its manifest.
 
     An edit is short: starting a Prefect of our own for it would take longer than the edit.
     """
     if has_prefect_api():
-        return _as_flow(services, order, screen)
+        return _as_flow(services, order, screen, budget_usd)
     with interruptible(services.stop) as interrupts:
-        run = begin_edit(order, services, str(uuid.uuid4()))
+        run = begin_edit(order, services, str(uuid.uuid4()), budget_usd=budget_usd)
         needs_service = not is_done(run)
         stopped = services.stop.is_set
         with local_services(
@@ -93,7 +110,7 @@ def edit_with(services: Services, order: EditOrder, screen: Screen) -> RunManife
             return carry_out_all(run)
 
 
-def _as_flow(services: Services, order: EditOrder, screen: Screen) -> RunManifest:
+def _as_flow(services: Services, order: EditOrder, screen: Screen, budget_usd: float | None) -> RunManifest:
     settings = services.settings
     with interruptible(services.stop) as interrupts:
         stopped = services.stop.is_set
@@ -107,7 +124,9 @@ def _as_flow(services: Services, order: EditOrder, screen: Screen) -> RunManifes
             interrupts.is_handled = True
             with provided(services, settings.profile):
                 try:
-                    running = edit_asset(**_parameters(order), profile=settings.profile)
+                    running = edit_asset(
+                        **_parameters(order), profile=settings.profile, budget_usd=budget_usd
+                    )
                     run_id = asyncio.run(cast(Coroutine[Any, Any, dict[str, str]], running))["run_id"]
                 except (RunFailed, RunStopped) as ended:
                     if ended.run_id is None:

@@ -133,8 +133,17 @@ class EditRun:
         return attempt.verdict.cost_usd if attempt.verdict else None
 
 
-def begin_edit(order: EditOrder, services: Services, flow_run_id: str, attempt: int = 1) -> EditRun:
-    """Find the asset, prepare what the service is given, and store that the edit began. Nothing is spent.
+def begin_edit(
+    order: EditOrder,
+    services: Services,
+    flow_run_id: str,
+    attempt: int = 1,
+    *,
+    budget_usd: float | None = None,
+) -> EditRun:
+    """Find the asset, prepare what the service is given, and store that the edit began.
+
+    Nothing is spent, and nothing will be above `budget_usd`.
 
     Raises:
         InvalidInput: the asset, a file or an option is not valid.
@@ -142,6 +151,8 @@ def begin_edit(order: EditOrder, services: Services, flow_run_id: str, attempt: 
     order.check()
     started_at = time.time()
     run_id = make_run_id(flow_run_id, started_at, attempt)
+    if budget_usd is not None:
+        services.limit_run(run_id, budget_usd)
     finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
     asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
     found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]

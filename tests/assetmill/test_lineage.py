@@ -72,7 +72,7 @@ def test_every_form_of_reference_finds_the_asset(
         ("latest/third/x.png", "has first, second"),
         ("latest/first/other.png", "made first.png"),
         ("no-run/first/first.png", "see `assetmill show`"),
-        ("../../etc/shadow-no", "no run '..'"),
+        ("../../etc/shadow-no", "no file '../../etc"),
         ("a" * 5000, "no asset"),
         ("nul\0byte", "no asset"),
     ],

@@ -360,3 +360,14 @@ def test_a_folder_or_a_missing_file_is_no_import(services: Services, tmp_path: P
 )
 def test_the_verb_is_added_when_it_is_missing(said: str, sent: str) -> None:
     assert with_verb(said, "picture") == sent
+
+
+def test_a_budget_holds_for_all_results_together(
+    services: Services, photo: str, gateway: ScriptedGateway
+) -> None:
+    order = EditOrder(photo, "make it red", replicas=3)
+    run = begin_edit(order, services, str(uuid.uuid4()), budget_usd=0.0001)
+    manifest = carry_out_all(run)
+    assert [entry.status for entry in manifest.stages] == ["done", "failed", "failed", "failed"]
+    assert manifest.spent_usd == 0.0
+    assert gateway.posts == []
