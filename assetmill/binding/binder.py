@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from assetmill.binding.inputs import Inputs
 from assetmill.binding.outputs import expected_outputs, picture_format
 from assetmill.binding.slots import Pen, Slot, is_open
+from assetmill.binding.styling import Styling
 from assetmill.binding.variables import stage_variables
 from assetmill.calls import BoundKnowledge, StageCall
 from assetmill.errors import InvalidInput
@@ -72,24 +74,29 @@ class Binder:
         pen.variables["inputs"] = [entry.name for entry in inputs]
         tools = tuple(self._tools(stage, pen))
         instructions = stage.instructions or common.instructions or ""
+        styled = self._styling.dress(pen.write(("prompt",), stage.prompt).strip(), pen, inputs)
         return StageCall(
             pipeline=self.pipeline.name,
             stage=stage.name,
             variant=slot.variant,
-            prompt=pen.write(("prompt",), stage.prompt).strip(),
+            prompt=styled.prompt,
             instructions=pen.write(("instructions",), instructions).strip(),
             model=stage.model or common.model or self.defaults.model,
             image_deployment=self._image_deployment(stage),
             tools=tools,
-            inputs=inputs,
+            inputs=(*inputs, *styled.references),
             knowledge=tuple(self._knowledge(stage, pen.problems)),
             outputs=tuple(expected_outputs(pen, tools)),
             text_format=_text_format(stage),
             tool_choice=stage.tool_choice,
             max_tool_calls=stage.max_tool_calls,
-            extra=dict(self._extra(stage, pen)),
+            extra={**dict(self._extra(stage, pen)), **({"styles": styled.digests} if styled.digests else {})},
             folder=str(self._folder),
         )
+
+    @cached_property
+    def _styling(self) -> Styling:
+        return Styling(self.pipeline, self.inputs)
 
     @property
     def _folder(self) -> Path:

@@ -58,6 +58,14 @@ class Inputs:
                 names.add((role, name))
                 yield BoundInput(name, role, found.blob, found.asset_id, found.path)
 
+    def reference(self, path: Path, name: str, where: Where, pen: Pen) -> BoundInput | None:
+        """Return a style kit's picture as an input; None when it is none, which is noted."""
+        blob = self._blob(path, where, pen)
+        if blob is not None and blob.media_type not in PICTURES:
+            pen.problem(where, f"{str(path)!r} is no picture")
+            return None
+        return BoundInput(name, "picture", blob, None, str(path)) if blob else None
+
     def knowledge_set(self, name: str, problems: Problems) -> BoundKnowledge:
         """Return a knowledge set with its files digested."""
         if name not in self._sets:

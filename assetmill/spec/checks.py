@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from assetmill.errors import InvalidSpec, NotFound
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.parameters import check_definitions
 from assetmill.spec.pipeline import IDENTIFIER, LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems, Where, nearest
+from assetmill.spec.styles import load_style
 from assetmill.spec.templates import Template, TemplateProblem, compile_template
 from assetmill.spec.tools import TOOLS, FileSearch, Function
 
@@ -70,6 +72,7 @@ def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
         _check_links(pipeline, stage, where, problems)
         _check_templates(pipeline, stage, where, words, problems)
         _check_tools(pipeline, stage, where, problems)
+        _check_styles(pipeline, stage, where, problems)
         _check_inputs(stage, where, problems)
         _check_outputs(stage, where, problems)
     _check_cycles(pipeline, words, problems)
@@ -193,6 +196,20 @@ def _check_tools(pipeline: LoadedPipeline, stage: StageSpec, where: Where, probl
     if stage.tool_choice is not None and stage.tool_choice not in choices | set(names):
         problems.add((*where, "tool_choice"), f"unknown tool_choice {stage.tool_choice!r}",
                      nearest(stage.tool_choice, choices))  # fmt: skip
+
+
+def _check_styles(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:
+    for number, name in enumerate(stage.style):
+        if "{" in name:
+            continue  # known when it is bound
+        try:
+            kit = load_style(name, pipeline.configs)
+        except (NotFound, InvalidSpec) as error:
+            problems.add((*where, "style", number), str(error))
+            continue
+        if kit.references and not stage.tool("image_generation"):
+            message = f"style kit {name!r} has reference pictures, which no tool of stage {stage.name!r} sees"
+            problems.add((*where, "style", number), message, "add image_generation")
 
 
 def _check_inputs(stage: StageSpec, where: Where, problems: Problems) -> None:

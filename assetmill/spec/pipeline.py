@@ -88,6 +88,7 @@ class StageSpec(_Spec):
 
     name: str = Field(pattern=NAME)
     prompt: str = Field(min_length=1)
+    style: Names = ()
     description: str | None = None
     instructions: str | None = None
     tools: tuple[AnyTool, ...] = ()
@@ -110,6 +111,8 @@ class StageSpec(_Spec):
     def texts(self) -> Iterator[tuple[Where, str]]:
         """Yield every text that may be a template, with its place under the stage."""
         yield ("prompt",), self.prompt
+        for number, kit in enumerate(self.style):
+            yield ("style", number), kit
         if self.instructions:
             yield ("instructions",), self.instructions
         for number, tool in enumerate(self.tools):
@@ -146,6 +149,7 @@ class LoadedPipeline:
     spec: PipelineSpec
     document: Document
     image_models: ImageModels
+    configs: Path = Path("configs")
 
     @property
     def name(self) -> str:
@@ -191,7 +195,7 @@ def load_pipeline(name_or_path: str, configs: Path) -> LoadedPipeline:
     document = read_yaml(find_pipeline(name_or_path, configs))
     problems = Problems(document)
     spec = _validated(document, problems)
-    loaded = LoadedPipeline(spec, document, load_image_models(configs))
+    loaded = LoadedPipeline(spec, document, load_image_models(configs), configs)
     check_pipeline(loaded, problems)
     problems.raise_if_any()
     return loaded

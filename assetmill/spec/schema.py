@@ -19,10 +19,13 @@ def pipeline_schema() -> dict[str, Any]:
     stage["for_each"] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}},
                                    stage["for_each"]]}  # fmt: skip
     stage["needs"] = _one_or_more(stage["needs"])
+    stage["style"] = _one_or_more(stage["style"])
     knowledge = schema["properties"]["knowledge"]
     knowledge["additionalProperties"] = _one_or_more(knowledge["additionalProperties"])
     search = parts["FileSearch"]["properties"]
     search["knowledge"] = _one_or_more(search["knowledge"])
+    computer = parts["ComputerUse"]["properties"]
+    computer["allowed_hosts"] = _one_or_more(computer["allowed_hosts"])
     parts["AxisSpec"] = {"anyOf": [parts["AxisSpec"]["properties"]["values"]["anyOf"][0], parts["AxisSpec"]]}
     return {"$schema": DRAFT, **schema, "title": "assetmill pipeline"}
 
