@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,16 +138,24 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
 
 
 def _advice(manifest: RunManifest, pipeline: str) -> list[str]:
-    show = f"  assetmill show {manifest.run_id}"
+    program = _program()
+    show = f"  {program} show {manifest.run_id}"
     if manifest.status != "completed":
-        return [f"  assetmill run {pipeline}    goes on where this run ended", f"{show}    says more"]
+        return [f"  {program} run {pipeline}    goes on where this run ended", f"{show}    says more"]
     name = next(iter(manifest.parameters), None)
-    again = f"  assetmill run {pipeline}" + (f" -p {name}=..." if name else "")
+    again = f"  {program} run {pipeline}" + (f" -p {name}=..." if name else "")
     return [
         f"{again}    makes only what changes",
         f"{show}    what each stage made, from what, for how much",
-        f"  assetmill plan {pipeline}    what a run would do and cost",
+        f"  {program} plan {pipeline}    what a run would do and cost",
     ]
+
+
+def _program() -> str:
+    """How to call this program from here: a newcomer has not activated the environment of `make demo`."""
+    found, called = shutil.which("assetmill"), Path(sys.argv[0])
+    is_script = called.name == "assetmill" and called.is_file()
+    return _short(called) if is_script and (found is None or not called.samefile(found)) else "assetmill"
 
 
 def _short(path: Path) -> str:
