@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.runs import Run, check_outcome
+from tasks.assets import tell_prefect
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -44,6 +45,7 @@ async def run_pipeline(
     run = begin_run(pipeline, parameters or {}, profile, budget_usd)
     await follow(run, profile)
     manifest = seal(run)
+    tell_prefect(manifest)
     await publish_report(manifest)
     check_outcome(manifest)
     return {
