@@ -49,7 +49,7 @@ def parse_lock(data: bytes, name: str = NAME) -> Lock:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = tuple(str(part) for part in first["loc"] if part != "[key]")
-        where = ".".join(place[2:])
+        where = ".".join(place[2:]) or (place[0] if len(place) == 1 else "")
         message = f"{where}: {first['msg']}" if where else str(first["msg"])
         raise InvalidSpec(name, _line_of(text, place), message) from error
     for place, message in _problems(lock):
@@ -118,7 +118,8 @@ def _blocks(lock: Lock) -> Iterator[str]:
         for key in sorted(blocks):
             values = blocks[key].model_dump(exclude_none=True, exclude_defaults=True)
             lines = [f"{name} = {_value(value)}" for name, value in values.items()]
-            yield "\n" + "\n".join([_header(kind, key), *lines]) + "\n"
+            # Two blocks may end with the same value; the key tells their last lines apart for git.
+            yield "\n" + "\n".join([_header(kind, key), *lines]) + f"  # {_string(key)}\n"
 
 
 def _header(kind: str, key: str) -> str:
