@@ -302,8 +302,7 @@ class _Stage:
             if self._adopt(intent):
                 return
             if self._is_running_elsewhere(intent):
-                self._tell_waiting(f"{intent.owner} works on it")
-                return self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))
+                return self._wait_for_owner(intent)
         if self._is_decided(intent):
             return
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
@@ -357,6 +356,10 @@ class _Stage:
         is_fresh = self.services.clock() <= intent.lease_until
         return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
 
+    def _wait_for_owner(self, intent: Intent) -> None:
+        self._tell_waiting(f"{intent.owner} works on it")
+        self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))
+
     def _finish(self, intent: Intent, receipt: Receipt) -> None:
         """Wait for a turn's response; then answer the calls it waits for, or close the attempt."""
         response = self._follow(intent, receipt)
@@ -370,18 +373,26 @@ class _Stage:
         try:
             replies = answer(self.call, turn.produced.calls, self.services, intent, self.desk)
         except (StageFailed, AttemptLost) as error:
-            # What was lost was nobody's decision: the next attempt may follow within this run.
-            kind = "abandoned" if isinstance(error, AttemptLost) else "failed"
-            self._judge(intent, kind, error, response_id=receipt.response_id)
-            if isinstance(error, AttemptLost):
-                return None
-            raise
+            return self._cannot_answer(intent, receipt, error)
         prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self._tell_waiting)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)
+        return None
+
+    def _cannot_answer(self, intent: Intent, receipt: Receipt, error: StageFailed | AttemptLost) -> None:
+        """Close an attempt whose calls this worker cannot answer, unless its owner is about to."""
+        if self._is_running_elsewhere(intent):
+            return self._wait_for_owner(intent)
+        # An owner that is only slow must not go on with what others have given up, and pay for it.
+        self.services.gateway.delete_conversation(intent.conversation_id)
+        # What was lost was nobody's decision: the next attempt may follow within this run.
+        kind = "abandoned" if isinstance(error, AttemptLost) else "failed"
+        self._judge(intent, kind, error, response_id=receipt.response_id)
+        if isinstance(error, StageFailed):
+            raise error
         return None
 
     def _follow(self, intent: Intent, receipt: Receipt) -> Response | None:

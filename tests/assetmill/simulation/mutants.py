@@ -75,8 +75,8 @@ def _commits_before_blobs(patch: pytest.MonkeyPatch) -> None:
         waiting.append((blobs, data, media_type))
         return BlobRef(digest=digest(data), size_bytes=len(data), media_type=media_type)
 
-    def close_first(closing: Any, turns: Any) -> Any:
-        record = close(closing, turns)
+    def close_first(*arguments: Any) -> Any:
+        record = close(*arguments)
         while waiting:
             put(*waiting.pop())
         return record
@@ -148,6 +148,13 @@ def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("assetmill.store.ledger.Ledger.read_harvest", nothing)
 
 
+def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
+    def cannot_answer(stage: Any, intent: Intent, receipt: Any, error: Any) -> None:
+        stage._judge(intent, "abandoned", error, response_id=receipt.response_id)
+
+    patch.setattr(f"{STAGE}._cannot_answer", cannot_answer)
+
+
 def _find(module: str, name: str) -> Any:
     import importlib
 
@@ -171,6 +178,7 @@ MUTANTS = {
     "every turn adopts the first response": Mutant(_adopts_the_first_turn_for_every_turn),
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),
     "every pass empties the containers anew": Mutant(_empties_containers_anew),
+    "an attempt is given up while its owner goes on": Mutant(_gives_up_what_another_works_on),
     "a deleted conversation accepts (A1)": Mutant(policy="fence", breach="A1"),
     "lists lag beyond the settle time (A2)": Mutant(policy="fence", breach="A2"),
 }

@@ -23,6 +23,7 @@ import pytest
 
 from assetmill import engine
 from assetmill.agents.pacing import Pacer
+from assetmill.agents.tool_calls import AttemptLost
 from assetmill.calls import StageCall
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
@@ -81,6 +82,7 @@ class Scenario:
         self.service = Service(world, turns, self.chance(0.3), self.chance(0.5), breach)
         self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
         self.call = TWO_TURNS if turns == 2 else CALL
+        self.has_browser = turns == 2 and self.chance(0.5)
         self.owners: dict[str, Worker] = {}
         self.intents: dict[str, Intent] = {}
         self.verdicts: dict[int, Verdict] = {}
@@ -178,11 +180,21 @@ class Scenario:
         return not worker.is_over
 
     def _check_accepted(self, made: Accepted) -> None:
+        if verdict := self.verdicts.get(made.attempt):
+            raise Violation(f"attempt {made.attempt} counts as {verdict.kind} and goes on")
         for earlier in self.service.bill:
             if (earlier.attempt, earlier.turn) == (made.attempt, made.turn):
                 raise Violation(f"attempt {made.attempt} turn {made.turn} was accepted twice")
-            if earlier.attempt != made.attempt and not self._has_failed(earlier.attempt):
+            if earlier.attempt != made.attempt and not self._is_over(earlier):
                 raise Violation(f"attempt {made.attempt} was accepted though {earlier.response_id} was paid")
+
+    def _is_over(self, made: Accepted) -> bool:
+        """Whether it is certain that nothing will come of an accepted response's attempt."""
+        verdict = self.verdicts.get(made.attempt)
+        is_closed = made.conversation_id in self.service.deleted
+        return self._has_failed(made.attempt) or (
+            verdict is not None and verdict.kind == "abandoned" and is_closed
+        )
 
     def _has_failed(self, attempt: int) -> bool:
         verdict = self.verdicts.get(attempt)
@@ -227,7 +239,7 @@ class Scenario:
         verdict = self.verdicts.get(intent.attempt - 1)
         if verdict is None:
             raise Violation(f"attempt {intent.attempt} has no licence")
-        if self.policy == "hold" and verdict.kind not in ("failed", "refused"):
+        if self.policy == "hold" and verdict.kind == "fenced":
             raise Violation(f"under hold attempt {intent.attempt} rests on {verdict.kind}")
 
     def _check_raw(self, raw: dict[str, Any]) -> None:
@@ -286,7 +298,11 @@ def _check_posts(scenario: Scenario) -> None:
 def _patched(scenario: Scenario, mutate: Mutate | None) -> Generator[None]:
     """Put the virtual processes in the place of the operating system's, and an answer to every call."""
 
-    def answer(_call: StageCall, waiting: Any, *_: Any) -> tuple[dict[str, Any], ...]:
+    def answer(
+        _call: StageCall, waiting: Any, services: Services, intent: Intent, *_: Any
+    ) -> tuple[dict[str, Any], ...]:
+        if scenario.has_browser and intent.owner != services.owner:
+            raise AttemptLost("the browser ended with its process")
         return tuple(
             {"type": "function_call_output", "call_id": w["call_id"], "output": "yes"} for w in waiting
         )
