@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assetmill.calls import StageCall
-from assetmill.errors import BudgetExceeded
+from assetmill.errors import BudgetExceeded, SpendingClosed
 from assetmill.money.prices import estimate
 from assetmill.records import RunId
 from assetmill.services import Services
@@ -25,14 +25,26 @@ class Admission:
         expected = estimate(call)
         self.ceiling_usd = expected.ceiling if expected else None
 
-    def pace(self, on_wait: Callable[[str], None]) -> None:
-        """Wait until this process's share of every quota allows the call.
+    def check_gate(self) -> None:
+        """Make sure that a stage may still begin to spend.
+
+        Raises:
+            SpendingClosed: its hour has passed, or the account is blocked.
+        """
+        if reason := self._services.gate.refusal(self._services.clock()):
+            raise SpendingClosed(self._call.label, reason)
+
+    def pace(self, on_wait: Callable[[str], None], *, is_new: bool = False) -> None:
+        """Wait until this process's share of every quota allows the call; a new stage also asks the gate.
 
         Raises:
             RunStopped: the run is being stopped.
+            SpendingClosed: it came too late to begin.
         """
         for deployment, takes in self._wanted.items():
             while wait_s := self._services.pacer.take(deployment, takes):
+                if is_new:
+                    self.check_gate()
                 on_wait(f"for the quota of {deployment}, {wait_s:.0f} s")
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
 

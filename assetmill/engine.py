@@ -140,9 +140,11 @@ class _Stage:
 
     def _begin(self, attempt: int) -> None:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
+        self.admission.check_gate()
         self.admission.reserve(self.closing.reservation(attempt), self._tell_waiting)
-        self.admission.pace(self._tell_waiting)
+        self.admission.pace(self._tell_waiting, is_new=True)
         with self.services.slots:
+            self.admission.check_gate()
             self._begin_now(attempt)
 
     def _begin_now(self, attempt: int) -> None:

@@ -27,7 +27,8 @@
         ├── OutputUnusable       paid for, kept, and not what was asked
         ├── StageInDoubt         the service left no evidence either way
         ├── StageWaiting         a person must approve something first
-        └── BudgetExceeded       a ceiling was reached before the spend
+        ├── BudgetExceeded       a ceiling was reached before the spend
+        └── SpendingClosed       its hour has passed, or the account is blocked: no stage begins any more
 
 Arguments go to `super().__init__` unchanged, or an error breaks when it is pickled between processes.
 """
@@ -241,3 +242,7 @@ class RunFailed(AssetmillError):
 
 class BudgetExceeded(StageError):
     """A ceiling was reached before the spend."""
+
+
+class SpendingClosed(StageError):
+    """No stage may begin to spend any more; what has begun goes on to its end."""

@@ -19,6 +19,7 @@ from assetmill.errors import (
     InvalidSettings,
     RunFailed,
     RunStopped,
+    SpendingClosed,
     StageBlocked,
     StageError,
     StageInDoubt,
@@ -249,7 +250,7 @@ def check_outcome(manifest: RunManifest) -> RunManifest:
 
 
 def _status(outcome: BaseException) -> StageStatus:
-    if isinstance(outcome, RunStopped):
+    if isinstance(outcome, RunStopped | SpendingClosed):
         return "cancelled"
     if isinstance(outcome, StageWaiting):
         return "waiting"

@@ -49,6 +49,20 @@ class Slots:
 
 
 @dataclass
+class Gate:
+    """Whether stages may still begin to spend: until an hour, and until somebody closes it for a reason."""
+
+    until: float | None = None
+    reason: str = ""
+
+    def refusal(self, now: float) -> str:
+        """Return why no stage may begin to spend any more, "" while it may."""
+        if self.reason:
+            return self.reason
+        return "the hour by which it was to be done has passed" if self.until and now >= self.until else ""
+
+
+@dataclass
 class Services:
     """The parts that stages share. Safe for threads; the gateway opens when it is first used."""
 
@@ -56,6 +70,7 @@ class Services:
     backend: Backend
     open_gateway: Callable[[Settings, Wait], Gateway]
     ceilings: tuple[Ceiling, ...] = ()
+    gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
     clock: Callable[[], float] = time.time

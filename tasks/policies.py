@@ -29,3 +29,15 @@ MAX_STAGE_THREADS = 256
 def only_before_the_spend(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Retry what is marked as retryable: it happened before anything was spent."""
     return bool(getattr(state.data, "retryable", False))
+
+SHARD_POLL_S = 2.0
+"""How often the dispatcher looks at the store and at Prefect: two listings, whatever the number of rows."""
+
+SHARD_SILENCE_S = 2400.0
+"""A group of rows is noted when its last stage ends, which may take a stage's whole deadline, and more."""
+
+SHARD_LOSSES = 3
+"""A shard that loses so many flow runs has something wrong with it that no further one will mend."""
+
+SERVER_AWAY_S = 600.0
+"""A Prefect server that is being updated or moved is back by then."""

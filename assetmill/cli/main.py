@@ -22,6 +22,8 @@ INTERRUPTED = 130
 _COMMANDS: Mapping[str, str] = {
     "run": "assetmill.cli.run",
     "plan": "assetmill.cli.plan",
+    "batch": "assetmill.cli.batch",
+    "contact-sheet": "assetmill.cli.batch",
     "approve": "assetmill.cli.approve",
     "resolve": "assetmill.cli.resolve",
     "spend": "assetmill.cli.spend",
@@ -54,7 +56,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = _COMMANDS.get(cmd_name)
         # `import` is a word of Python's own.
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
         return getattr(importlib.import_module(module), name) if module else None
 
 

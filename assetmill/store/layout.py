@@ -17,7 +17,7 @@
     v1/k/<descending>                   compacted index: service ID -> asset
     v1/m/<scope>/<n>                    money: n-th reservation or settlement under a ceiling
     v1/q/<sha256>.<nonce>               quarantine: bytes that did not match their digest
-    v1/n/<batch>/start                  what a batch is made of: pipeline, rows
+    v1/n/<batch>/start.<content>        what a batch is made of: pipeline, rows
     v1/n/<batch>/p/<ascending>.<nonce>  page: what became of a group of its rows
     v1/n/<batch>/m/<descending>         manifest of a batch, newest first
     v1/n/<batch>/halt.<run>             the account is blocked: whoever works for that run stops
@@ -167,9 +167,9 @@ def head(pipeline: str, time_ns: int) -> str:
     return f"{heads(pipeline)}{descending(time_ns)}"
 
 
-def batch_start(batch_id: str) -> str:
-    """Return the key of what a batch is made of."""
-    return f"v1/n/{batch_id}/start"
+def batch_start(batch_id: str, content: str) -> str:
+    """Return the key of what a batch is made of; one that a person named may change its rows."""
+    return f"v1/n/{batch_id}/start.{content}"
 
 
 def batch_pages(batch_id: str) -> str:

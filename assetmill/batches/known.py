@@ -1,0 +1,79 @@
+"""What the store knows of a batch's stages before it is planned: a handful of requests, however many rows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.records import BatchManifest, BatchPage, BatchRow, Blocked
+from assetmill.fingerprint import Fingerprint
+from assetmill.records import AssetId, AssetRecord, StageRecord
+from assetmill.store.ledger import Ledger
+
+_RECORDS_KEPT = 512
+
+
+class Known:
+    """Finished stages, traces, rows and blocked prompts of a pipeline.
+
+    `traces` says which fingerprint a stage had by what decides it and its upstream's fingerprints. A commit
+    is written once, so that a trace stays true for ever.
+    """
+
+    def __init__(
+        self, ledger: Ledger, batches: BatchLedger, pipeline: str, batch_id: str, *, is_retrying: bool = False
+    ) -> None:
+        self._ledger, self._batches, self._pipeline = ledger, batches, pipeline
+        self.traces: dict[str, Fingerprint] = {}
+        self.rows: dict[str, BatchRow] = {}
+        self.done: set[Fingerprint] = set()
+        self.seen_pages: set[str] = set()
+        self._listed: set[Fingerprint] | None = None
+        self.record = functools.lru_cache(_RECORDS_KEPT)(self._record)
+        self.asset = functools.lru_cache(_RECORDS_KEPT)(self._asset)
+        self.blocked: dict[Fingerprint, Blocked] = {} if is_retrying else batches.blocked(pipeline)
+        self.newest = batches.newest_manifest(batch_id)
+        if manifest := self.newest or batches.newest_of(pipeline):
+            self._add(manifest)
+        for key, page in batches.pages(batch_id):
+            self.seen_pages.add(key)
+            self._add(page)
+
+    def is_done(self, fp: Fingerprint) -> bool:
+        """Return whether a stage is finished: as a batch has noted, or as the store lists it."""
+        if fp in self.done:
+            return True
+        if self._listed is None:
+            self._listed = self._batches.stages(self._pipeline)
+        return fp in self._listed
+
+    def row_with(self, key: str, fingerprints: Iterable[Fingerprint | None]) -> BatchRow | None:
+        """Return the row of these parameters if it ended with these very stages."""
+        row = self.rows.get(key)
+        if row is None or [stage.fingerprint for stage in row.stages] != list(fingerprints):
+            return None
+        return row
+
+    def add_page(self, page: BatchPage) -> None:
+        """Learn what became of a group of rows."""
+        self._add(page)
+
+    def _add(self, told: BatchManifest | BatchPage) -> None:
+        self.traces.update(told.traces)
+        for row in told.rows:
+            self.rows[row.key] = row
+            self.done.update(
+                stage.fingerprint
+                for stage in row.stages
+                if stage.fingerprint and stage.status in {"done", "reused"}
+            )
+
+    def _record(self, fp: Fingerprint) -> StageRecord | None:
+        return self._ledger.read_stage(self._pipeline, fp)
+
+    def _asset(self, asset_id: AssetId) -> AssetRecord | None:
+        try:
+            return self._ledger.read_asset(asset_id)
+        except ValueError:
+            return None

@@ -1,0 +1,133 @@
+"""What is stored of a batch: what it is made of, what became of its rows, which prompts are in quarantine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.records import AssetId, BlobRef, RunId, StageStatus, Stored
+
+RowState = Literal[
+    "done", "reused", "failed", "in_doubt", "quarantined", "over_budget", "late", "cancelled", "invalid"
+]
+"""`late`: its hour had passed before it could spend. `invalid`: it was never more than a line in a file."""
+
+BatchStatus = Literal["completed", "incomplete", "stopped"]
+"""`incomplete`: rows are left that failed, wait or are in quarantine. `stopped`: the account, or a person."""
+
+SETTLED: frozenset[RowState] = frozenset({"done", "reused"})
+
+
+class BatchAsset(Stored):
+    """What a summary shows of an asset; the rest is in its stage's record."""
+
+    asset_id: AssetId
+    name: str
+    digest: Digest
+    media_type: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+
+
+class BatchStage(Stored):
+    """One stage of a row."""
+
+    label: str
+    status: StageStatus
+    fingerprint: Fingerprint | None = None
+    spent_usd: float | None = 0.0
+    seconds: float | None = None
+    error: str | None = None
+    assets: tuple[BatchAsset, ...] = ()
+
+
+class BatchRow(Stored):
+    """What became of a row. `number` is its line in the file that was given, `key` digests its parameters."""
+
+    number: int
+    name: str
+    key: str
+    state: RowState
+    stages: tuple[BatchStage, ...] = ()
+    reason: str | None = None
+    spent_usd: float | None = 0.0
+
+    @property
+    def assets(self) -> tuple[BatchAsset, ...]:
+        """Everything that the row's stages were asked for."""
+        return tuple(asset for stage in self.stages for asset in stage.assets)
+
+
+class BatchStart(Stored):
+    """What a batch is made of. Every shard reads it; none is given rows as parameters."""
+
+    schema_version: Literal[1] = 1
+    batch_id: str
+    content: str
+    pipeline: str
+    spec_path: str
+    spec_digest: Digest
+    rows: BlobRef
+    row_count: int
+    created_at: float
+
+
+class BatchPage(Stored):
+    """What became of a group of rows, stored as soon as it is known.
+
+    `traces` says which fingerprint a stage had, by what decides it apart from stages before and by their
+    fingerprints: with it the next plan needs no records.
+    """
+
+    schema_version: Literal[1] = 1
+    batch_id: str
+    run_id: RunId
+    rows: tuple[BatchRow, ...]
+    traces: dict[str, Fingerprint] = Field(default_factory=dict[str, Fingerprint])
+
+
+class BatchManifest(Stored):
+    """Closing record of one run of a batch: every row, and everything a run with nothing new needs."""
+
+    schema_version: Literal[1] = 1
+    batch_id: str
+    run_id: RunId
+    pipeline: str
+    spec_digest: Digest
+    profile: str
+    status: BatchStatus
+    reason: str | None = None
+    rows: tuple[BatchRow, ...]
+    traces: dict[str, Fingerprint]
+    spent_usd: float | None
+    budget_usd: float | None = None
+    started_at: float
+    finished_at: float
+    flow_run_id: str | None = None
+
+    def count(self, *states: RowState) -> int:
+        """Return how many rows are in one of these states."""
+        return sum(row.state in states for row in self.rows)
+
+
+class Blocked(Stored):
+    """A prompt that moderation refused. It is not sent again until somebody asks for it."""
+
+    schema_version: Literal[1] = 1
+    fingerprint: Fingerprint
+    label: str
+    reason: str
+    response_id: str | None = None
+    batch_id: str
+    created_at: float
+
+
+class Halt(Stored):
+    """Why a run of a batch stopped everywhere at once."""
+
+    schema_version: Literal[1] = 1
+    reason: str
+    created_at: float

@@ -1,0 +1,86 @@
+"""The end of a run of a batch: one manifest with every row, and all that the next plan needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from assetmill.batches.preparing import Batch
+from assetmill.batches.records import SETTLED, BatchManifest, BatchRow, BatchStatus
+from assetmill.fingerprint import Fingerprint
+from assetmill.records import RunId
+
+
+def seal(
+    batch: Batch,
+    results: Mapping[int, BatchRow],
+    traces: Mapping[str, Fingerprint],
+    *,
+    run_id: RunId,
+    flow_run_id: str,
+    started_at: float,
+) -> BatchManifest:
+    """Store and return the manifest; a run of which nothing is new stores nothing."""
+    rows = tuple(sorted(_rows(batch, results), key=lambda row: row.number))
+    costs = [row.spent_usd for row in rows]
+    status, reason = _status(batch, rows)
+    manifest = BatchManifest(
+        batch_id=batch.batch_id,
+        run_id=run_id,
+        pipeline=batch.pipeline.name,
+        spec_digest=batch.pipeline.digest,
+        profile=batch.services.settings.profile,
+        status=status,
+        reason=reason,
+        rows=rows,
+        traces={**batch.planner.traces, **traces},
+        spent_usd=None if None in costs else round(sum(cost or 0.0 for cost in costs), 8),
+        budget_usd=batch.order.budget_usd,
+        started_at=started_at,
+        finished_at=time.time(),
+        flow_run_id=flow_run_id,
+    )
+    if results or not _is_told(batch, rows):
+        batch.ledger.write_manifest(manifest)
+    return manifest
+
+
+def _is_told(batch: Batch, rows: tuple[BatchRow, ...]) -> bool:
+    newest = batch.known.newest
+    return newest is not None and [row.key for row in newest.rows] == [row.key for row in rows]
+
+
+def _rows(batch: Batch, results: Mapping[int, BatchRow]) -> list[BatchRow]:
+    rows = [BatchRow(number=bad.number, name=f"row {bad.number}", key="", state="invalid", reason=bad.reason)
+            for bad in batch.bad]  # fmt: skip
+    for plan in batch.plans:
+        row = results.get(plan.row.number) or _again(batch.reused(plan))
+        rows.append(row or _not_begun(plan.row.number, plan.row.name, plan.row.key))
+    return rows
+
+
+def _again(row: BatchRow | None) -> BatchRow | None:
+    """Return a row of an earlier run as this one sees it: it cost nothing now."""
+    if row is None:
+        return None
+    stages = tuple(
+        stage.model_copy(update={"status": "reused", "spent_usd": 0.0, "seconds": 0.0})
+        for stage in row.stages
+    )
+    return row.model_copy(update={"state": "reused", "stages": stages, "spent_usd": 0.0})
+
+
+def _not_begun(number: int, name: str, key: str) -> BatchRow:
+    return BatchRow(
+        number=number, name=name, key=key, state="cancelled", reason="the batch was stopped before it"
+    )
+
+
+def _status(batch: Batch, rows: tuple[BatchRow, ...]) -> tuple[BatchStatus, str | None]:
+    if reason := batch.services.gate.reason:
+        return "stopped", reason
+    if all(row.state in SETTLED for row in rows if row.state != "invalid"):
+        return "completed", None
+    if any(row.state == "cancelled" for row in rows):
+        return "stopped", "the batch was stopped; run it again to go on"
+    return "incomplete", None

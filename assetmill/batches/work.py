@@ -1,0 +1,283 @@
+"""Rows carried out in this process: their stages side by side, each paid once, each row noted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from assetmill import engine
+from assetmill.batches.preparing import Batch
+from assetmill.batches.records import BatchAsset, BatchPage, BatchRow, BatchStage, Blocked, RowState
+from assetmill.batches.rows import Row
+from assetmill.calls import StageCall
+from assetmill.errors import (
+    BudgetExceeded,
+    RunStopped,
+    SpendingClosed,
+    StageBlocked,
+    StageInDoubt,
+)
+from assetmill.fingerprint import Fingerprint
+from assetmill.records import RunId, StageEntry, StageRecord
+from assetmill.runs import Run
+
+GROUP_ROWS = 16
+"""Rows of one Prefect task: its server takes about 65 ms of CPU for each, which must stay small."""
+
+_SHARED_KEPT = 512
+_STATES: tuple[tuple[type[BaseException], RowState], ...] = (
+    (StageInDoubt, "in_doubt"),
+    (BudgetExceeded, "over_budget"),
+    (SpendingClosed, "late"),
+    (RunStopped, "cancelled"),
+)
+
+
+@dataclass
+class Tally:
+    """How far the work is. Written by stages and groups, read by whoever shows it."""
+
+    stages: int = 0
+    rows: int = 0
+    spent_usd: float = 0.0
+
+
+class Work:
+    """One process's part in a batch. Safe for the threads of its groups; close it at the end."""
+
+    def __init__(self, batch: Batch, run_id: RunId, flow_run_id: str, halt_run: str) -> None:
+        self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
+        self.tally = Tally()
+        self.results: dict[int, BatchRow] = {}
+        self.traces: dict[str, Fingerprint] = {}
+        self._halt_run = halt_run
+        self._services = batch.services
+        # A few more than may work at once: those that wait for a quota must not keep others from working.
+        width = self._services.settings.run.concurrency
+        self._pool = ThreadPoolExecutor(width + max(4, width // 4), "stage")
+        self._shared: OrderedDict[Fingerprint, Future[StageRecord]] = OrderedDict()
+        self._counted: set[Fingerprint] = set()
+        # Rows end and stages begin in many threads: both ask here who pays for a stage that they share.
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """End the threads; what runs is waited for."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def carry_out(self, rows: Sequence[Row]) -> tuple[BatchRow, ...]:
+        """Take rows to their end, store what became of them, and return it.
+
+        A row that fails keeps no other from going on.
+        """
+        self._look_for_halt()
+        group = [_RowRun(self, row) for row in rows]
+        pending: dict[Future[StageRecord], list[tuple[_RowRun, str]]] = {}
+        for run in group:
+            run.advance(pending)
+        while pending:
+            ended, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in ended:
+                for run, label in pending.pop(future):
+                    run.end(label, future)
+                    run.advance(pending)
+        told = tuple(run.note() for run in group)
+        traces = {trace: fp for run in group for trace, fp in run.traces()}
+        page = BatchPage(batch_id=self.batch.batch_id, run_id=self.run_id, rows=told, traces=traces)
+        self.batch.ledger.write_page(page)
+        self._keep(page)
+        return told
+
+    def learn(self, page: BatchPage) -> None:
+        """Take over what became of rows on another machine."""
+        for row in page.rows:
+            if row.number not in self.results:
+                self.count_stages(len(row.stages))
+        self._keep(page)
+
+    def count_stages(self, count: int) -> None:
+        """Note that stages have come to their end, whichever it is."""
+        with self._lock:
+            self.tally.stages += count
+
+    def _keep(self, page: BatchPage) -> None:
+        with self._lock:
+            for row in page.rows:
+                is_new = row.number not in self.results
+                self.results[row.number] = row
+                self.tally.rows += is_new
+                self.tally.spent_usd += (row.spent_usd or 0.0) if is_new else 0.0
+            self.traces.update(page.traces)
+
+    def submit(self, call: StageCall) -> Future[StageRecord]:
+        """Start a stage, or join the row that has started the same one."""
+        fp = call.fingerprint
+        with self._lock:
+            if (known := self._shared.get(fp)) is not None:
+                return known
+            future = self._shared[fp] = self._pool.submit(self._stage, call, fp)
+            if len(self._shared) > _SHARED_KEPT:
+                self._forget()
+            return future
+
+    def pays(self, fp: Fingerprint) -> bool:
+        """Return whether a stage's cost is counted now; it counts for one row only."""
+        with self._lock:
+            is_first = fp not in self._counted
+            self._counted.add(fp)
+            return is_first
+
+    def _forget(self) -> None:
+        for fp, future in list(self._shared.items()):
+            if len(self._shared) <= _SHARED_KEPT:
+                return
+            if future.done():
+                del self._shared[fp]
+
+    def _stage(self, call: StageCall, fp: Fingerprint) -> StageRecord:
+        known = self.batch.known
+        if (blocked := known.blocked.get(fp)) and not known.is_done(fp):
+            raise StageBlocked(call.label, f"in quarantine: {blocked.reason}", blocked.response_id)
+        try:
+            return engine.run_stage(call, self._services, self.run_id)
+        except StageBlocked as error:
+            self._blocked(call, fp, error)
+            raise
+
+    def _blocked(self, call: StageCall, fp: Fingerprint, error: StageBlocked) -> None:
+        if error.scope == "account":
+            reason = f"the account is blocked: {error.reason}"
+            self._services.gate.reason = reason
+            return self.batch.ledger.halt(self.batch.batch_id, self._halt_run, reason)
+        return self.batch.ledger.write_blocked(
+            call.pipeline,
+            Blocked(
+                fingerprint=fp,
+                label=call.label,
+                reason=error.reason,
+                response_id=error.response_id,
+                batch_id=self.batch.batch_id,
+                created_at=time.time(),
+            ),
+        )
+
+    def _look_for_halt(self) -> None:
+        """Another machine may have met the block of the account first."""
+        if not self._services.gate.reason and (
+            halt := self.batch.ledger.halted(self.batch.batch_id, self._halt_run)
+        ):
+            self._services.gate.reason = halt.reason
+
+
+class _RowRun:
+    """One row's stages in their order. Used by the thread of its group."""
+
+    def __init__(self, work: Work, row: Row) -> None:
+        self._work, self._row = work, row
+        batch = work.batch
+        plan = batch.planner.plan_of(row)
+        self._run = Run(work.run_id, work.flow_run_id, plan, batch.services, time.time())
+        self._order = TopologicalSorter(self._run.needs)
+        self._order.prepare()
+        self._errors: list[BaseException] = []
+
+    def advance(self, pending: dict[Future[StageRecord], list[tuple[_RowRun, str]]]) -> None:
+        """Start what can start."""
+        while ready := self._order.get_ready():
+            for label in ready:
+                gate = self._run.services.gate
+                if gate.refusal(self._run.services.clock()) and gate.reason:
+                    self._run.is_stopping = True
+                if call := self._run.begin(label):
+                    pending.setdefault(self._work.submit(call), []).append((self, label))
+                else:
+                    self._work.count_stages(1)
+                    self._order.done(label)
+
+    def end(self, label: str, future: Future[StageRecord]) -> None:
+        """Note what became of a stage."""
+        error = future.exception()
+        if error is not None:
+            self._errors.append(error)
+        self._run.end(label, error or future.result())
+        self._work.count_stages(1)
+        self._order.done(label)
+
+    def note(self) -> BatchRow:
+        """Return what became of the row."""
+        entries = list(self._run.entries.items())
+        stages = tuple(self._noted(label, entry) for label, entry in entries)
+        costs = [stage.spent_usd for stage in stages]
+        state = self._state(stages)
+        first = next((s for s in stages if s.status not in {"done", "reused", "skipped"}), None)
+        return BatchRow(
+            number=self._row.number,
+            name=self._row.name,
+            key=self._row.key,
+            state=state,
+            stages=stages,
+            reason=f"{first.label}: {first.error}" if first else None,
+            spent_usd=None if None in costs else round(sum(cost or 0.0 for cost in costs), 8),
+        )
+
+    def traces(self) -> list[tuple[str, Fingerprint]]:
+        """Return what stands for the stages that had others before them."""
+        records, found = self._run.records, list[tuple[str, Fingerprint]]()
+        for label in records:
+            sees = self._work.batch.planner.sees(self._row, label)
+            if sees and all(other in records for other in sees):
+                upstream = {other: records[other].fingerprint for other in sees}
+                trace = self._work.batch.planner.trace(self._row, label, upstream)
+                found.append((trace, records[label].fingerprint))
+        return found
+
+    def _noted(self, label: str, entry: StageEntry) -> BatchStage:
+        status, spent = entry.status, entry.spent_usd
+        if entry.fingerprint and spent != 0.0 and not self._work.pays(entry.fingerprint):
+            status, spent = "reused" if status == "done" else status, 0.0
+        outputs = entry.record.outputs if entry.record else ()
+        assets = tuple(
+            BatchAsset(
+                asset_id=asset.asset_id,
+                name=asset.name,
+                digest=asset.blob.digest,
+                media_type=asset.blob.media_type,
+                size_bytes=asset.blob.size_bytes,
+                width=asset.width,
+                height=asset.height,
+            )
+            for asset in outputs
+            if asset.role == "output"
+        )
+        return BatchStage(
+            label=label,
+            status=status,
+            fingerprint=entry.fingerprint,
+            spent_usd=spent,
+            seconds=entry.seconds,
+            error=entry.error,
+            assets=assets,
+        )
+
+    def _state(self, stages: tuple[BatchStage, ...]) -> RowState:
+        statuses = {stage.status for stage in stages}
+        if statuses <= {"done", "reused"}:
+            return "done" if "done" in statuses else "reused"
+        if any(isinstance(e, StageBlocked) and e.scope != "account" for e in self._errors):
+            return "quarantined"
+        if "failed" in statuses and not all(_is_plain(error) for error in self._errors):
+            return "failed"
+        for kind, state in _STATES:
+            if any(isinstance(error, kind) for error in self._errors):
+                return "cancelled" if state == "late" and self._run.services.gate.reason else state
+        return "failed" if "failed" in statuses else "cancelled"
+
+
+def _is_plain(error: BaseException) -> bool:
+    """Whether an error has a state of its own."""
+    is_account = isinstance(error, StageBlocked) and error.scope == "account"
+    return is_account or isinstance(error, tuple(kind for kind, _ in _STATES))

@@ -1,0 +1,278 @@
+"""`assetmill batch` and `assetmill contact-sheet`: a pipeline for every row of a table."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import gc
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assetmill.batches import reports
+from assetmill.batches.hour import parse_by
+from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
+from assetmill.batches.records import SETTLED, BatchManifest
+from assetmill.cli.api import interruptible, silence_prefect
+from assetmill.cli.batch_screen import bar
+from assetmill.cli.local_services import LocalServices, local_services
+from assetmill.cli.options import (
+    json_option,
+    parameter_options,
+    print_json,
+    profile_option,
+    read_parameters,
+    usd,
+)
+from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
+from assetmill.services import Services, open_services
+from assetmill.settings import load_settings
+
+_EXIT_CODES = {"completed": 0, "incomplete": 1, "stopped": 130}
+_SHOWN = 20
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--rows", required=True, metavar="FILE", help="A path or s3:// URL: .csv, .jsonl or .parquet.")
+@parameter_options
+@click.option(
+    "--name", default="", metavar="NAME", help="What the batch is called; else its content names it."
+)
+@click.option("--by", metavar="HOUR", help="When it must be done, as 06:00: nothing is begun after it.")
+@click.option(
+    "--budget",
+    "budget_usd",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Spend no more than this, over all runs of the batch.",
+)
+@click.option(
+    "--work-pool", default="", metavar="POOL", help="Run shards there; else all runs in this process."
+)
+@click.option("--shard", type=click.IntRange(1, 5000), default=SHARD_ROWS, help="Rows of one shard.")
+@click.option("--allow-bad-rows", is_flag=True, help="Run the good rows of a table that has bad ones.")
+@click.option("--retry-blocked", is_flag=True, help="Send prompts again that moderation has refused.")
+@click.option(
+    "--plan", "only_plan", is_flag=True, help="Say what would run and what it would cost; run nothing."
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet there.")
+@profile_option
+@json_option
+def batch(
+    pipeline: str,
+    rows: str,
+    *,
+    pairs: tuple[str, ...],
+    file: str | None,
+    name: str,
+    by: str | None,
+    budget_usd: float | None,
+    work_pool: str,
+    shard: int,
+    profile: str | None,
+    html: Path | None,
+    allow_bad_rows: bool,
+    retry_blocked: bool,
+    only_plan: bool,
+    as_json: bool,
+) -> int:
+    """Run PIPELINE for every row of a table; columns are its parameters.
+
+    What is stored already is not made again: a batch that died goes on where it was.
+    """
+    common = tuple(sorted(read_parameters(pairs, file).items()))
+    hour = parse_by(by) if by else None
+    order = BatchOrder(pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked)
+    with open_services(load_settings(profile)) as services:
+        try:
+            planned = prepare(order, services)
+        except InvalidRows as error:
+            return _refuse(error, as_json=as_json)
+        for text in headlines(planned):
+            click.echo(text, err=True)
+        if only_plan:
+            return _show_plan(planned, as_json=as_json)
+        manifest = run_batch_with(planned, services, work_pool=work_pool, shard=shard)
+        if html:
+            _write_sheet(manifest, services, html)
+    if as_json:
+        print_json(reports.document(manifest))
+    else:
+        click.echo(summary(manifest, planned))
+    return _EXIT_CODES[manifest.status]
+
+
+@click.command("contact-sheet")
+@click.argument("batch_id", metavar="BATCH")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@profile_option
+def contact_sheet(batch_id: str, file: Path, profile: str | None) -> None:
+    """Write a page with a picture of everything that BATCH has made."""
+    with open_services(load_settings(profile)) as services:
+        manifest = BatchLedger(services.backend).newest_manifest(batch_id)
+        if manifest is None:
+            raise NotFound("batch", batch_id, "it was never run to an end in this store")
+        _write_sheet(manifest, services, file)
+
+
+def run_batch_with(
+    planned: Batch, services: Services, *, work_pool: str = "", shard: int = SHARD_ROWS
+) -> BatchManifest:
+    """Run a planned batch with whatever it needs started beside it; return its manifest, complete or not."""
+    has_work = bool(planned.totals.wanted)
+    with (
+        interruptible(services.stop) as interrupts,
+        local_services(
+            services.settings, emulator=has_work, say=_say, is_stopped=services.stop.is_set
+        ) as local,
+    ):
+        _prepare(services, local, has_work=has_work)
+        interrupts.is_handled = True
+        return _run_flow(planned, services, work_pool, shard)
+
+
+def _prepare(services: Services, local: LocalServices, *, has_work: bool) -> None:
+    """Import what takes seconds to import while the services start."""
+    gc.disable()
+    try:
+        import flows.run_batch  # pyright: ignore[reportUnusedImport] # noqa: F401
+
+        local.wait_for_emulator()
+        if has_work:
+            _ = services.gateway
+    finally:
+        gc.enable()
+    local.wait_for_prefect()
+
+
+def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) -> BatchManifest:
+    from flows.run_batch import run_batch
+    from tasks.batches import handed_over
+    from tasks.connections import provided
+
+    silence_prefect()
+    order, profile = planned.order, services.settings.profile
+    total = sum(len(plan.stages) for plan in planned.to_do)
+    with provided(services, profile), handed_over(planned) as handover:
+        flow = run_batch(
+            order.pipeline,
+            order.rows,
+            name=order.name,
+            common=dict(order.common),
+            by=_iso(order.by),
+            budget_usd=order.budget_usd,
+            shard=shard,
+            allow_bad_rows=order.allows_bad_rows,
+            retry_blocked=order.retries_blocked,
+            work_pool=work_pool,
+            profile=profile,
+        )
+        failed: Exception | None = None
+        try:
+            with bar(lambda: handover.work.tally if handover.work else None, total, len(planned.to_do)):
+                asyncio.run(flow)
+        except (RunFailed, RunStopped) as error:
+            failed = error
+    if handover.manifest is None:
+        raise failed or InvalidInput("the flow ended without a manifest")
+    return handover.manifest
+
+
+def _iso(by: float | None) -> str:
+    return datetime.datetime.fromtimestamp(by, datetime.UTC).isoformat() if by else ""
+
+
+def headlines(planned: Batch) -> list[str]:
+    """Return what is known before anything is spent: rows, stages, cost, and whether the hour can be met."""
+    totals, counts = planned.totals, planned.totals.stages
+    rows = len(planned.plans)
+    done = sum(plan.is_reused for plan in planned.plans)
+    lines = [
+        f"{planned.pipeline.name}: {rows} rows ({planned.batch_id}), {done} of them unchanged",
+        f"stages: {totals.to_run} to pay for, {counts.get('shared', 0)} shared with another row, "
+        f"{counts.get('reuse', 0)} stored already"
+        + (f", {counts['blocked']} in quarantine" if counts.get("blocked") else ""),
+    ]
+    if totals.to_run:
+        unpriced = f", and {totals.unpriced} stages of unknown cost" if totals.unpriced else ""
+        lines.append(f"cost: about {usd(totals.cost.expected)}, at most {usd(totals.cost.ceiling)}{unpriced}")
+    budget = planned.order.budget_usd
+    if budget is not None and totals.cost.expected > budget:
+        lines.append(f"warning: the budget of {usd(budget)} will not do for all of it")
+    if planned.forecast.by is not None and totals.to_run:
+        lines.append(f"{'' if planned.forecast.is_met else 'warning: '}{planned.forecast}")
+    if planned.bad:
+        lines.append(f"warning: {len(planned.bad)} rows cannot run and are left out")
+    lines += [f"warning: {warning}" for warning in planned.planner.warnings]
+    return lines
+
+
+def plan_document(planned: Batch) -> dict[str, Any]:
+    """Return a batch's plan as `--plan --json` shows it."""
+    told = planned.forecast
+    return {
+        "batch_id": planned.batch_id,
+        "pipeline": planned.pipeline.name,
+        "rows": len(planned.plans),
+        "bad_rows": [{"row": bad.number, "reason": bad.reason} for bad in planned.bad],
+        "stages": dict(planned.totals.stages),
+        "stages_to_run": planned.totals.to_run,
+        "cost_usd": vars(planned.totals.cost),
+        "unpriced": planned.totals.unpriced,
+        "wanted": {name: dict(takes) for name, takes in planned.totals.wanted.items()},
+        "forecast": {"seconds": told.seconds, "is_met": told.is_met, "by": told.by, "text": str(told)},
+    }
+
+
+def summary(manifest: BatchManifest, planned: Batch) -> str:
+    """Return the last lines of a batch: how its rows ended, what failed and why, what to try next."""
+    states = Counter(row.state for row in manifest.rows)
+    seconds = manifest.finished_at - manifest.started_at
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    lines = [
+        "",
+        f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
+        f"spent {usd(manifest.spent_usd)}  ({manifest.batch_id})",
+    ]
+    if manifest.reason:
+        lines.append(f"  {manifest.reason}")
+    bad = [row for row in manifest.rows if row.state not in SETTLED and row.state != "cancelled"]
+    lines += [f"  {planned.order.rows}:{row.number} {row.state}: {row.reason}" for row in bad[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        lines.append(f"  and {len(bad) - _SHOWN} more")
+    again = f"  assetmill batch {planned.order.pipeline} --rows {planned.order.rows}"
+    sheet = f"  assetmill contact-sheet {manifest.batch_id} sheet.html    a picture of everything"
+    next_steps = [sheet] if manifest.status == "completed" else [f"{again}    goes on where it ended", sheet]
+    return "\n".join([*lines, "", "Next:", *next_steps])
+
+
+def _show_plan(planned: Batch, *, as_json: bool) -> int:
+    if as_json:
+        print_json(plan_document(planned))
+    return 0
+
+
+def _refuse(error: InvalidRows, *, as_json: bool) -> int:
+    click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+    if as_json:
+        found = [{"row": number, "reason": reason} for number, reason in error.rows]
+        click.echo(json.dumps({"status": "error", "error": {"kind": "InvalidRows", "rows": found}}, indent=2))
+    return error.exit_code
+
+
+def _write_sheet(manifest: BatchManifest, services: Services, file: Path) -> None:
+    page = reports.contact_sheet(manifest, services.blobs)
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"cannot write {file}: {error.strerror or error}") from error
+    click.echo(f"wrote {file}", err=True)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,101 @@
+"""The order of a batch: groups of rows side by side here, or shards on a work pool."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, cast
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from assetmill.batches.hour import parse_by
+from assetmill.batches.preparing import SHARD_ROWS, BatchOrder
+from assetmill.batches.work import Work
+from tasks.batches import (
+    BatchBar,
+    begin_batch,
+    check_batch,
+    groups,
+    lanes,
+    publish_batch,
+    sealed,
+    submit_rows,
+)
+from tasks.policies import MAX_STAGE_THREADS
+from tasks.shards import dispatch
+
+
+@flow(
+    name="run-batch",
+    flow_run_name="batch of {pipeline}",
+    task_runner=cast(Any, ThreadPoolTaskRunner(max_workers=MAX_STAGE_THREADS)),
+    persist_result=False,
+)
+async def run_batch(
+    pipeline: str,
+    rows: str,
+    *,
+    name: str = "",
+    common: dict[str, Any] | None = None,
+    by: str = "",
+    budget_usd: float | None = None,
+    shard: int = SHARD_ROWS,
+    allow_bad_rows: bool = False,
+    retry_blocked: bool = False,
+    work_pool: str = "",
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Run a pipeline for every row of a table and return the main facts of its manifest.
+
+    Args:
+        pipeline: A name under `configs/pipelines/`, or a path.
+        rows: A table: a path or an object's URL, ending in .csv, .jsonl or .parquet.
+        name: What the batch is called; left out, what it is made of names it.
+        common: Parameters that all rows share.
+        by: The hour by which it must be done, as 06:00; nothing is begun after it.
+        budget_usd: The most that the batch may cost, over all its runs.
+        shard: Rows of one flow run on a work pool.
+        allow_bad_rows: Run the good rows of a table that has bad ones.
+        retry_blocked: Send prompts again that moderation has refused.
+        work_pool: Where shards run; left out, all rows run in this process.
+        profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
+
+    Raises:
+        InvalidInput: something asked for is not valid; nothing was spent.
+        RunFailed: rows are left that could not be done; what was made is stored.
+        RunStopped: the batch was stopped.
+    """
+    order = BatchOrder(
+        pipeline, rows, tuple((common or {}).items()), name, parse_by(by) if by else None,
+        budget_usd, allow_bad_rows, retry_blocked,
+    )  # fmt: skip
+    started_at = time.time()
+    work = begin_batch(order, profile)
+    try:
+        if work_pool:
+            await dispatch(work, work_pool, shard, profile)
+        else:
+            await follow(work)
+        manifest = sealed(work, started_at)
+    finally:
+        work.close()
+    await publish_batch(manifest)
+    check_batch(manifest)
+    return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+
+
+async def follow(work: Work) -> None:
+    """Go through the groups in order, a few at a time."""
+    bar = BatchBar(work)
+    waiting = groups(work)[::-1]
+    running: set[asyncio.Future[Any]] = set()
+    while waiting or running:
+        while waiting and len(running) < lanes(work):
+            running.add(asyncio.ensure_future(submit_rows(waiting.pop(), work)))
+        await bar.show()
+        ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for future in ended:
+            if isinstance(outcome := future.result(), BaseException):
+                raise outcome
+    await bar.show(is_last=True)

@@ -1,0 +1,57 @@
+"""The order of a shard: the same groups as in a batch, of some of its rows, on any machine."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from assetmill.batches.preparing import BatchOrder
+from flows.run_batch import follow
+from tasks.batches import begin_shard
+from tasks.policies import MAX_STAGE_THREADS
+
+
+@flow(
+    name="run-shard",
+    flow_run_name="{batch_id} rows {first}-{last}",
+    task_runner=cast(Any, ThreadPoolTaskRunner(max_workers=MAX_STAGE_THREADS)),
+    persist_result=False,
+)
+async def run_shard(
+    batch_id: str,
+    content: str,
+    *,
+    first: int,
+    last: int,
+    halt_run: str,
+    by: float | None = None,
+    budget_usd: float | None = None,
+    retry_blocked: bool = False,
+    share: float = 1.0,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Carry out some rows of a batch that another process has planned and stored.
+
+    Args:
+        batch_id: The batch.
+        content: The digest of what it is made of.
+        first: Index of the first row.
+        last: Index after the last row.
+        halt_run: The run of the batch that this shard belongs to.
+        by: When to stop beginning stages, in Unix seconds.
+        budget_usd: The most that the whole batch may cost.
+        retry_blocked: Send prompts again that moderation has refused.
+        share: This shard's part of the profile's quota.
+        profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
+    """
+    order = BatchOrder(
+        "", "", (), batch_id, by, budget_usd, allows_bad_rows=True, retries_blocked=retry_blocked
+    )
+    work = begin_shard(order, content, (first, last), profile=profile, share=share, halt_run=halt_run)
+    try:
+        await follow(work)
+    finally:
+        work.close()
+    return {"run_id": work.run_id, "rows": work.tally.rows, "spent_usd": work.tally.spent_usd}

@@ -1,0 +1,238 @@
+"""A batch as Prefect sees it: one task for a group of rows, shards as flow runs, one report at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from prefect import State, task
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.futures import PrefectConcurrentFuture
+from prefect.utilities.annotations import quote
+
+from assetmill.batches import preparing
+from assetmill.batches.preparing import Batch, BatchOrder
+from assetmill.batches.records import SETTLED, BatchManifest
+from assetmill.batches.reports import markdown
+from assetmill.batches.rows import Row
+from assetmill.batches.sealing import seal
+from assetmill.batches.work import GROUP_ROWS, Work
+from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.runs import make_run_id
+from tasks import policies
+from tasks.connections import services_for
+
+PROGRESS_INTERVAL_S = 5.0
+"""A batch takes minutes; an update costs Prefect up to 160 ms."""
+
+
+@dataclass
+class Handover:
+    """What the command line and the flow of its process know of each other: the plan, the work, the end."""
+
+    batch: Batch
+    work: Work | None = None
+    manifest: BatchManifest | None = None
+
+
+_handovers: list[Handover] = []
+
+
+@contextmanager
+def handed_over(batch: Batch) -> Generator[Handover]:
+    """Let the flow of this process take over a batch that was planned already."""
+    handover = Handover(batch)
+    _handovers.append(handover)
+    try:
+        yield handover
+    finally:
+        _handovers.remove(handover)
+
+
+def _handover_of(order: BatchOrder) -> Handover | None:
+    return next((handover for handover in _handovers if handover.batch.order == order), None)
+
+
+def begin_batch(order: BatchOrder, profile: str | None) -> Work:
+    """Plan a batch under the ID of the current flow run."""
+    handover = _handover_of(order)
+    batch = handover.batch if handover else preparing.prepare(order, services_for(profile))
+    check_service(batch)
+    flow_run_id, attempt = _flow_run()
+    run_id = make_run_id(flow_run_id, time.time(), attempt)
+    work = Work(batch, run_id, flow_run_id, halt_run=run_id)
+    if handover:
+        handover.work = work
+    return work
+
+
+def begin_shard(
+    order: BatchOrder,
+    content: str,
+    rows: tuple[int, int],
+    *,
+    profile: str | None,
+    share: float,
+    halt_run: str,
+) -> Work:
+    """Plan a shard of a batch that the dispatcher has stored."""
+    first, last = rows
+    services = services_for(profile)
+    batch = preparing.prepare_shard(order, content, services, first=first, last=last, share=share)
+    check_service(batch)
+    flow_run_id, attempt = _flow_run()
+    return Work(batch, make_run_id(flow_run_id, time.time(), attempt), flow_run_id, halt_run)
+
+
+def check_service(batch: Batch) -> None:
+    """Make sure, before any spend, that the service is there and has the models that the plan calls.
+
+    Raises:
+        InvalidSettings: it is not so. A batch without work asks nothing.
+    """
+    if not batch.totals.wanted:
+        return
+    found = batch.services.gateway.examine(list(batch.totals.wanted))
+    problems = [f"{finding.check}: {finding.message}" for finding in found if finding.state == "problem"]
+    if problems:
+        raise InvalidSettings("; ".join(problems))
+
+
+def groups(work: Work) -> list[tuple[Row, ...]]:
+    """Return the rows with work in the groups in which they are carried out."""
+    rows = [plan.row for plan in work.batch.to_do]
+    return [tuple(rows[start : start + GROUP_ROWS]) for start in range(0, len(rows), GROUP_ROWS)]
+
+
+def lanes(work: Work) -> int:
+    """Return how many groups go at once: twice what fills the threads, so that none idles at the end."""
+    return max(2, 2 * work.batch.services.settings.run.concurrency // GROUP_ROWS + 1)
+
+
+@task(
+    name="run-rows",
+    task_run_name="{label}",
+    # The engine waits for quotas and leases by itself; what it gives up on is for the next run of the batch.
+    retries=policies.STAGE_RETRIES,
+    retry_delay_seconds=policies.STAGE_RETRY_DELAYS,
+    retry_jitter_factor=policies.JITTER,
+    retry_condition_fn=policies.only_before_the_spend,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def run_rows(label: str, rows: tuple[Row, ...], work: Work) -> dict[str, int]:
+    """Take rows to their end and return how many ended how."""
+    told = work.carry_out(rows)
+    states = [row.state for row in told]
+    return {state: states.count(state) for state in states}
+
+
+def submit_rows(rows: Sequence[Row], work: Work) -> Awaitable[dict[str, int] | BaseException]:
+    """Start a group in the flow's thread pool; awaiting it gives its counts, or the error it ended with."""
+    label = f"rows {rows[0].number}-{rows[-1].number}"
+    # Quoted, because Prefect would look through every field for futures.
+    future = run_rows.submit(label, quote(tuple(rows)), quote(work))  # pyright: ignore[reportArgumentType]
+    in_thread = cast(PrefectConcurrentFuture[dict[str, int]], future).wrapped_future
+    return _outcome(asyncio.wrap_future(in_thread))
+
+
+@task(
+    name="seal-batch",
+    retries=policies.SEAL_RETRIES,
+    retry_delay_seconds=policies.SEAL_RETRY_DELAYS,
+    retry_jitter_factor=policies.JITTER,
+    retry_condition_fn=policies.only_before_the_spend,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def seal_batch(work: Work, started_at: float) -> BatchManifest:
+    """Write the manifest of a batch."""
+    return seal(
+        work.batch,
+        work.results,
+        work.traces,
+        run_id=work.run_id,
+        flow_run_id=work.flow_run_id,
+        started_at=started_at,
+    )
+
+
+def sealed(work: Work, started_at: float) -> BatchManifest:
+    """Seal a batch, as a task of its flow."""
+    manifest = seal_batch(quote(work), started_at)  # pyright: ignore[reportArgumentType]
+    if handover := _handover_of(work.batch.order):
+        handover.manifest = manifest
+    return manifest
+
+
+class BatchBar:
+    """The batch's progress artifact, updated no more often than it is looked at."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._artifact_id, self._last = work, None, 0.0
+        self._total = len(work.batch.to_do)
+
+    async def show(self, *, is_last: bool = False) -> None:
+        """Create or update the artifact, unless that was done a moment ago."""
+        if not is_last and time.monotonic() - self._last < PROGRESS_INTERVAL_S:
+            return
+        self._last = time.monotonic()
+        rows = self._work.tally.rows
+        percent = 100.0 * rows / self._total if self._total else 100.0
+        text = f"{rows} of {self._total} rows"
+        if self._artifact_id is None:
+            created = await acreate_progress_artifact(progress=percent, key="rows", description=text)
+            self._artifact_id = UUID(str(created))
+        else:
+            with suppress(httpx.TransportError, PrefectHTTPStatusError):
+                # A server that is away costs a batch its picture, not its work.
+                await aupdate_progress_artifact(self._artifact_id, progress=percent, description=text)
+
+
+def check_batch(manifest: BatchManifest) -> None:
+    """Raise what a batch has come to, unless it is complete.
+
+    Raises:
+        RunFailed: rows are left that could not be done, or the account is blocked.
+        RunStopped: a person stopped it.
+    """
+    if manifest.status == "completed":
+        return
+    left = sum(row.state not in SETTLED for row in manifest.rows)
+    text = f"{left} of {len(manifest.rows)} rows of batch {manifest.batch_id} are not done"
+    if manifest.reason:
+        text = f"{manifest.reason}; {text}"
+    if manifest.count("cancelled") == left:
+        raise RunStopped(text, manifest.run_id)
+    raise RunFailed(manifest.run_id, text)
+
+
+async def publish_batch(manifest: BatchManifest) -> None:
+    """Attach the report to the flow run: words and numbers, never bytes or signed URLs."""
+    await acreate_markdown_artifact(markdown(manifest), key="batch-report", description=manifest.batch_id)
+
+
+def _flow_run() -> tuple[str, int]:
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None:
+        raise RuntimeError("a batch was begun outside a flow run")
+    return str(flow_run.id), max(flow_run.run_count, 1)
+
+
+async def _outcome(running: Awaitable[Any]) -> dict[str, int] | BaseException:
+    state: State[dict[str, int]] = await running
+    return await state.aresult(raise_on_failure=False)

@@ -1,0 +1,254 @@
+"""Shards of a batch on a work pool: handed out, followed through the store, handed out again when lost.
+
+Prefect says where a shard runs; what became of its rows is read from the store. A worker that was killed
+leaves its flow run RUNNING for ever: when the worker has gone silent, or nothing was heard of the shard for
+long, another flow run takes the shard over. Should the first one be alive after all, the engine's protocol
+keeps the two from paying twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+import httpx
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun, WorkerStatus
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.logging import get_run_logger
+from prefect.states import Cancelling, Crashed
+
+from assetmill.batches.preparing import store_start
+from assetmill.batches.work import Work
+from assetmill.errors import InvalidSettings
+from tasks import policies
+
+T = TypeVar("T")
+SHARD_FLOW = "run-shard"
+
+
+@dataclass
+class Shard:
+    """Rows `first` up to, not with, `last` of the stored rows, and the flow run that has them in hand."""
+
+    first: int
+    last: int
+    numbers: frozenset[int]
+    generation: int = 0
+    lost: int = 0
+    flow_run_id: UUID | None = None
+    heard_at: float = 0.0
+
+
+async def dispatch(work: Work, pool: str, shard_rows: int, profile: str | None) -> None:
+    """Hand out a batch's rows as flow runs on a work pool, and return when all are settled or given up.
+
+    Raises:
+        InvalidSettings: the pool or its deployment is not there.
+    """
+    batch = work.batch
+    shards = cut(work, shard_rows)
+    if not shards:
+        return
+    await asyncio.to_thread(store_start, batch)
+    async with get_client() as client:
+        dispatcher = _Dispatcher(client, work, pool, profile)
+        await dispatcher.follow(shards, await dispatcher.begin(len(shards)))
+
+
+def cut(work: Work, shard_rows: int) -> list[Shard]:
+    """Return the shards in which something is left to do."""
+    to_do = {plan.row.number for plan in work.batch.to_do}
+    numbers = [plan.row.number for plan in work.batch.plans]
+    shards: list[Shard] = []
+    for first in range(0, len(numbers), shard_rows):
+        part = numbers[first : first + shard_rows]
+        if wanted := to_do.intersection(part):
+            shards.append(Shard(first, first + len(part), frozenset(wanted)))
+    return shards
+
+
+class _Dispatcher:
+    """Follows the shards of one run of a batch."""
+
+    def __init__(self, client: PrefectClient, work: Work, pool: str, profile: str | None) -> None:
+        self._client, self._work, self._pool, self._profile = client, work, pool, profile
+        self._seen = set(work.batch.known.seen_pages)
+        self._log = get_run_logger()
+
+    async def begin(self, shards: int) -> int:
+        """Find the deployment and the workers; return how many shards run at once."""
+        self._deployment_id = await _deployment(self._client, self._pool)
+        width = min(shards, await _width(self._client, self._pool))
+        self._share = 1.0 / width
+        return width
+
+    async def follow(self, waiting: list[Shard], width: int) -> None:
+        waiting = waiting[::-1]
+        running: list[Shard] = []
+        while waiting or running:
+            if self._is_over():
+                waiting.clear()
+            while waiting and len(running) < width:
+                shard = waiting.pop()
+                await self._hand_out(shard)
+                running.append(shard)
+            await asyncio.sleep(policies.SHARD_POLL_S)
+            await asyncio.to_thread(self._read_pages, running)
+            if self._work.batch.services.stop.is_set():
+                return await self._cancel(running)
+            running = await self._check(running, waiting)
+
+    def _is_over(self) -> bool:
+        batch = self._work.batch
+        if not batch.services.gate.reason and (
+            halt := batch.ledger.halted(batch.batch_id, self._work.run_id)
+        ):
+            batch.services.gate.reason = halt.reason
+        return bool(batch.services.gate.refusal(time.time()))
+
+    def _read_pages(self, running: list[Shard]) -> None:
+        ledger, batch_id = self._work.batch.ledger, self._work.batch.batch_id
+        for key in ledger.page_keys(batch_id):
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            page = ledger.read_page(key)
+            self._work.learn(page)
+            told = {row.number for row in page.rows}
+            for shard in running:
+                if shard.numbers & told:
+                    shard.heard_at = time.monotonic()
+
+    async def _check(self, running: list[Shard], waiting: list[Shard]) -> list[Shard]:
+        """Return the shards that still run; those that were lost wait again."""
+        states = await self._states(running)
+        silent = await self._silent_workers()
+        still: list[Shard] = []
+        for shard in running:
+            if shard.numbers <= self._work.results.keys():
+                continue
+            flow_run = states.get(shard.flow_run_id)
+            reason = self._lost(shard, flow_run, silent)
+            if reason is None:
+                still.append(shard)
+            elif shard.lost < policies.SHARD_LOSSES:
+                self._log.warning("rows %d-%d: %s; handed out again", shard.first, shard.last, reason)
+                await self._crash(flow_run, reason)
+                shard.lost += 1
+                shard.generation += 1
+                waiting.append(shard)
+            else:
+                self._log.error("rows %d-%d: %s; given up for this run", shard.first, shard.last, reason)
+        return still
+
+    def _lost(self, shard: Shard, flow_run: FlowRun | None, silent: set[str]) -> str | None:
+        """Return why a shard needs another flow run, None while it is in good hands."""
+        if flow_run is None or flow_run.state is None:
+            return "its flow run is gone"
+        if flow_run.state.is_final():
+            # Its last page may have been written after we looked.
+            return f"its flow run ended {flow_run.state.name}" if self._is_read(shard) else None
+        worker = str((flow_run.labels or {}).get("prefect.worker.name", ""))
+        if flow_run.state.is_running() and worker in silent:
+            return f"its worker {worker!r} has gone silent"
+        if flow_run.state.is_running() and time.monotonic() - shard.heard_at > policies.SHARD_SILENCE_S:
+            return f"nothing was heard of it for {policies.SHARD_SILENCE_S:.0f} s"
+        return None
+
+    def _is_read(self, shard: Shard) -> bool:
+        self._read_pages([shard])
+        return not shard.numbers <= self._work.results.keys()
+
+    async def _hand_out(self, shard: Shard) -> None:
+        """Create the shard's flow run, or find the one that an earlier dispatcher has created."""
+        batch = self._work.batch
+        parameters = {
+            "batch_id": batch.batch_id,
+            "content": batch.content,
+            "first": shard.first,
+            "last": shard.last,
+            "halt_run": self._work.run_id,
+            "by": batch.order.by,
+            "budget_usd": batch.order.budget_usd,
+            "retry_blocked": batch.order.retries_blocked,
+            "share": self._share,
+            "profile": self._profile,
+        }
+        while True:
+            made_of = (batch.batch_id, batch.content, shard.first, shard.last, shard.generation)
+            key = hashlib.sha256(repr(made_of).encode()).hexdigest()
+            flow_run = await _patiently(
+                lambda key=key: self._client.create_flow_run_from_deployment(
+                    self._deployment_id, parameters=parameters, idempotency_key=key
+                )
+            )
+            if flow_run.state is None or not flow_run.state.is_final():
+                break
+            shard.generation += 1
+        shard.flow_run_id, shard.heard_at = flow_run.id, time.monotonic()
+
+    async def _states(self, shards: list[Shard]) -> dict[UUID | None, FlowRun]:
+        ids = [shard.flow_run_id for shard in shards if shard.flow_run_id]
+        if not ids:
+            return {}
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
+        found = await _patiently(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
+        return {flow_run.id: flow_run for flow_run in found}
+
+    async def _silent_workers(self) -> set[str]:
+        workers = await _patiently(lambda: self._client.read_workers_for_work_pool(self._pool))
+        return {worker.name for worker in workers if worker.status == WorkerStatus.OFFLINE}
+
+    async def _crash(self, flow_run: FlowRun | None, reason: str) -> None:
+        if flow_run is None or (flow_run.state and flow_run.state.is_final()):
+            return
+        state = Crashed(message=reason)
+        await _patiently(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
+
+    async def _cancel(self, running: list[Shard]) -> None:
+        for shard in running:
+            if flow_run_id := shard.flow_run_id:
+                await _patiently(
+                    lambda flow_run_id=flow_run_id: self._client.set_flow_run_state(flow_run_id, Cancelling())
+                )
+
+
+async def _deployment(client: PrefectClient, pool: str) -> UUID:
+    try:
+        return (await client.read_deployment_by_name(f"{SHARD_FLOW}/{pool}")).id
+    except ObjectNotFound as error:
+        raise InvalidSettings(
+            f"no shards can run on work pool {pool!r}: `assetmill deploy --work-pool {pool}` prepares it"
+        ) from error
+
+
+async def _width(client: PrefectClient, pool: str) -> int:
+    """Return how many shards run at once: what the pool allows, else one for each worker that is there."""
+    try:
+        limit = (await client.read_work_pool(pool)).concurrency_limit
+        workers = await client.read_workers_for_work_pool(pool)
+    except ObjectNotFound as error:
+        raise InvalidSettings(f"Prefect has no work pool {pool!r}") from error
+    online = sum(worker.status == WorkerStatus.ONLINE for worker in workers)
+    return max(1, limit or online)
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask Prefect, and again for as long as its server is away: the shards work on without it."""
+    until = time.monotonic() + policies.SERVER_AWAY_S
+    while True:
+        try:
+            return await ask()
+        except (httpx.TransportError, PrefectHTTPStatusError) as error:
+            is_passing = isinstance(error, httpx.TransportError) or error.response.status_code >= 500
+            if not is_passing or time.monotonic() > until:
+                raise
+            await asyncio.sleep(policies.SHARD_POLL_S)
