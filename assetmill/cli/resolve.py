@@ -9,9 +9,9 @@ import click
 
 from assetmill.cli.approve import find_stage
 from assetmill.cli.options import profile_option
-from assetmill.errors import InvalidInput, NotFound
+from assetmill.errors import HandleExpired, InvalidInput, NotFound
 from assetmill.records import Receipt, Verdict
-from assetmill.services import Services, open_services
+from assetmill.services import Services, is_alive, open_services
 from assetmill.settings import load_settings
 from assetmill.store.ledger import Turn
 
@@ -50,7 +50,10 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         if newest is None or newest.verdict is not None or newest.turns[-1].receipt is not None:
             raise NotFound("doubt", stage, "its last attempt is decided: run the pipeline again")
         last = newest.turns[-1]
-        if response_id := _find(services, last, wait_s if choice == "wait" else 0.0):
+        response_id = _find(services, last, wait_s if choice == "wait" else 0.0)
+        if response_id is None and choice != "wait":
+            response_id = _close(services, last)
+        if response_id is not None:
             receipt = Receipt(response_id=response_id, how="adopted", created_at=time.time())
             services.ledger.write_receipt(pipeline, fp, newest.number, last.intent.turn, receipt)
             click.echo(
@@ -71,13 +74,33 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         return 0
 
 
+def _close(services: Services, turn: Turn) -> str | None:
+    """Make a late arrival impossible and look once more, before a person's word licenses another spend.
+
+    Raises:
+        InvalidInput: a worker may be about to post, so there is nothing to decide yet.
+    """
+    intent = turn.intent
+    left_s = intent.lease_until - services.clock()
+    if left_s >= 0 and is_alive(intent.owner):
+        raise InvalidInput(f"{intent.owner} may be at work on it: try again in {left_s:.0f} s")
+    services.gateway.delete_conversation(intent.conversation_id)
+    settle_s = services.settings.foundry.settle_s
+    click.echo(f"closed {intent.conversation_id}; looking once more in {settle_s:.0f} s", err=True)
+    services.wait(settle_s)
+    return _find(services, turn, 0.0)
+
+
 def _find(services: Services, turn: Turn, wait_s: float) -> str | None:
     """Return the response of an intent when the service lists one within `wait_s` seconds."""
     if turn.intent.endpoint != services.gateway.endpoint:
         raise InvalidInput(f"the attempt went to {turn.intent.endpoint}: use the profile of that endpoint")
     until = time.monotonic() + wait_s
     while True:
-        listed = services.gateway.list_responses(turn.intent.conversation_id)
+        try:
+            listed = services.gateway.list_responses(turn.intent.conversation_id)
+        except HandleExpired:
+            return None  # it shows nothing of a conversation that is closed
         if len(listed) >= turn.intent.turn:
             return listed[turn.intent.turn - 1].response_id
         if time.monotonic() >= until:
