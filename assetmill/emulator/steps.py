@@ -142,7 +142,7 @@ class MadeFile:
     container_id: str
     size_bytes: int
     displayed: bool = False
-    """Whether `plt.show()` made it rather than the code's own writing: such a plot is cited without a link."""
+    """Whether `plt.show()` made it and not the code's own writing: such a plot is cited without a link."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from assetmill.emulator.agents import checked_name, need_agent, need_version, versions_of
 from assetmill.emulator.boundary import Call, Operation, Reply
 from assetmill.emulator.errors import ServiceError, invalid
@@ -10,6 +12,12 @@ from assetmill.emulator.jsons import Json
 from assetmill.emulator.paging import page
 from assetmill.emulator.service import Service
 from assetmill.emulator.toolspecs import TOOL_LIMIT
+
+_ENDPOINT_DEFAULTS: Json = {
+    "protocols": ["responses"],
+    "protocol_configuration": {"responses": {}},
+    "authorization_schemes": [{"type": "Entra", "isolation_key_source": {"kind": "Entra"}}],
+}
 
 _KINDS = ("prompt", "workflow", "hosted", "external", "voice")
 _DEFINITION_LIMIT = 1_000_000
@@ -117,8 +125,9 @@ async def update_details(call: Call) -> Reply:
     endpoint = body.fields("agent_endpoint")
     if endpoint is not None:
         _check_rules(endpoint)
-    merged = _with_endpoint_defaults(endpoint.raw) if endpoint else None
     if "agent_endpoint" in body.raw:
+        before = agent.body["agent_endpoint"] or _ENDPOINT_DEFAULTS
+        merged = _merged(before, endpoint.raw) if endpoint else None
         state.put("agent", name, {**agent.body, "agent_endpoint": merged})
     return Reply(_shown_agent(call.service, need_agent(state, name).body))
 
@@ -131,13 +140,18 @@ def _check_rules(endpoint: Fields) -> None:
         rule.integer("traffic_percentage", 0, 100)
 
 
-def _with_endpoint_defaults(endpoint: Json) -> Json:
-    return {
-        "protocols": ["responses"],
-        "protocol_configuration": {"responses": {}},
-        "authorization_schemes": [{"type": "Entra", "isolation_key_source": {"kind": "Entra"}}],
-        **endpoint,
-    }
+def _merged(before: Json, changes: Json) -> Json:
+    """Apply a JSON merge patch: objects merge, lists and plain values are replaced, null removes."""
+    merged = dict(before)
+    for name, value in changes.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            inner: object = merged.get(name)
+            merged[name] = _merged(cast(Json, inner) if isinstance(inner, dict) else {}, cast(Json, value))
+        else:
+            merged[name] = value
+    return merged
 
 
 def _remove_agent(service: Service, name: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from assetmill.emulator.rules.coding.job import DATA, PICTURES, Job, Source, script, wants_all
 from assetmill.emulator.rules.words import has, names_and_sizes
 
+_DISTORTED = r"(?:stretch|distort)\w*"
 DEFAULT_SIZES = ((1200, 630), (1080, 1080), (1080, 1920))
 
 TEMPLATE = """
@@ -138,7 +139,9 @@ def _fit(text: str) -> str:
         "keep everything",
     ):
         return "contain"
-    return "stretch" if has(text, "stretch\\w*", "distort\\w*") else "cover"
+    unwanted = rf"(?:not?|nothing|never|without|avoid\w*|don't|isn't)\W+(?:\w+\W+){{0,3}}{_DISTORTED}"
+    allowed = re.sub(unwanted, " ", text, flags=re.IGNORECASE)
+    return "stretch" if has(allowed, _DISTORTED) else "cover"
 
 
 def _padding(text: str) -> str:

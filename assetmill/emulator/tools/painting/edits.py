@@ -14,6 +14,7 @@ from assetmill.emulator.tools.painting.ground import curve
 from assetmill.emulator.tools.painting.instruction import Clause, clauses
 from assetmill.emulator.tools.painting.request import FEWEST_PIXELS, LONGEST_EDGE, MOST_PIXELS
 
+LIGHTS = frozenset({"lamp", "candle", "lighthouse", "fire"})
 FIXED = ((1024, 1024), (1536, 1024), (1024, 1536))
 
 
@@ -127,9 +128,10 @@ def _changed(desk: _Desk, clause: Clause) -> Image.Image:
         ground = cutout.filled(image, desk.order.mask) if "replace" in asks else image
         return additions.subjects(ground, brief, desk.order.mask, desk.level, desk.rng)
     if brief.hour and not (clause.is_about_background and brief.setting):
-        image = regrade.at_hour(image, brief.hour, desk.subject)
+        is_lit = any(want.subject in LIGHTS for want in brief.wanted)
+        image = regrade.at_hour(image, brief.hour, desk.subject, is_lit=is_lit)
     elif brief.setting == "sky" and (shades := _sky_colours(clause)):
-        image = regrade.with_sky(image, shades, desk.subject)
+        image = regrade.with_sky(image, shades)
     elif _moves_scene(clause):
         image = _before(desk, clause)
     elif brief.wanted and "add" in asks and not ("recolour" in asks and "add" not in clause.text.lower()):

@@ -6,18 +6,28 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
 from assetmill.emulator.tools.painting.colours import RGB, mix
 from assetmill.emulator.tools.painting.ground import blurred, curve, glow, gradient
 
-DUSK: tuple[tuple[float, RGB], ...] = (
-    (0, (52, 40, 100)),
-    (0.45, (190, 84, 124)),
-    (0.8, (250, 150, 104)),
-    (1, (255, 198, 128)),
+Light = tuple[float, float, float]
+# What is left of red, green and blue: at the top, at the horizon (1) and below, down to the bottom (2).
+DUSK: tuple[tuple[float, Light], ...] = (
+    (0, (0.50, 0.36, 0.62)),
+    (0.55, (0.82, 0.48, 0.60)),
+    (0.92, (1.08, 0.66, 0.52)),
+    (1.12, (0.70, 0.52, 0.62)),
+    (2, (0.56, 0.44, 0.56)),
 )
-NIGHT: tuple[tuple[float, RGB], ...] = ((0, (8, 12, 40)), (0.7, (28, 38, 92)), (1, (52, 62, 122)))
+NIGHT: tuple[tuple[float, Light], ...] = (
+    (0, (0.14, 0.17, 0.40)),
+    (0.92, (0.30, 0.36, 0.62)),
+    (1.12, (0.24, 0.28, 0.50)),
+    (2, (0.22, 0.24, 0.40)),
+)
+MUTED = 0.3
+"""How far colours fade when the sun is down."""
 STRIPE = 256
 
 
@@ -128,30 +138,97 @@ TONES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-def at_hour(image: Image.Image, hour: str, subject: Image.Image) -> Image.Image:
-    """Turn the sky to dusk or night and light the rest to match; `subject` is kept in front."""
-    lit = balanced(image, (0.5, 0.54, 0.82) if hour == "night" else (0.96, 0.68, 0.66))
-    return _under_sky(image, lit, NIGHT if hour == "night" else DUSK, subject)
+def at_hour(image: Image.Image, hour: str, subject: Image.Image, *, is_lit: bool = False) -> Image.Image:
+    """Give the picture the light of dusk or night; with `is_lit` the subject is a light and shines.
+
+    Every pixel is toned by its height alone, so that no outline can show.
+    """
+    horizon = max(0.3, min(_horizon(image), _usual(image)[1] + 0.12))
+    tints = NIGHT if hour == "night" else DUSK
+    toned = image.convert("RGB")
+    heights = [share * horizon if share <= 1 else horizon + (share - 1) * (1 - horizon) for share, _ in tints]
+    for top in range(0, image.height, STRIPE):
+        box = (0, top, image.width, min(image.height, top + STRIPE))
+        pixels = np.asarray(toned.crop(box), dtype=np.float32)
+        light = pixels @ np.array((0.3, 0.59, 0.11), dtype=np.float32)
+        rows = (np.arange(box[1], box[3], dtype=np.float32) + 0.5) / image.height
+        tint = np.stack(
+            [np.interp(rows, heights, channel) for channel in zip(*(t for _, t in tints), strict=True)], -1
+        )
+        muted = pixels * (1 - MUTED) + light[..., None] * MUTED
+        shaded = muted * tint[:, None].astype(np.float32)
+        toned.paste(Image.fromarray(shaded.clip(0, 255).astype(np.uint8)), (0, top))
+    if is_lit:
+        toned = _shining(toned, image.convert("RGB"), subject)
+    return _keeping_alpha(image, lambda _: toned)
 
 
-def with_sky(image: Image.Image, colours: tuple[RGB, ...], subject: Image.Image) -> Image.Image:
+def _shining(toned: Image.Image, day: Image.Image, subject: Image.Image) -> Image.Image:
+    """Let what is warm and bright in the subject keep its light, and cast some around."""
+    red, _, blue = day.split()
+    warm = curve(ImageChops.subtract(red, blue), lambda level: min(255, max(0, (level - 95) * 6)))
+    bright = curve(red, lambda level: min(255, max(0, (level - 160) * 5)))
+    lamp = ImageChops.multiply(ImageChops.multiply(warm, bright), _grown(subject))
+    lit = Image.composite(balanced(day, (1.06, 1.02, 0.94)), toned, lamp)
+    reach = max(day.size)
+    for radius, strength in ((reach / 60, 0.35), (reach / 12, 0.55)):
+        halo = blurred(Image.composite(day, Image.new("RGB", day.size), lamp), radius)
+        lit = ImageChops.screen(lit, halo.point([round(level * strength) for level in range(256)] * 3))
+    return lit
+
+
+def _grown(subject: Image.Image) -> Image.Image:
+    """Return the mask a little larger and solid: the colours draw the outline, not the mask."""
+    small = subject.resize((max(1, subject.width // 8), max(1, subject.height // 8)))
+    solid = curve(small, lambda level: 255 if level > 90 else 0).filter(ImageFilter.MaxFilter(5))
+    return solid.resize(subject.size, Image.Resampling.BILINEAR)
+
+
+def with_sky(image: Image.Image, colours: tuple[RGB, ...]) -> Image.Image:
     """Give the sky these colours from the top to the horizon, the last one as a thin band."""
-    top, low = colours[0], colours[-1]
-    return _under_sky(image, image, ((0, top), (0.62, top), (0.86, mix(top, low, 0.45)), (1, low)), subject)
-
-
-def _under_sky(
-    image: Image.Image, lit: Image.Image, stops: tuple[tuple[float, RGB], ...], subject: Image.Image
-) -> Image.Image:
-    horizon = _horizon(image)
-    sky = Image.new("RGB", image.size, stops[-1][1])
+    first, low = colours[0], colours[-1]
+    usual, depth = _usual(image)
+    horizon = min(_horizon(image), depth + 0.12)
+    sky = Image.new("RGB", image.size, low)
     top = max(2, int(image.height * horizon))
+    stops = ((0.0, first), (0.62, first), (0.86, mix(first, low, 0.45)), (1.0, low))
     sky.paste(gradient((image.width, top), stops), (0, 0))
-    detail = ImageOps.autocontrast(image.convert("L"), cutoff=2)
-    sky = Image.composite(sky, ImageEnhance.Brightness(sky).enhance(0.72), detail)
-    grey = ((0, 235), (max(0.02, horizon - 0.06), 225), (min(0.98, horizon + 0.05), 40), (1, 24))
+    grey = ((0, 255), (max(0.02, horizon - 0.04), 255), (min(0.98, horizon + 0.04), 0), (1, 0))
     fade = gradient(image.size, [(at, (level, level, level)) for at, level in grey]).convert("L")
-    return _through(lit, sky, Image.composite(Image.new("L", image.size), fade, subject))
+    for band in range(0, image.height, STRIPE):
+        box = (0, band, image.width, min(image.height, band + STRIPE))
+        pixels = np.asarray(image.convert("RGB").crop(box), dtype=np.float32)
+        shares, details = _sky_in(pixels, usual[box[1] : box[3], None])
+        lit = np.asarray(sky.crop(box), dtype=np.float32) * details[..., None]
+        sky.paste(Image.fromarray(lit.clip(0, 255).astype(np.uint8)), (0, band))
+        share = Image.fromarray((shares * 255).astype(np.uint8))
+        fade.paste(ImageChops.multiply(fade.crop(box), share), (0, band))
+    return _through(image, sky, fade)
+
+
+def _usual(image: Image.Image) -> tuple[Field, float]:
+    """Return the sky's colour row by row, and the share of the height at which rows are something else.
+
+    From there on it is the last colour that the sky had.
+    """
+    rows = np.asarray(image.convert("RGB").resize((64, 100), Image.Resampling.BOX), dtype=np.float32)
+    usual = np.median(rows, axis=1)
+    ends = np.flatnonzero(np.abs(np.diff(usual, axis=0)).max(axis=1) > 24)
+    end = int(ends[0]) + 1 if len(ends) else 100
+    usual[end:] = usual[end - 1]
+    padded = np.pad(usual, ((6, 6), (0, 0)), mode="edge")
+    # Clouds that fill half a row must not change what counts as sky from one row to the next.
+    smooth = np.stack([np.convolve(padded[:, at], np.full(13, 1 / 13), "valid") for at in range(3)], axis=-1)
+    at = np.linspace(0, 99, image.height)
+    return np.stack([np.interp(at, np.arange(100), smooth[:, one]) for one in range(3)], axis=-1), end / 100
+
+
+def _sky_in(pixels: Field, usual: Field) -> tuple[Field, Field]:
+    """Return what is sky, by colour alone so that outlines stay sharp, and the lights and shadows in it."""
+    light, sky_light = pixels.mean(axis=-1), usual.mean(axis=-1)
+    tint = (pixels[..., 0] - pixels[..., 2]) - (usual[..., 0] - usual[..., 2])
+    shares = np.clip((58 - (sky_light - light)) / 24, 0, 1) * np.clip((180 - np.abs(tint)) / 40, 0, 1)
+    return shares, np.clip(1 + (light - sky_light) / 420, 0.8, 1.25)
 
 
 def _horizon(image: Image.Image) -> float:

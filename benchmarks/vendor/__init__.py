@@ -1,0 +1,1 @@
+"""What the vendor publishes with azure-ai-projects, run unmodified against the emulator."""
