@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.records import AssetId, AssetKind, BlobRef
+from assetmill.spec.output_checks import ChecksSpec
 
 InputRole = Literal["picture", "mask", "container_file"]
 """How a stage sees an input: as input picture, as edit mask, or as a file for code interpreter."""
@@ -52,13 +53,31 @@ class ExpectedOutput:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """Which result is accepted: the checks of each output, None for one without, in their order.
+
+    The best of at least `best_of` draws is taken, and up to `reroll` more are made until one passes.
+    """
+
+    checks: tuple[ChecksSpec | None, ...] = ()
+    best_of: int = 1
+    reroll: int = 0
+
+    def deciding(self) -> dict[str, Any]:
+        """Return what decides which result is accepted; how often is tried for it does not."""
+        checks = [one.facts() if one else None for one in self.checks]
+        return {"best_of": self.best_of, "checks": checks}
+
+
+@dataclass(frozen=True)
 class StageCall:
     """One agent run, ready to be fingerprinted, priced and sent.
 
     `tools` are in the service's wire form, but for IDs of files and vector stores, which the engine fills in:
     `file_search` names `knowledge` sets instead of vector stores. `variant` is the label of the `for_each`
     axes, "" when there are none. `extra` holds further deciding fields (a style kit's digest, a replica).
-    `folder` is where functions are looked for first; it decides nothing.
+    `folder` is where functions are looked for first; it decides nothing. With terms of `acceptance`, the
+    call stands for draws of the same call without them, of which the best that passes is the result.
     """
 
     pipeline: str
@@ -77,6 +96,7 @@ class StageCall:
     max_tool_calls: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     folder: str | None = None
+    acceptance: Acceptance | None = None
 
     @property
     def label(self) -> str:
@@ -89,8 +109,10 @@ class StageCall:
         Inputs count by content and role, not by where they came from; `partial_images` only shows progress.
         """
         tools = [{k: v for k, v in tool.items() if k != "partial_images"} for tool in self.tools]
+        terms = {"acceptance": self.acceptance.deciding()} if self.acceptance else {}
         return {
             "format": 1,
+            **terms,
             "prompt": self.prompt,
             "instructions": self.instructions,
             "model": self.model,

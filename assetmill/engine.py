@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 
 from assetmill import progress
+from assetmill.accepting import run_accepted
 from assetmill.admission import Admission
 from assetmill.agents.gateway import AgentVersion, Frame, Response, ResponseRequest
 from assetmill.agents.outputs import read_response
@@ -64,6 +65,10 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
+    if call.acceptance:
+        return run_accepted(
+            call, call.acceptance, services, run_id, lambda draw: run_stage(draw, services, run_id)
+        )
     with services.alone(call.fingerprint), Desk(call) as desk:
         return _Stage(call, services, run_id, desk).run()
 

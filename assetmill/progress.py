@@ -7,8 +7,10 @@ plain log file tells the same story as the terminal.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Literal
 
 LOGGER_NAME = "assetmill.stage"
@@ -51,8 +53,30 @@ class StageEvent:
 OnEvent = Callable[[StageEvent], None]
 
 
+_part: ContextVar[tuple[str, str] | None] = ContextVar("part", default=None)
+
+
+@contextmanager
+def part_of(label: str, part: str) -> Generator[None]:
+    """Tell what happens inside as steps of the stage `label`: its own end is not the stage's end."""
+    token = _part.set((label, part))
+    try:
+        yield
+    finally:
+        _part.reset(token)
+
+
+def _as_part(event: StageEvent, label: str, part: str) -> StageEvent:
+    is_end = event.event in {"finished", "reused", "failed", "skipped"}
+    words = [part, event.event if is_end else "", event.message]
+    kind: StageEventKind = "waiting" if is_end else event.event
+    return replace(event, event=kind, label=label, message=", ".join(filter(None, words)))
+
+
 def emit(event: StageEvent) -> None:
     """Log an event at INFO (frames at DEBUG), with the event itself and its main fields on the record."""
+    if part := _part.get():
+        event = _as_part(event, *part)
     level = logging.DEBUG if event.event == "frame" else logging.INFO
     fields = {_FIELD: event, "event": event.event, "label": event.label, "run_id": event.run_id}
     _log.log(level, "%s", event, extra=fields)

@@ -85,6 +85,21 @@ class AssetRecord(Stored):
     derived_from: tuple[AssetId, ...] = ()
     handles: tuple[ServiceHandle, ...] = ()
     created_at: float
+    rejected: str = ""
+    """Why checks did not accept it, "" when none refused."""
+
+
+CheckState = Literal["passed", "failed", "not_checked"]
+
+
+class CheckResult(Stored):
+    """What one check said of one file. `score` is from 0 to 1, None where there is only yes and no."""
+
+    check: str
+    output: str
+    state: CheckState
+    message: str = ""
+    score: float | None = None
 
 
 class Usage(Stored):
@@ -120,6 +135,9 @@ class StageRecord(Stored):
     cost_usd: float | None = None
     started_at: float
     finished_at: float
+    checks: tuple[CheckResult, ...] = ()
+    draws: tuple[Fingerprint, ...] = ()
+    """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
 
 
 class Intent(Stored):

@@ -14,6 +14,7 @@ from typing import Any
 
 from assetmill import progress
 from assetmill.calls import StageCall
+from assetmill.draws import open_fingerprint, spent_usd
 from assetmill.errors import (
     AssetmillError,
     InvalidSettings,
@@ -25,6 +26,7 @@ from assetmill.errors import (
     StageInDoubt,
     StageWaiting,
 )
+from assetmill.fingerprint import Fingerprint
 from assetmill.plan import Plan, PlannedStage
 from assetmill.planning import plan_pipeline
 from assetmill.progress import StageEvent
@@ -140,12 +142,13 @@ class Run:
     ) -> None:
         if record is not None:
             self.records[stage.label] = record
+            self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
         spent = record.cost_usd if record and status == "done" else self._lost(call) if call else 0.0
         self.entries[stage.label] = StageEntry(
             stage=stage.stage,
             variant=stage.variant,
             status=status,
-            fingerprint=record.fingerprint if record else call.fingerprint if call else None,
+            fingerprint=record.fingerprint if record else self._open_fingerprint(call) if call else None,
             record=record,
             error=error,
             spent_usd=spent,
@@ -153,8 +156,13 @@ class Run:
         )
         self._tell(stage, status, error, seconds)
 
+    def _open_fingerprint(self, call: StageCall) -> Fingerprint:
+        return open_fingerprint(call, self.services.ledger) if call.acceptance else call.fingerprint
+
     def _lost(self, call: StageCall) -> float | None:
         """Return what a stage that did not finish has cost this run; None when nobody can say."""
+        if call.acceptance:
+            return spent_usd(call, self.services.ledger, self.run_id)
         attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
         if attempt is None or attempt.turns[0].intent.run_id != self.run_id:
             return 0.0

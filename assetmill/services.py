@@ -17,6 +17,7 @@ from functools import cached_property
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
+from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.money.budget import Budget, Ceiling
@@ -78,6 +79,7 @@ class Services:
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.backend)
         self.ledger = Ledger(self.backend)
+        self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
         quota = self.settings.quota

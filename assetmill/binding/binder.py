@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.binding.inputs import Inputs
-from assetmill.binding.outputs import expected_outputs, picture_format
+from assetmill.binding.outputs import acceptance, expected_outputs, picture_format
 from assetmill.binding.slots import Pen, Slot, is_open
 from assetmill.binding.styling import Styling
 from assetmill.binding.variables import stage_variables
@@ -87,6 +87,7 @@ class Binder:
             inputs=(*inputs, *styled.references),
             knowledge=tuple(self._knowledge(stage, pen.problems)),
             outputs=tuple(expected_outputs(pen, tools)),
+            acceptance=acceptance(pen),
             text_format=_text_format(stage),
             tool_choice=stage.tool_choice,
             max_tool_calls=stage.max_tool_calls,

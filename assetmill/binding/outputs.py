@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from pydantic import ValidationError
+
 from assetmill.binding.slots import Pen, is_open
-from assetmill.calls import ExpectedOutput
+from assetmill.calls import Acceptance, ExpectedOutput
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.image_models import parse_size
+from assetmill.spec.output_checks import ChecksSpec
 from assetmill.spec.pipeline import OutputSpec
 from assetmill.spec.reading import Where
 
@@ -33,6 +36,27 @@ def expected_outputs(pen: Pen, tools: tuple[Mapping[str, Any], ...]) -> Iterator
         if only_image and not pen.is_draft:
             _check_against_tool(expected, only_image, ("outputs", number), pen)
         yield expected
+
+
+def acceptance(pen: Pen) -> Acceptance | None:
+    """Return on which terms a stage's result is accepted, None when whatever it makes is."""
+    stage = pen.slot.spec
+    checks = tuple(
+        _written(output.checks, ("outputs", number, "checks"), pen) if output.checks else None
+        for number, output in enumerate(stage.outputs)
+    )
+    if not any(checks) and not stage.reroll and stage.best_of == 1:
+        return None
+    return Acceptance(checks, stage.best_of, stage.reroll)
+
+
+def _written(checks: ChecksSpec, where: Where, pen: Pen) -> ChecksSpec:
+    try:
+        return checks.written(where, pen.write)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        pen.problem((*where, *first["loc"]), str(first["msg"]).removeprefix("Value error, "))
+        return checks
 
 
 def picture_format(pen: Pen) -> str:

@@ -24,7 +24,10 @@ def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
     """List the assets of the store, newest last."""
     with open_services(load_settings(profile)) as services:
         records = _of_run(services.ledger, run) if run else services.ledger.stages()
-        found = [(asset, record) for record in records for asset in record.outputs]
+        # A choice among draws says more of what it lists than the draw itself.
+        told = records if run else sorted(records, key=lambda record: bool(record.draws))
+        listed = {asset.asset_id: (asset, record) for record in told for asset in record.outputs}
+        found = list(listed.values())
     if run is None:
         found.sort(key=lambda pair: (pair[0].created_at, pair[0].asset_id))
     if as_json:

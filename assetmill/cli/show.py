@@ -101,6 +101,9 @@ def _stage_lines(entry: StageEntry) -> list[str]:
         return lines
     for made in record.made_by:
         lines.append(f"    by {made.agent_name}:{made.agent_version} ({made.model}), {made.response_id}")
+    for check in record.checks:
+        told = "not checked" if check.state == "not_checked" else check.state
+        lines.append(f"    {told} {check.check} of {check.output}  {check.message}".rstrip())
     for asset in record.outputs:
         size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} bytes"
         lines.append(f"    {asset.name}  {asset.blob.media_type} {size}  {asset.role}  {asset.asset_id}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assetmill.calls import StageCall
+from assetmill.calls import Acceptance, StageCall
 from assetmill.errors import InvalidSpec
 from assetmill.plan import Cost
 from assetmill.records import Usage
@@ -140,6 +140,8 @@ def estimate(call: StageCall, prices: Prices | None = None) -> Cost | None:
     answer. The ceiling allows for twice the pictures that were asked for.
     """
     table = prices or current_prices()
+    if call.acceptance:
+        return _accepted_estimate(call, call.acceptance, table)
     chat = table.chat.get(call.model)
     if chat is None:
         return None
@@ -150,6 +152,22 @@ def estimate(call: StageCall, prices: Prices | None = None) -> Cost | None:
             return None
         total += part
     return total
+
+
+def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices) -> Cost | None:
+    """Add up the draws that are made and the most that may be, each with its judges."""
+    parts = [estimate(replace(call, acceptance=None), table)]
+    for expected, checks in zip(call.outputs, terms.checks, strict=False):
+        if checks and checks.judge:
+            chat = table.chat.get(checks.judge.model or call.model)
+            seen = replace(call, prompt=checks.judge.rubric, instructions="")
+            parts += [_chat_estimate(seen, chat) if chat else None] * expected.count
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    one = sum(known, Cost(0.0, 0.0, 0.0))
+    most = terms.best_of + terms.reroll
+    return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling)
 
 
 def _chat_estimate(call: StageCall, price: ChatPrice) -> Cost:

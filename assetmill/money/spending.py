@@ -44,8 +44,8 @@ def spending(ledger: Ledger, by: Grouping) -> list[Spent]:
 
 def _attempts(records: Iterable[StageRecord], verdicts: Iterable[Verdict]) -> Iterator[_Attempt]:
     for record in records:
-        if not record.made_by:
-            continue  # derived here, from what was paid for already
+        if not record.made_by or record.draws:
+            continue  # derived here or chosen, from what was paid for already
         last = record.made_by[-1]
         model = last.image_model or last.model
         yield _Attempt(record.finished_at, record.pipeline, record.stage, model, record.cost_usd)

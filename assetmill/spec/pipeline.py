@@ -20,6 +20,7 @@ from assetmill.errors import InvalidSpec, NotFound
 from assetmill.fingerprint import Digest, digest
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.image_models import ImageModels, load_image_models
+from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
 from assetmill.spec.parameters import ParameterSpec
 from assetmill.spec.reading import Document, Problems, Where, describe, nearest, read_yaml
 from assetmill.spec.tools import TOOLS, AnyTool, ImageGeneration, Names
@@ -75,6 +76,13 @@ class OutputSpec(_Spec):
     format: str | None = None
     size: str | None = None
     alpha: bool | None = None
+    checks: ChecksSpec | None = None
+
+    @model_validator(mode="after")
+    def _has_what_is_checked(self) -> OutputSpec:
+        if self.checks and self.checks.needs_picture and self.kind not in {"picture", "chart"}:
+            raise ValueError(f"of {self.kind} only max_bytes can be checked")
+        return self
 
 
 def _axes_by_name(value: Any) -> Any:
@@ -103,6 +111,8 @@ class StageSpec(_Spec):
     image_deployment: str | None = None
     tool_choice: str | None = None
     max_tool_calls: int | None = Field(default=None, ge=1, le=1000)
+    reroll: int = Field(default=0, ge=0, le=20)
+    best_of: int = Field(default=1, ge=1, le=16)
 
     def tool(self, kind: str) -> AnyTool | None:
         """Return the first tool of that type."""
@@ -122,6 +132,8 @@ class StageSpec(_Spec):
             yield from _texts(("inputs", number), entry)
         for number, output in enumerate(self.outputs):
             yield from _texts(("outputs", number), output)
+            if output.checks:
+                yield from output.checks.texts(("outputs", number, "checks"))
 
 
 def _texts(where: Where, model: BaseModel) -> Iterator[tuple[Where, str]]:
@@ -239,7 +251,9 @@ def spec_keys() -> Mapping[str, frozenset[str]]:
     """Return the words that each part of a pipeline file knows, by the part's name."""
     models: dict[str, type[BaseModel]] = {
         "": PipelineSpec, "stages": StageSpec, "inputs": InputSpec, "outputs": OutputSpec,
-        "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec, **TOOLS,
+        "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec,
+        "checks": ChecksSpec, "not_duplicate": DuplicateCheck, "palette": PaletteCheck, "text": TextCheck,
+        "judge": JudgeCheck, **TOOLS,
     }  # fmt: skip
     keys = {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
     return {**keys, "tools": frozenset(TOOLS)}

@@ -1,0 +1,100 @@
+"""Checks as a person writes them: short forms, templates, and mistakes named with their line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assetmill.errors import InvalidSpec
+from assetmill.spec.output_checks import ChecksSpec, parse_ratio
+from assetmill.spec.pipeline import load_pipeline
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+def loaded(folder: Path, checks: str, kind: str = "picture") -> ChecksSpec:
+    (folder / "pipelines").mkdir(exist_ok=True)
+    shutil.copy(CONFIGS / "image_models.toml", folder)
+    text = f"""name: one
+parameters: {{word: {{default: SALE}}}}
+stages:
+  - name: hero
+    prompt: Draw.
+    tools: [image_generation, code_interpreter]
+    outputs:
+      - name: hero.png
+        kind: {kind}
+        checks:
+          {checks}
+"""
+    (folder / "pipelines" / "one.yaml").write_text(text)
+    checked = load_pipeline("one", folder).spec.stages[0].outputs[0].checks
+    assert checked is not None
+    return checked
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ({"palette": "#fff"}, {"palette": {"colours": ["#fff"]}}),
+        ({"text": ["a", "b"]}, {"text": {"contains": ["a", "b"]}}),
+        ({"judge": "A mug."}, {"judge": {"rubric": "A mug."}}),
+        ({"not_duplicate": True}, {"not_duplicate": {}}),
+        ({"max_bytes": "2 KB"}, {"max_bytes": 2000}),
+    ],
+)
+def test_a_check_may_be_written_as_its_value(short: dict[str, Any], long: dict[str, Any]) -> None:
+    assert ChecksSpec.model_validate(short) == ChecksSpec.model_validate(long)
+
+
+def test_what_is_asked_survives_its_own_facts() -> None:
+    asked = ChecksSpec.model_validate(
+        {"size": "8x8", "palette": "#fff", "text": "a", "judge": "b", "not_duplicate": True, "max_bytes": 9}
+    )
+    assert ChecksSpec.model_validate(asked.facts()) == asked
+
+
+def test_templates_are_written_wherever_they_stand(tmp_path: Path) -> None:
+    checks = loaded(tmp_path, 'text: {contains: ["{{ word }}", now]}')
+    found = dict(checks.texts(()))
+    assert found == {("text", "contains", 0): "{{ word }}"}
+    written = checks.written((), lambda where, text: text.replace("{{ word }}", "SALE"))
+    assert written.text is not None
+    assert written.text.contains == ("SALE", "now")
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ("not_blnk: true", "one.yaml:11: unknown key 'not_blnk' (did you mean 'not_blank'"),
+        ("size: big", "'big' is not a size"),
+        ("aspect: wide", "'wide' is not an aspect ratio"),
+        ("palette: [teal]", "'teal' is not a colour"),
+        ("palette: {colors: ['#fff']}", "unknown key 'colors' (did you mean 'colours'"),
+        ("text: '{{ wrod }}'", "unknown variable 'wrod'"),
+        ("max_bytes: 0", "max_bytes"),
+        ("decodes: false", "decodes"),
+        ("text: {contains: [a], language: '../x'}", "language"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, checks: str, said: str) -> None:
+    with pytest.raises(InvalidSpec) as raised:
+        loaded(tmp_path, checks)
+    assert said in str(raised.value)
+
+
+def test_of_words_only_the_bytes_can_be_checked(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "max_bytes: 1 MB", kind="data").max_bytes == 1_000_000
+    with pytest.raises(InvalidSpec, match="of data only max_bytes can be checked"):
+        loaded(tmp_path, "alpha: true", kind="data")
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"),
+    [("16:9", 16 / 9), ("1.91:1", 1.91), ("3/2", 1.5), ("0:1", None), ("1:0", None), ("x", None)],
+)
+def test_ratios(text: str, ratio: float | None) -> None:
+    assert parse_ratio(text) == ratio
