@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,11 +82,11 @@ class Yard:
     def services(self) -> Services:
         return services_on(self.settings, open_store(self.settings.store_url), draws_by_request())
 
-    def make(self, **parameters: str) -> None:
+    def make(self) -> None:
         """Run the pipeline as far as it is not made."""
         services = self.services()
         try:
-            assert run_here(services, "posters", **parameters).status == "completed"
+            assert run_here(services, "posters").status == "completed"
         finally:
             services.close()
 
@@ -126,7 +127,18 @@ def grow(folder: Path) -> Yard:
     configs = write_configs(root / "configs", posters=POSTERS)
     (configs / "pipelines" / "brand.md").write_text("# Brand\nCalm colours.\n")
     (configs / "pipelines" / "logo.png").write_bytes(png(32, 32, "navy"))
-    environ = {"ASSETMILL_HOME": str(folder / "home"), "ASSETMILL_CONFIGS": str(configs)}
+    return _yard(folder)
+
+
+def copied(yard: Yard, folder: Path) -> Yard:
+    """Return a copy of a tree with the store beside it, which a test may change."""
+    shutil.copytree(yard.root.parent, folder, symlinks=True, dirs_exist_ok=True)
+    return _yard(folder)
+
+
+def _yard(folder: Path) -> Yard:
+    root = folder / "tree"
+    environ = {"ASSETMILL_HOME": str(folder / "home"), "ASSETMILL_CONFIGS": str(root / "configs")}
     return Yard(root, load_settings("local", environ))
 
 

@@ -151,7 +151,9 @@ class _Comparison:
         """Return file and line of a field, as far as the pipeline file itself has it."""
         document = self.plan.pipeline.document
         names = [spec.name for spec in self.plan.pipeline.spec.stages]
-        line = document.line(("stages", names.index(stage.stage), field.partition(".")[0]))
+        part, _, name = field.removesuffix(" (new)").partition(".")
+        is_shared = part == "knowledge"
+        line = document.line((part, name) if is_shared else ("stages", names.index(stage.stage), part))
         path = os.path.relpath(document.path, self.root)
         return f"{path}:{line}" if line else path
 

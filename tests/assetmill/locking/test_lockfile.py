@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assetmill.errors import InvalidSpec
 from assetmill.locking.lockfile import ask_for_union, format_lock, parse_lock, read_lock, write_lock
-from assetmill.locking.models import Lock, LockedAsset, LockedFolder, LockedStage, PlanRef
+from assetmill.locking.models import Lock, LockedAsset, LockedFolder, LockedStage, PlanRef, Scalar
 from tests.lockyard import git
 
 FP = "a" * 52
@@ -64,7 +64,7 @@ keys = st.text(min_size=1, max_size=12)
     cost=st.none() | st.floats(0, 1e6),
 )
 def test_a_lock_reads_back_as_it_was_written(
-    parameters: dict[str, str | int | bool], text: str, label: str, cost: float | None
+    parameters: dict[str, Scalar], text: str, label: str, cost: float | None
 ) -> None:
     plan = PlanRef(pipeline="posters", profile="local", parameters=parameters)
     lock = Lock(

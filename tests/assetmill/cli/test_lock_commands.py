@@ -1,0 +1,331 @@
+"""lock, check, sync, update and diff as a person and as CI type them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assetmill.cli import main
+from tests.lockyard import FILES, FOLDER, Yard, copied, git, grow
+
+PATHS = [f"{FOLDER}/{name}" for name in FILES]
+
+
+class Terminal:
+    """Runs commands in the tree, in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        self._monkeypatch.setattr(sys, "argv", ["assetmill", *arguments])
+        code = main.call(list(arguments))
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def document(self, *arguments: str) -> dict[str, Any]:
+        self(*arguments, "--json")
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Yard:
+    yard = grow(tmp_path_factory.mktemp("yard"))
+    yard.make()
+    git(yard.root, "init", "-q")
+    return yard
+
+
+@pytest.fixture
+def yard(made: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    yard = copied(made, tmp_path)
+    monkeypatch.chdir(yard.root)
+    monkeypatch.setenv("ASSETMILL_HOME", str(yard.settings.home))
+    return yard
+
+
+@pytest.fixture
+def assetmill(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(monkeypatch, capsys)
+
+
+@pytest.fixture
+def locked(yard: Yard, assetmill: Terminal) -> Yard:
+    """A tree that is locked, synced and committed."""
+    assert assetmill("lock", "posters", "--out", FOLDER) == 0, assetmill.err
+    assert assetmill("sync") == 0, assetmill.err
+    git(yard.root, "add", "-A")
+    git(yard.root, "commit", "-q", "-m", "posters")
+    return yard
+
+
+def change_by_hand(yard: Yard) -> None:
+    """Make the pictures anew with another prompt, as an update would."""
+    yard.edit("configs/pipelines/posters.yaml", "Draw {{ subject }}", "Paint {{ subject }}")
+    yard.make()
+
+
+def test_lock_sync_and_check_agree(locked: Yard, assetmill: Terminal) -> None:
+    assert assetmill("check") == 0
+    assert assetmill.out == "clean: 4 files as locked\n"
+    assert ".gitattributes" in git(locked.root, "ls-files")
+    assert assetmill("sync") == 0
+    assert assetmill.out == "0 written, 4 unchanged\n"
+
+
+def test_locking_needs_no_second_telling(locked: Yard, assetmill: Terminal) -> None:
+    before = locked.lock_path.read_bytes()
+    assert assetmill("lock", "posters") == 0
+    assert "no file changed" in assetmill.out
+    assert locked.lock_path.read_bytes() == before
+
+
+def test_parameters_are_kept_as_the_pipeline_types_them(yard: Yard, assetmill: Terminal) -> None:
+    assert assetmill("lock", "posters", "-p", "subject=a teal mug") == 0
+    assert 'parameters = {subject = "a teal mug"}' in yard.lock_path.read_text()
+    assert '[folder."assets/posters"]' in yard.lock_path.read_text()
+
+
+def test_a_pipeline_named_by_its_path_is_found_from_the_lock(yard: Yard, assetmill: Terminal) -> None:
+    assert assetmill("lock", "./configs/pipelines/posters.yaml") == 0, assetmill.err
+    assert 'pipeline = "configs/pipelines/posters.yaml"' in yard.lock_path.read_text()
+    assert assetmill("check", "--no-files") == 0
+    assert assetmill("lock", "posters") == 0
+    assert yard.lock_path.read_text().count("[folder.") == 1
+
+
+def test_a_lock_of_what_is_not_made_spends_nothing(locked: Yard, assetmill: Terminal) -> None:
+    before = locked.lock_path.read_bytes()
+    locked.edit("configs/pipelines/posters.yaml", "Make it winter.", "Make it spring.")
+    assert assetmill("lock", "posters") == 2
+    assert "`assetmill update posters` makes them" in assetmill.err
+    assert locked.lock_path.read_bytes() == before
+
+
+def test_a_folder_of_another_pipeline_is_not_taken(locked: Yard, assetmill: Terminal) -> None:
+    other = locked.pipeline.with_name("others.yaml")
+    other.write_text(locked.pipeline.read_text().replace("name: posters", "name: others"))
+    assert assetmill("lock", "others", "--out", FOLDER) == 2
+    assert f"{FOLDER} belongs to posters" in assetmill.err
+
+
+def test_check_tells_programs_what_changed(locked: Yard, assetmill: Terminal) -> None:
+    locked.edit("configs/pipelines/brand.md", "Calm", "Loud")
+    (locked.root / FOLDER / "beach.png").unlink()
+    found = assetmill.document("check")
+    assert (found["status"], found["files"]) == ("differs", 4)
+    first, last = found["problems"][0], found["problems"][-1]
+    assert (first["kind"], first["stage"], first["changed"]) == ("stale", "brief", ["knowledge.brand"])
+    assert (last["kind"], last["paths"]) == ("missing", [f"{FOLDER}/beach.png"])
+    assert assetmill("check") == 1
+    assert assetmill("check", "--no-files") == 1
+
+
+def test_check_writes_a_comment_that_names_cannot_break(
+    locked: Yard, assetmill: Terminal, tmp_path: Path
+) -> None:
+    locked.edit("configs/pipelines/posters.yaml", "[beach, forest]", '["beach", "a|b`<img src=x>@all"]')
+    (locked.root / PATHS[0]).unlink()
+    assert assetmill("check", "--markdown", str(tmp_path / "comment.md")) == 2
+    rows = [line for line in (tmp_path / "comment.md").read_text().splitlines() if line.startswith("| ")]
+    assert len(rows) == 3
+    assert all(row.count("|") == 5 for row in rows)
+    assert not any(sign in rows[1] for sign in ("<img", "@all", "`b"))
+
+
+def test_check_says_in_a_comment_what_an_update_costs(
+    locked: Yard, assetmill: Terminal, tmp_path: Path
+) -> None:
+    locked.edit("configs/pipelines/posters.yaml", "Make it winter.", "Make it spring.")
+    assert assetmill("check", "--markdown", str(tmp_path / "comment.md")) == 1
+    assert "makes what is stale: about $" in (tmp_path / "comment.md").read_text()
+
+
+def test_a_pipeline_that_is_not_valid_ends_the_check_with_two(locked: Yard, assetmill: Terminal) -> None:
+    locked.pipeline.write_text("stages: 5\n")
+    assert assetmill("check") == 2
+    assert "posters.yaml" in assetmill.out
+
+
+def test_a_hostile_lock_stops_every_command(locked: Yard, assetmill: Terminal) -> None:
+    text = locked.lock_path.read_text()
+    locked.lock_path.write_text(text.replace(f'[asset."{PATHS[0]}"]', '[asset."../../evil.png"]'))
+    for command in ("check", "sync", "update", "diff"):
+        assert assetmill(command) == 2, command
+        assert "assets.lock:" in assetmill.err
+    assert not (locked.root.parent / "evil.png").exists()
+
+
+def test_an_update_of_what_is_as_locked_starts_nothing(locked: Yard, assetmill: Terminal) -> None:
+    (locked.root / FOLDER / "beach.png").unlink()
+    assert assetmill("update") == 0
+    assert assetmill.out.splitlines()[0] == f"{FOLDER}: unchanged"
+    assert (locked.root / FOLDER / "beach.png").exists()
+    assert not (locked.settings.home / "prefect").exists()
+
+
+def test_an_update_does_not_pay_for_what_another_store_has(
+    locked: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    locked.edit("configs/pipelines/posters.yaml", "Make it winter.", "Make it spring.")
+    monkeypatch.setenv("ASSETMILL_HOME", str(tmp_path / "empty"))
+    assert assetmill("update") == 2
+    assert "are as locked, but the store" in assetmill.err
+    assert "--pay-again" in assetmill.err
+
+
+def test_an_update_with_options_needs_a_pipeline(locked: Yard, assetmill: Terminal) -> None:
+    assert assetmill("update", "--out", "x") == 2
+    assert assetmill("update", "posters", "--budget", "-1") == 2
+
+
+def test_an_update_takes_what_others_made_meanwhile(locked: Yard, assetmill: Terminal) -> None:
+    """Nothing is left to pay: a diff with the newest records, then the lock and its files."""
+    change_by_hand(locked)
+    shown = assetmill.document("diff", "--made")
+    assert [change["path"] for change in shown["changes"]] == PATHS
+    assert assetmill("lock", "posters") == 0
+    assert assetmill("sync") == 0
+    assert assetmill("check") == 0
+
+
+class Page(HTMLParser):
+    """What a browser would find."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+@pytest.fixture
+def changed(locked: Yard, assetmill: Terminal) -> Yard:
+    change_by_hand(locked)
+    assert assetmill("lock", "posters") == 0
+    assert assetmill("sync") == 0
+    return locked
+
+
+def test_diff_compares_with_the_lock_that_git_has(changed: Yard, assetmill: Terminal, tmp_path: Path) -> None:
+    markdown = tmp_path / "diff.md"
+    shown = assetmill.document("diff", "--markdown", str(markdown))
+    first = shown["changes"][1]
+    assert (first["path"], first["change"]) == (PATHS[1], "changed")
+    assert first["fields"] == ["prompt"]
+    assert first["ssim"] < 1
+    assert first["changed"] == 1.0
+    assert f"| `{PATHS[1]}` | changed | 0." in markdown.read_text()
+    assert assetmill("diff", "--base", "nowhere") == 2
+
+
+def test_diff_needs_no_store_where_the_files_are_committed(
+    changed: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASSETMILL_HOME", str(tmp_path / "empty"))
+    assert all(change["ssim"] is not None for change in assetmill.document("diff")["changes"])
+    assert not (tmp_path / "empty").exists()
+
+
+def test_the_page_loads_and_runs_nothing(changed: Yard, assetmill: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "diff.html"
+    assert assetmill("diff", "--html", str(path)) == 0
+    page = Page(path.read_text())
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "link", "object", "form", "base"}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    pictures = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) == 3 * len(FILES)
+    assert all(source.startswith("data:image/webp;base64,") for source in pictures)
+    policy = next(
+        a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+
+
+def test_the_page_shows_names_as_text(changed: Yard, assetmill: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "diff.html"
+    hostile = "poster[place=<script>alert(1)</script>]"
+    text = changed.lock_path.read_text()
+    changed.lock_path.write_text(text.replace('stage = "poster[place=beach]"', f'stage = "{hostile}"'))
+    assert assetmill("diff", "--html", str(path)) == 0
+    page = Page(path.read_text())
+    assert hostile in page.words
+    assert "script" not in {tag for tag, _ in page.tags}
+
+
+def test_added_and_removed_assets_have_one_picture(locked: Yard, assetmill: Terminal, tmp_path: Path) -> None:
+    locked.edit("configs/pipelines/posters.yaml", "[beach, forest]", "[beach, moor]")
+    locked.make()
+    assert assetmill("lock", "posters") == 0
+    assert assetmill("sync") == 0
+    found = {change["path"]: change["change"] for change in assetmill.document("diff")["changes"]}
+    assert found == {
+        f"{FOLDER}/forest-winter.png": "removed",
+        f"{FOLDER}/forest.png": "removed",
+        f"{FOLDER}/moor-winter.png": "added",
+        f"{FOLDER}/moor.png": "added",
+    }
+
+
+def test_diff_before_the_first_commit_shows_everything_as_new(yard: Yard, assetmill: Terminal) -> None:
+    assert assetmill("lock", "posters", "--out", FOLDER) == 0
+    assert {change["change"] for change in assetmill.document("diff")["changes"]} == {"added"}
+
+
+CUT_OFF = """
+import builtins, os, socket, sys
+
+def refused(*_, **__):
+    raise AssertionError("the check opened a socket")
+
+socket.socket = socket.create_connection = refused
+before = set(os.listdir())
+from assetmill.cli.main import call
+code = call(sys.argv[1:])
+heavy = {"prefect", "azure", "boto3", "botocore", "PIL", "obstore", "openai", "numpy"} & set(sys.modules)
+assert not heavy, heavy
+assert set(os.listdir()) == before, "the check wrote something"
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def clone(locked: Yard, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", "-q", str(locked.root), str(tmp_path / "clone"))
+    return tmp_path / "clone"
+
+
+def cut_off_check(clone: Path) -> tuple[int, list[str]]:
+    """Check with no network, no variables and nothing but the clone."""
+    command = [sys.executable, "-I", "-c", CUT_OFF, "check"]
+    done = subprocess.run(command, cwd=clone, env={}, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_a_fresh_clone_with_the_network_cut_is_judged_rightly(clone: Path) -> None:
+    assert cut_off_check(clone) == (0, ["clean: 4 files as locked"])
+    (clone / PATHS[0]).unlink()
+    assert cut_off_check(clone)[1][0] == f"missing    {PATHS[0]}"
+    git(clone, "checkout", "-q", PATHS[0])
+    brand = clone / "configs/pipelines/brand.md"
+    brand.write_text(brand.read_text().replace("Calm", "Loud"))
+    code, lines = cut_off_check(clone)
+    assert (code, lines[0]) == (
+        1,
+        f"stale      {FOLDER}: brief: knowledge.brand changed (configs/pipelines/posters.yaml:6)",
+    )
+    assert "5 stale; 4 files locked; an update costs about $" in lines[-2]
