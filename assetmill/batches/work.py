@@ -209,8 +209,8 @@ class _RowRun:
 
     def note(self) -> BatchRow:
         """Return what became of the row."""
-        entries = list(self._run.entries.items())
-        stages = tuple(self._noted(label, entry) for label, entry in entries)
+        # In the order of the plan: by it the next run recognises the row.
+        stages = tuple(self._noted(label, self._run.entries[label]) for label in self._run.stages)
         costs = [stage.spent_usd for stage in stages]
         state = self._state(stages)
         first = next((s for s in stages if s.status not in {"done", "reused", "skipped"}), None)

@@ -1,0 +1,280 @@
+"""Batches on doubles: paid once, gone on with after a death, quarantined, stopped, kept to hour and budget."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from assetmill.agents.gateway import ResponseRequest
+from assetmill.batches.preparing import InvalidRows
+from assetmill.batches.reports import contact_sheet, document, markdown
+from assetmill.errors import AccountBlocked, InvalidInput, InvalidSettings, PromptBlocked, Rejected
+from assetmill.services import Services
+from tests.batchworks import carry_out, plan_batch, products, run_rows, states, write_rows
+from tests.doubles import ScriptedGateway
+
+
+def prompts(gateway: ScriptedGateway) -> list[str]:
+    return [str(request.input) for request in gateway.posts]
+
+
+def test_rows_are_done_and_what_they_share_is_paid_once(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, "a mug", "a lamp", "a bed")
+    planned = plan_batch(services, rows)
+    assert dict(planned.totals.stages) == {"run": 4, "wait": 3, "shared": 2}
+    manifest = carry_out(planned)
+    assert manifest is not None
+    assert (manifest.status, states(manifest)) == ("completed", ["done"] * 3)
+    assert len(gateway.posts) == 7
+    rooms = [stage.status for row in manifest.rows for stage in row.stages if stage.label == "room"]
+    assert sorted(rooms) == ["done", "reused", "reused"]
+    paid = sum(stage.spent_usd or 0 for row in manifest.rows for stage in row.stages)
+    assert manifest.spent_usd == pytest.approx(paid)
+    assert [asset.name for asset in manifest.rows[0].assets] == ["scene.png", "room.png", "poster.png"]
+
+
+def test_a_batch_of_which_nothing_is_new_reads_a_handful_of_objects(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, *(f"thing {n}" for n in range(12)))
+    first = run_rows(services, rows)
+    posts, before = len(gateway.posts), services.backend.requests
+    again = plan_batch(services, rows)
+    assert (again.to_do, again.totals.to_run) == ((), 0)
+    manifest = carry_out(again)
+    assert manifest is not None
+    assert (states(manifest), manifest.spent_usd) == (["reused"] * 12, 0.0)
+    assert [row.assets for row in manifest.rows] == [row.assets for row in first.rows]
+    assert len(gateway.posts) == posts
+    # Manifests and pages, blocked prompts, and a halt that is looked for: none of them for each row.
+    assert services.backend.requests - before <= 8
+
+
+def test_one_edited_row_pays_for_itself_alone(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    run_rows(services, products(tmp_path, "a mug", "a lamp", "a bed"))
+    posts = len(gateway.posts)
+    manifest = run_rows(services, products(tmp_path, "a mug", "a ladder", "a bed"))
+    assert states(manifest) == ["reused", "done", "reused"]
+    assert len(gateway.posts) == posts + 2
+
+
+def test_a_batch_that_died_goes_on_where_it_was(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, *(f"thing {n}" for n in range(8)))
+    carry_out(plan_batch(services, rows), slice(0, 5), is_sealed=False)
+    posts = len(gateway.posts)
+    planned = plan_batch(services, rows)
+    assert planned.totals.stages["reuse"] == 5 * 3 + 3
+    assert planned.totals.to_run == 3 * 2
+    manifest = carry_out(planned)
+    assert manifest is not None
+    assert states(manifest) == ["reused"] * 5 + ["done"] * 3
+    assert len(gateway.posts) == posts + 6
+
+
+def test_stages_of_a_group_that_was_lost_before_its_page_are_found_in_the_store(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, "a mug", "a lamp")
+    carry_out(plan_batch(services, rows), is_sealed=False)
+    for entry in list(services.backend.list("v1/n/")):
+        services.backend.delete(entry.key)
+    posts = len(gateway.posts)
+    planned = plan_batch(services, rows)
+    assert dict(planned.totals.stages) == {"reuse": 6}
+    manifest = carry_out(planned)
+    assert manifest is not None
+    assert (states(manifest), len(gateway.posts)) == (["reused"] * 2, posts)
+    assert len(manifest.rows[1].assets) == 3
+
+
+def test_a_row_that_fails_keeps_no_other_from_its_end(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    def refuse(request: ResponseRequest) -> None:
+        if "lamp" in str(request.input):
+            raise Rejected("too many lamps", "invalid_request", 400)
+
+    gateway.before = refuse
+    manifest = run_rows(services, products(tmp_path, "a mug", "a lamp", "a bed"))
+    assert (manifest.status, states(manifest)) == ("incomplete", ["done", "failed", "done"])
+    failed = manifest.rows[1]
+    assert [stage.status for stage in failed.stages] == ["failed", "reused", "skipped"]
+    assert "too many lamps" in (failed.reason or "")
+    gateway.before = lambda _: None
+    assert states(run_rows(services, products(tmp_path, "a mug", "a lamp", "a bed"))) == [
+        "reused",
+        "done",
+        "reused",
+    ]
+
+
+def test_a_blocked_prompt_is_not_sent_again_until_somebody_asks(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    sent: list[str] = []
+
+    def refuse(request: ResponseRequest) -> None:
+        sent.append(str(request.input))
+        if "lamp" in str(request.input):
+            raise PromptBlocked("refused by moderation", "content_filter", 400)
+
+    gateway.before = refuse
+    rows = products(tmp_path, "a mug", "a lamp")
+    first = run_rows(services, rows)
+    assert states(first) == ["done", "quarantined"]
+    assert "refused by moderation" in (first.rows[1].reason or "")
+    sent.clear()
+    again = plan_batch(services, rows)
+    assert again.totals.stages["blocked"] == 2
+    manifest = carry_out(again)
+    assert manifest is not None
+    assert (states(manifest), sent) == (["reused", "quarantined"], [])
+    assert "in quarantine" in (manifest.rows[1].reason or "")
+    gateway.before = lambda _: None
+    asked = run_rows(services, rows, retries_blocked=True)
+    assert states(asked) == ["reused", "done"]
+    assert states(run_rows(services, rows)) == ["reused", "reused"]
+
+
+def test_a_block_of_the_account_stops_everything_at_once(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    sent: list[str] = []
+
+    def refuse(request: ResponseRequest) -> None:
+        sent.append("")
+        raise AccountBlocked("the resource is blocked", "account_blocked", 403)
+
+    gateway.before = refuse
+    rows = products(tmp_path, *(f"thing {n}" for n in range(30)))
+    manifest = run_rows(services, rows)
+    assert (manifest.status, set(states(manifest))) == ("stopped", {"cancelled"})
+    assert "the resource is blocked" in (manifest.reason or "")
+    assert len(sent) <= services.settings.run.concurrency
+    # It is no property of the rows: the next run tries again.
+    gateway.before = lambda _: None
+    assert run_rows(services, rows).status == "completed"
+
+
+def test_another_machine_stops_when_one_has_met_the_block(services: Services, tmp_path: Path) -> None:
+    from tests.batchworks import work_on
+
+    batch = plan_batch(services, products(tmp_path, "a mug", "a lamp"))
+    work = work_on(batch)
+    batch.ledger.halt(batch.batch_id, work.run_id, "the account is blocked: elsewhere")
+    told = work.carry_out([plan.row for plan in batch.plans])
+    work.close()
+    assert [row.state for row in told] == ["cancelled", "cancelled"]
+
+
+def test_nothing_is_begun_after_the_hour(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, "a mug", "a lamp")
+    late = run_rows(services, rows, by=time.time() - 1)
+    assert (states(late), gateway.posts) == (["late", "late"], [])
+    assert "has passed" in (late.rows[0].reason or "")
+    assert states(run_rows(services, rows, by=time.time() + 60)) == ["done", "done"]
+
+
+def test_the_hour_passes_in_the_middle(services: Services, gateway: ScriptedGateway, tmp_path: Path) -> None:
+    batch = plan_batch(services, products(tmp_path, "a mug"), by=time.time() + 3600)
+
+    def pass_by(_: ResponseRequest) -> None:
+        batch.services.gate.until = time.time()
+
+    gateway.before = pass_by
+    manifest = carry_out(batch)
+    assert manifest is not None
+    # Two stages had begun and are paid for; the third comes too late.
+    assert 1 <= len(gateway.posts) <= 2
+    assert states(manifest) == ["late"]
+
+
+def test_the_budget_holds_over_all_runs_of_a_batch(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, *(f"thing {n}" for n in range(6)))
+    whole = plan_batch(services, rows).totals.cost.ceiling
+    part = run_rows(services, rows, budget_usd=whole / 3)
+    assert "over_budget" in states(part)
+    spent = part.spent_usd or 0.0
+    again = run_rows(services, rows, budget_usd=whole / 3)
+    assert spent + (again.spent_usd or 0.0) <= whole / 3
+    done = run_rows(services, rows, budget_usd=whole * 2)
+    assert set(states(done)) <= {"done", "reused"}
+
+
+def test_bad_rows_refuse_a_batch_unless_allowed(services: Services, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path, [{"product": "a mug"}, {"product": "x" * 30}])
+    with pytest.raises(InvalidRows) as refused:
+        plan_batch(services, rows)
+    assert refused.value.rows == ((3, "parameter 'product': is longer than 20 characters"),)
+    manifest = run_rows(services, rows, allows_bad_rows=True)
+    assert (manifest.status, states(manifest)) == ("completed", ["done", "invalid"])
+
+
+def test_a_stage_that_rows_share_is_asked_for_by_one_thread(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rooms: list[int] = []
+    gate = threading.Lock()
+
+    def note(request: ResponseRequest) -> None:
+        with gate:
+            if "room" in str(request.input):
+                rooms.append(1)
+        time.sleep(0.02)
+
+    gateway.before = note
+    run_rows(services, products(tmp_path, *(f"thing {n}" for n in range(20))))
+    assert len(rooms) == 1
+
+
+def test_a_named_batch_may_change_its_rows(services: Services, tmp_path: Path) -> None:
+    first = run_rows(services, products(tmp_path, "a mug"), name="nightly")
+    second = run_rows(services, products(tmp_path, "a mug", "a lamp"), name="nightly")
+    assert (first.batch_id, second.batch_id) == ("nightly", "nightly")
+    assert states(second) == ["reused", "done"]
+    with pytest.raises(InvalidInput, match="cannot be a batch's name"):
+        plan_batch(services, products(tmp_path, "a mug"), name="../x")
+
+
+def test_a_shard_refuses_another_pipeline_file(services: Services, tmp_path: Path) -> None:
+    from assetmill.batches.preparing import BatchOrder, prepare_shard, store_start
+
+    batch = plan_batch(services, products(tmp_path, "a mug", "a lamp", "a bed"))
+    store_start(batch)
+    order = BatchOrder("", "", name=batch.batch_id, allows_bad_rows=True)
+    shard = prepare_shard(order, batch.content, services, first=1, last=3)
+    assert [plan.row.parameters["product"] for plan in shard.plans] == ["a lamp", "a bed"]
+    path = services.settings.configs / "pipelines" / "card.yaml"
+    path.write_text(path.read_text() + "# changed\n")
+    with pytest.raises(InvalidSettings, match="is not the file"):
+        prepare_shard(order, batch.content, services, first=1, last=3)
+
+
+def test_reports_show_every_row_and_believe_none(services: Services, tmp_path: Path) -> None:
+    hostile = '<img src=x onerror="alert(1)">|`'
+    path = tmp_path / "rows.jsonl"
+    import json
+
+    path.write_text(json.dumps({"product": "a mug", "row": hostile}) + '\n{"product": "a lamp"}\n')
+    manifest = run_rows(services, str(path))
+    page = contact_sheet(manifest, services.blobs)
+    assert hostile not in page
+    assert "&lt;img src=x onerror" in page
+    assert page.count("data:image/jpeg;base64,") == 6
+    assert "http" not in page.replace("http-equiv", "")
+    text = markdown(manifest)
+    assert "<img" not in text
+    assert [row["name"] for row in document(manifest)["rows"]] == [hostile, "row 2"]

@@ -1,0 +1,168 @@
+"""Tables as people keep them, and as they should not: every row is right, or is named with its line."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assetmill.batches.rows import Rows, check_rows, pack, read_rows, unpack
+from assetmill.errors import InvalidInput, InvalidSpec
+from assetmill.services import Services
+from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+
+
+@pytest.fixture
+def pipeline(services: Services) -> LoadedPipeline:
+    return load_pipeline("card", services.settings.configs)
+
+
+def read(services: Services, pipeline: LoadedPipeline, path: Path, **common: Any) -> Rows:
+    return read_rows(str(path), pipeline, common, services.settings)
+
+
+def test_a_csv_gives_typed_parameters_with_defaults_and_the_line_of_each_row(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes('\ufeffproduct,count,row\n"a mug,\nblue",3,Mug\n\na lamp,,\n'.encode())
+    rows = read(services, pipeline, path)
+    assert [(r.number, r.name, dict(r.parameters)) for r in rows.good] == [
+        (3, "Mug", {"product": "a mug,\nblue", "colour": "teal", "count": 3}),
+        (5, "row 5", {"product": "a lamp", "colour": "teal", "count": 1}),
+    ]
+    assert rows.bad == ()
+
+
+def test_bad_rows_are_named_with_line_and_reason_and_the_others_are_good(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("product,colour,count\na mug,green,1\na lamp,red,12\na bed,red,2\n,red,2\na,b\n")
+    rows = read(services, pipeline, path)
+    assert [row.number for row in rows.good] == [4]
+    assert [(row.number, row.reason) for row in rows.bad] == [
+        (2, "parameter 'colour': 'green' is not one of teal, red, blue"),
+        (3, "parameter 'count': 12 is above 9"),
+        (5, "parameter 'product' is required"),
+        (6, "has 2 columns; the head names 3"),
+    ]
+
+
+def test_a_column_that_is_no_parameter_is_one_message_with_the_nearest_word(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("product,color\na mug,red\na lamp,red\n")
+    with pytest.raises(InvalidSpec, match="column 'color' is no parameter.*did you mean 'colour'"):
+        read(services, pipeline, path)
+
+
+def test_json_lines_keep_their_types_and_bad_lines_their_numbers(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"product": "a mug", "count": 2, "colour": null}\n\n[1]\n{"product": 5}\n{"prod\n{"x":1}'
+    )
+    rows = read(services, pipeline, path)
+    assert [dict(row.parameters) for row in rows.good] == [{"product": "a mug", "colour": "teal", "count": 2}]
+    assert [row.number for row in rows.bad] == [3, 4, 5, 6]
+    assert rows.bad[0].reason == "is not a JSON object"
+    assert "'5' is not a string" in rows.bad[1].reason
+    assert "unknown parameter 'x'" in rows.bad[3].reason
+
+
+def test_parquet_is_read_row_by_row(services: Services, pipeline: LoadedPipeline, tmp_path: Path) -> None:
+    arrow: Any = pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"product": ["a mug", None], "count": [2, 3]})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(buffer.getvalue())
+    rows = read(services, pipeline, path)
+    assert [dict(row.parameters) for row in rows.good] == [{"product": "a mug", "colour": "teal", "count": 2}]
+    assert [(row.number, row.reason) for row in rows.bad] == [(2, "parameter 'product' is required")]
+
+
+def test_common_parameters_fill_what_rows_leave_empty(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("product,colour\na mug,\na lamp,blue\n")
+    rows = read(services, pipeline, path, colour="red")
+    assert [row.parameters["colour"] for row in rows.good] == ["red", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.csv", b"", "holds no rows"),
+        ("rows.csv", b"product\n", "holds no rows"),
+        ("rows.csv", b"product,product\na,b\n", "names a column twice"),
+        ("rows.csv", b'product\n"a\n', "is not CSV"),
+        ("rows.csv", b"\xff\xfe\x00", "is not UTF-8"),
+        ("rows.csv", b"product\na\x00b\n", "1 bad"),
+        ("rows.parquet", b"PAR1nothing", "is not parquet"),
+        ("rows.xlsx", b"", "cannot tell what kind of table"),
+    ],
+)
+def test_what_is_no_table_is_said(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    try:
+        rows = read(services, pipeline, path)
+    except InvalidInput as error:
+        assert message in str(error)
+    else:
+        assert message == f"{len(rows.bad)} bad"
+
+
+@pytest.mark.parametrize(
+    "source", ["nowhere.csv", "s3://bucket-without-credentials/../rows.csv", "s3://.csv"]
+)
+def test_a_table_that_is_not_there_is_said(services: Services, pipeline: LoadedPipeline, source: str) -> None:
+    with pytest.raises(InvalidInput):
+        read_rows(source, pipeline, {}, services.settings)
+
+
+def test_packed_rows_come_out_as_they_were(services: Services, pipeline: LoadedPipeline) -> None:
+    lines = [(n, {"product": f"thing {n}\n|{n}", "count": n % 9 + 1}) for n in range(2, 30)]
+    rows = check_rows(lines, pipeline, {}, "here")
+    assert unpack(pack(rows.good)) == rows.good
+    assert unpack(pack(rows.good), 3, 7) == rows.good[3:7]
+
+
+@given(data=st.binary(max_size=300), kind=st.sampled_from(["csv", "jsonl", "parquet"]))
+def test_no_bytes_do_worse_than_an_error_of_ours(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: str
+) -> None:
+    services, pipeline = _world(tmp_path_factory)
+    path = tmp_path_factory.getbasetemp() / f"hostile.{kind}"
+    path.write_bytes(b"product,count\n" + data if kind == "csv" else data)
+    try:
+        rows = read(services, pipeline, path)
+    except InvalidInput:
+        return
+    assert all(row.parameters["product"] for row in rows.good)
+
+
+_worlds: list[tuple[Services, LoadedPipeline]] = []
+
+
+def _world(factory: pytest.TempPathFactory) -> tuple[Services, LoadedPipeline]:
+    from assetmill.store.memory import MemoryStore
+    from tests.batchworks import CARD
+    from tests.millworks import painter, services_on, settings_in
+
+    if not _worlds:
+        services = services_on(settings_in(factory.mktemp("world"), card=CARD), MemoryStore(), painter())
+        _worlds.append((services, load_pipeline("card", services.settings.configs)))
+    return _worlds[0]
