@@ -264,7 +264,11 @@ class _Stage:
 
     def _refusal(self, error: Rejected) -> StageError:
         if isinstance(error, AccountBlocked | PromptBlocked):
-            return StageBlocked(self.call.label, str(error), None, _BLOCKS[type(error).__name__])
+            scope = _BLOCKS[type(error).__name__]
+            categories = error.categories if isinstance(error, PromptBlocked) else ()
+            why = f" ({', '.join(categories)})" if categories else ""
+            reason = f"moderation refused the {scope}{why}: {error}"
+            return StageBlocked(self.call.label, reason, None, scope, categories)
         return StageFailed(self.call.label, str(error))
 
     def _asked_s(self, error: ServiceError) -> float:

@@ -141,7 +141,17 @@ class Rejected(ServiceError):
 
 
 class PromptBlocked(Rejected):
-    """Moderation refused the prompt. The same prompt is never sent again in a loop."""
+    """Moderation refused the prompt. The same prompt is never sent again in a loop.
+
+    `categories` are the service's own words for why, () when it gave none.
+    """
+
+    def __init__(
+        self, message: str, code: str = "", status: int = 0, categories: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, code, status)
+        self.args = (message, code, status, categories)
+        self.categories = categories
 
 
 class AccountBlocked(Rejected):

@@ -67,9 +67,12 @@ def _translate_known(error: Exception, spending: bool) -> ServiceError:
     if isinstance(error, openai.APIStatusError):
         if spending and error.status_code < 500 and not _is_enveloped(error.body):
             return OutcomeUnknown(f"not the service's own answer: {error}", "", error.status_code)
-        return _from_status(
+        found = _from_status(
             error.status_code, _code(error.body), str(error), error.response.headers, spending
         )
+        if isinstance(found, PromptBlocked):
+            return PromptBlocked(found.message, found.code, found.status, _categories(error.body))
+        return found
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__
         kind = NotSent if isinstance(cause, _NEVER_LEFT) else OutcomeUnknown
@@ -139,9 +142,24 @@ def _is_enveloped(body: object) -> bool:
 
 
 def _code(body: object) -> str:
-    if not isinstance(body, Mapping):
-        return ""
-    fields = cast(Mapping[str, Any], body)
-    inner = fields.get("error")
-    found = cast(Mapping[str, Any], inner) if isinstance(inner, Mapping) else fields
-    return str(found.get("code") or "")
+    return str(_error(body).get("code") or "")
+
+
+def _error(body: object) -> Mapping[str, Any]:
+    fields = _map(body)
+    return _map(fields.get("error")) or fields
+
+
+def _categories(body: object) -> tuple[str, ...]:
+    """Return why moderation refused a prompt: OpenAI lists the categories, Azure marks them in a table."""
+    error = _error(body)
+    listed: object = _map(error.get("moderation_details")).get("categories")
+    if isinstance(listed, list):
+        return tuple(sorted(map(str, cast(list[object], listed))))
+    inner = _map(error.get("innererror"))
+    table = _map(inner.get("content_filter_result") or inner.get("content_filter_results"))
+    return tuple(sorted(name for name, result in table.items() if _map(result).get("filtered") is True))
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}

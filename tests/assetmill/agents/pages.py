@@ -7,6 +7,19 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from assetmill.agents.computer import find_browser
+from assetmill.errors import InvalidSettings
+
+
+def missing_browser() -> str:
+    """Say what a browser test lacks on this machine, "" when nothing."""
+    try:
+        find_browser(None)
+    except InvalidSettings as error:
+        return str(error)
+    return ""
+
+
 PAGE = """<!doctype html><title>{path}</title><body style="margin:0;background:#14213D">
 <input id="words" style="position:absolute;left:20px;top:20px;width:300px;height:40px">
 <a href="{other}/away" style="position:absolute;left:20px;top:100px;width:300px;height:40px">away</a>

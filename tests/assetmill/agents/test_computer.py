@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -11,27 +10,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from assetmill.agents.computer import Display, find_browser
+from assetmill.agents.computer import Display
 from assetmill.engine import run_stage
 from assetmill.errors import InvalidSettings, StageFailed, StageWaiting
 from assetmill.records import Approval, RunId, StageRecord
 from assetmill.spec.tools import ComputerUse
-from tests.assetmill.agents.pages import Site, site
+from tests.assetmill.agents.pages import Site, missing_browser, site
 from tests.assetmill.agents.workshop import Shop, by_turn
 from tests.doubles import Body, message_item, stage_call
 
-
-def _missing() -> str:
-    if importlib.util.find_spec("playwright") is None:
-        return "the extra `computer` is not installed"
-    try:
-        find_browser(None)
-    except InvalidSettings as error:
-        return str(error)
-    return ""
-
-
-needs_browser = pytest.mark.skipif(bool(_missing()), reason=_missing() or "there is one")
+needs_browser = pytest.mark.skipif(
+    bool(missing_browser()), reason=missing_browser() or "there is a browser to try it with"
+)
 pytestmark = pytest.mark.server
 RUN = RunId("run-1")
 SHOT: Body = {"type": "screenshot"}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 
+from assetmill.agents.foundry_errors import translate
 from assetmill.engine import run_stage
 from assetmill.errors import OutputUnusable, StageBlocked
 from assetmill.records import RunId
@@ -70,3 +73,35 @@ def test_frames_of_a_picture_that_came_are_not_kept(shop: Shop) -> None:
     shop.gateway.script = by_turn([image_item(png())])
     record = run_stage(stage_call(), shop.process(), RUN)
     assert [asset.role for asset in record.outputs] == ["output"]
+
+
+@pytest.mark.parametrize(
+    ("body", "categories"),
+    [
+        (
+            {
+                "innererror": {
+                    "content_filter_result": {"hate": {"filtered": True}, "sexual": {"filtered": False}}
+                }
+            },
+            ("hate",),
+        ),
+        ({"moderation_details": {"categories": ["violence", "hate"]}}, ("hate", "violence")),
+        ({"innererror": {"content_filter_result": [1]}}, ()),
+        ({}, ()),
+    ],
+)
+def test_a_refused_prompt_keeps_the_service_s_categories(
+    shop: Shop, body: Body, categories: tuple[str, ...]
+) -> None:
+    reply = httpx2.Response(400, request=httpx2.Request("POST", "https://scripted.invalid"))
+    error = openai.BadRequestError("no", response=reply, body={"code": "content_filter", **body})
+
+    def refuse(_: object) -> None:
+        raise translate(error, spending=True)
+
+    shop.gateway.before = refuse
+    with pytest.raises(StageBlocked, match="moderation refused the prompt") as blocked:
+        run_stage(stage_call(), shop.process(), RUN)
+    assert (blocked.value.scope, blocked.value.categories) == ("prompt", categories)
+    assert shop.gateway.posts == []
