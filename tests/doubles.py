@@ -16,6 +16,7 @@ from PIL import Image
 from assetmill.agents.gateway import (
     AgentDefinition,
     AgentVersion,
+    AgentVersionEntry,
     ContainerFileEntry,
     Finding,
     Frame,
@@ -90,6 +91,7 @@ class ScriptedGateway:
         self.after: Callable[[ResponseRequest], None] = lambda _: None
         self.posts: list[ResponseRequest] = []
         self.uploads: list[str] = []
+        self.agent_versions: list[AgentVersionEntry] = []
         self.files: dict[str, bytes] = {}
         self.stores: dict[str, tuple[str, ...]] = {}
         self.containers: defaultdict[str, dict[str, tuple[str, bytes]]] = defaultdict(dict)
@@ -190,6 +192,12 @@ class ScriptedGateway:
 
     def delete_vector_store(self, vector_store_id: str) -> None:
         self.stores.pop(vector_store_id, None)
+
+    def list_agent_versions(self) -> tuple[AgentVersionEntry, ...]:
+        return tuple(self.agent_versions)
+
+    def delete_agent_version(self, name: str, version: str) -> None:
+        self.agent_versions = [e for e in self.agent_versions if (e.name, e.version) != (name, version)]
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         return (Finding("endpoint", "ok", "scripted"),)

@@ -27,6 +27,7 @@ from assetmill.agents.foundry_errors import translate
 from assetmill.agents.gateway import (
     AgentDefinition,
     AgentVersion,
+    AgentVersionEntry,
     ContainerFileEntry,
     Finding,
     Frame,
@@ -39,6 +40,9 @@ from assetmill.errors import AssetmillError, OutcomeUnknown, Rejected, ServiceEr
 from assetmill.fingerprint import canonical, digest
 
 __all__ = ["AccessToken", "FoundryGateway", "default_credential"]
+
+OUR_AGENTS = "assetmill-"
+"""How the names of our agents begin: only those are ever deleted."""
 
 _DIGEST = "assetmill_digest"
 _READ_RETRIES = 4
@@ -252,6 +256,26 @@ class FoundryGateway:
     def delete_vector_store(self, vector_store_id: str) -> None:
         """Delete a vector store; see `Gateway`."""
         self._is_there(lambda: self._reading.vector_stores.delete(vector_store_id))
+
+    def list_agent_versions(self) -> tuple[AgentVersionEntry, ...]:
+        """List our agents' versions; see `Gateway`."""
+        found: list[AgentVersionEntry] = []
+        with _translated():
+            names = [agent.name for agent in self._project.agents.list() if agent.name.startswith(OUR_AGENTS)]
+            for name in names:
+                newest_first = self._project.agents.list_versions(name)
+                for number, version in enumerate(newest_first):
+                    made_at = version.created_at.timestamp()
+                    found.append(AgentVersionEntry(name, str(version.version), made_at, number == 0))
+        return tuple(found)
+
+    def delete_agent_version(self, name: str, version: str) -> None:
+        """Delete a version of an agent; see `Gateway`."""
+        with _translated():
+            try:
+                self._project.agents.delete_version(name, version)
+            except ResourceNotFoundError:
+                return
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         """List the model deployments: that needs the credential, the endpoint and the project."""

@@ -37,6 +37,16 @@ class AgentVersion:
 
 
 @dataclass(frozen=True)
+class AgentVersionEntry:
+    """A version of one of our agents, as the service lists it."""
+
+    name: str
+    version: str
+    created_at: float
+    is_newest: bool
+
+
+@dataclass(frozen=True)
 class ResponseRequest:
     """One call to an agent, as it will be posted."""
 
@@ -195,6 +205,14 @@ class Gateway(Protocol):
 
     def delete_vector_store(self, vector_store_id: str) -> None:
         """Delete a vector store; gone already is fine."""
+        ...
+
+    def list_agent_versions(self) -> tuple[AgentVersionEntry, ...]:
+        """Return every version of every agent that assetmill made."""
+        ...
+
+    def delete_agent_version(self, name: str, version: str) -> None:
+        """Delete one version of an agent; gone already is fine."""
         ...
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:

@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, str] = {
     "contact-sheet": "assetmill.cli.batch",
     "approve": "assetmill.cli.approve",
     "resolve": "assetmill.cli.resolve",
+    "reap": "assetmill.cli.reap",
     "spend": "assetmill.cli.spend",
     "show": "assetmill.cli.show",
     "assets": "assetmill.cli.assets",

@@ -124,7 +124,17 @@ def handle(endpoint: str, what: str, number: int) -> str:
 
 def handles(endpoint: str, what: str) -> str:
     """Return the prefix of all handles of `what` at an endpoint."""
-    return f"v1/u/{_place(endpoint)}/{hashlib.sha256(what.encode()).hexdigest()}."
+    return f"{uploads(endpoint)}{hashlib.sha256(what.encode()).hexdigest()}."
+
+
+def uploads(endpoint: str) -> str:
+    """Return the prefix of everything that was uploaded to an endpoint."""
+    return f"v1/u/{_place(endpoint)}/"
+
+
+def intent_of_verdict(key: str) -> str:
+    """Return the key of the first intent of the attempt that a verdict's key names."""
+    return f"v1/i/{key.removeprefix(VERDICTS)}.001"
 
 
 def refusal(endpoint: str, feature: str) -> str:

@@ -221,6 +221,22 @@ class Ledger:
             if verdict := self._read(entry.key, Verdict):
                 yield verdict
 
+    def dead_attempts(self) -> Iterator[tuple[Verdict, Intent]]:
+        """Yield every attempt that ended without a commit, with its first intent."""
+        for entry in self._backend.list(layout.VERDICTS):
+            verdict = self._read(entry.key, Verdict)
+            intent = self._read(layout.intent_of_verdict(entry.key), Intent)
+            if verdict and intent:
+                yield verdict, intent
+
+    def uploads(self, endpoint: str) -> Iterator[tuple[Upload, bool]]:
+        """Yield every upload to an endpoint, and whether it is the newest of its kind and content."""
+        keys = [entry.key for entry in self._backend.list(layout.uploads(endpoint))]
+        newest = {key.rpartition(".")[0]: key for key in keys}
+        for key in keys:
+            if upload := self._read(key, Upload):
+                yield upload, newest[key.rpartition(".")[0]] == key
+
     def find_run(self, text: str) -> RunId:
         """Return the run whose ID is or starts with `text`; `latest` is the newest one.
 

@@ -15,6 +15,7 @@ from assetmill.agents.gateway import (
     TERMINAL,
     AgentDefinition,
     AgentVersion,
+    AgentVersionEntry,
     ContainerFileEntry,
     Finding,
     OnFrame,
@@ -294,6 +295,12 @@ class SimulatedGateway:
 
     def delete_vector_store(self, vector_store_id: str) -> None:
         """Nothing is built."""
+
+    def list_agent_versions(self) -> tuple[AgentVersionEntry, ...]:
+        return ()
+
+    def delete_agent_version(self, name: str, version: str) -> None:
+        """No version is ever listed."""
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         return ()

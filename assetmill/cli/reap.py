@@ -1,0 +1,53 @@
+"""`assetmill reap`: delete what was left on the service and no record needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+
+import click
+
+from assetmill import reaping
+from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.services import open_services
+from assetmill.settings import load_settings
+
+_DAY_S = 24 * 3600.0
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option(
+    "--older-than",
+    "days",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    show_default=True,
+    metavar="DAYS",
+    help="Uploads and agent versions younger than this stay.",
+)
+@profile_option
+@json_option
+def reap(days: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
+    """Delete conversations, files, vector stores and agent versions that no record needs.
+
+    Nothing that could still be used is lost: bytes are in the store, and handles are rebuilt from them.
+    """
+    settings = load_settings(profile)
+    with ExitStack() as stack:
+        if settings.uses_emulator:
+            from assetmill.cli.local_services import local_services
+
+            stack.enter_context(local_services(settings, prefect=False)).wait_for_emulator()
+        services = stack.enter_context(open_services(settings))
+        found = list(reaping.leftovers(services, days * _DAY_S))
+        for leftover in found:
+            if not dry_run:
+                reaping.reap(services, leftover)
+    if as_json:
+        print_json({"deleted": not dry_run, "leftovers": [vars(leftover) for leftover in found]})
+        return
+    for leftover in found:
+        click.echo(f"  {leftover.kind:<14} {leftover.name or leftover.id}  {leftover.why}")
+    counts = ", ".join(f"{count} {kind}s" for kind, count in Counter(item.kind for item in found).items())
+    click.echo(f"{'would delete' if dry_run else 'deleted'}: {counts or 'nothing'}")
