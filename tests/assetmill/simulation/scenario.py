@@ -26,6 +26,8 @@ from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.calls import StageCall
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
+from assetmill.money.budget import Ceiling, MoneyEntry
+from assetmill.money.prices import estimate
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
 from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
@@ -83,6 +85,13 @@ class Scenario:
         self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
         self.call = TWO_TURNS if turns == 2 else CALL
         self.has_browser = turns == 2 and self.chance(0.5)
+        most = estimate(self.call)
+        assert most is not None
+        # A stage that runs code without naming the tool costs more than its estimate knows.
+        has_ceiling = self.chance(0.3) and not self.service.has_files
+        ceiling = Ceiling("project", most.ceiling * 1.5)
+        self.ceilings: tuple[Ceiling, ...] = (ceiling,) if has_ceiling else ()
+        self.money: dict[str, float] = {}
         self.owners: dict[str, Worker] = {}
         self.intents: dict[str, Intent] = {}
         self.verdicts: dict[int, Verdict] = {}
@@ -133,6 +142,9 @@ class Scenario:
             raise Violation(f"{usable[0].response_id} was paid for and is lost: {outcome}")
         if self.policy == "fence" and self.service.turns == 1 and outcome == "doubt":
             raise Violation("a fence leaves no doubt")
+        is_paid = any(verdict.cost_usd != 0.0 for verdict in self.verdicts.values())
+        if outcome == "typed BudgetExceeded" and not is_paid:
+            raise Violation("attempts that cost nothing have used the ceiling up")
         for attempt, verdict in self.verdicts.items():
             if verdict.kind in ("refused", "fenced") and any(m.attempt == attempt for m in self.service.bill):
                 raise Violation(f"attempt {attempt} counts as {verdict.kind} and was accepted")
@@ -157,6 +169,7 @@ class Scenario:
             _SETTINGS[self.policy],
             SimulatedStore(self.world, worker, self.objects),
             lambda _settings, _wait: SimulatedGateway(self.service, worker, self.resends),
+            self.ceilings,
             owner=f"simulated:1:{worker.name}",
             clock=self.world.clock,
         )
@@ -212,10 +225,17 @@ class Scenario:
             self._check_licence(intent)
         elif kind == "x":
             self._check_verdict(int(key.rsplit(".", 1)[1]), Verdict.model_validate_json(data))
+        elif kind == "m":
+            self._check_ceiling(MoneyEntry.model_validate_json(data))
         elif kind == "w":
             self._check_raw(cast(dict[str, Any], json.loads(gzip.decompress(data))))
         elif kind == "s":
             self._check_commit(StageRecord.model_validate_json(data))
+
+    def _check_ceiling(self, entry: MoneyEntry) -> None:
+        self.money[entry.reservation] = entry.usd
+        if sum(self.money.values()) > self.ceilings[0].usd + 1e-9:
+            raise Violation(f"a ceiling of {self.ceilings[0].usd} does not hold: {self.money}")
 
     def _check_commit(self, record: StageRecord) -> None:
         made = {asset.blob.digest for asset in record.outputs}
