@@ -94,8 +94,7 @@ class Carrier:
         try:
             step = next(steps)
             while True:
-                if self.run.cancelled.is_set():
-                    raise Stopped
+                self.stop_if_called_off()
                 if isinstance(step, _COUNTED):
                     self._calls += 1
                     if turn.max_tool_calls is not None and self._calls > turn.max_tool_calls:
@@ -147,12 +146,21 @@ class Carrier:
 
     def close(self, events: ItemEvents) -> None:
         """Put an item whose work is done into the output."""
-        if self.run.cancelled.is_set():
-            raise Stopped
+        self.stop_if_called_off()
         self.output.append(events.item)
+        self.run.show_progress()
         if self.run.stream is not None:
             for event in events.closing():
                 self.run.emit(event)
+
+    def stop_if_called_off(self) -> None:
+        """End the work here when nobody waits for it any more.
+
+        Raises:
+            Stopped: the run was cancelled, or its caller left.
+        """
+        if self.run.cancelled.is_set():
+            raise Stopped
 
     def add(self, item: Json) -> None:
         """Put an item that needed no work into the output."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assetmill.emulator.containers import MOUNT
 from assetmill.emulator.jsons import Json
 from assetmill.emulator.steps import CodeRan, MadeFile
-from assetmill.emulator.turns import mounted_uploads, reusable_container
+from assetmill.emulator.turns import drawn_files, mounted_uploads, reusable_container
 
 if TYPE_CHECKING:
     from assetmill.emulator.carrying import Carrier
@@ -35,6 +36,8 @@ class CodeWork:
         """Run code in the turn's container and put its item into the output."""
         carrier = self._carrier
         container_id = self._container()
+        drawn = [item for item in carrier.output if item["type"] == "image_generation_call"]
+        self._mount(container_id, drawn_files(carrier.service, drawn))
         item = carrier.new_item(
             "code_interpreter_call", status="completed", code=code, container_id=container_id, outputs=None
         )
@@ -43,6 +46,7 @@ class CodeWork:
         with _container_lock(container_id):
             workdir = carrier.service.state.container_dir(container_id)
             with carrier.service.cores:
+                carrier.stop_if_called_off()
                 outcome = carrier.service.tools.run_code(code, workdir)
             shown = set(outcome.displayed)
             made = [
@@ -66,11 +70,15 @@ class CodeWork:
             carrier.service.billing.code_session(
                 carrier.run.id, carrier.admitted.response["model"], container_id
             )
-        for file_id, name, data in mounted_uploads(carrier.service, carrier.admitted):
-            if containers.at_path(container_id, f"{MOUNT}/{name}") is None:
-                containers.upload(container_id, name, data, file_id or None)
+        self._mount(container_id, mounted_uploads(carrier.service, carrier.admitted))
         self._container_id = container_id
         return container_id
+
+    def _mount(self, container_id: str, files: Sequence[tuple[str, str, bytes]]) -> None:
+        containers = self._carrier.service.containers
+        for file_id, name, data in files:
+            if containers.at_path(container_id, f"{MOUNT}/{name}") is None:
+                containers.upload(container_id, name, data, file_id or None)
 
     def _auto_options(self) -> Json:
         for tool in self._carrier.admitted.tools:

@@ -56,8 +56,8 @@ _VENDOR = """\
 
 `python -m benchmarks.vendor_samples` runs them unmodified: the samples in `samples/agents`,
 `samples/agents/tools`, `samples/deployments`, `samples/files` and `samples/responses`, and with `--tests` the
-package's own tests of agents, conversations, deployments, files, responses and tools. What one of these tables
-names is left out, together with its `_async` twin; all others pass.
+package's own tests of agents, conversations, deployments, files, responses and tools. What a table names is
+left out, together with its `_async` twin; all others pass.
 """
 
 

@@ -7,12 +7,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from assetmill.emulator.containers import MOUNT
 from assetmill.emulator.errors import ServiceError
 from assetmill.emulator.events import ItemEvents
 from assetmill.emulator.faults import damaged
 from assetmill.emulator.jsons import Json
 from assetmill.emulator.steps import Draw, Drawn
-from assetmill.emulator.turns import build_turn, pictures_to_edit
+from assetmill.emulator.turns import build_turn, drawn_name, pictures_to_edit
 
 if TYPE_CHECKING:
     from assetmill.emulator.carrying import Carrier
@@ -104,6 +105,7 @@ class Drawing:
             if service.settings.canned_pictures:
                 return _canned(service.tools.paint, request)
             with service.cores:
+                self._carrier.stop_if_called_off()
                 return service.tools.paint(request)
         except ImageToolError as problem:
             raise ServiceError(400, "image_generation_user_error", str(problem)) from problem
@@ -135,7 +137,8 @@ class Drawing:
         if fault != "empty_result":
             item["result"] = state.store_picture(item["id"], painted.data, lambda text: damaged(fault, text))
         carrier.close(events)
-        return Drawn(item["id"], painted.data, painted.revised_prompt)
+        path = f"{MOUNT}/{drawn_name(item)}"
+        return Drawn(item["id"], painted.data, painted.revised_prompt, path=path)
 
     def _refused(self, events: ItemEvents, stage: str, categories: Sequence[str] = ("violence",)) -> Drawn:
         error: Json = {

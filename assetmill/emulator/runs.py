@@ -79,6 +79,12 @@ class Run:
             self.save()
         self.emit({"type": "response.in_progress", "response": self.response})
 
+    def show_progress(self) -> None:
+        """Let callers who retrieve a background response see the items that it has finished."""
+        with self._lock:
+            if self.is_background and not self._is_final:
+                self.save()
+
     def settle(self, status: str, **fields: object) -> bool:
         """Set the final status once; says whether this call was the one. Items join the conversation."""
         with self._lock:

@@ -29,6 +29,7 @@ from assetmill.emulator.toolbox import Toolbox, default_toolbox
 
 _LOG = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
+_GRACE_S = 4.0
 READY_NAME = "ready.json"
 PROJECT = "local"
 
@@ -185,12 +186,26 @@ class Emulator:
             try:
                 if handle_signals:
                     for number in (signal.SIGTERM, signal.SIGINT):
-                        self._loop.add_signal_handler(number, self._stop.set)
+                        self._loop.add_signal_handler(number, self._told_to_stop)
                 await self._listen(service, self._stop, on_ready)
             finally:
                 service.close()
-                for path in self._ready_files:
-                    path.unlink(missing_ok=True)
+                self._withdraw()
+
+    def _told_to_stop(self) -> None:
+        # A tool may be in the middle of half a minute's work; the state is made to survive a kill.
+        last = threading.Timer(_GRACE_S, self._leave)
+        last.daemon = True
+        last.start()
+        self.stop()
+
+    def _leave(self) -> None:
+        self._withdraw()
+        os._exit(0)
+
+    def _withdraw(self) -> None:
+        for path in self._ready_files:
+            path.unlink(missing_ok=True)
 
     async def _listen(
         self, service: Service, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None

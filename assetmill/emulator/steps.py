@@ -131,6 +131,8 @@ class Drawn:
     data: bytes | None
     revised_prompt: str = ""
     error: Mapping[str, Any] | None = None
+    path: str = ""
+    """Where code of this response finds the picture."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,23 @@ def mounted_uploads(service: Service, admitted: Admitted) -> list[tuple[str, str
             mounted.append((file_id, mounted_name(file_id, body["filename"]), service.file_bytes(file_id)))
         except ServiceError:
             continue
-    return [*mounted, *_inline_files(service, admitted)]
+    drawn = [item for item in admitted.history if item["type"] == "image_generation_call"]
+    return [*mounted, *_inline_files(service, admitted), *drawn_files(service, drawn)]
+
+
+def drawn_files(service: Service, items: Sequence[Json]) -> list[tuple[str, str, bytes]]:
+    """Return call ID, name and content of every picture that was drawn in these items."""
+    drawn: list[tuple[str, str, bytes]] = []
+    for item in items:
+        found = _decoded(service.state.insourced(item.get("result") or ""), item["id"])
+        if found:
+            drawn.append((item["id"], drawn_name(item), found.data))
+    return drawn
+
+
+def drawn_name(item: Json) -> str:
+    """Return the name under which a drawn picture appears in `/mnt/data`."""
+    return f"{item['id']}-picture.{item.get('output_format') or 'png'}"
 
 
 def _inline_files(service: Service, admitted: Admitted) -> list[tuple[str, str, bytes]]:

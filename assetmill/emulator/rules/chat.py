@@ -11,9 +11,23 @@ from assetmill.emulator.rules.coding.sums import expression
 from assetmill.emulator.rules.facts import converted, known_fact
 from assetmill.emulator.rules.reading import Reading
 from assetmill.emulator.rules.verses import joke, verse
-from assetmill.emulator.rules.words import has, shorten
+from assetmill.emulator.rules.words import has, numbers, shorten
 from assetmill.emulator.steps import Picture
 
+_STEP = re.compile(
+    r"^\W*(?:(?:and|then|now|please)\W+)*(add|subtract|multiply|divide|plus|minus|times)\b(?:\s+(?:it|that|this))?"
+    r"(?:\s+by)?\s+(-?\d+(?:\.\d+)?)(?![\d.]*\w)",
+    re.IGNORECASE,
+)
+_SIGNS = {
+    "add": "+",
+    "plus": "+",
+    "subtract": "-",
+    "minus": "-",
+    "multiply": "*",
+    "times": "*",
+    "divide": "/",
+}
 _BINARY = re.compile(r"(?<![\d.])(-?\d+(?:\.\d+)?) ([-+*/]) (-?\d+(?:\.\d+)?)(?![\d.])")
 
 
@@ -26,7 +40,14 @@ def answer(reading: Reading) -> str:
         return describe(reading.turn.pictures[-1]) if reading.turn.pictures else _restated(text)
     context = " ".join([*reading.earlier[:2], reading.said]) if reading.earlier else ""
     quick = _small_talk(text) or joke(f"{text} {context}" if has(text, "another") else text) or verse(text)
-    return quick or _sum(text) or converted(text, context) or known_fact(text, context) or _restated(text)
+    return (
+        quick
+        or _sum(text)
+        or _carried_on(reading)
+        or converted(text, context)
+        or known_fact(text, context)
+        or _restated(text)
+    )
 
 
 def describe(picture: Picture) -> str:
@@ -68,6 +89,16 @@ def _sum(text: str) -> str | None:
         return f"{working} has no value: it divides by zero."
     results = {"+": left + right, "-": left - right, "*": left * right, "/": left / right if right else 0.0}
     return f"{working} = {results[sign]:.10g}"
+
+
+def _carried_on(reading: Reading) -> str | None:
+    """Go on from the last result: "and then add 2 again"."""
+    match = _STEP.search(reading.text)
+    if match is None:
+        return None
+    before = numbers(reading.said) or numbers(next(filter(None, map(_sum, reading.earlier[:1])), ""))
+    sign = next(sign for verb, sign in _SIGNS.items() if match.group(1).lower().startswith(verb))
+    return _sum(f"{before[-1]:.10g} {sign} {match.group(2)}") if before else None
 
 
 def _restated(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from assetmill.emulator.rules import (
     chat,
@@ -16,6 +18,7 @@ from assetmill.emulator.rules import (
 )
 from assetmill.emulator.rules.asking import Asking
 from assetmill.emulator.rules.choose import Choice, choose, job_of
+from assetmill.emulator.rules.coding.job import Source
 from assetmill.emulator.rules.reading import Reading, read
 from assetmill.emulator.rules.saying import say_files
 from assetmill.emulator.rules.words import shorten
@@ -75,9 +78,21 @@ def _work(reading: Reading, choice: Choice, evidence: Evidence) -> Asking[Eviden
         drawn = yield from drawing.draw_pictures(reading, evidence.hits, left)
         evidence, left = replace(evidence, drawn=tuple(drawn)), left - len(drawn)
     if choice.code and left > 0:
-        work = yield from coding_work.carry_out(replace(job_of(reading), hits=evidence.hits), left)
+        job = job_of(reading)
+        job = replace(job, hits=evidence.hits, sources=(*job.sources, *_sources(evidence.drawn)))
+        work = yield from coding_work.carry_out(job, left)
         evidence = replace(evidence, work=work)
     return evidence
+
+
+def _sources(drawn: Sequence[Drawn]) -> list[Source]:
+    """Return the pictures of this turn as files that code can work on."""
+    whole = [one for one in drawn if one.data and one.path]
+    names = ["picture"] if len(whole) == 1 else [f"picture-{place}" for place in range(1, len(whole) + 1)]
+    return [
+        Source(one.path, name + PurePosixPath(one.path).suffix)
+        for one, name in zip(whole, names, strict=True)
+    ]
 
 
 def _answer(reading: Reading, choice: Choice, evidence: Evidence) -> Say:

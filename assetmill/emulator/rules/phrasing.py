@@ -44,6 +44,8 @@ class Clues:
 
 def text_for(name: str, schema: Schema, clues: Clues) -> str | None:
     """Return the words that a string property of that name asks for, or None when the clues have none."""
+    if labelled := _labelled(name, clues.text):
+        return labelled
     parts, about = set(words(name)), str(schema.get("description") or "")
     style = str(schema.get("format") or "")
     if style in {"date", "date-time"} or "date" in parts or "YYYY-MM-DD" in about:
@@ -63,6 +65,13 @@ def text_for(name: str, schema: Schema, clues: Clues) -> str | None:
         match = re.search(rf"\b(?:{_SIGNS})\b", f"{clues.text} {clues.context}", re.IGNORECASE)
         return match.group(0).capitalize() if match else None
     return _worded(parts, about, clues)
+
+
+def _labelled(name: str, text: str) -> str | None:
+    """Return what a line of the request says under the property's own name: `Title: Harbour Lights`."""
+    label = re.escape(" ".join(words(name)))
+    match = re.search(rf"^[ \t*-]*{label}[ \t]*:[ \t]*(\S.{{0,200}})$", text, re.IGNORECASE | re.MULTILINE)
+    return match.group(1).strip(" \"'") if match and label else None
 
 
 def _worded(parts: set[str], about: str, clues: Clues) -> str | None:

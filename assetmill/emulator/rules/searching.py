@@ -40,6 +40,7 @@ _BROAD = (
     "explain",
     "what products",
     r"analy\w*",
+    r"what (?:do|does|did|is|are)\b[^?.]{1,60}\b(?:say|said|state|report|write|written|tell us) (?:about|on)",
 )
 
 

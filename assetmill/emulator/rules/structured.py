@@ -11,6 +11,7 @@ from jsonschema.exceptions import SchemaError, ValidationError
 
 from assetmill.emulator.rules.filling import fill
 from assetmill.emulator.rules.functions import clues_of
+from assetmill.emulator.rules.history import parse_object
 from assetmill.emulator.rules.reading import Reading
 from assetmill.emulator.steps import Hit, Say
 
@@ -33,8 +34,20 @@ def say_json(reading: Reading, hits: Sequence[Hit], logs: str) -> Say:
 def document(schema: Mapping[str, Any], reading: Reading, hits: Sequence[Hit], logs: str) -> Any:
     """Fill the schema; values that it refuses are replaced by the plainest that it allows."""
     value = fill(schema, clues_of(reading, hits, logs, schema))
+    if isinstance(value, dict):
+        value = _with_answers(schema, cast("dict[str, Any]", value), reading)
     for error in errors_in(schema, value)[:50]:
         value = _mended(value, list(error.absolute_path), error)
+    return value
+
+
+def _with_answers(schema: Mapping[str, Any], value: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    """Take over what a function answered under the name of a property, where the schema allows it."""
+    for call in reading.answers:
+        for name, answer in parse_object(call.output).items():
+            taken = {**value, name: answer}
+            if name in value and not errors_in(schema, taken):
+                value = taken
     return value
 
 

@@ -1,6 +1,7 @@
 """Rules that follow a script in the prompt, a painter that paints nothing: quick parts for tests.
 
-A prompt is a list of words: `say:hello draw edit code search call:name computer list:label mcp:label.tool`.
+A prompt is a list of words: `say:hello draw edit code search call:name computer list:label mcp:label.tool
+pause:seconds`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import struct
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +80,8 @@ def decide(turn: Turn) -> Steps:
     """Follow the script in the turn's text."""
     for word in turn.text.split():
         verb, _, rest = word.partition(":")
+        if verb == "pause":
+            time.sleep(float(rest))
         if verb == "boom":
             raise RuntimeError("a bug in the rules")
         step = _STEPS[verb](rest) if verb in _STEPS else None

@@ -101,6 +101,23 @@ def test_the_endpoint_of_an_agent_chooses_the_version(project: AIProjectClient, 
         assert own.responses.create(input="say:x").instructions == "first"
 
 
+def test_changes_to_an_endpoint_are_merged_into_it(project: AIProjectClient, raw: Raw) -> None:
+    project.agents.create_version("echo", definition=prompt("x"))
+    rule = {"type": "FixedRatio", "agent_version": "1", "traffic_percentage": 100}
+
+    def patched(endpoint: object) -> Any:
+        return raw.ok("PATCH", "agents/echo", {"agent_endpoint": endpoint})["agent_endpoint"]
+
+    first = patched({"version_selector": {"version_selection_rules": [rule]}})
+    second = patched({"protocol_configuration": {"activity": {"a": 1}}})
+    assert second == {**first, "protocol_configuration": {"responses": {}, "activity": {"a": 1}}}
+    assert patched({"protocol_configuration": {"activity": None}, "protocols": ["activity"]}) == {
+        **first,
+        "protocols": ["activity"],
+    }
+    assert patched(None) is None
+
+
 def test_a_disabled_agent_does_not_answer_until_it_is_enabled(project: AIProjectClient) -> None:
     project.agents.create_version("echo", definition=prompt())
     reference: Any = {"agent_reference": {"type": "agent_reference", "name": "echo"}}

@@ -197,6 +197,33 @@ def test_results_and_outputs_come_only_when_included(raw: Raw) -> None:
     assert raw.call("GET", f"openai/v1/responses/{body['id']}?include[]=nonsense").status_code == 400
 
 
+def test_what_was_drawn_lies_in_the_container_in_this_turn_and_the_next(raw: Raw) -> None:
+    tools = [IMAGE, {"type": "code_interpreter", "container": {"type": "auto"}}]
+    drawn = raw.respond("draw code", tools=tools)
+    later = raw.respond("code", tools=tools, previous_response_id=drawn["id"])
+    call = drawn["output"][0]
+    for body in (drawn, later):
+        (ran,) = [item for item in body["output"] if item["type"] == "code_interpreter_call"]
+        listed = raw.ok("GET", f"openai/v1/containers/{ran['container_id']}/files")["data"]
+        files = {file["path"]: file for file in listed}
+        mounted = files[f"/mnt/data/{call['id']}-picture.png"]
+        assert mounted["source"] == "user"
+        path = f"openai/v1/containers/{ran['container_id']}/files/{mounted['id']}/content"
+        assert raw.call("GET", path).content == PICTURE
+
+
+def test_a_running_response_shows_the_items_that_are_finished(raw: Raw) -> None:
+    path = f"openai/v1/responses/{raw.respond('draw pause:1 say:x', tools=[IMAGE], background=True)['id']}"
+    deadline = time.monotonic() + 10
+    while not (body := raw.ok("GET", path))["output"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (body["status"], [item["type"] for item in body["output"]]) == (
+        "in_progress",
+        ["image_generation_call"],
+    )
+    assert len(raw.finished(body["id"])["output"]) == 2
+
+
 def test_a_background_response_is_cancelled_once(raw: Raw, control: Control) -> None:
     control.post("settings", {"latency_s": 30})
     queued = raw.respond("draw", tools=[IMAGE], background=True)

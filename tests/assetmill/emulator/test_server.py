@@ -125,6 +125,17 @@ def test_the_command_says_where_it_is_and_ends_on_sigterm(tmp_path: Path) -> Non
     assert not ready_file.exists()
 
 
+def test_a_tool_in_the_middle_of_its_work_does_not_hold_the_end_up(tmp_path: Path) -> None:
+    with process(tmp_path) as child:
+        with talking(tmp_path) as (raw, _):
+            raw.respond("pause:60", background=True)
+        begun = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=10) == 0
+        assert time.monotonic() - begun < 5
+    assert not (tmp_path / "ready.json").exists()
+
+
 def test_an_idle_server_ends_by_itself(tmp_path: Path) -> None:
     with process(tmp_path, "0.2") as child:
         assert child.wait(timeout=10) == 0

@@ -72,7 +72,8 @@ def _run_found_code(job: Job) -> str | None:
         names = _functions(hit.text)
         call = next((call for call in _calls(job.text) if call.split("(")[0] in names), None)
         if call:
-            return f"{hit.text.rstrip()}\n\n\nprint({call!r}, '=', {call})\n"
+            said = f"From {hit.filename}: {call} ="
+            return f"{hit.text.rstrip()}\n\n\nprint({said!r}, {call})\n"
         named = [name for name in names if set(words(name)) <= set(words(job.text))]
         if named and not numbers(job.text):
             return hit.text.rstrip() + "\n"

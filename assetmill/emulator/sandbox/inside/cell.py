@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import CodeType, ModuleType
+from typing import Any
 
 from . import hooks, paths
 from .job import MAX_ERROR_CHARACTERS, Job, Report
@@ -133,21 +134,51 @@ def _leave_us_out(report: traceback.TracebackException) -> None:
 
 
 def _saving_show(shown: list[str]) -> Callable[[ModuleType], None]:
-    """Make `plt.show()` keep every open figure as a PNG, since nobody sits before a screen."""
+    """Make `plt.show()` keep every open figure as a PNG, since nobody sits before a screen.
+
+    A figure that the program has saved as a PNG and not changed since is shown as it was saved, so that the
+    two are one file in content.
+    """
 
     def change(pyplot: ModuleType) -> None:
+        saved: dict[int, str] = {}
+        save = pyplot.Figure.savefig
+
+        def savefig(figure: Any, fname: object, *arguments: Any, **named: Any) -> None:
+            save(figure, fname, *arguments, **named)
+            saved.pop(id(figure), None)
+            if isinstance(fname, (str, os.PathLike)) and os.fspath(fname).endswith(".png"):
+                saved[id(figure)] = os.path.abspath(os.fspath(fname))
+                # Whatever the program changes from here on marks the figure as stale again.
+                figure.stale = False
+
         def show(*_arguments: object, **_named: object) -> None:
             for number in pyplot.get_fignums():
                 if len(shown) >= _MAX_FIGURES:
                     break
-                name = _free_name()
-                pyplot.figure(number).savefig(f"{paths.DATA}/{name}", format="png")
+                name, figure = _free_name(), pyplot.figure(number)
+                if figure.stale or not _copied(saved.get(id(figure)), f"{paths.DATA}/{name}"):
+                    save(figure, f"{paths.DATA}/{name}", format="png")
                 shown.append(name)
             pyplot.close("all")
+            saved.clear()
 
+        pyplot.Figure.savefig = savefig  # pyright: ignore[reportAttributeAccessIssue]
         pyplot.show = show  # pyright: ignore[reportAttributeAccessIssue]
 
     return change
+
+
+def _copied(source: str | None, target: str) -> bool:
+    """Copy a file that is still there."""
+    if source is None:
+        return False
+    try:
+        with open(source, "rb") as opened, open(target, "xb") as copy:
+            copy.write(opened.read())
+    except OSError:
+        return False
+    return True
 
 
 def _free_name() -> str:

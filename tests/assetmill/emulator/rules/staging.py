@@ -143,7 +143,8 @@ class Stage:
     def _carry_out(self, step: Step) -> StepResult:
         match step:
             case Draw():
-                return Drawn("ig_1", None if self.drawn_error else png(), step.prompt, self.drawn_error)
+                picture = None if self.drawn_error else png()
+                return Drawn("ig_1", picture, step.prompt, self.drawn_error, "/mnt/data/ig_1-picture.png")
             case RunCode():
                 return self._run(step.code)
             case SearchFiles():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from assetmill.emulator.steps import CodeRan, MadeFile, RunCode
+from assetmill.emulator.steps import CodeRan, Draw, MadeFile, RunCode, Say
 from tests.assetmill.emulator.rules.staging import Played, Stage, links, png, tool, turn, upload
 
 CODE = tool("code_interpreter")
@@ -228,3 +228,32 @@ def test_very_long_requests_are_read_quickly(piece: str) -> None:
             turn((piece * 40_000)[:40_000], CODE, tool("file_search"), container_files=files, **rest)
         )
         assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("words", "fit"),
+    [
+        ("so that nothing is stretched", "cover"),
+        ("keeping its centre, never distorted", "cover"),
+        ("without stretching it", "cover"),
+        ("and stretch it to fill", "stretch"),
+        ("with letterboxing", "contain"),
+    ],
+)
+def test_only_a_wish_to_stretch_stretches(words: str, fit: str) -> None:
+    played = Stage().play(turn(f"Resize hero.png to 100x100 {words}", CODE, container_files=[HERO]))
+    assert f"FIT = '{fit}'" in played.of(RunCode)[0].code
+
+
+def test_a_picture_drawn_in_this_turn_is_cut_to_size(tmp_path: Path) -> None:
+    text = "Draw a mug. Then crop the picture to 120x63 and save it as og.png"
+    (tmp_path / "ig_1-picture.png").write_bytes(png())
+    played = Stage(tmp_path).play(turn(text, tool("image_generation"), CODE))
+    assert [type(step) for step in played.steps] == [Draw, RunCode, Say]
+    assert opened(tmp_path / "og.png") == ("PNG", (120, 63))
+
+
+def test_found_code_is_called_and_its_file_named(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, documents={"twice.py": "def twice(n):\n    return 2 * n\n"})
+    played = stage.play(turn("Find the code and run it to calculate twice(21)", tool("file_search"), CODE))
+    assert played.said.text == "From twice.py: twice(21) = 42"

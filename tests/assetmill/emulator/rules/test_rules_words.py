@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from assetmill.emulator.rules import refuses
 from assetmill.emulator.steps import Picture, Say, SearchFiles
-from tests.assetmill.emulator.rules.staging import Stage, Talk, png, tool, turn, user
+from tests.assetmill.emulator.rules.staging import Stage, Talk, assistant, png, tool, turn, user
 
 SEARCH = tool("file_search")
 EYEWEAR = """# Information about product item_number: 1
@@ -151,3 +151,23 @@ def test_any_text_leads_to_an_answer(text: str, kinds: list[str]) -> None:
 )
 def test_the_filter_names_the_categories_it_refuses(prompt: str, categories: tuple[str, ...]) -> None:
     assert refuses(prompt) == categories
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [("and then add 2 again", "6"), ("now multiply it by 2.5", "10"), ("Divide that by 8", "0.5")],
+)
+def test_a_sum_goes_on_from_the_last_result_answered_or_not(text: str, result: str) -> None:
+    asked = user("What is 2 + 2? Answer with just the number.")
+    for history in ([asked, user(text)], [user("Pick 9"), asked, assistant("2 + 2 = 4"), user(text)]):
+        assert Stage().play(turn(text, history=history)).said.text.endswith(f"= {result}")
+
+
+def test_what_research_says_about_something_is_told_at_length() -> None:
+    paper = (
+        "Abstract:\nMachine learning is used in healthcare.\n"
+        "Recent studies show 95% accuracy in disease detection.\n"
+    )
+    stage = Stage(documents={"paper.txt": paper})
+    played = stage.play(turn("What does the research say about machine learning in healthcare?", SEARCH))
+    assert "95% accuracy" in played.said.text

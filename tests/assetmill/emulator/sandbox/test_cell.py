@@ -184,7 +184,26 @@ int(table.units.sum())
     files = dict(outcome.files)
     assert files["copy.csv"] == b"month,units\nJan,3\nFeb,5\n"
     assert Image.open(io.BytesIO(files["chart.png"])).size == (320, 240)
-    assert Image.open(io.BytesIO(files["figure-1.png"])).size == (640, 480)
+    assert files["figure-1.png"] == files["chart.png"]
+
+
+def test_a_figure_shown_as_it_was_saved_is_the_same_file(sandbox: Sandbox, data: Path) -> None:
+    code = """
+import matplotlib.pyplot as plt
+for number in (1, 2):
+    figure, axes = plt.subplots(figsize=(2, 1))
+    axes.plot([number, 3])
+    figure.savefig(f'/mnt/data/saved-{number}.png')
+    if number == 2:
+        axes.set_title('changed')
+plt.show()
+"""
+    outcome = sandbox.run(code, data)
+    assert printed(outcome) == ""
+    files = dict(outcome.files)
+    assert outcome.displayed == ("figure-1.png", "figure-2.png")
+    assert files["figure-1.png"] == files["saved-1.png"]
+    assert files["figure-2.png"] != files["saved-2.png"]
 
 
 def test_second_plot_finds_the_fonts_at_hand(plain_sandbox: Sandbox, tmp_path: Path, data: Path) -> None:
