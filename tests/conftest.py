@@ -8,6 +8,11 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast examples are made says something of the machine, nothing of the code.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 _CLEARED = ("AWS_", "AZURE_", "FOUNDRY_", "OPENAI_", "ASSETMILL_", "PREFECT_", "IDENTITY_")
 _connect = socket.socket.connect
@@ -31,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "cloud" in (config.getoption("-m") or ""):
         return
     for name in [name for name in os.environ if name.startswith(_CLEARED)]:
-        del os.environ[name]
+        if not name.startswith("ASSETMILL_TEST_"):
+            del os.environ[name]
     os.environ["DO_NOT_TRACK"] = "1"
     socket.socket.connect = _guarded
