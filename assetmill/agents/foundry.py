@@ -36,6 +36,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.rhythm import Rhythm
 from assetmill.errors import AssetmillError, OutcomeUnknown, Rejected, ServiceError
 from assetmill.fingerprint import canonical, digest
 
@@ -78,6 +79,7 @@ class FoundryGateway:
     ) -> None:
         self.endpoint = endpoint
         self._wait, self._poll_s = wait, poll_s
+        self._rhythm = Rhythm(poll_s, _SLOWEST_POLL_S)
         self._project = AIProjectClient(endpoint, credential, connection_verify=ca or True)
         verify = ssl.create_default_context(cafile=ca) if ca else True
         http = openai.DefaultHttpxClient(verify=verify, follow_redirects=False)
@@ -184,18 +186,22 @@ class FoundryGateway:
 
     def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
         """Wait for the final state; see `Gateway`."""
-        until = time.monotonic() + deadline_s
+        started = time.monotonic()
         if stream := self._streams.pop(response_id, None):
             self._watch(stream, on_frame)
-        pause = self._poll_s
-        while True:
+        response = self.get_response(response_id)
+        if response.is_final:
+            return response
+        kind = _kind(response.body)
+        for pause in self._rhythm.pauses(kind):
+            self._wait(pause)
             response = self.get_response(response_id)
             if response.is_final:
-                return response
-            if time.monotonic() > until:
+                break
+            if time.monotonic() > started + deadline_s:
                 raise OutcomeUnknown(f"{response_id} is still {response.status} after {deadline_s:.0f} s")
-            self._wait(pause)
-            pause = min(pause * 1.3, _SLOWEST_POLL_S)
+        self._rhythm.learn(kind, time.monotonic() - started)
+        return response
 
     def _watch(self, stream: Iterator[ResponseStreamEvent], on_frame: OnFrame | None) -> None:
         """Read a stream for its partial pictures. Its end proves nothing: the caller asks for the state."""
@@ -252,6 +258,10 @@ class FoundryGateway:
     def delete_file(self, file_id: str) -> None:
         """Delete a file; see `Gateway`."""
         self._is_there(lambda: self._reading.files.delete(file_id))
+
+    def delete_response(self, response_id: str) -> None:
+        """Delete a response; see `Gateway`."""
+        self._is_there(lambda: self._reading.responses.delete(response_id))
 
     def delete_vector_store(self, vector_store_id: str) -> None:
         """Delete a vector store; see `Gateway`."""
@@ -328,6 +338,12 @@ def _translated() -> Generator[None]:
 
 def _response(body: dict[str, Any]) -> Response:
     return Response(str(body["id"]), str(body["status"]), body)
+
+
+def _kind(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what responses of like duration have in common: their model and their agent."""
+    agent = cast("Mapping[str, Any]", body.get("agent_reference") or {})
+    return str(body.get("model")), str(agent.get("name"))
 
 
 def _rates(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Batches on doubles: paid once, gone on with after a death, quarantined, stopped, kept to hour and budget."""
+"""Batches on doubles: paid once, gone on with after a death, quarantined, stopped, kept to their limits."""
 
 from __future__ import annotations
 
