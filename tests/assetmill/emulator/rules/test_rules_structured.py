@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.assetmill.emulator.rules.staging import Stage, tool, turn
+from tests.assetmill.emulator.rules.staging import Stage, Talk, function, tool, turn
 
 EVENT = {
     "type": "object",
@@ -153,3 +153,24 @@ SCHEMAS: st.SearchStrategy[Schema] = st.recursive(
 @given(schema=SCHEMAS, text=st.one_of(st.just(INVITATION), st.text(max_size=40)))
 def test_documents_are_valid_for_any_schema_and_request(schema: dict[str, Any], text: str) -> None:
     assert list(Draft202012Validator(schema).iter_errors(said(text, schema))) == []
+
+
+def test_a_line_under_the_property_s_own_name_is_its_value() -> None:
+    text = 'Plan a card called "Snow".\n- Title: Harbour Lights\nMotif: a lighthouse'
+    schema = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "motif": {"type": "string"}},
+        "required": ["title", "motif"],
+    }
+    assert said(text, schema) == {"title": "Harbour Lights", "motif": "a lighthouse"}
+
+
+def test_what_a_function_answered_fills_the_property_of_its_name() -> None:
+    colours = {"type": "array", "items": {"type": "string"}}
+    schema: dict[str, Any] = {"type": "object", "properties": {"colours": colours}, "required": ["colours"]}
+    colour_tool = function("season_colours", "Get the colours of a season", season={"type": "string"})
+    text_format = {"type": "json_schema", "name": "answer", "schema": schema}
+    talk = Talk(Stage(), colour_tool, text_format=text_format)
+    talk.say("Get the season colours for winter.")
+    answered = talk.answer({"season": "winter", "colours": ["#14213D"], "count": 1})
+    assert json.loads(answered.said.text) == {"colours": ["#14213D"]}
