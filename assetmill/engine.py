@@ -346,11 +346,16 @@ class _Stage:
     def _is_decided(self, intent: Intent) -> bool:
         """Whether another worker has meanwhile found out what this one could not."""
         newest = self.ledger.newest_attempt(*self.key)
+        has_receipt = newest is not None and newest.turns[-1].receipt is not None
+        return has_receipt or self._has_moved_on(intent)
+
+    def _has_moved_on(self, intent: Intent) -> bool:
+        """Whether the attempt is closed, or has come to a later turn than this one."""
+        newest = self.ledger.newest_attempt(*self.key)
         if newest is None:
             return False
-        is_open = newest.verdict is None and newest.turns[-1].receipt is None
         last = newest.turns[-1].intent
-        return not is_open or (last.attempt, last.turn) > (intent.attempt, intent.turn)
+        return newest.verdict is not None or (last.attempt, last.turn) > (intent.attempt, intent.turn)
 
     def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
@@ -395,6 +400,8 @@ class _Stage:
 
     def _cannot_answer(self, intent: Intent, receipt: Receipt, error: StageFailed | AttemptLost) -> None:
         """Close an attempt whose calls this worker cannot answer, unless its owner is about to."""
+        if self._has_moved_on(intent):
+            return None
         if self._is_running_elsewhere(intent):
             return self._wait_for_owner(intent)
         # An owner that is only slow must not go on with what others have given up, and pay for it.

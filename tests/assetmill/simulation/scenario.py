@@ -274,7 +274,7 @@ class Scenario:
 
     def _check_fence(self, worker: Worker, conversation_id: str) -> None:
         intent = self.intents.get(conversation_id)
-        if intent is None or intent.owner.endswith(f":{worker.name}"):
+        if intent is None or intent.turn > 1 or intent.owner.endswith(f":{worker.name}"):
             return
         if self.is_alive(intent.owner) and self.world.now <= intent.lease_until:
             raise Violation(f"{worker.name} fenced {intent.owner}, which lives and holds a fresh lease")

@@ -293,6 +293,9 @@ class SimulatedGateway:
     def delete_file(self, file_id: str) -> None:
         """Nothing is uploaded."""
 
+    def delete_response(self, response_id: str) -> None:
+        raise NotImplementedError
+
     def delete_vector_store(self, vector_store_id: str) -> None:
         """Nothing is built."""
 
