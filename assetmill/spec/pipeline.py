@@ -23,6 +23,7 @@ from assetmill.spec.image_models import ImageModels, load_image_models
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
 from assetmill.spec.parameters import ParameterSpec
 from assetmill.spec.reading import Document, Problems, Where, describe, nearest, read_yaml
+from assetmill.spec.schedules import BatchSpec, Concurrency, ConcurrencySpec, ScheduleSpec
 from assetmill.spec.tools import TOOLS, AnyTool, ImageGeneration, Names
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -151,6 +152,8 @@ class PipelineSpec(_Spec):
     knowledge: dict[str, Names] = Field(default_factory=dict[str, Names])
     defaults: Defaults = Defaults()
     axes: dict[str, AxisSpec] = Field(default_factory=dict[str, AxisSpec])
+    schedules: tuple[ScheduleSpec, ...] = ()
+    concurrency: Concurrency = None
     stages: tuple[StageSpec, ...] = Field(min_length=1)
 
 
@@ -251,6 +254,7 @@ def spec_keys() -> Mapping[str, frozenset[str]]:
     """Return the words that each part of a pipeline file knows, by the part's name."""
     models: dict[str, type[BaseModel]] = {
         "": PipelineSpec, "stages": StageSpec, "inputs": InputSpec, "outputs": OutputSpec,
+        "schedules": ScheduleSpec, "batch": BatchSpec, "concurrency": ConcurrencySpec,
         "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec,
         "checks": ChecksSpec, "not_duplicate": DuplicateCheck, "palette": PaletteCheck, "text": TextCheck,
         "judge": JudgeCheck, **TOOLS,

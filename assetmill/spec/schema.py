@@ -20,6 +20,10 @@ def pipeline_schema() -> dict[str, Any]:
                                    stage["for_each"]]}  # fmt: skip
     stage["needs"] = _one_or_more(stage["needs"])
     stage["style"] = _one_or_more(stage["style"])
+    concurrency = schema["properties"]["concurrency"]
+    schema["properties"]["concurrency"] = {"anyOf": [{"type": "integer", "minimum": 1}, concurrency]}
+    every = parts["ScheduleSpec"]["properties"]["every"]
+    parts["ScheduleSpec"]["properties"]["every"] = {"anyOf": [{"type": "string"}, every]}
     knowledge = schema["properties"]["knowledge"]
     knowledge["additionalProperties"] = _one_or_more(knowledge["additionalProperties"])
     search = parts["FileSearch"]["properties"]
