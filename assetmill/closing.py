@@ -83,12 +83,17 @@ class Closing:
     def earlier_turns(self, last: Intent) -> list[Finished]:
         """Read the turns before the last one again, from the service, which keeps them for 30 days."""
         turns: list[Finished] = []
+        key = self.call.pipeline, self.call.fingerprint
+        attempt = self.services.ledger.newest_attempt(*key) if last.turn > 1 else None
+        stored = [turn.intent for turn in attempt.turns] if attempt else []
+        intents = {intent.turn: intent for intent in stored if intent.attempt == last.attempt}
         for number in range(1, last.turn):
             raw = self.services.ledger.read_raw(
                 self.call.pipeline, self.call.fingerprint, last.attempt, number
             )
             body = self.services.gateway.get_response(str(json.loads(raw)["id"]))
-            turns.append(Finished(last.model_copy(update={"turn": number}), body, read_response(body.body)))
+            intent = intents.get(number) or last.model_copy(update={"turn": number})
+            turns.append(Finished(intent, body, read_response(body.body)))
         return turns
 
     def _on_the_way(self, turns: list[Finished], frame: bytes | None) -> list[MadeFile]:

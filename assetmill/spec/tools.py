@@ -108,7 +108,8 @@ class Function(ToolSpec):
 class Mcp(ToolSpec):
     """Let the agent use a server that speaks the Model Context Protocol.
 
-    `headers_from` names an entry of the settings; the headers themselves never enter a record.
+    `headers_from` names an entry of the settings; the headers themselves never enter a record. A
+    `project_connection_id` names a connection of the Foundry project, which then holds the credential.
     """
 
     type: Literal["mcp"] = "mcp"
@@ -117,7 +118,8 @@ class Mcp(ToolSpec):
     server_description: str | None = None
     allowed_tools: Names | None = None
     require_approval: Literal["always", "never"] | Names = "always"
-    headers_from: str | None = None
+    headers_from: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    project_connection_id: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """Return the tool; a list of names under `require_approval` means these tools alone need one."""

@@ -180,3 +180,9 @@ def test_a_plan_finds_an_installed_function_without_importing_it(
     assert (found.path, found.is_local) == (package / "shelves.py", False)
     with pytest.raises(InvalidInput, match="imported"):
         load_function("warehouse.shelves:count", tmp_path)
+
+
+def test_a_stage_of_several_turns_began_with_its_first(shop: Shop) -> None:
+    calls = [function_call("slow", {"sku": "x"})]
+    record = run(shop, calls, calls, tools=(function_tool("slow"),))
+    assert record.finished_at - record.started_at >= 0.3
