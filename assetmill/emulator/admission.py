@@ -10,7 +10,7 @@ from assetmill.emulator import agents, ids, toolspecs, wire
 from assetmill.emulator.errors import ServiceError, invalid, not_found
 from assetmill.emulator.fields import Fields
 from assetmill.emulator.ids import Flavour
-from assetmill.emulator.items import ItemReader
+from assetmill.emulator.items import ItemReader, text_of
 from assetmill.emulator.jsons import Json
 from assetmill.emulator.wire import RUNNING
 
@@ -131,7 +131,7 @@ class _Admission:
             store=request.boolean("store") is not False,
             include=included(request.texts("include")),
             item_extras={**extras, "response_id": response["id"]} if self._flavour == "azure" else {},
-            headers=self._rates(model, image_model),
+            headers=self._rates(model, image_model, inputs),
         )
 
     def _agent_version(self, path_name: str | None) -> Json | None:
@@ -341,15 +341,16 @@ class _Admission:
         }
         return {"agent_reference": reference}
 
-    def _rates(self, model: str, image_model: str | None) -> dict[str, str]:
-        quota, rates = self._service.quota, self._service.settings.quota
+    def _rates(self, model: str, image_model: str | None, inputs: list[Json]) -> dict[str, str]:
+        rates = self._service.settings.quota
         if not rates:
             return {}
-        words = wire.tokens_in(str(self._request.raw.get("input") or ""))
-        headers = quota.admit(rates, model, {"requests": 1, "tokens": words})
+        # A picture is no text, however long its data URL.
+        tokens = sum(wire.tokens_in(text_of(item)) for item in inputs)
+        wanted: dict[str, dict[str, float]] = {model: {"requests": 1, "tokens": tokens}}
         if image_model is not None:
-            headers |= quota.admit(rates, image_model, {"images": 1})
-        return headers
+            wanted.setdefault(image_model, {})["images"] = 1
+        return self._service.quota.admit(rates, wanted)
 
 
 def _unsupported(message: str) -> ServiceError:

@@ -23,22 +23,24 @@ class Quota:
         self._used: dict[tuple[str, str], deque[tuple[float, float]]] = defaultdict(deque)
 
     def admit(
-        self, rates: Mapping[str, Mapping[str, float]], deployment: str, wanted: Mapping[str, float]
+        self, rates: Mapping[str, Mapping[str, float]], wanted: Mapping[str, Mapping[str, float]]
     ) -> dict[str, str]:
-        """Take what a request wants from the deployment's rates; the headers returned tell what is left.
+        """Take what a request wants of each deployment's rates; the headers returned tell what is left.
 
         Raises:
             ServiceError: 429 with Retry-After and the rate limit headers; nothing was taken.
         """
-        limits = rates.get(deployment) or rates.get("*") or {}
         with self._lock:
             self._forget()
             headers: dict[str, str] = {}
-            for name, amount in wanted.items():
-                if (limit := limits.get(f"{name}_per_minute")) is not None:
-                    headers |= self._headers(deployment, name, limit, amount)
-            for name, amount in wanted.items():
-                self._used[deployment, name].append((self._clock.now(), amount))
+            for deployment, amounts in wanted.items():
+                limits = rates.get(deployment) or rates.get("*") or {}
+                for name, amount in amounts.items():
+                    if (limit := limits.get(f"{name}_per_minute")) is not None:
+                        headers |= self._headers(deployment, name, limit, amount)
+            for deployment, amounts in wanted.items():
+                for name, amount in amounts.items():
+                    self._used[deployment, name].append((self._clock.now(), amount))
         return headers
 
     def _forget(self) -> None:
@@ -60,11 +62,21 @@ class Quota:
             f"x-ratelimit-reset-{name}": f"{reset_s}s",
         }
         if refused:
+            wait_s = self._wait_s(deployment, name, used + amount - limit)
             message = (
                 f"Rate limit reached for deployment '{deployment}' on {name} per minute: limit {int(limit)}, "
-                f"used {int(used)}, requested {int(amount)}. Please try again in {reset_s}s."
+                f"used {int(used)}, requested {int(amount)}. Please try again in {wait_s}s."
             )
             raise ServiceError(
-                429, "rate_limit_exceeded", message, headers={"retry-after": str(reset_s), **headers}
+                429, "rate_limit_exceeded", message, headers={"retry-after": str(wait_s), **headers}
             )
         return headers
+
+    def _wait_s(self, deployment: str, name: str, surplus: float) -> int:
+        """Return the seconds until enough of the last minute's use has left the window."""
+        leaves_at = self._clock.now()
+        for at, taken in self._used[deployment, name]:
+            leaves_at, surplus = at + _WINDOW_S, surplus - taken
+            if surplus <= 0:
+                break
+        return max(math.ceil(leaves_at - self._clock.now()), 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
 from tests.assetmill.emulator.calls import Control, Raw
+from tests.assetmill.emulator.scripted import PICTURE_URL
 
 HOUR_S = 3600
 CODE: Any = {"type": "code_interpreter", "container": {"type": "auto"}}
@@ -170,3 +173,29 @@ def test_quotas_refuse_with_the_time_to_wait(raw: Raw, control: Control) -> None
     assert len([line for line in control.bill() if line["kind"] == "image"]) == 2
     control.post("clock", {"advance_s": 61})
     assert raw.call("POST", "openai/v1/responses", request).status_code == 200
+
+
+def test_a_refusal_takes_nothing_and_says_when_enough_is_free(raw: Raw, control: Control) -> None:
+    limits = {
+        "gpt-4.1": {"tokens_per_minute": 100, "requests_per_minute": 9},
+        "gpt-image-1.5": {"images_per_minute": 1},
+    }
+    control.post("settings", {"quota": limits})
+    picture = [{"type": "input_image", "image_url": PICTURE_URL}]
+
+    def ask(words: str, tools: Sequence[object] = ()) -> httpx2.Response:
+        content = [{"type": "input_text", "text": words}, *picture]
+        body = {"model": "gpt-4.1", "input": [{"role": "user", "content": content}], "tools": list(tools)}
+        return raw.call("POST", "openai/v1/responses", body)
+
+    drawing = [{"type": "image_generation"}]
+    assert ask("draw", drawing).headers["x-ratelimit-remaining-tokens"] == "99"
+    for _ in range(3):
+        assert ask("draw", drawing).status_code == 429
+    control.post("clock", {"advance_s": 20})
+    assert ask("say:" + "x" * 196).headers["x-ratelimit-remaining-tokens"] == "49"
+    control.post("clock", {"advance_s": 20})
+    # The first token leaves the window in 20 s, which is not enough; the next fifty leave it in 40 s.
+    refused = ask("say:" + "x" * 236)
+    assert (refused.status_code, refused.headers["x-ratelimit-remaining-tokens"]) == (429, "49")
+    assert 38 <= int(refused.headers["retry-after"]) <= 40
