@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -46,14 +49,15 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
 
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
     """
-    lock = read_lock(lock_path)
-    problems = check_lock(
-        lock,
-        lock_path.resolve().parent,
-        cache(load_settings),
-        with_files=not no_files,
-        with_approval=approved,
-    )
+    with _no_collections():
+        lock = read_lock(lock_path)
+        problems = check_lock(
+            lock,
+            lock_path.resolve().parent,
+            cache(load_settings),
+            with_files=not no_files,
+            with_approval=approved,
+        )
     if markdown:
         write_text(markdown, for_pull_request(problems, len(lock.in_tree())))
     if as_json:
@@ -63,6 +67,16 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
     if any(problem.kind == "invalid" for problem in problems):
         return InvalidSpec.exit_code
     return 1 if problems else 0
+
+
+@contextmanager
+def _no_collections() -> Generator[None]:
+    """Keep the collector from looking through thousands of objects that all stay: a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def document(problems: tuple[Problem, ...], files: int) -> dict[str, Any]:
