@@ -9,6 +9,7 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest, BatchPage, BatchRow, Blocked
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import AssetId, AssetRecord, StageRecord
+from assetmill.store import layout
 from assetmill.store.ledger import Ledger
 
 _RECORDS_KEPT = 512
@@ -36,9 +37,12 @@ class Known:
         self.newest = batches.newest_manifest(batch_id)
         if manifest := self.newest or batches.newest_of(pipeline):
             self._add(manifest)
-        for key, page in batches.pages(batch_id):
+        # What was written before the newest manifest is in it.
+        sealed_ns = int(self.newest.finished_at * 1e9) if self.newest else 0
+        for key in batches.page_keys(batch_id):
             self.seen_pages.add(key)
-            self._add(page)
+            if layout.page_time_ns(key) > sealed_ns:
+                self._add(batches.read_page(key))
 
     def is_done(self, fp: Fingerprint) -> bool:
         """Return whether a stage is finished: as a batch has noted, or as the store lists it."""
@@ -54,10 +58,6 @@ class Known:
         if row is None or [stage.fingerprint for stage in row.stages] != list(fingerprints):
             return None
         return row
-
-    def add_page(self, page: BatchPage) -> None:
-        """Learn what became of a group of rows."""
-        self._add(page)
 
     def _add(self, told: BatchManifest | BatchPage) -> None:
         self.traces.update(told.traces)

@@ -6,7 +6,6 @@ import gzip
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -46,14 +45,6 @@ class BatchLedger:
         """Store what became of a group of rows."""
         key = layout.batch_page(page.batch_id, time.time_ns(), uuid.uuid4().hex[:12])
         self._create(key, page)
-
-    def pages(self, batch_id: str, after: str = "") -> Iterator[tuple[str, BatchPage]]:
-        """Yield a batch's pages with their keys, oldest first, those after the key `after` alone."""
-        # Writers' clocks differ a little: a page may appear before one that was seen. Callers that follow a
-        # batch read again from a while before.
-        for entry in self._backend.list(layout.batch_pages(batch_id)):
-            if entry.key > after:
-                yield entry.key, self._read(entry.key, BatchPage)
 
     def page_keys(self, batch_id: str) -> list[str]:
         """Return the keys of a batch's pages, oldest first."""

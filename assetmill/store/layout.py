@@ -2,6 +2,7 @@
 
     v1/meta/store.json                  format and the probe's verdict
     v1/b/<aa>/<sha256>                  blob
+    v1/b/<aa>/<sha256>.<plan>           the same, written while a collection's plan condemned the key above
     v1/i/<pipeline>/<fp>.<n>.<turn>     intent of attempt n's turn; the first one is also the lease
     v1/c/<pipeline>/<fp>.<n>.<turn>     receipt: the response ID
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
@@ -23,6 +24,9 @@
     v1/n/<batch>/halt.<run>             the account is blocked: whoever works for that run stops
     v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
     v1/z/<pipeline>/<fp>                quarantine of a blocked prompt, until somebody asks to try again
+    v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
+    v1/t/<sha256>                       tombstone: these bytes were purged
+    v1/p/<descending>.<nonce>           receipt of a purge, newest first
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
 `<pipeline>` is eight hex digits of the name's SHA-256, `<fp>` 52 characters of base32.
@@ -42,12 +46,62 @@ STAGES = "v1/s/"
 VERDICTS = "v1/x/"
 BLOBS = "v1/b/"
 PROBES = "v1/meta/probe/"
+ROOT = "v1/"
+INTENTS = "v1/i/"
+RAW = "v1/w/"
+HARVESTS = "v1/f/"
+REPLIES = "v1/y/"
+HEADS = "v1/h/"
+QUARANTINE = "v1/q/"
+COLLECTION = "v1/g/"
+TOMBSTONES = "v1/t/"
+PURGES = "v1/p/"
 
 
 def blob(digest: Digest) -> str:
     """Return the key of a blob."""
     sha = digest.removeprefix("sha256:")
     return f"{BLOBS}{sha[:2]}/{sha}"
+
+
+def blob_beside(digest: Digest, plan: int) -> str:
+    """Return the key of a blob whose own key was condemned by a plan when it was written."""
+    return f"{blob(digest)}.{plan:06d}"
+
+
+def blobs_beside(digest: Digest) -> str:
+    """Return the prefix of all such keys of a blob."""
+    return f"{blob(digest)}."
+
+
+def sha_of_blob(key: str) -> str:
+    """Return the 64 hex digits that a blob's key holds."""
+    return key.rpartition("/")[2].partition(".")[0]
+
+
+def quarantined(digest: Digest) -> str:
+    """Return the prefix of what was set aside under a digest."""
+    return f"{QUARANTINE}{digest.removeprefix('sha256:')}."
+
+
+def tombstone(digest: Digest) -> str:
+    """Return the key of the note that bytes were purged."""
+    return f"{TOMBSTONES}{digest.removeprefix('sha256:')}"
+
+
+def purge_receipt(time_ns: int, nonce: str) -> str:
+    """Return the key of a purge's receipt; later ones sort first."""
+    return f"{PURGES}{descending(time_ns)}.{nonce}"
+
+
+def collection_plan(number: int) -> str:
+    """Return the key of a collection's plan."""
+    return f"{COLLECTION}plan/{number:06d}"
+
+
+def collection_done(number: int) -> str:
+    """Return the key of the note that a plan was carried out."""
+    return f"{COLLECTION}done/{number:06d}"
 
 
 def quarantine(digest: Digest, nonce: str) -> str:
@@ -190,6 +244,11 @@ def batch_pages(batch_id: str) -> str:
 def batch_page(batch_id: str, time_ns: int, nonce: str) -> str:
     """Return the key of a page written at `time_ns`."""
     return f"{batch_pages(batch_id)}{time_ns:016x}.{nonce}"
+
+
+def page_time_ns(key: str) -> int:
+    """Return when a page was written."""
+    return int(key.rpartition("/")[2].partition(".")[0], 16)
 
 
 def batch_manifests(batch_id: str) -> str:

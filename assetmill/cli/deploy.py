@@ -1,0 +1,218 @@
+"""`assetmill deploy` and `assetmill serve`: every pipeline as a Prefect deployment with a form of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assetmill.cli.options import json_option, print_json
+from assetmill.errors import InvalidInput, InvalidSettings
+from assetmill.settings import find_configs
+from assetmill.spec.checks import variable_name
+from assetmill.spec.pipeline import LoadedPipeline, load_pipeline, pipeline_names
+from assetmill.spec.schedules import ScheduleSpec
+from assetmill.spec.schema import parameter_schema
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+
+SERVED = "served"
+"""What deployments are called that `assetmill serve` runs; on a work pool they are called like the pool."""
+
+
+@click.command()
+@click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
+@click.option("--work-pool", metavar="POOL", required=True, help="Where runs go; it must exist.")
+@click.option("--working-dir", metavar="DIR", help="Where a process worker starts runs; else where it likes.")
+@json_option
+def deploy(pipelines: tuple[str, ...], work_pool: str, working_dir: str | None, *, as_json: bool) -> None:
+    """Create or update the Prefect deployment of each PIPELINE, of all without one.
+
+    Each has the pipeline's parameters as its form, and the schedules and the concurrency of its file.
+    """
+    loaded = _load(pipelines)
+    made = asyncio.run(_deploy(loaded, work_pool, working_dir))
+    if as_json:
+        return print_json({"deployments": made})
+    for entry in made:
+        click.echo(f"{entry['name']:<40} {entry['schedules']} schedules  {entry['deployment_id']}")
+    return None
+
+
+@click.command()
+@click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
+@click.option("--limit", type=click.IntRange(1, 64), default=4, help="Runs at once in this process.")
+def serve(pipelines: tuple[str, ...], limit: int) -> None:
+    """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker."""
+    asyncio.run(_serve(_load(pipelines), limit))
+
+
+def _load(names: tuple[str, ...]) -> list[LoadedPipeline]:
+    configs = find_configs()
+    known = pipeline_names(configs)
+    words = [variable_name(name) for name in known]
+    for name in names or known:
+        if name not in known:
+            raise InvalidInput(f"no pipeline {name!r} under {configs / 'pipelines'}: only those are deployed")
+        if words.count(variable_name(name)) > 1:
+            raise InvalidInput(f"two pipelines would be the flow {variable_name(name)!r}: rename one")
+    return [load_pipeline(name, configs) for name in dict.fromkeys(names or known)]
+
+
+async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | None) -> list[dict[str, Any]]:
+    from prefect import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    variables = {"working_dir": str(Path(working_dir).absolute())} if working_dir else {}
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(pool)
+        except ObjectNotFound as error:
+            hint = f"`prefect work-pool create {pool} --type process`"
+            raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
+        made = [await _apply_pipeline(client, one, pool, pool, variables) for one in loaded]
+        for one in loaded:
+            if any(schedule.batch for schedule in one.spec.schedules):
+                made.append(await _apply_batch(client, one, pool, variables))
+        made.append(await _apply_shards(client, pool, variables))
+        return made
+
+
+async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
+    from prefect import get_client
+    from prefect.deployments.runner import EntrypointType  # pyright: ignore[reportPrivateImportUsage]
+    from prefect.runner import Runner
+
+    from flows.deployed import flow_of
+
+    runner = Runner(name="assetmill", limit=limit)
+    async with get_client() as client:
+        for one in loaded:
+            made = await flow_of(one.path.stem).ato_deployment(
+                SERVED, entrypoint_type=EntrypointType.MODULE_PATH
+            )
+            await runner.aadd_deployment(made)
+            # Once more with the pipeline's own form: Prefect's own would be made from the types alone.
+            told = await _apply_pipeline(client, one, SERVED, None, {})
+            click.echo(f"serving {told['name']} ({told['schedules']} schedules)", err=True)
+    await runner.start()
+
+
+async def _apply_pipeline(
+    client: PrefectClient,
+    loaded: LoadedPipeline,
+    name: str,
+    pool: str | None,
+    variables: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Create or update a pipeline's own deployment."""
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+
+    spec, word = loaded.spec, variable_name(loaded.path.stem)
+    width = spec.concurrency
+    schedules = [_schedule(s, dict(s.parameters)) for s in spec.schedules if s.batch is None]
+    options = width and ConcurrencyOptions(
+        collision_strategy=ConcurrencyLimitStrategy(width.collision.upper())
+    )
+    flow_id = await client.create_flow_from_name(spec.name)
+    deployment_id = await client.create_deployment(
+        flow_id,
+        name,
+        description=spec.description or None,
+        entrypoint=f"flows.deployed.{word}",
+        parameter_openapi_schema=parameter_schema(spec),
+        enforce_parameter_schema=True,
+        parameters={n: p.default for n, p in spec.parameters.items() if p.default is not None},
+        schedules=schedules,
+        concurrency_limit=width.limit if width else None,
+        concurrency_options=options,
+        work_pool_name=pool,
+        job_variables=dict(variables),
+        pull_steps=[],
+        tags=["assetmill"],
+        version=loaded.digest.removeprefix("sha256:")[:12],
+    )
+    return {"name": f"{spec.name}/{name}", "deployment_id": str(deployment_id), "schedules": len(schedules)}
+
+
+async def _apply_batch(
+    client: PrefectClient, loaded: LoadedPipeline, pool: str, variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Create or update the deployment that runs a pipeline's scheduled batches."""
+    from flows.run_batch import run_batch
+
+    schedules = [_schedule(s, dict(_batch_parameters(loaded, s))) for s in loaded.spec.schedules if s.batch]
+    return await _apply_flow(
+        client,
+        run_batch,
+        loaded.name,
+        pool,
+        variables=variables,
+        parameters={"pipeline": loaded.path.stem},
+        schedules=schedules,
+    )
+
+
+async def _apply_shards(client: PrefectClient, pool: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Create or update the deployment to which batches hand their shards."""
+    from flows.run_shard import run_shard
+
+    return await _apply_flow(client, run_shard, pool, pool, variables=variables, parameters={}, schedules=[])
+
+
+async def _apply_flow(
+    client: PrefectClient,
+    flow: Any,
+    name: str,
+    pool: str,
+    *,
+    variables: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    schedules: list[DeploymentScheduleCreate],
+) -> dict[str, Any]:
+    deployment_id = await client.create_deployment(
+        await client.create_flow_from_name(flow.name),
+        name,
+        description=(flow.description or "").partition("\n")[0] or None,
+        entrypoint=f"{flow.fn.__module__}.{flow.fn.__name__}",
+        parameter_openapi_schema=flow.parameters.model_dump(mode="json", exclude_unset=True),
+        enforce_parameter_schema=True,
+        parameters=dict(parameters),
+        schedules=schedules,
+        work_pool_name=pool,
+        job_variables=dict(variables),
+        pull_steps=[],
+        tags=["assetmill"],
+    )
+    return {
+        "name": f"{flow.name}/{name}",
+        "deployment_id": str(deployment_id),
+        "schedules": len(schedules),
+    }
+
+
+def _batch_parameters(loaded: LoadedPipeline, schedule: ScheduleSpec) -> Iterator[tuple[str, Any]]:
+    yield "pipeline", loaded.path.stem
+    if schedule.parameters:
+        yield "common", dict(schedule.parameters)
+    if schedule.batch:
+        yield from schedule.batch.model_dump(exclude_defaults=True).items()
+
+
+def _schedule(spec: ScheduleSpec, parameters: dict[str, Any]) -> DeploymentScheduleCreate:
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
+
+    if spec.cron is not None:
+        when: Any = CronSchedule(cron=spec.cron, timezone=spec.timezone)
+    else:
+        when = IntervalSchedule(interval=datetime.timedelta(seconds=spec.every or 0), timezone=spec.timezone)
+    return DeploymentScheduleCreate(
+        schedule=when, active=spec.active, parameters=parameters, slug=spec.name or None
+    )
