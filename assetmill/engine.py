@@ -15,9 +15,9 @@ docs/decisions/0004-money-protocol.md.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from typing import Any
 
-from assetmill import progress
+from assetmill import failures, progress
 from assetmill.accepting import run_accepted
 from assetmill.admission import Admission
 from assetmill.agents.gateway import AgentVersion, Frame, Response, ResponseRequest
@@ -27,32 +27,22 @@ from assetmill.agents.tool_calls import AttemptLost, Desk, answer
 from assetmill.calls import StageCall
 from assetmill.closing import Closing, Finished
 from assetmill.errors import (
-    AccountBlocked,
     ConversationGone,
     HandleExpired,
     NotSent,
     OutcomeUnknown,
-    OutputUnusable,
-    PromptBlocked,
     Rejected,
     ServiceError,
-    StageBlocked,
-    StageError,
     StageFailed,
     StageInDoubt,
     Throttled,
 )
 from assetmill.fingerprint import Digest
+from assetmill.patience import Patience
 from assetmill.progress import StageEvent, StageEventKind
-from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
+from assetmill.records import Intent, Receipt, RunId, StageRecord
 from assetmill.services import Services, is_alive
 from assetmill.store.ledger import Attempt
-
-_SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
-"""Pauses between listings of an open outcome, until the profile's `settle_s` has passed."""
-
-_BLOCKS = {"PromptBlocked": "prompt", "AccountBlocked": "account", "StageBlocked": "output"}
-"""The scope of a block by the error that a verdict names."""
 
 
 def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
@@ -81,8 +71,7 @@ class _Stage:
         self.key = (call.pipeline, call.fingerprint)
         self.ledger, self.foundry = services.ledger, services.settings.foundry
         self.closing = Closing(call, services, run_id)
-        self.started_at = services.clock()
-        self.refusals = 0
+        self.patience = Patience(call.label, services, self._tell_waiting)
         # A refused post that no verdict has recorded yet: by its intent's nonce, with what was posted.
         self.unpaid: tuple[str, Prepared, ServiceError] | None = None
         self.admission = Admission(call, services, run_id)
@@ -93,7 +82,7 @@ class _Stage:
             self.services.wait(0)
             if record := self.ledger.read_stage(*self.key):
                 is_mine = record.run_id == self.run_id
-                seconds = self.services.clock() - self.started_at
+                seconds = self.patience.passed_s
                 self._tell("finished" if is_mine else "reused", seconds=seconds, cost_usd=record.cost_usd)
                 self.closing.settle(record.attempt, record.cost_usd)
                 return record
@@ -104,9 +93,9 @@ class _Stage:
         try:
             self._advance()
         except NotSent as error:
-            self._pause(error)
+            self.patience.pause(error)
         except Rejected as error:
-            raise self._refusal(error) from error
+            raise failures.refusal(self.call.label, error) from error
         except ServiceError as error:
             raise StageFailed(self.call.label, f"{error}; the next run goes on from here") from error
 
@@ -117,8 +106,9 @@ class _Stage:
             return self._begin(1)
         if newest.verdict is not None:
             self.closing.settle(newest.number, newest.verdict.cost_usd)
-            self._raise_again(newest.verdict)
-            self._wait_until(newest.verdict.not_before)
+            if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
+                raise failure
+            self.patience.wait_until(newest.verdict.not_before)
             return self._begin(newest.number + 1)
         with self.services.slots:
             return self._go_on(newest)
@@ -131,17 +121,6 @@ class _Stage:
         if self.unpaid is not None and self.unpaid[0] == last.intent.nonce:
             return self._refused(last.intent, *self.unpaid[1:])
         return self._recover(last.intent)
-
-    def _raise_again(self, verdict: Verdict) -> None:
-        """Keep a run to its failure: only another run, which somebody started, may try again."""
-        if verdict.kind == "given_up":
-            raise StageFailed(self.call.label, f"{verdict.reason}: change something about it to make it anew")
-        if verdict.kind != "failed" or verdict.run_id != self.run_id:
-            return
-        if scope := _BLOCKS.get(verdict.error):
-            raise StageBlocked(self.call.label, verdict.reason, verdict.response_id, scope)
-        kind = OutputUnusable if verdict.error == OutputUnusable.__name__ else StageFailed
-        raise kind(self.call.label, verdict.reason, verdict.response_id)
 
     def _begin(self, attempt: int) -> None:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
@@ -202,7 +181,7 @@ class _Stage:
             if self.services.handles.learn(request.input, error):
                 return self._refused(intent, prepared, error)
             self._judge(intent, "failed", error)
-            raise self._refusal(error) from error
+            raise failures.refusal(self.call.label, error) from error
         except OutcomeUnknown as error:
             self._tell_waiting(f"the outcome is open: {error}")
             return self._recover(intent)
@@ -232,7 +211,7 @@ class _Stage:
     def _receive(self, intent: Intent, response_id: str, how: str) -> Receipt:
         now = self.services.clock()
         receipt = Receipt.model_validate({"response_id": response_id, "how": how, "created_at": now})
-        self.refusals, self.unpaid = 0, None
+        self.patience.refusals, self.unpaid = 0, None
         self._tell("created", response_id=response_id, message="adopted" if how == "adopted" else "")
         return self.ledger.write_receipt(*self.key, intent.attempt, intent.turn, receipt)
 
@@ -246,9 +225,9 @@ class _Stage:
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
         self.services.gateway.delete_conversation(intent.conversation_id)
-        self._judge(intent, "refused", error, not_before=self.services.clock() + self._asked_s(error))
+        self._judge(intent, "refused", error, not_before=self.services.clock() + self.patience.asked_s(error))
         self.unpaid = None
-        self._count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
+        self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
     def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
         """Post a refused turn again in its conversation: a new attempt would pay for the earlier turns again.
@@ -256,59 +235,18 @@ class _Stage:
         Only the worker that heard the refusal may: to all others the outcome is open.
         """
         try:
-            self._pause(error)
+            self.patience.pause(error)
         except StageFailed:
             self._judge(intent, "failed", error)
             raise
         self._spend(intent, prepared, self.services.gateway.ensure_agent(prepared.definition))
-
-    def _refusal(self, error: Rejected) -> StageError:
-        if isinstance(error, AccountBlocked | PromptBlocked):
-            scope = _BLOCKS[type(error).__name__]
-            categories = error.categories if isinstance(error, PromptBlocked) else ()
-            why = f" ({', '.join(categories)})" if categories else ""
-            reason = f"moderation refused the {scope}{why}: {error}"
-            return StageBlocked(self.call.label, reason, None, scope, categories)
-        return StageFailed(self.call.label, str(error))
-
-    def _asked_s(self, error: ServiceError) -> float:
-        asked_s = error.retry_after_s if isinstance(error, Throttled) else None
-        return min(2.0 ** (self.refusals + 1), 30.0) if asked_s is None else asked_s
-
-    def _pause(self, error: ServiceError) -> None:
-        """Wait as the service asks, however long, unless that is past the stage's deadline or hopeless."""
-        wait_s = self._count(error)
-        self._tell_waiting(f"{error}; next try in {wait_s:.0f} s")
-        self.services.wait(wait_s)
-
-    def _count(self, error: ServiceError) -> float:
-        """Count a refusal and return how long to wait after it, unless there is no point in waiting."""
-        wait_s = self._asked_s(error)
-        self.refusals += 1
-        is_hopeless = not isinstance(error, Throttled) and self.refusals >= self.foundry.max_attempts
-        if is_hopeless or self._is_late(wait_s):
-            raise StageFailed(self.call.label, f"gave up after {self.refusals} tries: {error}") from error
-        return wait_s
-
-    def _wait_until(self, not_before: float | None) -> None:
-        """Wait as the service asked whoever was refused last."""
-        wait_s = (not_before or 0.0) - self.services.clock()
-        if wait_s <= 0:
-            return
-        if self._is_late(wait_s):
-            raise StageFailed(self.call.label, f"the service refuses it for another {wait_s:.0f} s")
-        self._tell_waiting(f"refused a moment ago; next try in {wait_s:.0f} s")
-        self.services.wait(wait_s)
-
-    def _is_late(self, wait_s: float) -> bool:
-        return self.services.clock() + wait_s > self.started_at + self.foundry.stage_deadline_s
 
     def _recover(self, intent: Intent) -> None:
         """Find out what became of an intent that has no receipt."""
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
-        for pause_s in self._sweep():
+        for pause_s in self.patience.sweep():
             self.services.wait(pause_s)
             if self._adopt(intent):
                 return
@@ -319,16 +257,17 @@ class _Stage:
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
         if self.foundry.policy == "fence" and intent.turn == 1:
             return self._fence(intent)
-        shown = f"conversation {intent.conversation_id} shows nothing"
-        raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
+        self._doubt(intent)
 
-    def _sweep(self) -> Iterator[float]:
-        left_s = self.foundry.settle_s
-        yield 0.0
-        for pause_s in _SWEEP_S:
-            if left_s > 0:
-                yield min(pause_s, left_s)
-                left_s -= pause_s
+    def _doubt(self, intent: Intent) -> None:
+        """Leave the decision to a person, or to the profile once its deadline has passed."""
+        kind = failures.settled_doubt(intent, self.foundry, self.services.clock())
+        if kind is None:
+            shown = f"conversation {intent.conversation_id} shows nothing"
+            raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
+        self.services.gateway.delete_conversation(intent.conversation_id)
+        if not self._adopt(intent) and not self._is_decided(intent):
+            self._judge(intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed"))
 
     def _adopt(self, intent: Intent) -> bool:
         """Store the receipt of an intent from the service's own list; False when it lists nothing."""
@@ -365,7 +304,7 @@ class _Stage:
             return
         nothing = NotSent("nothing came before the conversation was deleted")
         self._judge(intent, "fenced", nothing)
-        self._pause(nothing)
+        self.patience.pause(nothing)
 
     def _is_running_elsewhere(self, intent: Intent) -> bool:
         """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
@@ -406,23 +345,21 @@ class _Stage:
             return self._wait_for_owner(intent)
         # An owner that is only slow must not go on with what others have given up, and pay for it.
         self.services.gateway.delete_conversation(intent.conversation_id)
-        # What was lost was nobody's decision: the next attempt may follow within this run.
-        kind = "abandoned" if isinstance(error, AttemptLost) else "failed"
+        # What another run lost, the one that somebody started after it may pay for again; not the same run.
+        is_ours = isinstance(error, StageFailed) or intent.run_id == self.run_id
+        kind = "failed" if is_ours else "abandoned"
         self._judge(intent, kind, error, response_id=receipt.response_id)
-        if isinstance(error, StageFailed):
-            raise error
+        if is_ours:
+            raise StageFailed(self.call.label, str(error), receipt.response_id) from error
         return None
 
     def _follow(self, intent: Intent, receipt: Receipt) -> Response | None:
         """Return the final response; None when the service does not know a new one yet."""
 
         def show(frame: Frame) -> None:
-            self.desk.frame = frame.data
-            self.desk.frames += 1
-            seconds = self.services.clock() - self.started_at
-            self._tell(
-                "frame", seconds=seconds, message=f"partial picture {self.desk.frames} after {seconds:.0f} s"
-            )
+            self.desk.frame, self.desk.frames = frame.data, self.desk.frames + 1
+            shown = f"partial picture {self.desk.frames} after {self.patience.passed_s:.0f} s"
+            self._tell("frame", seconds=self.patience.passed_s, message=shown)
 
         response_id = receipt.response_id
         try:
@@ -439,15 +376,8 @@ class _Stage:
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
 
-    def _judge(
-        self,
-        intent: Intent,
-        kind: str,
-        error: Exception,
-        *,
-        response_id: str | None = None,
-        not_before: float | None = None,
-    ) -> None:
+    def _judge(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
+        """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""
         # A refusal costs nothing; what was blocked or forgotten may have been billed.
         is_free = kind in {"refused", "fenced"} or type(error) is Rejected
         self.closing.judge(
@@ -455,22 +385,12 @@ class _Stage:
             kind=kind,
             error=type(error).__name__,
             reason=str(error),
-            response_id=response_id,
-            not_before=not_before,
+            **details,
             cost_usd=0.0 if is_free and intent.turn == 1 else None,
         )
 
     def _tell_waiting(self, message: str) -> None:
         self._tell("waiting", message=message)
 
-    def _tell(
-        self,
-        event: StageEventKind,
-        *,
-        seconds: float | None = None,
-        cost_usd: float | None = None,
-        response_id: str | None = None,
-        message: str = "",
-    ) -> None:
-        label, run_id = self.call.label, self.run_id
-        progress.emit(StageEvent(event, label, run_id, seconds, cost_usd, response_id, message))
+    def _tell(self, event: StageEventKind, **details: Any) -> None:
+        progress.emit(StageEvent(event, self.call.label, self.run_id, **details))

@@ -36,6 +36,9 @@ class Foundry(_Section):
     image_deployment: str | None = None
     streaming: bool = True
     policy: Literal["hold", "fence"] = "hold"
+    # What becomes of a stage in doubt when nobody has decided by the deadline; `retry` may pay twice.
+    doubt: Literal["ask", "retry", "give_up"] = "ask"
+    doubt_deadline_s: float = Field(default=24 * 3600.0, ge=3600)
     poll_s: float = Field(default=2.0, gt=0)
     stage_deadline_s: float = Field(default=1800.0, gt=0)
     lease_s: float = Field(default=120.0, gt=0)

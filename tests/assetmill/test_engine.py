@@ -175,6 +175,25 @@ def test_hold_leaves_a_crash_before_the_post_in_doubt(
     assert gateway.posts == []
 
 
+@pytest.mark.parametrize(("doubt", "attempt"), [("retry", 2), ("give_up", None)])
+def test_a_profile_may_settle_a_doubt_after_its_deadline(
+    process: Callable[..., Services], gateway: ScriptedGateway, doubt: str, attempt: int | None
+) -> None:
+    gateway.before = failing(Crash())
+    with pytest.raises(Crash):
+        run_stage(stage_call(), process(lease_s=1e-9), RUN)
+    with pytest.raises(StageInDoubt):
+        run_stage(stage_call(), process(doubt=doubt), RunId("run-2"))
+    late = process(doubt=doubt)
+    late.wait(25 * 3600.0)
+    if attempt:
+        assert run_stage(stage_call(), late, RunId("run-3")).attempt == attempt
+    else:
+        with pytest.raises(StageFailed, match="change something about it"):
+            run_stage(stage_call(), late, RunId("run-3"))
+    assert len(gateway.posts) == (1 if attempt else 0)
+
+
 def test_fence_goes_on_after_a_crash_before_the_post(
     process: Callable[..., Services], gateway: ScriptedGateway
 ) -> None:
