@@ -38,6 +38,7 @@ _DIFFERENCES = """\
 - Unknown fields in a request are refused (`unknown_parameter`).
 - Pictures are png, jpeg or webp; gif and svg are refused. The same request draws the same picture.
 - Partial pictures are drawn in streams only.
+- A PNG carries a note of its subject's outline, so that an edit need not guess; other formats do not.
 - Compaction, hosted, workflow, external and voice agents cannot be run; connections are always empty.
 - A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
 - Files are `processed` at once. Search is lexical.

@@ -17,15 +17,22 @@ MOST_ADDED = 6
 
 
 def subjects(
-    image: Image.Image, brief: Brief, mask: Image.Image | None, level: int, rng: np.random.Generator
+    image: Image.Image,
+    brief: Brief,
+    mask: Image.Image | None,
+    level: int,
+    rng: np.random.Generator,
+    *,
+    side: str | None = None,
 ) -> Image.Image:
-    """Draw the named subjects into the mask, or where the picture has room for them."""
+    """Draw the named subjects into the mask, or where the picture has room for them: first at `side`."""
     image = image.copy()
     mood = mood_of(brief, rng)
     things = [want for want in brief.wanted for _ in range(want.count)][:MOST_ADDED]
     for at, want in enumerate(things):
         subject = book.subjects()[want.subject]
-        box = _share(mask, at, len(things)) if mask is not None else _room(image.size, subject, at)
+        place = at + 1 if side == "left" else at
+        box = _share(mask, at, len(things)) if mask is not None else _room(image.size, subject, place)
         main = want.colours[0] if want.colours else subject.colour or mood.main
         _put(image, subject, box, Inks(main, subject.accent or mood.accent, level))
     return image

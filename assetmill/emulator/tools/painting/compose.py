@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from assetmill.emulator.tools.painting import backdrops, badge, book, colours
+from assetmill.emulator.tools.painting import backdrops, badge, book, colours, subject_note
 from assetmill.emulator.tools.painting.brief import Brief, Wanted
 from assetmill.emulator.tools.painting.colours import RGB, distance, luminance, readable_on
 from assetmill.emulator.tools.painting.finish import finished
@@ -59,12 +59,14 @@ def compose(
             ground.image.paste(blurred(ground.image, min(size) / 130))
     manner = MANNERS.get(brief.style, "shaded")
     pieces = list(_pieces(brief, ground, mood))
+    outline = Image.new("L", size)
     for piece in pieces:
-        _place(ground, piece, manner, is_raised=brief.style == "isometric")
+        corner, alpha = _place(ground, piece, manner, is_raised=brief.style == "isometric")
+        stamp(outline, alpha, corner, alpha)
     if not pieces and (is_clear or brief.nouns or not (brief.setting or brief.hour)):
         badge.draw(ground, brief, mood.main, mood.accent)
     _letter(ground, brief, mood, has_pieces=bool(pieces))
-    return finished(ground.image, brief.style, level, rng)
+    return subject_note.attach(finished(ground.image, brief.style, level, rng), outline)
 
 
 def _at_hour(ground: Ground, hour: str) -> Ground:
@@ -214,7 +216,10 @@ def _accent_of(want: Wanted, mood: Mood, main: RGB) -> RGB:
     return mood.accent if distance(mood.accent, main) > 50 else colours.lighter(main, 0.6)
 
 
-def _place(ground: Ground, piece: Piece, manner: Manner, *, is_raised: bool) -> None:
+def _place(
+    ground: Ground, piece: Piece, manner: Manner, *, is_raised: bool
+) -> tuple[tuple[int, int], Image.Image]:
+    """Draw the piece with its shadow, and return where it stands and which shape it has."""
     inks = Inks(piece.main, piece.accent, ground.level, manner)
     tile = draw(piece.subject, max(8, round(piece.side)), inks)
     corner = (round(piece.left) + tile.left, round(piece.top) + tile.top)
@@ -227,7 +232,9 @@ def _place(ground: Ground, piece: Piece, manner: Manner, *, is_raised: bool) -> 
         _halo(ground, tile, corner)
     if is_raised:
         _extrude(ground, tile, corner, piece.main)
-    stamp(ground.image, tile.image.convert("RGB"), corner, tile.image.getchannel("A"))
+    alpha = tile.image.getchannel("A")
+    stamp(ground.image, tile.image.convert("RGB"), corner, alpha)
+    return corner, alpha
 
 
 def _contact_shadow(ground: Ground, tile: Tile, corner: tuple[int, int]) -> None:

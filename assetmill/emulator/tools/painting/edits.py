@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from assetmill.emulator.tools.painting import additions, backdrops, cutout, regrade
+from assetmill.emulator.tools.painting import additions, backdrops, cutout, regrade, subject_note
 from assetmill.emulator.tools.painting.compose import LEVELS, mood_of
 from assetmill.emulator.tools.painting.finish import grained, pixelated, vintage, watercolour
 from assetmill.emulator.tools.painting.ground import curve
@@ -69,8 +69,11 @@ def carry_out(order: Order, rng: np.random.Generator) -> Image.Image:
     if order.background == "opaque" and start.mode == "RGBA":
         start = _on_backdrop(start)
     mask = fitted_mask(order.mask, order.size) if order.mask is not None else None
-    desk = _Desk(start, cutout.foreground(start), replace(order, mask=mask), rng)
-    for clause in clauses(order.prompt):
+    known = subject_note.attached(order.picture)
+    subject = cutout.foreground(start) if known is None else fitted_mask(known, order.size)
+    desk = _Desk(start, subject, replace(order, mask=mask), rng)
+    wanted = clauses(order.prompt)
+    for clause in wanted:
         desk = replace(desk, image=_changed(desk, clause))
     if order.references:
         desk = replace(desk, image=additions.insets(desk.image, order.references, mask, rng))
@@ -80,7 +83,10 @@ def carry_out(order: Order, rng: np.random.Generator) -> Image.Image:
     if order.background == "transparent" and image.mode == "RGB":
         image = image.copy()
         image.putalpha(desk.subject)
-    return regrade.drifted(image, rng)
+    image = regrade.drifted(image, rng)
+    image.info.clear()
+    is_there = known is not None and not any("remove" in clause.asks for clause in wanted)
+    return subject_note.attach(image, subject if is_there else None)
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -130,12 +136,12 @@ def _changed(desk: _Desk, clause: Clause) -> Image.Image:
     if brief.hour and not (clause.is_about_background and brief.setting):
         is_lit = any(want.subject in LIGHTS for want in brief.wanted)
         image = regrade.at_hour(image, brief.hour, desk.subject, is_lit=is_lit)
-    elif brief.setting == "sky" and (shades := _sky_colours(clause)):
+    elif brief.setting == "sky" and (shades := _shades(clause)):
         image = regrade.with_sky(image, shades)
     elif _moves_scene(clause):
         image = _before(desk, clause)
     elif brief.wanted and "add" in asks and not ("recolour" in asks and "add" not in clause.text.lower()):
-        image = additions.subjects(image, brief, None, desk.level, desk.rng)
+        image = additions.subjects(image, brief, None, desk.level, desk.rng, side=clause.side)
     elif "grey" not in asks and (colour := _colour(clause)):
         image = regrade.recoloured(image, colour, _part(desk, clause))
     return _toned(image, clause, desk)
@@ -148,7 +154,7 @@ def _colour(clause: Clause) -> tuple[int, int, int] | None:
     return found[-1] if found else None
 
 
-def _sky_colours(clause: Clause) -> tuple[tuple[int, int, int], ...]:
+def _shades(clause: Clause) -> tuple[tuple[int, int, int], ...]:
     brief = clause.brief
     return (*brief.colours, *([brief.backdrop] if brief.backdrop else []))
 
@@ -185,6 +191,8 @@ def _removed(desk: _Desk, clause: Clause) -> Image.Image:
 def _before(desk: _Desk, clause: Clause) -> Image.Image:
     """Put the subject before another setting."""
     mood = mood_of(clause.brief, desk.rng)
+    if clause.brief.setting in ("studio", "plain") and (shades := _shades(clause)):
+        mood = replace(mood, asked=shades[0])
     ground = backdrops.paint(clause.brief.setting or "studio", desk.image.size, mood, desk.rng, desk.level)
     scene = ground.image
     subject = desk.subject.filter(ImageFilter.MinFilter(3))

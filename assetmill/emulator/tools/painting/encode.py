@@ -6,6 +6,8 @@ from io import BytesIO
 
 from PIL import Image, ImageEnhance, ImageFilter, PngImagePlugin
 
+from assetmill.emulator.tools.painting import subject_note
+
 SOFTWARE = "assetmill emulator (procedural illustration, no model)"
 GIF_FRAMES = 4
 GIF_FRAME_MS = 200
@@ -23,6 +25,9 @@ def encoded(image: Image.Image, output_format: str, compression: int) -> bytes:
     else:
         notes = PngImagePlugin.PngInfo()
         notes.add_text("Software", SOFTWARE)
+        outline = subject_note.written(image)
+        if outline is not None:
+            notes.add_text(subject_note.KEY, outline)
         # Level 2: grain hardly compresses, and higher levels cost more time than the drawing.
         image.save(buffer, "PNG", pnginfo=notes, compress_level=2)
     return buffer.getvalue()

@@ -11,6 +11,11 @@ from assetmill.emulator.tools.painting.brief import Brief
 from assetmill.emulator.tools.painting.wording import phrases, vocabulary
 
 _SPLIT = re.compile(r"[.;!\n]+|,\s*(?=\w)|\bthen\b|\band\s+(?=\w+)", re.I)
+_PLACE = re.compile(
+    r"\bto the (?P<of>left|right)\b|\b(?:on|at|in) the (?P<at>left|right)\b"
+    r"|\b(?:next to|beside|near|behind|in front of|close to)\b",
+    re.I,
+)
 _QUOTES = re.compile(r'"[^"\n]*"|“[^”\n]*”')
 
 
@@ -22,6 +27,8 @@ class Clause:
     asks: frozenset[str]
     brief: Brief
     is_about_background: bool
+    side: str | None = None
+    """Where something is to be added: left or right."""
 
 
 @cache
@@ -66,4 +73,10 @@ def _clause(text: str) -> Clause:
     plain = " " + re.sub(r"[^a-z0-9' -]+", " ", _QUOTES.sub(" ", text).lower()) + " "
     asks = {name for phrase, name in phrases("changes").items() if f" {phrase} " in plain}
     about = any(f" {word} " in plain for word in ("background", "backdrop", "wall", "behind", "setting"))
-    return Clause(text, frozenset(asks), briefs.read(text), about)
+    brief, side = briefs.read(text), None
+    place = _PLACE.search(text)
+    if "add" in asks and place:
+        # What a thing is added beside is there already.
+        named = briefs.read(text[: place.start()])
+        brief, side = (named if named.wanted else brief), place["of"] or place["at"]
+    return Clause(text, frozenset(asks), brief, about, side.lower() if side else None)

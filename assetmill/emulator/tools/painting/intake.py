@@ -7,6 +7,7 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
+from assetmill.emulator.tools.painting import subject_note
 from assetmill.emulator.tools.painting.errors import ImageToolError
 from assetmill.emulator.tools.painting.ground import curve
 
@@ -45,10 +46,14 @@ def _decoded(data: bytes, name: str) -> Image.Image:
         source.draft("RGB", (WORKING_EDGE, WORKING_EDGE))
         source.load()
         has_alpha = source.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in source.info
+        outline = subject_note.read(source.info.get(subject_note.KEY), source.size)
         upright = ImageOps.exif_transpose(source).convert("RGBA" if has_alpha else "RGB")
+        upright.info.clear()
     if max(upright.size) > WORKING_EDGE:
         upright.thumbnail((WORKING_EDGE, WORKING_EDGE), Image.Resampling.LANCZOS)
-    return upright
+    if outline is not None and outline.size != upright.size:
+        outline = outline.resize(upright.size, Image.Resampling.BILINEAR)
+    return subject_note.attach(upright, outline)
 
 
 def mask_for(data: bytes, size: tuple[int, int]) -> Image.Image:

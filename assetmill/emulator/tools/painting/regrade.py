@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
 from assetmill.emulator.tools.painting.colours import RGB, mix
+from assetmill.emulator.tools.painting.cutout import filled
 from assetmill.emulator.tools.painting.ground import blurred, curve, glow, gradient
 
 Light = tuple[float, float, float]
@@ -242,7 +243,9 @@ def _horizon(image: Image.Image) -> float:
 def softened_behind(image: Image.Image, subject: Image.Image) -> Image.Image:
     """Blur everything but the subject."""
     keep = curve(subject.filter(ImageFilter.GaussianBlur(3)), lambda value: 255 - value)
-    return _through(image, blurred(image.convert("RGB"), max(image.size) / 45), keep)
+    # What is behind it must not take its colour.
+    behind = filled(image.convert("RGB"), subject.filter(ImageFilter.MaxFilter(9)))
+    return _through(image, blurred(behind, max(image.size) / 45), keep)
 
 
 def glowing(image: Image.Image, subject: Image.Image) -> Image.Image:
