@@ -24,6 +24,7 @@ from assetmill.money.budget import Budget, Ceiling
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
+from assetmill.store.condemned import Condemned
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
 
@@ -77,7 +78,7 @@ class Services:
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self.blobs = Blobs(self.backend)
+        self.blobs = Blobs(self.backend, Condemned(self.backend, self.clock))
         self.ledger = Ledger(self.backend)
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)

@@ -190,6 +190,9 @@ class ScriptedGateway:
     def delete_file(self, file_id: str) -> None:
         self.files.pop(file_id, None)
 
+    def delete_response(self, response_id: str) -> None:
+        getattr(self, "_responses", {}).pop(response_id, None)
+
     def delete_vector_store(self, vector_store_id: str) -> None:
         self.stores.pop(vector_store_id, None)
 

@@ -203,6 +203,10 @@ class Gateway(Protocol):
         """Delete an uploaded file; gone already is fine."""
         ...
 
+    def delete_response(self, response_id: str) -> None:
+        """Delete a stored response; gone already is fine."""
+        ...
+
     def delete_vector_store(self, vector_store_id: str) -> None:
         """Delete a vector store; gone already is fine."""
         ...

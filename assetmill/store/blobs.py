@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 
 from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing
 from assetmill.fingerprint import digest
 from assetmill.records import BlobRef
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.condemned import Condemned
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -17,11 +19,11 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 class Blobs:
     """The content-addressed part of a store. Safe to share between threads if its backend is."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, condemned: Condemned | None = None) -> None:
+        self._backend, self._condemned = backend, condemned
 
     def put(self, data: bytes, media_type: str) -> BlobRef:
-        """Store `data` under its SHA-256 and say where it is.
+        """Store `data` under its SHA-256 and name it.
 
         Repeating a call is harmless, and heals a damaged blob. Nothing is visible if it raises.
 
@@ -29,7 +31,9 @@ class Blobs:
             StoreUnavailable: the backend still refused after its own retries.
         """
         name = digest(data)
-        self._backend.put(layout.blob(name), data, media_type=media_type)
+        plan = self._condemned.plan_of(name) if self._condemned else None
+        key = layout.blob(name) if plan is None else layout.blob_beside(name, plan)
+        self._backend.put(key, data, media_type=media_type)
         return BlobRef(digest=name, size_bytes=len(data), media_type=media_type)
 
     def get(self, ref: BlobRef) -> bytes:
@@ -40,7 +44,19 @@ class Blobs:
             BlobDamaged: what was there did not match, was set aside, and counts as absent.
             StoreUnavailable: the backend still refused after its own retries.
         """
-        key = self.key(ref)
+        try:
+            return self._get(self.key(ref), ref)
+        except (KeyMissing, BlobDamaged) as error:
+            for key in self._beside(ref):
+                try:
+                    return self._get(key, ref)
+                except (KeyMissing, BlobDamaged):
+                    continue
+            if isinstance(error, KeyMissing) and self._backend.head(layout.tombstone(ref.digest)):
+                raise KeyMissing(f"{error}: these bytes were purged") from error
+            raise
+
+    def _get(self, key: str, ref: BlobRef) -> bytes:
         data = self._backend.get(key)
         if not _is(ref, data):
             # Once more, because a single bad transfer must not cost a blob that was paid for.
@@ -59,7 +75,15 @@ class Blobs:
     def has(self, ref: BlobRef) -> bool:
         """Say whether a blob of that digest and size is there, without reading it."""
         found = self._backend.head(self.key(ref))
-        return found is not None and found.size_bytes == ref.size_bytes
+        if found is not None:
+            return found.size_bytes == ref.size_bytes
+        sizes = [other.size_bytes for other in self._backend.list(layout.blobs_beside(ref.digest))]
+        return ref.size_bytes in sizes
+
+    def _beside(self, ref: BlobRef) -> Iterator[str]:
+        """Yield where else the bytes may be: written while a collection condemned their own key."""
+        for entry in self._backend.list(layout.blobs_beside(ref.digest)):
+            yield entry.key
 
     def key(self, ref: BlobRef) -> str:
         """Return the blob's key.

@@ -155,6 +155,10 @@ class Ledger:
         newest = max(keys)
         return int(newest.rpartition(".")[2]), self._read(newest, Upload)
 
+    def read_upload(self, key: str) -> Upload | None:
+        """Return an upload that was found by listing, None when it is not there."""
+        return self._read(key, Upload)
+
     def write_upload(self, endpoint: str, what: str, number: int, upload: Upload) -> Upload:
         """Store the `number`-th handle; the first writer's counts and is returned."""
         return self._create(layout.handle(endpoint, what, number), upload)

@@ -1,0 +1,111 @@
+"""Which blobs the records of a store name, read one record at a time."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from assetmill.errors import KeyMissing
+from assetmill.store import layout
+from assetmill.store.backend import Backend, ObjectHead
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Blobs and what is about them; and records that hold money, IDs and names alone.
+_NO_RECORDS = (
+    *(layout.BLOBS, layout.QUARANTINE, layout.COLLECTION, layout.TOMBSTONES, layout.PURGES),
+    *("v1/m/", "v1/h/", "v1/e/", "v1/c/", "v1/u/", "v1/j/", "v1/meta/"),
+)
+_DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
+MAX_RECORD_BYTES = 1 << 30
+"""What a compressed record may unpack to; raw responses may hold a picture that did not decode."""
+
+
+def records(backend: Backend) -> Iterator[ObjectHead]:
+    """Yield everything in a store that may name a blob."""
+    for entry in backend.list(layout.ROOT):
+        if not entry.key.startswith(_NO_RECORDS):
+            yield entry
+
+
+def named_by(data: bytes) -> set[str]:
+    """Return every SHA-256 that a record's bytes name, whatever kind of record it is.
+
+    Some of them are no blobs but digests of requests or files: for keeping blobs that does no harm.
+    """
+    return {found.decode() for found in _DIGEST.findall(unpacked(data))}
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return a record's JSON, whether it is stored compressed or not.
+
+    Raises:
+        ValueError: it is damaged, or a bomb.
+    """
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        inflate = zlib.decompressobj(wbits=31)
+        plain = inflate.decompress(data, MAX_RECORD_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from error
+    if not inflate.eof:
+        raise ValueError("it is cut short, or unpacks to more than a gigabyte")
+    return plain
+
+
+class Marked:
+    """A set of digests that takes eight bytes for each: a million blobs are 8 MB.
+
+    Two digests that share their first 64 bits count as one, which keeps a blob too many at worst.
+    """
+
+    def __init__(self) -> None:
+        self._new = array("Q")
+        self._sorted: NDArray[np.uint64] | None = None
+
+    def add(self, shas: Iterable[str]) -> None:
+        """Add digests, given as hex digits."""
+        self._new.extend(int(sha[:16], 16) for sha in shas)
+        self._sorted = None if self._new else self._sorted
+        if len(self._new) > 1 << 22:
+            self._fold()
+
+    def __contains__(self, sha: str) -> bool:
+        import numpy as np
+
+        found = self._fold()
+        key = np.uint64(int(sha[:16], 16))
+        at = int(np.searchsorted(found, key))
+        return at < len(found) and bool(found[at] == key)
+
+    def _fold(self) -> NDArray[np.uint64]:
+        import numpy as np
+
+        if self._sorted is None:
+            self._sorted = np.unique(np.frombuffer(self._new, dtype=np.uint64))
+            self._new = array("Q", self._sorted.tobytes())
+        return self._sorted
+
+
+def mark(backend: Backend) -> Marked:
+    """Return every digest that any record names now.
+
+    Raises:
+        ValueError: a record cannot be read, so nobody knows what it names.
+        StoreUnavailable: the store refused.
+    """
+    marked = Marked()
+    for entry in records(backend):
+        try:
+            marked.add(named_by(backend.get(entry.key)))
+        except KeyMissing:
+            continue  # a probe's key, deleted since it was listed
+        except ValueError as error:
+            raise ValueError(f"{entry.key}: {error}") from error
+    return marked

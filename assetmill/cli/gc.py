@@ -1,0 +1,86 @@
+"""`assetmill gc`: delete blobs that no record names, in two phases that are safe beside running writers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from assetmill.care.collecting import GRACE_S, Collection, Collector
+from assetmill.cli.options import json_option, print_json, profile_option, when
+from assetmill.services import open_services
+from assetmill.settings import load_settings
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhdw])")
+_SHOWN = 20
+
+
+def _span(_ctx: click.Context, option: click.Parameter, text: str) -> float:
+    """Return seconds from `90d`, `12h`, `2w`."""
+    found = _SPAN.fullmatch(text.strip().lower())
+    if not found:
+        raise click.BadParameter(f"{text[:40]!r} is not a time span: write 90d, 12h or 2w", param=option)
+    return float(found[1]) * _UNITS[found[2]]
+
+
+@click.command()
+@click.option(
+    "--older-than", "older_than_s", required=True, metavar="90d", callback=_span,
+    help="Only what was last written longer ago than this.",
+)  # fmt: skip
+@click.option(
+    "--grace", "grace_s", default=f"{GRACE_S / 3600:.0f}h", show_default=True, metavar="24h", callback=_span,
+    help="How long a plan waits before it is carried out.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what the next step would be; write and delete nothing.")
+@profile_option
+@json_option
+def gc(older_than_s: float, grace_s: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
+    """Delete bytes that no record needs. Records and what they name are never deleted.
+
+    The first call publishes a plan; a call after the grace period looks again and deletes what is still not
+    needed. Run it every day, or twice by hand. Runs may go on meanwhile.
+    """
+    with open_services(load_settings(profile)) as services:
+        collector = Collector(services.backend, older_than_s, grace_s, services.clock)
+        done = collector.run(is_dry=dry_run)
+    if as_json:
+        return print_json(_document(done, dry_run=dry_run))
+    return click.echo("\n".join(_lines(done, dry_run=dry_run)))
+
+
+def _document(done: Collection, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "phase": done.phase,
+        "dry_run": dry_run,
+        "plan": done.number,
+        "objects": len(done.objects),
+        "size_bytes": done.size_bytes,
+        "spared": done.spared,
+        "ready_at": done.ready_at,
+        "held_by": done.held_by,
+        "keys": [one.key for one in done.objects],
+    }
+
+
+def _lines(done: Collection, *, dry_run: bool) -> list[str]:
+    what = f"{len(done.objects)} objects, {done.size_bytes / 1e6:.1f} MB"
+    verb = "would be deleted" if dry_run else "deleted"
+    lines = {
+        "nothing": ["nothing to collect"],
+        "would_plan": [f"a plan would condemn {what}"],
+        "planned": [f"plan {done.number} condemns {what}; nothing is deleted yet"],
+        "waiting": [f"plan {done.number} waits with {what}"],
+        "collected": [f"plan {done.number}: {what} {verb}, {done.spared} spared: needed again or gone"],
+    }[done.phase]
+    if done.ready_at is not None:
+        lines.append(f"next: assetmill gc again after {when(done.ready_at)}")
+    if done.held_by:
+        lines.append(f"younger bytes are kept: an attempt is open since then ({done.held_by})")
+    if done.phase in {"would_plan", "planned"} or dry_run:
+        lines += [f"  {one.key}  {one.size_bytes} B" for one in done.objects[:_SHOWN]]
+        if len(done.objects) > _SHOWN:
+            lines.append(f"  and {len(done.objects) - _SHOWN} more")
+    return lines
