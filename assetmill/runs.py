@@ -58,6 +58,8 @@ class Run:
     is_stopping: bool = False
     records: dict[str, StageRecord] = field(default_factory=dict[str, StageRecord])
     entries: dict[str, StageEntry] = field(default_factory=dict[str, StageEntry])
+    kinds: dict[str, str] = field(default_factory=dict[str, str])
+    """What stages that were begun and did not finish ended with, by the error's name."""
     _begun: dict[str, tuple[float, StageCall]] = field(default_factory=dict[str, tuple[float, StageCall]])
 
     def __post_init__(self) -> None:
@@ -101,6 +103,7 @@ class Run:
         if isinstance(outcome, StageBlocked) and outcome.scope == "account":
             self.is_stopping = True
         status = _status(outcome)
+        self.kinds[label] = type(outcome).__name__
         self._settle(stage, status, error=_reason(outcome), seconds=seconds, call=call)
 
     def seal(self) -> RunManifest:

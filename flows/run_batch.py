@@ -22,6 +22,7 @@ from tasks.batches import (
     sealed,
     submit_rows,
 )
+from tasks.events import tell_batch
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.shards import dispatch
 
@@ -81,6 +82,7 @@ async def run_batch(
     finally:
         work.close()
     await publish_batch(manifest)
+    tell_batch(manifest)
     check_batch(manifest)
     return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
 

@@ -12,6 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.runs import Run, check_outcome
 from tasks.assets import tell_prefect
+from tasks.events import tell_run
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -47,6 +48,7 @@ async def run_pipeline(
     manifest = seal(run)
     tell_prefect(manifest)
     await publish_report(manifest)
+    tell_run(run, manifest)
     check_outcome(manifest)
     return {
         "run_id": manifest.run_id,

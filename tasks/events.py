@@ -1,0 +1,78 @@
+"""What came of a run or a batch, as Prefect events: one for the whole, one for each reason to fetch a person.
+
+Automations wait for their names (deployments/automations): `assetmill.run.failed`, `assetmill.batch.stopped`,
+`assetmill.stage.in-doubt`, `assetmill.budget.reached`, `assetmill.account.blocked` and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect.events import emit_event
+
+from assetmill.batches.records import BatchManifest
+from assetmill.errors import BudgetExceeded, StageInDoubt
+from assetmill.records import RunManifest
+from assetmill.runs import Run
+
+IN_DOUBT, BUDGET, ACCOUNT = (
+    "assetmill.stage.in-doubt",
+    "assetmill.budget.reached",
+    "assetmill.account.blocked",
+)
+_KINDS = {StageInDoubt.__name__: IN_DOUBT, BudgetExceeded.__name__: BUDGET}
+
+
+def tell_run(run: Run, manifest: RunManifest) -> None:
+    """Send what came of a run."""
+    facts: dict[str, object] = {
+        "run_id": manifest.run_id,
+        "pipeline": manifest.pipeline,
+        "spent_usd": manifest.spent_usd,
+        "stages": {label: entry.status for label, entry in run.entries.items()},
+    }
+    about = f"assetmill.run.{manifest.run_id}"
+    _send(f"assetmill.run.{manifest.status}", about, manifest.pipeline, manifest.flow_run_id, facts)
+    for name in dict.fromkeys(_KINDS.get(kind) for kind in run.kinds.values()):
+        if name:
+            labels = [label for label, kind in run.kinds.items() if _KINDS.get(kind) == name]
+            reasons = {label: run.entries[label].error or "" for label in labels[:20]}
+            _send(name, about, manifest.pipeline, manifest.flow_run_id, {**facts, "reasons": reasons})
+
+
+def tell_batch(manifest: BatchManifest) -> None:
+    """Send what came of a batch; its rows are counted, not listed."""
+    states = {row.state: 0 for row in manifest.rows}
+    for row in manifest.rows:
+        states[row.state] += 1
+    facts: dict[str, object] = {
+        "batch_id": manifest.batch_id,
+        "run_id": manifest.run_id,
+        "pipeline": manifest.pipeline,
+        "spent_usd": manifest.spent_usd,
+        "rows": dict(states),
+        "reason": manifest.reason,
+    }
+    about = f"assetmill.batch.{manifest.batch_id}"
+    names = [f"assetmill.batch.{manifest.status}"]
+    names += [IN_DOUBT] if "in_doubt" in states else []
+    names += [BUDGET] if "over_budget" in states else []
+    names += [ACCOUNT] if (manifest.reason or "").startswith("the account is blocked") else []
+    for name in names:
+        _send(name, about, manifest.pipeline, manifest.flow_run_id, facts)
+
+
+def _send(
+    event: str, about: str, pipeline: str, flow_run_id: str | None, facts: Mapping[str, object]
+) -> None:
+    related = {"prefect.resource.id": f"prefect.flow-run.{flow_run_id}", "prefect.resource.role": "flow-run"}
+    emit_event(
+        event=event,
+        resource={
+            "prefect.resource.id": about,
+            "prefect.resource.name": pipeline,
+            "assetmill.pipeline": pipeline,
+        },
+        related=[related] if flow_run_id else [],
+        payload=dict(facts),
+    )

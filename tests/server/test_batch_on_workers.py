@@ -1,0 +1,140 @@
+"""A real Prefect server on a real PostgreSQL, two process workers, and what is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from assetmill.emulator.at_rest import read_bill
+from assetmill.services import Services, open_services
+from assetmill.settings import load_settings
+from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.schema import parameter_schema
+from tests.batchworks import products
+from tests.server.stack import POOL, Stack
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server"), pytest.mark.timeout(420)]
+
+ROWS, STAGES = 60, 2
+
+
+@pytest.fixture(scope="module")
+def deployed(world: Stack) -> Stack:
+    created = world.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
+    assert created["name"] == POOL
+    made = world.run("assetmill", "deploy", "plain", "--work-pool", POOL, "--json")
+    assert made.returncode == 0, made.stderr
+    assert [entry["name"] for entry in json.loads(made.stdout)["deployments"]] == [
+        f"plain/{POOL}",
+        f"run-shard/{POOL}",
+    ]
+    # Its schedule belongs to another test.
+    pause(world, f"plain/{POOL}")
+    return world
+
+
+def deployment(world: Stack, name: str) -> dict[str, Any]:
+    return world.api("GET", f"/deployments/name/{name}")
+
+
+def pause(world: Stack, name: str) -> None:
+    found = deployment(world, name)
+    world.api("PATCH", f"/deployments/{found['id']}", {"paused": True})
+
+
+def flow_runs(world: Stack, name: str) -> list[dict[str, Any]]:
+    wanted = {"deployments": {"id": {"any_": [deployment(world, name)["id"]]}}}
+    return world.api("POST", "/flow_runs/filter", wanted) or []
+
+
+def store(world: Stack) -> Any:
+    settings = load_settings("local", {k: v for k, v in world.environment.items() if "ASSETMILL" in k})
+    return open_services(settings)
+
+
+def owners(services: Services) -> Counter[str]:
+    """Count the intents of each process that had any."""
+    found: Counter[str] = Counter()
+    for entry in services.backend.list("v1/i/"):
+        found[json.loads(services.backend.get(entry.key))["owner"]] += 1
+    return found
+
+
+def test_the_form_is_the_pipelines_and_a_bad_value_is_refused_before_a_run_starts(deployed: Stack) -> None:
+    found = deployment(deployed, f"plain/{POOL}")
+    schema = found["parameter_openapi_schema"]
+    configs = Path(deployed.environment["ASSETMILL_CONFIGS"])
+    assert schema == parameter_schema(load_pipeline("plain", configs).spec)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert found["concurrency_limit"] == 1 or found["global_concurrency_limit"]["limit"] == 1
+    for bad in ({"product": "a mug", "colour": "green"}, {"colour": "red"}, {"product": "a", "x": 1}):
+        body = {"parameters": bad, "enforce_parameter_schema": True, "state": {"type": "SCHEDULED"}}
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            deployed.api("POST", f"/deployments/{found['id']}/create_flow_run", body)
+        assert 400 <= refused.value.code < 500
+        refused.value.close()
+    assert flow_runs(deployed, f"plain/{POOL}") == []
+
+
+def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stack, tmp_path: Path) -> None:
+    for name in ("w1", "w2"):
+        deployed.start_worker(name)
+    deployed.wait_until(lambda: len(online(deployed)) == 2, "the workers")
+    rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
+    ended: list[Any] = []
+    batch = ["assetmill", "batch", "plain", "--rows", rows, "--work-pool", POOL, "--shard", "15", "--json"]
+    runner = threading.Thread(target=lambda: ended.append(deployed.run(*batch, timeout=360)))
+    started = time.monotonic()
+    runner.start()
+    with store(deployed) as services:
+        deployed.wait_until(lambda: len([n for n in owners(services).values() if n >= 3]) >= 2, "two at work")
+        deployed.kill("w2")
+        deployed.kill("server")
+        time.sleep(2)
+        deployed.start_server()
+        runner.join()
+        told = ended[0]
+        assert told.returncode == 0, f"{told.stderr}\n{told.stdout[-2000:]}\n{deployed.logs()}"
+        document = json.loads(told.stdout)
+        assert (document["status"], len(document["rows"])) == ("completed", ROWS)
+        assert len(owners(services)) >= 2
+        committed = [json.loads(services.backend.get(e.key)) for e in services.backend.list("v1/s/")]
+    pictures = [charge for charge in read_bill(deployed.home / "emulator") if charge["kind"] == "image"]
+    assert len(committed) == ROWS * STAGES
+    assert len(pictures) == ROWS * STAGES, "a paid stage was charged more than once"
+    workers = {run["labels"].get("prefect.worker.name") for run in flow_runs(deployed, f"run-shard/{POOL}")}
+    assert workers >= {"w1", "w2"}
+    print(f"completed in {time.monotonic() - started:.0f} s")  # noqa: T201 - shown when it fails
+
+
+def online(world: Stack) -> list[str]:
+    workers: list[dict[str, Any]] = world.api("POST", f"/work_pools/{POOL}/workers/filter", {}) or []
+    return [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
+
+
+def test_a_schedule_fires(deployed: Stack) -> None:
+    made = deployed.run("assetmill", "deploy", "card", "--work-pool", POOL)
+    assert made.returncode == 0, made.stderr
+    try:
+        if not online(deployed):
+            deployed.start_worker("w3")
+        deployed.wait_until(lambda: completed(deployed), "a scheduled run")
+    finally:
+        pause(deployed, f"card/{POOL}")
+    assert completed(deployed)[0]["parameters"] == {"product": "a clock", "colour": "teal"}
+
+
+def completed(world: Stack) -> list[dict[str, Any]]:
+    return [
+        run
+        for run in flow_runs(world, f"card/{POOL}")
+        if run["state_type"] == "COMPLETED" and run["auto_scheduled"]
+    ]
