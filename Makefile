@@ -61,9 +61,10 @@ imports: install
 	$(call say,lint-imports)
 	@$(BIN)/lint-imports
 
+# Not the tests: they misspell words on purpose, to see the right ones suggested.
 spelling: install
 	$(call say,codespell)
-	@$(BIN)/codespell $(wildcard $(SOURCES) configs deployments docs README.md CHANGELOG.md)
+	@$(BIN)/codespell assetmill flows tasks benchmarks configs deployments docs README.md CHANGELOG.md
 
 package: install
 	$(call say,build the wheel, install it in a clean environment, import every entry point elsewhere)

@@ -137,7 +137,7 @@ def _wait_until(is_ready: Callable[[], None], process: subprocess.Popen[bytes], 
 def _free_port() -> int:
     """Return a port that is free, with the one 10,000 above it, where SeaweedFS puts its gRPC."""
     while True:
-        port = random.randint(12_000, 32_000)  # noqa: S311
+        port = random.randint(12_000, 32_000)
         try:
             for candidate in (port, port + 10_000):
                 with socket.socket() as probe:

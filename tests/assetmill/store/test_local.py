@@ -131,7 +131,7 @@ def test_killed_writers_leave_no_torn_object(tmp_path: Path, anonymous: bool) ->
         with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == b"ready\n"
-            time.sleep(random.uniform(0, 0.04))  # noqa: S311
+            time.sleep(random.uniform(0, 0.04))
             writer.send_signal(signal.SIGKILL)
     store = LocalStore(tmp_path)
     heads = list(store.list("v1/b/"))
