@@ -10,7 +10,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Quiet but for errors: a package index that lacks one package is no news.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
-SOURCES := assetmill flows tasks tests benchmarks
 say = @printf '\033[1m==>\033[0m %s\n' "$(1)"
 
 .PHONY: help install demo test check format lint types imports spelling package bench soak constraints clean
