@@ -24,7 +24,7 @@ from tasks.batches import (
 )
 from tasks.events import tell_batch
 from tasks.policies import MAX_STAGE_THREADS
-from tasks.shards import dispatch
+from tasks.shards import TASK_RUNNER, dispatch, spread
 
 
 @flow(
@@ -59,7 +59,8 @@ async def run_batch(
         shard: Rows of one flow run on a work pool.
         allow_bad_rows: Run the good rows of a table that has bad ones.
         retry_blocked: Send prompts again that moderation has refused.
-        work_pool: Where shards run; left out, all rows run in this process.
+        work_pool: Where shards run; left out, all rows run in this process. `task-runner:` gives them to the
+            flow's own task runner, as in `run_batch.with_options(task_runner=DaskTaskRunner())`.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
 
     Raises:
@@ -74,7 +75,9 @@ async def run_batch(
     started_at = time.time()
     work = begin_batch(order, profile)
     try:
-        if work_pool:
+        if work_pool == TASK_RUNNER:
+            await spread(work, shard, profile)
+        elif work_pool:
             await dispatch(work, work_pool, shard, profile)
         else:
             await follow(work)

@@ -12,12 +12,14 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
-from prefect import get_client
+from prefect import get_client, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, WorkerStatus
@@ -25,13 +27,18 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_run_logger
 from prefect.states import Cancelling, Crashed
 
-from assetmill.batches.preparing import store_start
-from assetmill.batches.work import Work
+from assetmill.batches.preparing import BatchOrder, prepare_shard, store_start
+from assetmill.batches.work import GROUP_ROWS, Work
 from assetmill.errors import InvalidSettings
+from assetmill.runs import make_run_id
 from tasks import policies
+from tasks.batches import lanes
+from tasks.connections import services_for
 
 T = TypeVar("T")
 SHARD_FLOW = "run-shard"
+TASK_RUNNER = "task-runner:"
+"""Instead of a work pool's name: shards are tasks of the flow. No pool can be called so."""
 
 
 @dataclass
@@ -219,6 +226,48 @@ class _Dispatcher:
                 await _patiently(
                     lambda flow_run_id=flow_run_id: self._client.set_flow_run_state(flow_run_id, Cancelling())
                 )
+
+
+@task(
+    name="run-shard-rows",
+    task_run_name="rows {first}-{last}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
+    order: BatchOrder, content: str, first: int, last: int, halt_run: str, share: float, profile: str | None
+) -> int:
+    """Carry out a shard wherever the flow's task runner puts it; nothing but names and numbers goes there."""
+    services = services_for(profile)
+    batch = prepare_shard(order, content, services, first=first, last=last, share=share)
+    flow_run_id = str(uuid4())
+    work = Work(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
+    try:
+        rows = [plan.row for plan in batch.to_do]
+        with ThreadPoolExecutor(lanes(work)) as pool:
+            groups = [rows[start : start + GROUP_ROWS] for start in range(0, len(rows), GROUP_ROWS)]
+            return sum(len(told) for told in pool.map(work.carry_out, groups))
+    finally:
+        work.close()
+
+
+async def spread(work: Work, shard_rows: int, profile: str | None) -> None:
+    """Give each shard to the flow's own task runner as one task: threads, or a Dask cluster."""
+    batch = work.batch
+    shards = cut(work, shard_rows)
+    await asyncio.to_thread(store_start, batch)
+    order = replace(batch.order, pipeline="", rows="", common=(), name=batch.batch_id, allows_bad_rows=True)
+    futures = [
+        run_shard_rows.submit(
+            order, batch.content, shard.first, shard.last, work.run_id, 1.0 / len(shards), profile
+        )
+        for shard in shards
+    ]
+    for future in futures:
+        await asyncio.to_thread(future.wait)
+    for key in batch.ledger.page_keys(batch.batch_id):
+        if key not in batch.known.seen_pages:
+            work.learn(batch.ledger.read_page(key))
 
 
 async def _deployment(client: PrefectClient, pool: str) -> UUID:

@@ -1,0 +1,153 @@
+"""The batch flow on a real Prefect server, its agents in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
+
+from assetmill.agents.gateway import ResponseRequest
+from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.preparing import InvalidRows
+from assetmill.batches.records import BatchManifest
+from assetmill.errors import AccountBlocked, InvalidSettings, Rejected, RunFailed
+from assetmill.services import Services
+from assetmill.store.memory import MemoryStore
+from flows.run_batch import run_batch
+from tasks.connections import provided
+from tasks.shards import TASK_RUNNER
+from tests.batchworks import CARD, products, states, write_rows
+from tests.doubles import ScriptedGateway
+from tests.millworks import painter, services_on, settings_in
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_server"),
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.timeout(120),
+    # Prefect's client leaves sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def gateway() -> ScriptedGateway:
+    return painter()
+
+
+@pytest.fixture
+def services(tmp_path: Path, gateway: ScriptedGateway) -> Iterator[Services]:
+    services = services_on(settings_in(tmp_path, card=CARD), MemoryStore(), gateway)
+    with provided(services, "local"):
+        yield services
+    services.close()
+
+
+def run(rows: str, **options: Any) -> dict[str, Any]:
+    flow: Any = run_batch
+    return asyncio.run(flow("card", rows, profile="local", **options))
+
+
+def newest(services: Services) -> BatchManifest:
+    manifest = BatchLedger(services.backend).newest_of("card")
+    assert manifest is not None
+    return manifest
+
+
+def test_a_batch_is_a_flow_run_with_a_task_for_every_group(services: Services, tmp_path: Path) -> None:
+    told = run(products(tmp_path, *(f"thing {n}" for n in range(18))))
+    manifest = newest(services)
+    assert (told["status"], set(states(manifest))) == ("completed", {"done"})
+
+    async def read() -> tuple[list[str], dict[str | None, Any]]:
+        async with get_client() as client:
+            ids: Any = [manifest.flow_run_id]
+            found = await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids)))
+            shown = await client.read_artifacts(
+                artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=ids))
+            )
+            names = [re.sub("-[0-9a-f]{3}$", "", one.name) for one in found]
+            return names, {one.type: one.data for one in shown}
+
+    tasks, artifacts = asyncio.run(read())
+    # Task runs arrive as events, a moment later.
+    assert set(tasks) <= {"rows 18-19", "rows 2-17", "seal-batch"}
+    assert artifacts["progress"] == 100.0
+    assert "| 2 | row 2 | done |" in artifacts["markdown"]
+
+
+def test_a_second_batch_calls_the_service_zero_times(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows = products(tmp_path, "a mug", "a lamp")
+    run(rows)
+    paid = len(gateway.posts)
+    gateway.examine = lambda models: pytest.fail("a batch that makes nothing asked the service")
+    assert run(rows)["spent_usd"] == 0.0
+    assert len(gateway.posts) == paid
+
+
+def test_rows_that_are_left_fail_the_flow_run_and_not_each_other(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    def refuse(request: ResponseRequest) -> None:
+        if "lamp" in str(request.input):
+            raise Rejected("too many lamps", "invalid_request", 400)
+
+    gateway.before = refuse
+    with pytest.raises(RunFailed, match="1 of 2 rows"):
+        run(products(tmp_path, "a mug", "a lamp"))
+    assert states(newest(services)) == ["done", "failed"]
+
+
+def test_a_blocked_account_is_said(services: Services, gateway: ScriptedGateway, tmp_path: Path) -> None:
+    def refuse(_: ResponseRequest) -> None:
+        raise AccountBlocked("the resource is blocked", "account_blocked", 403)
+
+    gateway.before = refuse
+    with pytest.raises(Exception, match="the account is blocked"):
+        run(products(tmp_path, "a mug", "a lamp"))
+    assert newest(services).status == "stopped"
+
+
+def test_bad_rows_and_a_pool_that_is_not_there_spend_nothing(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidRows):
+        run(write_rows(tmp_path, [{"product": "x" * 30}]))
+    with pytest.raises(InvalidSettings, match="assetmill deploy --work-pool nowhere"):
+        run(products(tmp_path, "a mug"), work_pool="nowhere")
+    assert gateway.posts == []
+
+
+def test_shards_run_on_the_flows_own_task_runner(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    told = run(products(tmp_path, *(f"thing {n}" for n in range(5))), work_pool=TASK_RUNNER, shard=2)
+    manifest = newest(services)
+    assert (told["status"], states(manifest)) == ("completed", ["done"] * 5)
+    # A scene and a poster for each row, and one room for all of them, though three shards wanted it.
+    assert len(gateway.posts) == 11
+
+
+def test_shards_run_on_a_dask_cluster(services: Services, gateway: ScriptedGateway, tmp_path: Path) -> None:
+    """Dask rather than Ray: its cluster runs in this process too, and its wheel is a hundredth of Ray's."""
+    dask: Any = pytest.importorskip("prefect_dask", reason="the extra `dask` is not installed")
+    cluster = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    runner = dask.DaskTaskRunner(cluster_kwargs=cluster)
+    flow: Any = run_batch.with_options(task_runner=runner)
+    rows = products(tmp_path, *(f"thing {n}" for n in range(4)))
+    told = asyncio.run(flow("card", rows, profile="local", work_pool=TASK_RUNNER, shard=2))
+    assert (told["status"], states(newest(services))) == ("completed", ["done"] * 4)
+    assert len(gateway.posts) == 9
