@@ -1,0 +1,138 @@
+"""Runs a pipeline of three stages in processes that somebody kills: forked, several at a time.
+
+Each line on stdin is an order. `start` forks a process that walks the pipeline and answers with its number;
+`wait` answers what became of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypedDict
+
+from PIL import Image
+
+from assetmill.agents import connecting
+from assetmill.calls import BoundInput, ExpectedOutput, StageCall
+from assetmill.engine import run_stage
+from assetmill.errors import AssetmillError, StageInDoubt
+from assetmill.records import RunId, StageRecord
+from assetmill.services import Services, open_services
+from assetmill.settings import Foundry, Settings, Store
+from tests.doubles import stage_call
+
+STAGES = ("scene", "night", "poster")
+DRAW: Mapping[str, Any] = stage_call().tools[0]
+SHOWN: Mapping[str, Any] = {**DRAW, "partial_images": 1}
+CODE: Mapping[str, Any] = {"type": "code_interpreter"}
+
+
+class Told(TypedDict):
+    """How the stages of a walk ended: by label, with the reason where there is one."""
+
+    done: list[str]
+    doubt: dict[str, str]
+    failed: dict[str, str]
+
+
+def call_for(case: str, stage: str, variant: int, made: StageRecord | None) -> StageCall:
+    """Return a stage of a variant; the second and the third start from what the one before made."""
+    picture = next((asset for asset in made.outputs if asset.kind == "picture"), None) if made else None
+    inputs = (
+        (BoundInput(f"{picture.name}", "picture", picture.blob, asset_id=picture.asset_id),)
+        if picture
+        else ()
+    )
+    outputs = (ExpectedOutput("picture", f"{stage}.png"),)
+    fields: dict[str, Any] = {"tools": (SHOWN,), "prompt": "draw", "outputs": outputs}
+    if stage == "night":
+        fields = {"tools": (DRAW, CODE), "prompt": "draw code"}
+        fields["outputs"] = (*outputs, ExpectedOutput("text", "out.txt"))
+    extra = {"case": case, "variant": variant}
+    return stage_call(stage=stage, variant=f"number={variant}", inputs=inputs, extra=extra, **fields)
+
+
+def settings(order: Mapping[str, Any]) -> Settings:
+    home = Path(order["home"])
+    foundry = Foundry(policy=order["policy"], poll_s=0.02, settle_s=0.3, max_attempts=8)
+    store = Store(url=f"file:{home / 'stores' / order['case']}")
+    return Settings(profile="test", home=home, configs=home, foundry=foundry, store=store)
+
+
+def walk(order: Mapping[str, Any]) -> Told:
+    """Walk every variant through the stages; one that cannot go on does not stop the others."""
+    run_id = RunId(f"run-{os.getpid()}-{order['number']}")
+    told: Told = {"done": [], "doubt": {}, "failed": {}}
+
+    def chain(services: Services, variant: int) -> None:
+        made: StageRecord | None = None
+        for stage in STAGES:
+            call = call_for(order["case"], stage, variant, made)
+            try:
+                made = run_stage(call, services, run_id)
+            except StageInDoubt as error:
+                told["doubt"][call.label] = str(error)
+                return
+            except AssetmillError as error:
+                told["failed"][call.label] = f"{type(error).__name__}: {error}"
+                return
+            told["done"].append(call.label)
+
+    with open_services(settings(order)) as services, ThreadPoolExecutor(order["width"]) as pool:
+        for done in [pool.submit(chain, services, number) for number in range(order["variants"])]:
+            done.result()
+    return told
+
+
+class Nursery:
+    """The processes that were started and not waited for."""
+
+    def __init__(self) -> None:
+        self._pipes: dict[int, int] = {}
+
+    def start(self, order: Mapping[str, Any]) -> int:
+        """Carry an order out in a process of its own."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            signal.alarm(90)
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(walk(order), pipe)
+            os._exit(0)
+        os.close(writing)
+        self._pipes[child] = reading
+        return child
+
+    def wait(self, child: int) -> dict[str, Any]:
+        """Return what a process told before it ended, and the signal that ended it."""
+        with os.fdopen(self._pipes.pop(child), "rb") as pipe:
+            told = pipe.read()
+        _, status = os.waitpid(child, 0)
+        ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
+        return {"told": json.loads(told) if told else None, "signal": ended}
+
+
+def answers() -> Iterator[dict[str, Any]]:
+    nursery = Nursery()
+    for line in sys.stdin:
+        order = json.loads(line)
+        yield {"pid": nursery.start(order)} if order["do"] == "start" else nursery.wait(order["pid"])
+
+
+def main() -> None:
+    """Carry out one order a line until stdin ends."""
+    Image.init()
+    assert connecting.FoundryGateway  # imported before the fork, so that no child pays for it
+    for answer in answers():
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
