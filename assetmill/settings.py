@@ -94,6 +94,18 @@ class McpServer(_Section):
     unset: tuple[str, ...] = ()
 
 
+class Provenance(_Section):
+    """With what files that are derived here are signed (C2PA), and whose signatures count as trusted.
+
+    Paths of PEM files: `certificate` is the chain with the signer's own first. Without one nothing is signed.
+    """
+
+    certificate: str | None = None
+    key: str | None = None
+    algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = "es256"
+    trust: str | None = None
+
+
 class Computer(_Section):
     """The browser that agents work in; without an `executable` one is looked for on the PATH."""
 
@@ -115,6 +127,7 @@ class Settings(_Section):
     """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
     computer: Computer = Field(default_factory=Computer)
+    provenance: Provenance = Provenance()
 
     def mcp_headers(self, name: str) -> Mapping[str, str]:
         """Return the headers under `[mcp.NAME.headers]`.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli.exports import export_assets, wanted
+from assetmill.cli.exports import export_assets, wanted, write_sidecar
 from assetmill.cli.options import asset_json, json_option, label_of, print_json, profile_option
 from assetmill.errors import NotFound
+from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
 from assetmill.services import open_services
 from assetmill.settings import load_settings
@@ -44,13 +45,24 @@ def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
 @click.argument("what", metavar="RUN|ASSET")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--all", "everything", is_flag=True, help="Also candidates and pictures on the way.")
+@click.option(
+    "--sidecar",
+    "sidecars",
+    type=click.Choice(["json", "xmp"]),
+    multiple=True,
+    help="Also write where each file comes from, beside it; may be repeated.",
+)
 @profile_option
-def export(what: str, directory: Path, profile: str | None, *, everything: bool) -> None:
+def export(
+    what: str, directory: Path, profile: str | None, *, everything: bool, sidecars: tuple[SidecarKind, ...]
+) -> None:
     """Write the files of a run, or one asset, to DIR."""
     with open_services(load_settings(profile)) as services:
         found = _exported(services.ledger, what, everything=everything)
-        for path in export_assets(found, services.blobs, directory):
+        for asset, path in zip(found, export_assets(found, services.blobs, directory), strict=True):
             click.echo(path)
+            for kind in sidecars:
+                click.echo(write_sidecar(kind, asset, path, services))
 
 
 def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecord]:

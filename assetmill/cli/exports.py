@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from assetmill.errors import InvalidInput
+from assetmill.lineage import trace
 from assetmill.names import distinct, safe_name
+from assetmill.provenance.credentials import read_credential
+from assetmill.provenance.sidecar import SidecarKind, sidecar
 from assetmill.records import AssetRecord, RunManifest
+from assetmill.services import Services
 from assetmill.settings import Settings
 from assetmill.store.blobs import Blobs
+from assetmill.store.index import Index
 
 INDEX = ".assets.json"
 """Which digest each file was written from, so that a run that made nothing new reads nothing."""
@@ -49,6 +54,22 @@ def export_assets(assets: Iterable[AssetRecord], blobs: Blobs, folder: Path) -> 
     except OSError as error:
         raise InvalidInput(f"cannot write to {folder}: {error.strerror or error}") from error
     return paths
+
+
+def write_sidecar(kind: SidecarKind, asset: AssetRecord, path: Path, services: Services) -> Path:
+    """Write where an exported asset comes from beside it, as `NAME.json` or `NAME.xmp`; return the path.
+
+    Raises:
+        InvalidInput: the folder cannot be written.
+    """
+    family = trace(asset, services.ledger, Index(services.backend, services.ledger), ("up",))
+    credential = read_credential(services.blobs.get(asset.blob), services.settings.provenance)
+    beside = path.with_name(f"{path.name}.{kind}")
+    try:
+        _write(beside, sidecar(kind, asset, family, credential))
+    except OSError as error:
+        raise InvalidInput(f"cannot write {beside}: {error.strerror or error}") from error
+    return beside
 
 
 def _export(asset: AssetRecord, blobs: Blobs, path: Path, index: dict[str, str]) -> Path:

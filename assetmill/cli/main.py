@@ -44,6 +44,7 @@ _COMMANDS: Mapping[str, str] = {
     "check": "assetmill.cli.check",
     "sync": "assetmill.cli.lock",
     "update": "assetmill.cli.update",
+    "provenance": "assetmill.cli.provenance",
     "diff": "assetmill.cli.diff",
     "emulator": "assetmill.cli.emulator",
     "verify": "assetmill.cli.verify",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assetmill import progress
+from assetmill.editing.signing import with_manifest
 from assetmill.fingerprint import fingerprint
 from assetmill.names import safe_name
 from assetmill.progress import StageEvent
@@ -87,7 +88,7 @@ def run_local(local: LocalStage, services: Services, run_id: RunId, make: Make) 
             asset_id=make_asset_id(local.pipeline, fp, ordinal),
             name=safe_name(file.name),
             kind=file.kind,
-            blob=services.blobs.put(file.data, file.media_type),
+            blob=services.blobs.put(_signed(file, local, services), file.media_type),
             stage=local.stage,
             variant=local.variant,
             role=file.role,
@@ -117,6 +118,19 @@ def run_local(local: LocalStage, services: Services, run_id: RunId, make: Make) 
     record = services.ledger.commit(record)
     _tell(local, run_id, "finished", record)
     return record
+
+
+def _signed(file: LocalFile, local: LocalStage, services: Services) -> bytes:
+    return with_manifest(
+        file.data,
+        name=file.name,
+        media_type=file.media_type,
+        role=file.role,
+        stage=local.stage,
+        parents=local.parents,
+        prompt=local.prompt,
+        services=services,
+    )
 
 
 def _tell(local: LocalStage, run_id: RunId, event: progress.StageEventKind, record: StageRecord) -> None:
