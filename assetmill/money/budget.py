@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from assetmill.errors import KeyExists
+from assetmill.errors import KeyExists, KeyMissing
 from assetmill.records import Stored
 from assetmill.store import layout
 from assetmill.store.backend import Backend
@@ -140,10 +140,18 @@ class Budget:
 
     def _read(self, scope: str) -> _History:
         history = self._histories[scope]
-        for entry in self._backend.list(layout.money(scope)):
-            if int(entry.key.rpartition("/")[2]) > history.count:
+        if not history.count:
+            for entry in self._backend.list(layout.money(scope)):
                 history.add(MoneyEntry.model_validate_json(self._backend.get(entry.key)))
-        return history
+            return history
+        # Entries have no gaps: one question tells that there is nothing new, where listing a batch of
+        # thousands each time would cost more than the batch.
+        while True:
+            try:
+                data = self._backend.get(layout.money_entry(scope, history.count + 1))
+            except KeyMissing:
+                return history
+            history.add(MoneyEntry.model_validate_json(data))
 
     def _append(
         self, scope: str, history: _History, kind: Literal["reserve", "settle"], reservation: str, usd: float
