@@ -31,7 +31,17 @@ def pipeline_schema() -> dict[str, Any]:
     computer = parts["ComputerUse"]["properties"]
     computer["allowed_hosts"] = _one_or_more(computer["allowed_hosts"])
     parts["AxisSpec"] = {"anyOf": [parts["AxisSpec"]["properties"]["values"]["anyOf"][0], parts["AxisSpec"]]}
+    _shorten(parts["ChecksSpec"]["properties"])
     return {"$schema": DRAFT, **schema, "title": "assetmill pipeline"}
+
+
+def _shorten(checks: dict[str, Any]) -> None:
+    """Let a check be its main value alone."""
+    for name in ("palette", "text"):
+        checks[name]["anyOf"] += [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    checks["judge"]["anyOf"].append({"type": "string"})
+    checks["not_duplicate"]["anyOf"].append({"type": "boolean"})
+    checks["max_bytes"]["anyOf"].append({"type": "string"})
 
 
 def _tool_names(items: dict[str, Any]) -> dict[str, Any]:

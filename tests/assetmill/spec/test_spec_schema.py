@@ -38,6 +38,8 @@ def test_the_examples_fit_the_schema_that_editors_use(name: str) -> None:
     [
         stage(tools=["file_search", {"type": "image_generation"}], needs="a", for_each="b"),
         stage(needs=["a"], for_each=["b"]),
+        stage(outputs=[{"name": "a.png", "checks": {"palette": "#fff", "text": ["a"], "judge": "b"}}]),
+        stage(outputs=[{"name": "a.png", "checks": {"not_duplicate": True, "max_bytes": "2 MB"}}], reroll=2),
         stage(for_each={"locale": ["en"]}, inputs=[{"from": "s", "as": "mask"}]),
         stage(tools=[{"type": "file_search", "knowledge": "a"}]),
         {**MINIMAL, "axes": {"a": [1, "x", {"b": 2}], "c": {"rows": "x.csv"}}, "knowledge": {"a": "b.md"}},
