@@ -10,6 +10,9 @@ from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.records import AssetId, AssetKind, BlobRef
 from assetmill.spec.output_checks import ChecksSpec
 
+EMULATED = ("service", "emulator")
+"""The deciding field of a call to the embedded emulator, whose work is not the real service's."""
+
 InputRole = Literal["picture", "mask", "container_file"]
 """How a stage sees an input: as input picture, as edit mask, or as a file for code interpreter."""
 

@@ -26,8 +26,7 @@ def plan_pipeline(
         InvalidInput: the pipeline, its parameters or its files are not valid; all of it before any spend.
     """
     loaded = load_pipeline(name_or_path, settings.configs)
-    foundry = settings.foundry
-    defaults = Defaults(foundry.model, foundry.image_model, foundry.image_deployment)
+    defaults = Defaults.of(settings)
     known = Known(ledger, loaded.name)
     return make_plan(
         loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=estimate

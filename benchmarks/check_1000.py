@@ -92,8 +92,7 @@ def _grow(root: Path) -> None:
 
 
 def _plan(path: str, settings: Settings, made: Mapping[Fingerprint, StageRecord]) -> Plan:
-    foundry = settings.foundry
-    defaults = Defaults(foundry.model, foundry.image_model, foundry.image_deployment)
+    defaults = Defaults.of(settings)
     pipeline = load_pipeline(path, settings.configs)
     return make_plan(pipeline, {}, defaults=defaults, lookup=lambda _, fp: made.get(fp))
 

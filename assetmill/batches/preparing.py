@@ -120,10 +120,9 @@ def plan_rows(
     share: float = 1.0,
 ) -> Batch:
     """Plan rows that were checked; `share` is this process's part of the profile's quota."""
-    foundry = services.settings.foundry
     ledger = BatchLedger(services.backend)
     known = Known(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
-    defaults = Defaults(foundry.model, foundry.image_model, foundry.image_deployment)
+    defaults = Defaults.of(services.settings)
     planner = Planner(pipeline, defaults, known)
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)
@@ -142,7 +141,7 @@ def limit(services: Services, batch_id: str, order: BatchOrder, share: float) ->
         settings=_with_share(services.settings, share),
         open_gateway=_the_one_of(services),
         ceilings=ceilings,
-        gate=Gate(until=order.by),
+        gate=Gate(until=order.by, closes_on_block=True),
     )
 
 

@@ -17,10 +17,11 @@ from assetmill.binding.outputs import acceptance, expected_outputs, picture_form
 from assetmill.binding.slots import Pen, Slot, is_open
 from assetmill.binding.styling import Styling
 from assetmill.binding.variables import stage_variables
-from assetmill.calls import BoundKnowledge, StageCall
+from assetmill.calls import EMULATED, BoundKnowledge, StageCall
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Digest
 from assetmill.records import StageRecord
+from assetmill.settings import Settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.functions import find_function
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
@@ -34,12 +35,27 @@ DEFAULT_QUALITY = "medium"
 
 @dataclass(frozen=True)
 class Defaults:
-    """What the profile says about models. `provider` decides when a model counts as retired."""
+    """What the profile says about models. `provider` decides when a model counts as retired.
+
+    `is_emulated`: what the emulator makes must never pass for what the real service would have made.
+    """
 
     model: str
     image_model: str
     image_deployment: str | None = None
     provider: str = "azure"
+    is_emulated: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Defaults:
+        """Return what a profile says."""
+        foundry = settings.foundry
+        return cls(
+            foundry.model,
+            foundry.image_model,
+            foundry.image_deployment,
+            is_emulated=settings.uses_emulator,
+        )
 
 
 @dataclass
@@ -104,7 +120,9 @@ class Binder:
         return self.pipeline.path.parent.absolute()
 
     def _extra(self, stage: StageSpec, pen: Pen) -> Iterator[tuple[str, Any]]:
-        """Yield what decides beside the call's own fields: the code of its functions."""
+        """Yield what decides beside the call's own fields: the service's kind, the code of its functions."""
+        if self.defaults.is_emulated:
+            yield EMULATED
         functions = {
             tool.function: self._source(tool.function, ("tools", number), pen)
             for number, tool in enumerate(stage.tools)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from assetmill.calls import BoundInput, ExpectedOutput, StageCall
+from assetmill.calls import EMULATED, BoundInput, ExpectedOutput, StageCall
 from assetmill.errors import InvalidInput
 from assetmill.names import distinct, safe_name
 from assetmill.records import AssetRecord
@@ -149,7 +149,8 @@ def edit_calls(
     calls: list[StageCall] = []
     for replica in range(1, order.replicas + 1):
         # The first one is what asking for a single result gives, so that asking for more keeps it.
-        extra = {"replica": replica} if replica > 1 else {}
+        extra: dict[str, Any] = {"replica": replica} if replica > 1 else {}
+        extra |= dict([EMULATED]) if settings.uses_emulator else {}
         variant = f"replica={replica}" if replica > 1 else ""
         calls.append(replace(call, extra=extra, variant=variant))
     return calls

@@ -31,11 +31,10 @@ def replan(lock: Lock, folder: str, root: Path, settings: Settings) -> Plan:
     loaded = load_pipeline(pipeline_of(locked, root), settings.configs)
     records = records_by_fingerprint(lock, folder, loaded.name)
     given = {key: _given(lock, key) for key in lock.given}
-    foundry = settings.foundry
     return make_plan(
         loaded,
         locked.plan.parameters,
-        defaults=Defaults(foundry.model, foundry.image_model, foundry.image_deployment),
+        defaults=Defaults.of(settings),
         lookup=lambda _, fp: records.get(fp),
         assets=given.get,
         estimate=_estimate,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 from collections.abc import Callable
@@ -181,3 +182,15 @@ def test_two_inputs_of_one_name_are_refused(write: Write, tmp_path: Path) -> Non
     entries = "[{file: a.csv}, {file: a.csv}]"
     with pytest.raises(InvalidSpec, match=r"two inputs are called 'a.csv'"):
         plan_of(write(f"stages: [{{name: s, prompt: x, tools: [code_interpreter], inputs: {entries}}}]"))
+
+
+def test_what_the_emulator_made_never_passes_for_the_real_service(write: Write) -> None:
+    """Both may share a store, and neither must find the other's pictures."""
+    pipeline = write(TWO)
+    fingerprints: set[str] = set()
+    for is_emulated in (True, False):
+        defaults = dataclasses.replace(DEFAULTS, is_emulated=is_emulated)
+        hero = make_plan(pipeline, {}, defaults=defaults, today=TODAY).stages[0]
+        assert hero.call is not None
+        fingerprints.add(hero.call.fingerprint)
+    assert len(fingerprints) == 2
