@@ -14,17 +14,17 @@ from assetmill.spec.axes import read_rows
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.pipeline import load_pipeline, pipeline_names
+from assetmill.spec.styles import load_style, style_names
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TODAY = datetime.date(2026, 11, 22)
-CHECKED = {"profiles", "pipelines", "knowledge", "data", "image_models.toml", "prices.toml"}
+CHECKED = {"profiles", "pipelines", "styles", "knowledge", "data", "image_models.toml", "prices.toml"}
 
 PIPELINES = pipeline_names(CONFIGS)
 
 
 def plan(name: str, profile: str = "local") -> Plan:
-    foundry = load_settings(profile, {"ASSETMILL_CONFIGS": str(CONFIGS)}).foundry
-    defaults = Defaults(foundry.model, foundry.image_model, foundry.image_deployment)
+    defaults = Defaults.of(load_settings(profile, {"ASSETMILL_CONFIGS": str(CONFIGS)}))
     prices = load_prices(CONFIGS)
     return make_plan(
         load_pipeline(name, CONFIGS),
@@ -38,6 +38,11 @@ def plan(name: str, profile: str = "local") -> Plan:
 def test_every_file_is_of_a_kind_that_is_checked_here() -> None:
     files = [entry.relative_to(CONFIGS) for entry in CONFIGS.rglob("*") if entry.is_file()]
     assert {file.parts[0] for file in files} == CHECKED
+
+
+@pytest.mark.parametrize("name", style_names(CONFIGS))
+def test_every_style_kit_says_something(name: str) -> None:
+    assert load_style(name, CONFIGS).kit.parts()
 
 
 @pytest.mark.parametrize("profile", [path.stem for path in (CONFIGS / "profiles").glob("*.toml")])
