@@ -178,6 +178,7 @@ class _Stage:
         except NotSent as error:
             return self._refused(intent, prepared, error)
         except Rejected as error:
+            self.services.gate.learn(error)
             if self.services.handles.learn(request.input, error):
                 return self._refused(intent, prepared, error)
             self._judge(intent, "failed", error)

@@ -18,7 +18,7 @@ from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
 from assetmill.checks.looks import Neighbours
-from assetmill.errors import RunStopped
+from assetmill.errors import AccountBlocked, RunStopped
 from assetmill.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.settings import Settings
@@ -52,10 +52,19 @@ class Slots:
 
 @dataclass
 class Gate:
-    """Whether stages may still begin to spend: until an hour, and until somebody closes it for a reason."""
+    """Whether stages may still begin to spend: until an hour, and until it is closed for a reason.
+
+    With `closes_on_block` the first stage that learns of the account's block closes it for all others.
+    """
 
     until: float | None = None
     reason: str = ""
+    closes_on_block: bool = False
+
+    def learn(self, error: Exception) -> None:
+        """Close for a block of the account, before another stage can meet it."""
+        if self.closes_on_block and isinstance(error, AccountBlocked):
+            self.reason = f"the account is blocked: {error}"
 
     def refusal(self, now: float) -> str:
         """Return why no stage may begin to spend any more, "" while it may."""

@@ -150,7 +150,7 @@ class Work:
 
     def _blocked(self, call: StageCall, fp: Fingerprint, error: StageBlocked) -> None:
         if error.scope == "account":
-            reason = f"the account is blocked: {error.reason}"
+            reason = self._services.gate.reason or f"the account is blocked: {error.reason}"
             self._services.gate.reason = reason
             return self.batch.ledger.halt(self.batch.batch_id, self._halt_run, reason)
         return self.batch.ledger.write_blocked(
@@ -274,7 +274,8 @@ class _RowRun:
         for kind, state in _STATES:
             if any(isinstance(error, kind) for error in self._errors):
                 return "cancelled" if state == "late" and self._run.services.gate.reason else state
-        return "failed" if "failed" in statuses else "cancelled"
+        # What is left met the block of the account, or failed before it was begun.
+        return "failed" if "failed" in statuses and not self._errors else "cancelled"
 
 
 def _is_plain(error: BaseException) -> bool:

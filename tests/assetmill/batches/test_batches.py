@@ -157,7 +157,9 @@ def test_a_block_of_the_account_stops_everything_at_once(
     gateway.before = refuse
     rows = products(tmp_path, *(f"thing {n}" for n in range(30)))
     manifest = run_rows(services, rows)
-    assert (manifest.status, set(states(manifest))) == ("stopped", {"cancelled"})
+    assert (manifest.status, set(states(manifest))) == ("stopped", {"cancelled"}), [
+        row.reason for row in manifest.rows
+    ]
     assert "the resource is blocked" in (manifest.reason or "")
     assert len(sent) <= services.settings.run.concurrency
     # It is no property of the rows: the next run tries again.
