@@ -179,7 +179,9 @@ def run_and_compare() -> None:
         print(f"{ROWS} rows x {STAGES} stages of {LATENCY_S:.0f} s, {WIDTH} at once, canned pictures")
         print(f"  ideal                  {ideal:7.1f} s")
         print(f"  plain script           {script_wall:7.1f} s  CPU {script_cpu:6.1f} s")
-        print(f"  assetmill batch        {wall:7.1f} s  CPU {cpu:6.1f} s, Prefect's server {server_cpu:.1f} s")
+        print(
+            f"  assetmill batch        {wall:7.1f} s  CPU {cpu:6.1f} s, Prefect's server {server_cpu:.1f} s"
+        )
         print(f"  to the ideal           {wall / ideal:7.2f}      target: at most 1.25")
         print(f"  orchestration adds     {added:7.1f} ms of CPU a stage   target: under 30")
         quarters = ", ".join(f"{memory.quarter(n):.0f}" for n in range(4))
