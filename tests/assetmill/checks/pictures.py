@@ -33,9 +33,9 @@ def scene(seed: int = 0, size: tuple[int, int] = (320, 240), ground: str = "navy
     return picture
 
 
-def lettered(text: str) -> Image.Image:
-    picture = Image.new("RGB", (900, 220), "white")
-    ImageDraw.Draw(picture).text((40, 60), text, fill="black", font=ImageFont.load_default(size=90))
+def lettered(text: str, ground: str = "white", ink: str = "black") -> Image.Image:
+    picture = Image.new("RGB", (450, 110), ground)
+    ImageDraw.Draw(picture).text((20, 30), text, fill=ink, font=ImageFont.load_default(size=45))
     return picture
 
 

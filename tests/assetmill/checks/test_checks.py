@@ -93,7 +93,7 @@ def test_a_palette_scores_the_share_and_names_what_strays() -> None:
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 def test_words_are_read_where_tesseract_is_installed() -> None:
-    picture = lettered("SUMMER SALE")
+    picture = lettered("SUMMER SALE", ground="navy", ink="white")
     assert results({"text": "Summer sale"}, picture)["text"].state == "passed"
     wrong = results({"text": ["Summer sale", "Winter"]}, picture)["text"]
     assert wrong.state == "failed"
