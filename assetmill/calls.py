@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.records import AssetId, AssetKind, BlobRef
@@ -28,8 +28,7 @@ class BoundInput:
     path: str | None = None
 
 
-@dataclass(frozen=True)
-class BoundKnowledge:
+class BoundKnowledge(NamedTuple):
     """A named set of files for file search; `digest` covers every file's name and content."""
 
     name: str
@@ -55,8 +54,7 @@ class ExpectedOutput:
     has_alpha: bool | None = None
 
 
-@dataclass(frozen=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """Which result is accepted: the checks of each output, None for one without, in their order.
 
     The best of at least `best_of` draws is taken, and up to `reroll` more are made until one passes.

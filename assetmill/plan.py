@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from assetmill.binding.binder import Binder, Defaults
 from assetmill.binding.inputs import Assets, Fetch, Inputs
@@ -43,8 +43,7 @@ FREE = Cost(0.0, 0.0, 0.0)
 Estimate = Callable[[StageCall], Cost | None]
 
 
-@dataclass(frozen=True)
-class PlannedStage:
+class PlannedStage(NamedTuple):
     """One line of a plan.
 
     `call` is None while a stage before it must run first (`after_upstream`); `after` are the labels it then

@@ -3,7 +3,7 @@
 A record is written once and never changed. Money is in US dollars; times are Unix seconds (UTC).
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 from typing import Any, Literal, NewType
 

@@ -5,7 +5,7 @@ tomllib and pydantic alone: pydantic-settings would cost half of what `assetmill
 (docs/decisions/0002-settings.md).
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import os
 import tomllib
@@ -127,7 +127,7 @@ class Settings(_Section):
     """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
     computer: Computer = Field(default_factory=Computer)
-    provenance: Provenance = Provenance()
+    provenance: Provenance = Field(default_factory=Provenance)
 
     def mcp_headers(self, name: str) -> Mapping[str, str]:
         """Return the headers under `[mcp.NAME.headers]`.
@@ -176,6 +176,9 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_CHROMIUM": ("computer", "executable"),
 }
 
+# Sections that are there are built with the whole; each default would build a validator of its own.
+_SECTIONS = ("foundry", "store", "run", "quota", "budget", "computer", "provenance")
+
 
 def load_settings(profile: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read a profile and apply the environment.
@@ -188,7 +191,7 @@ def load_settings(profile: str | None = None, environ: Mapping[str, str] | None 
     env = os.environ if environ is None else environ
     name = profile or env.get("ASSETMILL_PROFILE") or "local"
     configs = find_configs(env)
-    sections = _read_profile(configs, name)
+    sections: dict[str, Any] = {**{section: {} for section in _SECTIONS}, **_read_profile(configs, name)}
     for variable, (section, key) in _OVERRIDES.items():
         if value := env.get(variable):
             sections.setdefault(section, {})[key] = value

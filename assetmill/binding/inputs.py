@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from assetmill.binding.localfiles import blob_of_file
 from assetmill.binding.slots import Pen, Slot, is_open
@@ -24,8 +25,7 @@ Fetch = Callable[[str], Path]
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     """What an input means, before it has its role."""
 
     name: str

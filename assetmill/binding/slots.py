@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetmill.spec.axes import AxisValue
 from assetmill.spec.pipeline import StageSpec
@@ -12,8 +12,7 @@ from assetmill.spec.reading import Problems, Where
 from assetmill.spec.templates import TemplateProblem, compile_template
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """One variant of a stage.
 
     `upstream` holds the labels of what it sees, by stage; `gathers` names the stages of which it sees all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetmill.binding.inputs import Inputs
 from assetmill.binding.slots import Pen, is_open
@@ -15,8 +15,7 @@ from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.styles import LoadedStyle, compose, load_style, with_verb
 
 
-@dataclass(frozen=True)
-class Styled:
+class Styled(NamedTuple):
     """A prompt with its kits: their pictures as inputs, and their digests, which decide the fingerprint."""
 
     prompt: str

@@ -8,9 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import keyword
+import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Mapping
 
 import click
@@ -103,6 +102,10 @@ def call(arguments: list[str] | None = None) -> int:
 
 def _unexpected(error: Exception) -> int:
     """Say an error that is none of ours; it is a bug here or in a vendor's package."""
+    # Needed only here, and every command would wait for them.
+    import tempfile
+    import traceback
+
     name = f"{type(error).__module__}.{type(error).__name__}"
     click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {error}", err=True)
     _say_as_json(error, str(error))
@@ -121,6 +124,9 @@ def _say_as_json(error: Exception, message: str) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # At its first model pydantic opens the metadata of every installed distribution to look for plugins, a
+    # tenth of what `assetmill plan` takes. Whoever wants theirs sets the variable to an empty text.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(call())
 
 

@@ -124,7 +124,7 @@ def image_model(order: EditOrder, settings: Settings) -> ImageModel:
     model = load_image_models(settings.configs).find(name)
     if model is None:
         raise InvalidInput(f"unknown image model {name!r}: see image_models.toml")
-    return replace(model, name=name)
+    return model._replace(name=name)
 
 
 def drawn_size(order: EditOrder, model: ImageModel, size: tuple[int, int]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetmill.calls import Acceptance, StageCall
 from assetmill.errors import InvalidSpec
@@ -19,16 +19,14 @@ from assetmill.spec.reading import read_bytes
 _MILLION = 1_000_000
 
 
-@dataclass(frozen=True)
-class ChatPrice:
+class ChatPrice(NamedTuple):
     """Dollars per million tokens of an orchestrating model."""
 
     input: float
     output: float
 
 
-@dataclass(frozen=True)
-class ImagePrice:
+class ImagePrice(NamedTuple):
     """Dollars per million tokens of the image tool, and the output tokens of one picture.
 
     `tokens` gives for each quality those of a square and, where known, of an oblong picture.
@@ -50,8 +48,7 @@ class ImagePrice:
         return known[1] if size in ("1536x1024", "1024x1536") and len(known) > 1 else None
 
 
-@dataclass(frozen=True)
-class Prices:
+class Prices(NamedTuple):
     """The price table. Lists of models hold aliases as rows of their own."""
 
     chat: Mapping[str, ChatPrice]

@@ -10,9 +10,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -53,8 +52,7 @@ class AxisSpec(BaseModel):
         return self
 
 
-@dataclass(frozen=True)
-class AxisValue:
+class AxisValue(NamedTuple):
     """One value of an axis. `label` tells it from the others, in variants and file names."""
 
     label: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Digest, digest
@@ -18,8 +18,7 @@ from assetmill.fingerprint import Digest, digest
 _MAX_SOURCE_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class FunctionSource:
+class FunctionSource(NamedTuple):
     """A module that has the function. `is_local`: a file of the person's own, not an installed package."""
 
     module: str

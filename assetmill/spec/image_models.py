@@ -6,9 +6,8 @@ import datetime
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assetmill.errors import InvalidSpec
 from assetmill.spec.reading import nearest, read_bytes
@@ -19,8 +18,7 @@ SOON = datetime.timedelta(days=90)
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 
 
-@dataclass(frozen=True)
-class SizeRule:
+class SizeRule(NamedTuple):
     """Any size within bounds."""
 
     step: int
@@ -49,8 +47,7 @@ class SizeRule:
         return f"{-(-width // self.step) * self.step}x{-(-height // self.step) * self.step}"
 
 
-@dataclass(frozen=True)
-class ImageModel:
+class ImageModel(NamedTuple):
     """One row of the capability table."""
 
     name: str
@@ -71,8 +68,7 @@ class ImageModel:
         return (self.retired or {}).get(provider)
 
 
-@dataclass(frozen=True)
-class ImageModels:
+class ImageModels(NamedTuple):
     """The capability table; aliases are rows of their own."""
 
     rows: Mapping[str, ImageModel]

@@ -150,7 +150,7 @@ class PipelineSpec(_Spec):
     description: str = ""
     parameters: dict[str, ParameterSpec] = Field(default_factory=dict[str, ParameterSpec])
     knowledge: dict[str, Names] = Field(default_factory=dict[str, Names])
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Field(default_factory=Defaults)
     axes: dict[str, AxisSpec] = Field(default_factory=dict[str, AxisSpec])
     schedules: tuple[ScheduleSpec, ...] = ()
     concurrency: Concurrency = None
@@ -243,7 +243,8 @@ def _validated(document: Document, problems: Problems) -> PipelineSpec:
     if not isinstance(document.value, dict):
         raise InvalidSpec(str(document.path), 1, "not a pipeline", "begin with `name:` and `stages:`")
     try:
-        return PipelineSpec.model_validate(document.value)
+        # Sections that are there are built with the whole; each default would build a validator of its own.
+        return PipelineSpec.model_validate({"defaults": {}, **document.value})
     except ValidationError as error:
         describe(error.errors(include_url=False), problems, spec_keys())
         problems.raise_if_any()

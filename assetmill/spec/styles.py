@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -63,8 +62,7 @@ class StyleKit(BaseModel):
         return {name: " ".join(text.split()) for name, text in found.items() if text}
 
 
-@dataclass(frozen=True)
-class LoadedStyle:
+class LoadedStyle(NamedTuple):
     """A kit with its name and the files that it refers to."""
 
     name: str

@@ -10,8 +10,7 @@ import gzip
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -41,16 +40,14 @@ from assetmill.store.backend import Backend
 R = TypeVar("R", bound=Stored)
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """One call of an attempt: intended, and perhaps known to the service."""
 
     intent: Intent
     receipt: Receipt | None
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """The newest attempt at a stage. Without a verdict it may still run."""
 
     number: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +25,7 @@ RACES = 2
 class StoreMeta(BaseModel):
     """What `v1/meta/store.json` says: the format, and that the store kept its promises when probed."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     format: Literal[1] = 1
     verdict: Literal["create-once"] = "create-once"
@@ -153,6 +152,9 @@ def _try_promises(backend: Backend) -> None:
 
 def _race(backend: Backend, key: str) -> bytes:
     """Let two create `key` at the same moment; return what the winner wrote."""
+    # A store is probed once; every later command would wait for this module and the `logging` behind it.
+    from concurrent.futures import ThreadPoolExecutor
+
     start = threading.Barrier(2)
 
     def contend(nonce: bytes) -> bool:
