@@ -48,6 +48,11 @@ class Admission:
                 on_wait(f"for the quota of {deployment}, {wait_s:.0f} s")
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
 
+    def arrived(self) -> None:
+        """Note that the service has just admitted the call."""
+        for deployment, takes in self._wanted.items():
+            self._services.pacer.arrived(deployment, takes)
+
     def refused(self, retry_after_s: float | None) -> None:
         """Hold back every stage that uses the same deployments: a quota said no."""
         for deployment, takes in self._wanted.items():

@@ -210,6 +210,8 @@ class _Stage:
         )
 
     def _receive(self, intent: Intent, response_id: str, how: str) -> Receipt:
+        if how == "reply":
+            self.admission.arrived()
         now = self.services.clock()
         receipt = Receipt.model_validate({"response_id": response_id, "how": how, "created_at": now})
         self.patience.refusals, self.unpaid = 0, None

@@ -1,8 +1,9 @@
 """Keeps this process within its share of a model deployment's quota, without asking anybody.
 
 The service counts what it admitted in the last minute; this keeps the same account of what was sent, so that
-a batch goes as fast as the quota allows and is hardly ever refused. Limits come from the profile; what the
-service says in its `x-ratelimit-*` headers and in a 429 corrects them.
+a batch goes as fast as the quota allows and is hardly ever refused. Between taking a share and the answer lie
+a wait for a slot and every free call: what counts is the answer, which comes after the service's own entry.
+Limits come from the profile; what the service says in its `x-ratelimit-*` headers and in a 429 corrects them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-WINDOW_S = 61.0
-"""The service's minute, and a second for requests that took different times to get there."""
+WINDOW_S = 60.25
+"""The service's minute, and a little for clocks that do not tick alike."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class Rates:
     images: float | None = None
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What one request took, and whether the service has yet to answer it."""
+
+    at: float
+    amount: float
+    is_open: bool
+
+
 class Pacer:
     """Accounts of what was sent to each model deployment. Safe for threads; nobody waits inside."""
 
@@ -35,7 +45,7 @@ class Pacer:
         self._share, self._clock = share, clock
         self._limits: dict[tuple[str, str], float] = {}
         self._closed_until: dict[str, float] = {}
-        self._sent: defaultdict[tuple[str, str], deque[tuple[float, float]]] = defaultdict(deque)
+        self._sent: defaultdict[tuple[str, str], deque[_Entry]] = defaultdict(deque)
         # Every thread of the process asks here before it sends: two must not take the last request.
         self._lock = threading.Lock()
         for deployment, rate in rates.items():
@@ -51,8 +61,16 @@ class Pacer:
             wait_s = max([*waits, self._closed_until.get(deployment, 0.0) - now, 0.0])
             if wait_s == 0.0:
                 for name, amount in wanted.items():
-                    self._sent[deployment, name].append((now, amount))
+                    self._sent[deployment, name].append(_Entry(now, amount, is_open=True))
             return wait_s
+
+    def arrived(self, deployment: str, wanted: Mapping[str, float]) -> None:
+        """Count what was taken from now on: the service has just answered, and has counted it before."""
+        with self._lock:
+            now = self._clock()
+            for name, amount in wanted.items():
+                self._take_back(deployment, name, amount)
+                self._sent[deployment, name].append(_Entry(now, amount, is_open=False))
 
     def correct(self, deployment: str, headers: Mapping[str, str]) -> None:
         """Learn a limit that the profile does not know from the headers of an answer."""
@@ -70,24 +88,29 @@ class Pacer:
             now = self._clock()
             until = now + (5.0 if retry_after_s is None else retry_after_s)
             self._closed_until[deployment] = max(self._closed_until.get(deployment, 0.0), until)
-            for name in wanted:
-                if sent := self._sent[deployment, name]:
-                    sent.pop()
+            for name, amount in wanted.items():
+                self._take_back(deployment, name, amount)
+
+    def _take_back(self, deployment: str, name: str, amount: float) -> None:
+        """Drop a request that was not answered yet; those that want the same are alike."""
+        sent = self._sent[deployment, name]
+        if entry := next((one for one in sent if one.is_open and one.amount == amount), None):
+            sent.remove(entry)
 
     def _wait_s(self, deployment: str, name: str, amount: float, now: float) -> float:
+        sent = self._sent[deployment, name]
+        while sent and sent[0].at <= now - WINDOW_S:
+            sent.popleft()
         limit = self._limits.get((deployment, name))
         if limit is None:
             return 0.0
-        sent = self._sent[deployment, name]
-        while sent and sent[0][0] <= now - WINDOW_S:
-            sent.popleft()
-        free = limit - sum(taken for _, taken in sent)
-        for at, taken in sent:
+        free = limit - sum(entry.amount for entry in sent)
+        for entry in sent:
             if amount <= free:
                 break
-            free += taken
-            wait_s = at + WINDOW_S - now
+            free += entry.amount
+            wait_s = entry.at + WINDOW_S - now
             if amount <= free:
                 return max(wait_s, 0.001)
         # More than a whole minute's quota is let through alone: the service must say what it makes of it.
-        return 0.0 if amount <= free or not sent else max(sent[-1][0] + WINDOW_S - now, 0.001)
+        return 0.0 if amount <= free or not sent else max(sent[-1].at + WINDOW_S - now, 0.001)

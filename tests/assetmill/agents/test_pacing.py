@@ -56,6 +56,7 @@ def run_batch(requests: int, limit: int, processes: int, *, learned: bool = Fals
                 events, (clock.now + wait_s, number, "ask") if wait_s else (arrival, number, "send")
             )
         elif service.admit(clock.now):
+            pacer.arrived("m", {"requests": 1})
             end = clock.now
         else:
             pacer.refused("m", {"requests": 1}, 1.0)
@@ -89,7 +90,7 @@ def test_every_named_quantity_is_kept() -> None:
     clock = Clock()
     pacer = Pacer({"m": Rates(requests=100, tokens=1000)}, clock=clock)
     assert pacer.take("m", {"requests": 1, "tokens": 800}) == 0.0
-    assert pacer.take("m", {"requests": 1, "tokens": 300}) == pytest.approx(61.0)
+    assert pacer.take("m", {"requests": 1, "tokens": 300}) == pytest.approx(60.25)
     assert pacer.take("m", {"requests": 1, "tokens": 200}) == 0.0
 
 
@@ -102,3 +103,25 @@ def test_one_request_above_a_whole_quota_goes_alone() -> None:
 def test_an_unknown_limit_never_waits() -> None:
     pacer = Pacer({}, clock=Clock())
     assert all(pacer.take("m", {"requests": 1}) == 0.0 for _ in range(1000))
+
+
+def test_a_minute_begins_when_the_service_has_answered_not_when_the_share_was_taken() -> None:
+    clock = Clock()
+    pacer = Pacer({"m": Rates(requests=2.0)}, clock=clock)
+    assert pacer.take("m", {"requests": 1}) == pacer.take("m", {"requests": 1}) == 0.0
+    clock.now += 50.0  # both waited for a slot
+    pacer.arrived("m", {"requests": 1})
+    pacer.arrived("m", {"requests": 1})
+    clock.now += 11.0
+    assert pacer.take("m", {"requests": 1}) == pytest.approx(49.25)
+
+
+def test_an_answer_counts_even_when_its_share_had_been_forgotten() -> None:
+    clock = Clock()
+    pacer = Pacer({"m": Rates(requests=1.0)}, clock=clock)
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    clock.now += 90.0
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    pacer.arrived("m", {"requests": 1})
+    pacer.arrived("m", {"requests": 1})
+    assert pacer.take("m", {"requests": 1}) == pytest.approx(60.25)
