@@ -30,6 +30,7 @@ def only_before_the_spend(task: Task[..., Any], task_run: TaskRun, state: State[
     """Retry what is marked as retryable: it happened before anything was spent."""
     return bool(getattr(state.data, "retryable", False))
 
+
 SHARD_POLL_S = 2.0
 """How often the dispatcher looks at the store and at Prefect: two listings, whatever the number of rows."""
 
