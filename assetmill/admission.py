@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from assetmill.calls import StageCall
 from assetmill.errors import BudgetExceeded, SpendingClosed
@@ -52,6 +52,14 @@ class Admission:
         """Note that the service has just admitted the call."""
         for deployment, takes in self._wanted.items():
             self._services.pacer.arrived(deployment, takes)
+
+    def learn(self, rates: Mapping[str, str]) -> None:
+        """Learn the limits that came with an answer; what the profile says stays where it is less."""
+        pictures = {name: limit for name, limit in rates.items() if name.endswith("-images")}
+        others = {name: limit for name, limit in rates.items() if name not in pictures}
+        self._services.pacer.correct(self._call.model, others)
+        if self._call.image_deployment:
+            self._services.pacer.correct(self._call.image_deployment, pictures)
 
     def refused(self, retry_after_s: float | None) -> None:
         """Hold back every stage that uses the same deployments: a quota said no."""

@@ -167,7 +167,7 @@ class _Stage:
         receipts: list[Receipt] = []
         self.unpaid = None
         try:
-            self.services.gateway.create_response(
+            response = self.services.gateway.create_response(
                 request, lambda response_id: receipts.append(self._receive(intent, response_id, "reply"))
             )
         except ConversationGone:
@@ -186,6 +186,7 @@ class _Stage:
         except OutcomeUnknown as error:
             self._tell_waiting(f"the outcome is open: {error}")
             return self._recover(intent)
+        self.admission.learn(response.rates)
         return self._finish(intent, receipts[0])
 
     def _request(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> ResponseRequest:

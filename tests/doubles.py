@@ -86,6 +86,7 @@ class ScriptedGateway:
         self.endpoint = "https://scripted.invalid/api/projects/test"
         self.script = script or always(image_item(png()))
         self.status = "completed"
+        self.rates: dict[str, str] = {}
         self.echo: Body = {}
         self.before: Callable[[ResponseRequest], None] = lambda _: None
         self.after: Callable[[ResponseRequest], None] = lambda _: None
@@ -141,7 +142,7 @@ class ScriptedGateway:
                 "metadata": dict(request.metadata),
                 **self.echo,
             }
-            response = Response(name, self.status, body)
+            response = Response(name, self.status, body, self.rates)
             self.conversations[request.conversation_id].append(response)
             self._responses = {**getattr(self, "_responses", {}), name: response}
             return response

@@ -230,6 +230,18 @@ def test_a_quota_refusal_is_waited_out(process: Callable[..., Services], gateway
     assert len(gateway.posts) == 1
 
 
+def test_the_limits_that_an_answer_names_are_kept_from_then_on(
+    process: Callable[..., Services], gateway: ScriptedGateway
+) -> None:
+    gateway.rates = {"x-ratelimit-limit-requests": "2", "x-ratelimit-limit-images": "9"}
+    services = process()
+    began = services.clock()
+    for number in range(3):
+        run_stage(stage_call(prompt=f"draw {number}"), services, RUN)
+    assert services.clock() - began >= 60.0
+    assert len(gateway.posts) == 3
+
+
 def test_an_unreachable_service_is_given_up_before_any_spend(
     process: Callable[..., Services], gateway: ScriptedGateway
 ) -> None:
