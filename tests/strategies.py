@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from assetmill.calls import BoundInput, BoundKnowledge, ExpectedOutput, InputRole, StageCall
+from assetmill.calls import Acceptance, BoundInput, BoundKnowledge, ExpectedOutput, InputRole, StageCall
 from assetmill.fingerprint import Digest
 from assetmill.records import AssetKind, BlobRef
 
@@ -120,6 +120,11 @@ def _hundred_more(value: Any) -> Any:
     return (value or 0) + 100
 
 
+def _choosier(value: Acceptance | None) -> Acceptance:
+    terms = value or Acceptance()
+    return terms._replace(best_of=terms.best_of + 1)
+
+
 _CHANGES: dict[str, Callable[[Any], Any]] = {
     "prompt": _longer,
     "instructions": _longer,
@@ -133,6 +138,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "tool_choice": _longer,
     "max_tool_calls": _hundred_more,
     "extra": _keyed,
+    "acceptance": _choosier,
 }
 
 DECIDING_FIELDS = tuple(_CHANGES)
