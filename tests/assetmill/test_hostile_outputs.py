@@ -173,7 +173,7 @@ def test_a_drawing_with_a_script_is_kept_as_bytes_and_never_as_a_picture(
 
 
 GROWTH = """
-import gc, os, resource, sys, tempfile
+import os, sys, tempfile
 from pathlib import Path
 from assetmill.calls import Acceptance
 from assetmill.engine import run_stage
