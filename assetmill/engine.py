@@ -259,7 +259,7 @@ class _Stage:
         if self._is_decided(intent):
             return
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
-        if self.foundry.policy == "fence" and intent.turn == 1:
+        if intent.turn == 1 and self.services.may_fence:
             return self._fence(intent)
         self._doubt(intent)
 

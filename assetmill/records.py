@@ -242,6 +242,20 @@ class EndpointRefusal(Stored):
     created_at: float
 
 
+class EndpointProbe(Stored):
+    """What an endpoint was seen to keep of the assumptions that a fence rests on."""
+
+    schema_version: Literal[1] = 1
+    endpoint: str
+    kept: dict[str, bool]
+    created_at: float
+
+    @property
+    def allows_fence(self) -> bool:
+        """Whether every assumption held."""
+        return bool(self.kept) and all(self.kept.values())
+
+
 class StageEntry(Stored):
     """A stage's line in a run manifest; `record` is there when the stage is done or reused."""
 

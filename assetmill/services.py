@@ -122,6 +122,17 @@ class Services:
         with self._guard:
             return self._handles
 
+    @property
+    def may_fence(self) -> bool:
+        """Whether the profile wants to fence, and this endpoint was seen to keep what that rests on.
+
+        The emulator keeps it by construction, as its tests show.
+        """
+        if self.settings.foundry.policy == "hold":
+            return False
+        probe = None if self.settings.uses_emulator else self.ledger.newest_probe(self.gateway.endpoint)
+        return self.settings.uses_emulator or (probe is not None and probe.allows_fence)
+
     def wait(self, seconds: float) -> None:
         """Sleep, unless the run is being stopped.
 

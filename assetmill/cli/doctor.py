@@ -1,4 +1,4 @@
-"""`assetmill doctor`: is everything as a run needs it? Each finding says what to do. Nothing is spent."""
+"""`assetmill doctor`: is everything as a run needs it? Each finding says what to do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from assetmill.cli import prefect_server
 from assetmill.cli.local_services import has_prefect_api, local_services
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, InvalidSettings, StoreError
+from assetmill.probing import probe_endpoint
 from assetmill.services import Services, open_services
 from assetmill.settings import Settings, load_settings
 
@@ -25,12 +26,18 @@ _FASTAPI_BELOW = (0, 151)
 
 
 @click.command()
+@click.option(
+    "--live", "is_live", is_flag=True, help="Also try what a fence rests on: pays for two tiny answers."
+)
 @profile_option
 @json_option
-def doctor(profile: str | None, *, as_json: bool) -> int:
-    """Check profile, credential, endpoint, model deployments, store and versions."""
+def doctor(profile: str | None, *, is_live: bool, as_json: bool) -> int:
+    """Check profile, credential, endpoint, model deployments, store and versions.
+
+    Nothing is spent, unless --live is given.
+    """
     findings: list[Finding] = []
-    for finding in _examine(profile):
+    for finding in _examine(profile, is_live=is_live):
         findings.append(finding)
         if not as_json:
             _print(finding)
@@ -49,7 +56,7 @@ def _print(finding: Finding) -> None:
         click.echo(f"{'':<24}-> {finding.advice}")
 
 
-def _examine(profile: str | None) -> Iterator[Finding]:
+def _examine(profile: str | None, *, is_live: bool) -> Iterator[Finding]:
     yield from _versions()
     try:
         settings = load_settings(profile)
@@ -61,7 +68,7 @@ def _examine(profile: str | None) -> Iterator[Finding]:
     try:
         with open_services(settings) as services:
             yield Finding("store", "ok", f"{services.backend.name} keeps its promises")
-            yield from _service(services)
+            yield from _service(services, is_live=is_live)
     except (InvalidSettings, StoreError) as error:
         yield Finding("store", "problem", str(error), "set store.url in the profile, or ASSETMILL_STORE_URL")
 
@@ -96,7 +103,7 @@ def _answer(check: str, url: str, advice: str) -> Finding:
     return Finding(check, "problem", f"{url} does not answer", advice)
 
 
-def _service(services: Services) -> Iterator[Finding]:
+def _service(services: Services, *, is_live: bool) -> Iterator[Finding]:
     settings = services.settings
     foundry = settings.foundry
     names = [foundry.model, foundry.image_deployment or foundry.image_model]
@@ -105,6 +112,8 @@ def _service(services: Services) -> Iterator[Finding]:
         with local_services(settings, prefect=False, say=_say) as local:
             local.wait_for_emulator()
             yield from services.gateway.examine(list(dict.fromkeys(names)))
+            if is_live:
+                yield from probe_endpoint(services)
     except AssetmillError as error:
         yield Finding("service", "problem", str(error), advice)
 

@@ -196,6 +196,16 @@ def refusal(endpoint: str, feature: str) -> str:
     return f"v1/e/{_place(endpoint)}/{feature}"
 
 
+def endpoint_probes(endpoint: str) -> str:
+    """Return the prefix of an endpoint's probes, newest first."""
+    return f"v1/e/{_place(endpoint)}/probe."
+
+
+def endpoint_probe(endpoint: str, time_ns: int) -> str:
+    """Return the key of a probe made at `time_ns`."""
+    return f"{endpoint_probes(endpoint)}{descending(time_ns)}"
+
+
 def index_page(time_ns: int) -> str:
     """Return the key of a compacted index made at `time_ns`; later ones sort first."""
     return f"{INDEX}{descending(time_ns)}"

@@ -21,6 +21,7 @@ from assetmill.records import (
     AssetId,
     AssetRecord,
     EndpointFeature,
+    EndpointProbe,
     EndpointRefusal,
     Harvest,
     Intent,
@@ -167,6 +168,15 @@ class Ledger:
     def write_refusal(self, refusal: EndpointRefusal) -> None:
         """Store that an endpoint refuses a form of input; repeating is free."""
         self._create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
+
+    def newest_probe(self, endpoint: str) -> EndpointProbe | None:
+        """Return what the newest probe of an endpoint found, None when there was none."""
+        newest = next(iter(self._backend.list(layout.endpoint_probes(endpoint), limit=1)), None)
+        return self._read(newest.key, EndpointProbe) if newest else None
+
+    def write_probe(self, probe: EndpointProbe) -> None:
+        """Store what a probe found; the newest one counts."""
+        self._create(layout.endpoint_probe(probe.endpoint, int(probe.created_at * 1e9)), probe)
 
     def write_start(self, start: RunStart) -> None:
         """Store that a run began."""
