@@ -12,14 +12,13 @@ import click
 
 from assetmill.agents.approvals import Request, requests_in
 from assetmill.agents.outputs import read_response
-from assetmill.cli.options import json_option, label_of, print_json, profile_option
+from assetmill.cli.options import json_option, label_of, opened_ledger, print_json, profile_option
 from assetmill.errors import NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, RunId
 from assetmill.settings import load_settings
 from assetmill.spec.reading import nearest
 from assetmill.store.ledger import Ledger
-from assetmill.store.opening import open_store
 
 
 @click.command()
@@ -34,12 +33,8 @@ def approve(run: str, stage: str, profile: str | None, *, deny: bool, as_json: b
     The first decision counts. Nothing is spent or sent.
     """
     settings = load_settings(profile)
-    store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
-    try:
-        pipeline, decided = decide(Ledger(backend), run, stage, is_granted=not deny)
-    finally:
-        backend.close()
+    with opened_ledger(settings) as ledger:
+        pipeline, decided = decide(ledger, run, stage, is_granted=not deny)
     if as_json:
         print_json({"pipeline": pipeline, "stage": stage, "decisions": [_json(*pair) for pair in decided]})
         return

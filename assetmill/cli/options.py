@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -12,6 +13,9 @@ import click
 
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.records import AssetRecord, StageEntry, StageRecord
+from assetmill.settings import Settings
+from assetmill.store.ledger import Ledger
+from assetmill.store.opening import open_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_PARAMETERS_BYTES = 512 * 1024
@@ -57,6 +61,17 @@ def _from_file(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidSpec(str(path), 1, "not a mapping of parameters", "write `name: value` lines")
     return cast(dict[str, Any], value)
+
+
+@contextmanager
+def opened_ledger(settings: Settings) -> Generator[Ledger]:
+    """Open a profile's ledger for reading alone: no probe, no service, no SDK."""
+    store = settings.store
+    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    try:
+        yield Ledger(backend)
+    finally:
+        backend.close()
 
 
 def print_json(document: Mapping[str, Any]) -> None:

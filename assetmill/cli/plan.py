@@ -8,6 +8,7 @@ import click
 
 from assetmill.cli.options import (
     json_option,
+    opened_ledger,
     parameter_options,
     print_json,
     profile_option,
@@ -17,8 +18,6 @@ from assetmill.cli.options import (
 from assetmill.plan import Plan
 from assetmill.planning import plan_pipeline
 from assetmill.settings import load_settings
-from assetmill.store.ledger import Ledger
-from assetmill.store.opening import open_store
 
 _WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
 
@@ -34,12 +33,8 @@ def plan(
     """Show what a run of PIPELINE would do and what it would cost. Nothing is spent or written."""
     settings = load_settings(profile)
     parameters = read_parameters(pairs, file)
-    store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
-    try:
-        made = plan_pipeline(pipeline, parameters, settings, Ledger(backend))
-    finally:
-        backend.close()
+    with opened_ledger(settings) as ledger:
+        made = plan_pipeline(pipeline, parameters, settings, ledger)
     if as_json:
         print_json(document(made))
     else:

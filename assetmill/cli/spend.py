@@ -6,11 +6,9 @@ from typing import cast
 
 import click
 
-from assetmill.cli.options import json_option, print_json, profile_option, usd
+from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option, usd
 from assetmill.money.spending import Grouping, Spent, spending
 from assetmill.settings import load_settings
-from assetmill.store.ledger import Ledger
-from assetmill.store.opening import open_store
 
 
 @click.command()
@@ -22,12 +20,8 @@ from assetmill.store.opening import open_store
 def spend(by: str, profile: str | None, *, as_json: bool) -> None:
     """Show what was spent, by day (UTC), pipeline, stage or model; what failed after it was paid counts."""
     settings = load_settings(profile)
-    store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
-    try:
-        groups = spending(Ledger(backend), cast(Grouping, by))
-    finally:
-        backend.close()
+    with opened_ledger(settings) as ledger:
+        groups = spending(ledger, cast(Grouping, by))
     total = sum(group.usd for group in groups)
     unknown = sum(group.unknown for group in groups)
     if as_json:
