@@ -88,6 +88,7 @@ class FoundryGateway:
         )
         self._reading = self._spending.with_options(max_retries=_READ_RETRIES)
         self._streams: dict[str, Iterator[ResponseStreamEvent]] = {}
+        self._opened: dict[str, Response] = {}
         self._agents: dict[str, AgentVersion] = {}
         self._agent_lock = threading.Lock()
 
@@ -163,6 +164,7 @@ class FoundryGateway:
             reply = cast(RawReply, self._spending.responses.with_raw_response.create(**arguments))
             response = _response(json.loads(reply.text))
             on_created(response.response_id)
+            self._opened[response.response_id] = response
             return replace(response, rates=_rates(reply.headers))
         except Exception as error:
             # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
@@ -189,18 +191,21 @@ class FoundryGateway:
         started = time.monotonic()
         if stream := self._streams.pop(response_id, None):
             self._watch(stream, on_frame)
-        response = self.get_response(response_id)
+        # The reply to a post of a moment ago says how it stands.
+        response = self._opened.pop(response_id, None) or self.get_response(response_id)
         if response.is_final:
             return response
-        kind = _kind(response.body)
+        kind, early_s = _kind(response.body), 0.0
         for pause in self._rhythm.pauses(kind):
             self._wait(pause)
+            asked_s = time.monotonic() - started
             response = self.get_response(response_id)
             if response.is_final:
                 break
-            if time.monotonic() > started + deadline_s:
+            if asked_s > deadline_s:
                 raise OutcomeUnknown(f"{response_id} is still {response.status} after {deadline_s:.0f} s")
-        self._rhythm.learn(kind, time.monotonic() - started)
+            early_s = asked_s
+        self._rhythm.learn(kind, early_s, time.monotonic() - started)
         return response
 
     def _watch(self, stream: Iterator[ResponseStreamEvent], on_frame: OnFrame | None) -> None:
