@@ -110,7 +110,7 @@ class _Stage:
                 raise failure
             self.patience.wait_until(newest.verdict.not_before)
             return self._begin(newest.number + 1)
-        with self.services.slots:
+        with self.services.slots.take():
             return self._go_on(newest)
 
     def _go_on(self, newest: Attempt) -> None:
@@ -127,7 +127,7 @@ class _Stage:
         self.admission.check_gate()
         self.admission.reserve(self.closing.reservation(attempt), self._tell_waiting)
         self.admission.pace(self._tell_waiting, is_new=True)
-        with self.services.slots:
+        with self.services.slots.take():
             self.admission.check_gate()
             self._begin_now(attempt)
 

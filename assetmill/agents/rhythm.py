@@ -1,7 +1,7 @@
 """When to ask again for a response: as often as it takes at first, then near the time that others took.
 
 A picture takes tens of seconds and a sentence two. Asking at a fixed interval is either late or thousands of
-requests in a batch; when the last responses of the same kind were not there yet says when it is worth asking.
+requests in a batch; between which questions the last ones of the same kind came says when it is worth asking.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 
 _REMEMBERED = 16
-_EARLIER = 0.8
+_EARLIER = 0.93
 """How much earlier to ask next time, of what was there at the first question."""
 _LATE = 0.125
 """How much of the time it may be late by, of what nothing is known."""
@@ -25,23 +25,22 @@ class Rhythm:
 
     def __init__(self, poll_s: float, slowest_s: float) -> None:
         self._poll_s, self._slowest_s = poll_s, slowest_s
-        self._early: defaultdict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
+        self._took: defaultdict[Hashable, deque[float]] = defaultdict(lambda: deque(maxlen=_REMEMBERED))
         # Stages learn in many threads while others ask: a deque must not change while it is searched.
         self._lock = threading.Lock()
 
     def learn(self, kind: Hashable, early_s: float, ready_s: float) -> None:
         """Note when a response of this kind was last seen unfinished, 0 for never, and first seen finished.
 
-        The last moment too early is close to the truth from the first response on; the time at which it was
-        found is late by a pause, and who asks by it is late by as much again.
+        When it was found is late by up to a pause, and whoever asked by that would be late by as much again.
         """
         with self._lock:
-            self._early[kind].append(early_s or ready_s * _EARLIER)
+            self._took[kind].append((early_s + ready_s) / 2 if early_s else ready_s * _EARLIER)
 
     def pauses(self, kind: Hashable) -> Iterator[float]:
         """Yield how long to wait before each question, without end."""
         with self._lock:
-            asked_s = min(self._early[kind], default=0.0)
+            asked_s = min(self._took[kind], default=0.0)
         pause = self._poll_s
         if asked_s > self._poll_s:
             yield asked_s

@@ -78,8 +78,8 @@ async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | No
             raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
         made = [await _apply_pipeline(client, one, pool, pool, variables) for one in loaded]
         for one in loaded:
-            if any(schedule.batch for schedule in one.spec.schedules):
-                made.append(await _apply_batch(client, one, pool, variables))
+            if _has_batches(one):
+                made.append(await _apply_batch(client, one, one.name, pool, variables))
         made.append(await _apply_shards(client, pool, variables))
         return made
 
@@ -90,6 +90,7 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
     from prefect.runner import Runner
 
     from flows.deployed import flow_of
+    from flows.run_batch import run_batch
 
     runner = Runner(name="assetmill", limit=limit)
     async with get_client() as client:
@@ -99,9 +100,20 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
             )
             await runner.aadd_deployment(made)
             # Once more with the pipeline's own form: Prefect's own would be made from the types alone.
-            told = await _apply_pipeline(client, one, SERVED, None, {})
-            click.echo(f"serving {told['name']} ({told['schedules']} schedules)", err=True)
+            told = [await _apply_pipeline(client, one, SERVED, None, {})]
+            if _has_batches(one):
+                name = f"{one.name}-{SERVED}"
+                await runner.aadd_deployment(
+                    await run_batch.ato_deployment(name, entrypoint_type=EntrypointType.MODULE_PATH)
+                )
+                told.append(await _apply_batch(client, one, name, None, {}))
+            for entry in told:
+                click.echo(f"serving {entry['name']} ({entry['schedules']} schedules)", err=True)
     await runner.start()
+
+
+def _has_batches(loaded: LoadedPipeline) -> bool:
+    return any(schedule.batch for schedule in loaded.spec.schedules)
 
 
 async def _apply_pipeline(
@@ -142,7 +154,7 @@ async def _apply_pipeline(
 
 
 async def _apply_batch(
-    client: PrefectClient, loaded: LoadedPipeline, pool: str, variables: Mapping[str, Any]
+    client: PrefectClient, loaded: LoadedPipeline, name: str, pool: str | None, variables: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Create or update the deployment that runs a pipeline's scheduled batches."""
     from flows.run_batch import run_batch
@@ -151,7 +163,7 @@ async def _apply_batch(
     return await _apply_flow(
         client,
         run_batch,
-        loaded.name,
+        name,
         pool,
         variables=variables,
         parameters={"pipeline": loaded.path.stem},
@@ -170,7 +182,7 @@ async def _apply_flow(
     client: PrefectClient,
     flow: Any,
     name: str,
-    pool: str,
+    pool: str | None,
     *,
     variables: Mapping[str, Any],
     parameters: Mapping[str, Any],
@@ -202,7 +214,10 @@ def _batch_parameters(loaded: LoadedPipeline, schedule: ScheduleSpec) -> Iterato
     if schedule.parameters:
         yield "common", dict(schedule.parameters)
     if schedule.batch:
-        yield from schedule.batch.model_dump(exclude_defaults=True).items()
+        yield from schedule.batch.model_dump(exclude_defaults=True, exclude={"rows"}).items()
+        rows = schedule.batch.rows
+        # As for knowledge and inputs: a path is meant from the pipeline's file, wherever a worker starts.
+        yield "rows", rows if "://" in rows else str((loaded.path.parent / rows).resolve())
 
 
 def _schedule(spec: ScheduleSpec, parameters: dict[str, Any]) -> DeploymentScheduleCreate:

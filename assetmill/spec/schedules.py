@@ -23,13 +23,18 @@ class _Spec(BaseModel):
 
 
 class BatchSpec(_Spec):
-    """A table whose rows a schedule runs: the options of `assetmill batch`."""
+    """A table whose rows a schedule runs: the options of `assetmill batch`.
+
+    `rows` is an object's URL, or a path from the pipeline's file.
+    """
 
     rows: str = Field(min_length=1)
     by: str | None = None
     budget_usd: float | None = Field(default=None, gt=0)
     allow_bad_rows: bool = False
+    retry_blocked: bool = False
     shard: int = Field(default=50, ge=1, le=5000)
+    work_pool: str = Field(default="", max_length=100)
 
     @field_validator("by")
     @classmethod

@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import object_servers
 import pytest
-from object_servers import BUCKET, ObjectServer
 
 from assetmill.errors import InvalidInput, KeyExists, KeyMissing, StoreError
 from assetmill.store.backend import Backend
@@ -24,6 +22,8 @@ from assetmill.store.local import LocalStore
 from assetmill.store.memory import MemoryStore
 from assetmill.store.opening import open_store, probe
 from assetmill.store.s3 import S3Store
+from tests import object_servers
+from tests.object_servers import BUCKET, ObjectServer
 
 REAL = (pytest.mark.server, pytest.mark.timeout(180))
 STORES = [

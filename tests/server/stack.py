@@ -110,12 +110,14 @@ class Stack:
         for name in list(self._processes):
             self.kill(name)
 
-    def run(self, *command: str, timeout: float = 240.0) -> subprocess.CompletedProcess[str]:
-        """Run a command as a person would."""
+    def run(
+        self, *command: str, timeout: float = 240.0, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as a person would, with more exported."""
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=timeout,

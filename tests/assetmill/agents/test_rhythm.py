@@ -43,7 +43,7 @@ def test_a_service_that_became_quicker_is_noticed() -> None:
     rhythm = Rhythm(1.0, 10.0)
     for _ in range(20):
         questions(rhythm, 20.0)
-    for _ in range(8):
+    for _ in range(20):
         questions(rhythm, 6.0)
     assert questions(rhythm, 6.0)[-1] - 6.0 < 1.0
 
