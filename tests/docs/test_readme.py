@@ -36,7 +36,7 @@ def test_the_first_minutes_are_as_shown(shell: Shell) -> None:
     assert (shell.folder / ".assetmill/out/product-launch/hero-dusk.png").exists()
     assert "hero-dusk.png" in said
     bill = shell("assetmill emulator bill")
-    assert "0 to run" in shell(again)
+    assert "4 reused; spent $0.0000" in shell(again)
     assert shell("assetmill emulator bill") == bill, "the second run was charged"
     assert "Files:" in shell(other)
     assert "to run" in shell(plan)

@@ -28,7 +28,7 @@ stages:
 NIGHTLY = f"""
 name: nightly
 parameters:
-  product: {{title: Product}}
+  product: {{title: Product, default: a cup}}
   colour: {{default: teal, enum: [teal, red]}}
 schedules:
   - {{every: 5, parameters: {{colour: red}}, batch: {{rows: ../data/tonight.csv}}}}

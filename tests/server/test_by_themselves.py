@@ -84,7 +84,7 @@ def test_one_process_serves_forms_schedules_and_batches(served: Stack) -> None:
     assert run["auto_scheduled"]
     assert run["parameters"]["common"] == {"colour": "red"}
     shown = json.loads(served.run("assetmill", "assets", "--json").stdout)
-    assert len([one for one in shown["assets"] if one["stage"].startswith("nightly/")]) == 2 * 3
+    assert len([one for one in shown["assets"] if one["pipeline"] == "nightly"]) == 2 * 3
 
 
 @contextmanager
