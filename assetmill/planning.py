@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from assetmill.binding.binder import Defaults
@@ -20,7 +21,7 @@ def plan_pipeline(
 ) -> Plan:
     """Read a pipeline and plan it against a ledger; without one, nothing counts as made.
 
-    Costs two requests when nothing has changed since the newest run, however many stages there are.
+    Costs three requests when nothing has changed since the newest run, however many stages there are.
 
     Raises:
         InvalidInput: the pipeline, its parameters or its files are not valid; all of it before any spend.
@@ -33,19 +34,32 @@ def plan_pipeline(
     )
 
 
+_ONE_BY_ONE = 16
+"""Stages that the newest run does not know are asked for one by one; after so many, the store lists all."""
+
+
 class Known:
-    """What a ledger knows of a pipeline: the newest run's stages at once, others one by one."""
+    """What a ledger knows of a pipeline, in a few requests however many stages there are to plan."""
 
     def __init__(self, ledger: Ledger | None, pipeline: str) -> None:
-        self._ledger = ledger
+        self._ledger, self._pipeline = ledger, pipeline
+        self._asked = 0
         newest = ledger.latest_manifest(pipeline) if ledger else None
         entries = newest.stages if newest else ()
         self._records = {entry.fingerprint: entry.record for entry in entries if entry.record}
 
     def stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return a finished stage."""
-        record = self._records.get(fp)
-        return record or (self._ledger.read_stage(pipeline, fp) if self._ledger else None)
+        if (record := self._records.get(fp)) or self._ledger is None:
+            return record
+        self._asked += 1
+        if self._asked > _ONE_BY_ONE and pipeline == self._pipeline and fp not in self._finished:
+            return None
+        return self._ledger.read_stage(pipeline, fp)
+
+    @cached_property
+    def _finished(self) -> set[Fingerprint]:
+        return self._ledger.finished(self._pipeline) if self._ledger else set()
 
     def asset(self, asset_id: AssetId) -> AssetRecord | None:
         """Return a stored asset; an ID that is none of ours is not there."""

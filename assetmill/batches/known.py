@@ -49,7 +49,7 @@ class Known:
         if fp in self.done:
             return True
         if self._listed is None:
-            self._listed = self._batches.stages(self._pipeline)
+            self._listed = self._ledger.finished(self._pipeline)
         return fp in self._listed
 
     def row_with(self, key: str, fingerprints: Iterable[Fingerprint | None]) -> BatchRow | None:

@@ -90,11 +90,6 @@ class BatchLedger:
         keys = [entry.key for entry in self._backend.list(layout.blocked_all(pipeline))]
         return {record.fingerprint: record for record in (self._read(key, Blocked) for key in keys)}
 
-    def stages(self, pipeline: str) -> set[Fingerprint]:
-        """Return the fingerprints of all finished stages of a pipeline: one request for a thousand."""
-        prefix = layout.stages_of(pipeline)
-        return {Fingerprint(entry.key.rpartition("/")[2]) for entry in self._backend.list(prefix)}
-
     def halt(self, batch_id: str, run: str, reason: str) -> None:
         """Tell everybody who works for this run of a batch to stop."""
         self._create(layout.batch_halt(batch_id, run), Halt(reason=reason, created_at=time.time()))

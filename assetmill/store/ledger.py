@@ -195,7 +195,7 @@ class Ledger:
                     return None
 
     def latest_manifest(self, pipeline: str) -> RunManifest | None:
-        """Return the newest sealed run of a pipeline: two requests, however many stages it has."""
+        """Return the newest sealed run of a pipeline: three requests, however many stages it has."""
         head = next(self._backend.list(layout.heads(pipeline), limit=1), None)
         if head is None:
             return None
@@ -219,6 +219,11 @@ class Ledger:
         """Return the IDs of all runs; they sort by the time of their start."""
         keys = (entry.key for entry in self._backend.list(layout.RUNS))
         return sorted({RunId(key.split("/")[2]) for key in keys if key.endswith("/start")})
+
+    def finished(self, pipeline: str) -> set[Fingerprint]:
+        """Return the fingerprints of all finished stages of a pipeline: one request for a thousand."""
+        entries = self._backend.list(layout.stages_of(pipeline))
+        return {Fingerprint(entry.key.rpartition("/")[2]) for entry in entries}
 
     def stages(self) -> Iterator[StageRecord]:
         """Yield every finished stage of the store, in no useful order."""
