@@ -8,22 +8,22 @@
 
 Every pass starts from what is stored, so a crash anywhere leaves a state that the next pass understands. A
 second POST needs a verdict on the first, and a verdict needs proof that the first was refused or can no
-longer happen. Leases give progress, never safety. What is promised and on which assumptions:
-docs/decisions/0004-money-protocol.md.
+longer happen. Leases give progress, never safety. What looks, fences and gives up is in attempts.py and never
+posts. What is promised and on which assumptions: docs/decisions/0004-money-protocol.md.
 """
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-from assetmill import failures, progress
+from assetmill import failures
 from assetmill.accepting import run_accepted
 from assetmill.admission import Admission
-from assetmill.agents.gateway import AgentVersion, Frame, Response, ResponseRequest
+from assetmill.agents.gateway import AgentVersion, ResponseRequest
 from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
 from assetmill.agents.tool_calls import AttemptLost, Desk, answer
+from assetmill.attempts import Attempts
 from assetmill.calls import StageCall
 from assetmill.closing import Closing, Finished
 from assetmill.errors import (
@@ -34,14 +34,13 @@ from assetmill.errors import (
     Rejected,
     ServiceError,
     StageFailed,
-    StageInDoubt,
     Throttled,
 )
 from assetmill.fingerprint import Digest
 from assetmill.patience import Patience
-from assetmill.progress import StageEvent, StageEventKind
+from assetmill.progress import Teller
 from assetmill.records import Intent, Receipt, RunId, StageRecord
-from assetmill.services import Services, is_alive
+from assetmill.services import Services
 from assetmill.store.ledger import Attempt
 
 
@@ -71,7 +70,9 @@ class _Stage:
         self.key = (call.pipeline, call.fingerprint)
         self.ledger, self.foundry = services.ledger, services.settings.foundry
         self.closing = Closing(call, services, run_id)
-        self.patience = Patience(call.label, services, self._tell_waiting)
+        self.teller = Teller(call.label, run_id)
+        self.patience = Patience(call.label, services, self.teller.waiting)
+        self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.teller)
         # A refused post that no verdict has recorded yet: by its intent's nonce, with what was posted.
         self.unpaid: tuple[str, Prepared, ServiceError] | None = None
         self.admission = Admission(call, services, run_id)
@@ -81,9 +82,8 @@ class _Stage:
         while True:
             self.services.wait(0)
             if record := self.ledger.read_stage(*self.key):
-                is_mine = record.run_id == self.run_id
-                seconds = self.patience.passed_s
-                self._tell("finished" if is_mine else "reused", seconds=seconds, cost_usd=record.cost_usd)
+                event = "finished" if record.run_id == self.run_id else "reused"
+                self.teller.tell(event, seconds=self.patience.passed_s, cost_usd=record.cost_usd)
                 self.closing.settle(record.attempt, record.cost_usd)
                 return record
             self._step()
@@ -101,7 +101,7 @@ class _Stage:
 
     def _advance(self) -> None:
         """Make one move from what is stored."""
-        newest = self.ledger.newest_attempt(*self.key)
+        newest = self.attempts.newest()
         if newest is None:
             return self._begin(1)
         if newest.verdict is not None:
@@ -120,13 +120,13 @@ class _Stage:
             return self._finish(last.intent, last.receipt)
         if self.unpaid is not None and self.unpaid[0] == last.intent.nonce:
             return self._refused(last.intent, *self.unpaid[1:])
-        return self._recover(last.intent)
+        return self.attempts.recover(last.intent)
 
     def _begin(self, attempt: int) -> None:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
         self.admission.check_gate()
-        self.admission.reserve(self.closing.reservation(attempt), self._tell_waiting)
-        self.admission.pace(self._tell_waiting, is_new=True)
+        self.admission.reserve(self.closing.reservation(attempt), self.teller.waiting)
+        self.admission.pace(self.teller.waiting, is_new=True)
         with self.services.slots.take():
             self.admission.check_gate()
             self._begin_now(attempt)
@@ -141,7 +141,7 @@ class _Stage:
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
-        self._tell("started")
+        self.teller.tell("started")
         return self._spend(intent, prepared, agent)
 
     def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
@@ -168,7 +168,7 @@ class _Stage:
         self.unpaid = None
         try:
             response = self.services.gateway.create_response(
-                request, lambda response_id: receipts.append(self._receive(intent, response_id, "reply"))
+                request, lambda response_id: receipts.append(self._receive(intent, response_id))
             )
         except ConversationGone:
             return None  # another worker fenced this attempt: read what it decided
@@ -181,11 +181,11 @@ class _Stage:
             self.services.gate.learn(error)
             if self.services.handles.learn(request.input, error):
                 return self._refused(intent, prepared, error)
-            self._judge(intent, "failed", error)
+            self.attempts.judge(intent, "failed", error)
             raise failures.refusal(self.call.label, error) from error
         except OutcomeUnknown as error:
-            self._tell_waiting(f"the outcome is open: {error}")
-            return self._recover(intent)
+            self.teller.waiting(f"the outcome is open: {error}")
+            return self.attempts.recover(intent)
         self.admission.learn(response.rates)
         return self._finish(intent, receipts[0])
 
@@ -210,26 +210,24 @@ class _Stage:
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
 
-    def _receive(self, intent: Intent, response_id: str, how: str) -> Receipt:
-        if how == "reply":
-            self.admission.arrived()
-        now = self.services.clock()
-        receipt = Receipt.model_validate({"response_id": response_id, "how": how, "created_at": now})
-        self.patience.refusals, self.unpaid = 0, None
-        self._tell("created", response_id=response_id, message="adopted" if how == "adopted" else "")
-        return self.ledger.write_receipt(*self.key, intent.attempt, intent.turn, receipt)
+    def _receive(self, intent: Intent, response_id: str) -> Receipt:
+        """Store the receipt as soon as the reply names its response, before that is waited for."""
+        self.admission.arrived()
+        return self.attempts.receive(intent, response_id, "reply")
 
     def _refused(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
         """License the next attempt at once, so that no crash while waiting leaves the outcome open."""
         self.unpaid = intent.nonce, prepared, error
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
-        if self._adopt(intent):
+        if self.attempts.adopt(intent):
+            self.unpaid = None
             return
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
         self.services.gateway.delete_conversation(intent.conversation_id)
-        self._judge(intent, "refused", error, not_before=self.services.clock() + self.patience.asked_s(error))
+        not_before = self.services.clock() + self.patience.asked_s(error)
+        self.attempts.judge(intent, "refused", error, not_before=not_before)
         self.unpaid = None
         self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
@@ -241,160 +239,31 @@ class _Stage:
         try:
             self.patience.pause(error)
         except StageFailed:
-            self._judge(intent, "failed", error)
+            self.attempts.judge(intent, "failed", error)
             raise
         self._spend(intent, prepared, self.services.gateway.ensure_agent(prepared.definition))
 
-    def _recover(self, intent: Intent) -> None:
-        """Find out what became of an intent that has no receipt."""
-        if intent.endpoint != self.services.gateway.endpoint:
-            reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
-            raise StageInDoubt(self.call.label, reason)
-        for pause_s in self.patience.sweep():
-            self.services.wait(pause_s)
-            if self._adopt(intent):
-                return
-            if self._is_running_elsewhere(intent):
-                return self._wait_for_owner(intent)
-        if self._is_decided(intent):
-            return
-        # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
-        if intent.turn == 1 and self.services.may_fence:
-            return self._fence(intent)
-        self._doubt(intent)
-
-    def _doubt(self, intent: Intent) -> None:
-        """Leave the decision to a person, or to the profile once its deadline has passed."""
-        kind = failures.settled_doubt(intent, self.foundry, self.services.clock())
-        if kind is None:
-            shown = f"conversation {intent.conversation_id} shows nothing"
-            raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
-        self.services.gateway.delete_conversation(intent.conversation_id)
-        if not self._adopt(intent) and not self._is_decided(intent):
-            self._judge(intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed"))
-
-    def _adopt(self, intent: Intent) -> bool:
-        """Store the receipt of an intent from the service's own list; False when it lists nothing."""
-        try:
-            listed = self.services.gateway.list_responses(intent.conversation_id)
-        except HandleExpired as error:
-            reason = f"the responses of {intent.conversation_id} cannot be listed: {error}"
-            raise StageInDoubt(self.call.label, reason) from error
-        # One response a turn, oldest first. More than that means that something else posted here.
-        if len(listed) < intent.turn:
-            return False
-        self._receive(intent, listed[intent.turn - 1].response_id, "adopted")
-        return True
-
-    def _is_decided(self, intent: Intent) -> bool:
-        """Whether another worker has meanwhile found out what this one could not."""
-        newest = self.ledger.newest_attempt(*self.key)
-        has_receipt = newest is not None and newest.turns[-1].receipt is not None
-        return has_receipt or self._has_moved_on(intent)
-
-    def _has_moved_on(self, intent: Intent) -> bool:
-        """Whether the attempt is closed, or has come to a later turn than this one."""
-        newest = self.ledger.newest_attempt(*self.key)
-        if newest is None:
-            return False
-        last = newest.turns[-1].intent
-        return newest.verdict is not None or (last.attempt, last.turn) > (intent.attempt, intent.turn)
-
-    def _fence(self, intent: Intent) -> None:
-        """Make a late POST impossible, then look once more: only then is the attempt dead."""
-        self.services.gateway.delete_conversation(intent.conversation_id)
-        self.services.wait(self.foundry.settle_s)
-        if self._adopt(intent) or self._is_decided(intent):
-            return
-        nothing = NotSent("nothing came before the conversation was deleted")
-        self._judge(intent, "fenced", nothing)
-        self.patience.pause(nothing)
-
-    def _is_running_elsewhere(self, intent: Intent) -> bool:
-        """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
-        is_fresh = self.services.clock() <= intent.lease_until
-        return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
-
-    def _wait_for_owner(self, intent: Intent) -> None:
-        self._tell_waiting(f"{intent.owner} works on it")
-        self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))
-
     def _finish(self, intent: Intent, receipt: Receipt) -> None:
         """Wait for a turn's response; then answer the calls it waits for, or close the attempt."""
-        response = self._follow(intent, receipt)
+        response = self.attempts.follow(intent, receipt, self.desk)
         if response is None:
-            return None
+            return
         turn = Finished(intent, response, read_response(response.body))
-        if response.status != "completed" or not turn.produced.calls:
-            self.closing.close([*self.closing.earlier_turns(intent), turn], self.desk.frame)
-            return None
-        self.closing.keep_turn(turn)
+        if response.status == "completed" and turn.produced.calls:
+            self.closing.keep_turn(turn)
+            return self._take_turn(turn, receipt)
+        self.closing.close([*self.closing.earlier_turns(intent), turn], self.desk.frame)
+
+    def _take_turn(self, last: Finished, receipt: Receipt) -> None:
+        """Answer the calls that the last response waits for, as the attempt's next turn."""
+        intent = last.intent
         try:
-            replies = answer(self.call, turn.produced.calls, self.services, intent, self.desk)
+            replies = answer(self.call, last.produced.calls, self.services, intent, self.desk)
         except (StageFailed, AttemptLost) as error:
-            return self._cannot_answer(intent, receipt, error)
+            return self.attempts.give_up(intent, receipt, error)
         prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
-        self.admission.pace(self._tell_waiting)
+        self.admission.pace(self.teller.waiting)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)
-        return None
-
-    def _cannot_answer(self, intent: Intent, receipt: Receipt, error: StageFailed | AttemptLost) -> None:
-        """Close an attempt whose calls this worker cannot answer, unless its owner is about to."""
-        if self._has_moved_on(intent):
-            return None
-        if self._is_running_elsewhere(intent):
-            return self._wait_for_owner(intent)
-        # An owner that is only slow must not go on with what others have given up, and pay for it.
-        self.services.gateway.delete_conversation(intent.conversation_id)
-        # What another run lost, the one that somebody started after it may pay for again; not the same run.
-        is_ours = isinstance(error, StageFailed) or intent.run_id == self.run_id
-        kind = "failed" if is_ours else "abandoned"
-        self._judge(intent, kind, error, response_id=receipt.response_id)
-        if is_ours:
-            raise StageFailed(self.call.label, str(error), receipt.response_id) from error
-        return None
-
-    def _follow(self, intent: Intent, receipt: Receipt) -> Response | None:
-        """Return the final response; None when the service does not know a new one yet."""
-
-        def show(frame: Frame) -> None:
-            self.desk.frame, self.desk.frames = frame.data, self.desk.frames + 1
-            shown = f"partial picture {self.desk.frames} after {self.patience.passed_s:.0f} s"
-            self._tell("frame", seconds=self.patience.passed_s, message=shown)
-
-        response_id = receipt.response_id
-        try:
-            return self.services.gateway.follow_response(
-                response_id, deadline_s=self.foundry.stage_deadline_s, on_frame=show
-            )
-        except HandleExpired as error:
-            # Its own list may lag behind a reply: a paid response is not given up for that.
-            if self.services.clock() <= receipt.created_at + self.foundry.settle_s:
-                return self.services.wait(min(1.0, self.foundry.settle_s))
-            self._judge(intent, "failed", error, response_id=response_id)
-            reason = f"the service has forgotten the response: {error}"
-            raise StageFailed(self.call.label, reason, response_id) from error
-        except OutcomeUnknown as error:
-            raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
-
-    def _judge(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
-        """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""
-        # A refusal costs nothing; what was blocked or forgotten may have been billed.
-        is_free = kind in {"refused", "fenced"} or type(error) is Rejected
-        self.closing.judge(
-            intent.attempt,
-            kind=kind,
-            error=type(error).__name__,
-            reason=str(error),
-            **details,
-            cost_usd=0.0 if is_free and intent.turn == 1 else None,
-        )
-
-    def _tell_waiting(self, message: str) -> None:
-        self._tell("waiting", message=message)
-
-    def _tell(self, event: StageEventKind, **details: Any) -> None:
-        progress.emit(StageEvent(event, self.call.label, self.run_id, **details))

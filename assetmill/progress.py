@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 LOGGER_NAME = "assetmill.stage"
 
@@ -80,6 +80,22 @@ def emit(event: StageEvent) -> None:
     level = logging.DEBUG if event.event == "frame" else logging.INFO
     fields = {_FIELD: event, "event": event.event, "label": event.label, "run_id": event.run_id}
     _log.log(level, "%s", event, extra=fields)
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Tells the steps of one stage in one run."""
+
+    label: str
+    run_id: str
+
+    def tell(self, event: StageEventKind, **details: Any) -> None:
+        """Emit a step; `details` are the other fields of a `StageEvent`."""
+        emit(StageEvent(event, self.label, self.run_id, **details))
+
+    def waiting(self, message: str) -> None:
+        """Say what the stage waits for."""
+        self.tell("waiting", message=message)
 
 
 class EventHandler(logging.Handler):

@@ -15,6 +15,7 @@ from tests.assetmill.simulation.scenario import Mutate, Policy
 from tests.assetmill.simulation.service import Breach
 
 STAGE = "assetmill.engine._Stage"
+ATTEMPTS = "assetmill.attempts.Attempts"
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,21 @@ class Mutant:
 
 
 def _without_fence(patch: pytest.MonkeyPatch) -> None:
-    def fence(stage: Any, intent: Intent) -> None:
-        stage.services.wait(stage.foundry.settle_s)
-        if not stage._adopt(intent):
-            stage._judge(intent, "fenced", NotSent("silence"))
+    def fence(attempts: Any, intent: Intent) -> None:
+        attempts.services.wait(attempts.services.settings.foundry.settle_s)
+        if not attempts.adopt(intent):
+            attempts.judge(intent, "fenced", NotSent("silence"))
 
-    patch.setattr(f"{STAGE}._fence", fence)
+    patch.setattr(f"{ATTEMPTS}._fence", fence)
 
 
 def _without_settling(patch: pytest.MonkeyPatch) -> None:
-    def fence(stage: Any, intent: Intent) -> None:
-        stage.services.gateway.delete_conversation(intent.conversation_id)
-        if not stage._adopt(intent):
-            stage._judge(intent, "fenced", NotSent("silence"))
+    def fence(attempts: Any, intent: Intent) -> None:
+        attempts.services.gateway.delete_conversation(intent.conversation_id)
+        if not attempts.adopt(intent):
+            attempts.judge(intent, "fenced", NotSent("silence"))
 
-    patch.setattr(f"{STAGE}._fence", fence)
+    patch.setattr(f"{ATTEMPTS}._fence", fence)
 
 
 def _reads_the_conversation_again(patch: pytest.MonkeyPatch) -> None:
@@ -57,10 +58,10 @@ def _reads_the_conversation_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_lease(patch: pytest.MonkeyPatch) -> None:
-    def nobody(_stage: Any, _intent: Intent) -> bool:
+    def nobody(_attempts: Any, _intent: Intent) -> bool:
         return False
 
-    patch.setattr(f"{STAGE}._is_running_elsewhere", nobody)
+    patch.setattr(f"{ATTEMPTS}._is_running_elsewhere", nobody)
 
 
 def _commits_before_blobs(patch: pytest.MonkeyPatch) -> None:
@@ -88,23 +89,23 @@ def _commits_before_blobs(patch: pytest.MonkeyPatch) -> None:
 def _takes_silence_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
     """What a retry decorator around the stage does: an open outcome is tried again."""
 
-    def recover(stage: Any, intent: Intent) -> None:
-        stage._judge(intent, "refused", OutcomeUnknown("silence"))
+    def recover(attempts: Any, intent: Intent) -> None:
+        attempts.judge(intent, "refused", OutcomeUnknown("silence"))
 
-    patch.setattr(f"{STAGE}._recover", recover)
+    patch.setattr(f"{ATTEMPTS}.recover", recover)
 
 
 def _gives_up_what_is_not_listed_yet(patch: pytest.MonkeyPatch) -> None:
-    def follow(stage: Any, intent: Intent, receipt: Any) -> Response | None:
+    def follow(attempts: Any, intent: Intent, receipt: Any, _desk: Any) -> Response | None:
         try:
-            return stage.services.gateway.follow_response(
+            return attempts.services.gateway.follow_response(
                 receipt.response_id, deadline_s=900.0, on_frame=None
             )
         except HandleExpired as error:
-            stage._judge(intent, "failed", error)
+            attempts.judge(intent, "failed", error)
             return None
 
-    patch.setattr(f"{STAGE}._follow", follow)
+    patch.setattr(f"{ATTEMPTS}.follow", follow)
 
 
 def _posts_before_the_intent(patch: pytest.MonkeyPatch) -> None:
@@ -122,19 +123,19 @@ def _posts_before_the_intent(patch: pytest.MonkeyPatch) -> None:
 
 
 def _adopts_the_first_turn_for_every_turn(patch: pytest.MonkeyPatch) -> None:
-    def adopt(stage: Any, intent: Intent) -> bool:
-        listed = stage.services.gateway.list_responses(intent.conversation_id)
+    def adopt(attempts: Any, intent: Intent) -> bool:
+        listed = attempts.services.gateway.list_responses(intent.conversation_id)
         if listed:
-            stage._receive(intent, listed[0].response_id, "adopted")
+            attempts.receive(intent, listed[0].response_id, "adopted")
         return bool(listed)
 
-    patch.setattr(f"{STAGE}._adopt", adopt)
+    patch.setattr(f"{ATTEMPTS}.adopt", adopt)
 
 
 def _starts_over_when_a_turn_is_refused(patch: pytest.MonkeyPatch) -> None:
     def repeat(stage: Any, intent: Intent, _prepared: Any, error: Any) -> None:
         stage.services.gateway.delete_conversation(intent.conversation_id)
-        stage._judge(intent, "refused", error)
+        stage.attempts.judge(intent, "refused", error)
 
     patch.setattr(f"{STAGE}._repeat_turn", repeat)
 
@@ -149,10 +150,10 @@ def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
 
 
 def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
-    def cannot_answer(stage: Any, intent: Intent, receipt: Any, error: Any) -> None:
-        stage._judge(intent, "abandoned", error, response_id=receipt.response_id)
+    def give_up(attempts: Any, intent: Intent, receipt: Any, error: Any) -> None:
+        attempts.judge(intent, "abandoned", error, response_id=receipt.response_id)
 
-    patch.setattr(f"{STAGE}._cannot_answer", cannot_answer)
+    patch.setattr(f"{ATTEMPTS}.give_up", give_up)
 
 
 def _find(module: str, name: str) -> Any:

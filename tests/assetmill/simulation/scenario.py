@@ -21,7 +21,7 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from assetmill import engine
+from assetmill import attempts, engine
 from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.calls import StageCall
@@ -328,7 +328,7 @@ def _patched(scenario: Scenario, mutate: Mutate | None) -> Generator[None]:
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "is_alive", scenario.is_alive)
+        patch.setattr(attempts, "is_alive", scenario.is_alive)
         patch.setattr(engine, "answer", answer)
         if mutate:
             mutate(patch)
