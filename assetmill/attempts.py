@@ -21,7 +21,7 @@ from assetmill.patience import Patience
 from assetmill.progress import Teller
 from assetmill.records import Intent, Receipt, RunId
 from assetmill.services import Services, is_alive
-from assetmill.store.ledger import Attempt
+from assetmill.store.ledger import Attempt, Turn
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Attempts:
                 return
             if self._is_running_elsewhere(intent):
                 return self._wait_for_owner(intent)
-        if self._is_decided(intent):
+        if self._has_moved_on(Turn(intent, None)):
             return
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
         if intent.turn == 1 and self.services.may_fence:
@@ -120,7 +120,7 @@ class Attempts:
         Raises:
             StageFailed: this run may not try again.
         """
-        if self._has_moved_on(intent):
+        if self._has_moved_on(Turn(intent, receipt)):
             return
         if self._is_running_elsewhere(intent):
             return self._wait_for_owner(intent)
@@ -149,7 +149,7 @@ class Attempts:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
         self.services.wait(self.services.settings.foundry.settle_s)
-        if self.adopt(intent) or self._is_decided(intent):
+        if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")
         self.judge(intent, "fenced", nothing)
@@ -162,22 +162,18 @@ class Attempts:
             shown = f"conversation {intent.conversation_id} shows nothing"
             raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
         self.services.gateway.delete_conversation(intent.conversation_id)
-        if not self.adopt(intent) and not self._is_decided(intent):
+        if not self.adopt(intent) and not self._has_moved_on(Turn(intent, None)):
             self.judge(intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed"))
 
-    def _is_decided(self, intent: Intent) -> bool:
-        """Whether another worker has meanwhile found out what this one could not."""
-        newest = self.newest()
-        has_receipt = newest is not None and newest.turns[-1].receipt is not None
-        return has_receipt or self._has_moved_on(intent)
-
-    def _has_moved_on(self, intent: Intent) -> bool:
-        """Whether the attempt is closed, or has come to a later turn than this one."""
+    def _has_moved_on(self, seen: Turn) -> bool:
+        """Whether another worker has stored more than this one saw: a receipt, a turn or a verdict."""
         newest = self.newest()
         if newest is None:
             return False
-        last = newest.turns[-1].intent
-        return newest.verdict is not None or (last.attempt, last.turn) > (intent.attempt, intent.turn)
+        last = newest.turns[-1]
+        is_later = (last.intent.attempt, last.intent.turn) > (seen.intent.attempt, seen.intent.turn)
+        is_received = seen.receipt is None and last.receipt is not None
+        return newest.verdict is not None or is_later or is_received
 
     def _is_running_elsewhere(self, intent: Intent) -> bool:
         """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
