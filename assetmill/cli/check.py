@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from assetmill.cli.options import json_option, print_json, usd
-from assetmill.cli.written import cell, code, write_text
+from assetmill.cli.written import cell, code, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import NAME, read_lock
@@ -104,14 +104,14 @@ def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
     if not problems:
         return "\n".join([*lines, f"All {files} files are as `assets.lock` says.", ""])
     lines += ["| State | Stage or file | Why | Cost |", "|---|---|---|---:|"]
-    for problem in problems[:_ROWS]:
+    rows: list[str] = []
+    for problem in problems:
         what = problem.stage if problem.kind in {*_REMADE, "left_over"} else ", ".join(problem.paths)
         why = problem.message + (f" ({problem.where})" if problem.where else "")
         cost = usd(problem.cost.expected if problem.cost else None) if problem.kind in _REMADE else ""
         cells = (_WORDS.get(problem.kind, problem.kind), code(what or problem.folder), cell(why), cost)
-        lines.append("| " + " | ".join(cells) + " |")
-    if len(problems) > _ROWS:
-        lines.append(f"\nand {len(problems) - _ROWS} more.")
+        rows.append("| " + " | ".join(cells) + " |")
+    lines += rows_that_fit(rows, _ROWS)
     if any(problem.kind in _REMADE for problem in problems):
         lines += ["", f"`assetmill update` makes what is stale: {_cost(problems)}."]
     return "\n".join([*lines, ""])

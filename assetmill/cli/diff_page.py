@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from assetmill.cli.options import usd
-from assetmill.cli.written import cell, code
+from assetmill.cli.written import cell, code, rows_that_fit
 from assetmill.locking.comparing import Comparison, compare, open_picture
 from assetmill.locking.differences import Change, cost_of
 from assetmill.locking.models import LockedAsset
@@ -127,7 +127,8 @@ def markdown(found: Report) -> str:
         return "### assetmill diff\n\nNo asset changed.\n"
     lines = ["### assetmill diff", "", "| Asset | Change | SSIM | Pixels changed | Why | Cost |"]
     lines.append("|---|---|---:|---:|---|---:|")
-    for row in found.rows[:_ROWS]:
+    rows: list[str] = []
+    for row in found.rows:
         cells = (
             code(row.change.path),
             row.change.kind,
@@ -136,9 +137,8 @@ def markdown(found: Report) -> str:
             cell(row.why or row.note),
             row.cost,
         )
-        lines.append("| " + " | ".join(cells) + " |")
-    more = [f"\nand {len(found.rows) - _ROWS} more."] if len(found.rows) > _ROWS else []
-    return "\n".join([*lines, *more, "", f"{found.total}.", ""])
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, *rows_that_fit(rows, _ROWS), "", f"{found.total}.", ""])
 
 
 def page(found: Report, base: str) -> str:

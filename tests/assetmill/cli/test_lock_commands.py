@@ -228,7 +228,7 @@ def test_diff_compares_with_the_lock_that_git_has(changed: Yard, assetmill: Term
     assert first["fields"] == ["prompt"]
     assert first["ssim"] < 1
     assert first["changed"] == 1.0
-    assert f"| `{PATHS[1]}` | changed | 0." in markdown.read_text()
+    assert f"| <code>{PATHS[1]}</code> | changed | 0." in markdown.read_text()
     assert assetmill("diff", "--base", "nowhere") == 2
 
 
