@@ -17,7 +17,6 @@ from prefect.artifacts import (
     acreate_progress_artifact,
     aupdate_progress_artifact,
 )
-from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectConcurrentFuture
@@ -122,17 +121,7 @@ def lanes(work: Work) -> int:
     return max(2, 2 * work.batch.services.settings.run.concurrency // GROUP_ROWS + 1)
 
 
-@task(
-    name="run-rows",
-    task_run_name="{label}",
-    # The engine waits for quotas and leases by itself; what it gives up on is for the next run of the batch.
-    retries=policies.STAGE_RETRIES,
-    retry_delay_seconds=policies.STAGE_RETRY_DELAYS,
-    retry_jitter_factor=policies.JITTER,
-    retry_condition_fn=policies.only_before_the_spend,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="run-rows", task_run_name="{label}", **policies.SPEND)
 def run_rows(label: str, rows: tuple[Row, ...], work: Work) -> dict[str, int]:
     """Take rows to their end and return how many ended how."""
     told = work.carry_out(rows)
@@ -149,15 +138,7 @@ def submit_rows(rows: Sequence[Row], work: Work) -> Awaitable[dict[str, int] | B
     return _outcome(asyncio.wrap_future(in_thread))
 
 
-@task(
-    name="seal-batch",
-    retries=policies.SEAL_RETRIES,
-    retry_delay_seconds=policies.SEAL_RETRY_DELAYS,
-    retry_jitter_factor=policies.JITTER,
-    retry_condition_fn=policies.only_before_the_spend,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="seal-batch", **policies.SEAL)
 def seal_batch(work: Work, started_at: float) -> BatchManifest:
     """Write the manifest of a batch."""
     return seal(

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 from prefect import State, task
-from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectConcurrentFuture
 from prefect.utilities.annotations import quote
@@ -30,30 +29,13 @@ def begin_edit(order: EditOrder, profile: str | None, budget_usd: float | None =
     return editing.begin_edit(order, services_for(profile), str(flow_run.id), attempt, budget_usd=budget_usd)
 
 
-@task(
-    name="edit-asset",
-    task_run_name="{label}",
-    retries=policies.STAGE_RETRIES,
-    retry_delay_seconds=policies.STAGE_RETRY_DELAYS,
-    retry_jitter_factor=policies.JITTER,
-    retry_condition_fn=policies.only_before_the_spend,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="edit-asset", task_run_name="{label}", **policies.SPEND)
 def carry_out(label: str, run: EditRun) -> list[StageRecord]:
     """Return the records of one call; see `EditRun.carry_out` for what is raised."""
     return run.carry_out(label)
 
 
-@task(
-    name="seal-edit",
-    retries=policies.SEAL_RETRIES,
-    retry_delay_seconds=policies.SEAL_RETRY_DELAYS,
-    retry_jitter_factor=policies.JITTER,
-    retry_condition_fn=policies.only_before_the_spend,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="seal-edit", **policies.SEAL)
 def seal_edit(run: EditRun) -> RunManifest:
     """Write the manifest of an edit."""
     return run.seal()

@@ -11,7 +11,6 @@ from prefect.artifacts import (
     acreate_progress_artifact,
     aupdate_progress_artifact,
 )
-from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.utilities.annotations import quote
 
@@ -39,15 +38,7 @@ def begin_run(
     )
 
 
-@task(
-    name="seal-run",
-    retries=policies.SEAL_RETRIES,
-    retry_delay_seconds=policies.SEAL_RETRY_DELAYS,
-    retry_jitter_factor=policies.JITTER,
-    retry_condition_fn=policies.only_before_the_spend,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="seal-run", **policies.SEAL)
 def seal_run(run: Run) -> RunManifest:
     """Write the manifest and make the run its pipeline's newest."""
     return run.seal()

@@ -1,35 +1,53 @@
-"""Retries and deadlines of tasks, each with its reason."""
+"""Retries and deadlines of tasks, each with its reason; a task names its policy in one word."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 from prefect import Task
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
-STAGE_RETRIES = 2
-"""The engine waits for quotas and leases by itself; this is for a service that cannot be reached at all."""
 
-STAGE_RETRY_DELAYS = exponential_backoff(backoff_factor=2)
-"""Two, then four seconds: longer outages are for the next run, which goes on where this one ended."""
+class Policy(TypedDict, total=False):
+    """The arguments of Prefect's `task` that say how a task is tried, and what Prefect keeps of it."""
 
-SEAL_RETRIES = 3
-"""Without a manifest the next run reads its stages one by one, which is no reason to try for ever."""
-
-SEAL_RETRY_DELAYS = exponential_backoff(backoff_factor=1)
-
-JITTER = 0.5
-"""Workers that lost the same service must not come back in the same second."""
-
-MAX_STAGE_THREADS = 256
-"""Stages that were handed out: at work, up to the profile's `concurrency`, or waiting for a quota."""
+    retries: int
+    retry_delay_seconds: Callable[[int], list[float]]
+    retry_jitter_factor: float
+    retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], bool]
+    cache_policy: CachePolicy
+    persist_result: bool
 
 
 def only_before_the_spend(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
     """Retry what is marked as retryable: it happened before anything was spent."""
     return bool(getattr(state.data, "retryable", False))
 
+
+ONCE: Policy = {"cache_policy": NO_CACHE, "persist_result": False}
+"""The ledger remembers what was made; a cache or a stored result beside it would be a second truth."""
+
+_RETRIED: Policy = {
+    **ONCE,
+    # Workers that lost the same service must not come back in the same second.
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": only_before_the_spend,
+}
+
+SPEND: Policy = {**_RETRIED, "retries": 2, "retry_delay_seconds": exponential_backoff(backoff_factor=2)}
+"""For a service that cannot be reached at all: the engine waits for quotas and leases by itself.
+
+Two, then four seconds: longer outages are for the next run, which goes on where this one ended.
+"""
+
+SEAL: Policy = {**_RETRIED, "retries": 3, "retry_delay_seconds": exponential_backoff(backoff_factor=1)}
+"""Without a manifest the next run reads its stages one by one, which is no reason to try for ever."""
+
+MAX_STAGE_THREADS = 256
+"""Stages that were handed out: at work, up to the profile's `concurrency`, or waiting for a quota."""
 
 SHARD_POLL_S = 2.0
 """How often the dispatcher looks at the store and at Prefect: two listings, whatever the number of rows."""

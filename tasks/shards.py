@@ -19,7 +19,6 @@ from uuid import UUID, uuid4
 
 import httpx
 from prefect import get_client, task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, WorkerStatus
@@ -228,12 +227,7 @@ class _Dispatcher:
                 )
 
 
-@task(
-    name="run-shard-rows",
-    task_run_name="rows {first}-{last}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="run-shard-rows", task_run_name="rows {first}-{last}", **policies.ONCE)
 def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     order: BatchOrder, content: str, first: int, last: int, halt_run: str, share: float, profile: str | None
 ) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 from prefect import State, task
-from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectConcurrentFuture
 from prefect.utilities.annotations import quote
 
@@ -18,17 +17,7 @@ from tasks import policies
 from tasks.connections import services_for
 
 
-@task(
-    name="run-stage",
-    task_run_name="{label}",
-    retries=policies.STAGE_RETRIES,
-    retry_delay_seconds=policies.STAGE_RETRY_DELAYS,
-    retry_jitter_factor=policies.JITTER,
-    retry_condition_fn=policies.only_before_the_spend,
-    # The ledger remembers what was made; a cache or a stored result beside it would be a second truth.
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(name="run-stage", task_run_name="{label}", **policies.SPEND)
 def run_stage(label: str, call: StageCall, profile: str | None, run_id: str) -> StageRecord:
     """Return a stage's commit; see `engine.run_stage` for what is raised."""
     return engine.run_stage(call, services_for(profile), RunId(run_id))
