@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast
 from uuid import UUID
 
 import httpx
-from prefect import State, task
+from prefect import task
 from prefect.artifacts import (
     acreate_markdown_artifact,
     acreate_progress_artifact,
     aupdate_progress_artifact,
 )
-from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.futures import PrefectConcurrentFuture
 from prefect.utilities.annotations import quote
 
 from assetmill.batches import preparing
@@ -33,6 +29,7 @@ from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.runs import make_run_id
 from tasks import policies
 from tasks.connections import services_for
+from tasks.flow_runs import current_flow_run, outcome_of
 
 PROGRESS_INTERVAL_S = 5.0
 """A batch takes minutes; an update costs Prefect up to 160 ms."""
@@ -70,7 +67,7 @@ def begin_batch(order: BatchOrder, profile: str | None) -> Work:
     handover = _handover_of(order)
     batch = handover.batch if handover else preparing.prepare(order, services_for(profile))
     check_service(batch)
-    flow_run_id, attempt = _flow_run()
+    flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     work = Work(batch, run_id, flow_run_id, halt_run=run_id)
     if handover:
@@ -92,7 +89,7 @@ def begin_shard(
     services = services_for(profile)
     batch = preparing.prepare_shard(order, content, services, first=first, last=last, share=share)
     check_service(batch)
-    flow_run_id, attempt = _flow_run()
+    flow_run_id, attempt = current_flow_run()
     return Work(batch, make_run_id(flow_run_id, time.time(), attempt), flow_run_id, halt_run)
 
 
@@ -134,8 +131,7 @@ def submit_rows(rows: Sequence[Row], work: Work) -> Awaitable[dict[str, int] | B
     label = f"rows {rows[0].number}-{rows[-1].number}"
     # Quoted, because Prefect would look through every field for futures.
     future = run_rows.submit(label, quote(tuple(rows)), quote(work))  # pyright: ignore[reportArgumentType]
-    in_thread = cast(PrefectConcurrentFuture[dict[str, int]], future).wrapped_future
-    return _outcome(asyncio.wrap_future(in_thread))
+    return outcome_of(future)
 
 
 @task(name="seal-batch", **policies.SEAL)
@@ -204,16 +200,3 @@ def check_batch(manifest: BatchManifest) -> None:
 async def publish_batch(manifest: BatchManifest) -> None:
     """Attach the report to the flow run: words and numbers, never bytes or signed URLs."""
     await acreate_markdown_artifact(markdown(manifest), key="batch-report", description=manifest.batch_id)
-
-
-def _flow_run() -> tuple[str, int]:
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
-    if flow_run is None:
-        raise RuntimeError("a batch was begun outside a flow run")
-    return str(flow_run.id), max(flow_run.run_count, 1)
-
-
-async def _outcome(running: Awaitable[Any]) -> dict[str, int] | BaseException:
-    state: State[dict[str, int]] = await running
-    return await state.aresult(raise_on_failure=False)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
-from typing import Any, cast
 
-from prefect import State, task
-from prefect.context import FlowRunContext
-from prefect.futures import PrefectConcurrentFuture
+from prefect import task
 from prefect.utilities.annotations import quote
 
 from assetmill.editing import run as editing
@@ -17,16 +13,13 @@ from assetmill.editing.run import EditRun
 from assetmill.records import RunManifest, StageRecord
 from tasks import policies
 from tasks.connections import services_for
+from tasks.flow_runs import current_flow_run, outcome_of
 
 
 def begin_edit(order: EditOrder, profile: str | None, budget_usd: float | None = None) -> EditRun:
     """Prepare an edit under the ID of the current flow run and store that it began."""
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
-    if flow_run is None:
-        raise RuntimeError("begin_edit was called outside a flow run")
-    attempt = max(flow_run.run_count, 1)
-    return editing.begin_edit(order, services_for(profile), str(flow_run.id), attempt, budget_usd=budget_usd)
+    flow_run_id, attempt = current_flow_run()
+    return editing.begin_edit(order, services_for(profile), flow_run_id, attempt, budget_usd=budget_usd)
 
 
 @task(name="edit-asset", task_run_name="{label}", **policies.SPEND)
@@ -45,15 +38,9 @@ def submit_call(label: str, run: EditRun) -> Awaitable[list[StageRecord] | BaseE
     """Start a call in the flow's thread pool; awaiting it gives its records, or the error it ended with."""
     # Quoted, because Prefect would look through every field of the run for futures.
     future = carry_out.submit(label, quote(run))  # pyright: ignore[reportArgumentType]
-    in_thread = cast(PrefectConcurrentFuture[list[StageRecord]], future).wrapped_future
-    return _outcome(asyncio.wrap_future(in_thread))
+    return outcome_of(future)
 
 
 def seal(run: EditRun) -> RunManifest:
     """Seal an edit, as a task of its flow."""
     return seal_edit(quote(run))  # pyright: ignore[reportArgumentType,reportReturnType]
-
-
-async def _outcome(running: Awaitable[Any]) -> list[StageRecord] | BaseException:
-    state: State[list[StageRecord]] = await running
-    return await state.aresult(raise_on_failure=False)

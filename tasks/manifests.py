@@ -11,7 +11,6 @@ from prefect.artifacts import (
     acreate_progress_artifact,
     aupdate_progress_artifact,
 )
-from prefect.context import FlowRunContext
 from prefect.utilities.annotations import quote
 
 from assetmill import runs
@@ -19,6 +18,7 @@ from assetmill.records import RunManifest, StageEntry
 from assetmill.runs import Run
 from tasks import policies
 from tasks.connections import services_for
+from tasks.flow_runs import current_flow_run
 
 PROGRESS_INTERVAL_S = 2.0
 """An update costs Prefect up to 160 ms; people do not read faster."""
@@ -28,13 +28,9 @@ def begin_run(
     pipeline: str, parameters: dict[str, object], profile: str | None, budget_usd: float | None = None
 ) -> Run:
     """Plan a run under the ID of the current flow run and store that it began."""
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
-    if flow_run is None:
-        raise RuntimeError("begin_run was called outside a flow run")
-    attempt = max(flow_run.run_count, 1)
+    flow_run_id, attempt = current_flow_run()
     return runs.begin_run(
-        pipeline, parameters, services_for(profile), str(flow_run.id), attempt, budget_usd=budget_usd
+        pipeline, parameters, services_for(profile), flow_run_id, attempt, budget_usd=budget_usd
     )
 
 

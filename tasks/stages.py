@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
-from typing import Any, cast
 
-from prefect import State, task
-from prefect.futures import PrefectConcurrentFuture
+from prefect import task
 from prefect.utilities.annotations import quote
 
 from assetmill import engine
@@ -15,6 +12,7 @@ from assetmill.calls import StageCall
 from assetmill.records import RunId, StageRecord
 from tasks import policies
 from tasks.connections import services_for
+from tasks.flow_runs import outcome_of
 
 
 @task(name="run-stage", task_run_name="{label}", **policies.SPEND)
@@ -27,10 +25,4 @@ def submit_stage(call: StageCall, profile: str | None, run_id: str) -> Awaitable
     """Start a stage in the flow's thread pool; awaiting it gives its commit, or the error it ended with."""
     # Quoted, because Prefect would look through every field of the call for futures.
     future = run_stage.submit(call.label, quote(call), profile, run_id)  # pyright: ignore[reportArgumentType]
-    in_thread = cast(PrefectConcurrentFuture[StageRecord], future).wrapped_future
-    return _outcome(asyncio.wrap_future(in_thread))
-
-
-async def _outcome(running: Awaitable[Any]) -> StageRecord | BaseException:
-    state: State[StageRecord] = await running
-    return await state.aresult(raise_on_failure=False)
+    return outcome_of(future)

@@ -1,0 +1,33 @@
+"""What tasks ask of the flow run they belong to: its ID, and what a task that was handed out came to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
+
+from prefect import State
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectConcurrentFuture, PrefectFuture
+
+T = TypeVar("T")
+
+
+def current_flow_run() -> tuple[str, int]:
+    """Return the ID of the flow run that calls this, and which try of it this is, from 1 on."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None:
+        raise RuntimeError("something was begun outside a flow run")
+    return str(flow_run.id), max(flow_run.run_count, 1)
+
+
+def outcome_of(future: PrefectFuture[T]) -> Awaitable[T | BaseException]:
+    """Return what to await for the result of a task in the flow's thread pool, or the error it ended with."""
+    in_thread = cast(PrefectConcurrentFuture[T], future).wrapped_future
+    return _outcome(asyncio.wrap_future(in_thread))
+
+
+async def _outcome(running: Awaitable[Any]) -> Any:
+    state: State[Any] = await running
+    return await state.aresult(raise_on_failure=False)
