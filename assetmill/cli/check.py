@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.options import json_option, print_json, usd
 from assetmill.cli.written import cell, code, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
-from assetmill.locking.lockfile import NAME, read_lock
+from assetmill.locking.lockfile import read_lock
 from assetmill.plan import FREE
 from assetmill.settings import load_settings
 
@@ -26,15 +27,7 @@ _ROWS = 100
 
 
 @click.command()
-@click.option(
-    "--lock",
-    "lock_path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(NAME),
-    show_default=True,
-    help="The lock file; the tree is the folder that it lies in.",
-)
+@lock_option
 @click.option("--no-files", is_flag=True, help="Compare pipelines and inputs alone, not the files made.")
 @click.option(
     "--markdown",
@@ -53,7 +46,7 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
         lock = read_lock(lock_path)
         problems = check_lock(
             lock,
-            lock_path.resolve().parent,
+            root_of(lock_path),
             cache(load_settings),
             with_files=not no_files,
             with_approval=approved,

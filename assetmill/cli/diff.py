@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from assetmill.cli.diff_page import Report, markdown, page, report, text
-from assetmill.cli.lock_options import lock_option, locked_target, root_of, stores
+from assetmill.cli.lock_option import lock_option, root_of
+from assetmill.cli.lock_options import locked_target, stores
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.cli.written import write_text
 from assetmill.locking.differences import bytes_finder, changed_assets

@@ -6,38 +6,42 @@ from pathlib import Path
 
 import click
 
+from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import (
     changes,
     folder_options,
-    lock_option,
     read_lock_or_new,
-    root_of,
     save_lock,
     stores,
     target_of,
 )
 from assetmill.cli.options import json_option, parameter_options, print_json, profile_option, read_parameters
-from assetmill.locking.lockfile import read_lock
+from assetmill.errors import InvalidInput, NotFound
+from assetmill.locking.leaving import Left, files_left, previous_lock, remove_file
+from assetmill.locking.lockfile import read_lock, write_lock
 from assetmill.locking.models import Lock
+from assetmill.locking.paths import tidy_folder
 from assetmill.locking.syncing import Synced, sync_files
 
 _SHOWN = 20
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", required=False)
 @parameter_options
 @folder_options
+@click.option("--drop", metavar="DIR", help="Take this folder, its files and its stages out of the lock.")
 @lock_option
 @profile_option
 def lock(
-    pipeline: str,
+    pipeline: str | None,
     pairs: tuple[str, ...],
     file: str | None,
     *,
     out: str | None,
     only: tuple[str, ...],
     approve: str | None,
+    drop: str | None,
     lock_path: Path,
     profile: str | None,
 ) -> None:
@@ -46,6 +50,15 @@ def lock(
     What is not given here (parameters, folder, profile) is taken from the lock, where it was given before.
     """
     before = read_lock_or_new(lock_path)
+    if drop is not None:
+        if pipeline or pairs or file or out or only or approve:
+            raise InvalidInput("--drop stands alone: nothing else is locked with it")
+        after = _without(before, tidy_folder(drop, root_of(lock_path)), lock_path)
+        click.echo(f"{lock_path}: {changes(before, after)}")
+        click.echo("next: assetmill sync --prune    removes the files that left the lock")
+        return
+    if pipeline is None:
+        raise InvalidInput("say which PIPELINE to lock")
     given = read_parameters(pairs, file)
     target = target_of(before, root_of(lock_path), pipeline, given=given, out=out, only=only, profile=profile)
     after = save_lock(lock_path, before, target, target.plan(), approve)
@@ -54,17 +67,37 @@ def lock(
     click.echo("next: assetmill sync    brings them into the tree")
 
 
+def _without(before: Lock, folder: str, lock_path: Path) -> Lock:
+    if folder not in before.folder:
+        raise NotFound("folder", folder, f"the lock has {', '.join(sorted(before.folder)) or 'none'}")
+    after = before.without(folder)
+    write_lock(lock_path, after)
+    return after
+
+
 @click.command()
+@click.option("--prune", is_flag=True, help="Also remove files that left the lock, as git knows it.")
 @lock_option
 @profile_option
 @json_option
-def sync(lock_path: Path, profile: str | None, *, as_json: bool) -> int:
-    """Bring the files of assets.lock from the store into the tree: only what differs, verified."""
-    synced = bring(read_lock(lock_path), root_of(lock_path), profile)
+def sync(*, prune: bool, lock_path: Path, profile: str | None, as_json: bool) -> int:
+    """Bring the files of assets.lock from the store into the tree: only what differs, verified.
+
+    A file that an earlier lock named and this one does not is told about. With --prune it is removed, unless
+    its bytes are not those that were locked, or a file could not be brought.
+    """
+    lock, root = read_lock(lock_path), root_of(lock_path)
+    before = previous_lock(lock, root, lock_path.name) if prune else None
+    synced = bring(lock, root, profile)
+    left = files_left(before, lock, root) if before else left_over(lock, lock_path)
+    removed = [item for item in left if prune and not synced.unknown and remove_file(root, item)]
+    stays = tuple(item for item in left if item not in removed)
     if as_json:
-        print_json(vars(synced))
+        paths = {"removed": [item.path for item in removed], "left": [item.path for item in stays]}
+        print_json({**vars(synced), **paths})
     else:
-        click.echo(said(synced))
+        lines = [said(synced), *(f"removed  {item.path}" for item in removed), *said_left(stays)]
+        click.echo("\n".join(lines))
     return 1 if synced.unknown else 0
 
 
@@ -72,6 +105,27 @@ def bring(lock: Lock, root: Path, profile: str | None = None) -> Synced:
     """Sync the tree with the stores of the profiles that the lock names."""
     with stores(profile) as find:
         return sync_files(lock, root, find)
+
+
+def left_over(lock: Lock, lock_path: Path) -> tuple[Left, ...]:
+    """Return the files that left the lock; none are known where there is no git."""
+    root = root_of(lock_path)
+    try:
+        return files_left(previous_lock(lock, root, lock_path.name), lock, root)
+    except InvalidInput:
+        return ()
+
+
+def said_left(left: tuple[Left, ...]) -> list[str]:
+    """Return what is to be told of files that left the lock, as lines."""
+    changed = ", and is not as it was locked"
+    lines = [
+        f"left     {item.path} is no longer in the lock{'' if item.is_ours else changed}" for item in left
+    ]
+    more = len(lines) - _SHOWN
+    lines = [*lines[:_SHOWN], f"         and {more} more"] if more > 0 else lines
+    is_any_ours = any(item.is_ours for item in left)
+    return [*lines, "next: assetmill sync --prune    removes what left the lock"] if is_any_ours else lines
 
 
 def said(synced: Synced) -> str:

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
+from assetmill.cli.lock_option import root_of
+from assetmill.cli.options import opened_ledger, opened_store
 from assetmill.errors import InvalidInput
-from assetmill.locking.lockfile import NAME, ask_for_union, read_lock, write_lock
+from assetmill.locking.lockfile import ask_for_union, mend_lock, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
 from assetmill.locking.paths import tidy_folder
@@ -22,20 +24,8 @@ from assetmill.records import BlobRef
 from assetmill.settings import Settings, load_settings
 from assetmill.spec.pipeline import load_pipeline
 from assetmill.store.blobs import Blobs
-from assetmill.store.ledger import Ledger
-from assetmill.store.opening import open_store
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-lock_option = click.option(
-    "--lock",
-    "lock_path",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(NAME),
-    show_default=True,
-    help="The lock file; the tree is the folder that it lies in.",
-)
 
 
 def folder_options(command: F) -> F:
@@ -51,14 +41,17 @@ def folder_options(command: F) -> F:
     )
 
 
-def root_of(lock_path: Path) -> Path:
-    """Return the tree that a lock file is about."""
-    return lock_path.resolve().parent
-
-
 def read_lock_or_new(path: Path) -> Lock:
-    """Read a lock file; one that is not there yet is empty."""
-    return read_lock(path) if path.exists() else Lock()
+    """Read a lock file, even as a merge left it; one that is not there yet is empty."""
+    if not path.exists():
+        return Lock()
+    lock, missing = mend_lock(path)
+    if missing:
+        click.echo(
+            f"{path}: both sides of a merge changed {len(missing)} of its blocks; they are looked up again",
+            err=True,
+        )
+    return lock
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class Target:
 
     def plan(self) -> Plan:
         """Plan against the store, where the newest finished records are."""
-        with opened_store(self.settings) as (_, ledger):
+        with opened_ledger(self.settings) as ledger:
             return plan_pipeline(self.pipeline, self.parameters, self.settings, ledger)
 
 
@@ -141,8 +134,7 @@ def save_lock(lock_path: Path, before: Lock, target: Target, plan: Plan, approve
         parameters={name: plan.parameters[name] for name in target.parameters},
     )
     after = lock_plan(before, target.folder, plan, reference, only=target.only, approved=approved)
-    if after != before or not lock_path.exists():
-        write_lock(lock_path, after)
+    write_lock(lock_path, after)
     if ask_for_union(lock_path):
         click.echo(f".gitattributes: git merges {lock_path.name} block by block", err=True)
     return after
@@ -156,17 +148,6 @@ def changes(before: Lock, after: Lock) -> str:
     changed = sum(after.asset[path].sha256 != before.asset[path].sha256 for path in both)
     words = ((added, "new"), (changed, "changed"), (removed, "removed"))
     return ", ".join(f"{count} {word}" for count, word in words if count) or "no file changed"
-
-
-@contextmanager
-def opened_store(settings: Settings) -> Generator[tuple[Blobs, Ledger]]:
-    """Open a profile's store to read."""
-    store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
-    try:
-        yield Blobs(backend), Ledger(backend)
-    finally:
-        backend.close()
 
 
 @contextmanager

@@ -10,22 +10,23 @@ from typing import Any
 
 import click
 
-from assetmill.cli.lock import bring, said
+from assetmill.cli.lock import bring, left_over, said, said_left
+from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import (
     Target,
     changes,
     folder_options,
-    lock_option,
     locked_target,
     read_lock_or_new,
-    root_of,
     save_lock,
     target_of,
 )
 from assetmill.cli.options import parameter_options, profile_option, read_parameters, usd
 from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
+from assetmill.locking.lockfile import write_lock
 from assetmill.locking.models import Lock
+from assetmill.plan import Plan
 from assetmill.records import RunManifest
 
 _SHOWN = 3
@@ -71,16 +72,22 @@ def update(
         if _is_as_locked(lock, target, root) and not approve:
             click.echo(f"{target.folder}: unchanged")
             continue
-        if not pay_again:
-            _check_that_nothing_is_lost(lock, target)
-        manifest = _run(target, purse)
-        if manifest.status != "completed":
-            click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
-            return 130 if manifest.status == "cancelled" else 1
-        before, lock = lock, save_lock(lock_path, lock, target, target.plan(), approve)
-        click.echo(f"{target.folder}: {changes(before, lock)}; spent {usd(manifest.spent_usd)}")
+        plan, spent_usd = target.plan(), 0.0
+        # What others made meanwhile, or another branch did, is in the store: no service is needed for it.
+        if not all(stage.record for stage in plan.stages):
+            if not pay_again:
+                _check_that_nothing_is_lost(lock, target, plan)
+            manifest = _run(target, purse)
+            if manifest.status != "completed":
+                click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
+                return 130 if manifest.status == "cancelled" else 1
+            plan, spent_usd = target.plan(), manifest.spent_usd
+        before, lock = lock, save_lock(lock_path, lock, target, plan, approve)
+        click.echo(f"{target.folder}: {changes(before, lock)}; spent {usd(spent_usd)}")
+    # A merge may have left it unsorted, or with what was looked up again as it is.
+    write_lock(lock_path, lock)
     synced = bring(lock, root, profile)
-    click.echo(said(synced))
+    click.echo("\n".join([said(synced), *said_left(left_over(lock, lock_path))]))
     return 1 if synced.unknown else 0
 
 
@@ -97,7 +104,7 @@ def _same(locked: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     return {name: str(value) for name, value in locked.items()} == {n: str(v) for n, v in given.items()}
 
 
-def _check_that_nothing_is_lost(lock: Lock, target: Target) -> None:
+def _check_that_nothing_is_lost(lock: Lock, target: Target, plan: Plan) -> None:
     """Refuse to pay for stages that are as locked: they were paid for, only not into this store.
 
     Raises:
@@ -105,7 +112,7 @@ def _check_that_nothing_is_lost(lock: Lock, target: Target) -> None:
     """
     locked = {asset.fingerprint for asset in lock.assets_of(target.folder).values()}
     locked |= {block.fingerprint for block in lock.stages_of(target.folder).values()}
-    waiting = [stage for stage in target.plan().stages if stage.record is None]
+    waiting = [stage for stage in plan.stages if stage.record is None]
     lost = [stage.label for stage in waiting if stage.call and stage.call.fingerprint in locked]
     if lost:
         shown = ", ".join(lost[:_SHOWN]) + (", ..." if len(lost) > _SHOWN else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from assetmill.calls import StageCall
-from assetmill.errors import AssetmillError, InvalidInput
+from assetmill.errors import AssetmillError, InvalidInput, NotFound
 from assetmill.locking.deciding import changed_fields, deciding_digests
 from assetmill.locking.models import Lock, LockedAsset
 from assetmill.locking.paths import FileState, file_state
@@ -69,7 +69,9 @@ def check_folder(lock: Lock, folder: str, root: Path, settings_for: SettingsFor)
     try:
         plan = replan(lock, folder, root, settings_for(lock.folder[folder].plan.profile))
     except InvalidInput as error:
-        return (Problem("invalid", folder, "", (), (), str(error)),)
+        is_gone = isinstance(error, NotFound) and error.kind.startswith("pipeline")
+        hint = f"; `assetmill lock --drop {folder}` takes its files out of the lock" if is_gone else ""
+        return (Problem("invalid", folder, "", (), (), f"{error}{hint}"),)
     return tuple(_Comparison(lock, folder, plan, root).problems())
 
 
@@ -78,7 +80,7 @@ def check_files(lock: Lock, root: Path) -> tuple[Problem, ...]:
     wanted = sorted(lock.in_tree().items())
 
     def state_of(entry: tuple[str, LockedAsset]) -> FileState:
-        return file_state(root / entry[0], entry[1].sha256)
+        return file_state(root, entry[0], entry[1].sha256)
 
     with ThreadPoolExecutor(_READERS) as pool:
         states = pool.map(state_of, wanted)

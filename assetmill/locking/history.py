@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from assetmill.errors import InvalidInput, NotFound
@@ -33,6 +34,22 @@ def file_at(root: Path, commit: str, path: str) -> bytes | None:
     """Return a file's bytes as committed, None when the commit does not have it."""
     done = _git(root, "cat-file", "blob", f"{commit}:./{path}")
     return done.stdout if done.returncode == 0 else None
+
+
+def newest_versions(root: Path, path: str, count: int) -> Iterator[bytes]:
+    """Yield a file's bytes as committed last, and in the commits before that changed it.
+
+    Raises:
+        InvalidInput: git is not there, or the tree is not one of its work trees.
+    """
+    if resolve_commit(root, "HEAD") is None:
+        return
+    done = _git(
+        root, "log", f"--max-count={count}", "--format=%H", "--end-of-options", "HEAD", "--", f"./{path}"
+    )
+    for commit in done.stdout.decode().split():
+        if (data := file_at(root, commit, path)) is not None:
+            yield data
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

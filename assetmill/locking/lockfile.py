@@ -2,7 +2,8 @@
 
 Every block stands for itself, begins with a line and ends with a line that no other block has, and holds no
 count, order or time of the whole. So two branches that add assets merge by `merge=union`, which the line in
-`.gitattributes` asks for; where both changed the same asset, reading fails and names the line.
+`.gitattributes` asks for; where both changed the same asset, reading fails and names the line, and `lock` and
+`update` look that asset up again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from assetmill.errors import InvalidInput, InvalidSpec
+from assetmill.locking.merging import without_doubles
 from assetmill.locking.models import Lock
 from assetmill.locking.paths import folder_problem, path_problem, replace_file
 from assetmill.spec.reading import read_bytes
@@ -23,6 +25,7 @@ NAME = "assets.lock"
 MAX_BYTES = 64 * 1024 * 1024
 _HEAD = "# Written by `assetmill lock`; `assetmill check` compares it with the tree.\n\nversion = 1\n"
 _KINDS = ("folder", "given", "stage", "asset")
+_MENDS = "keep one of the blocks, or let `assetmill update` look them up again"
 _LINE = re.compile(r"\s*\(at line (\d+), column \d+\)")
 
 
@@ -39,11 +42,33 @@ def read_lock(path: Path) -> Lock:
 
 def parse_lock(data: bytes, name: str = NAME) -> Lock:
     """Parse a lock file's bytes; `name` is for messages. Errors as in `read_lock`."""
+    return _parse(_decoded(data, name), name)
+
+
+def mend_lock(path: Path) -> tuple[Lock, tuple[str, ...]]:
+    """Read a lock file that may have come out of a merge; return with it what is now missing from it.
+
+    Errors as in `read_lock`, and for folders that both sides changed.
+    """
     try:
-        text = data.decode("utf-8").replace("\r\n", "\n")
+        return read_lock(path), ()
+    except InvalidSpec:
+        if not path.exists():
+            raise
+        mended, missing = without_doubles(_decoded(read_bytes(path, MAX_BYTES), str(path)))
+        return _parse(mended, str(path)), missing
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise InvalidSpec(name, None, f"is not UTF-8 text: {error.reason}") from error
+
+
+def _parse(text: str, name: str) -> Lock:
     value = _parsed(text, name)
+    _check_version(value, name)
     try:
         lock = Lock.model_validate(value)
     except ValidationError as error:
@@ -60,11 +85,15 @@ def parse_lock(data: bytes, name: str = NAME) -> Lock:
 def write_lock(path: Path, lock: Lock) -> None:
     """Write a lock file as a whole, sorted; the same lock always gives the same bytes.
 
+    A file that has them is left alone.
+
     Raises:
         InvalidInput: it cannot be written.
     """
     try:
-        replace_file(path, format_lock(lock).encode())
+        data = format_lock(lock).encode()
+        if not path.is_file() or path.read_bytes() != data:
+            replace_file(path, data)
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -83,33 +112,46 @@ def ask_for_union(lock_path: Path) -> bool:
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return False
     attributes = folder / ".gitattributes"
-    before = attributes.read_text(encoding="utf-8") if attributes.is_file() else ""
+    if attributes.is_symlink():
+        # git does not read it through a link, and what the link leads to is not ours to copy.
+        return False
+    before = attributes.read_bytes().decode(errors="surrogateescape") if attributes.is_file() else ""
     if any(line.split()[:1] == [lock_path.name] and "merge=" in line for line in before.splitlines()):
         return False
     separator = "" if not before or before.endswith("\n") else "\n"
     # Not text=auto: a lock with other line ends would be another file.
     line = f"{lock_path.name} merge=union text eol=lf\n"
-    replace_file(attributes, f"{before}{separator}{line}".encode())
+    replace_file(attributes, f"{before}{separator}{line}".encode(errors="surrogateescape"))
     return True
 
 
 def _parsed(text: str, name: str) -> Mapping[str, Any]:
     import tomli
 
-    if conflict := re.search(r"^<{7} ", text, re.MULTILINE):
+    if conflict := re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE):
         line = text.count("\n", 0, conflict.start()) + 1
-        hint = "git merges it with the line that `assetmill lock` adds to .gitattributes"
-        raise InvalidSpec(name, line, "has a merge conflict", hint)
+        raise InvalidSpec(name, line, "has a merge conflict", _MENDS)
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         found = _LINE.search(str(error))
         message = _LINE.sub("", str(error))
         is_twice = "twice" in message or "overwrite" in message
-        hint = "both sides of a merge changed one asset? keep one of the blocks" if is_twice else ""
+        hint = f"both sides of a merge changed it? {_MENDS}" if is_twice else ""
         raise InvalidSpec(name, int(found[1]) if found else None, message, hint) from error
     except (RecursionError, ValueError) as error:
         raise InvalidSpec(name, None, f"is not TOML: {error}") from error
+
+
+def _check_version(value: Mapping[str, Any], name: str) -> None:
+    """Tell a newer lock, and a file that was cut off, from one with a mistake in it."""
+    version = value.get("version")
+    if version is None:
+        raise InvalidSpec(name, 1, "has no `version`", "`assetmill lock PIPELINE` writes it anew")
+    if type(version) is int and version > 1:
+        raise InvalidSpec(
+            name, None, f"has version {version}: a newer assetmill wrote it, and is needed here"
+        )
 
 
 def _blocks(lock: Lock) -> Iterator[str]:

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -57,10 +58,15 @@ def tidy_folder(written: str, root: Path) -> str:
     return plain
 
 
-def file_state(path: Path, sha256: str, *, through_pointers: bool = True) -> FileState:
-    """Compare a file with its digest. A pointer of git-lfs can count as the file that it stands for."""
+def file_state(root: Path, path: str, sha256: str, *, through_pointers: bool = True) -> FileState:
+    """Compare a file with its digest; what is reached through a link is another file.
+
+    A pointer of git-lfs can count as the file that it stands for.
+    """
+    if linked_folder(root, path):
+        return "altered"
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with open(os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return "altered"
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -85,7 +91,7 @@ def write_file(root: Path, path: str, data: bytes) -> None:
         raise InvalidInput(f"{path!r} {problem}")
     target = root / path
     try:
-        _make_parents(root, target.parent)
+        _make_parents(root, path)
         replace_file(target, data)
     except OSError as error:
         raise InvalidInput(f"cannot write {path!r}: {error.strerror or error}") from error
@@ -104,11 +110,22 @@ def replace_file(target: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _make_parents(root: Path, folder: Path) -> None:
-    """Make the folders on the way one by one, because a link among them may lead anywhere."""
+def linked_folder(root: Path, path: str) -> Path | None:
+    """Return the first folder on the way to a path that is a link, and so may lead anywhere."""
+    return next((folder for folder in _folders(root, path) if folder.is_symlink()), None)
+
+
+def _folders(root: Path, path: str) -> Iterator[Path]:
     way = root
-    for part in folder.relative_to(root).parts:
+    for part in path.split("/")[:-1]:
         way = way / part
-        if way.is_symlink():
-            raise InvalidInput(f"{str(way.relative_to(root))!r} is a link: files are not written through it")
-        way.mkdir(exist_ok=True)
+        yield way
+
+
+def _make_parents(root: Path, path: str) -> None:
+    for folder in _folders(root, path):
+        if folder.is_symlink():
+            raise InvalidInput(
+                f"{str(folder.relative_to(root))!r} is a link: files are not written through it"
+            )
+        folder.mkdir(exist_ok=True)

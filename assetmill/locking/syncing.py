@@ -39,7 +39,7 @@ def sync_files(lock: Lock, root: Path, find: Find, *, folders: Iterable[str] | N
 
     def bring(entry: tuple[str, LockedAsset]) -> str:
         path, asset = entry
-        if file_state(root / path, asset.sha256, through_pointers=False) == "there":
+        if file_state(root, path, asset.sha256, through_pointers=False) == "there":
             return "unchanged"
         data = find(lock.folder[path.rpartition("/")[0]].plan.profile, blob_of(asset))
         if data is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -194,6 +196,123 @@ def test_an_update_takes_what_others_made_meanwhile(locked: Yard, assetmill: Ter
     assert assetmill("lock", "posters") == 0
     assert assetmill("sync") == 0
     assert assetmill("check") == 0
+
+
+def drop_forest(yard: Yard, assetmill: Terminal) -> None:
+    """Make without a variant, so that two files leave the lock."""
+    yard.edit("configs/pipelines/posters.yaml", "[beach, forest]", "[beach]")
+    yard.make()
+    assert assetmill("lock", "posters") == 0, assetmill.err
+
+
+FOREST = [f"{FOLDER}/forest-winter.png", f"{FOLDER}/forest.png"]
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_files_that_left_the_lock_are_told_about_and_pruned_on_request(
+    locked: Yard, assetmill: Terminal, is_committed: bool
+) -> None:
+    drop_forest(locked, assetmill)
+    if is_committed:
+        git(locked.root, "commit", "-q", "-m", "no forest", "assets.lock")
+    (locked.root / FOLDER / "mine.png").write_bytes(b"mine")
+    assert assetmill("sync") == 0
+    assert assetmill.out.splitlines() == [
+        "0 written, 2 unchanged",
+        *(f"left     {path} is no longer in the lock" for path in FOREST),
+        "next: assetmill sync --prune    removes what left the lock",
+    ]
+    assert all((locked.root / path).exists() for path in FOREST)
+    assert assetmill.document("sync")["left"] == FOREST
+    assert assetmill.document("sync", "--prune")["removed"] == FOREST
+    assert sorted(p.name for p in (locked.root / FOLDER).iterdir()) == [
+        "beach-winter.png",
+        "beach.png",
+        "mine.png",
+    ]
+    assert assetmill("sync", "--prune") == 0
+    assert assetmill.out == "0 written, 2 unchanged\n"
+
+
+def test_a_file_that_somebody_changed_is_not_pruned(locked: Yard, assetmill: Terminal) -> None:
+    drop_forest(locked, assetmill)
+    (locked.root / FOREST[0]).write_bytes(b"painted over")
+    assert assetmill("sync", "--prune") == 0
+    assert f"removed  {FOREST[1]}" in assetmill.out
+    assert f"left     {FOREST[0]} is no longer in the lock, and is not as it was locked" in assetmill.out
+    assert (locked.root / FOREST[0]).read_bytes() == b"painted over"
+
+
+def test_nothing_is_pruned_through_a_link(locked: Yard, assetmill: Terminal, tmp_path: Path) -> None:
+    drop_forest(locked, assetmill)
+    (locked.root / FOLDER).rename(tmp_path / "elsewhere")
+    (locked.root / FOLDER).symlink_to(tmp_path / "elsewhere")
+    assert assetmill("sync", "--prune") == 2
+    assert "is a link" in assetmill.err
+    assert sorted(p.name for p in (tmp_path / "elsewhere").iterdir()) == sorted(FILES)
+
+
+def test_nothing_is_pruned_while_a_file_is_missing(
+    locked: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drop_forest(locked, assetmill)
+    (locked.root / PATHS[0]).unlink()
+    monkeypatch.setenv("ASSETMILL_HOME", str(tmp_path / "empty"))
+    assert assetmill("sync", "--prune") == 1
+    assert all((locked.root / path).exists() for path in FOREST)
+
+
+def test_pruning_needs_the_lock_that_git_has(locked: Yard, assetmill: Terminal) -> None:
+    shutil.rmtree(locked.root / ".git")
+    assert assetmill("sync") == 0
+    assert assetmill("sync", "--prune") == 2
+    assert "not in a git work tree" in assetmill.err
+
+
+def test_a_pipeline_that_is_gone_is_dropped_from_the_lock(locked: Yard, assetmill: Terminal) -> None:
+    locked.pipeline.unlink()
+    assert assetmill("check") == 2
+    assert f"`assetmill lock --drop {FOLDER}` takes its files out" in assetmill.out
+    assert assetmill("lock", "--drop", "public") == 2
+    assert f"the lock has {FOLDER}" in assetmill.err
+    assert assetmill("lock", "--drop", FOLDER, "--approve", "Ada") == 2
+    assert assetmill("lock", "--drop", f"./{FOLDER}/") == 0
+    assert assetmill("check") == 0
+    assert assetmill("sync", "--prune") == 0
+    assert list((locked.root / FOLDER).iterdir()) == []
+
+
+def test_the_lock_of_another_folder_is_judged_by_its_own_configs(
+    locked: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(locked.root / "configs", other / "configs")
+    monkeypatch.chdir(other)
+    locked.edit("configs/pipelines/posters.yaml", "Make it winter.", "Make it spring.")
+    path = str(locked.lock_path)
+    assert assetmill("check", "--lock", path) == 1
+    assert "winter[place=beach]: prompt changed" in assetmill.out
+    locked.edit("configs/pipelines/posters.yaml", "Make it spring.", "Make it winter.")
+    assert assetmill("check", "--lock", path) == 0
+    assert "ASSETMILL_CONFIGS" not in os.environ
+
+
+@pytest.mark.parametrize("command", [("lock", "posters"), ("update",)])
+def test_what_a_merge_left_is_mended_from_the_store(
+    locked: Yard, assetmill: Terminal, command: tuple[str, ...]
+) -> None:
+    before = locked.lock_path.read_text()
+    start = before.index("sha256 = ")
+    end = before.index("\n", start)
+    sides = f"<<<<<<< HEAD\n{before[start:end]}\n=======\nsha256 = {'0' * 64!r}\n>>>>>>> other"
+    locked.lock_path.write_text(before[:start] + sides + before[end:])
+    for other in ("check", "sync", "diff"):
+        assert assetmill(other) == 2
+        assert "let `assetmill update` look them up again" in assetmill.err
+    assert assetmill(*command) == 0, assetmill.err
+    assert "both sides of a merge changed 1 of its blocks" in assetmill.err
+    assert locked.lock_path.read_text() == before
+    assert not (locked.settings.home / "prefect").exists()
 
 
 class Page(HTMLParser):

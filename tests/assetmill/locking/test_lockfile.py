@@ -181,6 +181,17 @@ def test_gitattributes_keeps_what_it_had_and_is_written_once(tree: Path) -> None
     assert not ask_for_union(tree / "assets.lock")
 
 
+def test_gitattributes_of_any_letters_is_kept_and_a_link_is_left(tree: Path) -> None:
+    attributes = tree / ".gitattributes"
+    attributes.write_bytes(b"caf\xe9.png binary\n")
+    assert ask_for_union(tree / "assets.lock")
+    assert attributes.read_bytes().startswith(b"caf\xe9.png binary\nassets.lock ")
+    attributes.rename(tree / "elsewhere")
+    attributes.symlink_to("elsewhere")
+    assert not ask_for_union(tree / "assets.lock")
+    assert attributes.is_symlink()
+
+
 def test_outside_a_git_tree_no_gitattributes_is_written(tmp_path: Path) -> None:
     assert not ask_for_union(tmp_path / "assets.lock")
     assert list(tmp_path.iterdir()) == []
@@ -206,7 +217,10 @@ HEADER = '[asset."public/a.png"]'
         ("size_bytes = 12", 'size_bytes = "12"', "size_bytes"),
         ("size_bytes = 12", "size_bytes = 12\nextra = 1", "extra"),
         ('kind = "picture"', 'kind = "virus"', "kind"),
-        ("version = 1", "version = 2", "version"),
+        ("version = 1", "version = 2\nother = 5", "has version 2: a newer assetmill"),
+        ("version = 1", "version = 0", "version"),
+        ("version = 1", "", "has no `version`"),
+        ("version = 1", "version = 1\n>>>>>>> b", "merge conflict"),
         ("version = 1", "version = 1\nasset = 3", "asset"),
         ("sha256 = ", "sha256 = 1 # ", "sha256"),
         ('media_type = "image/png"', 'media_type = "image/png\\r\\nX: y"', "media_type"),
@@ -273,3 +287,8 @@ def test_a_lock_that_is_not_there_says_what_writes_one(tmp_path: Path) -> None:
 def test_names_of_the_cases_are_distinct() -> None:
     assert len({_fp(name) for name in NAMES}) == len(NAMES)
     assert all(a != b for a, b in itertools.pairwise(sorted(NAMES)))
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\n"])
+def test_an_editor_of_another_system_does_no_harm(ends: str) -> None:
+    assert parse_lock(b"\xef\xbb\xbf" + GOOD.replace("\n", ends).encode()) == lock_of("a.png")
