@@ -49,6 +49,16 @@ def test_a_picture_smaller_than_the_window_has_no_score() -> None:
     assert compare(picture(size=(8, 8)), picture("black", size=(8, 8))).ssim is None
 
 
+def test_one_changed_pixel_is_seen_in_a_large_picture() -> None:
+    after = picture(size=(3001, 40))
+    after.putpixel((3000, 39), (0, 0, 0, 255))
+    found = compare(picture(size=(3001, 40)), after)
+    assert found.changed == pytest.approx(1 / (3001 * 40))
+    assert found.heat_map.size == (1001, 14)
+    heat = np.asarray(found.heat_map).astype(int)
+    assert np.argwhere(heat.max(axis=2) - heat.min(axis=2) > 30).tolist() == [[13, 1000]]
+
+
 @pytest.mark.parametrize("data", [b"", b"<svg/>", png()[:-20], png() + b"<html>"])
 def test_what_is_no_whole_picture_is_not_decoded(data: bytes) -> None:
     assert open_picture(data) is None
