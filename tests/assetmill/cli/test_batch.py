@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from assetmill.batches.work import Tally
-from assetmill.cli import main
 from assetmill.cli.batch_screen import line
 from assetmill.services import Services
-from assetmill.store.opening import open_store
+from tests.assetmill.cli.terminal import Terminal
 from tests.batchworks import CARD, products, run_rows, write_rows
-from tests.millworks import painter, services_on, settings_in
 
 
 @pytest.fixture
-def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    settings = settings_in(tmp_path, card=CARD)
-    monkeypatch.setenv("ASSETMILL_HOME", str(settings.home))
-    monkeypatch.setenv("ASSETMILL_CONFIGS", str(settings.configs))
-    services = services_on(settings, open_store(settings.store_url), painter())
-    yield services
-    services.close()
-
-
-class Terminal:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._monkeypatch.setattr(sys, "argv", ["assetmill", *arguments])
-        code = main.call(list(arguments))
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def document(self) -> dict[str, Any]:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def assetmill(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(monkeypatch, capsys)
+def pipelines() -> dict[str, str]:
+    return {"card": CARD}
 
 
 @pytest.mark.usefixtures("services")

@@ -5,50 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assetmill.cli import main
 from assetmill.records import RunManifest
 from assetmill.services import Services
-from assetmill.store.opening import open_store
-from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
+from tests.assetmill.cli.terminal import Terminal
+from tests.millworks import CHAIN, run_here
 
 BROKEN = "name: broken\nstages:\n  - name: a\n    prompt: hello\n    promt: twice\n"
 
 
 @pytest.fixture
-def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    settings = settings_in(tmp_path, chain=CHAIN, broken=BROKEN)
-    monkeypatch.setenv("ASSETMILL_HOME", str(settings.home))
-    monkeypatch.setenv("ASSETMILL_CONFIGS", str(settings.configs))
-    services = services_on(settings, open_store(settings.store_url), painter())
-    yield services
-    services.close()
-
-
-class Terminal:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._monkeypatch.setattr(sys, "argv", ["assetmill", *arguments])
-        code = main.call(list(arguments))
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def document(self, *arguments: str) -> dict[str, Any]:
-        assert self(*arguments, "--json") == 0, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def assetmill(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(monkeypatch, capsys)
+def pipelines() -> dict[str, str]:
+    return {"chain": CHAIN, "broken": BROKEN}
 
 
 @pytest.fixture

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from assetmill.cli import main
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import EditRun, begin_edit, carry_out_all
 from assetmill.services import Services
-from assetmill.store.opening import open_store
+from tests.assetmill.cli.terminal import Terminal
 from tests.doubles import png
-from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
-
-
-@pytest.fixture
-def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    settings = settings_in(tmp_path, chain=CHAIN)
-    monkeypatch.setenv("ASSETMILL_HOME", str(settings.home))
-    monkeypatch.setenv("ASSETMILL_CONFIGS", str(settings.configs))
-    services = services_on(settings, open_store(settings.store_url), painter())
-    yield services
-    services.close()
-
-
-class Terminal:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._monkeypatch.setattr(sys, "argv", ["assetmill", *arguments])
-        code = main.call(list(arguments))
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def document(self, *arguments: str) -> dict[str, Any]:
-        assert self(*arguments) == 0, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def assetmill(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(monkeypatch, capsys)
+from tests.millworks import run_here
 
 
 def edited(services: Services, order: EditOrder) -> EditRun:
@@ -61,7 +25,7 @@ def test_an_edit_that_is_there_is_shown_without_any_service(services: Services, 
     run_here(services, "chain")
     first = edited(services, EditOrder("latest/first/first.png", "make it red", box="10,10,90,90"))
     asset = first.subject.asset.asset_id
-    found = assetmill.document("edit", asset, "make it red", "--box", "10,10,90,90", "--json")
+    found = assetmill.document("edit", asset, "make it red", "--box", "10,10,90,90")
     assert (found["status"], found["spent_usd"]) == ("completed", 0.0)
     assert [result["asset_id"] for result in found["results"]] == [first.results["edit"].asset_id]
     assert found["results"][0]["data"]["largest_difference_outside"] == 0
@@ -108,7 +72,7 @@ def test_import_names_each_asset_once(services: Services, assetmill: Terminal, t
     (tmp_path / "a.png").write_bytes(png(8, 8))
     (tmp_path / "b.md").write_text("# words")
     files = (str(tmp_path / "a.png"), str(tmp_path / "b.md"))
-    found = assetmill.document("import", *files, "--json")
+    found = assetmill.document("import", *files)
     assert [asset["name"] for asset in found["assets"]] == ["a.png", "b.md"]
     assert assetmill("import", *files) == 0
     assert assetmill.out.count("(was there already)") == 2
@@ -119,7 +83,8 @@ def test_lineage_in_its_three_forms(services: Services, assetmill: Terminal) -> 
     second = manifest.assets()[1].asset_id
     assert assetmill("lineage", second) == 0
     assert "made from:\n└─ first.png" in assetmill.out
-    document = assetmill.document("lineage", second, "--up", "--format", "json")
+    assert assetmill("lineage", second, "--up", "--format", "json") == 0
+    document = assetmill.document()
     assert [asset["name"] for asset in document["assets"]] == ["second.png", "first.png"]
     assert assetmill("lineage", manifest.assets()[0].asset_id, "--down", "--format", "mermaid") == 0
     assert "a0 --> a1" in assetmill.out
@@ -131,6 +96,6 @@ def test_why_names_the_field(services: Services, assetmill: Terminal) -> None:
     assert assetmill("why", "latest", "first") == 0
     assert "because prompt changed" in assetmill.out
     assert "'Draw a teal mug.' -> 'Draw a red mug.'" in assetmill.out
-    document = assetmill.document("why", "latest", "first", "--json")
+    document = assetmill.document("why", "latest", "first")
     assert document["verdict"] == "changed"
     assert document["differences"][0]["field"] == "prompt"
