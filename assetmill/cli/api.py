@@ -9,31 +9,17 @@ for asset in manifest.assets():
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import logging
-import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from assetmill.cli.local_services import LocalServices, local_services
-from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.cli.flow_runs import Say, interruptible, manifest_of, ready_for
 from assetmill.plan import Plan
 from assetmill.planning import plan_pipeline
-from assetmill.records import RunId, RunManifest
+from assetmill.records import RunManifest
 from assetmill.runs import check_outcome
 from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
 
-STOP_WITHIN_S = 4.0
-_INTERRUPTED = 130
-
-Say = Callable[[str], None]
 OnPlan = Callable[[Plan], None]
 
 
@@ -71,98 +57,12 @@ def run_with(
         InvalidInput: something asked for is not valid; nothing was spent.
         RunStopped: interrupted before anything was begun.
     """
-    settings = services.settings
     with interruptible(services.stop) as interrupts:
-        plan = plan_pipeline(pipeline, parameters, settings, services.ledger)
+        plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
         on_plan(plan)
         has_work = any(stage.status != "reuse" for stage in plan.stages)
-        with local_services(settings, emulator=has_work, say=say, is_stopped=services.stop.is_set) as local:
-            _prepare(services, local, has_work=has_work)
-            interrupts.is_handled = True
-            return _run_flow(services, pipeline, parameters, budget_usd)
+        with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
+            from flows.run_pipeline import run_pipeline
 
-
-def _prepare(services: Services, local: LocalServices, *, has_work: bool) -> None:
-    """Import what takes seconds to import while the services start."""
-    # Importing makes objects that stay: looking for garbage among them is an eighth of the time.
-    gc.disable()
-    try:
-        import flows.run_pipeline  # pyright: ignore[reportUnusedImport] # noqa: F401
-
-        local.wait_for_emulator()
-        if has_work:
-            _ = services.gateway
-    finally:
-        gc.enable()
-    local.wait_for_prefect()
-
-
-def _run_flow(
-    services: Services, pipeline: str, parameters: Mapping[str, Any], budget_usd: float | None
-) -> RunManifest:
-    from flows.run_pipeline import run_pipeline
-    from tasks.connections import provided
-
-    silence_prefect()
-    profile = services.settings.profile
-    with provided(services, profile):
-        try:
-            run_id = asyncio.run(run_pipeline(pipeline, dict(parameters), profile, budget_usd))["run_id"]
-        except RunFailed as failed:
-            run_id = failed.run_id
-        except RunStopped as stopped:
-            if stopped.run_id is None:
-                raise
-            run_id = stopped.run_id
-    manifest = services.ledger.read_manifest(RunId(run_id))
-    if manifest is None:
-        raise InvalidSettings(f"run {run_id} was sealed in another store than {services.backend.name}")
-    return manifest
-
-
-def silence_prefect() -> None:
-    """Keep Prefect off the terminal; its own API still gets its log where there is one."""
-    for name in (None, "prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.events"):
-        for handler in logging.getLogger(name).handlers:
-            if type(handler).__name__ == "PrefectConsoleHandler":
-                handler.setLevel(logging.CRITICAL)
-
-
-class Interrupts:
-    """What Ctrl-C does: before the flow it interrupts, in the flow it asks the stages to stop."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self.stop, self.is_handled = stop, False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Ask the stages to stop; a second time, leave at once."""
-        if self.stop.is_set():
-            _leave()
-        self.stop.set()
-        # A stage may be inside a request that nothing can interrupt. Its intent is stored: it is safe to go.
-        timer = threading.Timer(STOP_WITHIN_S, _leave)
-        timer.daemon = True
-        timer.start()
-        if not self.is_handled:
-            raise KeyboardInterrupt
-
-
-def _leave() -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h\n")
-        sys.stderr.flush()
-    os._exit(_INTERRUPTED)
-
-
-@contextmanager
-def interruptible(stop: threading.Event) -> Generator[Interrupts]:
-    """Let Ctrl-C set `stop`; in another than the main thread nothing changes."""
-    interrupts = Interrupts(stop)
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-    before = signal.signal(signal.SIGINT, interrupts)
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
+            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd)
+            return manifest_of(flow, services)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import gc
 import json
 from collections import Counter
 from pathlib import Path
@@ -17,9 +16,8 @@ from assetmill.batches.hour import parse_by
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
 from assetmill.batches.records import SETTLED, BatchManifest
-from assetmill.cli.api import interruptible, silence_prefect
 from assetmill.cli.batch_screen import bar
-from assetmill.cli.local_services import LocalServices, local_services
+from assetmill.cli.flow_runs import interruptible, ready_for
 from assetmill.cli.options import (
     json_option,
     parameter_options,
@@ -127,38 +125,18 @@ def run_batch_with(
     has_work = bool(planned.totals.wanted)
     with (
         interruptible(services.stop) as interrupts,
-        local_services(
-            services.settings, emulator=has_work, say=_say, is_stopped=services.stop.is_set
-        ) as local,
+        ready_for("flows.run_batch", services, interrupts, _say, has_work=has_work),
     ):
-        _prepare(services, local, has_work=has_work)
-        interrupts.is_handled = True
         return _run_flow(planned, services, work_pool, shard)
-
-
-def _prepare(services: Services, local: LocalServices, *, has_work: bool) -> None:
-    """Import what takes seconds to import while the services start."""
-    gc.disable()
-    try:
-        import flows.run_batch  # pyright: ignore[reportUnusedImport] # noqa: F401
-
-        local.wait_for_emulator()
-        if has_work:
-            _ = services.gateway
-    finally:
-        gc.enable()
-    local.wait_for_prefect()
 
 
 def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) -> BatchManifest:
     from flows.run_batch import run_batch
     from tasks.batches import handed_over
-    from tasks.connections import provided
 
-    silence_prefect()
-    order, profile = planned.order, services.settings.profile
+    order = planned.order
     total = sum(len(plan.stages) for plan in planned.to_do)
-    with provided(services, profile), handed_over(planned) as handover:
+    with handed_over(planned) as handover:
         flow = run_batch(
             order.pipeline,
             order.rows,
@@ -170,7 +148,7 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
             allow_bad_rows=order.allows_bad_rows,
             retry_blocked=order.retries_blocked,
             work_pool=work_pool,
-            profile=profile,
+            profile=services.settings.profile,
         )
         failed: Exception | None = None
         try:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Coroutine
 from typing import Any, cast
 
 import click
 
-from assetmill.cli.api import interruptible, silence_prefect
 from assetmill.cli.exports import export_assets, folder_of
+from assetmill.cli.flow_runs import interruptible, manifest_of, ready_for
 from assetmill.cli.local_services import has_prefect_api, local_services
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option, usd
 from assetmill.cli.terminal import Screen, watched
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
 from assetmill.editing.run import begin_edit, carry_out_all, is_done
-from assetmill.errors import InvalidSettings, RunFailed, RunStopped
-from assetmill.records import AssetRecord, RunId, RunManifest, StageEntry
+from assetmill.records import AssetRecord, RunManifest, StageEntry
 from assetmill.retouch.composite import DEFAULT_FEATHER_PX
 from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
@@ -111,31 +109,14 @@ def edit_with(
 
 
 def _as_flow(services: Services, order: EditOrder, screen: Screen, budget_usd: float | None) -> RunManifest:
-    settings = services.settings
-    with interruptible(services.stop) as interrupts:
-        stopped = services.stop.is_set
-        with local_services(settings, emulator=True, say=screen.say, is_stopped=stopped) as local:
-            from flows.edit_asset import edit_asset
-            from tasks.connections import provided
+    with (
+        interruptible(services.stop) as interrupts,
+        ready_for("flows.edit_asset", services, interrupts, screen.say, has_work=None),
+    ):
+        from flows.edit_asset import edit_asset
 
-            local.wait_for_emulator()
-            local.wait_for_prefect()
-            silence_prefect()
-            interrupts.is_handled = True
-            with provided(services, settings.profile):
-                try:
-                    running = edit_asset(
-                        **_parameters(order), profile=settings.profile, budget_usd=budget_usd
-                    )
-                    run_id = asyncio.run(cast(Coroutine[Any, Any, dict[str, str]], running))["run_id"]
-                except (RunFailed, RunStopped) as ended:
-                    if ended.run_id is None:
-                        raise
-                    run_id = ended.run_id
-    manifest = services.ledger.read_manifest(RunId(run_id))
-    if manifest is None:
-        raise InvalidSettings(f"run {run_id} was sealed in another store than {services.backend.name}")
-    return manifest
+        flow = edit_asset(**_parameters(order), profile=services.settings.profile, budget_usd=budget_usd)
+        return manifest_of(cast(Coroutine[Any, Any, dict[str, str]], flow), services)
 
 
 def _parameters(order: EditOrder) -> dict[str, Any]:
