@@ -18,12 +18,14 @@ from assetmill.cli.written import cell, code, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
+from assetmill.locking.models import Lock
 from assetmill.plan import FREE
 from assetmill.settings import load_settings
 
 _WORDS = {"left_over": "left over"}
 _REMADE = frozenset({"stale", "new"})
 _ROWS = 100
+_TITLE = "### assetmill check"
 
 
 @click.command()
@@ -43,7 +45,7 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
     """
     with _no_collections():
-        lock = read_lock(lock_path)
+        lock = _read(lock_path, markdown)
         problems = check_lock(
             lock,
             root_of(lock_path),
@@ -60,6 +62,16 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
     if any(problem.kind == "invalid" for problem in problems):
         return InvalidSpec.exit_code
     return 1 if problems else 0
+
+
+def _read(lock_path: Path, markdown: Path | None) -> Lock:
+    """Read the lock; a pull request is told too when it cannot be read."""
+    try:
+        return read_lock(lock_path)
+    except InvalidSpec as error:
+        if markdown:
+            write_text(markdown, f"{_TITLE}\n\n{cell(str(error))}\n")
+        raise
 
 
 @contextmanager
@@ -93,7 +105,7 @@ def text(problems: tuple[Problem, ...], files: int) -> str:
 
 def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
     """Return the outcome as Markdown; text from files cannot leave its cell."""
-    lines = ["### assetmill check", ""]
+    lines = [_TITLE, ""]
     if not problems:
         return "\n".join([*lines, f"All {files} files are as `assets.lock` says.", ""])
     lines += ["| State | Stage or file | Why | Cost |", "|---|---|---|---:|"]

@@ -12,11 +12,14 @@ from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import locked_target, stores
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.cli.written import write_text
+from assetmill.errors import InvalidSettings, StoreUnavailable
 from assetmill.locking.differences import bytes_finder, changed_assets
 from assetmill.locking.history import file_at, resolve_commit
 from assetmill.locking.lockfile import parse_lock, read_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, LockedAsset
+from assetmill.locking.syncing import Find
+from assetmill.records import BlobRef
 
 FindBytes = Callable[[str, LockedAsset], bytes | None]
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -30,6 +33,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
     "--markdown", "markdown_path", metavar="FILE", type=_file, help="Write a table for a pull request."
 )
 @click.option("--all", "everything", is_flag=True, help="Also pictures that are not in the tree.")
+@click.option("--no-store", is_flag=True, help="Take bytes from the tree and from git alone.")
 @lock_option
 @profile_option
 @json_option
@@ -40,13 +44,15 @@ def diff(
     html: Path | None,
     markdown_path: Path | None,
     everything: bool,
+    no_store: bool,
     lock_path: Path,
     profile: str | None,
     as_json: bool,
 ) -> None:
     """Show the assets that differ from those of COMMIT: how much, where, why, and what they cost.
 
-    Bytes come from the tree and from git where they are there, else from the store.
+    Bytes come from the tree and from git where they are there, else from the store; an asset without bytes is
+    listed all the same.
     """
     lock, root = read_lock(lock_path), root_of(lock_path)
     commit = None if made else resolve_commit(root, base)
@@ -54,13 +60,35 @@ def diff(
     changes = changed_assets(before, after, everything=everything)
     hidden = changed_assets(before, after, everything=True)
     both = after.changed(folder={**before.folder, **after.folder})
-    with stores(profile) as find:
+    with stores(profile) as ask:
+        find = _nowhere if no_store else _patient(ask)
         found = report(changes, hidden, bytes_finder(root, commit, both, find))
     _write(found, html, markdown_path, "what was made last" if made else base)
     if as_json:
         print_json({"changes": [row.document() for row in found.rows]})
     else:
         click.echo(text(found))
+
+
+def _nowhere(_: str, __: BlobRef) -> bytes | None:
+    return None
+
+
+def _patient(ask: Find) -> Find:
+    """Go on without a store that cannot be used, and ask it once only."""
+    refused: set[str] = set()
+
+    def find(profile: str, blob: BlobRef) -> bytes | None:
+        if profile in refused:
+            return None
+        try:
+            return ask(profile, blob)
+        except (InvalidSettings, StoreUnavailable) as error:
+            refused.add(profile)
+            click.echo(f"the store of profile {profile} is left out: {error}", err=True)
+            return None
+
+    return find
 
 
 def _lock_at(root: Path, commit: str | None, lock_path: Path) -> Lock:

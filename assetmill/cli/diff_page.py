@@ -25,6 +25,8 @@ _TALLEST = 720
 _QUALITY = 82
 _TEXT_LINES = 160
 _TEXT_BYTES = 256 * 1024
+_COMPARED_LINES = 4000
+"""Of 80,000 short lines, which fit into those bytes, a comparison took half a minute."""
 _ROWS = 200
 _IS_TEXT = ("text/", "application/json", "application/yaml", "application/xml")
 
@@ -45,6 +47,11 @@ class Row:
     def why(self) -> str:
         """Which deciding fields changed."""
         return ", ".join(self.change.fields)
+
+    @property
+    def reason(self) -> str:
+        """Which deciding fields changed, and what is to be said of the comparison."""
+        return "; ".join(filter(None, (self.why, self.note)))
 
     @property
     def ssim(self) -> str:
@@ -115,7 +122,7 @@ def text(found: Report) -> str:
     width = max(len(row.change.path) for row in found.rows)
     lines: list[str] = []
     for row in found.rows:
-        facts = (_named("SSIM", row.ssim), _named("changed", row.percent), row.cost, row.why or row.note)
+        facts = (_named("SSIM", row.ssim), _named("changed", row.percent), row.cost, row.reason)
         tail = "  ".join(filter(None, facts))
         lines.append(f"{row.change.kind:<8} {row.change.path:<{width}}  {tail}")
     return "\n".join([*(line.rstrip() for line in lines), found.total])
@@ -134,7 +141,7 @@ def markdown(found: Report) -> str:
             row.change.kind,
             row.ssim,
             row.percent,
-            cell(row.why or row.note),
+            cell(row.reason),
             row.cost,
         )
         rows.append("| " + " | ".join(cells) + " |")
@@ -192,6 +199,9 @@ def _text_lines(change: Change, old: bytes | None, new: bytes | None) -> Iterato
     if not change.asset.media_type.startswith(_IS_TEXT) or max(map(len, sides)) > _TEXT_BYTES:
         return
     before, after = (side.decode(errors="replace").splitlines() for side in sides)
+    if max(len(before), len(after)) > _COMPARED_LINES:
+        yield "place", f"more than {_COMPARED_LINES} lines"
+        return
     kinds = {"+": "new", "-": "old", "@": "place"}
     found = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
     for line in found[:_TEXT_LINES]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from assetmill.fingerprint import digest
 from assetmill.locking.deciding import changed_fields
-from assetmill.locking.history import file_at
+from assetmill.locking.history import file_at, lfs_object
 from assetmill.locking.models import Lock, LockedAsset
+from assetmill.locking.paths import linked_folder
 from assetmill.locking.replanning import blob_of
 from assetmill.locking.syncing import Find
 
@@ -42,7 +44,8 @@ def changed_assets(before: Lock, after: Lock, *, everything: bool = False) -> tu
         old, new = before.asset.get(path), after.asset.get(path)
         is_shown = everything or any(side and side.in_tree for side in (old, new))
         if is_shown and (old is None or new is None or old.sha256 != new.sha256):
-            fields = changed_fields(old.deciding, new.deciding) if old and new else ()
+            is_asked_anew = old and new and old.fingerprint != new.fingerprint
+            fields = changed_fields(old.deciding, new.deciding) if old and new and is_asked_anew else ()
             kind: ChangeKind = "added" if old is None else "removed" if new is None else "changed"
             found.append(Change(kind, path, old, new, fields))
     return tuple(found)
@@ -60,9 +63,15 @@ def bytes_finder(
 ) -> Callable[[str, LockedAsset], bytes | None]:
     """Return what finds an asset's bytes: in the tree, in a commit, else in the store of its folder."""
 
+    def here(path: str, asset: LockedAsset) -> Iterator[bytes | None]:
+        yield _file(root, path, asset.size_bytes)
+        if commit:
+            yield file_at(root, commit, path)
+            yield lfs_object(root, asset.sha256)
+
     def find_bytes(path: str, asset: LockedAsset) -> bytes | None:
         wanted = blob_of(asset).digest
-        for data in (_file(root / path), file_at(root, commit, path) if commit else None):
+        for data in here(path, asset):
             if data is not None and digest(data) == wanted:
                 return data
         folder = folders.folder.get(path.rpartition("/")[0])
@@ -71,8 +80,12 @@ def bytes_finder(
     return find_bytes
 
 
-def _file(path: Path) -> bytes | None:
+def _file(root: Path, path: str, size_bytes: int) -> bytes | None:
+    """Read a file of the tree; one of another size is another file, and may be too large to read."""
+    found = root / path
     try:
-        return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+        facts = found.lstat()
+        is_it = stat.S_ISREG(facts.st_mode) and facts.st_size == size_bytes
+        return found.read_bytes() if is_it and not linked_folder(root, path) else None
     except OSError:
         return None

@@ -36,6 +36,16 @@ def file_at(root: Path, commit: str, path: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def lfs_object(root: Path, sha256: str) -> bytes | None:
+    """Return what git-lfs keeps beside the commits under a digest; nothing is fetched."""
+    done = _git(root, "rev-parse", "--git-common-dir")
+    folder = root / done.stdout.decode(errors="surrogateescape").strip() / "lfs" / "objects"
+    try:
+        return (folder / sha256[:2] / sha256[2:4] / sha256).read_bytes()
+    except OSError:
+        return None
+
+
 def newest_versions(root: Path, path: str, count: int) -> Iterator[bytes]:
     """Yield a file's bytes as committed last, and in the commits before that changed it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -140,6 +141,14 @@ def test_check_writes_a_comment_that_names_cannot_break(
     assert len(rows) == 3
     assert all(row.count("|") == 5 for row in rows)
     assert not any(sign in rows[1] for sign in ("<img", "@all", "`b"))
+
+
+def test_check_says_in_a_comment_that_the_lock_cannot_be_read(
+    locked: Yard, assetmill: Terminal, tmp_path: Path
+) -> None:
+    locked.lock_path.write_text("<<<<<<< @all\n")
+    assert assetmill("check", "--markdown", str(tmp_path / "comment.md")) == 2
+    assert "has a merge conflict" in (tmp_path / "comment.md").read_text()
 
 
 def test_check_says_in_a_comment_what_an_update_costs(
@@ -357,6 +366,39 @@ def test_diff_needs_no_store_where_the_files_are_committed(
     monkeypatch.setenv("ASSETMILL_HOME", str(tmp_path / "empty"))
     assert all(change["ssim"] is not None for change in assetmill.document("diff")["changes"])
     assert not (tmp_path / "empty").exists()
+
+
+def test_diff_goes_on_without_a_store(
+    changed: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (changed.root / PATHS[0]).unlink()
+    monkeypatch.setenv("ASSETMILL_STORE_URL", "s3://nowhere/x")
+    shown = assetmill.document("diff")["changes"]
+    assert [change["ssim"] is None for change in shown] == [True, False, False, False]
+    assert assetmill.err.count("is left out: ") == 1
+    assert assetmill("diff", "--no-store") == 0
+    assert "inputs.beach.png; the bytes of after were not found" in assetmill.out
+    assert assetmill.err == ""
+
+
+def test_diff_finds_what_git_lfs_keeps(
+    changed: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = changed.root / PATHS[0]
+    data = path.read_bytes()
+    sha = hashlib.sha256(data).hexdigest()
+    kept = changed.root / ".git/lfs/objects" / sha[:2] / sha[2:4] / sha
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(data)
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha}\nsize {len(data)}\n")
+    assert all(change["ssim"] is not None for change in assetmill.document("diff", "--no-store")["changes"])
+
+
+def test_bytes_that_were_made_anew_without_a_reason_have_none(locked: Yard, assetmill: Terminal) -> None:
+    text = locked.lock_path.read_text()
+    start = text.index("sha256 = ") + len('sha256 = "')
+    locked.lock_path.write_text(text[:start] + "0" * 64 + text[start + 64 :])
+    assert [change["fields"] for change in assetmill.document("diff")["changes"]] == [[]]
 
 
 def test_the_page_loads_and_runs_nothing(changed: Yard, assetmill: Terminal, tmp_path: Path) -> None:
