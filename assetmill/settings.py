@@ -1,18 +1,18 @@
 """The one module that reads the environment and knows where `configs/` is.
 
 A profile is a TOML file under `configs/profiles/`; a few environment variables override it. Read with
-tomllib and pydantic alone: pydantic-settings would cost half of what `assetmill plan` may take to start
+tomli and pydantic alone: pydantic-settings would cost half of what `assetmill plan` may take to start
 (docs/decisions/0002-settings.md).
 """
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import tomli
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from assetmill.errors import InvalidSettings
@@ -256,6 +256,6 @@ def _read_profile(configs: Path, name: str) -> dict[str, Any]:
         known = ", ".join(sorted(p.stem for p in (configs / "profiles").glob("*.toml")))
         raise InvalidSettings(f"no profile {name!r}; there are: {known}")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{path}: {error}") from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import tomli
 
 from assetmill.calls import Acceptance, StageCall
 from assetmill.errors import InvalidSpec
@@ -66,7 +67,7 @@ def load_prices(configs: Path) -> Prices:
     """
     path = configs / "prices.toml"
     try:
-        table = tomllib.loads(read_bytes(path).decode())
+        table = tomli.loads(read_bytes(path).decode())
         chat = {row["model"]: ChatPrice(float(row["input"]), float(row["output"])) for row in table["chat"]}
         image: dict[str, ImagePrice] = {}
         for row in table["image"]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import tomli
 
 from assetmill.errors import InvalidSpec
 from assetmill.spec.reading import nearest, read_bytes
@@ -181,7 +182,7 @@ def load_image_models(configs: Path) -> ImageModels:
     """
     path = configs / "image_models.toml"
     try:
-        table = tomllib.loads(read_bytes(path).decode())
+        table = tomli.loads(read_bytes(path).decode())
         rows: dict[str, ImageModel] = {}
         for row in table["model"]:
             for name in (row["name"], *row.get("aliases", ())):
