@@ -55,6 +55,9 @@ SHARD_POLL_S = 2.0
 SHARD_SILENCE_S = 2400.0
 """A group of rows is noted when its last stage ends, which may take a stage's whole deadline, and more."""
 
+SHARD_PENDING_S = 1200.0
+"""A machine that must first be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
+
 SHARD_LOSSES = 3
 """A shard that loses so many flow runs has something wrong with it that no further one will mend."""
 

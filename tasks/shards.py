@@ -21,7 +21,7 @@ import httpx
 from prefect import get_client, task
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, WorkerStatus
+from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_run_logger
 from prefect.states import Cancelling, Crashed
@@ -49,8 +49,15 @@ class Shard:
     numbers: frozenset[int]
     generation: int = 0
     lost: int = 0
+    share: float = 1.0
     flow_run_id: UUID | None = None
+    state: StateType | None = None
     heard_at: float = 0.0
+
+    def see(self, state: StateType) -> None:
+        """Note the state of its flow run: one that waited for an hour and begins now is not silent."""
+        if state != self.state:
+            self.state, self.heard_at = state, time.monotonic()
 
 
 async def dispatch(work: Work, pool: str, shard_rows: int, profile: str | None) -> None:
@@ -66,7 +73,8 @@ async def dispatch(work: Work, pool: str, shard_rows: int, profile: str | None) 
     await asyncio.to_thread(store_start, batch)
     async with get_client() as client:
         dispatcher = _Dispatcher(client, work, pool, profile)
-        await dispatcher.follow(shards, await dispatcher.begin(len(shards)))
+        await dispatcher.begin()
+        await dispatcher.follow(shards)
 
 
 def cut(work: Work, shard_rows: int) -> list[Shard]:
@@ -89,28 +97,39 @@ class _Dispatcher:
         self._seen = set(work.batch.known.seen_pages)
         self._log = get_run_logger()
 
-    async def begin(self, shards: int) -> int:
-        """Find the deployment and the workers; return how many shards run at once."""
+    async def begin(self) -> None:
+        """Make sure that the pool and the deployment are there."""
+        await _see_pool(self._client, self._pool)
         self._deployment_id = await _deployment(self._client, self._pool)
-        width = min(shards, await _width(self._client, self._pool))
-        self._share = 1.0 / width
-        return width
 
-    async def follow(self, waiting: list[Shard], width: int) -> None:
+    async def follow(self, waiting: list[Shard]) -> None:
+        """Hand out shards as there is room, until none waits or runs."""
         waiting = waiting[::-1]
         running: list[Shard] = []
         while waiting or running:
             if self._is_over():
                 waiting.clear()
-            while waiting and len(running) < width:
+            seen = await _patiently(lambda: _see_pool(self._client, self._pool))
+            self._tell(seen)
+            width = min(seen.width, len(waiting) + len(running))
+            # Workers that came or went since: the quota has room for new parts as old ones are given back.
+            while waiting and len(running) < width and sum(s.share for s in running) + 1 / width < 1.001:
                 shard = waiting.pop()
+                shard.share = 1.0 / width
                 await self._hand_out(shard)
                 running.append(shard)
             await asyncio.sleep(policies.SHARD_POLL_S)
             await asyncio.to_thread(self._read_pages, running)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
-            running = await self._check(running, waiting)
+            running = await self._check(running, waiting, seen.online)
+        return None
+
+    def _tell(self, seen: _Pool) -> None:
+        """Say why nothing can run, once, on the screen and in Prefect's log."""
+        if seen.fault and seen.fault != self._work.tally.waits_for:
+            self._log.warning("%s", seen.fault)
+        self._work.tally.waits_for = seen.fault
 
     def _is_over(self) -> bool:
         batch = self._work.batch
@@ -133,16 +152,15 @@ class _Dispatcher:
                 if shard.numbers & told:
                     shard.heard_at = time.monotonic()
 
-    async def _check(self, running: list[Shard], waiting: list[Shard]) -> list[Shard]:
+    async def _check(self, running: list[Shard], waiting: list[Shard], online: frozenset[str]) -> list[Shard]:
         """Return the shards that still run; those that were lost wait again."""
         states = await self._states(running)
-        silent = await self._silent_workers()
         still: list[Shard] = []
         for shard in running:
             if shard.numbers <= self._work.results.keys():
                 continue
             flow_run = states.get(shard.flow_run_id)
-            reason = self._lost(shard, flow_run, silent)
+            reason = self._lost(shard, flow_run, online)
             if reason is None:
                 still.append(shard)
             elif shard.lost < policies.SHARD_LOSSES:
@@ -155,18 +173,23 @@ class _Dispatcher:
                 self._log.error("rows %d-%d: %s; given up for this run", shard.first, shard.last, reason)
         return still
 
-    def _lost(self, shard: Shard, flow_run: FlowRun | None, silent: set[str]) -> str | None:
+    def _lost(self, shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> str | None:
         """Return why a shard needs another flow run, None while it is in good hands."""
         if flow_run is None or flow_run.state is None:
             return "its flow run is gone"
         if flow_run.state.is_final():
             # Its last page may have been written after we looked.
             return f"its flow run ended {flow_run.state.name}" if self._is_read(shard) else None
+        shard.see(flow_run.state.type)
+        if not (flow_run.state.is_running() or flow_run.state.is_pending()):
+            return None
+        # A worker may also die between taking a flow run and starting it.
         worker = str((flow_run.labels or {}).get("prefect.worker.name", ""))
-        if flow_run.state.is_running() and worker in silent:
+        if worker and worker not in online:
             return f"its worker {worker!r} has gone silent"
-        if flow_run.state.is_running() and time.monotonic() - shard.heard_at > policies.SHARD_SILENCE_S:
-            return f"nothing was heard of it for {policies.SHARD_SILENCE_S:.0f} s"
+        patience = policies.SHARD_SILENCE_S if flow_run.state.is_running() else policies.SHARD_PENDING_S
+        if time.monotonic() - shard.heard_at > patience:
+            return f"nothing was heard of it for {patience:.0f} s"
         return None
 
     def _is_read(self, shard: Shard) -> bool:
@@ -185,7 +208,7 @@ class _Dispatcher:
             "by": batch.order.by,
             "budget_usd": batch.order.budget_usd,
             "retry_blocked": batch.order.retries_blocked,
-            "share": self._share,
+            "share": shard.share,
             "profile": self._profile,
         }
         while True:
@@ -193,13 +216,16 @@ class _Dispatcher:
             key = hashlib.sha256(repr(made_of).encode()).hexdigest()
             flow_run = await _patiently(
                 lambda key=key: self._client.create_flow_run_from_deployment(
-                    self._deployment_id, parameters=parameters, idempotency_key=key
+                    self._deployment_id,
+                    parameters=parameters,
+                    idempotency_key=key,
+                    name=f"{batch.batch_id} rows {shard.first}-{shard.last}",
                 )
             )
             if flow_run.state is None or not flow_run.state.is_final():
                 break
             shard.generation += 1
-        shard.flow_run_id, shard.heard_at = flow_run.id, time.monotonic()
+        shard.flow_run_id, shard.state, shard.heard_at = flow_run.id, None, time.monotonic()
 
     async def _states(self, shards: list[Shard]) -> dict[UUID | None, FlowRun]:
         ids = [shard.flow_run_id for shard in shards if shard.flow_run_id]
@@ -208,10 +234,6 @@ class _Dispatcher:
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
         found = await _patiently(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
         return {flow_run.id: flow_run for flow_run in found}
-
-    async def _silent_workers(self) -> set[str]:
-        workers = await _patiently(lambda: self._client.read_workers_for_work_pool(self._pool))
-        return {worker.name for worker in workers if worker.status == WorkerStatus.OFFLINE}
 
     async def _crash(self, flow_run: FlowRun | None, reason: str) -> None:
         if flow_run is None or (flow_run.state and flow_run.state.is_final()):
@@ -273,15 +295,30 @@ async def _deployment(client: PrefectClient, pool: str) -> UUID:
         ) from error
 
 
-async def _width(client: PrefectClient, pool: str) -> int:
-    """Return how many shards run at once: what the pool allows, else one for each worker that is there."""
+@dataclass(frozen=True)
+class _Pool:
+    """A work pool as it is now. `fault` says why it runs nothing, and what to do about that."""
+
+    width: int
+    online: frozenset[str]
+    fault: str
+
+
+async def _see_pool(client: PrefectClient, pool: str) -> _Pool:
+    """Look at a pool: as many shards run at once as it allows, else one for each worker that is there."""
     try:
-        limit = (await client.read_work_pool(pool)).concurrency_limit
+        found = await client.read_work_pool(pool)
         workers = await client.read_workers_for_work_pool(pool)
     except ObjectNotFound as error:
-        raise InvalidSettings(f"Prefect has no work pool {pool!r}") from error
-    online = sum(worker.status == WorkerStatus.ONLINE for worker in workers)
-    return max(1, limit or online)
+        hint = f"`prefect work-pool create {pool} --type process`, then `assetmill deploy --work-pool {pool}`"
+        raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
+    online = frozenset(worker.name for worker in workers if worker.status == WorkerStatus.ONLINE)
+    fault = ""
+    if found.is_paused:
+        fault = f"work pool {pool!r} is paused: `prefect work-pool resume {pool}` lets it go on"
+    elif not online and not found.is_push_pool and not found.is_managed_pool:
+        fault = f"work pool {pool!r} has no worker, nothing runs: `prefect worker start --pool {pool}`"
+    return _Pool(max(1, found.concurrency_limit or len(online)), online, fault)
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:

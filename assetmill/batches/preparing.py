@@ -56,7 +56,8 @@ class InvalidRows(InvalidInput):
         lines = [f"  {self.source}:{number}: {reason}" for number, reason in self.rows[:_SHOWN]]
         if len(self.rows) > _SHOWN:
             lines.append(f"  and {len(self.rows) - _SHOWN} more")
-        head = f"{len(self.rows)} rows cannot run; --allow-bad-rows runs the others"
+        count = len(self.rows)
+        head = f"{count} row{'' if count == 1 else 's'} cannot run; --allow-bad-rows runs the others"
         return "\n".join([head, *lines])
 
 

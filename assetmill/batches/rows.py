@@ -70,7 +70,8 @@ def read_rows(source: str, pipeline: LoadedPipeline, common: Cells, settings: Se
     """
     kind = _KINDS.get(PurePosixPath(source).suffix.lower())
     if kind is None:
-        raise InvalidSpec(source, None, "cannot tell what kind of table it is", "csv, jsonl or parquet")
+        hint = "csv, jsonl or parquet; save a spreadsheet as CSV UTF-8"
+        raise InvalidSpec(source, None, "cannot tell what kind of table it is", hint)
     lines = _lines(source, kind, _read(source, settings))
     if kind != "jsonl":
         lines = _with_known_columns(lines, pipeline, source)
@@ -157,27 +158,62 @@ def _lines(source: str, kind: str, data: bytes) -> Iterator[tuple[int, Cells | s
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidSpec(source, None, f"is not UTF-8 text: {error.reason}") from error
+        raise InvalidSpec(
+            source, _line_at(data, error.start), "is not UTF-8", "save it as CSV UTF-8"
+        ) from error
     return _csv(source, text) if kind == "csv" else _json_lines(text)
 
 
 def _csv(source: str, text: str) -> Iterator[tuple[int, Cells | str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     head: list[str] | None = None
+    # A cell may hold line ends: a row stands where it begins.
+    line = 1
     try:
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
+            begins, line = line, reader.line_num + 1
+            plain = _without_blank_end([cell.strip() for cell in cells], len(head or ()))
+            if not any(plain):
                 continue
             if head is None:
-                head = [cell.strip() for cell in cells]
-                if len(set(head)) < len(head) or not all(head):
-                    raise InvalidSpec(source, reader.line_num, "its head names a column twice, or not at all")
-            elif len(cells) != len(head):
-                yield reader.line_num, f"has {len(cells)} columns; the head names {len(head)}"
+                head = plain
+                _check_head(head, source, begins)
+            elif len(plain) != len(head):
+                yield begins, f"has {_counted(len(plain), 'column')}; the head names {len(head)}"
             else:
-                yield reader.line_num, dict(zip(head, (cell.strip() for cell in cells), strict=True))
+                yield begins, dict(zip(head, plain, strict=True))
     except csv.Error as error:
-        raise InvalidSpec(source, reader.line_num, f"is not CSV: {error}") from error
+        hint = "a quotation mark is opened and not closed" if "unexpected end" in str(error) else ""
+        raise InvalidSpec(source, line, f"is not CSV: {error}", hint) from error
+
+
+def _line_at(data: bytes, offset: int) -> int:
+    return data.count(b"\n", 0, offset) + 1
+
+
+def _delimiter(text: str) -> str:
+    """Return what parts the columns: where a comma is the decimal sign, spreadsheets write semicolons."""
+    head = text.lstrip().partition("\n")[0]
+    return max(",;\t", key=head.count)
+
+
+def _without_blank_end(cells: list[str], width: int) -> list[str]:
+    """Leave out empty cells beyond the last column that has a name, as spreadsheets write them."""
+    end = len(cells)
+    while end > width and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
+
+
+def _check_head(head: list[str], source: str, line: int) -> None:
+    if "" in head:
+        raise InvalidSpec(source, line, f"column {head.index('') + 1} has no name")
+    if twice := [column for column in head if head.count(column) > 1]:
+        raise InvalidSpec(source, line, f"two columns are called {twice[0]!r}")
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Cells | str]]:
@@ -186,6 +222,9 @@ def _json_lines(text: str) -> Iterator[tuple[int, Cells | str]]:
             continue
         try:
             value = json.loads(line)
+        except json.JSONDecodeError as error:
+            yield number, f"is not JSON: {error.msg}, at column {error.colno}"
+            continue
         except (ValueError, RecursionError) as error:
             yield number, f"is not JSON: {error}"
             continue

@@ -45,6 +45,8 @@ class Tally:
     stages: int = 0
     rows: int = 0
     spent_usd: float = 0.0
+    waits_for: str = ""
+    """Why nothing goes on, and what to do about it: a work pool that has no worker."""
 
 
 class Work:
@@ -96,21 +98,19 @@ class Work:
         """Take over what became of rows on another machine."""
         for row in page.rows:
             if row.number not in self.results:
-                self.count_stages(len(row.stages))
+                self.count(len(row.stages), rows=1, spent_usd=row.spent_usd)
         self._keep(page)
 
-    def count_stages(self, count: int) -> None:
-        """Note that stages have come to their end, whichever it is."""
+    def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
+        """Note that stages or rows have come to their end, whichever it is, and what that cost."""
         with self._lock:
-            self.tally.stages += count
+            self.tally.stages += stages
+            self.tally.rows += rows
+            self.tally.spent_usd += spent_usd or 0.0
 
     def _keep(self, page: BatchPage) -> None:
         with self._lock:
-            for row in page.rows:
-                is_new = row.number not in self.results
-                self.results[row.number] = row
-                self.tally.rows += is_new
-                self.tally.spent_usd += (row.spent_usd or 0.0) if is_new else 0.0
+            self.results.update({row.number: row for row in page.rows})
             self.traces.update(page.traces)
 
     def submit(self, call: StageCall) -> Future[StageRecord]:
@@ -184,6 +184,8 @@ class _RowRun:
         self._order = TopologicalSorter(self._run.needs)
         self._order.prepare()
         self._errors: list[BaseException] = []
+        self._shared: set[str] = set()
+        self._is_over = False
 
     def advance(self, pending: dict[Future[StageRecord], list[tuple[_RowRun, str]]]) -> None:
         """Start what can start."""
@@ -195,8 +197,14 @@ class _RowRun:
                 if call := self._run.begin(label):
                     pending.setdefault(self._work.submit(call), []).append((self, label))
                 else:
-                    self._work.count_stages(1)
+                    self._work.count(1)
                     self._order.done(label)
+        self._look_whether_over()
+
+    def _look_whether_over(self) -> None:
+        if not self._is_over and not self._order.is_active():
+            self._is_over = True
+            self._work.count(0, rows=1)
 
     def end(self, label: str, future: Future[StageRecord]) -> None:
         """Note what became of a stage."""
@@ -204,7 +212,10 @@ class _RowRun:
         if error is not None:
             self._errors.append(error)
         self._run.end(label, error or future.result())
-        self._work.count_stages(1)
+        entry = self._run.entries[label]
+        if entry.fingerprint and entry.spent_usd != 0.0 and not self._work.pays(entry.fingerprint):
+            self._shared.add(label)
+        self._work.count(1, spent_usd=0.0 if label in self._shared else entry.spent_usd)
         self._order.done(label)
 
     def note(self) -> BatchRow:
@@ -237,7 +248,7 @@ class _RowRun:
 
     def _noted(self, label: str, entry: StageEntry) -> BatchStage:
         status, spent = entry.status, entry.spent_usd
-        if entry.fingerprint and spent != 0.0 and not self._work.pays(entry.fingerprint):
+        if label in self._shared:
             status, spent = "reused" if status == "done" else status, 0.0
         outputs = entry.record.outputs if entry.record else ()
         assets = tuple(

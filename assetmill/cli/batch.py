@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-from collections import Counter
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from assetmill.batches import reports
 from assetmill.batches.hour import parse_by
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
-from assetmill.batches.records import SETTLED, BatchManifest
+from assetmill.batches.records import BatchManifest
+from assetmill.cli.batch_end import exit_code, summary
 from assetmill.cli.batch_screen import bar
 from assetmill.cli.flow_runs import interruptible, ready_for
 from assetmill.cli.options import (
@@ -30,7 +31,6 @@ from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
 from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
 
-_EXIT_CODES = {"completed": 0, "incomplete": 1, "stopped": 130}
 _SHOWN = 20
 
 
@@ -84,7 +84,9 @@ def batch(
     What is stored already is not made again: a batch that died goes on where it was.
     """
     common = tuple(sorted(read_parameters(pairs, file).items()))
-    hour = parse_by(by) if by else None
+    if budget_usd is not None and not math.isfinite(budget_usd):
+        raise InvalidInput(f"--budget {budget_usd}: write an amount, or leave it out")
+    hour = parse_by(by) if by is not None else None
     order = BatchOrder(pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked)
     with open_services(load_settings(profile)) as services:
         try:
@@ -92,7 +94,7 @@ def batch(
         except InvalidRows as error:
             return _refuse(error, as_json=as_json)
         for text in headlines(planned):
-            click.echo(text, err=True)
+            click.echo(text, err=as_json or not only_plan)
         if only_plan:
             return _show_plan(planned, as_json=as_json)
         manifest = run_batch_with(planned, services, work_pool=work_pool, shard=shard)
@@ -101,8 +103,8 @@ def batch(
     if as_json:
         print_json(reports.document(manifest))
     else:
-        click.echo(summary(manifest, planned))
-    return _EXIT_CODES[manifest.status]
+        click.echo(summary(manifest, planned, work_pool=work_pool, shard=shard, named_profile=profile))
+    return exit_code(manifest, is_interrupted=services.stop.is_set())
 
 
 @click.command("contact-sheet")
@@ -185,7 +187,14 @@ def headlines(planned: Batch) -> list[str]:
     if planned.forecast.by is not None and totals.to_run:
         lines.append(f"{'' if planned.forecast.is_met else 'warning: '}{planned.forecast}")
     if planned.bad:
-        lines.append(f"warning: {len(planned.bad)} rows cannot run and are left out")
+        rows_are = (
+            "1 row cannot run and is"
+            if len(planned.bad) == 1
+            else f"{len(planned.bad)} rows cannot run and are"
+        )
+        lines.append(f"warning: {rows_are} left out")
+        lines += [f"  {planned.order.rows}:{bad.number}: {bad.reason}" for bad in planned.bad[:_SHOWN]]
+        lines += [f"  and {len(planned.bad) - _SHOWN} more"] if len(planned.bad) > _SHOWN else []
     lines += [f"warning: {warning}" for warning in planned.planner.warnings]
     return lines
 
@@ -207,28 +216,6 @@ def plan_document(planned: Batch) -> dict[str, Any]:
     }
 
 
-def summary(manifest: BatchManifest, planned: Batch) -> str:
-    """Return the last lines of a batch: how its rows ended, what failed and why, what to try next."""
-    states = Counter(row.state for row in manifest.rows)
-    seconds = manifest.finished_at - manifest.started_at
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    lines = [
-        "",
-        f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
-        f"spent {usd(manifest.spent_usd)}  ({manifest.batch_id})",
-    ]
-    if manifest.reason:
-        lines.append(f"  {manifest.reason}")
-    bad = [row for row in manifest.rows if row.state not in SETTLED and row.state != "cancelled"]
-    lines += [f"  {planned.order.rows}:{row.number} {row.state}: {row.reason}" for row in bad[:_SHOWN]]
-    if len(bad) > _SHOWN:
-        lines.append(f"  and {len(bad) - _SHOWN} more")
-    again = f"  assetmill batch {planned.order.pipeline} --rows {planned.order.rows}"
-    sheet = f"  assetmill contact-sheet {manifest.batch_id} sheet.html    a picture of everything"
-    next_steps = [sheet] if manifest.status == "completed" else [f"{again}    goes on where it ended", sheet]
-    return "\n".join([*lines, "", "Next:", *next_steps])
-
-
 def _show_plan(planned: Batch, *, as_json: bool) -> int:
     if as_json:
         print_json(plan_document(planned))
@@ -239,7 +226,8 @@ def _refuse(error: InvalidRows, *, as_json: bool) -> int:
     click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
     if as_json:
         found = [{"row": number, "reason": reason} for number, reason in error.rows]
-        click.echo(json.dumps({"status": "error", "error": {"kind": "InvalidRows", "rows": found}}, indent=2))
+        told = {"kind": "InvalidRows", "message": str(error).partition("\n")[0], "rows": found}
+        click.echo(json.dumps({"status": "error", "error": told}, indent=2))
     return error.exit_code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -13,6 +14,9 @@ from assetmill.cli.options import usd
 
 PLAIN_INTERVAL_S = 10.0
 _LOOK_S = 0.25
+_PACE_S = 60.0
+_SETTLED_S = 2.0
+"""What is stored already ends in the first moments, which says nothing about the rest."""
 
 Look = Callable[[], "Tally | None"]
 
@@ -31,17 +35,32 @@ def bar(look: Look, total_stages: int, total_rows: int) -> Generator[None]:
         thread.join()
 
 
-def line(tally: Tally, total_stages: int, total_rows: int, seconds: float) -> str:
-    """Return how far a batch is, as one line."""
-    rate = tally.stages / seconds if seconds > 0 else 0.0
-    left = (total_stages - tally.stages) / rate if rate > 0 else None
-    parts = [
-        f"{tally.rows} of {total_rows} rows",
-        f"{tally.stages} of {total_stages} stages",
-        f"{rate * 60:.0f} stages a minute",
-    ]
-    if left is not None:
-        parts.append(f"{_minutes(left)} left")
+class Pace:
+    """How many stages end in a second, over the last minute: what was fast an hour ago tells nothing."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def of(self, stages: int, now: float) -> float | None:
+        """Return the rate, None while it is too early to say."""
+        self._began = now if self._began is None else self._began
+        if now - self._began < _SETTLED_S:
+            return None
+        self._seen.append((now, stages))
+        while self._seen[0][0] < now - _PACE_S:
+            self._seen.popleft()
+        first, before = self._seen[0]
+        return (stages - before) / (now - first) if now - first >= _SETTLED_S else None
+
+
+def line(tally: Tally, total_stages: int, total_rows: int, rate: float | None) -> str:
+    """Return how far a batch is, as one line; `rate` is stages in a second."""
+    parts = [f"{tally.rows} of {total_rows} rows", f"{tally.stages} of {total_stages} stages"]
+    if rate is not None:
+        parts.append(f"{rate * 60:.0f} stages a minute")
+    if rate:
+        parts.append(f"{_minutes((total_stages - tally.stages) / rate)} left")
     return ", ".join([*parts, f"spent {usd(tally.spent_usd)}"])
 
 
@@ -52,33 +71,41 @@ def _minutes(seconds: float) -> str:
 
 
 def _plain(look: Look, total_stages: int, total_rows: int, ended: threading.Event) -> None:
-    started = time.monotonic()
-    while not ended.wait(PLAIN_INTERVAL_S):
-        if tally := look():
-            text = line(tally, total_stages, total_rows, time.monotonic() - started)
-            sys.stderr.write(f"  {text}\n")
-            sys.stderr.flush()
+    pace, told_at, told = Pace(), time.monotonic(), ""
+    while not ended.wait(_LOOK_S):
+        if (tally := look()) is None:
+            continue
+        now = time.monotonic()
+        rate = pace.of(tally.stages, now)
+        if tally.waits_for != told:
+            told = tally.waits_for
+            _write(f"warning: {told}" if told else "it goes on")
+        if now - told_at >= PLAIN_INTERVAL_S:
+            told_at = now
+            _write(f"  {line(tally, total_stages, total_rows, rate)}")
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _live(look: Look, total_stages: int, total_rows: int, ended: threading.Event) -> None:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=total_stages)
-        started: float | None = None
+        pace, told = Pace(), ""
         while not ended.wait(_LOOK_S):
-            tally = look()
-            if tally is None:
+            if (tally := look()) is None:
                 continue
-            started = started or time.monotonic()
-            rate = tally.stages / max(time.monotonic() - started, 0.001) * 60
-            text = f"{tally.rows}/{total_rows} rows, {rate:.0f} stages/min, {usd(tally.spent_usd)}"
-            progress.update(task, completed=tally.stages, description=text)
+            if tally.waits_for != told:
+                told = tally.waits_for
+                progress.console.print(escape(f"warning: {told}" if told else "it goes on"))
+            rate = pace.of(tally.stages, time.monotonic())
+            text = line(tally, total_stages, total_rows, rate)
+            progress.update(task, completed=tally.stages, description=escape(text))

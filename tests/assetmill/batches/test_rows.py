@@ -33,7 +33,7 @@ def test_a_csv_gives_typed_parameters_with_defaults_and_the_line_of_each_row(
     path.write_bytes('\ufeffproduct,count,row\n"a mug,\nblue",3,Mug\n\na lamp,,\n'.encode())
     rows = read(services, pipeline, path)
     assert [(r.number, r.name, dict(r.parameters)) for r in rows.good] == [
-        (3, "Mug", {"product": "a mug,\nblue", "colour": "teal", "count": 3}),
+        (2, "Mug", {"product": "a mug,\nblue", "colour": "teal", "count": 3}),
         (5, "row 5", {"product": "a lamp", "colour": "teal", "count": 1}),
     ]
     assert rows.bad == ()
@@ -105,11 +105,12 @@ def test_common_parameters_fill_what_rows_leave_empty(
     [
         ("rows.csv", b"", "holds no rows"),
         ("rows.csv", b"product\n", "holds no rows"),
-        ("rows.csv", b"product,product\na,b\n", "names a column twice"),
-        ("rows.csv", b'product\n"a\n', "is not CSV"),
-        ("rows.csv", b"\xff\xfe\x00", "is not UTF-8"),
+        ("rows.csv", b"product,product\na,b\n", "1: two columns are called 'product'"),
+        ("rows.csv", b"product,,colour\na,,red\n", "1: column 2 has no name"),
+        ("rows.csv", b'product\na\n"b\nc\nd\n', "3: is not CSV.*not closed"),
+        ("rows.csv", b"product\nl\xe4mp\n", "2: is not UTF-8.*save it as CSV UTF-8"),
         ("rows.parquet", b"PAR1nothing", "is not parquet"),
-        ("rows.xlsx", b"", "cannot tell what kind of table"),
+        ("rows.xlsx", b"", "cannot tell what kind of table.*save a spreadsheet as CSV"),
     ],
 )
 def test_what_is_no_table_is_said(
@@ -119,6 +120,25 @@ def test_what_is_no_table_is_said(
     path.write_bytes(content)
     with pytest.raises(InvalidInput, match=message):
         read_rows(str(path), pipeline, {}, load_settings("local", {}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "product;colour\r\na mug, blue;red\r\n",
+        "product\tcolour\na mug, blue\tred\n",
+        'product,colour,,\n"a mug, blue",red,,\n,,,\n',
+    ],
+    ids=["semicolons", "tabs", "blank columns"],
+)
+def test_tables_as_spreadsheets_write_them_are_read(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text.encode())
+    rows = read(services, pipeline, path)
+    assert [(r.parameters["product"], r.parameters["colour"]) for r in rows.good] == [("a mug, blue", "red")]
+    assert rows.bad == ()
 
 
 def test_a_cell_with_a_nul_is_a_bad_row(services: Services, pipeline: LoadedPipeline, tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from assetmill.batches.records import BatchRow, BatchStatus
 from assetmill.batches.work import Tally
-from assetmill.cli.batch_screen import line
+from assetmill.cli.batch_end import command, exit_code, spent, summary
+from assetmill.cli.batch_screen import Pace, bar, line
 from assetmill.services import Services
 from tests.assetmill.cli.terminal import Terminal
-from tests.batchworks import CARD, products, run_rows, write_rows
+from tests.batchworks import CARD, carry_out, plan_batch, products, run_rows, write_rows
 
 
 @pytest.fixture
@@ -50,6 +55,8 @@ def test_bad_rows_are_listed_with_line_and_reason(assetmill: Terminal, tmp_path:
         (("card", "--rows", "rows.csv", "--by", "tomorrow"), "is no time"),
         (("card", "--rows", "rows.csv", "--name", "Bad Name"), "cannot be a batch's name"),
         (("card", "--rows", "rows.csv", "--budget", "-1"), "--budget"),
+        (("card", "--rows", "rows.csv", "--budget", "nan"), "--budget nan"),
+        (("card", "--rows", "rows.csv", "--by", ""), "is no time"),
         (("card", "--rows", "rows.csv", "-p", "colour=green"), "cannot run"),
     ],
 )
@@ -78,6 +85,77 @@ def test_a_contact_sheet_is_written_afterwards(
 
 
 def test_progress_says_rate_and_time_left() -> None:
-    text = line(Tally(stages=60, rows=20, spent_usd=1.5), 180, 60, seconds=60.0)
+    text = line(Tally(stages=60, rows=20, spent_usd=1.5), 180, 60, rate=1.0)
     assert text == "20 of 60 rows, 60 of 180 stages, 60 stages a minute, 0:02:00 left, spent $1.5000"
-    assert "left" not in line(Tally(), 180, 60, seconds=1.0)
+    assert "left" not in line(Tally(), 180, 60, rate=0.0)
+
+
+def test_the_pace_leaves_out_what_was_stored_already_and_what_is_long_past() -> None:
+    pace = Pace()
+    assert [pace.of(0, 0.0), pace.of(90, 1.0), pace.of(90, 2.0)] == [None] * 3
+    assert pace.of(100, 12.0) == 1.0
+    assert pace.of(100, 70.0) == 0.0
+
+
+def test_nothing_goes_on_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("assetmill.cli.batch_screen._LOOK_S", 0.01)
+    tally = Tally(waits_for="work pool 'p' has no worker")
+    looked: list[int] = []
+
+    def look() -> Tally:
+        looked.append(1)
+        return tally
+
+    with bar(look, 3, 1):
+        while len(looked) < 3:
+            time.sleep(0.005)
+    assert capsys.readouterr().err == "warning: work pool 'p' has no worker\n"
+
+
+def test_the_command_that_goes_on_is_the_same_batch(services: Services, tmp_path: Path) -> None:
+    rows = products(tmp_path, "a mug", "a lamp")
+    order: dict[str, Any] = {"common": (("colour", "deep red"),), "name": "spring", "budget_usd": 0.01}
+    planned = plan_batch(services, rows, common=(("colour", "red"),), name="spring", budget_usd=0.01)
+    manifest = carry_out(planned)
+    assert manifest
+    told = summary(manifest, planned, work_pool="p", shard=7, named_profile="local")
+    wanted = f"card --rows {rows} -p colour=red --name spring --budget 0.01 --work-pool p --shard 7 --profile"
+    assert f"assetmill batch {wanted} local    goes on where it ended" in told
+    assert "2 over_budget, such as" in told
+    assert told.count("it may cost") == 1
+    assert "with a higher --budget" in told
+    shown = command(dataclasses.replace(planned.order, **order), work_pool="", shard=50, named_profile=None)
+    assert "-p 'colour=deep red'" in shown
+
+
+def test_an_unknown_cost_is_told_beside_what_is_known() -> None:
+    rows = [
+        BatchRow(number=number, name="", key="", state="failed", spent_usd=cost)
+        for number, cost in enumerate((0.25, None, 0.5))
+    ]
+    assert spent(rows) == "at least $0.7500 (1 rows of unknown cost)"
+    assert spent(rows[::2]) == "$0.7500"
+
+
+@pytest.mark.parametrize(
+    ("status", "is_interrupted", "code"),
+    [("completed", True, 0), ("incomplete", False, 1), ("stopped", False, 1), ("stopped", True, 130)],
+)
+def test_only_a_person_who_stops_a_batch_is_an_interruption(
+    services: Services, tmp_path: Path, status: BatchStatus, is_interrupted: bool, code: int
+) -> None:
+    manifest = run_rows(services, products(tmp_path, "a mug"))
+    ended = manifest.model_copy(update={"status": status})
+    assert exit_code(ended, is_interrupted=is_interrupted) == code
+
+
+@pytest.mark.usefixtures("services")
+def test_rows_that_are_left_out_are_listed(assetmill: Terminal, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path, [{"product": "a mug"}, {"product": "a cup", "colour": "green"}])
+    assert assetmill("batch", "card", "--rows", rows, "--plan", "--allow-bad-rows") == 0
+    assert "warning: 1 row cannot run and is left out" in assetmill.out
+    assert f"{rows}:3: parameter 'colour': 'green' is not one of" in assetmill.out
+    assert assetmill("batch", "card", "--rows", rows, "--plan", "--json") == 2
+    assert assetmill.document()["error"]["message"] == "1 row cannot run; --allow-bad-rows runs the others"

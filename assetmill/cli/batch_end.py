@@ -1,0 +1,113 @@
+"""The last lines of a batch: how its rows ended, what failed and why, and the command that goes on."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder
+from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
+from assetmill.cli.options import usd
+
+_SHOWN = 20
+_ALIKE = frozenset({"over_budget", "late"})
+"""States that say the same of every row: one row stands for all."""
+
+
+def exit_code(manifest: BatchManifest, *, is_interrupted: bool) -> int:
+    """Return 0 when all was done, 130 when a person stopped it, 1 for anything else."""
+    if manifest.status == "completed":
+        return 0
+    return 130 if is_interrupted else 1
+
+
+def summary(
+    manifest: BatchManifest,
+    planned: Batch,
+    *,
+    work_pool: str = "",
+    shard: int = SHARD_ROWS,
+    named_profile: str | None = None,
+) -> str:
+    """Return how a batch ended and what to do next."""
+    states = Counter(row.state for row in manifest.rows)
+    seconds = manifest.finished_at - manifest.started_at
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    lines = [
+        "",
+        f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
+        f"spent {spent(manifest.rows)}  ({manifest.batch_id})",
+    ]
+    if manifest.reason:
+        lines.append(f"  {manifest.reason}")
+    again = command(planned.order, work_pool=work_pool, shard=shard, named_profile=named_profile)
+    return "\n".join(
+        [*lines, *_unsettled(manifest, planned), "", "Next:", *_next_steps(manifest, planned.order, again)]
+    )
+
+
+def spent(rows: Iterable[BatchRow]) -> str:
+    """Return what rows cost; where an attempt's cost is not known, what they cost at least."""
+    costs = [row.spent_usd for row in rows]
+    known = usd(sum(cost or 0.0 for cost in costs))
+    unknown = costs.count(None)
+    return f"at least {known} ({unknown} rows of unknown cost)" if unknown else known
+
+
+def command(order: BatchOrder, *, work_pool: str, shard: int, named_profile: str | None) -> str:
+    """Return the command that is this batch, with every option that makes it the same one."""
+    return shlex.join(
+        ["assetmill", "batch", order.pipeline, *_options(order, work_pool, shard, named_profile)]
+    )
+
+
+def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str | None) -> Iterator[str]:
+    yield from ("--rows", order.rows)
+    for name, value in order.common:
+        yield from ("-p", f"{name}={_text(value)}")
+    if order.name:
+        yield from ("--name", order.name)
+    if order.budget_usd is not None:
+        yield from ("--budget", f"{order.budget_usd:g}")
+    if order.by is not None:
+        yield from ("--by", f"{datetime.datetime.fromtimestamp(order.by, datetime.UTC).astimezone():%H:%M}")
+    if work_pool:
+        yield from ("--work-pool", work_pool)
+    if shard != SHARD_ROWS:
+        yield from ("--shard", str(shard))
+    if order.allows_bad_rows:
+        yield "--allow-bad-rows"
+    if named_profile:
+        yield from ("--profile", named_profile)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unsettled(manifest: BatchManifest, planned: Batch) -> list[str]:
+    rows = [row for row in manifest.rows if row.state not in SETTLED and row.state != "cancelled"]
+    alike = Counter(row.state for row in rows if row.state in _ALIKE)
+    firsts = {row.state: row for row in reversed(rows)}
+    listed = [row for row in rows if row.state not in _ALIKE]
+    source = planned.order.rows
+    lines = [
+        f"  {count} {state}, such as {source}:{firsts[state].number}: {firsts[state].reason}"
+        for state, count in alike.items()
+    ]
+    lines += [f"  {source}:{row.number} {row.state}: {row.reason}" for row in listed[:_SHOWN]]
+    return lines + ([f"  and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else [])
+
+
+def _next_steps(manifest: BatchManifest, order: BatchOrder, again: str) -> Iterator[str]:
+    if manifest.status != "completed":
+        yield f"  {again}    goes on where it ended"
+    if manifest.count("over_budget") and order.budget_usd is not None:
+        yield "      with a higher --budget, which counts what was spent already"
+    if manifest.count("quarantined"):
+        yield "      with --retry-blocked it sends the refused prompts again, else they stay in quarantine"
+    if manifest.count("in_doubt"):
+        yield "  assetmill resolve --help    decides what becomes of a stage in doubt"
+    yield f"  assetmill contact-sheet {manifest.batch_id} sheet.html    a picture of everything"
