@@ -14,7 +14,7 @@ import click
 
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.options import json_option, print_json, usd
-from assetmill.cli.written import cell, code, rows_that_fit, write_text
+from assetmill.cli.written import cell, code, one_line, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
@@ -94,7 +94,7 @@ def text(problems: tuple[Problem, ...], files: int) -> str:
     """Return the outcome as text, one line for each problem and a last one that says what to do."""
     if not problems:
         return f"clean: {files} files as locked"
-    lines = [_line(problem) for problem in problems]
+    lines = [one_line(_line(problem)) for problem in problems]
     kinds = dict.fromkeys(problem.kind for problem in problems)
     counts = [
         f"{sum(problem.kind == kind for problem in problems)} {_WORDS.get(kind, kind)}" for kind in kinds

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from assetmill.cli.options import usd
-from assetmill.cli.written import cell, code, rows_that_fit
+from assetmill.cli.written import cell, code, one_line, rows_that_fit
 from assetmill.locking.comparing import Comparison, compare, open_picture
 from assetmill.locking.differences import Change, cost_of
 from assetmill.locking.models import LockedAsset
@@ -124,7 +124,7 @@ def text(found: Report) -> str:
     for row in found.rows:
         facts = (_named("SSIM", row.ssim), _named("changed", row.percent), row.cost, row.reason)
         tail = "  ".join(filter(None, facts))
-        lines.append(f"{row.change.kind:<8} {row.change.path:<{width}}  {tail}")
+        lines.append(one_line(f"{row.change.kind:<8} {row.change.path:<{width}}  {tail}"))
     return "\n".join([*(line.rstrip() for line in lines), found.total])
 
 

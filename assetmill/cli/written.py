@@ -32,7 +32,7 @@ def write_text(path: Path, text: str) -> None:
 
 def cell(text: str) -> str:
     """Return text for a cell of a Markdown table: one line, nothing in it is markup, a name or an address."""
-    plain = _BEGINNINGS.sub("\\1\N{ZERO WIDTH SPACE}", _one_line(text))
+    plain = _BEGINNINGS.sub("\\1\N{ZERO WIDTH SPACE}", _short(text))
     return _MARKUP.sub(_entity, plain).replace("_", "&#95;").replace(":", "&#58;")
 
 
@@ -41,7 +41,7 @@ def code(text: str) -> str:
 
     Not between backticks: a backslash before a bar would end the cell, and with it the code.
     """
-    plain = _MARKUP.sub(_entity, _one_line(text)).replace("_", "&#95;").replace(":", "&#58;")
+    plain = _MARKUP.sub(_entity, _short(text)).replace("_", "&#95;").replace(":", "&#58;")
     return f"<code>{plain}</code>" if plain else ""
 
 
@@ -54,9 +54,13 @@ def rows_that_fit(rows: Iterable[str], at_most: int) -> list[str]:
     return [*listed[:shown], *([f"\nand {more} more."] if more else [])]
 
 
-def _one_line(text: str) -> str:
-    plain = "".join(sign if sign.isprintable() else " " for sign in text)
-    return " ".join(plain.split())[:_LONGEST]
+def one_line(text: str) -> str:
+    """Return text for a line of a terminal or a log, where line ends and control signs would do more."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _short(text: str) -> str:
+    return " ".join(one_line(text).split())[:_LONGEST]
 
 
 def _entity(sign: re.Match[str]) -> str:

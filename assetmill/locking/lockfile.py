@@ -74,7 +74,8 @@ def _parse(text: str, name: str) -> Lock:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = tuple(str(part) for part in first["loc"] if part != "[key]")
-        where = ".".join(place[2:]) or (place[0] if len(place) == 1 else "")
+        # A key may be any text; as it stands in a message it is one line.
+        where = ".".join(map(_key, place[2:])) or (_key(place[0]) if len(place) == 1 else "")
         message = f"{where}: {first['msg']}" if where else str(first["msg"])
         raise InvalidSpec(name, _line_of(text, place), message) from error
     for place, message in _problems(lock):

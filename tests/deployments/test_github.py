@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.lockyard import FOLDER, Yard, copied, git, grow
+
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / "deployments" / "github"
 FILES = {
     "assets.yml": ".github/workflows/assets.yml",
     "caller.yml": ".github/workflows/pictures.yml",
-    "check/action.yml": "deployments/github/check/action.yml",
+    "check/action.yml": ".github/actions/assetmill-check/action.yml",
 }
 
 
@@ -107,10 +110,195 @@ def test_the_commands_of_the_workflow_exist() -> None:
 
     text = "".join((GITHUB / name).read_text() for name in FILES)
     used = set(re.findall(r'assetmill"? (check|diff|update|lock|sync)\b', text))
-    assert used == {"check", "diff", "update"}
+    assert used == {"check", "diff", "sync", "update"}
     for name in used:
         command = cli.commands.get(name) or cli.get_command(None, name)  # pyright: ignore[reportArgumentType]
         assert command is not None
         known = {option for parameter in command.params for option in parameter.opts}
         for call in re.findall(rf'assetmill"? {name}\b((?:[^\n]|\\\n|\n +--)*)', text):
             assert set(re.findall(r"(--[a-z-]+)", call)) <= known, call
+
+
+def script(name: str, job: str, step: str) -> str:
+    document = documents()[name]
+    steps = document["runs"]["steps"] if job == "runs" else document["jobs"][job]["steps"]
+    return next(entry["run"] for entry in steps if entry.get("name") == step)
+
+
+class Runner:
+    """Runs a step's script as GitHub's runner does, with variables that look like its own."""
+
+    def __init__(self, folder: Path, tree: Path) -> None:
+        self.folder, self.tree = folder, tree
+        (folder / "assetmill" / "bin").mkdir(parents=True)
+        (folder / "bin").mkdir()
+        (folder / "assetmill/bin/assetmill").symlink_to(Path(sys.executable).with_name("assetmill"))
+        self.environ = {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "RUNNER_TEMP": str(folder),
+            "GITHUB_OUTPUT": str(folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+            **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }
+
+    def __call__(self, text: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
+        environ = {**self.environ, **variables}
+        return subprocess.run(
+            command, cwd=self.tree, env=environ, capture_output=True, text=True, check=False
+        )
+
+    def check(self, base: str = "HEAD^1") -> dict[str, str]:
+        """Run the action's check and return what it puts out."""
+        for name in ("output", "summary"):
+            (self.folder / name).write_text("")
+        shutil.rmtree(self.folder / "assetmill-report", ignore_errors=True)
+        text = script("check/action.yml", "runs", "Compare the tree with its lock")
+        done = self(text, LOCK="assets.lock", BASE=base)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        self.log = done.stdout.splitlines()
+        return dict(line.split("=", 1) for line in (self.folder / "output").read_text().splitlines())
+
+    @property
+    def comment(self) -> str:
+        return (self.folder / "assetmill-report" / "comment.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Yard:
+    yard = grow(tmp_path_factory.mktemp("yard"))
+    yard.make()
+    yard.write(yard.locked())
+    git(yard.root, "init", "-q")
+    git(yard.root, "add", "-A")
+    git(yard.root, "commit", "-q", "-m", "posters")
+    return yard
+
+
+@pytest.fixture
+def runner(made: Yard, tmp_path: Path) -> Runner:
+    yard = copied(made, tmp_path / "yard")
+    return Runner(tmp_path / "runner", yard.root)
+
+
+def change(runner: Runner, path: str, text: str) -> None:
+    (runner.tree / path).write_text(text)
+    git(runner.tree, "add", "-A")
+    git(runner.tree, "commit", "-q", "-m", "change")
+
+
+PIPELINE = "configs/pipelines/posters.yaml"
+
+
+def test_the_action_tells_a_clean_tree_from_a_stale_one(runner: Runner) -> None:
+    assert runner.check("HEAD")["status"] == "clean"
+    pipeline = (runner.tree / PIPELINE).read_text()
+    change(runner, PIPELINE, pipeline.replace("Make it winter.", "Make it spring."))
+    found = runner.check()
+    assert found == {"status": "differs", "report": str(runner.folder / "assetmill-report")}
+    assert "makes what is stale: about $" in runner.comment
+    assert "No asset changed." in runner.comment
+    assert (runner.folder / "summary").read_text() == runner.comment
+    assert not (runner.tree / ".assetmill").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("assets.lock", "<<<<<<< ours\n", "has a merge conflict"),
+        ("assets.lock", "", "has no"),
+        (PIPELINE, "name: posters\nstages: 5\n", "posters.yaml"),
+    ],
+)
+def test_the_action_says_what_cannot_be_read(runner: Runner, path: str, text: str, said: str) -> None:
+    change(runner, path, text)
+    assert runner.check()["status"] == "invalid"
+    assert said in runner.comment
+
+
+def test_a_lock_of_the_base_that_cannot_be_read_hides_nothing(runner: Runner) -> None:
+    good = (runner.tree / "assets.lock").read_text()
+    change(runner, "assets.lock", "<<<<<<< ours\n")
+    change(runner, "assets.lock", good)
+    assert runner.check()["status"] == "clean"
+    assert "as `assets.lock` says" in runner.comment
+
+
+def test_a_check_that_does_not_end_is_not_taken_for_one_that_differs(runner: Runner) -> None:
+    program = runner.folder / "assetmill/bin/assetmill"
+    program.unlink()
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    assert runner.check()["status"] == "invalid"
+    assert "did not end" in runner.comment
+
+
+def test_nothing_in_the_tree_is_run_and_no_name_in_it_is_a_command(runner: Runner) -> None:
+    for name in ("venv", "subprocess", "assetmill", "click", "sitecustomize"):
+        (runner.tree / f"{name}.py").write_text("open('ran', 'w').write('x')\n")
+    install = script("check/action.yml", "runs", "Install assetmill apart from the repository")
+    made = install.replace("-I -m venv", "-I -m venv --without-pip").split(
+        '"$RUNNER_TEMP/assetmill/bin/pip"'
+    )[0]
+    assert runner(made, RUNNER_TEMP=str(runner.folder / "other")).returncode == 0
+    assert (runner.folder / "other/assetmill/bin/python").exists()
+    lock = (runner.tree / "assets.lock").read_text()
+    hostile = lock.replace('stage = "winter[place=beach]"', 'stage = "x\\n::set-output name=status::clean"')
+    change(runner, "assets.lock", hostile)
+    assert runner.check()["status"] == "differs"
+    stop, resume = runner.log[0], runner.log[-1]
+    assert stop == f"::stop-commands::{resume.strip(':')}"
+    assert len(resume) > 30
+    assert not any(line.startswith("::") for line in runner.log[1:-1])
+    assert not (runner.tree / "ran").exists()
+
+
+GH = """#!/bin/sh
+printf '%s\\n' "$*" >>"$HOME/calls"
+case "$*" in *--paginate*) cat "$HOME/ids" ;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("ids", "call"),
+    [
+        ("", "--method POST repos/a/b/issues/7/comments"),
+        ("12\n13\n", "--method PATCH repos/a/b/issues/comments/12"),
+    ],
+)
+def test_there_is_one_comment_that_is_written_anew(runner: Runner, ids: str, call: str) -> None:
+    (runner.folder / "bin/gh").write_text(GH)
+    (runner.folder / "bin/gh").chmod(0o755)
+    (runner.folder / "ids").write_text(ids)
+    (runner.tree / "comment.md").write_text("### assetmill check\n")
+    text = script("assets.yml", "comment", "Write the comment, or write it anew")
+    done = runner(text, REPOSITORY="a/b", PULL_REQUEST="7", RUN_URL="https://example.com/run")
+    assert done.returncode == 0, done.stderr
+    assert call in (runner.folder / "calls").read_text().splitlines()[-1]
+    body = (runner.tree / "body.md").read_text()
+    assert body.startswith("<!-- assetmill -->\n### assetmill check\n")
+    assert body.endswith("(https://example.com/run#artifacts)\n")
+
+
+def test_an_update_stops_when_the_branch_has_moved_and_commits_what_it_made(
+    runner: Runner, tmp_path: Path
+) -> None:
+    (runner.folder / "bin/gh").write_text(GH)
+    (runner.folder / "bin/gh").chmod(0o755)
+    git(tmp_path, "clone", "-q", "--bare", str(runner.tree), str(tmp_path / "origin.git"))
+    git(runner.tree, "remote", "add", "origin", str(tmp_path / "origin.git"))
+    moved = script("assets.yml", "update", "Stop before anything is spent when the branch has moved")
+    commit = script("assets.yml", "update", "Commit the files and the lock")
+    assert runner(moved, BRANCH="main").returncode == 0
+    (runner.tree / FOLDER / "beach.png").unlink()
+    (runner.tree / FOLDER / "new.png").write_bytes(b"new")
+    done = runner(commit, BRANCH="main")
+    assert done.returncode == 0, done.stderr
+    names = git(tmp_path / "origin.git", "ls-tree", "-r", "--name-only", "main")
+    assert (f"{FOLDER}/new.png" in names, f"{FOLDER}/beach.png" in names) == (True, False)
+    assert runner(commit, BRANCH="main").returncode == 0
+    git(runner.tree, "reset", "-q", "--hard", "HEAD^")
+    done = runner(moved, BRANCH="main")
+    assert (done.returncode, "put the label on it again" in done.stdout) == (1, True)

@@ -216,6 +216,7 @@ HEADER = '[asset."public/a.png"]'
         ("size_bytes = 12", "size_bytes = -1", "size_bytes"),
         ("size_bytes = 12", 'size_bytes = "12"', "size_bytes"),
         ("size_bytes = 12", "size_bytes = 12\nextra = 1", "extra"),
+        ("size_bytes = 12", 'size_bytes = 12\n"a\\n::b" = 1', '"a\\n::b": Extra'),
         ('kind = "picture"', 'kind = "virus"', "kind"),
         ("version = 1", "version = 2\nother = 5", "has version 2: a newer assetmill"),
         ("version = 1", "version = 0", "version"),
