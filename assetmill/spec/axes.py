@@ -4,14 +4,14 @@ Values come from a list in the file, from a parameter (a text with commas), or f
 Markdown table, JSON or JSON lines.
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -45,7 +45,7 @@ class AxisSpec(BaseModel):
         return {"values": cast("object", value)} if isinstance(value, list) else value
 
     @model_validator(mode="after")
-    def _has_one_source(self) -> AxisSpec:
+    def _has_one_source(self) -> Self:
         given = [n for n in ("values", "parameter", "rows") if getattr(self, n) is not None]
         if len(given) != 1:
             raise ValueError("give exactly one of values (or a plain list), parameter, rows")

@@ -3,11 +3,11 @@
 They decide which result is accepted, not what the service is asked for: docs/decisions/0007-checks.md.
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
 
@@ -114,13 +114,13 @@ class ChecksSpec(_Spec):
         """Yield every text that may be a template, with its place."""
         yield from _texts(where, self.facts())
 
-    def written(self, where: Where, write: Write) -> ChecksSpec:
+    def written(self, where: Where, write: Write) -> Self:
         """Return the checks with their templates written.
 
         Raises:
             ValidationError: what a template wrote is no size, colour or ratio.
         """
-        return ChecksSpec.model_validate(_written(where, self.facts(), write))
+        return type(self).model_validate(_written(where, self.facts(), write))
 
     @property
     def needs_picture(self) -> bool:

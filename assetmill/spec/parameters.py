@@ -1,6 +1,6 @@
 """A pipeline's parameters: flat and typed, because they become a form that a person fills in."""
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import math
 import re

@@ -5,14 +5,14 @@ directory. Templates see the parameters and axes by name, `stages.NAME.text|data
 stages before, and `inputs`, the names of the stage's own input files.
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -61,7 +61,7 @@ class InputSpec(_Spec):
     name: str | None = None
 
     @model_validator(mode="after")
-    def _has_one_source(self) -> InputSpec:
+    def _has_one_source(self) -> Self:
         if sum(source is not None for source in (self.from_, self.asset, self.file, self.url)) != 1:
             raise ValueError("give exactly one of from, asset, file, url")
         return self
@@ -80,7 +80,7 @@ class OutputSpec(_Spec):
     checks: ChecksSpec | None = None
 
     @model_validator(mode="after")
-    def _has_what_is_checked(self) -> OutputSpec:
+    def _has_what_is_checked(self) -> Self:
         if self.checks and self.checks.needs_picture and self.kind not in {"picture", "chart"}:
             raise ValueError(f"of {self.kind} only max_bytes can be checked")
         return self

@@ -1,11 +1,11 @@
 """When a pipeline runs by itself, and how many of its runs at once: what a deployment is made from."""
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import re
 import zoneinfo
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -61,7 +61,7 @@ class ScheduleSpec(_Spec):
     active: bool = True
 
     @model_validator(mode="after")
-    def _has_one_time(self) -> ScheduleSpec:
+    def _has_one_time(self) -> Self:
         if (self.cron is None) == (self.every is None):
             raise ValueError("give exactly one of cron, every")
         if self.cron is not None and not _CRON.fullmatch(self.cron):

@@ -4,7 +4,7 @@ A kit is a YAML file under `configs/styles/`, named by a stage's `style`. Of sev
 stands in the place of an earlier one's.
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 import re
 from collections.abc import Mapping, Sequence

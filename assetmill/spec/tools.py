@@ -4,11 +4,11 @@ Texts may be templates (`size: "{{ format.size }}"`), so closed sets of words ar
 against the capability table of the image model (`image_models.py`).
 """
 
-from __future__ import annotations
+# No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -150,7 +150,7 @@ class ComputerUse(ToolSpec):
     max_steps: int = Field(default=20, ge=1, le=200)
 
     @model_validator(mode="after")
-    def _starts_where_it_may(self) -> ComputerUse:
+    def _starts_where_it_may(self) -> Self:
         host = urlsplit(self.start_url).hostname or ""
         if not any(fnmatchcase(host.lower(), allowed.lower()) for allowed in self.allowed_hosts):
             raise ValueError(f"start_url is on {host!r}, which allowed_hosts does not name")
