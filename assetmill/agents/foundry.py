@@ -24,6 +24,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from openai.types.responses import ResponseStreamEvent
 
 from assetmill.agents.foundry_errors import translate
+from assetmill.agents.foundry_wire import definition_body, extra_body, kind_of, rates_of, read_body
 from assetmill.agents.gateway import (
     AgentDefinition,
     AgentVersion,
@@ -94,7 +95,7 @@ class FoundryGateway:
 
     def ensure_agent(self, definition: AgentDefinition) -> AgentVersion:
         """Return the version with this definition; see `Gateway`."""
-        body = _wire_definition(definition)
+        body = definition_body(definition)
         mark = digest(canonical([definition.name, body]))
         # One lock for all: making versions is rare, and two threads must not make the same one.
         with self._agent_lock:
@@ -139,7 +140,7 @@ class FoundryGateway:
                     dict[str, Any],
                     self._reading.get("/responses", cast_to=object, options={"params": params}),
                 )
-                found += [_response(body) for body in page["data"]]
+                found += [read_body(body) for body in page["data"]]
                 if not page.get("has_more") or not page["data"]:
                     return tuple(found)
                 params["after"] = page["data"][-1]["id"]
@@ -155,17 +156,17 @@ class FoundryGateway:
             "store": True,
             "truncation": "auto" if request.is_truncatable else openai.omit,
             "max_tool_calls": openai.omit if request.max_tool_calls is None else request.max_tool_calls,
-            "extra_body": _extra_body(request),
+            "extra_body": extra_body(request),
             "extra_headers": headers if request.image_deployment else None,
         }
         try:
             if request.is_streamed:
                 return self._open_stream(arguments, on_created)
             reply = cast(RawReply, self._spending.responses.with_raw_response.create(**arguments))
-            response = _response(json.loads(reply.text))
+            response = read_body(json.loads(reply.text))
             on_created(response.response_id)
             self._opened[response.response_id] = response
-            return replace(response, rates=_rates(reply.headers))
+            return replace(response, rates=rates_of(reply.headers))
         except Exception as error:
             # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
             raise translate(error, spending=True) from error
@@ -179,12 +180,12 @@ class FoundryGateway:
         on_created(first.response.id)
         self._streams[first.response.id] = events
         status = first.response.status or "queued"
-        return Response(first.response.id, status, {}, _rates(stream.response.headers))
+        return Response(first.response.id, status, {}, rates_of(stream.response.headers))
 
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
         with _translated():
-            return _response(json.loads(self._reading.responses.with_raw_response.retrieve(response_id).text))
+            return read_body(json.loads(self._reading.responses.with_raw_response.retrieve(response_id).text))
 
     def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
         """Wait for the final state; see `Gateway`."""
@@ -195,7 +196,7 @@ class FoundryGateway:
         response = self._opened.pop(response_id, None) or self.get_response(response_id)
         if response.is_final:
             return response
-        kind, early_s = _kind(response.body), 0.0
+        kind, early_s = kind_of(response.body), 0.0
         for pause in self._rhythm.pauses(kind):
             self._wait(pause)
             asked_s = time.monotonic() - started
@@ -339,51 +340,6 @@ def _translated() -> Generator[None]:
     except Exception as error:
         # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
         raise translate(error, spending=False) from error
-
-
-def _response(body: dict[str, Any]) -> Response:
-    return Response(str(body["id"]), str(body["status"]), body)
-
-
-def _kind(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what responses of like duration have in common: their model and their agent."""
-    agent = cast("Mapping[str, Any]", body.get("agent_reference") or {})
-    return str(body.get("model")), str(agent.get("name"))
-
-
-def _rates(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items() if name.lower().startswith("x-ratelimit-")}
-
-
-def _extra_body(request: ResponseRequest) -> dict[str, Any]:
-    agent = {"type": "agent_reference", "name": request.agent.name, "version": request.agent.version}
-    body: dict[str, Any] = {"agent_reference": agent}
-    if request.structured_inputs:
-        body["structured_inputs"] = dict(request.structured_inputs)
-    return body
-
-
-def _wire_definition(definition: AgentDefinition) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "kind": "prompt",
-        "model": definition.model,
-        "instructions": definition.instructions,
-        "tools": [dict(tool) for tool in definition.tools],
-    }
-    if definition.tool_choice:
-        body["tool_choice"] = definition.tool_choice
-    if definition.text_format:
-        body["text"] = {"format": dict(definition.text_format)}
-    if definition.structured_inputs:
-        body["structured_inputs"] = {
-            name: {
-                "description": "filled in by assetmill for each run",
-                "required": True,
-                "schema": {"type": "string"},
-            }
-            for name in definition.structured_inputs
-        }
-    return body
 
 
 def _advice(error: Exception) -> str:
