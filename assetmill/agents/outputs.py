@@ -63,7 +63,6 @@ class Produced:
     text: str
     calls: tuple[Json, ...]
     error: str
-    error_code: str
     is_filtered: bool
 
 
@@ -88,7 +87,6 @@ def read_response(body: Json) -> Produced:
         ).strip(),
         calls=tuple(item for item in items if item.get("type") in _WAITING),
         error=str(error.get("message") or reason),
-        error_code=str(error.get("code") or reason),
         is_filtered=_is_block(reason) or _is_block(str(error.get("code") or "")),
     )
 

@@ -10,20 +10,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from assetmill.cli.local_services import LocalServices, local_services
+from assetmill.cli.local_services import LocalServices, Say, local_services
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.records import RunId, RunManifest
 from assetmill.services import Services
 
 STOP_WITHIN_S = 4.0
 _INTERRUPTED = 130
-
-Say = Callable[[str], None]
 
 
 class Interrupts:
