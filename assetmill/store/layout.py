@@ -106,7 +106,7 @@ def collection_done(number: int) -> str:
 
 def quarantine(digest: Digest, nonce: str) -> str:
     """Return the key under which damaged bytes are set aside."""
-    return f"v1/q/{digest.removeprefix('sha256:')}.{nonce}"
+    return f"{quarantined(digest)}{nonce}"
 
 
 def probe(nonce: str) -> str:
@@ -116,27 +116,27 @@ def probe(nonce: str) -> str:
 
 def intent(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of an attempt's intent for one turn."""
-    return f"v1/i/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+    return f"{INTENTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def intents(pipeline: str, fp: Fingerprint) -> str:
     """Return the prefix of all intents for a stage."""
-    return f"v1/i/{short_key(pipeline)}/{fp}."
+    return f"{INTENTS}{short_key(pipeline)}/{fp}."
 
 
 def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's receipt."""
-    return f"v1/c/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+    return f"v1/c/{_turn(pipeline, fp, attempt, turn)}"
 
 
 def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's raw terminal response."""
-    return f"v1/w/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+    return f"{RAW}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of what a turn's containers held."""
-    return f"v1/f/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+    return f"{HARVESTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
@@ -146,7 +146,7 @@ def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
 
 def replies(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of what a turn's calls were answered."""
-    return f"v1/y/{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
+    return f"{REPLIES}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def approval(pipeline: str, fp: Fingerprint, subject: str) -> str:
@@ -188,7 +188,7 @@ def uploads(endpoint: str) -> str:
 
 def intent_of_verdict(key: str) -> str:
     """Return the key of the first intent of the attempt that a verdict's key names."""
-    return f"v1/i/{key.removeprefix(VERDICTS)}.001"
+    return f"{INTENTS}{key.removeprefix(VERDICTS)}.001"
 
 
 def refusal(endpoint: str, feature: str) -> str:
@@ -233,7 +233,7 @@ def money_entry(scope: str, number: int) -> str:
 
 def heads(pipeline: str) -> str:
     """Return the prefix under which a pipeline's heads lie, newest first."""
-    return f"v1/h/{short_key(pipeline)}/"
+    return f"{HEADS}{short_key(pipeline)}/"
 
 
 def head(pipeline: str, time_ns: int) -> str:
@@ -299,6 +299,10 @@ def blocked_all(pipeline: str) -> str:
 def stages_of(pipeline: str) -> str:
     """Return the prefix of all stage records of a pipeline."""
     return f"{STAGES}{short_key(pipeline)}/"
+
+
+def _turn(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    return f"{short_key(pipeline)}/{fp}.{attempt:03d}.{turn:03d}"
 
 
 def _place(endpoint: str) -> str:
