@@ -20,13 +20,18 @@ from assetmill.records import Stored
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 
+MoneyKind = Literal["reserve", "settle", "release"]
+
 
 class MoneyEntry(Stored):
-    """One line of a scope's history. `reservation` names an attempt: its fingerprint and number."""
+    """One line of a scope's history. `reservation` names an attempt: its fingerprint and number.
+
+    A reservation is settled once its attempt is over, and released when the attempt was not begun.
+    """
 
     schema_version: Literal[1] = 1
     nonce: str
-    kind: Literal["reserve", "settle"]
+    kind: MoneyKind
     reservation: str
     usd: float
     created_at: float
@@ -54,6 +59,7 @@ class _History:
             self.reserved[entry.reservation] = entry.usd
         else:
             self.reserved.pop(entry.reservation, None)
+        if entry.kind == "settle":
             self.settled[entry.reservation] = entry.usd
 
     @property
@@ -103,7 +109,7 @@ class Budget:
                 refusal = self._reserve(ceiling, reservation, usd)
                 if refusal is not None:
                     for earlier in given:
-                        self._settle(earlier, reservation, 0.0)
+                        self._close(earlier, "release", reservation, 0.0)
                     return refusal
                 given.append(ceiling)
             return None
@@ -112,7 +118,7 @@ class Budget:
         """Replace a reservation by what was really spent. Repeating is free."""
         with self._lock:
             for ceiling in ceilings:
-                self._settle(ceiling, reservation, usd)
+                self._close(ceiling, "settle", reservation, usd)
 
     def committed_usd(self, scope: str) -> float:
         """Return what is spent and reserved under a scope now."""
@@ -122,7 +128,8 @@ class Budget:
     def _reserve(self, ceiling: Ceiling, reservation: str, usd: float) -> Refusal | None:
         while True:
             history = self._read(ceiling.scope)
-            if reservation in history.reserved:
+            # Who slept while others closed the attempt will not get its intent: no money is held for it.
+            if reservation in history.reserved or reservation in history.settled:
                 return None
             if history.committed_usd + usd > ceiling.usd + 1e-9:
                 reserved_usd = sum(history.reserved.values())
@@ -130,12 +137,12 @@ class Budget:
             if self._append(ceiling.scope, history, "reserve", reservation, usd):
                 return None
 
-    def _settle(self, ceiling: Ceiling, reservation: str, usd: float) -> None:
+    def _close(self, ceiling: Ceiling, kind: MoneyKind, reservation: str, usd: float) -> None:
         while True:
             history = self._read(ceiling.scope)
             if reservation not in history.reserved:
                 return
-            if self._append(ceiling.scope, history, "settle", reservation, usd):
+            if self._append(ceiling.scope, history, kind, reservation, usd):
                 return
 
     def _read(self, scope: str) -> _History:
@@ -153,9 +160,7 @@ class Budget:
                 return history
             history.add(MoneyEntry.model_validate_json(data))
 
-    def _append(
-        self, scope: str, history: _History, kind: Literal["reserve", "settle"], reservation: str, usd: float
-    ) -> bool:
+    def _append(self, scope: str, history: _History, kind: MoneyKind, reservation: str, usd: float) -> bool:
         """Create the next entry; False when another process created it first."""
         entry = MoneyEntry(
             nonce=uuid.uuid4().hex, kind=kind, reservation=reservation, usd=usd, created_at=time.time()

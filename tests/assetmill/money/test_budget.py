@@ -50,6 +50,24 @@ def test_repeating_a_reservation_or_a_settlement_writes_nothing() -> None:
     assert [entry.kind for entry in history(store, "run/r1")] == ["reserve", "settle"]
 
 
+def test_who_comes_after_an_attempt_was_closed_holds_no_money_for_it() -> None:
+    store = MemoryStore()
+    early, late = Budget(store), Budget(store)
+    assert early.reserve("a.1", 0.5, [RUN]) is None
+    early.settle("a.1", 0.0, [RUN])
+    assert late.reserve("a.1", 0.5, [RUN]) is None
+    assert late.committed_usd("run/r1") == 0.0
+
+
+def test_what_another_scope_refused_is_reserved_again_once_there_is_room() -> None:
+    budget, day = Budget(MemoryStore()), Ceiling("day/2026-11-22", 0.60)
+    assert budget.reserve("b.1", 0.5, [day]) is None
+    assert budget.reserve("a.1", 0.5, [RUN, day]) is not None
+    budget.settle("b.1", 0.0, [day])
+    assert budget.reserve("a.1", 0.5, [RUN, day]) is None
+    assert budget.committed_usd("run/r1") == 0.5
+
+
 def test_a_refusal_names_the_ceiling_and_releases_the_other_scopes() -> None:
     budget = Budget(MemoryStore())
     refusal = budget.reserve("a.1", 0.5, [RUN, Ceiling("day/2026-11-22", 0.10)])

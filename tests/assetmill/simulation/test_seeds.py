@@ -21,6 +21,8 @@ CHUNK = 500
 SEEDS = 20_000
 SOAK_CHUNK = 10_000
 SOAK_SEEDS = 1_000_000
+FOUND = (72_782, 83_126)
+"""A worker that slept through two attempts reserved the first once more, and nobody gave that back."""
 
 
 def live_through(first: int, count: int) -> tuple[Counter[str], int]:
@@ -45,6 +47,11 @@ def test_no_future_pays_twice_or_loses_what_was_paid(first: int) -> None:
     assert outcomes["hold commit"] > CHUNK / 4
     assert outcomes["fence commit"] > CHUNK / 4
     assert kills > CHUNK / 2
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_the_long_search_once_found_stays_mended(seed: int) -> None:
+    run_seed(seed)
 
 
 @pytest.mark.soak
