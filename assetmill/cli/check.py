@@ -147,7 +147,7 @@ def _advice(kinds: dict[Any, None]) -> list[str]:
     if kinds.keys() & {"missing", "altered"}:
         lines.append("next: assetmill sync      brings the files from the store")
     if kinds.keys() == {"left_over"}:
-        lines.append("next: assetmill lock      takes them out of the lock")
+        lines.append("next: assetmill lock PIPELINE    takes them out of the lock")
     if "unapproved" in kinds:
         lines.append("next: assetmill lock PIPELINE --approve NAME")
     return lines

@@ -174,15 +174,22 @@ def _row(change: Change, find: FindBytes) -> Row:
         for name, side, data in (("before", change.before, old), ("after", change.after, new))
         if side and data is None
     ]
-    note = f"the bytes of {' and '.join(lost)} were not found" if lost else ""
+    note = f"the bytes of {' and '.join(lost)} were not found" if lost else _surprise(change)
     before, after = (open_picture(data) if data else None for data in (old, new))
     if before is None and after is None:
         return Row(change, None, (), tuple(_text_lines(change, old, new)), note)
     comparison = compare(before, after) if before and after else None
     if comparison and comparison.is_resized:
-        note = "scaled to the size before to be compared"
+        note = "; ".join(filter(None, (note, "scaled to the size before to be compared")))
     shown = (("Before", before), ("After", after), ("Change", comparison.heat_map if comparison else None))
     return Row(change, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), note)
+
+
+def _surprise(change: Change) -> str:
+    """Say it when nothing explains a change: a picture put into the lock by hand looks like this."""
+    sides = (change.before, change.after)
+    is_same = all(sides) and len({side.fingerprint for side in sides if side}) == 1
+    return "other bytes, though nothing that decides them changed" if is_same else ""
 
 
 def _data_url(picture: Image.Image) -> str:

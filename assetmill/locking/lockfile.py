@@ -8,6 +8,7 @@ count, order or time of the whole. So two branches that add assets merge by `mer
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -149,7 +150,9 @@ def _check_version(value: Mapping[str, Any], name: str) -> None:
     version = value.get("version")
     if version is None:
         raise InvalidSpec(name, 1, "has no `version`", "`assetmill lock PIPELINE` writes it anew")
-    if type(version) is int and version > 1:
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise InvalidSpec(name, None, "`version` is not a number")
+    if version > 1:
         raise InvalidSpec(
             name, None, f"has version {version}: a newer assetmill wrote it, and is needed here"
         )
@@ -215,9 +218,11 @@ def _problems(lock: Lock) -> Iterator[tuple[tuple[str, ...], str]]:
     for folder in lock.folder:
         if problem := folder_problem(folder):
             yield ("folder", folder), f"folder {folder[:120]!r} {problem}"
-    for key in lock.stage:
+    for key, block in lock.stage.items():
         if key.partition(":")[0] not in lock.folder:
             yield ("stage", key), f"stage {key[:120]!r} belongs to no folder of this file"
+        if block.data is not None and not _is_json(block.data):
+            yield ("stage", key, "data"), "data is not JSON"
     seen: dict[str, str] = {}
     for path in lock.asset:
         if problem := path_problem(path):
@@ -228,6 +233,14 @@ def _problems(lock: Lock) -> Iterator[tuple[tuple[str, ...], str]]:
         if twin != path:
             yield ("asset", path), f"path {path!r} and {twin!r} are one file on some systems"
     yield from _disagreements(lock)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _disagreements(lock: Lock) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -11,6 +11,7 @@ from assetmill.records import AssetKind
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Fp = Annotated[str, Field(pattern=r"^[a-z2-7]{52}$")]
 Id = Annotated[str, Field(pattern=r"^ast_[0-9a-f]{8}_[a-z2-7]{52}_[0-9]{2,6}$")]
+Usd = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 MediaType = Annotated[str, Field(pattern=r"^[a-z]+/[A-Za-z0-9.+-]{1,100}$")]
 Scalar = str | int | float | bool
 
@@ -49,7 +50,7 @@ class LockedAsset(_Block):
     in_tree: bool = True
     deciding: dict[str, str]
     fingerprint: Fp
-    stage_cost_usd: float | None = None
+    stage_cost_usd: Usd | None = None
     approved: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -399,6 +400,15 @@ def test_bytes_that_were_made_anew_without_a_reason_have_none(locked: Yard, asse
     start = text.index("sha256 = ") + len('sha256 = "')
     locked.lock_path.write_text(text[:start] + "0" * 64 + text[start + 64 :])
     assert [change["fields"] for change in assetmill.document("diff")["changes"]] == [[]]
+    (locked.root / PATHS[0]).write_bytes(b"put there by hand")
+    forged = hashlib.sha256(b"put there by hand").hexdigest()
+    sized = re.sub(
+        r"size_bytes = \d+\nsha256 = .{66}", f'size_bytes = 17\nsha256 = "{forged}"', text, count=1
+    )
+    locked.lock_path.write_text(sized)
+    assert assetmill("check") == 0
+    assert assetmill("diff", "--no-store") == 0
+    assert "other bytes, though nothing that decides them changed" in assetmill.out
 
 
 def test_the_page_loads_and_runs_nothing(changed: Yard, assetmill: Terminal, tmp_path: Path) -> None:
