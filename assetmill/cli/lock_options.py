@@ -141,11 +141,10 @@ def save_lock(lock_path: Path, before: Lock, target: Target, plan: Plan, approve
 
 
 def changes(before: Lock, after: Lock) -> str:
-    """Return in a few words how a lock changed."""
-    added = len(after.asset.keys() - before.asset.keys())
-    removed = len(before.asset.keys() - after.asset.keys())
-    both = after.asset.keys() & before.asset.keys()
-    changed = sum(after.asset[path].sha256 != before.asset[path].sha256 for path in both)
+    """Return in a few words how the files of a lock changed."""
+    old, new = before.in_tree(), after.in_tree()
+    added, removed = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+    changed = sum(new[path].sha256 != old[path].sha256 for path in new.keys() & old.keys())
     words = ((added, "new"), (changed, "changed"), (removed, "removed"))
     return ", ".join(f"{count} {word}" for count, word in words if count) or "no file changed"
 

@@ -67,7 +67,10 @@ def lock_plan(
 def _check(plan: Plan, only: Iterable[str]) -> None:
     known = [stage.name for stage in plan.pipeline.spec.stages]
     if unknown := [name for name in only if name not in known]:
-        raise InvalidInput(f"{plan.name} has no stage {unknown[0]!r}; there are: {', '.join(known)}")
+        raise InvalidInput(
+            f"{plan.name} has no stage {unknown[0]!r}, which --only names, now or in the lock; "
+            f"there are: {', '.join(known)}"
+        )
     if open_labels := [stage.label for stage in plan.stages if stage.record is None]:
         shown = ", ".join(open_labels[:_SHOWN]) + (", ..." if len(open_labels) > _SHOWN else "")
         raise InvalidInput(

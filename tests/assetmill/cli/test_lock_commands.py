@@ -97,6 +97,13 @@ def test_parameters_are_kept_as_the_pipeline_types_them(yard: Yard, assetmill: T
     assert '[folder."assets/posters"]' in yard.lock_path.read_text()
 
 
+def test_what_changed_is_counted_in_files_of_the_tree(locked: Yard, assetmill: Terminal) -> None:
+    assert assetmill("lock", "posters", "--only", "winter") == 0
+    assert f"{FOLDER} has 2 files of posters; 2 removed" in assetmill.out
+    assert assetmill("lock", "posters", "--only", "poster") == 0
+    assert "2 new, 2 removed" in assetmill.out
+
+
 def test_a_pipeline_named_by_its_path_is_found_from_the_lock(yard: Yard, assetmill: Terminal) -> None:
     assert assetmill("lock", "./configs/pipelines/posters.yaml") == 0, assetmill.err
     assert 'pipeline = "configs/pipelines/posters.yaml"' in yard.lock_path.read_text()
