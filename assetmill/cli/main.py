@@ -12,7 +12,6 @@ import keyword
 import os
 import sys
 from collections.abc import Mapping
-from types import ModuleType
 
 import click
 
@@ -139,11 +138,7 @@ def _start_light() -> None:
     gc.set_threshold(100_000, 10, 10)
     # At its first model pydantic opens the metadata of every installed distribution to look for plugins, a
     # tenth of what `assetmill plan` takes. Whoever wants theirs sets the variable to an empty text.
-    if os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__") == "__all__":
-        # Even then it imports its loader, and that `importlib.metadata` with `email` and `zipfile` behind it.
-        loader = ModuleType("pydantic.plugin._loader")
-        vars(loader)["get_plugins"] = tuple
-        sys.modules[loader.__name__] = loader
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 if __name__ == "__main__":

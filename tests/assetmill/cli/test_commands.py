@@ -178,18 +178,3 @@ def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "0 []"
-
-
-@pytest.mark.parametrize(("plugins", "imported"), [(None, "False"), ("", "True")])
-def test_pydantic_looks_for_plugins_only_when_told_to(
-    plugins: str | None, imported: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS", raising=False)
-    if plugins is not None:
-        monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", plugins)
-    code = (
-        "import sys; from assetmill.cli.main import main; sys.argv = ['assetmill', 'pipelines']\n"
-        "try: main()\nfinally: print('importlib.metadata' in sys.modules)"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout.splitlines()[-1] == imported
