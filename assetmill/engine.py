@@ -73,9 +73,9 @@ class _Stage:
         self.teller = Teller(call.label, run_id)
         self.patience = Patience(call.label, services, self.teller.waiting)
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.teller)
-        # A refused post that no verdict has recorded yet: by its intent's nonce, with what was posted.
-        self.unpaid: tuple[str, Prepared, ServiceError] | None = None
         self.admission = Admission(call, services, run_id)
+        # A post that this worker knows to be refused, and that no verdict has recorded yet.
+        self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
 
     def run(self) -> StageRecord:
         """Advance from what is stored until there is a commit."""
@@ -118,8 +118,8 @@ class _Stage:
         last = newest.turns[-1]
         if last.receipt is not None:
             return self._finish(last.intent, last.receipt)
-        if self.unpaid is not None and self.unpaid[0] == last.intent.nonce:
-            return self._refused(last.intent, *self.unpaid[1:])
+        if self.unpaid is not None and self.unpaid[0].nonce == last.intent.nonce:
+            return self._refused(*self.unpaid)
         return self.attempts.recover(last.intent)
 
     def _begin(self, attempt: int) -> None:
@@ -217,7 +217,7 @@ class _Stage:
 
     def _refused(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
         """License the next attempt at once, so that no crash while waiting leaves the outcome open."""
-        self.unpaid = intent.nonce, prepared, error
+        self.unpaid = intent, prepared, error
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
         if self.attempts.adopt(intent):
