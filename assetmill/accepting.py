@@ -18,7 +18,7 @@ from assetmill.checks.specimen import Specimen
 from assetmill.draws import Draw, draw_of, known_draws, look_up
 from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
 from assetmill.names import distinct
-from assetmill.progress import StageEvent
+from assetmill.progress import StageEvent, Teller
 from assetmill.records import AssetRecord, CheckResult, RunId, StageRecord, make_asset_id
 from assetmill.services import Services
 from assetmill.spec.output_checks import ChecksSpec
@@ -219,7 +219,7 @@ class _Choosing:
         words = ([f"not accepted: {fault}"] if fault else []) + [f"warning: {text}" for text in unchecked]
         if words:
             message = f"draw {draw.number + 1} {'; '.join(words)}"
-            progress.emit(StageEvent("waiting", self.call.label, self.run_id, message=message))
+            Teller(self.call.label, self.run_id).waiting(message)
 
     def _record(self, best: Seen, started_at: float) -> StageRecord:
         chosen = best.draw.record

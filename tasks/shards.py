@@ -27,11 +27,11 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelling, Crashed
 
 from assetmill.batches.preparing import BatchOrder, prepare_shard, store_start
-from assetmill.batches.work import GROUP_ROWS, Work
+from assetmill.batches.work import Work
 from assetmill.errors import InvalidSettings
 from assetmill.runs import make_run_id
 from tasks import policies
-from tasks.batches import lanes
+from tasks.batches import groups, lanes
 from tasks.connections import services_for
 
 T = TypeVar("T")
@@ -259,10 +259,8 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     flow_run_id = str(uuid4())
     work = Work(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
-        rows = [plan.row for plan in batch.to_do]
         with ThreadPoolExecutor(lanes(work)) as pool:
-            groups = [rows[start : start + GROUP_ROWS] for start in range(0, len(rows), GROUP_ROWS)]
-            return sum(len(told) for told in pool.map(work.carry_out, groups))
+            return sum(len(told) for told in pool.map(work.carry_out, groups(work)))
     finally:
         work.close()
 
