@@ -15,7 +15,7 @@ from tasks.policies import MAX_STAGE_THREADS
 
 @flow(
     name="run-shard",
-    flow_run_name="{batch_id} rows {first}-{last}",
+    flow_run_name="{batch_id} shard {first}-{last}",
     task_runner=cast(Any, ThreadPoolTaskRunner(max_workers=MAX_STAGE_THREADS)),
     persist_result=False,
 )

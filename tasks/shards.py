@@ -54,6 +54,9 @@ class Shard:
     state: StateType | None = None
     heard_at: float = 0.0
 
+    def __str__(self) -> str:
+        return f"rows {min(self.numbers)}-{max(self.numbers)}"
+
     def see(self, state: StateType) -> None:
         """Note the state of its flow run: one that waited for an hour and begins now is not silent."""
         if state != self.state:
@@ -89,12 +92,34 @@ def cut(work: Work, shard_rows: int) -> list[Shard]:
     return shards
 
 
+def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> str | None:
+    """Return why a shard needs another flow run, None while it is in good hands."""
+    if flow_run is None or flow_run.state is None:
+        return "its flow run is gone"
+    state = flow_run.state
+    if state.is_final():
+        said = (state.message or "").removeprefix("Flow run encountered an exception: ")
+        return f"its flow run ended {state.name}{': ' if said else ''}{said}"
+    shard.see(state.type)
+    if not (state.is_running() or state.is_pending()):
+        return None
+    # A worker may also die between taking a flow run and starting it.
+    worker = str((flow_run.labels or {}).get("prefect.worker.name", ""))
+    if worker and worker not in online:
+        return f"its worker {worker!r} has gone silent"
+    patience = policies.SHARD_SILENCE_S if state.is_running() else policies.SHARD_PENDING_S
+    if time.monotonic() - shard.heard_at > patience:
+        return f"nothing was heard of it for {patience:.0f} s"
+    return None
+
+
 class _Dispatcher:
     """Follows the shards of one run of a batch."""
 
     def __init__(self, client: PrefectClient, work: Work, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
         self._seen = set(work.batch.known.seen_pages)
+        self._fault = ""
         self._log = get_run_logger()
 
     async def begin(self) -> None:
@@ -127,9 +152,13 @@ class _Dispatcher:
 
     def _tell(self, seen: _Pool) -> None:
         """Say why nothing can run, once, on the screen and in Prefect's log."""
-        if seen.fault and seen.fault != self._work.tally.waits_for:
-            self._log.warning("%s", seen.fault)
-        self._work.tally.waits_for = seen.fault
+        if seen.fault != self._fault:
+            self._fault = seen.fault
+            self._say(f"warning: {seen.fault}" if seen.fault else f"work pool {self._pool!r} runs again")
+
+    def _say(self, text: str) -> None:
+        self._log.warning("%s", text)
+        self._work.tally.notices.append(text)
 
     def _is_over(self) -> bool:
         batch = self._work.batch
@@ -160,41 +189,26 @@ class _Dispatcher:
             if shard.numbers <= self._work.results.keys():
                 continue
             flow_run = states.get(shard.flow_run_id)
-            reason = self._lost(shard, flow_run, online)
+            reason = why_lost(shard, flow_run, online)
+            if reason and flow_run and flow_run.state and flow_run.state.is_final() and self._is_told(shard):
+                # Its last page was written after we looked.
+                continue
             if reason is None:
                 still.append(shard)
             elif shard.lost < policies.SHARD_LOSSES:
-                self._log.warning("rows %d-%d: %s; handed out again", shard.first, shard.last, reason)
+                self._say(f"{shard}: {reason}; handed out again")
                 await self._crash(flow_run, reason)
                 shard.lost += 1
                 shard.generation += 1
                 waiting.append(shard)
             else:
-                self._log.error("rows %d-%d: %s; given up for this run", shard.first, shard.last, reason)
+                self._say(f"{shard}: {reason}; given up for this run")
+                self._work.give_up(shard.numbers, reason)
         return still
 
-    def _lost(self, shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> str | None:
-        """Return why a shard needs another flow run, None while it is in good hands."""
-        if flow_run is None or flow_run.state is None:
-            return "its flow run is gone"
-        if flow_run.state.is_final():
-            # Its last page may have been written after we looked.
-            return f"its flow run ended {flow_run.state.name}" if self._is_read(shard) else None
-        shard.see(flow_run.state.type)
-        if not (flow_run.state.is_running() or flow_run.state.is_pending()):
-            return None
-        # A worker may also die between taking a flow run and starting it.
-        worker = str((flow_run.labels or {}).get("prefect.worker.name", ""))
-        if worker and worker not in online:
-            return f"its worker {worker!r} has gone silent"
-        patience = policies.SHARD_SILENCE_S if flow_run.state.is_running() else policies.SHARD_PENDING_S
-        if time.monotonic() - shard.heard_at > patience:
-            return f"nothing was heard of it for {patience:.0f} s"
-        return None
-
-    def _is_read(self, shard: Shard) -> bool:
+    def _is_told(self, shard: Shard) -> bool:
         self._read_pages([shard])
-        return not shard.numbers <= self._work.results.keys()
+        return shard.numbers <= self._work.results.keys()
 
     async def _hand_out(self, shard: Shard) -> None:
         """Create the shard's flow run, or find the one that an earlier dispatcher has created."""
@@ -219,7 +233,7 @@ class _Dispatcher:
                     self._deployment_id,
                     parameters=parameters,
                     idempotency_key=key,
-                    name=f"{batch.batch_id} rows {shard.first}-{shard.last}",
+                    name=f"{batch.batch_id} shard {shard.first}-{shard.last}",
                 )
             )
             if flow_run.state is None or not flow_run.state.is_final():
@@ -282,6 +296,9 @@ async def spread(work: Work, shard_rows: int, profile: str | None) -> None:
     for key in batch.ledger.page_keys(batch.batch_id):
         if key not in batch.known.seen_pages:
             work.learn(batch.ledger.read_page(key))
+    for shard, future in zip(shards, futures, strict=True):
+        if future.state.is_failed() or future.state.is_crashed():
+            work.give_up(shard.numbers, f"its shard ended {future.state.name}: {future.state.message}")
 
 
 async def _deployment(client: PrefectClient, pool: str) -> UUID:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
 from assetmill import engine
@@ -45,8 +45,8 @@ class Tally:
     stages: int = 0
     rows: int = 0
     spent_usd: float = 0.0
-    waits_for: str = ""
-    """Why nothing goes on, and what to do about it: a work pool that has no worker."""
+    notices: list[str] = field(default_factory=list[str])
+    """What a person should know while it runs, such as a work pool that has no worker."""
 
 
 class Work:
@@ -100,6 +100,15 @@ class Work:
             if row.number not in self.results:
                 self.count(len(row.stages), rows=1, spent_usd=row.spent_usd)
         self._keep(page)
+
+    def give_up(self, numbers: frozenset[int], reason: str) -> None:
+        """Note why rows that nobody has told of are not done; the next run takes them up."""
+        for plan in self.batch.plans:
+            row = plan.row
+            if row.number in numbers and row.number not in self.results:
+                self.results[row.number] = BatchRow(
+                    number=row.number, name=row.name, key=row.key, state="failed", reason=reason
+                )
 
     def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
         """Note that stages or rows have come to their end, whichever it is, and what that cost."""

@@ -13,7 +13,7 @@ from assetmill.cli.options import usd
 
 _SHOWN = 20
 _ALIKE = frozenset({"over_budget", "late"})
-"""States that say the same of every row: one row stands for all."""
+"""States whose reasons differ only in how much was left at the moment: one row stands for all."""
 
 
 def exit_code(manifest: BatchManifest, *, is_interrupted: bool) -> int:
@@ -88,17 +88,20 @@ def _text(value: object) -> str:
 
 
 def _unsettled(manifest: BatchManifest, planned: Batch) -> list[str]:
-    rows = [row for row in manifest.rows if row.state not in SETTLED and row.state != "cancelled"]
-    alike = Counter(row.state for row in rows if row.state in _ALIKE)
-    firsts = {row.state: row for row in reversed(rows)}
-    listed = [row for row in rows if row.state not in _ALIKE]
-    source = planned.order.rows
-    lines = [
-        f"  {count} {state}, such as {source}:{firsts[state].number}: {firsts[state].reason}"
-        for state, count in alike.items()
-    ]
-    lines += [f"  {source}:{row.number} {row.state}: {row.reason}" for row in listed[:_SHOWN]]
-    return lines + ([f"  and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else [])
+    alike: dict[tuple[str, str], list[BatchRow]] = {}
+    for row in manifest.rows:
+        if row.state not in SETTLED and row.state != "cancelled":
+            reason = "" if row.state in _ALIKE else row.reason or ""
+            alike.setdefault((row.state, reason), []).append(row)
+    lines = [f"  {planned.order.rows}:{_told(rows)}" for rows in list(alike.values())[:_SHOWN]]
+    left = sum(len(rows) for rows in list(alike.values())[_SHOWN:])
+    return lines + ([f"  and {left} more rows"] if left else [])
+
+
+def _told(rows: list[BatchRow]) -> str:
+    first, more = rows[0], len(rows) - 1
+    others = f" and {more} more row{'' if more == 1 else 's'}" if more else ""
+    return f"{first.number}{others} {first.state}: {first.reason}"
 
 
 def _next_steps(manifest: BatchManifest, order: BatchOrder, again: str) -> Iterator[str]:

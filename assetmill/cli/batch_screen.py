@@ -71,15 +71,15 @@ def _minutes(seconds: float) -> str:
 
 
 def _plain(look: Look, total_stages: int, total_rows: int, ended: threading.Event) -> None:
-    pace, told_at, told = Pace(), time.monotonic(), ""
+    pace, told_at, told = Pace(), time.monotonic(), 0
     while not ended.wait(_LOOK_S):
         if (tally := look()) is None:
             continue
         now = time.monotonic()
         rate = pace.of(tally.stages, now)
-        if tally.waits_for != told:
-            told = tally.waits_for
-            _write(f"warning: {told}" if told else "it goes on")
+        for notice in tally.notices[told:]:
+            told += 1
+            _write(f"  {notice}")
         if now - told_at >= PLAIN_INTERVAL_S:
             told_at = now
             _write(f"  {line(tally, total_stages, total_rows, rate)}")
@@ -99,13 +99,13 @@ def _live(look: Look, total_stages: int, total_rows: int, ended: threading.Event
     console = Console(stderr=True, highlight=False)
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=total_stages)
-        pace, told = Pace(), ""
+        pace, told = Pace(), 0
         while not ended.wait(_LOOK_S):
             if (tally := look()) is None:
                 continue
-            if tally.waits_for != told:
-                told = tally.waits_for
-                progress.console.print(escape(f"warning: {told}" if told else "it goes on"))
+            for notice in tally.notices[told:]:
+                told += 1
+                progress.console.print(escape(f"  {notice}"))
             rate = pace.of(tally.stages, time.monotonic())
             text = line(tally, total_stages, total_rows, rate)
             progress.update(task, completed=tally.stages, description=escape(text))

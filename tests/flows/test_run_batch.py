@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import (
 
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.preparing import InvalidRows
+from assetmill.batches.preparing import Batch, InvalidRows, store_start
 from assetmill.batches.records import BatchManifest
 from assetmill.errors import AccountBlocked, InvalidSettings, Rejected, RunFailed
 from assetmill.services import Services
@@ -126,9 +126,25 @@ def test_bad_rows_and_a_pool_that_is_not_there_spend_nothing(
 ) -> None:
     with pytest.raises(InvalidRows):
         run(write_rows(tmp_path, [{"product": "x" * 30}]))
-    with pytest.raises(InvalidSettings, match="assetmill deploy --work-pool nowhere"):
+    with pytest.raises(InvalidSettings, match="prefect work-pool create nowhere.*assetmill deploy"):
         run(products(tmp_path, "a mug"), work_pool="nowhere")
     assert gateway.posts == []
+
+
+def test_rows_of_a_shard_that_fails_say_why(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change_on_the_way(batch: Batch) -> None:
+        store_start(batch)
+        path = batch.pipeline.path
+        path.write_text(path.read_text() + "# changed\n")
+
+    monkeypatch.setattr("tasks.shards.store_start", change_on_the_way)
+    with pytest.raises(RunFailed, match="2 of 2 rows"):
+        run(products(tmp_path, "a mug", "a lamp"), work_pool=TASK_RUNNER)
+    manifest = newest(services)
+    assert states(manifest) == ["failed"] * 2
+    assert "is not the file that batch" in str(manifest.rows[0].reason)
 
 
 def test_shards_run_on_the_flows_own_task_runner(

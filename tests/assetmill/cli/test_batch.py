@@ -97,11 +97,11 @@ def test_the_pace_leaves_out_what_was_stored_already_and_what_is_long_past() -> 
     assert pace.of(100, 70.0) == 0.0
 
 
-def test_nothing_goes_on_is_told_with_what_to_do(
+def test_what_a_person_should_know_is_told_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("assetmill.cli.batch_screen._LOOK_S", 0.01)
-    tally = Tally(waits_for="work pool 'p' has no worker")
+    tally = Tally(notices=["work pool 'p' has no worker"])
     looked: list[int] = []
 
     def look() -> Tally:
@@ -111,7 +111,7 @@ def test_nothing_goes_on_is_told_with_what_to_do(
     with bar(look, 3, 1):
         while len(looked) < 3:
             time.sleep(0.005)
-    assert capsys.readouterr().err == "warning: work pool 'p' has no worker\n"
+    assert capsys.readouterr().err == "  work pool 'p' has no worker\n"
 
 
 def test_the_command_that_goes_on_is_the_same_batch(services: Services, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_command_that_goes_on_is_the_same_batch(services: Services, tmp_path
     told = summary(manifest, planned, work_pool="p", shard=7, named_profile="local")
     wanted = f"card --rows {rows} -p colour=red --name spring --budget 0.01 --work-pool p --shard 7 --profile"
     assert f"assetmill batch {wanted} local    goes on where it ended" in told
-    assert "2 over_budget, such as" in told
+    assert f"{rows}:2 and 1 more row over_budget: scene: it may cost" in told
     assert told.count("it may cost") == 1
     assert "with a higher --budget" in told
     shown = command(dataclasses.replace(planned.order, **order), work_pool="", shard=50, named_profile=None)

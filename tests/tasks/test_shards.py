@@ -1,0 +1,54 @@
+"""When a shard is handed out again, and when it is left in the hands that have it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prefect.client.schemas.objects import FlowRun, State, StateType
+
+from tasks import policies
+from tasks.shards import Shard, why_lost
+
+ONLINE = frozenset({"here"})
+
+
+def shard(silent_s: float = 0.0, state: StateType | None = None) -> Shard:
+    return Shard(0, 2, frozenset({2, 3}), state=state, heard_at=time.monotonic() - silent_s)
+
+
+def flow_run(kind: StateType, worker: str = "", message: str | None = None) -> FlowRun:
+    labels: dict[str, Any] = {"prefect.worker.name": worker} if worker else {}
+    return FlowRun(flow_id=uuid4(), state=State(type=kind, message=message), labels=labels)
+
+
+@pytest.mark.parametrize("kind", [StateType.PENDING, StateType.RUNNING])
+def test_a_shard_whose_worker_is_gone_is_lost_before_and_after_it_has_begun(kind: StateType) -> None:
+    assert why_lost(shard(), flow_run(kind, "gone"), ONLINE) == "its worker 'gone' has gone silent"
+    assert why_lost(shard(), flow_run(kind, "here"), ONLINE) is None
+
+
+def test_a_shard_that_waits_for_a_worker_is_never_lost() -> None:
+    waiting = shard(silent_s=10 * policies.SHARD_SILENCE_S)
+    assert why_lost(waiting, flow_run(StateType.SCHEDULED), frozenset()) is None
+    # It begins now, and is not silent because it had to wait.
+    assert why_lost(waiting, flow_run(StateType.RUNNING, "here"), ONLINE) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "patience"),
+    [(StateType.PENDING, policies.SHARD_PENDING_S), (StateType.RUNNING, policies.SHARD_SILENCE_S)],
+)
+def test_a_shard_of_which_nothing_is_heard_is_lost(kind: StateType, patience: float) -> None:
+    assert why_lost(shard(patience - 60, kind), flow_run(kind, "here"), ONLINE) is None
+    told = why_lost(shard(patience + 60, kind), flow_run(kind, "here"), ONLINE)
+    assert told == f"nothing was heard of it for {patience:.0f} s"
+
+
+def test_a_flow_run_that_failed_or_is_gone_is_said_with_its_reason() -> None:
+    message = "Flow run encountered an exception: InvalidSettings: another file"
+    ended = flow_run(StateType.FAILED, message=message)
+    assert why_lost(shard(), ended, ONLINE) == "its flow run ended Failed: InvalidSettings: another file"
+    assert why_lost(shard(), None, ONLINE) == "its flow run is gone"
