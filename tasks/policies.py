@@ -56,7 +56,10 @@ SHARD_SILENCE_S = 2400.0
 """A group of rows is noted when its last stage ends, which may take a stage's whole deadline, and more."""
 
 SHARD_PENDING_S = 1200.0
-"""A machine that must first be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
+"""A machine that must be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
+
+SHARD_UNTAKEN_S = 60.0
+"""A worker that has room asks every 15 s; a person should be told of a batch for which there is none."""
 
 SHARD_LOSSES = 3
 """A shard that loses so many flow runs has something wrong with it that no further one will mend."""

@@ -113,6 +113,17 @@ def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> 
     return None
 
 
+def untaken(running: list[Shard], pool: str) -> str:
+    """Return what to do when no worker has taken any shard for a while, "" when one has."""
+    since = time.monotonic() - policies.SHARD_UNTAKEN_S
+    if running and all(s.state == StateType.SCHEDULED and s.heard_at < since for s in running):
+        room = f"`prefect worker start --pool {pool} --limit N` with room besides the batch itself"
+        return (
+            f"no worker of work pool {pool!r} has taken a shard for {policies.SHARD_UNTAKEN_S:.0f} s: {room}"
+        )
+    return ""
+
+
 class _Dispatcher:
     """Follows the shards of one run of a batch."""
 
@@ -135,7 +146,7 @@ class _Dispatcher:
             if self._is_over():
                 waiting.clear()
             seen = await _patiently(lambda: _see_pool(self._client, self._pool))
-            self._tell(seen)
+            self._tell(seen.fault or untaken(running, self._pool))
             width = min(seen.width, len(waiting) + len(running))
             # Workers that came or went since: the quota has room for new parts as old ones are given back.
             while waiting and len(running) < width and sum(s.share for s in running) + 1 / width < 1.001:
@@ -150,11 +161,11 @@ class _Dispatcher:
             running = await self._check(running, waiting, seen.online)
         return None
 
-    def _tell(self, seen: _Pool) -> None:
-        """Say why nothing can run, once, on the screen and in Prefect's log."""
-        if seen.fault != self._fault:
-            self._fault = seen.fault
-            self._say(f"warning: {seen.fault}" if seen.fault else f"work pool {self._pool!r} runs again")
+    def _tell(self, fault: str) -> None:
+        """Say why nothing runs, once, on the screen and in Prefect's log."""
+        if fault != self._fault:
+            self._fault = fault
+            self._say(f"warning: {fault}" if fault else f"work pool {self._pool!r} runs again")
 
     def _say(self, text: str) -> None:
         self._log.warning("%s", text)

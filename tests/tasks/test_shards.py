@@ -10,7 +10,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from tasks import policies
-from tasks.shards import Shard, why_lost
+from tasks.shards import Shard, untaken, why_lost
 
 ONLINE = frozenset({"here"})
 
@@ -35,6 +35,14 @@ def test_a_shard_that_waits_for_a_worker_is_never_lost() -> None:
     assert why_lost(waiting, flow_run(StateType.SCHEDULED), frozenset()) is None
     # It begins now, and is not silent because it had to wait.
     assert why_lost(waiting, flow_run(StateType.RUNNING, "here"), ONLINE) is None
+
+
+def test_shards_that_nobody_takes_are_told_of() -> None:
+    late = shard(policies.SHARD_UNTAKEN_S + 1, StateType.SCHEDULED)
+    assert "--limit N" in untaken([late, late], "p")
+    assert untaken([late, shard(0.0, StateType.SCHEDULED)], "p") == ""
+    assert untaken([late, shard(policies.SHARD_UNTAKEN_S + 1, StateType.RUNNING)], "p") == ""
+    assert untaken([], "p") == ""
 
 
 @pytest.mark.parametrize(
