@@ -51,7 +51,7 @@ class Row:
     @property
     def reason(self) -> str:
         """Which deciding fields changed, and what is to be said of the comparison."""
-        return "; ".join(filter(None, (self.why, self.note)))
+        return _joined([self.why, self.note])
 
     @property
     def ssim(self) -> str:
@@ -169,20 +169,23 @@ def _template() -> Any:
 def _row(change: Change, find: FindBytes) -> Row:
     old = find(change.path, change.before) if change.before else None
     new = find(change.path, change.after) if change.after else None
-    lost = [
-        name
-        for name, side, data in (("before", change.before, old), ("after", change.after, new))
-        if side and data is None
-    ]
-    note = f"the bytes of {' and '.join(lost)} were not found" if lost else _surprise(change)
     before, after = (open_picture(data) if data else None for data in (old, new))
+    sides = (("before", change.before, old, before), ("after", change.after, new, after))
+    lost = [name for name, side, data, _ in sides if side and data is None]
+    odd = [name for name, side, data, seen in sides if side and side.kind == "picture" and data and not seen]
+    notes = [f"the bytes of {' and '.join(lost)} were not found"] if lost else [_surprise(change)]
+    notes += [f"{name} is not shown: no whole picture, or too large a one" for name in odd]
     if before is None and after is None:
-        return Row(change, None, (), tuple(_text_lines(change, old, new)), note)
+        return Row(change, None, (), tuple(_text_lines(change, old, new)), _joined(notes))
     comparison = compare(before, after) if before and after else None
     if comparison and comparison.is_resized:
-        note = "; ".join(filter(None, (note, "scaled to the size before to be compared")))
+        notes.append("scaled to the size before to be compared")
     shown = (("Before", before), ("After", after), ("Change", comparison.heat_map if comparison else None))
-    return Row(change, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), note)
+    return Row(change, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), _joined(notes))
+
+
+def _joined(parts: list[str]) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _surprise(change: Change) -> str:

@@ -433,6 +433,27 @@ def test_the_page_loads_and_runs_nothing(changed: Yard, assetmill: Terminal, tmp
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
 
 
+@pytest.mark.parametrize(
+    "data", [b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", b"<script>alert(1)</script>"]
+)
+@pytest.mark.parametrize("media_type", ["image/svg+xml", "text/html", "image/png"])
+def test_what_only_claims_to_be_a_picture_is_not_shown(
+    locked: Yard, assetmill: Terminal, tmp_path: Path, data: bytes, media_type: str
+) -> None:
+    text = locked.lock_path.read_text()
+    block = text[text.index(f'[asset."{PATHS[0]}"]') :].partition("\n\n")[0]
+    forged = block.replace("image/png", media_type)
+    forged = re.sub("size_bytes = .*", f"size_bytes = {len(data)}", forged)
+    forged = re.sub('sha256 = "[^"]*"', f'sha256 = "{hashlib.sha256(data).hexdigest()}"', forged)
+    locked.lock_path.write_text(text.replace(block, forged))
+    (locked.root / PATHS[0]).write_bytes(data)
+    assert assetmill("diff", "--no-store", "--html", str(tmp_path / "diff.html")) == 0
+    assert "after is not shown: no whole picture" in assetmill.out
+    page = Page((tmp_path / "diff.html").read_text())
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 1
+    assert not {tag for tag, _ in page.tags} & {"script", "svg"}
+
+
 def test_the_page_shows_names_as_text(changed: Yard, assetmill: Terminal, tmp_path: Path) -> None:
     path = tmp_path / "diff.html"
     hostile = "poster[place=<script>alert(1)</script>]"
