@@ -72,7 +72,7 @@ class Acceptance(NamedTuple):
 
 @dataclass(frozen=True)
 class StageCall:
-    """One agent run, ready to be fingerprinted, priced and sent.
+    """One stage as it is asked of an agent, ready to be fingerprinted, priced and sent.
 
     `tools` are in the service's wire form, but for IDs of files and vector stores, which the engine fills in:
     `file_search` names `knowledge` sets instead of vector stores. `variant` is the label of the `for_each`
