@@ -17,7 +17,7 @@ from PIL import Image
 from assetmill.cli.options import usd
 from assetmill.cli.written import cell, code, one_line, rows_that_fit
 from assetmill.locking.comparing import Comparison, compare, open_picture
-from assetmill.locking.differences import Change, cost_of
+from assetmill.locking.differences import Change, cost_of, reasons
 from assetmill.locking.models import LockedAsset
 
 _WIDEST = 720
@@ -35,18 +35,14 @@ FindBytes = Callable[[str, LockedAsset], bytes | None]
 
 @dataclass(frozen=True)
 class Row:
-    """One changed asset as it is shown. Pictures are data URLs, scaled down."""
+    """One changed asset as it is shown. `why` is what decided it; pictures are data URLs, scaled down."""
 
     change: Change
+    why: str
     comparison: Comparison | None
     pictures: tuple[tuple[str, str], ...]
     lines: tuple[tuple[str, str], ...]
     note: str
-
-    @property
-    def why(self) -> str:
-        """Which deciding fields changed."""
-        return ", ".join(self.change.fields)
 
     @property
     def reason(self) -> str:
@@ -112,7 +108,9 @@ class Report:
 def report(changes: tuple[Change, ...], on_the_way: tuple[Change, ...], find: FindBytes) -> Report:
     """Compare both sides of every change; `on_the_way` are those that are not shown and cost as well."""
     spent, unknown = cost_of((*changes, *on_the_way))
-    return Report(tuple(_row(change, find) for change in changes), spent, unknown)
+    everything = {change.path: change for change in (*changes, *on_the_way)}.values()
+    rows = (_row(change, ", ".join(reasons(change, everything)), find) for change in changes)
+    return Report(tuple(rows), spent, unknown)
 
 
 def text(found: Report) -> str:
@@ -166,7 +164,7 @@ def _template() -> Any:
     return environment.from_string(source)
 
 
-def _row(change: Change, find: FindBytes) -> Row:
+def _row(change: Change, why: str, find: FindBytes) -> Row:
     old = find(change.path, change.before) if change.before else None
     new = find(change.path, change.after) if change.after else None
     before, after = (open_picture(data) if data else None for data in (old, new))
@@ -176,12 +174,14 @@ def _row(change: Change, find: FindBytes) -> Row:
     notes = [f"the bytes of {' and '.join(lost)} were not found"] if lost else [_surprise(change)]
     notes += [f"{name} is not shown: no whole picture, or too large a one" for name in odd]
     if before is None and after is None:
-        return Row(change, None, (), tuple(_text_lines(change, old, new)), _joined(notes))
+        return Row(change, why, None, (), tuple(_text_lines(change, old, new)), _joined(notes))
     comparison = compare(before, after) if before and after else None
     if comparison and comparison.is_resized:
         notes.append("scaled to the size before to be compared")
     shown = (("Before", before), ("After", after), ("Change", comparison.heat_map if comparison else None))
-    return Row(change, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), _joined(notes))
+    return Row(
+        change, why, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), _joined(notes)
+    )
 
 
 def _joined(parts: list[str]) -> str:

@@ -51,6 +51,18 @@ def changed_assets(before: Lock, after: Lock, *, everything: bool = False) -> tu
     return tuple(found)
 
 
+def reasons(change: Change, others: Iterable[Change]) -> tuple[str, ...]:
+    """Return the fields that changed, and behind an input that is among `others` those that changed it."""
+    folder = change.path.rpartition("/")[0]
+    made = {other.asset.output: other for other in others if other.path.rpartition("/")[0] == folder}
+
+    def said(field: str) -> str:
+        source = made.get(field.removeprefix("inputs.")) if field.startswith("inputs.") else None
+        return f"{field} ({', '.join(source.fields)})" if source and source.fields else field
+
+    return tuple(map(said, change.fields))
+
+
 def cost_of(changes: Iterable[Change]) -> tuple[float, int]:
     """Return what the newer sides cost in US dollars, each stage once, and of how many that is unknown."""
     stages = {change.after.fingerprint: change.after.stage_cost_usd for change in changes if change.after}

@@ -385,7 +385,7 @@ def test_diff_goes_on_without_a_store(
     assert [change["ssim"] is None for change in shown] == [True, False, False, False]
     assert assetmill.err.count("is left out: ") == 1
     assert assetmill("diff", "--no-store") == 0
-    assert "inputs.beach.png; the bytes of after were not found" in assetmill.out
+    assert "inputs.beach.png (prompt); the bytes of after were not found" in assetmill.out
     assert assetmill.err == ""
 
 
