@@ -130,7 +130,9 @@ def said_left(left: tuple[Left, ...]) -> list[str]:
 
 def said(synced: Synced) -> str:
     """Return what a sync did, as text."""
-    lines = [f"wrote    {path}" for path in synced.written[:_SHOWN]]
+    replaced = frozenset(synced.replaced)
+    words = {path: "replaced" if path in replaced else "wrote   " for path in synced.written}
+    lines = [f"{words[path]} {path}" for path in synced.written[:_SHOWN]]
     if len(synced.written) > _SHOWN:
         lines.append(f"         and {len(synced.written) - _SHOWN} more")
     lines += [f"unknown  {path}: the store does not have its bytes" for path in synced.unknown]

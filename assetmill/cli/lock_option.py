@@ -13,8 +13,8 @@ from assetmill.locking.lockfile import NAME
 
 
 def root_of(lock_path: Path) -> Path:
-    """Return the tree that a lock file is about."""
-    return lock_path.resolve().parent
+    """Return the tree that a lock file is about: where it lies, not where a link of its name may lead."""
+    return lock_path.parent.resolve()
 
 
 def _with_its_configs(context: click.Context, _: click.Parameter, lock_path: Path) -> Path:

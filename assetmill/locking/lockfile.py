@@ -110,7 +110,7 @@ def ask_for_union(lock_path: Path) -> bool:
 
     Outside a git work tree nothing is written.
     """
-    folder = lock_path.resolve().parent
+    folder = lock_path.parent.resolve()
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return False
     attributes = folder / ".gitattributes"

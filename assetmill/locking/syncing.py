@@ -20,9 +20,13 @@ _THREADS = 8
 
 @dataclass(frozen=True)
 class Synced:
-    """What a sync did, as paths: `unknown` are those whose bytes no store had."""
+    """What a sync did, as paths: `unknown` are those whose bytes no store had.
+
+    `replaced` are those of the written ones where another file was.
+    """
 
     written: tuple[str, ...]
+    replaced: tuple[str, ...]
     unchanged: tuple[str, ...]
     unknown: tuple[str, ...]
 
@@ -39,18 +43,19 @@ def sync_files(lock: Lock, root: Path, find: Find, *, folders: Iterable[str] | N
 
     def bring(entry: tuple[str, LockedAsset]) -> str:
         path, asset = entry
-        if file_state(root, path, asset.sha256, through_pointers=False) == "there":
+        state = file_state(root, path, asset.sha256, through_pointers=False)
+        if state == "there":
             return "unchanged"
         data = find(lock.folder[path.rpartition("/")[0]].plan.profile, blob_of(asset))
         if data is None:
             return "unknown"
         write_file(root, path, data)
-        return "written"
+        return "replaced" if state == "altered" else "written"
 
     with ThreadPoolExecutor(_THREADS) as pool:
         outcomes = list(zip(listed, pool.map(bring, listed), strict=True))
-    paths = {kind: tuple(path for (path, _), outcome in outcomes if outcome == kind) for kind in _KINDS}
-    return Synced(paths["written"], paths["unchanged"], paths["unknown"])
 
+    def paths(*kinds: str) -> tuple[str, ...]:
+        return tuple(path for (path, _), outcome in outcomes if outcome in kinds)
 
-_KINDS = ("written", "unchanged", "unknown")
+    return Synced(paths("written", "replaced"), paths("replaced"), paths("unchanged"), paths("unknown"))

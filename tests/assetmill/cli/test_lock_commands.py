@@ -251,6 +251,27 @@ def test_files_that_left_the_lock_are_told_about_and_pruned_on_request(
     assert assetmill.out == "0 written, 2 unchanged\n"
 
 
+def test_a_file_in_the_place_of_another_is_said_to_replace_it(locked: Yard, assetmill: Terminal) -> None:
+    (locked.root / PATHS[0]).write_bytes(b"drawn by hand")
+    (locked.root / PATHS[1]).unlink()
+    assert assetmill("sync") == 0
+    assert assetmill.out.splitlines()[:2] == [f"replaced {PATHS[0]}", f"wrote    {PATHS[1]}"]
+
+
+def test_a_linked_lock_is_about_the_tree_in_which_the_link_lies(
+    locked: Yard, assetmill: Terminal, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    locked.lock_path.rename(outside / "assets.lock")
+    locked.lock_path.symlink_to(outside / "assets.lock")
+    (locked.root / PATHS[0]).unlink()
+    assert assetmill("sync") == 0
+    assert (locked.root / PATHS[0]).exists()
+    assert assetmill("update") == 0
+    assert [path.name for path in outside.iterdir()] == ["assets.lock"]
+
+
 def test_a_file_that_somebody_changed_is_not_pruned(locked: Yard, assetmill: Terminal) -> None:
     drop_forest(locked, assetmill)
     (locked.root / FOREST[0]).write_bytes(b"painted over")

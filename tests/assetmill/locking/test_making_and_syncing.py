@@ -105,7 +105,8 @@ def test_a_sync_brings_only_what_differs(yard: Yard, tmp_path: Path) -> None:
     assert bucket.asked == []
     path = f"{FOLDER}/beach.png"
     (tmp_path / path).write_bytes(b"other")
-    assert sync_files(lock, tmp_path, bucket).written == (path,)
+    synced = sync_files(lock, tmp_path, bucket)
+    assert (synced.written, synced.replaced) == ((path,), (path,))
     assert bucket.asked == [blob_of(lock.asset[path]).digest]
     assert sorted(os.listdir(tmp_path / FOLDER)) == list(FILES)
 
