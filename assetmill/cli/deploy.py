@@ -15,12 +15,16 @@ from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.settings import find_configs
 from assetmill.spec.checks import variable_name
 from assetmill.spec.pipeline import LoadedPipeline, load_pipeline, pipeline_names
-from assetmill.spec.schedules import ScheduleSpec
+from assetmill.spec.schedules import ConcurrencySpec, ScheduleSpec
 from assetmill.spec.schema import parameter_schema
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.objects import ConcurrencyOptions
+
+_ONE = ConcurrencySpec(limit=1)
+"""Of a scheduled batch: runs of it that wait for their shards would keep the places that those need."""
 
 SERVED = "served"
 """What deployments are called that `assetmill serve` runs; on a work pool they are called like the pool."""
@@ -41,7 +45,13 @@ def deploy(pipelines: tuple[str, ...], work_pool: str, working_dir: str | None, 
     if as_json:
         return print_json({"deployments": made})
     for entry in made:
-        click.echo(f"{entry['name']:<40} {entry['schedules']} schedules  {entry['deployment_id']}")
+        count = entry["schedules"]
+        click.echo(
+            f"{entry['name']:<40} {count} schedule{' ' if count == 1 else 's'}  {entry['deployment_id']}"
+        )
+    click.echo(
+        f"\nNext:\n  prefect worker start --pool {work_pool}    runs them, on any machine, unless one does"
+    )
     return None
 
 
@@ -124,14 +134,9 @@ async def _apply_pipeline(
     variables: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Create or update a pipeline's own deployment."""
-    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
-
     spec, word = loaded.spec, variable_name(loaded.path.stem)
     width = spec.concurrency
     schedules = [_schedule(s, dict(s.parameters)) for s in spec.schedules if s.batch is None]
-    options = width and ConcurrencyOptions(
-        collision_strategy=ConcurrencyLimitStrategy(width.collision.upper())
-    )
     flow_id = await client.create_flow_from_name(spec.name)
     deployment_id = await client.create_deployment(
         flow_id,
@@ -143,7 +148,7 @@ async def _apply_pipeline(
         parameters={n: p.default for n, p in spec.parameters.items() if p.default is not None},
         schedules=schedules,
         concurrency_limit=width.limit if width else None,
-        concurrency_options=options,
+        concurrency_options=_collision(width),
         work_pool_name=pool,
         job_variables=dict(variables),
         pull_steps=[],
@@ -151,6 +156,12 @@ async def _apply_pipeline(
         version=loaded.digest.removeprefix("sha256:")[:12],
     )
     return {"name": f"{spec.name}/{name}", "deployment_id": str(deployment_id), "schedules": len(schedules)}
+
+
+def _collision(width: ConcurrencySpec | None) -> ConcurrencyOptions | None:
+    from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
+
+    return width and ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy(width.collision.upper()))
 
 
 async def _apply_batch(
@@ -168,6 +179,7 @@ async def _apply_batch(
         variables=variables,
         parameters={"pipeline": loaded.path.stem},
         schedules=schedules,
+        width=loaded.spec.concurrency or _ONE,
     )
 
 
@@ -187,6 +199,7 @@ async def _apply_flow(
     variables: Mapping[str, Any],
     parameters: Mapping[str, Any],
     schedules: list[DeploymentScheduleCreate],
+    width: ConcurrencySpec | None = None,
 ) -> dict[str, Any]:
     deployment_id = await client.create_deployment(
         await client.create_flow_from_name(flow.name),
@@ -197,6 +210,8 @@ async def _apply_flow(
         enforce_parameter_schema=True,
         parameters=dict(parameters),
         schedules=schedules,
+        concurrency_limit=width.limit if width else None,
+        concurrency_options=_collision(width),
         work_pool_name=pool,
         job_variables=dict(variables),
         pull_steps=[],

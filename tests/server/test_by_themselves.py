@@ -80,6 +80,7 @@ def test_one_process_serves_forms_schedules_and_batches(served: Stack) -> None:
 
     served.wait_until(lambda: products() >= {"a kettle", "a clock"}, "a run by hand and one by schedule")
     served.wait_until(lambda: completed(served, "run-batch/nightly-served"), "a scheduled batch")
+    assert deployment(served, "run-batch/nightly-served")["global_concurrency_limit"]["limit"] == 1
     run = completed(served, "run-batch/nightly-served")[0]
     assert run["auto_scheduled"]
     assert run["parameters"]["common"] == {"colour": "red"}
