@@ -113,9 +113,10 @@ small,figcaption{color:#556468}figure{margin:0}p{margin:4px 0}
 <h1>{{ m.pipeline }}: {{ m.status }}</h1>
 {% if m.reason %}<p><strong>{{ m.reason }}</strong></p>{% endif %}
 <p>Batch {{ m.batch_id }}, {{ counts }}; spent {{ spent }}.</p>
+{% if left %}<p>Pictures named without being shown, as the page would be too large: {{ left }}.</p>{% endif %}
 <main>
 {% for row in rows %}<article{% if row.is_bad %} class="bad"{% endif %}>
-<strong>{{ row.name }}</strong> <small>{{ row.state }} {{ row.spent }}</small>
+<strong>{{ row.name }}</strong> <small>{{ row.number }} {{ row.state }} {{ row.spent }}</small>
 {% if row.reason %}<p>{{ row.reason }}</p>{% endif %}
 {% for made in row.made %}<figure>{% if made.picture %}<img alt="{{ made.name }}" loading="lazy"
  src="{{ made.picture }}">{% endif %}<figcaption>{{ made.name }}<br>
@@ -133,6 +134,7 @@ def contact_sheet(manifest: BatchManifest, blobs: Blobs) -> str:
     rows = [
         {
             "name": row.name,
+            "number": "" if row.name == f"row {row.number}" else f"row {row.number},",
             "state": row.state,
             "spent": _usd(row.spent_usd),
             "reason": row.reason,
@@ -148,7 +150,8 @@ def contact_sheet(manifest: BatchManifest, blobs: Blobs) -> str:
         f"{count} {state}" for state, count in Counter(row.state for row in manifest.rows).items()
     )
     page = Environment(autoescape=True).from_string(_PAGE)
-    return page.render(m=manifest, rows=rows, counts=counts, spent=_usd(manifest.spent_usd))
+    spent = _usd(manifest.spent_usd)
+    return page.render(m=manifest, rows=rows, counts=counts, spent=spent, left=thumbnails.left)
 
 
 class _Thumbnails:
@@ -157,12 +160,14 @@ class _Thumbnails:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._made: dict[str, str] = {}
+        self.left = 0
 
     def of(self, asset: BatchAsset) -> str:
         if asset.media_type not in _PICTURES:
             return ""
         if asset.digest not in self._made:
             if len(self._made) >= MOST_PICTURES:
+                self.left += 1
                 return ""
             self._made[asset.digest] = self._make(asset)
         return self._made[asset.digest]

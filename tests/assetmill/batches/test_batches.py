@@ -280,3 +280,15 @@ def test_reports_show_every_row_and_believe_none(services: Services, tmp_path: P
     text = markdown(manifest)
     assert "<img" not in text
     assert [row["name"] for row in document(manifest)["rows"]] == [hostile, "row 2"]
+
+
+def test_a_sheet_tells_rows_of_one_name_apart_and_what_it_leaves_out(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assetmill.batches.reports.MOST_PICTURES", 0)
+    rows = write_rows(tmp_path, [{"row": "twin", "product": "a mug"}, {"row": "twin", "product": "a cup"}])
+    page = contact_sheet(run_rows(services, rows), services.blobs)
+    assert "row 2, done" in page
+    assert "row 3, done" in page
+    assert "data:image/jpeg" not in page
+    assert "as the page would be too large: 6." in page
