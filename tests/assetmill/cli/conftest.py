@@ -1,4 +1,4 @@
-"""A terminal, and services whose home and configs the commands find in the environment."""
+"""A terminal, services whose home and configs commands find in the environment, and a tree with a lock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from assetmill.services import Services
 from assetmill.store.opening import open_store
 from tests.assetmill.cli.terminal import Terminal
+from tests.lockyard import FOLDER, Yard, copied, git, grow
 from tests.millworks import CHAIN, painter, services_on, settings_in
 
 
@@ -34,3 +35,29 @@ def services(
     services = services_on(settings, open_store(settings.store_url), painter())
     yield services
     services.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Yard:
+    yard = grow(tmp_path_factory.mktemp("yard"))
+    yard.make()
+    git(yard.root, "init", "-q")
+    return yard
+
+
+@pytest.fixture
+def yard(made: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    yard = copied(made, tmp_path)
+    monkeypatch.chdir(yard.root)
+    monkeypatch.setenv("ASSETMILL_HOME", str(yard.settings.home))
+    return yard
+
+
+@pytest.fixture
+def locked(yard: Yard, assetmill: Terminal) -> Yard:
+    """A tree that is locked, synced and committed."""
+    assert assetmill("lock", "posters", "--out", FOLDER) == 0, assetmill.err
+    assert assetmill("sync") == 0, assetmill.err
+    git(yard.root, "add", "-A")
+    git(yard.root, "commit", "-q", "-m", "posters")
+    return yard
