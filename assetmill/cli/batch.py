@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from assetmill.cli.batch_end import exit_code, summary
 from assetmill.cli.batch_screen import bar
 from assetmill.cli.flow_runs import interruptible, ready_for
 from assetmill.cli.options import (
+    budget_option,
     json_option,
     parameter_options,
     print_json,
@@ -42,13 +42,7 @@ _SHOWN = 20
     "--name", default="", metavar="NAME", help="What the batch is called; else its content names it."
 )
 @click.option("--by", metavar="HOUR", help="When it must be done, as 06:00: nothing is begun after it.")
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="USD",
-    help="Spend no more than this, over all runs of the batch.",
-)
+@budget_option("Spend no more than this, over all runs of the batch.")
 @click.option(
     "--work-pool", default="", metavar="POOL", help="Run shards there; else all runs in this process."
 )
@@ -84,8 +78,6 @@ def batch(
     What is stored already is not made again: a batch that died goes on where it was.
     """
     common = tuple(sorted(read_parameters(pairs, file).items()))
-    if budget_usd is not None and not math.isfinite(budget_usd):
-        raise InvalidInput(f"--budget {budget_usd}: write an amount, or leave it out")
     hour = parse_by(by) if by is not None else None
     order = BatchOrder(pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked)
     with open_services(load_settings(profile)) as services:

@@ -11,7 +11,7 @@ import click
 from assetmill.cli.exports import export_assets, folder_of
 from assetmill.cli.flow_runs import interruptible, manifest_of, ready_for
 from assetmill.cli.local_services import has_prefect_api, local_services
-from assetmill.cli.options import asset_json, json_option, print_json, profile_option, usd
+from assetmill.cli.options import asset_json, budget_option, json_option, print_json, profile_option, usd
 from assetmill.cli.terminal import Screen, watched
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
 from assetmill.editing.run import begin_edit, carry_out_all, is_done
@@ -46,13 +46,7 @@ _EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
     metavar="PX",
     help="Width of the seam, which lies inside the mask.",
 )
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="USD",
-    help="Spend no more than this.",
-)
+@budget_option("Spend no more than this.")
 @profile_option
 @json_option
 def edit(

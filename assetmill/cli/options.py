@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,23 @@ profile_option = click.option("--profile", metavar="NAME", help="Settings to use
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
 )
+
+
+class Usd(click.FloatRange):
+    """An amount of money: NaN compares with nothing, and would be a ceiling that holds nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the amount."""
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail(f"{value} is no amount of money", param, ctx)
+        return amount
+
+
+def budget_option(said: str) -> Callable[[F], F]:
+    """Add `--budget USD`."""
+    amount = Usd(min=0, min_open=True)
+    return click.option("--budget", "budget_usd", type=amount, metavar="USD", help=said)
 
 
 def parameter_options(command: F) -> F:

@@ -14,6 +14,7 @@ from assetmill.cli import exports
 from assetmill.cli.api import run_with
 from assetmill.cli.options import (
     asset_json,
+    budget_option,
     json_option,
     label_of,
     parameter_options,
@@ -35,13 +36,7 @@ _UNDONE = {"failed", "in_doubt", "waiting"}
 @click.command()
 @click.argument("pipeline")
 @parameter_options
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="USD",
-    help="Spend no more than this.",
-)
+@budget_option("Spend no more than this.")
 @profile_option
 @json_option
 def run(

@@ -21,7 +21,7 @@ from assetmill.cli.lock_options import (
     save_lock,
     target_of,
 )
-from assetmill.cli.options import parameter_options, profile_option, read_parameters, usd
+from assetmill.cli.options import Usd, parameter_options, profile_option, read_parameters, usd
 from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
 from assetmill.locking.lockfile import write_lock
@@ -36,7 +36,7 @@ _SHOWN = 3
 @click.argument("pipeline", required=False)
 @parameter_options
 @folder_options
-@click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Spend no more than this in all.")
+@click.option("--budget", type=Usd(min=0), metavar="USD", help="Spend no more than this in all.")
 @click.option("--pay-again", is_flag=True, help="Also make what is locked and lost from the store.")
 @lock_option
 @profile_option

@@ -7,6 +7,7 @@ ceiling nothing is read or written here.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from assetmill.errors import KeyExists, KeyMissing
+from assetmill.errors import InvalidInput, KeyExists, KeyMissing
 from assetmill.records import Stored
 from assetmill.store import layout
 from assetmill.store.backend import Backend
@@ -39,10 +40,18 @@ class MoneyEntry(Stored):
 
 @dataclass(frozen=True)
 class Ceiling:
-    """At most `usd` for everything under `scope`: `run/<id>`, `day/<date>` or `project`."""
+    """At most `usd` for everything under `scope`: `run/<id>`, `day/<date>` or `project`.
+
+    Raises:
+        InvalidInput: `usd` is no number; such a ceiling would hold nothing.
+    """
 
     scope: str
     usd: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.usd):
+            raise InvalidInput(f"a ceiling of {self.usd} for {self.scope}: write an amount, or leave it out")
 
 
 @dataclass

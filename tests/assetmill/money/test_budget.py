@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from assetmill.errors import InvalidInput
 from assetmill.money.budget import Budget, Ceiling, MoneyEntry
 from assetmill.store.memory import MemoryStore
 
@@ -81,3 +84,9 @@ def test_without_a_ceiling_the_store_is_left_alone() -> None:
     assert budget.reserve("a.1", 100.0, []) is None
     budget.settle("a.1", 100.0, [])
     assert store.requests == 0
+
+
+@pytest.mark.parametrize("usd", [float("nan"), float("inf")])
+def test_what_is_no_amount_is_no_ceiling(usd: float) -> None:
+    with pytest.raises(InvalidInput, match="write an amount"):
+        Ceiling("run/r1", usd)
