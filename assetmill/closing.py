@@ -129,7 +129,7 @@ class Closing:
         files = _distinct([file for made, _ in kept for file in made]) + self._on_the_way(turns, frame)
         made_by = self._reference(last)
         crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
-        usage = _usage(turns)
+        usage = self._usage(turns)
         # What is gone matters only where something that was asked for is missing, or nothing was named.
         gone = [text for _, texts in kept for text in texts] if crop.problems or not self.call.outputs else []
         answer = read_answer(last.produced.text, self.call.text_format)
@@ -158,6 +158,20 @@ class Closing:
         )
         self.settle(record.attempt, record.cost_usd)
         return record
+
+    def _usage(self, turns: list[Finished]) -> Usage:
+        """Add up what the turns used; a figure that any turn left out is unknown."""
+        found = [read_usage(turn.response.body) for turn in turns]
+        total: dict[str, int | None] = {}
+        for name in Usage.model_fields:
+            values = [getattr(usage, name) for usage in found]
+            total[name] = None if None in values else sum(values)
+        total["code_sessions"] = len({name for turn in turns for name in turn.produced.container_ids})
+        # No response says how many partial pictures came with it: up to those that were asked for are paid.
+        asked = max((int(tool.get("partial_images") or 0) for tool in self.call.tools), default=0)
+        streamed = asked if self.services.settings.foundry.streaming else 0
+        total["partial_images"] = streamed * (total["images"] or 0)
+        return Usage.model_validate(total)
 
     def settle(self, attempt: int, cost_usd: float | None) -> None:
         """Replace an attempt's reservation by its cost; one that is unknown keeps the reservation."""
@@ -232,14 +246,3 @@ def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:
     """Drop files that a later turn's container still lists with the same bytes."""
     return list({(file.name, file.blob.digest): file for file in files}.values())
-
-
-def _usage(turns: list[Finished]) -> Usage:
-    """Add up what the turns used; a figure that any turn left out is unknown."""
-    found = [read_usage(turn.response.body) for turn in turns]
-    total: dict[str, int | None] = {}
-    for name in Usage.model_fields:
-        values = [getattr(usage, name) for usage in found]
-        total[name] = None if None in values else sum(values)
-    sessions = {name for turn in turns for name in turn.produced.container_ids}
-    return Usage.model_validate({**total, "code_sessions": len(sessions)})

@@ -78,3 +78,12 @@ def test_a_container_that_is_gone_costs_only_what_was_asked_of_it(
     wanted = (ExpectedOutput("picture", "hero.png"), ExpectedOutput("data", "sums.csv"))
     with pytest.raises(OutputUnusable, match="its container is gone"):
         run_stage(stage_call(outputs=wanted), process(), RUN)
+
+
+@pytest.mark.parametrize(("streaming", "partial"), [(True, 2), (False, 0)])
+def test_partial_pictures_that_were_asked_for_are_part_of_the_cost(
+    process: Start, streaming: bool, partial: int
+) -> None:
+    tool = {**stage_call().tools[0], "partial_images": 2}
+    record = run_stage(stage_call(tools=(tool,)), process(streaming=streaming), RUN)
+    assert record.usage.partial_images == partial
