@@ -24,7 +24,8 @@ from tasks.batches import (
 )
 from tasks.events import tell_batch
 from tasks.policies import MAX_STAGE_THREADS
-from tasks.shards import TASK_RUNNER, dispatch, spread
+from tasks.shards import dispatch
+from tasks.spread import TASK_RUNNER, spread
 
 
 @flow(

@@ -11,33 +11,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TypeVar
-from uuid import UUID, uuid4
+from dataclasses import dataclass
+from uuid import UUID
 
-import httpx
-from prefect import get_client, task
+from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.logging import get_run_logger
 from prefect.states import Cancelling, Crashed
 
-from assetmill.batches.preparing import BatchOrder, prepare_shard, store_start
+from assetmill.batches.preparing import store_start
 from assetmill.batches.work import Work
-from assetmill.errors import InvalidSettings
-from assetmill.runs import make_run_id
 from tasks import policies
-from tasks.batches import groups, lanes
-from tasks.connections import services_for
-
-T = TypeVar("T")
-SHARD_FLOW = "run-shard"
-TASK_RUNNER = "task-runner:"
-"""Instead of a work pool's name: shards are tasks of the flow. No pool can be called so."""
+from tasks.pools import patiently, see_pool, shard_deployment
 
 
 @dataclass
@@ -135,8 +122,8 @@ class _Dispatcher:
 
     async def begin(self) -> None:
         """Make sure that the pool and the deployment are there."""
-        await _see_pool(self._client, self._pool)
-        self._deployment_id = await _deployment(self._client, self._pool)
+        await see_pool(self._client, self._pool)
+        self._deployment_id = await shard_deployment(self._client, self._pool)
 
     async def follow(self, waiting: list[Shard]) -> None:
         """Hand out shards as there is room, until none waits or runs."""
@@ -145,7 +132,7 @@ class _Dispatcher:
         while waiting or running:
             if self._is_over():
                 waiting.clear()
-            seen = await _patiently(lambda: _see_pool(self._client, self._pool))
+            seen = await patiently(lambda: see_pool(self._client, self._pool))
             self._tell(seen.fault or untaken(running, self._pool))
             width = min(seen.width, len(waiting) + len(running))
             # Workers that came or went since: the quota has room for new parts as old ones are given back.
@@ -239,7 +226,7 @@ class _Dispatcher:
         while True:
             made_of = (batch.batch_id, batch.content, shard.first, shard.last, shard.generation)
             key = hashlib.sha256(repr(made_of).encode()).hexdigest()
-            flow_run = await _patiently(
+            flow_run = await patiently(
                 lambda key=key: self._client.create_flow_run_from_deployment(
                     self._deployment_id,
                     parameters=parameters,
@@ -257,104 +244,18 @@ class _Dispatcher:
         if not ids:
             return {}
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
-        found = await _patiently(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
+        found = await patiently(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
         return {flow_run.id: flow_run for flow_run in found}
 
     async def _crash(self, flow_run: FlowRun | None, reason: str) -> None:
         if flow_run is None or (flow_run.state and flow_run.state.is_final()):
             return
         state = Crashed(message=reason)
-        await _patiently(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
+        await patiently(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
 
     async def _cancel(self, running: list[Shard]) -> None:
         for shard in running:
             if flow_run_id := shard.flow_run_id:
-                await _patiently(
+                await patiently(
                     lambda flow_run_id=flow_run_id: self._client.set_flow_run_state(flow_run_id, Cancelling())
                 )
-
-
-@task(name="run-shard-rows", task_run_name="rows {first}-{last}", **policies.ONCE)
-def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
-    order: BatchOrder, content: str, first: int, last: int, halt_run: str, share: float, profile: str | None
-) -> int:
-    """Carry out a shard wherever the flow's task runner puts it; nothing but names and numbers goes there."""
-    services = services_for(profile)
-    batch = prepare_shard(order, content, services, first=first, last=last, share=share)
-    flow_run_id = str(uuid4())
-    work = Work(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
-    try:
-        with ThreadPoolExecutor(lanes(work)) as pool:
-            return sum(len(told) for told in pool.map(work.carry_out, groups(work)))
-    finally:
-        work.close()
-
-
-async def spread(work: Work, shard_rows: int, profile: str | None) -> None:
-    """Give each shard to the flow's own task runner as one task: threads, or a Dask cluster."""
-    batch = work.batch
-    shards = cut(work, shard_rows)
-    await asyncio.to_thread(store_start, batch)
-    order = replace(batch.order, pipeline="", rows="", common=(), name=batch.batch_id, allows_bad_rows=True)
-    futures = [
-        run_shard_rows.submit(
-            order, batch.content, shard.first, shard.last, work.run_id, 1.0 / len(shards), profile
-        )
-        for shard in shards
-    ]
-    for future in futures:
-        await asyncio.to_thread(future.wait)
-    for key in batch.ledger.page_keys(batch.batch_id):
-        if key not in batch.known.seen_pages:
-            work.learn(batch.ledger.read_page(key))
-    for shard, future in zip(shards, futures, strict=True):
-        if future.state.is_failed() or future.state.is_crashed():
-            work.give_up(shard.numbers, f"its shard ended {future.state.name}: {future.state.message}")
-
-
-async def _deployment(client: PrefectClient, pool: str) -> UUID:
-    try:
-        return (await client.read_deployment_by_name(f"{SHARD_FLOW}/{pool}")).id
-    except ObjectNotFound as error:
-        raise InvalidSettings(
-            f"no shards can run on work pool {pool!r}: `assetmill deploy --work-pool {pool}` prepares it"
-        ) from error
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """A work pool as it is now. `fault` says why it runs nothing, and what to do about that."""
-
-    width: int
-    online: frozenset[str]
-    fault: str
-
-
-async def _see_pool(client: PrefectClient, pool: str) -> _Pool:
-    """Look at a pool: as many shards run at once as it allows, else one for each worker that is there."""
-    try:
-        found = await client.read_work_pool(pool)
-        workers = await client.read_workers_for_work_pool(pool)
-    except ObjectNotFound as error:
-        hint = f"`prefect work-pool create {pool} --type process`, then `assetmill deploy --work-pool {pool}`"
-        raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
-    online = frozenset(worker.name for worker in workers if worker.status == WorkerStatus.ONLINE)
-    fault = ""
-    if found.is_paused:
-        fault = f"work pool {pool!r} is paused: `prefect work-pool resume {pool}` lets it go on"
-    elif not online and not found.is_push_pool and not found.is_managed_pool:
-        fault = f"work pool {pool!r} has no worker, nothing runs: `prefect worker start --pool {pool}`"
-    return _Pool(max(1, found.concurrency_limit or len(online)), online, fault)
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask Prefect, and again for as long as its server is away: the shards work on without it."""
-    until = time.monotonic() + policies.SERVER_AWAY_S
-    while True:
-        try:
-            return await ask()
-        except (httpx.TransportError, PrefectHTTPStatusError) as error:
-            is_passing = isinstance(error, httpx.TransportError) or error.response.status_code >= 500
-            if not is_passing or time.monotonic() > until:
-                raise
-            await asyncio.sleep(policies.SHARD_POLL_S)

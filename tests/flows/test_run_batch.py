@@ -26,7 +26,7 @@ from assetmill.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_batch import run_batch
 from tasks.connections import provided
-from tasks.shards import TASK_RUNNER
+from tasks.spread import TASK_RUNNER
 from tests.batchworks import CARD, products, states, write_rows
 from tests.doubles import ScriptedGateway
 from tests.millworks import painter, services_on, settings_in
@@ -126,7 +126,7 @@ def test_bad_rows_and_a_pool_that_is_not_there_spend_nothing(
 ) -> None:
     with pytest.raises(InvalidRows):
         run(write_rows(tmp_path, [{"product": "x" * 30}]))
-    with pytest.raises(InvalidSettings, match="prefect work-pool create nowhere.*assetmill deploy"):
+    with pytest.raises(InvalidSettings, match=r"prefect work-pool create nowhere.*assetmill deploy"):
         run(products(tmp_path, "a mug"), work_pool="nowhere")
     assert gateway.posts == []
 
@@ -139,7 +139,7 @@ def test_rows_of_a_shard_that_fails_say_why(
         path = batch.pipeline.path
         path.write_text(path.read_text() + "# changed\n")
 
-    monkeypatch.setattr("tasks.shards.store_start", change_on_the_way)
+    monkeypatch.setattr("tasks.spread.store_start", change_on_the_way)
     with pytest.raises(RunFailed, match="2 of 2 rows"):
         run(products(tmp_path, "a mug", "a lamp"), work_pool=TASK_RUNNER)
     manifest = newest(services)
