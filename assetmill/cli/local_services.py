@@ -12,8 +12,10 @@ import os
 import socket
 import ssl
 import sys
+import time
 import tomllib
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +28,7 @@ from assetmill.errors import InvalidSettings
 from assetmill.settings import Settings
 
 PROBE_TIMEOUT_S = 5.0
+BUSY_S = 30.0
 Say = Callable[[str], None]
 
 # Read by Prefect when it is imported. A value of the caller's own wins.
@@ -200,8 +203,22 @@ def prefect_service(settings: Settings, port: int = 0) -> Service:
 
 def _check_own_prefect() -> None:
     url = os.environ.get("PREFECT_API_URL")
-    if url and not _answers(f"{url.rstrip('/')}/health", None):
-        raise InvalidSettings(f"Prefect at {url} does not answer: start it, or unset PREFECT_API_URL")
+    until = time.monotonic() + BUSY_S
+    while url and not _answers(f"{url.rstrip('/')}/health", None):
+        # A server with many flow runs on SQLite may be slow to answer; one that is not there says so at once.
+        if not _is_listening(url) or time.monotonic() > until:
+            raise InvalidSettings(f"Prefect at {url} does not answer: start it, or unset PREFECT_API_URL")
+        time.sleep(0.5)
+
+
+def _is_listening(url: str) -> bool:
+    place = urllib.parse.urlsplit(url)
+    try:
+        port = place.port or (443 if place.scheme == "https" else 80)
+        with socket.create_connection((place.hostname or "", port), PROBE_TIMEOUT_S):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def _set_defaults(values: dict[str, str]) -> None:
