@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.preparing import BatchOrder
+from assetmill.errors import InvalidInput
 from flows.run_batch import follow
-from tasks.batches import begin_shard
+from tasks.batches import begin_shard, plan_shard
 from tasks.policies import MAX_STAGE_THREADS
+from tasks.shards import refusal
 
 
 @flow(
@@ -31,8 +33,10 @@ async def run_shard(
     retry_blocked: bool = False,
     share: float = 1.0,
     profile: str | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Carry out some rows of a batch that another process has planned and stored.
+
+    A machine that cannot do so, because its pipeline file is another one, ends with a refusal.
 
     Args:
         batch_id: The batch.
@@ -49,7 +53,11 @@ async def run_shard(
     order = BatchOrder(
         "", "", (), batch_id, by, budget_usd, allows_bad_rows=True, retries_blocked=retry_blocked
     )
-    work = begin_shard(order, content, (first, last), profile=profile, share=share, halt_run=halt_run)
+    try:
+        batch = plan_shard(order, content, (first, last), profile=profile, share=share)
+    except InvalidInput as error:
+        return refusal(error)
+    work = begin_shard(batch, halt_run)
     try:
         await follow(work)
     finally:

@@ -75,19 +75,24 @@ def begin_batch(order: BatchOrder, profile: str | None) -> Work:
     return work
 
 
-def begin_shard(
-    order: BatchOrder,
-    content: str,
-    rows: tuple[int, int],
-    *,
-    profile: str | None,
-    share: float,
-    halt_run: str,
-) -> Work:
-    """Plan a shard of a batch that the dispatcher has stored."""
+def plan_shard(
+    order: BatchOrder, content: str, rows: tuple[int, int], *, profile: str | None, share: float
+) -> Batch:
+    """Plan a shard of a batch that the dispatcher has stored.
+
+    Raises:
+        InvalidInput: it cannot be done on this machine as it is.
+    """
     first, last = rows
-    services = services_for(profile)
-    batch = preparing.prepare_shard(order, content, services, first=first, last=last, share=share)
+    return preparing.prepare_shard(order, content, services_for(profile), first=first, last=last, share=share)
+
+
+def begin_shard(batch: Batch, halt_run: str) -> Work:
+    """Make a planned shard the work of the current flow run.
+
+    Raises:
+        InvalidSettings: the service is not there, which may pass.
+    """
     check_service(batch)
     flow_run_id, attempt = current_flow_run()
     return Work(batch, make_run_id(flow_run_id, time.time(), attempt), flow_run_id, halt_run)

@@ -64,5 +64,8 @@ SHARD_UNTAKEN_S = 60.0
 SHARD_LOSSES = 3
 """A shard that loses so many flow runs has something wrong with it that no further one will mend."""
 
+SHARD_REFUSALS = 1
+"""So often another worker may try what one has refused: a second refusal means that the batch is at fault."""
+
 SERVER_AWAY_S = 600.0
 """A Prefect server that is being updated or moved is back by then."""

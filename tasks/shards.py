@@ -17,14 +17,18 @@ from uuid import UUID
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.logging import get_run_logger
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelling, Crashed, Failed
 
 from assetmill.batches.preparing import store_start
 from assetmill.batches.work import Work
+from assetmill.errors import InvalidInput
 from tasks import policies
 from tasks.pools import patiently, see_pool, shard_deployment
+
+REFUSED = "refused: "
+"""How the message of a refusal begins. Its state is plainly Failed: automations go by the names of states."""
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Shard:
     numbers: frozenset[int]
     generation: int = 0
     lost: int = 0
+    refused: int = 0
     share: float = 1.0
     flow_run_id: UUID | None = None
     state: StateType | None = None
@@ -79,25 +84,59 @@ def cut(work: Work, shard_rows: int) -> list[Shard]:
     return shards
 
 
+def refusal(error: InvalidInput) -> State[InvalidInput]:
+    """Return how a shard's flow run ends on a machine that cannot begin it, however often it is tried."""
+    return Failed(message=f"{REFUSED}{error}", data=error)
+
+
+def is_refused(flow_run: FlowRun | None) -> bool:
+    """Return whether a flow run has ended with a refusal."""
+    state = flow_run.state if flow_run else None
+    return bool(state and state.is_failed() and (state.message or "").startswith(REFUSED))
+
+
+def is_hopeless(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> bool:
+    """Return whether another flow run would do no better for a shard than the one that was lost."""
+    if is_refused(flow_run):
+        # Another worker may have what this one lacks. Which one takes a flow run is not ours to say.
+        return shard.refused >= policies.SHARD_REFUSALS or not online - {_worker(flow_run)}
+    return shard.lost >= policies.SHARD_LOSSES
+
+
+def _worker(flow_run: FlowRun | None) -> str:
+    """Return the worker that took a flow run, "" when none did or the pool has none."""
+    labels = flow_run.labels if flow_run else {}
+    return str(labels.get("prefect.worker.name", ""))
+
+
 def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> str | None:
     """Return why a shard needs another flow run, None while it is in good hands."""
     if flow_run is None or flow_run.state is None:
         return "its flow run is gone"
     state = flow_run.state
     if state.is_final():
-        said = (state.message or "").removeprefix("Flow run encountered an exception: ")
-        return f"its flow run ended {state.name}{': ' if said else ''}{said}"
+        return _how_ended(flow_run, state)
     shard.see(state.type)
     if not (state.is_running() or state.is_pending()):
         return None
     # A worker may also die between taking a flow run and starting it.
-    worker = str((flow_run.labels or {}).get("prefect.worker.name", ""))
+    worker = _worker(flow_run)
     if worker and worker not in online:
         return f"its worker {worker!r} has gone silent"
     patience = policies.SHARD_SILENCE_S if state.is_running() else policies.SHARD_PENDING_S
     if time.monotonic() - shard.heard_at > patience:
         return f"nothing was heard of it for {patience:.0f} s"
     return None
+
+
+def _how_ended(flow_run: FlowRun, state: State) -> str:
+    message = state.message or ""
+    if is_refused(flow_run):
+        worker = _worker(flow_run)
+        who = f"worker {worker!r}" if worker else "its flow run"
+        return f"{who} refused it: {message.removeprefix(REFUSED)}"
+    said = message.removeprefix("Flow run encountered an exception: ")
+    return f"its flow run ended {state.name}{': ' if said else ''}{said}"
 
 
 def untaken(running: list[Shard], pool: str) -> str:
@@ -193,10 +232,11 @@ class _Dispatcher:
                 continue
             if reason is None:
                 still.append(shard)
-            elif shard.lost < policies.SHARD_LOSSES:
+            elif not is_hopeless(shard, flow_run, online):
                 self._say(f"{shard}: {reason}; handed out again")
                 await self._crash(flow_run, reason)
                 shard.lost += 1
+                shard.refused += is_refused(flow_run)
                 shard.generation += 1
                 waiting.append(shard)
             else:

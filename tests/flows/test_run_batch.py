@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -16,6 +16,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
 )
+from prefect.client.schemas.objects import FlowRun
 
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.ledger import BatchLedger
@@ -25,9 +26,11 @@ from assetmill.errors import AccountBlocked, InvalidSettings, Rejected, RunFaile
 from assetmill.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_batch import run_batch
+from flows.run_shard import run_shard
 from tasks.connections import provided
+from tasks.shards import is_refused
 from tasks.spread import TASK_RUNNER
-from tests.batchworks import CARD, products, states, write_rows
+from tests.batchworks import CARD, plan_batch, products, states, write_rows
 from tests.doubles import ScriptedGateway
 from tests.millworks import painter, services_on, settings_in
 
@@ -145,6 +148,24 @@ def test_rows_of_a_shard_that_fails_say_why(
     manifest = newest(services)
     assert states(manifest) == ["failed"] * 2
     assert "is not the file that batch" in str(manifest.rows[0].reason)
+
+
+def test_a_shard_that_this_machine_cannot_begin_is_refused(services: Services, tmp_path: Path) -> None:
+    batch = plan_batch(services, products(tmp_path, "a mug"))
+    store_start(batch)
+    batch.pipeline.path.write_text(batch.pipeline.path.read_text() + "# changed\n")
+    asked = {"first": 0, "last": 1, "halt_run": "run", "profile": "local"}
+    state = asyncio.run(cast(Any, run_shard)(batch.batch_id, batch.content, **asked, return_state=True))
+
+    async def read() -> FlowRun:
+        async with get_client() as client:
+            return await client.read_flow_run(state.state_details.flow_run_id)
+
+    told = asyncio.run(read())
+    assert is_refused(told)
+    assert str(told.state and told.state.message).endswith("bring this machine up to date")
+    # Automations go by it.
+    assert told.state_name == "Failed"
 
 
 def test_shards_run_on_the_flows_own_task_runner(

@@ -19,6 +19,7 @@ from assetmill.settings import load_settings
 from assetmill.spec.pipeline import load_pipeline
 from assetmill.spec.schema import parameter_schema
 from tests.batchworks import products
+from tests.millworks import write_configs
 from tests.server.stack import POOL, Stack
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server"), pytest.mark.timeout(420)]
@@ -118,6 +119,29 @@ def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stac
 def online(world: Stack) -> list[str]:
     workers: list[dict[str, Any]] = world.api("POST", f"/work_pools/{POOL}/workers/filter", {}) or []
     return [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
+
+
+def test_a_worker_with_another_pipeline_file_is_not_asked_time_and_again(
+    deployed: Stack, tmp_path: Path
+) -> None:
+    if not online(deployed):
+        deployed.start_worker("w4")
+        deployed.wait_until(lambda: online(deployed), "a worker")
+    theirs = Path(deployed.environment["ASSETMILL_CONFIGS"])
+    ours = write_configs(
+        tmp_path / "configs", plain=(theirs / "pipelines" / "plain.yaml").read_text() + "# changed\n"
+    )
+    known = {run["id"] for run in flow_runs(deployed, f"run-shard/{POOL}")}
+    done = deployed.run(
+        "assetmill", "batch", "plain", "--rows", products(tmp_path, "a stale thing"), "--work-pool", POOL,
+        environment={"ASSETMILL_CONFIGS": str(ours)},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    tried = [run for run in flow_runs(deployed, f"run-shard/{POOL}") if run["id"] not in known]
+    # Prefect may still count a worker that was killed as one that could try.
+    assert 1 <= len(tried) <= 2
+    assert "refused it: " in done.stdout
+    assert "bring this machine up to date" in done.stdout
 
 
 def test_a_schedule_fires(deployed: Stack) -> None:

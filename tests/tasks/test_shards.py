@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
+from assetmill.errors import InvalidSettings
 from tasks import policies
-from tasks.shards import Shard, untaken, why_lost
+from tasks.shards import Shard, is_hopeless, refusal, untaken, why_lost
 
 ONLINE = frozenset({"here"})
 
@@ -60,3 +61,35 @@ def test_a_flow_run_that_failed_or_is_gone_is_said_with_its_reason() -> None:
     ended = flow_run(StateType.FAILED, message=message)
     assert why_lost(shard(), ended, ONLINE) == "its flow run ended Failed: InvalidSettings: another file"
     assert why_lost(shard(), None, ONLINE) == "its flow run is gone"
+
+
+def refused(worker: str = "") -> FlowRun:
+    message = refusal(InvalidSettings("another file: bring this machine up to date")).message
+    return flow_run(StateType.FAILED, worker, message)
+
+
+def test_a_refusal_names_the_worker_and_what_is_wrong_with_it() -> None:
+    told = "refused it: another file: bring this machine up to date"
+    assert why_lost(shard(), refused("here"), ONLINE) == f"worker 'here' {told}"
+    assert why_lost(shard(), refused(), frozenset()) == f"its flow run {told}"
+
+
+def test_what_the_only_worker_refuses_is_given_up_at_once() -> None:
+    assert is_hopeless(shard(), refused("here"), ONLINE)
+    assert is_hopeless(shard(), refused(), frozenset()), "every machine of a pool without workers is alike"
+    assert not is_hopeless(shard(), flow_run(StateType.FAILED, "here", "out of memory"), ONLINE)
+
+
+def test_what_one_worker_refuses_another_may_try_once() -> None:
+    two, asked = ONLINE | {"there"}, shard()
+    assert not is_hopeless(asked, refused("here"), two)
+    asked.refused += 1
+    assert is_hopeless(asked, refused("there"), two)
+
+
+def test_a_shard_that_is_lost_time_and_again_is_given_up() -> None:
+    gone = shard()
+    gone.lost = policies.SHARD_LOSSES - 1
+    assert not is_hopeless(gone, None, ONLINE)
+    gone.lost += 1
+    assert is_hopeless(gone, None, ONLINE)
