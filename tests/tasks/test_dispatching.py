@@ -1,0 +1,167 @@
+"""A batch's shards on a work pool whose Prefect is a double: what is handed out, what a person is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, Worker, WorkerStatus, WorkPool
+from prefect.logging import disable_run_logger
+from prefect.states import Completed, Scheduled
+
+from assetmill.batches.preparing import BatchOrder, prepare_shard
+from assetmill.batches.work import Work
+from assetmill.errors import InvalidInput
+from assetmill.services import Services
+from assetmill.store.memory import MemoryStore
+from tasks import policies
+from tasks.shards import dispatch, refusal
+from tests.batchworks import CARD, plan_batch, products, work_on
+from tests.millworks import painter, services_on, settings_in
+
+POOL = "p"
+
+
+class Prefect:
+    """A server with one work pool. Its workers take flow runs in turn, whenever somebody looks at them.
+
+    After so many looks at the pool, somebody resumes it and starts the `late` workers.
+    """
+
+    def __init__(
+        self, services: Services, *workers: str, late: tuple[str, ...] = (), is_paused: bool = False
+    ) -> None:
+        self.services, self.workers, self.late, self.is_paused = services, list(workers), late, is_paused
+        self.flow_runs: list[FlowRun] = []
+        self.looks = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def read_work_pool(self, name: str) -> WorkPool:
+        self.looks += 1
+        if self.looks == 4:
+            self.workers += self.late
+            self.is_paused = False
+        return WorkPool(name=name, type="process", is_paused=self.is_paused, default_queue_id=uuid4())
+
+    async def read_workers_for_work_pool(self, name: str) -> list[Worker]:
+        return [
+            Worker(name=worker, work_pool_id=uuid4(), status=WorkerStatus.ONLINE) for worker in self.workers
+        ]
+
+    async def read_deployment_by_name(self, name: str) -> FlowRun:
+        assert name == f"run-shard/{POOL}"
+        return FlowRun(flow_id=uuid4())
+
+    async def create_flow_run_from_deployment(
+        self, deployment_id: UUID, *, parameters: dict[str, Any], idempotency_key: str, name: str
+    ) -> FlowRun:
+        made = FlowRun(flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled())
+        self.flow_runs.append(made)
+        return made
+
+    async def read_flow_runs(self, *, flow_run_filter: FlowRunFilter) -> list[FlowRun]:
+        for number, flow_run in enumerate(self.flow_runs):
+            if self.workers and not self.is_paused and flow_run.state and flow_run.state.is_scheduled():
+                flow_run.labels["prefect.worker.name"] = self.workers[number % len(self.workers)]
+                self._take(flow_run)
+        return self.flow_runs
+
+    def _take(self, flow_run: FlowRun) -> None:
+        asked = flow_run.parameters
+        order = BatchOrder("", "", name=asked["batch_id"], allows_bad_rows=True)
+        rows = {"first": asked["first"], "last": asked["last"]}
+        try:
+            batch = prepare_shard(order, asked["content"], self.services, share=asked["share"], **rows)
+        except InvalidInput as error:
+            flow_run.state = refusal(error)
+            return
+        work: Work = work_on(batch)
+        work.carry_out([plan.row for plan in batch.to_do])
+        work.close()
+        flow_run.state = Completed()
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    services = services_on(settings_in(tmp_path, card=CARD), MemoryStore(), painter())
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(policies, "SHARD_POLL_S", 0.001)
+    return products(tmp_path, "a mug", "a lamp", "a vase", "a bowl")
+
+
+def dispatched(
+    prefect: Prefect, rows: str, monkeypatch: pytest.MonkeyPatch, *, is_stale: bool = False
+) -> Work:
+    """Hand out a batch in two shards, to machines whose pipeline file is another one if `is_stale`."""
+    monkeypatch.setattr("tasks.shards.get_client", lambda: prefect)
+    batch = plan_batch(prefect.services, rows)
+    if is_stale:
+        batch.pipeline.path.write_text(CARD + "# changed\n")
+    work = work_on(batch)
+    with disable_run_logger():
+        asyncio.run(dispatch(work, POOL, 2, None))
+    work.close()
+    return work
+
+
+def states(work: Work) -> list[str]:
+    return [row.state for _, row in sorted(work.results.items())]
+
+
+def test_nothing_is_told_of_a_pool_that_runs(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefect = Prefect(services, "w1", "w2")
+    work = dispatched(prefect, rows, monkeypatch)
+    assert (states(work), work.tally.notices) == (["done"] * 4, [])
+    assert [run.parameters["share"] for run in prefect.flow_runs] == [0.5, 0.5]
+
+
+def test_a_paused_pool_is_told_of_once_and_the_batch_goes_on_when_it_is_resumed(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = dispatched(Prefect(services, "w1", is_paused=True), rows, monkeypatch)
+    assert work.tally.notices == [
+        "warning: work pool 'p' is paused: `prefect work-pool resume p` lets it go on",
+        "work pool 'p' runs again",
+    ]
+    assert states(work) == ["done"] * 4
+
+
+def test_a_pool_without_a_worker_is_told_of_and_the_batch_goes_on_when_one_starts(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = dispatched(Prefect(services, late=("w1",)), rows, monkeypatch)
+    assert work.tally.notices == [
+        "warning: work pool 'p' has no worker, nothing runs: `prefect worker start --pool p`",
+        "work pool 'p' runs again",
+    ]
+    assert states(work) == ["done"] * 4
+
+
+@pytest.mark.parametrize(("workers", "tries"), [(["w1"], 1), (["w1", "w2"], 2)])
+def test_what_workers_refuse_is_given_up_without_further_tries(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch, workers: list[str], tries: int
+) -> None:
+    prefect = Prefect(services, *workers)
+    work = dispatched(prefect, rows, monkeypatch, is_stale=True)
+    assert states(work) == ["failed"] * 4
+    assert len(prefect.flow_runs) == 2 * tries
+    for row in work.results.values():
+        assert "refused it: " in str(row.reason)
+        assert str(row.reason).endswith("bring this machine up to date")
