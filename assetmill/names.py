@@ -30,13 +30,19 @@ def safe_name(text: str, fallback: str = "file") -> str:
     return f"{stem}.{extension}" if extension else stem
 
 
-def distinct(names: Iterable[str]) -> Iterator[str]:
-    """Yield the names, a repeated one with a number before its extension; case does not tell names apart."""
-    seen: set[str] = set()
+def distinct(names: Iterable[str], *, taken: Iterable[str] = (), are_folders: bool = False) -> Iterator[str]:
+    """Yield the names, a repeated one with a number before its extension; case does not tell names apart.
+
+    None is one of `taken`. A folder's name has no extension: its number comes last.
+    """
+    seen = {name.lower() for name in taken}
+    # Where the last search of a name ended: ten thousand equal names would try each other's numbers.
+    numbers: dict[str, int] = {}
     for name in names:
-        stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
-        found, number = name, 2
+        stem, dot, extension = name.rpartition(".") if "." in name and not are_folders else (name, "", "")
+        found, number = name, numbers.get(name.lower(), 2)
         while found.lower() in seen:
             found, number = f"{stem}-{number}{dot}{extension}", number + 1
+        numbers[name.lower()] = number
         seen.add(found.lower())
         yield found

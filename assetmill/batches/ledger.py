@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import re
 import time
 import uuid
 from typing import TypeVar
@@ -18,6 +19,9 @@ from assetmill.store import layout
 from assetmill.store.backend import Backend
 
 R = TypeVar("R", bound=Stored)
+
+BATCH_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+"""What a batch can be called; what its content names it is of this form too."""
 
 
 class BatchLedger:
@@ -73,6 +77,10 @@ class BatchLedger:
         """Return the newest manifest of a batch, None when it was never sealed."""
         entry = next(iter(self._backend.list(layout.batch_manifests(batch_id), limit=1)), None)
         return self._read(entry.key, BatchManifest) if entry else None
+
+    def find(self, batch_id: str) -> BatchManifest | None:
+        """Return the newest manifest of the batch that somebody names, None when there is none."""
+        return self.newest_manifest(batch_id) if BATCH_ID.fullmatch(batch_id) else None
 
     def newest_of(self, pipeline: str) -> BatchManifest | None:
         """Return the newest manifest of any batch of a pipeline: two requests."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from assetmill.agents.gateway import Gateway
 from assetmill.batches.hour import Forecast, forecast
 from assetmill.batches.known import Known
-from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.batches.planner import Planner, RowPlan, Totals
 from assetmill.batches.records import BatchRow, BatchStart
 from assetmill.batches.rows import BadRow, Row, pack, read_rows, unpack
@@ -26,7 +25,6 @@ from assetmill.settings import Settings
 from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
 
 SHARD_ROWS = 50
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _ROWS_TYPE = "application/x-ndjson"
 _SHOWN = 20
 
@@ -160,7 +158,7 @@ def _with_share(settings: Settings, share: float) -> Settings:
 
 def _identify(name: str, pipeline: LoadedPipeline, rows: Sequence[Row]) -> tuple[str, str]:
     """Return a batch's ID and the digest of what it is made of, which is its ID unless somebody named it."""
-    if name and not _NAME.fullmatch(name):
+    if name and not BATCH_ID.fullmatch(name):
         raise InvalidInput(f"{name!r} cannot be a batch's name: lower-case letters, digits, `.`, `_`, `-`")
     made_of = [pipeline.name, pipeline.digest, digest(pack(rows))]
     content = digest(canonical(made_of)).removeprefix("sha256:")[:20]

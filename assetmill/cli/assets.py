@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.records import BatchManifest
+from assetmill.cli.batch_export import Choice, export_batch, summary
 from assetmill.cli.exports import export_assets, wanted, write_sidecar
 from assetmill.cli.options import asset_json, json_option, label_of, print_json, profile_option
-from assetmill.errors import NotFound
+from assetmill.errors import InvalidInput, NotFound
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
-from assetmill.services import open_services
+from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
 from assetmill.store.ledger import Ledger
 
@@ -42,9 +45,12 @@ def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("what", metavar="RUN|ASSET")
+@click.argument("what", metavar="RUN|BATCH|ASSET")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--all", "everything", is_flag=True, help="Also candidates and pictures on the way.")
+@click.option(
+    "--stage", "stages", metavar="NAME", multiple=True, help="Of a batch, only this stage; may be repeated."
+)
 @click.option(
     "--sidecar",
     "sidecars",
@@ -54,15 +60,46 @@ def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
 )
 @profile_option
 def export(
-    what: str, directory: Path, profile: str | None, *, everything: bool, sidecars: tuple[SidecarKind, ...]
-) -> None:
-    """Write the files of a run, or one asset, to DIR."""
+    what: str,
+    directory: Path,
+    profile: str | None,
+    *,
+    everything: bool,
+    stages: tuple[str, ...],
+    sidecars: tuple[SidecarKind, ...],
+) -> int:
+    """Write the files of a run, a batch or one asset to DIR.
+
+    A batch, by its ID or its name, is a folder for each row, and rows.csv with what became of them.
+    """
     with open_services(load_settings(profile)) as services:
+        if batch := _batch(services, what):
+            return _export_batch(batch, directory, Choice(everything, sidecars, stages), services)
+        if stages:
+            raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
         for asset, path in zip(found, export_assets(found, services.blobs, directory), strict=True):
             click.echo(path)
             for kind in sidecars:
                 click.echo(write_sidecar(kind, asset, path, services))
+    return 0
+
+
+def _batch(services: Services, what: str) -> BatchManifest | None:
+    """Return the batch that is meant; IDs of runs and assets, and `latest`, are never a batch's name."""
+    if what == "latest" or what.startswith(("run_", "ast_")):
+        return None
+    manifest = BatchLedger(services.backend).find(what)
+    if manifest is None and what.startswith("batch_"):
+        raise NotFound("batch", what, "it was never run to an end in this store")
+    return manifest
+
+
+def _export_batch(manifest: BatchManifest, directory: Path, choice: Choice, services: Services) -> int:
+    told = export_batch(manifest, directory, choice, services)
+    for text in summary(manifest, directory, told):
+        click.echo(text)
+    return 1 if told.faults else 0
 
 
 def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecord]:

@@ -106,7 +106,7 @@ def batch(
 def contact_sheet(batch_id: str, file: Path, profile: str | None) -> None:
     """Write a page with a picture of everything that BATCH has made."""
     with open_services(load_settings(profile)) as services:
-        manifest = BatchLedger(services.backend).newest_manifest(batch_id)
+        manifest = BatchLedger(services.backend).find(batch_id)
         if manifest is None:
             raise NotFound("batch", batch_id, "it was never run to an end in this store")
         _write_sheet(manifest, services, file)

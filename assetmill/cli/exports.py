@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from assetmill.errors import InvalidInput
+from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
 from assetmill.lineage import trace
 from assetmill.names import distinct, safe_name
 from assetmill.provenance.credentials import read_credential
 from assetmill.provenance.sidecar import SidecarKind, sidecar
-from assetmill.records import AssetRecord, RunManifest
+from assetmill.records import AssetRecord, BlobRef, RunManifest
 from assetmill.services import Services
 from assetmill.settings import Settings
 from assetmill.store.blobs import Blobs
@@ -33,27 +34,53 @@ def wanted(manifest: RunManifest, *, everything: bool = False) -> list[AssetReco
     return [asset for asset in manifest.assets() if everything or asset.role == "output"]
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What became of files that were to be in a folder: which are new there, which the store has lost."""
+
+    written: frozenset[str]
+    lost: Mapping[str, StoreError]
+
+
 def export_assets(assets: Iterable[AssetRecord], blobs: Blobs, folder: Path) -> list[Path]:
     """Write assets as files with safe, distinct names and return their paths, in order.
+
+    Raises:
+        InvalidInput: the folder cannot be written.
+        BlobDamaged, KeyMissing: the store lost the bytes of one; the others are written.
+    """
+    listed = list(assets)
+    names = list(distinct(safe_name(asset.name) for asset in listed))
+    files = {name: asset.blob for name, asset in zip(names, listed, strict=True)}
+    for error in export_files(files, blobs, folder).lost.values():
+        raise error
+    return [folder / name for name in names]
+
+
+def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Exported:
+    """Write blobs under names that are safe and distinct.
 
     Files that are there already and unchanged are neither read from the store nor written.
 
     Raises:
         InvalidInput: the folder cannot be written.
-        BlobDamaged, KeyMissing: the store lost the bytes.
     """
-    listed = list(assets)
-    names = distinct(safe_name(asset.name) for asset in listed)
+    written, lost = set[str](), dict[str, StoreError]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         index = _read_index(folder)
-        paths = [
-            _export(asset, blobs, folder / name, index) for asset, name in zip(listed, names, strict=True)
-        ]
-        _write(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
+        known = dict(index)
+        for name, blob in files.items():
+            try:
+                if _export(blob, blobs, folder / name, index):
+                    written.add(name)
+            except (BlobDamaged, KeyMissing) as error:
+                lost[name] = error
+        if index != known:
+            write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
     except OSError as error:
         raise InvalidInput(f"cannot write to {folder}: {error.strerror or error}") from error
-    return paths
+    return Exported(frozenset(written), lost)
 
 
 def write_sidecar(kind: SidecarKind, asset: AssetRecord, path: Path, services: Services) -> Path:
@@ -66,22 +93,23 @@ def write_sidecar(kind: SidecarKind, asset: AssetRecord, path: Path, services: S
     credential = read_credential(services.blobs.get(asset.blob), services.settings.provenance)
     beside = path.with_name(f"{path.name}.{kind}")
     try:
-        _write(beside, sidecar(kind, asset, family, credential))
+        write_whole(beside, sidecar(kind, asset, family, credential))
     except OSError as error:
         raise InvalidInput(f"cannot write {beside}: {error.strerror or error}") from error
     return beside
 
 
-def _export(asset: AssetRecord, blobs: Blobs, path: Path, index: dict[str, str]) -> Path:
-    blob = asset.blob
+def _export(blob: BlobRef, blobs: Blobs, path: Path, index: dict[str, str]) -> bool:
+    """Return whether the file had to be written."""
     is_there = path.is_file() and not path.is_symlink() and path.stat().st_size == blob.size_bytes
-    if not is_there or index.get(path.name) != blob.digest:
-        _write(path, blobs.get(blob))
-        index[path.name] = blob.digest
-    return path
+    if is_there and index.get(path.name) == blob.digest:
+        return False
+    write_whole(path, blobs.get(blob))
+    index[path.name] = blob.digest
+    return True
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Replace a file as a whole; a link of that name is replaced, never followed."""
     partial = path.with_name(f".{os.getpid()}.partial")
     partial.write_bytes(data)

@@ -45,3 +45,8 @@ def test_every_text_becomes_a_name_inside_its_folder(text: str) -> None:
 def test_no_two_names_are_alike_on_any_system(names: list[str]) -> None:
     found = [name.lower() for name in distinct(names)]
     assert len(found) == len(names) == len(set(found))
+
+
+def test_a_folder_keeps_its_name_whole_and_out_of_the_way_of_a_file() -> None:
+    folders = distinct(["1.5", "1.5", "rows.csv"], taken=["Rows.CSV"], are_folders=True)
+    assert list(folders) == ["1.5", "1.5-2", "rows.csv-2"]
