@@ -43,9 +43,8 @@ def summary(
     if manifest.reason:
         lines.append(f"  {manifest.reason}")
     again = command(planned.order, work_pool=work_pool, shard=shard, named_profile=named_profile)
-    return "\n".join(
-        [*lines, *_unsettled(manifest, planned), "", "Next:", *_next_steps(manifest, planned.order, again)]
-    )
+    steps = _next_steps(manifest, planned.order, again, named_profile)
+    return "\n".join([*lines, *_unsettled(manifest, planned), "", "Next:", *steps])
 
 
 def spent(rows: Iterable[BatchRow]) -> str:
@@ -53,7 +52,9 @@ def spent(rows: Iterable[BatchRow]) -> str:
     costs = [row.spent_usd for row in rows]
     known = usd(sum(cost or 0.0 for cost in costs))
     unknown = costs.count(None)
-    return f"at least {known} ({unknown} rows of unknown cost)" if unknown else known
+    return (
+        f"at least {known} ({unknown} row{'' if unknown == 1 else 's'} of unknown cost)" if unknown else known
+    )
 
 
 def command(order: BatchOrder, *, work_pool: str, shard: int, named_profile: str | None) -> str:
@@ -104,7 +105,9 @@ def _told(rows: list[BatchRow]) -> str:
     return f"{first.number}{others} {first.state}: {first.reason}"
 
 
-def _next_steps(manifest: BatchManifest, order: BatchOrder, again: str) -> Iterator[str]:
+def _next_steps(
+    manifest: BatchManifest, order: BatchOrder, again: str, named_profile: str | None
+) -> Iterator[str]:
     if manifest.status != "completed":
         yield f"  {again}    goes on where it ended"
     if manifest.count("over_budget") and order.budget_usd is not None:
@@ -113,4 +116,8 @@ def _next_steps(manifest: BatchManifest, order: BatchOrder, again: str) -> Itera
         yield "      with --retry-blocked it sends the refused prompts again, else they stay in quarantine"
     if manifest.count("in_doubt"):
         yield "  assetmill resolve --help    decides what becomes of a stage in doubt"
-    yield f"  assetmill contact-sheet {manifest.batch_id} sheet.html    a picture of everything"
+    store = f" --profile {shlex.quote(named_profile)}" if named_profile else ""
+    if any(row.assets for row in manifest.rows):
+        files = f"assetmill export {manifest.batch_id} {manifest.batch_id}{store}"
+        yield f"  {files}    every row's files in a folder of that name, and a table"
+    yield f"  assetmill contact-sheet {manifest.batch_id} sheet.html{store}    a picture of everything"

@@ -130,12 +130,23 @@ def test_the_command_that_goes_on_is_the_same_batch(services: Services, tmp_path
     assert "-p 'colour=deep red'" in shown
 
 
+def test_the_end_says_how_to_get_at_the_files(services: Services, tmp_path: Path) -> None:
+    planned = plan_batch(services, products(tmp_path, "a mug"), name="spring")
+    manifest = carry_out(planned)
+    assert manifest
+    assert "  assetmill export spring spring    every row's files" in summary(manifest, planned)
+    assert "export spring spring --profile azure " in summary(manifest, planned, named_profile="azure")
+    nothing = manifest.model_copy(update={"rows": ()})
+    assert "export" not in summary(nothing, planned)
+
+
 def test_an_unknown_cost_is_told_beside_what_is_known() -> None:
     rows = [
         BatchRow(number=number, name="", key="", state="failed", spent_usd=cost)
         for number, cost in enumerate((0.25, None, 0.5))
     ]
-    assert spent(rows) == "at least $0.7500 (1 rows of unknown cost)"
+    assert spent(rows) == "at least $0.7500 (1 row of unknown cost)"
+    assert spent([*rows, rows[1]]) == "at least $0.7500 (2 rows of unknown cost)"
     assert spent(rows[::2]) == "$0.7500"
 
 
