@@ -107,11 +107,25 @@ class _Checker:
         given = {name: value for name, value in cells.items() if value is not None and value != ""}
         name = given.pop(NAME_COLUMN, None) if self._has_names else None
         problems = Problems(self._pipeline.document)
-        values = resolve_parameters(self._specs, {**self._common, **given}, problems)
+        values = resolve_parameters(self._specs, {**self._common, **self._as_text(given)}, problems)
         if problems.found:
             return BadRow(number, "; ".join(_said(problem) for problem in problems.found)[:_MOST_SHOWN])
         key = digest(canonical(values)).removeprefix("sha256:")[:32]
-        return Row(number, str(name or f"row {number}")[:80], values, key)
+        return Row(number, f"row {number}" if name is None else str(name)[:80], values, key)
+
+    def _as_text(self, given: Cells) -> dict[str, Any]:
+        """Take a whole number as text where text is due: an article's number is a name."""
+        return {
+            name: str(value) if _is_whole(value) and self._is_string(name) else value
+            for name, value in given.items()
+        }
+
+    def _is_string(self, name: str) -> bool:
+        return name in self._specs and self._specs[name].type == "string"
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _said(problem: InvalidSpec) -> str:

@@ -69,7 +69,8 @@ def convert(spec: ParameterSpec, value: Any) -> tuple[str, Any]:
     typed = _typed(spec.type, value)
     if typed is None:
         article = "an" if spec.type == "integer" else "a"
-        return f"{str(value)[:60]!r} is not {article} {spec.type}", value
+        given = repr(value[:60]) if isinstance(value, str) else str(value)[:60]
+        return f"{given} is not {article} {spec.type}", value
     return _bounds(spec, typed), typed
 
 

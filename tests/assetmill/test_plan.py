@@ -182,7 +182,7 @@ stages: [{name: s, prompt: "Say {{ locale }}"}]
         ({"count": 0}, "0 is below 1"),
         ({"cuont": 1}, "did you mean 'count'?"),
         ({}, "parameter 'must' is required"),
-        ({"must": 5}, "'5' is not a string"),
+        ({"must": 5}, "5 is not a string"),
         ({"must": "a\0b"}, "holds a NUL character"),
     ],
 )

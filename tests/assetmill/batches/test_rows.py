@@ -68,14 +68,37 @@ def test_json_lines_keep_their_types_and_bad_lines_their_numbers(
 ) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(
-        '{"product": "a mug", "count": 2, "colour": null}\n\n[1]\n{"product": 5}\n{"prod\n{"x":1}'
+        '{"product": "a mug", "count": 2, "colour": null}\n\n[1]\n{"product": 5.5}\n{"prod\n{"x":1}'
     )
     rows = read(services, pipeline, path)
     assert [dict(row.parameters) for row in rows.good] == [{"product": "a mug", "colour": "teal", "count": 2}]
     assert [row.number for row in rows.bad] == [3, 4, 5, 6]
     assert rows.bad[0].reason == "is not a JSON object"
-    assert "'5' is not a string" in rows.bad[1].reason
+    assert "parameter 'product': 5.5 is not a string" in rows.bad[1].reason
     assert "unknown parameter 'x'" in rows.bad[3].reason
+
+
+def test_a_whole_number_is_text_where_text_is_due(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    cells = [
+        '"product": 4711, "row": 0',
+        '"product": "4711"',
+        '"product": true',
+        '"product": 1e3',
+        '"prodcut": 1',
+    ]
+    path.write_text("\n".join(f"{{{cell}}}" for cell in cells))
+    rows = read(services, pipeline, path)
+    assert [row.parameters["product"] for row in rows.good] == ["4711", "4711"]
+    assert rows.good[0].key == rows.good[1].key
+    assert rows.good[0].name == "0"
+    assert [bad.reason for bad in rows.bad[:2]] == [
+        "parameter 'product': True is not a string",
+        "parameter 'product': 1000.0 is not a string",
+    ]
+    assert "unknown parameter 'prodcut'" in rows.bad[2].reason
 
 
 def test_parquet_is_read_row_by_row(services: Services, pipeline: LoadedPipeline, tmp_path: Path) -> None:
@@ -89,6 +112,17 @@ def test_parquet_is_read_row_by_row(services: Services, pipeline: LoadedPipeline
     rows = read(services, pipeline, path)
     assert [dict(row.parameters) for row in rows.good] == [{"product": "a mug", "colour": "teal", "count": 2}]
     assert [(row.number, row.reason) for row in rows.bad] == [(2, "parameter 'product' is required")]
+
+
+def test_a_number_column_of_parquet_is_text_where_text_is_due(
+    services: Services, pipeline: LoadedPipeline, tmp_path: Path
+) -> None:
+    arrow: Any = pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(arrow.table({"product": [4711, 2**60]}), str(path))
+    rows = read(services, pipeline, path)
+    assert [row.parameters["product"] for row in rows.good] == ["4711", str(2**60)]
 
 
 def test_common_parameters_fill_what_rows_leave_empty(
