@@ -22,9 +22,9 @@ from tasks.batches import (
     sealed,
     submit_rows,
 )
+from tasks.dispatching import dispatch
 from tasks.events import tell_batch
 from tasks.policies import MAX_STAGE_THREADS
-from tasks.shards import dispatch
 from tasks.spread import TASK_RUNNER, spread
 
 

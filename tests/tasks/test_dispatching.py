@@ -20,7 +20,8 @@ from assetmill.errors import InvalidInput
 from assetmill.services import Services
 from assetmill.store.memory import MemoryStore
 from tasks import policies
-from tasks.shards import dispatch, refusal
+from tasks.dispatching import dispatch
+from tasks.shards import refusal
 from tests.batchworks import CARD, plan_batch, products, work_on
 from tests.millworks import painter, services_on, settings_in
 
@@ -108,7 +109,7 @@ def dispatched(
     prefect: Prefect, rows: str, monkeypatch: pytest.MonkeyPatch, *, is_stale: bool = False
 ) -> Work:
     """Hand out a batch in two shards, to machines whose pipeline file is another one if `is_stale`."""
-    monkeypatch.setattr("tasks.shards.get_client", lambda: prefect)
+    monkeypatch.setattr("tasks.dispatching.get_client", lambda: prefect)
     batch = plan_batch(prefect.services, rows)
     if is_stale:
         batch.pipeline.path.write_text(CARD + "# changed\n")

@@ -1,0 +1,192 @@
+"""Shards of a batch handed out on a work pool, followed through the store, handed out again when lost.
+
+Prefect says where a shard runs; what became of its rows is read from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from uuid import UUID
+
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.logging import get_run_logger
+from prefect.states import Cancelling, Crashed
+
+from assetmill.batches.preparing import store_start
+from assetmill.batches.work import Work
+from tasks import policies
+from tasks.pools import patiently, see_pool, shard_deployment
+from tasks.shards import Shard, cut, is_hopeless, is_refused, untaken, why_lost
+
+
+async def dispatch(work: Work, pool: str, shard_rows: int, profile: str | None) -> None:
+    """Hand out a batch's rows as flow runs on a work pool, and return when all are settled or given up.
+
+    Raises:
+        InvalidSettings: the pool or its deployment is not there.
+    """
+    batch = work.batch
+    shards = cut(work, shard_rows)
+    if not shards:
+        return
+    await asyncio.to_thread(store_start, batch)
+    async with get_client() as client:
+        dispatcher = _Dispatcher(client, work, pool, profile)
+        await dispatcher.begin()
+        await dispatcher.follow(shards)
+
+
+class _Dispatcher:
+    """Follows the shards of one run of a batch."""
+
+    def __init__(self, client: PrefectClient, work: Work, pool: str, profile: str | None) -> None:
+        self._client, self._work, self._pool, self._profile = client, work, pool, profile
+        self._seen = set(work.batch.known.seen_pages)
+        self._fault = ""
+        self._log = get_run_logger()
+
+    async def begin(self) -> None:
+        """Make sure that the pool and the deployment are there."""
+        await see_pool(self._client, self._pool)
+        self._deployment_id = await shard_deployment(self._client, self._pool)
+
+    async def follow(self, waiting: list[Shard]) -> None:
+        """Hand out shards as there is room, until none waits or runs."""
+        waiting = waiting[::-1]
+        running: list[Shard] = []
+        while waiting or running:
+            if self._is_over():
+                waiting.clear()
+            seen = await patiently(lambda: see_pool(self._client, self._pool))
+            self._tell(seen.fault or untaken(running, self._pool))
+            width = min(seen.width, len(waiting) + len(running))
+            # Workers that came or went since: the quota has room for new parts as old ones are given back.
+            while waiting and len(running) < width and sum(s.share for s in running) + 1 / width < 1.001:
+                shard = waiting.pop()
+                shard.share = 1.0 / width
+                await self._hand_out(shard)
+                running.append(shard)
+            await asyncio.sleep(policies.SHARD_POLL_S)
+            await asyncio.to_thread(self._read_pages, running)
+            if self._work.batch.services.stop.is_set():
+                return await self._cancel(running)
+            running = await self._check(running, waiting, seen.online)
+        return None
+
+    def _tell(self, fault: str) -> None:
+        """Say why nothing runs, once, on the screen and in Prefect's log."""
+        if fault != self._fault:
+            self._fault = fault
+            self._say(f"warning: {fault}" if fault else f"work pool {self._pool!r} runs again")
+
+    def _say(self, text: str) -> None:
+        self._log.warning("%s", text)
+        self._work.tally.notices.append(text)
+
+    def _is_over(self) -> bool:
+        batch = self._work.batch
+        if not batch.services.gate.reason and (
+            halt := batch.ledger.halted(batch.batch_id, self._work.run_id)
+        ):
+            batch.services.gate.reason = halt.reason
+        return bool(batch.services.gate.refusal(time.time()))
+
+    def _read_pages(self, running: list[Shard]) -> None:
+        ledger, batch_id = self._work.batch.ledger, self._work.batch.batch_id
+        for key in ledger.page_keys(batch_id):
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            page = ledger.read_page(key)
+            self._work.learn(page)
+            told = {row.number for row in page.rows}
+            for shard in running:
+                if shard.numbers & told:
+                    shard.heard_at = time.monotonic()
+
+    async def _check(self, running: list[Shard], waiting: list[Shard], online: frozenset[str]) -> list[Shard]:
+        """Return the shards that still run; those that were lost wait again."""
+        states = await self._states(running)
+        still: list[Shard] = []
+        for shard in running:
+            if shard.numbers <= self._work.results.keys():
+                continue
+            flow_run = states.get(shard.flow_run_id)
+            reason = why_lost(shard, flow_run, online)
+            if reason and flow_run and flow_run.state and flow_run.state.is_final() and self._is_told(shard):
+                # Its last page was written after we looked.
+                continue
+            if reason is None:
+                still.append(shard)
+            elif not is_hopeless(shard, flow_run, online):
+                self._say(f"{shard}: {reason}; handed out again")
+                await self._crash(flow_run, reason)
+                shard.lost += 1
+                shard.refused += is_refused(flow_run)
+                shard.generation += 1
+                waiting.append(shard)
+            else:
+                self._say(f"{shard}: {reason}; given up for this run")
+                self._work.give_up(shard.numbers, reason)
+        return still
+
+    def _is_told(self, shard: Shard) -> bool:
+        self._read_pages([shard])
+        return shard.numbers <= self._work.results.keys()
+
+    async def _hand_out(self, shard: Shard) -> None:
+        """Create the shard's flow run, or find the one that an earlier dispatcher has created."""
+        batch = self._work.batch
+        parameters = {
+            "batch_id": batch.batch_id,
+            "content": batch.content,
+            "first": shard.first,
+            "last": shard.last,
+            "halt_run": self._work.run_id,
+            "by": batch.order.by,
+            "budget_usd": batch.order.budget_usd,
+            "retry_blocked": batch.order.retries_blocked,
+            "share": shard.share,
+            "profile": self._profile,
+        }
+        while True:
+            made_of = (batch.batch_id, batch.content, shard.first, shard.last, shard.generation)
+            key = hashlib.sha256(repr(made_of).encode()).hexdigest()
+            flow_run = await patiently(
+                lambda key=key: self._client.create_flow_run_from_deployment(
+                    self._deployment_id,
+                    parameters=parameters,
+                    idempotency_key=key,
+                    name=f"{batch.batch_id} shard {shard.first}-{shard.last}",
+                )
+            )
+            if flow_run.state is None or not flow_run.state.is_final():
+                break
+            shard.generation += 1
+        shard.flow_run_id, shard.state, shard.heard_at = flow_run.id, None, time.monotonic()
+
+    async def _states(self, shards: list[Shard]) -> dict[UUID | None, FlowRun]:
+        ids = [shard.flow_run_id for shard in shards if shard.flow_run_id]
+        if not ids:
+            return {}
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
+        found = await patiently(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
+        return {flow_run.id: flow_run for flow_run in found}
+
+    async def _crash(self, flow_run: FlowRun | None, reason: str) -> None:
+        if flow_run is None or (flow_run.state and flow_run.state.is_final()):
+            return
+        state = Crashed(message=reason)
+        await patiently(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
+
+    async def _cancel(self, running: list[Shard]) -> None:
+        for shard in running:
+            if flow_run_id := shard.flow_run_id:
+                await patiently(
+                    lambda flow_run_id=flow_run_id: self._client.set_flow_run_state(flow_run_id, Cancelling())
+                )
