@@ -160,6 +160,8 @@ def _identify(name: str, pipeline: LoadedPipeline, rows: Sequence[Row]) -> tuple
     """Return a batch's ID and the digest of what it is made of, which is its ID unless somebody named it."""
     if name and not BATCH_ID.fullmatch(name):
         raise InvalidInput(f"{name!r} cannot be a batch's name: lower-case letters, digits, `.`, `_`, `-`")
+    if name == "latest" or name.startswith(("run_", "ast_")):
+        raise InvalidInput(f"{name!r} cannot be a batch's name: it would mean a run or an asset elsewhere")
     made_of = [pipeline.name, pipeline.digest, digest(pack(rows))]
     content = digest(canonical(made_of)).removeprefix("sha256:")[:20]
     return name or f"batch_{content}", content

@@ -71,7 +71,7 @@ def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str |
     if order.name:
         yield from ("--name", order.name)
     if order.budget_usd is not None:
-        yield from ("--budget", f"{order.budget_usd:g}")
+        yield from ("--budget", str(order.budget_usd))
     if order.by is not None:
         yield from ("--by", f"{datetime.datetime.fromtimestamp(order.by, datetime.UTC).astimezone():%H:%M}")
     if work_pool:

@@ -70,7 +70,8 @@ class Table:
     def __init__(self, folder: Path, columns: Columns) -> None:
         self._path, self._columns = folder / NAME, columns
         self._partial = folder / f".{os.getpid()}.rows.partial"
-        self._file = self._partial.open("w", encoding="utf-8", errors="replace", newline="")
+        # With the mark by which spreadsheets know UTF-8.
+        self._file = self._partial.open("w", encoding="utf-8-sig", errors="replace", newline="")
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._csv.writerow(map(cell, columns.head))
 

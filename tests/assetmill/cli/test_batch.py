@@ -54,6 +54,7 @@ def test_bad_rows_are_listed_with_line_and_reason(assetmill: Terminal, tmp_path:
         (("cord", "--rows", "rows.csv"), "did you mean 'card'"),
         (("card", "--rows", "rows.csv", "--by", "tomorrow"), "is no time"),
         (("card", "--rows", "rows.csv", "--name", "Bad Name"), "cannot be a batch's name"),
+        (("card", "--rows", "rows.csv", "--name", "latest"), "would mean a run or an asset"),
         (("card", "--rows", "rows.csv", "--budget", "-1"), "--budget"),
         (("card", "--rows", "rows.csv", "--budget", "nan"), "nan is no amount of money"),
         (("card", "--rows", "rows.csv", "--by", ""), "is no time"),

@@ -72,7 +72,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def table_in(folder: Path) -> list[dict[str, str]]:
-    with (folder / "rows.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 

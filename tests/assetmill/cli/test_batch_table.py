@@ -64,7 +64,7 @@ def test_cells_are_read_back_as_they_were_but_for_formulas(tmp_path: Path) -> No
     columns = columns_of([row], everything)
     with Table(tmp_path, columns) as table:
         table.add(row, {}, {"words": 'two\nlines, "quoted"', "more": "x" * (MOST_LETTERS + 1)})
-    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         _, cells = csv.reader(file)
     assert cells == [
         *("2", '\'=HYPERLINK("x")', "done", "", "", 'two\nlines, "quoted"'),
