@@ -30,9 +30,8 @@ async def shard_deployment(client: PrefectClient, pool: str) -> UUID:
     try:
         return (await client.read_deployment_by_name(f"{SHARD_FLOW}/{pool}")).id
     except ObjectNotFound as error:
-        raise InvalidSettings(
-            f"no shards can run on work pool {pool!r}: `assetmill deploy --work-pool {pool}` prepares it"
-        ) from error
+        hint = f"`assetmill deploy --work-pool {pool} --shards-only` prepares it"
+        raise InvalidSettings(f"no shards can run on work pool {pool!r}: {hint}") from error
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def find_azurite() -> str | None:
     if shutil.which("node") is None:
         return None
     named = os.environ.get("ASSETMILL_TEST_AZURITE")
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     for path in (named, root / "node_modules/.bin/azurite-blob", shutil.which("azurite-blob")):
         if path and Path(path).is_file():
             # The variable may name `azurite`, which would start queues and tables as well.

@@ -34,13 +34,18 @@ SERVED = "served"
 @click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 @click.option("--work-pool", metavar="POOL", required=True, help="Where runs go; it must exist.")
 @click.option("--working-dir", metavar="DIR", help="Where a process worker starts runs; else where it likes.")
+@click.option("--shards-only", is_flag=True, help="Prepare POOL for the shards of batches, for nothing else.")
 @json_option
-def deploy(pipelines: tuple[str, ...], work_pool: str, working_dir: str | None, *, as_json: bool) -> None:
+def deploy(
+    pipelines: tuple[str, ...], work_pool: str, working_dir: str | None, *, shards_only: bool, as_json: bool
+) -> None:
     """Create or update the Prefect deployment of each PIPELINE, of all without one.
 
     Each has the pipeline's parameters as its form, and the schedules and the concurrency of its file.
     """
-    loaded = _load(pipelines)
+    if shards_only and pipelines:
+        raise InvalidInput("--shards-only deploys no pipeline: leave out their names")
+    loaded = [] if shards_only else _load(pipelines)
     made = asyncio.run(_deploy(loaded, work_pool, working_dir))
     if as_json:
         return print_json({"deployments": made})

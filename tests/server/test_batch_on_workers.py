@@ -42,6 +42,13 @@ def deployed(world: Stack) -> Stack:
     return world
 
 
+def test_a_pool_may_be_prepared_for_shards_alone(world: Stack) -> None:
+    world.api("POST", "/work_pools/", {"name": "back", "type": "process"})
+    made = world.run("assetmill", "deploy", "--work-pool", "back", "--shards-only", "--json")
+    assert [entry["name"] for entry in json.loads(made.stdout)["deployments"]] == ["run-shard/back"]
+    assert world.run("assetmill", "deploy", "plain", "--work-pool", "back", "--shards-only").returncode == 2
+
+
 def deployment(world: Stack, name: str) -> dict[str, Any]:
     return world.api("GET", f"/deployments/name/{name}")
 
