@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from assetmill.cli.lock_option import root_of
-from assetmill.cli.options import opened_ledger, opened_store
+from assetmill.cli.options import opened_backend, opened_ledger
 from assetmill.errors import InvalidInput
 from assetmill.locking.lockfile import ask_for_union, mend_lock, write_lock
 from assetmill.locking.making import lock_plan
@@ -158,7 +158,7 @@ def stores(profile: str | None = None) -> Generator[Callable[[str, BlobRef], byt
         def find(locked: str, blob: BlobRef) -> bytes | None:
             name = profile or locked
             if name not in opened:
-                opened[name] = stack.enter_context(opened_store(load_settings(name)))[0]
+                opened[name] = Blobs(stack.enter_context(opened_backend(load_settings(name))))
             return opened[name].find(blob)
 
         yield find

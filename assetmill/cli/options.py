@@ -15,7 +15,7 @@ import click
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.records import AssetRecord, StageEntry, StageRecord
 from assetmill.settings import Settings
-from assetmill.store.blobs import Blobs
+from assetmill.store.backend import Backend
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store
 
@@ -83,21 +83,21 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def opened_store(settings: Settings) -> Generator[tuple[Blobs, Ledger]]:
-    """Open a profile's store for reading alone: no probe, no service, no SDK."""
+def opened_backend(settings: Settings) -> Generator[Backend]:
+    """Open a profile's object store for reading alone: no probe, no service, no SDK."""
     store = settings.store
     backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
     try:
-        yield Blobs(backend), Ledger(backend)
+        yield backend
     finally:
         backend.close()
 
 
 @contextmanager
 def opened_ledger(settings: Settings) -> Generator[Ledger]:
-    """Open a profile's ledger, as `opened_store` does."""
-    with opened_store(settings) as (_, ledger):
-        yield ledger
+    """Open a profile's ledger, as `opened_backend` does."""
+    with opened_backend(settings) as backend:
+        yield Ledger(backend)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
