@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 
@@ -22,7 +21,8 @@ def main(directory: Path, delay_s: float) -> int:
         if delay_s < 0:
             sys.stderr.write("no such thing\n")
             return 1
-        time.sleep(delay_s)
+        if signal.sigtimedwait([signal.SIGTERM], delay_s):
+            return 0
         partial = directory / "ready.partial"
         partial.write_text(json.dumps({"pid": os.getpid()}))
         partial.replace(directory / "ready.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -84,6 +85,9 @@ def test_waiting_ends_when_the_run_is_stopped(home: Path) -> None:
     stop.set()
     with pytest.raises(KeyboardInterrupt):
         starting.wait()
+    # One that has not come so far could not be stopped at the end of this test.
+    while not detached.is_guarded(home):
+        time.sleep(0.01)
 
 
 def test_stop_ends_it_and_says_whether_there_was_one(home: Path) -> None:
