@@ -46,7 +46,6 @@ class _Dispatcher:
 
     def __init__(self, client: PrefectClient, work: Work, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
-        self._seen = set(work.batch.known.seen_pages)
         self._fault = ""
         self._log = get_run_logger()
 
@@ -89,21 +88,11 @@ class _Dispatcher:
         self._work.tally.notices.append(text)
 
     def _is_over(self) -> bool:
-        batch = self._work.batch
-        if not batch.services.gate.reason and (
-            halt := batch.ledger.halted(batch.batch_id, self._work.run_id)
-        ):
-            batch.services.gate.reason = halt.reason
-        return bool(batch.services.gate.refusal(time.time()))
+        self._work.look_for_halt()
+        return bool(self._work.batch.services.gate.refusal(time.time()))
 
     def _read_pages(self, running: list[Shard]) -> None:
-        ledger, batch_id = self._work.batch.ledger, self._work.batch.batch_id
-        for key in ledger.page_keys(batch_id):
-            if key in self._seen:
-                continue
-            self._seen.add(key)
-            page = ledger.read_page(key)
-            self._work.learn(page)
+        for page in self._work.read_new_pages():
             told = {row.number for row in page.rows}
             for shard in running:
                 if shard.numbers & told:

@@ -52,9 +52,7 @@ async def spread(work: Work, shard_rows: int, profile: str | None) -> None:
     ]
     for future in futures:
         await asyncio.to_thread(future.wait)
-    for key in batch.ledger.page_keys(batch.batch_id):
-        if key not in batch.known.seen_pages:
-            work.learn(batch.ledger.read_page(key))
+    work.read_new_pages()
     for shard, future in zip(shards, futures, strict=True):
         if future.state.is_failed() or future.state.is_crashed():
             work.give_up(shard.numbers, f"its shard ended {future.state.name}: {future.state.message}")

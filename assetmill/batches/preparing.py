@@ -14,7 +14,7 @@ from assetmill.batches.known import Known
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.batches.planner import Planner, RowPlan, Totals
 from assetmill.batches.records import BatchRow, BatchStart
-from assetmill.batches.rows import BadRow, Row, pack, read_rows, unpack
+from assetmill.batches.rows import BadRow, Row, counted, pack, read_rows, unpack
 from assetmill.binding.binder import Defaults
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.fingerprint import canonical, digest
@@ -54,8 +54,7 @@ class InvalidRows(InvalidInput):
         lines = [f"  {self.source}:{number}: {reason}" for number, reason in self.rows[:_SHOWN]]
         if len(self.rows) > _SHOWN:
             lines.append(f"  and {len(self.rows) - _SHOWN} more")
-        count = len(self.rows)
-        head = f"{count} row{'' if count == 1 else 's'} cannot run; --allow-bad-rows runs the others"
+        head = f"{counted(len(self.rows), 'row')} cannot run; --allow-bad-rows runs the others"
         return "\n".join([head, *lines])
 
 

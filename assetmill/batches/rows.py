@@ -193,7 +193,7 @@ def _csv(source: str, text: str) -> Iterator[tuple[int, Cells | str]]:
                 head = plain
                 _check_head(head, source, begins)
             elif len(plain) != len(head):
-                yield begins, f"has {_counted(len(plain), 'column')}; the head names {len(head)}"
+                yield begins, f"has {counted(len(plain), 'column')}; the head names {len(head)}"
             else:
                 yield begins, dict(zip(head, plain, strict=True))
     except csv.Error as error:
@@ -226,7 +226,8 @@ def _check_head(head: list[str], source: str, line: int) -> None:
         raise InvalidSpec(source, line, f"two columns are called {twice[0]!r}")
 
 
-def _counted(count: int, word: str) -> str:
+def counted(count: int, word: str) -> str:
+    """Return `1 row` or `2 rows`."""
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 

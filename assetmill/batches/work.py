@@ -76,7 +76,7 @@ class Work:
 
         A row that fails keeps no other from going on.
         """
-        self._look_for_halt()
+        self.look_for_halt()
         group = [_RowRun(self, row) for row in rows]
         pending: dict[Future[StageRecord], list[tuple[_RowRun, str]]] = {}
         for run in group:
@@ -93,6 +93,25 @@ class Work:
         self.batch.ledger.write_page(page)
         self._keep(page)
         return told
+
+    def look_for_halt(self) -> None:
+        """Begin nothing more when another machine has met the block of the account."""
+        if not self._services.gate.reason and (
+            halt := self.batch.ledger.halted(self.batch.batch_id, self._halt_run)
+        ):
+            self._services.gate.reason = halt.reason
+
+    def read_new_pages(self) -> list[BatchPage]:
+        """Take over what became of rows on other machines since the last look, and return it."""
+        ledger, seen = self.batch.ledger, self.batch.known.seen_pages
+        pages: list[BatchPage] = []
+        for key in ledger.page_keys(self.batch.batch_id):
+            if key not in seen:
+                seen.add(key)
+                page = ledger.read_page(key)
+                self.learn(page)
+                pages.append(page)
+        return pages
 
     def learn(self, page: BatchPage) -> None:
         """Take over what became of rows on another machine."""
@@ -173,13 +192,6 @@ class Work:
                 created_at=time.time(),
             ),
         )
-
-    def _look_for_halt(self) -> None:
-        """Another machine may have met the block of the account first."""
-        if not self._services.gate.reason and (
-            halt := self.batch.ledger.halted(self.batch.batch_id, self._halt_run)
-        ):
-            self._services.gate.reason = halt.reason
 
 
 class _RowRun:

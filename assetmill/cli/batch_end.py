@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder
 from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
+from assetmill.batches.rows import counted
 from assetmill.cli.options import usd
 
 _SHOWN = 20
@@ -52,9 +53,7 @@ def spent(rows: Iterable[BatchRow]) -> str:
     costs = [row.spent_usd for row in rows]
     known = usd(sum(cost or 0.0 for cost in costs))
     unknown = costs.count(None)
-    return (
-        f"at least {known} ({unknown} row{'' if unknown == 1 else 's'} of unknown cost)" if unknown else known
-    )
+    return f"at least {known} ({counted(unknown, 'row')} of unknown cost)" if unknown else known
 
 
 def command(order: BatchOrder, *, work_pool: str, shard: int, named_profile: str | None) -> str:
@@ -101,7 +100,7 @@ def _unsettled(manifest: BatchManifest, planned: Batch) -> list[str]:
 
 def _told(rows: list[BatchRow]) -> str:
     first, more = rows[0], len(rows) - 1
-    others = f" and {more} more row{'' if more == 1 else 's'}" if more else ""
+    others = f" and {counted(more, 'more row')}" if more else ""
     return f"{first.number}{others} {first.state}: {first.reason}"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
+from assetmill.batches.rows import counted
 from assetmill.cli import batch_table
 from assetmill.cli.batch_table import Place
 from assetmill.cli.exports import export_files, write_sidecar
@@ -71,7 +72,7 @@ class _RowDone:
 
 
 @dataclass
-class Exported:
+class BatchExport:
     """What came of an export. `faults` are files and records that the store has lost."""
 
     files: int = 0
@@ -80,7 +81,7 @@ class Exported:
     faults: list[str] = field(default_factory=list[str])
 
 
-def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, services: Services) -> Exported:
+def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, services: Services) -> BatchExport:
     """Write every row's files to a folder of its own, and `rows.csv`; what is there unchanged stays.
 
     Raises:
@@ -90,7 +91,7 @@ def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, servi
     _check_stages(manifest, choice)
     columns = batch_table.columns_of(manifest.rows, choice.wants)
     exporter = _Exporter(manifest, directory, choice, services, frozenset(columns.answers))
-    told, progress = Exported(), _Progress(len(manifest.rows))
+    told, progress = BatchExport(), _Progress(len(manifest.rows))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with batch_table.Table(directory, columns) as table:
@@ -108,15 +109,15 @@ def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, servi
     return told
 
 
-def summary(manifest: BatchManifest, directory: Path, told: Exported) -> Iterator[str]:
+def summary(manifest: BatchManifest, directory: Path, told: BatchExport) -> Iterator[str]:
     """Yield what a person should know at the end; the last line says how much there is."""
     if told.faults:
-        yield f"{_counted(len(told.faults), 'file')} could not be read from the store:"
+        yield f"{counted(len(told.faults), 'file')} could not be read from the store:"
         yield from (f"  {fault}" for fault in told.faults[:_NAMED])
     if left := unsettled(manifest.rows):
         yield f"not done: {left}"
     yield (
-        f"{_counted(told.files, 'file')} of {_counted(told.rows, 'row')} in {directory}, "
+        f"{counted(told.files, 'file')} of {counted(told.rows, 'row')} in {directory}, "
         f"{told.written} of them new; the table is {directory / batch_table.NAME}"
     )
 
@@ -285,7 +286,3 @@ class _Progress:
 
 def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
