@@ -27,6 +27,7 @@ STATE_LOCK = "server.lock"
 Ready = Mapping[str, Any]
 Stopped = Callable[[], bool]
 _PAUSE_S = 0.05
+"""Between two looks at a file or a lock of another process: neither can be waited for with a limit."""
 
 _TAKEN = frozenset({2, 3})
 """What our services exit with when another process works on their state."""

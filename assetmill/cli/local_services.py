@@ -208,6 +208,7 @@ def _check_own_prefect() -> None:
         # A server with many flow runs on SQLite may be slow to answer; one that is not there says so at once.
         if not _is_listening(url) or time.monotonic() > until:
             raise InvalidSettings(f"Prefect at {url} does not answer: start it, or unset PREFECT_API_URL")
+        # One that answers with an error does so at once: it is busy enough without us.
         time.sleep(0.5)
 
 

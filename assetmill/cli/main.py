@@ -97,6 +97,7 @@ def call(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
+        # The edge of the command line: nothing further out could still say it in words.
         return _unexpected(error)
     return outcome if isinstance(outcome, int) else 0
 

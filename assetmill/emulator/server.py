@@ -73,7 +73,10 @@ class Ready:
 
 
 class _Wire(H11Protocol):
-    """Hands the connection to the application, so that a fault can cut it."""
+    """Hands the connection to the application, so that a fault can cut it.
+
+    Uvicorn types its application and its transport more narrowly than what it is given and works with.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -304,6 +307,7 @@ def _listener(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:
         loop="asyncio",
     )
     config.load()
+    # Typed as None or its own choice; ours has the certificate that clients are told to trust.
     config.ssl = tls  # type: ignore[assignment]
     return _Server(config)
 

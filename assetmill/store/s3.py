@@ -139,6 +139,7 @@ class S3Store:
                 # Another creator or a deletion was under way: nobody has won yet.
                 if attempt == _CONFLICT_RETRIES - 1:
                     raise StoreUnavailable(str(error)) from error
+                # By chance, so that two creators do not meet again; nothing is kept secret by it.
                 time.sleep(random.uniform(0.5, 1) * 0.05 * 2**attempt)  # noqa: S311
 
     def get(self, key: str) -> bytes:

@@ -46,6 +46,7 @@ def connect():
 def fork_many():
     for _ in range(FORKS):
         if os.fork() == 0:
+            # They must go on living, or the limit on processes is never met.
             time.sleep(60)
             os._exit(0)
 

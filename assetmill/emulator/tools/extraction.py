@@ -116,6 +116,7 @@ def _office_text(filename: str, data: bytes) -> str:
             names.sort(key=lambda name: (len(name), name))
             pages = [_member(archive, name) for name in names]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        # All that zipfile raises for a damaged archive, an encrypted one, or an unknown compression.
         raise UnreadableFile(f"{filename!r} is no Office file: {error}") from error
     if not pages:
         raise UnreadableFile(f"{filename!r} holds no document")

@@ -154,6 +154,7 @@ def _end_descendants() -> None:
                 pass
         except ChildProcessError:
             return
+        # Those that were killed take a moment to end, and each may have made others meanwhile.
         time.sleep(0.002)
 
 

@@ -177,7 +177,8 @@ def _glowing(colour: RGB) -> RGB:
     if strongest < 40 or max(colour) - min(colour) < 26:
         return (150, 240, 255)
     low = min(colour)
-    return tuple(round(70 + 185 * (part - low) / (strongest - low)) for part in colour)  # type: ignore[return-value]
+    red, green, blue = (round(70 + 185 * (part - low) / (strongest - low)) for part in colour)
+    return red, green, blue
 
 
 def _sheen(colour: RGB, size: tuple[int, int]) -> Image.Image:
