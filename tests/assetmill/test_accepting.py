@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,6 @@ from tests.millworks import run_here, services_on, settings_in
 RUN, NEXT = RunId("run-1"), RunId("run-2")
 BLANK = encoded(Image.new("RGB", (64, 48), "teal"))
 GOOD, OTHER = encoded(scene(1)), encoded(scene(4))
-
-
-@pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
 
 
 class Studio:

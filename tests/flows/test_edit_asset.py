@@ -17,16 +17,10 @@ from assetmill.store.memory import MemoryStore
 from flows.edit_asset import edit_asset
 from tasks.connections import provided
 from tests.doubles import png
+from tests.marks import WITH_PREFECT
 from tests.millworks import painter, services_on, settings_in
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server"),
-    pytest.mark.xdist_group("prefect"),
-    pytest.mark.timeout(120),
-    # Prefect's client leaves sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = WITH_PREFECT
 
 
 @pytest.fixture

@@ -32,16 +32,10 @@ from tasks.shards import is_refused
 from tasks.spread import TASK_RUNNER
 from tests.batchworks import CARD, plan_batch, products, states, write_rows
 from tests.doubles import ScriptedGateway
+from tests.marks import WITH_PREFECT
 from tests.millworks import painter, services_on, settings_in
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server"),
-    pytest.mark.xdist_group("prefect"),
-    pytest.mark.timeout(120),
-    # Prefect's client leaves sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = WITH_PREFECT
 
 
 @pytest.fixture

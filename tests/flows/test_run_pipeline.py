@@ -21,16 +21,10 @@ from assetmill.store.memory import MemoryStore
 from flows.run_pipeline import run_pipeline
 from tasks.connections import provided
 from tests.doubles import Body, ScriptedGateway
+from tests.marks import WITH_PREFECT
 from tests.millworks import CHAIN, PICTURE, SQUARE, painter, services_on, settings_in, wide
 
-pytestmark = [
-    pytest.mark.usefixtures("prefect_server"),
-    pytest.mark.xdist_group("prefect"),
-    pytest.mark.timeout(120),
-    # Prefect's client leaves sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = WITH_PREFECT
 
 FORK = f"""
 name: fork

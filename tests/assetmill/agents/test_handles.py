@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,13 +24,6 @@ from tests.millworks import services_on, settings_in
 NO_FILE_IDS = Rejected("Images cannot be referenced by file ID: send a data URL.", "image", 400)
 NO_MULTI_TURN = Rejected("Multi-turn editing of images is not supported.", "image", 400)
 EDIT = ({**stage_call().tools[0], "action": "edit"},)
-
-
-@pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
 
 
 @pytest.fixture

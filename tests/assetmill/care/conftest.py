@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,13 +8,6 @@ from assetmill.records import RunManifest
 from assetmill.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
-
-
-@pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +22,6 @@ from assetmill.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import Body, ScriptedGateway, always, image_item, png
 from tests.millworks import services_on, settings_in
-
-
-@pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -88,13 +88,6 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def opened(backend: MemoryStore, tmp_path: Path) -> Iterator[Callable[[Service], Services]]:
     """Return what opens a project with the one store."""
     settings = settings_in(tmp_path, kinds=KINDS)

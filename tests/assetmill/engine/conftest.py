@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from tests.doubles import ScriptedGateway
 @pytest.fixture
 def gateway() -> ScriptedGateway:
     return ScriptedGateway()
-
-
-@pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -89,14 +89,6 @@ def test_blocks_are_sorted_whatever_their_order_was() -> None:
     assert format_lock(forward) == format_lock(backward)
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "tree"
-    root.mkdir()
-    git(root, "init", "-q")
-    return root
-
-
 NAMES = [f"{letter}{number}.png" for letter in "abc" for number in range(3)]
 
 

@@ -14,14 +14,6 @@ from tests.assetmill.locking.test_lockfile import lock_of
 from tests.lockyard import git
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "tree"
-    root.mkdir()
-    git(root, "init", "-q")
-    return root
-
-
 def merged(tree: Path, base: Lock, ours: Lock, theirs: Lock, style: str = "merge") -> Path:
     """Merge two changes of a lock, whatever comes of it."""
     path = tree / "assets.lock"

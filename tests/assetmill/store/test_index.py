@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from assetmill.fingerprint import Digest, Fingerprint, digest, fingerprint
 from assetmill.records import (
     AssetId,
@@ -26,13 +22,6 @@ from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
 
 ENDPOINT = "https://scripted.invalid"
-
-
-@pytest.fixture
-def backend() -> Iterator[MemoryStore]:
-    store = MemoryStore()
-    yield store
-    store.close()
 
 
 def run_name(number: int) -> RunId:
