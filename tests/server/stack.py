@@ -17,6 +17,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from assetmill.emulator.at_rest import read_bill
+
 START_TIMEOUT_S = 120.0
 POOL = "shards"
 
@@ -143,6 +145,32 @@ class Stack:
             raise
         except OSError:
             return None
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """Return a deployment; an empty one while there is none."""
+        try:
+            return self.api("GET", f"/deployments/name/{name}") or {}
+        except urllib.error.HTTPError as error:
+            error.close()
+            return {}
+
+    def pause(self, name: str) -> None:
+        """Stop the schedules of a deployment, if it is there."""
+        if found := self.deployment(name):
+            self.api("PATCH", f"/deployments/{found['id']}", {"paused": True})
+
+    def flow_runs(self, name: str, *, state: str = "") -> list[dict[str, Any]]:
+        """Return the flow runs of a deployment, all or those in a state."""
+        if not (found := self.deployment(name)):
+            return []
+        wanted: dict[str, Any] = {"deployments": {"id": {"any_": [found["id"]]}}}
+        if state:
+            wanted["flow_runs"] = {"state": {"type": {"any_": [state]}}}
+        return self.api("POST", "/flow_runs/filter", wanted) or []
+
+    def pictures(self) -> int:
+        """Return how many pictures the service has charged."""
+        return sum(charge["kind"] == "image" for charge in read_bill(self.home / "emulator"))
 
     def wait_until(self, is_so: Callable[[], object], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
         deadline = time.monotonic() + timeout_s

@@ -13,7 +13,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from assetmill.emulator.at_rest import read_bill
 from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
 from assetmill.spec.pipeline import load_pipeline
@@ -38,7 +37,7 @@ def deployed(world: Stack) -> Stack:
         f"run-shard/{POOL}",
     ]
     # Its schedule belongs to another test.
-    pause(world, f"plain/{POOL}")
+    world.pause(f"plain/{POOL}")
     return world
 
 
@@ -47,20 +46,6 @@ def test_a_pool_may_be_prepared_for_shards_alone(world: Stack) -> None:
     made = world.run("assetmill", "deploy", "--work-pool", "back", "--shards-only", "--json")
     assert [entry["name"] for entry in json.loads(made.stdout)["deployments"]] == ["run-shard/back"]
     assert world.run("assetmill", "deploy", "plain", "--work-pool", "back", "--shards-only").returncode == 2
-
-
-def deployment(world: Stack, name: str) -> dict[str, Any]:
-    return world.api("GET", f"/deployments/name/{name}")
-
-
-def pause(world: Stack, name: str) -> None:
-    found = deployment(world, name)
-    world.api("PATCH", f"/deployments/{found['id']}", {"paused": True})
-
-
-def flow_runs(world: Stack, name: str) -> list[dict[str, Any]]:
-    wanted = {"deployments": {"id": {"any_": [deployment(world, name)["id"]]}}}
-    return world.api("POST", "/flow_runs/filter", wanted) or []
 
 
 def store(world: Stack) -> Any:
@@ -80,12 +65,8 @@ def stored(services: Services) -> int:
     return sum(1 for _ in services.backend.list("v1/s/"))
 
 
-def pictures(world: Stack) -> int:
-    return sum(charge["kind"] == "image" for charge in read_bill(world.home / "emulator"))
-
-
 def test_the_form_is_the_pipelines_and_a_bad_value_is_refused_before_a_run_starts(deployed: Stack) -> None:
-    found = deployment(deployed, f"plain/{POOL}")
+    found = deployed.deployment(f"plain/{POOL}")
     schema = found["parameter_openapi_schema"]
     configs = Path(deployed.environment["ASSETMILL_CONFIGS"])
     assert schema == parameter_schema(load_pipeline("plain", configs).spec)
@@ -97,7 +78,7 @@ def test_the_form_is_the_pipelines_and_a_bad_value_is_refused_before_a_run_start
             deployed.api("POST", f"/deployments/{found['id']}/create_flow_run", body)
         assert 400 <= refused.value.code < 500
         refused.value.close()
-    assert flow_runs(deployed, f"plain/{POOL}") == []
+    assert deployed.flow_runs(f"plain/{POOL}") == []
 
 
 def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stack, tmp_path: Path) -> None:
@@ -111,7 +92,7 @@ def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stac
     started = time.monotonic()
     with store(deployed) as services:
         # Other tests share the store and the bill.
-        records, charges, others = stored(services), pictures(deployed), owners(services)
+        records, charges, others = stored(services), deployed.pictures(), owners(services)
         runner.start()
 
         def at_work() -> int:
@@ -129,8 +110,8 @@ def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stac
         assert (document["status"], len(document["rows"])) == ("completed", ROWS)
         assert len(owners(services) - others) >= 2
         assert stored(services) - records == ROWS * STAGES
-    assert pictures(deployed) - charges == ROWS * STAGES, "a paid stage was charged more than once"
-    workers = {run["labels"].get("prefect.worker.name") for run in flow_runs(deployed, f"run-shard/{POOL}")}
+    assert deployed.pictures() - charges == ROWS * STAGES, "a paid stage was charged more than once"
+    workers = {run["labels"].get("prefect.worker.name") for run in deployed.flow_runs(f"run-shard/{POOL}")}
     assert workers >= {"w1", "w2"}
     print(f"completed in {time.monotonic() - started:.0f} s")  # noqa: T201 - shown when it fails
 
@@ -150,13 +131,13 @@ def test_a_worker_with_another_pipeline_file_is_not_asked_time_and_again(
     ours = write_configs(
         tmp_path / "configs", plain=(theirs / "pipelines" / "plain.yaml").read_text() + "# changed\n"
     )
-    known = {run["id"] for run in flow_runs(deployed, f"run-shard/{POOL}")}
+    known = {run["id"] for run in deployed.flow_runs(f"run-shard/{POOL}")}
     done = deployed.run(
         "assetmill", "batch", "plain", "--rows", products(tmp_path, "a stale thing"), "--work-pool", POOL,
         environment={"ASSETMILL_CONFIGS": str(ours)},
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
-    tried = [run for run in flow_runs(deployed, f"run-shard/{POOL}") if run["id"] not in known]
+    tried = [run for run in deployed.flow_runs(f"run-shard/{POOL}") if run["id"] not in known]
     # Prefect may still count a worker that was killed as one that could try.
     assert 1 <= len(tried) <= 2
     assert "refused it: " in done.stdout
@@ -171,13 +152,9 @@ def test_a_schedule_fires(deployed: Stack) -> None:
             deployed.start_worker("w3")
         deployed.wait_until(lambda: completed(deployed), "a scheduled run")
     finally:
-        pause(deployed, f"card/{POOL}")
+        deployed.pause(f"card/{POOL}")
     assert completed(deployed)[0]["parameters"] == {"product": "a clock", "colour": "teal"}
 
 
 def completed(world: Stack) -> list[dict[str, Any]]:
-    return [
-        run
-        for run in flow_runs(world, f"card/{POOL}")
-        if run["state_type"] == "COMPLETED" and run["auto_scheduled"]
-    ]
+    return [run for run in world.flow_runs(f"card/{POOL}", state="COMPLETED") if run["auto_scheduled"]]

@@ -29,45 +29,22 @@ print(block.save("told", overwrite=True))
 """
 
 
-def deployment(world: Stack, name: str) -> dict[str, Any]:
-    try:
-        return world.api("GET", f"/deployments/name/{name}") or {}
-    except urllib.error.HTTPError as error:
-        error.close()
-        return {}
-
-
-def completed(world: Stack, name: str) -> list[dict[str, Any]]:
-    if not (found := deployment(world, name)):
-        return []
-    wanted = {
-        "deployments": {"id": {"any_": [found["id"]]}},
-        "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
-    }
-    return world.api("POST", "/flow_runs/filter", wanted) or []
-
-
-def pause(world: Stack, name: str) -> None:
-    if found := deployment(world, name):
-        world.api("PATCH", f"/deployments/{found['id']}", {"paused": True})
-
-
 @pytest.fixture
 def served(world: Stack) -> Iterator[Stack]:
     """The pipelines, served by one process: no work pool, no worker."""
     world.start("serve", ["assetmill", "serve", "card", "nightly"])
     try:
-        world.wait_until(lambda: deployment(world, "run-batch/nightly-served"), "the deployments")
+        world.wait_until(lambda: world.deployment("run-batch/nightly-served"), "the deployments")
         yield world
     finally:
         for name in ("card/served", "nightly/served", "run-batch/nightly-served"):
             with suppress(OSError):
-                pause(world, name)
+                world.pause(name)
         world.kill("serve")
 
 
 def test_one_process_serves_forms_schedules_and_batches(served: Stack) -> None:
-    card = deployment(served, "card/served")
+    card = served.deployment("card/served")
     body = {"parameters": {"product": "a kettle", "colour": "green"}, "enforce_parameter_schema": True}
     with pytest.raises(urllib.error.HTTPError) as refused:
         served.api("POST", f"/deployments/{card['id']}/create_flow_run", body)
@@ -76,12 +53,16 @@ def test_one_process_serves_forms_schedules_and_batches(served: Stack) -> None:
     served.api("POST", f"/deployments/{card['id']}/create_flow_run", asked)
 
     def products() -> set[str]:
-        return {run["parameters"]["product"] for run in completed(served, "card/served")}
+        return {run["parameters"]["product"] for run in served.flow_runs("card/served", state="COMPLETED")}
 
     served.wait_until(lambda: products() >= {"a kettle", "a clock"}, "a run by hand and one by schedule")
-    served.wait_until(lambda: completed(served, "run-batch/nightly-served"), "a scheduled batch")
-    assert deployment(served, "run-batch/nightly-served")["global_concurrency_limit"]["limit"] == 1
-    run = completed(served, "run-batch/nightly-served")[0]
+
+    def batches() -> list[dict[str, Any]]:
+        return served.flow_runs("run-batch/nightly-served", state="COMPLETED")
+
+    served.wait_until(batches, "a scheduled batch")
+    assert served.deployment("run-batch/nightly-served")["global_concurrency_limit"]["limit"] == 1
+    run = batches()[0]
     assert run["auto_scheduled"]
     assert run["parameters"]["common"] == {"colour": "red"}
     shown = json.loads(served.run("assetmill", "assets", "--json").stdout)
@@ -111,7 +92,7 @@ def test_one_pipeline_runs_after_another(world: Stack) -> None:
     made = world.run("assetmill", "deploy", "nightly", "--work-pool", pool["name"], "--json")
     assert made.returncode == 0, made.stderr
     target = json.loads(made.stdout)["deployments"][0]["deployment_id"]
-    pause(world, "run-batch/nightly")
+    world.pause("run-batch/nightly")
     wanted = {"deployments": {"id": {"any_": [target]}}}
     with automation(world, "chain.yaml", zeros=target, product_launch="card"):
         assert world.api("POST", "/flow_runs/filter", wanted) == []

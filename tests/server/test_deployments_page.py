@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.emulator.at_rest import read_bill
 from assetmill.settings import find_configs
 from tests.object_servers import BUCKET, ObjectServer, find_weed, seaweedfs
 from tests.pages import blocks
@@ -56,16 +55,12 @@ def test_the_page_keeps_its_word(world: Stack, bucket: ObjectServer) -> None:
     # At five to six in the morning, the hour that the page names would be too near.
     in_two_hours = datetime.datetime.now().astimezone() + datetime.timedelta(hours=2)
     batch = batches.replace("06:00", f"{in_two_hours:%H:%M}").replace("s3://bucket/", f"s3://{BUCKET}/")
-    pictures = drawn(world)
+    pictures = world.pictures()
     world.wait_until(lambda: world.api("POST", "/work_pools/assetmill/workers/filter", {}), "the worker")
     done = world.run(*batch.split(), "--json", environment=exported)
     assert done.returncode == 0, f"{done.stderr}\n{done.stdout[-2000:]}\n{world.logs()}"
     told = json.loads(done.stdout)
     assert Counter(row["state"] for row in told["rows"]) == {"done": 2}
-    assert drawn(world) - pictures >= 2
+    assert world.pictures() - pictures >= 2
     assert told["spent_usd"] > 0
     world.kill("page-worker")
-
-
-def drawn(world: Stack) -> int:
-    return sum(charge["kind"] == "image" for charge in read_bill(world.home / "emulator"))
