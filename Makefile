@@ -19,14 +19,14 @@ help:
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml emulator/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "assetmill needs Python 3.11 or newer; say which: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(call say,[1/4] creating $(VENV))
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(call say,[2/4] installing the pinned packages (half a minute))
 	@$(PIP) -c constraints.txt pip
-	@$(PIP) -c constraints.txt -e . --group dev
+	@$(PIP) -c constraints.txt -e ./emulator -e .[local] --group dev
 	$(call say,[3/4] compiling them on every core (so that no first run waits for it))
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	$(call say,[4/4] preparing Prefect's local database)
@@ -63,7 +63,7 @@ imports: install
 # Not the tests: they misspell words on purpose, to see the right ones suggested.
 spelling: install
 	$(call say,codespell)
-	@$(BIN)/codespell assetmill flows tasks benchmarks configs deployments docs README.md CHANGELOG.md
+	@$(BIN)/codespell assetmill emulator flows tasks benchmarks configs deployments docs README.md CHANGELOG.md
 
 package: install
 	$(call say,build the wheel, install it in a clean environment, import every entry point elsewhere)

@@ -17,10 +17,10 @@ from typing import Any
 from assetmill.agents.connecting import EmulatorCredential, read_ready_file
 from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import AgentDefinition, AgentVersion, ResponseRequest
-from assetmill.batches.preparing import BatchOrder, prepare
+from assetmill.batches.opening import BatchOrder, prepare
 from assetmill.cli.batch import run_batch_with
-from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
 from benchmarks.bench import Control, cpu_seconds, fresh_home, headline
 
 ROWS = int(os.environ.get("BENCH_ROWS", "600"))

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from assetmill.binding.binder import Defaults
-from assetmill.calls import StageCall
 from assetmill.fingerprint import Fingerprint, digest
 from assetmill.locking.lockfile import NAME, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
-from assetmill.plan import Plan, make_plan
+from assetmill.plan.binder import Defaults
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetRecord, BlobRef, RunId, StageRecord, make_asset_id
 from assetmill.settings import Settings, load_settings
 from assetmill.spec.pipeline import load_pipeline

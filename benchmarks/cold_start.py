@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from assetmill.emulator.at_rest import read_bill
+from foundry_emulator.at_rest import read_bill
+
 from benchmarks.bench import ASSETMILL, fresh_home, headline, stop_services, write_pipeline
 
 ROUNDS = 7

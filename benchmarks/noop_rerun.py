@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from assetmill.cli.api import run_with
-from assetmill.services import open_services
+from assetmill.api import run_with
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 from benchmarks.bench import Control, fresh_home, headline, write_pipeline
 
 STAGES = 200

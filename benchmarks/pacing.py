@@ -13,11 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from assetmill.cli.api import run_with
-from assetmill.engine import run_stage
+from assetmill.api import run_with
 from assetmill.records import RunId
-from assetmill.services import open_services
 from assetmill.settings import Quota, Rate, Settings, load_settings
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import open_services
 from benchmarks.bench import Control, fresh_home, headline, write_pipeline
 from tests.doubles import stage_call
 

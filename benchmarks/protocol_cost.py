@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from assetmill.calls import StageCall
-from assetmill.engine import run_stage
 from assetmill.money.budget import Ceiling
+from assetmill.plan.calls import StageCall
 from assetmill.records import RunId
-from assetmill.services import Services, Wait
 from assetmill.settings import Settings
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services, Wait
 from assetmill.store.backend import Backend, ObjectHead
 from assetmill.store.local import LocalStore
 from assetmill.store.memory import MemoryStore

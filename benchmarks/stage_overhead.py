@@ -14,9 +14,9 @@ from typing import Any
 from assetmill.agents.connecting import EmulatorCredential, read_ready_file
 from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import AgentDefinition, AgentVersion, ResponseRequest
-from assetmill.cli.api import run_with
-from assetmill.services import open_services
+from assetmill.api import run_with
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 from benchmarks.bench import Control, cpu_seconds, fresh_home, headline, write_pipeline
 
 STAGES, WIDTH, ROUNDS = 60, 8, 3

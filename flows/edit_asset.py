@@ -9,8 +9,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
-from assetmill.retouch.composite import DEFAULT_FEATHER_PX
-from assetmill.runs import check_outcome
+from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
+from assetmill.runs.run import check_outcome
 from tasks.assets import tell_prefect
 from tasks.edits import begin_edit, seal, submit_call
 from tasks.manifests import publish_report

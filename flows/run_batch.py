@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
-from assetmill.batches.preparing import SHARD_ROWS, BatchOrder
+from assetmill.batches.opening import SHARD_ROWS, BatchOrder
 from assetmill.batches.work import Work
 from tasks.batches import (
     BatchBar,

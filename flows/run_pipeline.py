@@ -10,7 +10,7 @@ from typing import Any, cast
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from assetmill.runs import Run, check_outcome
+from assetmill.runs.run import Run, check_outcome
 from tasks.assets import tell_prefect
 from tasks.events import tell_run
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal

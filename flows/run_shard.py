@@ -7,7 +7,7 @@ from typing import Any, cast
 from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from assetmill.batches.preparing import BatchOrder
+from assetmill.batches.opening import BatchOrder
 from assetmill.errors import InvalidInput
 from flows.run_batch import follow
 from tasks.batches import begin_shard, plan_shard

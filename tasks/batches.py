@@ -18,15 +18,15 @@ from prefect.artifacts import (
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.utilities.annotations import quote
 
-from assetmill.batches import preparing
-from assetmill.batches.preparing import Batch, BatchOrder
+from assetmill.batches import opening as preparing
+from assetmill.batches.opening import Batch, BatchOrder
 from assetmill.batches.records import SETTLED, BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import GROUP_ROWS, Work
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
-from assetmill.runs import make_run_id
+from assetmill.runs.run import make_run_id
 from tasks import policies
 from tasks.connections import services_for
 from tasks.flow_runs import current_flow_run, outcome_of

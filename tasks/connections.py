@@ -10,8 +10,8 @@ import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
-from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
 
 _given: dict[str | None, Services] = {}
 _opened = ExitStack()

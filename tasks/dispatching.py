@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.logging import get_run_logger
 from prefect.states import Cancelling, Crashed
 
-from assetmill.batches.preparing import store_start
+from assetmill.batches.opening import store_start
 from assetmill.batches.work import Work
 from tasks import policies
 from tasks.pools import patiently, see_pool, shard_deployment

@@ -13,7 +13,7 @@ from prefect.events import emit_event
 from assetmill.batches.records import BatchManifest
 from assetmill.errors import BudgetExceeded, StageInDoubt
 from assetmill.records import RunManifest
-from assetmill.runs import Run
+from assetmill.runs.run import Run
 
 IN_DOUBT, BUDGET, ACCOUNT = (
     "assetmill.stage.in-doubt",

@@ -13,9 +13,9 @@ from prefect.artifacts import (
 )
 from prefect.utilities.annotations import quote
 
-from assetmill import runs
 from assetmill.records import RunManifest, StageEntry
-from assetmill.runs import Run
+from assetmill.runs import run as runs
+from assetmill.runs.run import Run
 from tasks import policies
 from tasks.connections import services_for
 from tasks.flow_runs import current_flow_run

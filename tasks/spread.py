@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from prefect import task
 
-from assetmill.batches.preparing import BatchOrder, prepare_shard, store_start
+from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 from assetmill.batches.work import Work
-from assetmill.runs import make_run_id
+from assetmill.runs.run import make_run_id
 from tasks import policies
 from tasks.batches import groups, lanes
 from tasks.connections import services_for

@@ -7,9 +7,9 @@ from collections.abc import Awaitable
 from prefect import task
 from prefect.utilities.annotations import quote
 
-from assetmill import engine
-from assetmill.calls import StageCall
+from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageRecord
+from assetmill.stage import engine
 from tasks import policies
 from tasks.connections import services_for
 from tasks.flow_runs import outcome_of

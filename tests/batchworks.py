@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assetmill.batches.preparing import Batch, BatchOrder, prepare
+from assetmill.batches.opening import Batch, BatchOrder, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import Work
-from assetmill.runs import make_run_id
-from assetmill.services import Services
+from assetmill.runs.run import make_run_id
+from assetmill.stage.services import Services
 from tests.millworks import PICTURE
 
 CARD = f"""

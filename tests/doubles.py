@@ -25,8 +25,8 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
-from assetmill.calls import ExpectedOutput, StageCall
 from assetmill.errors import ConversationGone, HandleExpired
+from assetmill.plan.calls import ExpectedOutput, StageCall
 
 Body = dict[str, Any]
 

@@ -15,11 +15,11 @@ from assetmill.locking.lockfile import NAME, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
 from assetmill.locking.syncing import sync_files
-from assetmill.plan import Plan
-from assetmill.planning import plan_pipeline
+from assetmill.plan.plan import Plan
 from assetmill.records import BlobRef
-from assetmill.services import Services
+from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import Settings, load_settings
+from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.doubles import Body, ScriptedGateway, image_item, message_item, png
 from tests.millworks import run_here, services_on, write_configs

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from assetmill.calls import StageCall
-from assetmill.engine import run_stage
 from assetmill.errors import AssetmillError
+from assetmill.plan.calls import StageCall
 from assetmill.records import RunManifest, StageRecord
-from assetmill.runs import Run, begin_run
-from assetmill.services import Services
+from assetmill.runs.run import Run, begin_run
 from assetmill.settings import Settings, find_configs, load_settings
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services
 from assetmill.store.backend import Backend
 from tests.doubles import ScriptedGateway, always, image_item, png
 

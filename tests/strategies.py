@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from assetmill.calls import Acceptance, BoundInput, BoundKnowledge, ExpectedOutput, InputRole, StageCall
 from assetmill.fingerprint import Digest
+from assetmill.plan.calls import Acceptance, BoundInput, BoundKnowledge, ExpectedOutput, InputRole, StageCall
 from assetmill.records import AssetKind, BlobRef
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,10}", fullmatch=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assetmill.binding.binder import Defaults
-from assetmill.calls import StageCall
 from assetmill.fingerprint import Digest, Fingerprint
-from assetmill.plan import Plan, make_plan
+from assetmill.plan.binder import Defaults
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetRecord, BlobRef, RunId, StageRecord, make_asset_id
 from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assetmill.agents.gateway import Gateway
-from assetmill.calls import BoundInput, BoundKnowledge
 from assetmill.errors import AccountBlocked, InvalidInput, PromptBlocked, Rejected
 from assetmill.fingerprint import digest
+from assetmill.plan.calls import BoundInput, BoundKnowledge
 from assetmill.records import EndpointFeature, EndpointRefusal, HandleKind, ServiceHandle, Upload
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger

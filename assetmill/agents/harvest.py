@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from assetmill.agents.gateway import ContainerFileEntry, Gateway
 from assetmill.agents.outputs import Citation, Produced
-from assetmill.calls import ExpectedOutput, StageCall
 from assetmill.errors import HandleExpired
 from assetmill.names import distinct, safe_name
 from assetmill.pictures import EXTENSIONS, PictureDamaged, PictureFacts, examine, sniff
+from assetmill.plan.calls import ExpectedOutput, StageCall
 from assetmill.records import (
     AssetKind,
     AssetRecord,

@@ -11,8 +11,8 @@ from assetmill.agents.computer import find_browser
 from assetmill.agents.functions import load_function
 from assetmill.agents.gateway import AgentDefinition, Json
 from assetmill.agents.handles import Handles, Reference
-from assetmill.calls import BoundInput, StageCall
 from assetmill.fingerprint import canonical, digest
+from assetmill.plan.calls import BoundInput, StageCall
 from assetmill.settings import Settings
 from assetmill.spec.tools import ENGINE_KEY
 

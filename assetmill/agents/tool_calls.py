@@ -31,8 +31,8 @@ from assetmill.agents.functions import (
     start_function,
 )
 from assetmill.agents.gateway import Json
-from assetmill.calls import StageCall
 from assetmill.errors import StageFailed, StageWaiting
+from assetmill.plan.calls import StageCall
 from assetmill.records import BlobRef, Intent, Replies
 from assetmill.settings import Settings
 from assetmill.store.blobs import Blobs

@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from assetmill.batches.planner import Totals
+from assetmill.batches.row_plans import Totals
 from assetmill.errors import InvalidInput
 from assetmill.settings import Settings
 

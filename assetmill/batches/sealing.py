@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from assetmill.batches.preparing import Batch
+from assetmill.batches.opening import Batch
 from assetmill.batches.records import SETTLED, BatchManifest, BatchRow, BatchStatus
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import RunId

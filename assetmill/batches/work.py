@@ -10,11 +10,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
-from assetmill import engine
-from assetmill.batches.preparing import Batch
+from assetmill.batches.opening import Batch
 from assetmill.batches.records import BatchAsset, BatchPage, BatchRow, BatchStage, Blocked, RowState
 from assetmill.batches.rows import Row
-from assetmill.calls import StageCall
 from assetmill.errors import (
     BudgetExceeded,
     RunStopped,
@@ -23,8 +21,10 @@ from assetmill.errors import (
     StageInDoubt,
 )
 from assetmill.fingerprint import Fingerprint
+from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageEntry, StageRecord
-from assetmill.runs import Run
+from assetmill.runs.run import Run
+from assetmill.stage import engine
 
 GROUP_ROWS = 16
 """Rows of one Prefect task: its server takes about 65 ms of CPU for each, which must stay small."""

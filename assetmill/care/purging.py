@@ -15,9 +15,9 @@ from typing import Literal
 from assetmill.agents.gateway import Gateway
 from assetmill.errors import InvalidInput, KeyExists, ServiceError
 from assetmill.fingerprint import Digest
-from assetmill.lineage import trace
+from assetmill.history.lineage import trace
 from assetmill.records import AssetId, AssetRecord, ServiceHandle, Stored
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.index import Index
 

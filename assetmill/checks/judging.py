@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assetmill.calls import BoundInput, StageCall
+from assetmill.plan.calls import BoundInput, StageCall
 from assetmill.records import AssetRecord, CheckResult, StageRecord
 from assetmill.spec.output_checks import JudgeCheck
 

@@ -15,8 +15,8 @@ from assetmill.cli.options import asset_json, json_option, label_of, print_json,
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
-from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
 from assetmill.store.ledger import Ledger
 
 

@@ -13,11 +13,10 @@ import click
 from assetmill.batches import reports
 from assetmill.batches.hour import parse_by
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
+from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_end import exit_code, summary
 from assetmill.cli.batch_screen import bar
-from assetmill.cli.flow_runs import interruptible, ready_for
 from assetmill.cli.options import (
     budget_option,
     json_option,
@@ -28,8 +27,9 @@ from assetmill.cli.options import (
     usd,
 )
 from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
-from assetmill.services import Services, open_services
+from assetmill.local.flow_runs import interruptible, ready_for
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
 
 _SHOWN = 20
 

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from assetmill.batches.preparing import SHARD_ROWS, Batch, BatchOrder
+from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder
 from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
 from assetmill.batches.rows import counted
 from assetmill.cli.options import usd

@@ -24,8 +24,8 @@ from assetmill.fingerprint import Fingerprint
 from assetmill.names import distinct, safe_name
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, BlobRef, StageRecord
-from assetmill.services import Services
 from assetmill.spec.reading import nearest
+from assetmill.stage.services import Services
 
 BIG = 100
 """Rows from which on one wants to see how far it is."""

@@ -19,7 +19,7 @@ from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
-from assetmill.plan import FREE
+from assetmill.plan.plan import FREE
 from assetmill.settings import load_settings
 
 _WORDS = {"left_over": "left over"}

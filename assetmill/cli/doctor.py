@@ -12,13 +12,13 @@ from contextlib import suppress
 import click
 
 from assetmill.agents.gateway import Finding
-from assetmill.cli import prefect_server
-from assetmill.cli.local_services import has_prefect_api, local_services
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, InvalidSettings, StoreError
-from assetmill.probing import probe_endpoint
-from assetmill.services import Services, open_services
+from assetmill.local import prefect_server
+from assetmill.local.services import has_prefect_api, local_services
 from assetmill.settings import Settings, load_settings
+from assetmill.stage.probing import probe_endpoint
+from assetmill.stage.services import Services, open_services
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("problem", "red")}
 # From this version on, Prefect 3.8's client gets 422 from its own server.

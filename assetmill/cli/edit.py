@@ -9,16 +9,16 @@ from typing import Any, cast
 import click
 
 from assetmill.cli.exports import export_assets, folder_of
-from assetmill.cli.flow_runs import interruptible, manifest_of, ready_for
-from assetmill.cli.local_services import has_prefect_api, local_services
 from assetmill.cli.options import asset_json, budget_option, json_option, print_json, profile_option, usd
 from assetmill.cli.terminal import Screen, watched
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
+from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
 from assetmill.editing.run import begin_edit, carry_out_all, is_done
+from assetmill.local.flow_runs import interruptible, manifest_of, ready_for
+from assetmill.local.services import has_prefect_api, local_services
 from assetmill.records import AssetRecord, RunManifest, StageEntry
-from assetmill.retouch.composite import DEFAULT_FEATHER_PX
-from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
 
 _EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 

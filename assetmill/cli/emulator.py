@@ -37,8 +37,8 @@ def serve(
     unsafe_code_interpreter: bool,
 ) -> None:
     """Serve until Ctrl-C, and print how any official SDK client reaches it."""
-    from assetmill.emulator.server import Ready, StateInUse
-    from assetmill.emulator.server import serve as serve_state
+    from foundry_emulator.server import Ready, StateInUse
+    from foundry_emulator.server import serve as serve_state
 
     def say(ready: Ready) -> None:
         click.echo(f"# the embedded Foundry service: {ready.endpoint}")
@@ -67,7 +67,7 @@ def serve(
 @json_option
 def bill(state: Path | None, *, as_json: bool) -> None:
     """Show what a real service would have charged, one line per charge."""
-    from assetmill.emulator.at_rest import NoSuchState, read_bill
+    from foundry_emulator.at_rest import NoSuchState, read_bill
 
     try:
         charges = read_bill(_state(state))
@@ -91,8 +91,8 @@ def bill(state: Path | None, *, as_json: bool) -> None:
 @click.option("--vector-stores", "vector_stores", is_flag=True, help="Vector stores.")
 def expire(state: Path | None, kinds: str | None, **chosen: bool) -> None:
     """Make the service forget, as the real one does after a while."""
-    from assetmill.emulator.at_rest import NoSuchState
-    from assetmill.emulator.at_rest import expire as expire_state
+    from foundry_emulator.at_rest import NoSuchState
+    from foundry_emulator.at_rest import expire as expire_state
 
     named = [kinds] if kinds else [kind for kind, is_chosen in chosen.items() if is_chosen]
     if not named:

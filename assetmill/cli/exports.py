@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
-from assetmill.lineage import trace
+from assetmill.history.lineage import trace
 from assetmill.names import distinct, safe_name
 from assetmill.provenance.credentials import read_credential
 from assetmill.provenance.sidecar import SidecarKind, sidecar
 from assetmill.records import AssetRecord, BlobRef, RunManifest
-from assetmill.services import Services
 from assetmill.settings import Settings
+from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
 from assetmill.store.index import Index
 

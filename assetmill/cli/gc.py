@@ -9,8 +9,8 @@ import click
 
 from assetmill.care.collecting import GRACE_S, Collection, Collector
 from assetmill.cli.options import json_option, print_json, profile_option, when
-from assetmill.services import open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 _SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhdw])")

@@ -9,8 +9,8 @@ import click
 
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.editing.adopting import adopt_all
-from assetmill.services import open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 
 
 @click.command("import")

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from assetmill import lineage as families
-from assetmill.assets import AssetFinder
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.lineage import Direction
-from assetmill.services import open_services
+from assetmill.history import lineage as families
+from assetmill.history.assets import AssetFinder
+from assetmill.history.lineage import Direction
+from assetmill.history.why import Difference, explain
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 from assetmill.store.index import Index
-from assetmill.why import Difference, explain
 
 
 @click.command()

@@ -16,11 +16,11 @@ from assetmill.errors import InvalidInput
 from assetmill.locking.lockfile import ask_for_union, mend_lock, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
+from assetmill.locking.offline_plan import is_path, pipeline_of, pipeline_written
 from assetmill.locking.paths import tidy_folder
-from assetmill.locking.replanning import is_path, pipeline_of, pipeline_written
-from assetmill.plan import Plan
-from assetmill.planning import plan_pipeline
+from assetmill.plan.plan import Plan
 from assetmill.records import BlobRef
+from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import Settings, load_settings
 from assetmill.spec.pipeline import load_pipeline
 from assetmill.store.blobs import Blobs

@@ -15,8 +15,8 @@ from assetmill.cli.options import (
     read_parameters,
     usd,
 )
-from assetmill.plan import Plan
-from assetmill.planning import plan_pipeline
+from assetmill.plan.plan import Plan
+from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import load_settings
 
 _WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}

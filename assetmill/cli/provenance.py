@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 import click
 
-from assetmill.assets import AssetFinder, local_file
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.editing.adopting import read_file
 from assetmill.errors import NotFound
+from assetmill.history.assets import AssetFinder, local_file
 from assetmill.provenance.credentials import Credential, read_credential
-from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
 from assetmill.store.index import Index
 
 

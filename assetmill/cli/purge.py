@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from assetmill.assets import AssetFinder
 from assetmill.care.purging import Purge, PurgeReceipt, carry_out, plan_purge
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import InvalidInput
-from assetmill.services import open_services
+from assetmill.history.assets import AssetFinder
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 from assetmill.store.index import Index
 
 

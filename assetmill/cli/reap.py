@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import click
 
-from assetmill import reaping
+from assetmill.care import reaping
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.services import open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 
 _DAY_S = 24 * 3600.0
 
@@ -36,7 +36,7 @@ def reap(days: float, profile: str | None, *, dry_run: bool, as_json: bool) -> N
     settings = load_settings(profile)
     with ExitStack() as stack:
         if settings.uses_emulator:
-            from assetmill.cli.local_services import local_services
+            from assetmill.local.services import local_services
 
             stack.enter_context(local_services(settings, prefect=False)).wait_for_emulator()
         services = stack.enter_context(open_services(settings))

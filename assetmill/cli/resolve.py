@@ -11,8 +11,8 @@ from assetmill.cli.approve import find_stage
 from assetmill.cli.options import profile_option
 from assetmill.errors import HandleExpired, InvalidInput, NotFound
 from assetmill.records import Receipt, Verdict
-from assetmill.services import Services, is_alive, open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import Services, is_alive, open_services
 from assetmill.store.ledger import Turn
 
 _PAUSE_S = 10.0
@@ -35,7 +35,7 @@ def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: st
         raise InvalidInput("say --wait, --retry or --give-up")
     settings = load_settings(profile)
     if settings.uses_emulator:
-        from assetmill.cli.local_services import local_services
+        from assetmill.local.services import local_services
 
         with local_services(settings, prefect=False) as local:
             local.wait_for_emulator()

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from assetmill.api import run_with
 from assetmill.cli import exports
-from assetmill.cli.api import run_with
 from assetmill.cli.options import (
     asset_json,
     budget_option,
@@ -25,8 +25,8 @@ from assetmill.cli.options import (
 )
 from assetmill.cli.terminal import watched
 from assetmill.records import RunManifest, StageEntry
-from assetmill.services import open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 
 _EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 _SHOWN = 24

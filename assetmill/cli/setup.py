@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli import detached, local_services, prefect_server
+from assetmill.local import detached, prefect_server
+from assetmill.local import services as local_services
 from assetmill.settings import load_settings
 
 

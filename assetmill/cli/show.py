@@ -9,8 +9,8 @@ import click
 from assetmill.cli.options import json_option, label_of, print_json, profile_option, usd, when
 from assetmill.cli.run import document
 from assetmill.records import RunId, RunManifest, RunStart, StageEntry
-from assetmill.services import open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 from assetmill.store.ledger import Ledger
 
 RECENT = 20

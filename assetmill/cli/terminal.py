@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from assetmill.cli.options import usd
-from assetmill.plan import Plan
+from assetmill.plan.plan import Plan
 from assetmill.progress import LOGGER_NAME, EventHandler, StageEvent
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
 from assetmill.locking.lockfile import write_lock
 from assetmill.locking.models import Lock
-from assetmill.plan import Plan
+from assetmill.plan.plan import Plan
 from assetmill.records import RunManifest
 
 _SHOWN = 3
@@ -131,10 +131,10 @@ class _Purse:
 
 
 def _run(target: Target, purse: _Purse) -> RunManifest:
-    from assetmill.cli.api import run_with
+    from assetmill.api import run_with
     from assetmill.cli.terminal import watched
     from assetmill.money.budget import Ceiling
-    from assetmill.services import open_services
+    from assetmill.stage.services import open_services
 
     scope = f"run/update-{uuid.uuid4().hex}"
     ceilings = () if purse.left_usd is None else (Ceiling(scope, purse.left_usd),)

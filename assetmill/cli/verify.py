@@ -8,8 +8,8 @@ import click
 
 from assetmill.care.verifying import StoreProblem, Verifier
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.services import open_services
 from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
 
 _LISTED = 10_000
 """Faults that are listed one by one; all of them are counted."""

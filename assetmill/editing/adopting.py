@@ -6,16 +6,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from assetmill.assets import AssetFinder, digest_of, local_file
-from assetmill.binding.localfiles import MAX_BYTES, media_type
 from assetmill.editing.derived import LocalFile, LocalStage, run_local
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.fingerprint import canonical, digest
+from assetmill.history.assets import AssetFinder, digest_of, local_file
 from assetmill.names import safe_name
 from assetmill.pictures import PictureDamaged, examine
+from assetmill.plan.localfiles import MAX_BYTES, media_type
 from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
-from assetmill.runs import make_run_id
-from assetmill.services import Services
+from assetmill.runs.run import make_run_id
+from assetmill.stage.services import Services
 from assetmill.store.index import Index
 
 PIPELINE = "import"

@@ -25,7 +25,7 @@ from assetmill.records import (
     StageRecord,
     make_asset_id,
 )
-from assetmill.services import Services
+from assetmill.stage.services import Services
 
 Facts = Mapping[str, Any]
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from assetmill.calls import EMULATED, BoundInput, ExpectedOutput, StageCall
+from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
+from assetmill.editing.retouch.frame import WHOLE, Window
 from assetmill.errors import InvalidInput
 from assetmill.names import distinct, safe_name
+from assetmill.plan.calls import EMULATED, BoundInput, ExpectedOutput, StageCall
 from assetmill.records import AssetRecord
-from assetmill.retouch.composite import DEFAULT_FEATHER_PX
-from assetmill.retouch.frame import WHOLE, Window
 from assetmill.settings import Settings
 from assetmill.spec.image_models import ImageModel, load_image_models, parse_size
 

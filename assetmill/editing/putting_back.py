@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assetmill.calls import StageCall
 from assetmill.editing.derived import Facts, LocalFile, LocalStage, run_local
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, is_picture, replica_of, result_name
+from assetmill.editing.retouch.canvas import open_picture
+from assetmill.editing.retouch.changes import compare
+from assetmill.editing.retouch.composite import composite
+from assetmill.editing.retouch.masks import read_wire_mask
 from assetmill.errors import OutputUnusable
+from assetmill.plan.calls import StageCall
 from assetmill.records import AssetRecord, RunId, StageRecord
-from assetmill.retouch.canvas import open_picture
-from assetmill.retouch.changes import compare
-from assetmill.retouch.composite import composite
-from assetmill.retouch.masks import read_wire_mask
-from assetmill.services import Services
+from assetmill.stage.services import Services
 
 
 def put_back(

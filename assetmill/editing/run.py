@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from assetmill import engine
-from assetmill.assets import AssetFinder
-from assetmill.calls import StageCall
 from assetmill.editing.adopting import find_or_adopt
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls
-from assetmill.editing.preparing import prepare_subject
+from assetmill.editing.originals import prepare_subject
 from assetmill.editing.putting_back import put_back
 from assetmill.errors import AssetmillError, RunStopped, StageInDoubt
 from assetmill.fingerprint import canonical, digest
+from assetmill.history.assets import AssetFinder
+from assetmill.plan.calls import StageCall
 from assetmill.records import (
     AssetRecord,
     RunId,
@@ -28,8 +27,9 @@ from assetmill.records import (
     StageRecord,
     StageStatus,
 )
-from assetmill.runs import make_run_id
-from assetmill.services import Services
+from assetmill.runs.run import make_run_id
+from assetmill.stage import engine
+from assetmill.stage.services import Services
 from assetmill.store.index import Index
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assetmill.fingerprint import digest
 from assetmill.provenance.credentials import Ingredient, Making, sign
 from assetmill.records import AssetId, AssetRole
-from assetmill.services import Services
+from assetmill.stage.services import Services
 
 
 def with_manifest(

@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from assetmill.calls import StageCall
 from assetmill.errors import AssetmillError, InvalidInput, NotFound
 from assetmill.locking.deciding import changed_fields, deciding_digests
 from assetmill.locking.models import Lock, LockedAsset
+from assetmill.locking.offline_plan import deciding_by_label, records_by_label, replan
 from assetmill.locking.paths import FileState, file_state
-from assetmill.locking.replanning import deciding_by_label, records_by_label, replan
-from assetmill.plan import Cost, Plan, PlannedStage
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Cost, Plan, PlannedStage
 from assetmill.records import StageRecord
 from assetmill.settings import Settings
 

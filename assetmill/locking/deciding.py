@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from assetmill.calls import StageCall
 from assetmill.fingerprint import canonical, digest
+from assetmill.plan.calls import StageCall
 
 _DIGITS = 10
 """Forty bits: enough to see a change; the fingerprint beside it is what counts."""

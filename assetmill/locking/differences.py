@@ -12,8 +12,8 @@ from assetmill.fingerprint import digest
 from assetmill.locking.deciding import changed_fields
 from assetmill.locking.history import file_at, lfs_object
 from assetmill.locking.models import Lock, LockedAsset
+from assetmill.locking.offline_plan import blob_of
 from assetmill.locking.paths import linked_folder
-from assetmill.locking.replanning import blob_of
 from assetmill.locking.syncing import Find
 
 ChangeKind = Literal["added", "removed", "changed"]

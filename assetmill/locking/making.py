@@ -6,13 +6,13 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from assetmill.calls import StageCall
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import canonical
 from assetmill.locking.deciding import deciding_digests
 from assetmill.locking.models import GivenAsset, Lock, LockedAsset, LockedFolder, LockedStage, PlanRef
 from assetmill.names import safe_name
-from assetmill.plan import Plan, PlannedStage
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Plan, PlannedStage
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.spec.checks import template_of, variable_name
 from assetmill.spec.pipeline import LoadedPipeline

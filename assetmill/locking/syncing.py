@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assetmill.locking.models import Lock, LockedAsset
+from assetmill.locking.offline_plan import blob_of
 from assetmill.locking.paths import file_state, write_file
-from assetmill.locking.replanning import blob_of
 from assetmill.records import BlobRef
 
 Find = Callable[[str, BlobRef], bytes | None]

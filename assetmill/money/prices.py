@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import tomli
 
-from assetmill.calls import Acceptance, StageCall
 from assetmill.errors import InvalidSpec
-from assetmill.plan import Cost
+from assetmill.plan.calls import Acceptance, StageCall
+from assetmill.plan.plan import Cost
 from assetmill.records import Usage
 from assetmill.settings import find_configs
 from assetmill.spec.reading import read_bytes

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from xml.sax.saxutils import escape, quoteattr
 
 from assetmill.fingerprint import digest
-from assetmill.lineage import Family, as_json
+from assetmill.history.lineage import Family, as_json
 from assetmill.provenance.credentials import Credential
 from assetmill.provenance.sources import IPTC, SourceType, source_type
 from assetmill.records import AssetRecord

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assetmill.emulator.vendor_scope import vendor_scope
+from foundry_emulator.vendor_scope import vendor_scope
+
 from benchmarks.vendor.emulator import Running
 
 STAND_IN = Path(__file__).with_name("stand_in")

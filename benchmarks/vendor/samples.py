@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundry_emulator.vendor_scope import vendor_scope
 from PIL import Image, UnidentifiedImageError
 
-from assetmill.emulator.vendor_scope import vendor_scope
 from benchmarks.vendor.emulator import Running
 from benchmarks.vendor.expected import ALARMS, Expected, expected_of
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assetmill.calls import StageCall
 from assetmill.fingerprint import canonical, fingerprint
+from assetmill.plan.calls import StageCall
 from tests.strategies import DECIDING_FIELDS, UNDECIDING_FIELDS, changed, json_values, stage_calls, words
 
 

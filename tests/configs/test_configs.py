@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.binding.binder import Defaults
 from assetmill.money.prices import estimate, load_prices
-from assetmill.plan import Plan, make_plan
+from assetmill.plan.binder import Defaults
+from assetmill.plan.plan import Plan, make_plan
 from assetmill.settings import load_settings
 from assetmill.spec.axes import read_rows
 from assetmill.spec.checks import SAFE_NAME

@@ -15,14 +15,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from foundry_emulator.server import running
 from PIL import Image, ImageChops, ImageStat
 
 from assetmill.agents.connecting import read_ready_file
 from assetmill.cli.approve import decide
-from assetmill.emulator.server import running
 from assetmill.records import RunManifest, StageRecord
-from assetmill.services import Services, connect
 from assetmill.settings import Settings, load_settings
+from assetmill.stage.services import Services, connect
 from assetmill.store.blobs import Blobs
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.agents.pages import missing_browser, site

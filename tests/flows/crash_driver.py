@@ -15,14 +15,14 @@ from typing import Any
 from PIL import Image
 
 from assetmill.agents import connecting
-from assetmill.calls import BoundInput, BoundKnowledge, ExpectedOutput, StageCall
-from assetmill.engine import run_stage
 from assetmill.errors import AssetmillError, StageInDoubt
 from assetmill.fingerprint import digest
 from assetmill.money.budget import Ceiling
+from assetmill.plan.calls import BoundInput, BoundKnowledge, ExpectedOutput, StageCall
 from assetmill.records import BlobRef, RunId, RunManifest, RunStart
-from assetmill.services import open_services
 from assetmill.settings import Foundry, Settings, Store
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import open_services
 from tests.doubles import stage_call
 
 RULES = b"# rules\nteal is the colour\n"

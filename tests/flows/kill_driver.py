@@ -18,12 +18,12 @@ from typing import Any, TypedDict
 from PIL import Image
 
 from assetmill.agents import connecting
-from assetmill.calls import BoundInput, ExpectedOutput, StageCall
-from assetmill.engine import run_stage
 from assetmill.errors import AssetmillError, StageInDoubt
+from assetmill.plan.calls import BoundInput, ExpectedOutput, StageCall
 from assetmill.records import RunId, StageRecord
-from assetmill.services import Services, open_services
 from assetmill.settings import Foundry, Settings, Store
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services, open_services
 from tests.doubles import stage_call
 
 STAGES = ("scene", "night", "poster")

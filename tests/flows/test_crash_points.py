@@ -17,12 +17,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from foundry_emulator.responses.steps import Steps, Turn
+from foundry_emulator.server import running
+from foundry_emulator.testing.calls import Control
+from foundry_emulator.testing.scripted import decide, toolbox
 
-from assetmill.emulator.server import running
-from assetmill.emulator.steps import Steps, Turn
-from assetmill.failpoints import names
-from tests.assetmill.emulator.calls import Control
-from tests.assetmill.emulator.scripted import decide, toolbox
+from assetmill.stage.failpoints import names
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from assetmill.errors import InvalidInput
 from assetmill.records import RunId
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.edit_asset import edit_asset
 from tasks.connections import provided

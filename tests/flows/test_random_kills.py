@@ -23,16 +23,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from foundry_emulator.painter.image import ImageRequest, Painted
+from foundry_emulator.server import running
+from foundry_emulator.testing.calls import Control
+from foundry_emulator.testing.scripted import paint, toolbox
 
-from assetmill.emulator.server import running
-from assetmill.emulator.tools.image import ImageRequest, Painted
 from assetmill.fingerprint import Digest, digest
 from assetmill.records import BlobRef, Receipt, StageRecord, Verdict
 from assetmill.store import layout
 from assetmill.store.blobs import Blobs
 from assetmill.store.local import LocalStore
-from tests.assetmill.emulator.calls import Control
-from tests.assetmill.emulator.scripted import paint, toolbox
 from tests.flows.kill_driver import STAGES
 
 pytestmark = pytest.mark.server

@@ -20,10 +20,10 @@ from prefect.client.schemas.objects import FlowRun
 
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.preparing import Batch, InvalidRows, store_start
+from assetmill.batches.opening import Batch, InvalidRows, store_start
 from assetmill.batches.records import BatchManifest
 from assetmill.errors import AccountBlocked, InvalidSettings, Rejected, RunFailed
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_batch import run_batch
 from flows.run_shard import run_shard

@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.errors import InvalidSpec, NotSent, RunFailed, RunStopped
 from assetmill.records import RunId, RunManifest
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_pipeline import run_pipeline
 from tasks.connections import provided

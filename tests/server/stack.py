@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from assetmill.emulator.at_rest import read_bill
+from foundry_emulator.at_rest import read_bill
 
 START_TIMEOUT_S = 120.0
 POOL = "shards"
@@ -79,7 +79,7 @@ class Stack:
         ready = state / "ready.json"
         self.start(
             "emulator",
-            [sys.executable, "-m", "assetmill.emulator", "--state", str(state), "--port", "0",
+            [sys.executable, "-m", "foundry_emulator", "--state", str(state), "--port", "0",
              "--ready-file", str(ready)],
         )  # fmt: skip
         self.wait_until(ready.exists, "the emulator")

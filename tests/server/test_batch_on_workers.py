@@ -13,10 +13,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from assetmill.services import Services, open_services
 from assetmill.settings import load_settings
 from assetmill.spec.pipeline import load_pipeline
 from assetmill.spec.schema import parameter_schema
+from assetmill.stage.services import Services, open_services
 from tests.batchworks import products
 from tests.millworks import write_configs
 from tests.server.stack import POOL, Stack

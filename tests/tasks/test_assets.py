@@ -11,7 +11,7 @@ from prefect.events.worker import EventsWorker
 from prefect.types import ValidAssetKey
 from pydantic import TypeAdapter
 
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tasks.assets import asset_key, tell_prefect
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in

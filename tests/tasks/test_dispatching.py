@@ -14,10 +14,10 @@ from prefect.client.schemas.objects import FlowRun, Worker, WorkerStatus, WorkPo
 from prefect.logging import disable_run_logger
 from prefect.states import Completed, Scheduled
 
-from assetmill.batches.preparing import BatchOrder, prepare_shard
+from assetmill.batches.opening import BatchOrder, prepare_shard
 from assetmill.batches.work import Work
 from assetmill.errors import InvalidInput
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tasks import policies
 from tasks.dispatching import dispatch

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.records import RunManifest, StageEntry
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tasks.manifests import report
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in

@@ -14,7 +14,7 @@ from assetmill.errors import (
     StoreUnavailable,
     Throttled,
 )
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tasks.connections import provided, services_for
 from tasks.policies import only_before_the_spend

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from assetmill.agents.computer import Display
-from assetmill.engine import run_stage
 from assetmill.errors import InvalidSettings, StageFailed, StageWaiting
 from assetmill.records import Approval, RunId, StageRecord
 from assetmill.spec.tools import ComputerUse
+from assetmill.stage.engine import run_stage
 from tests.assetmill.agents.pages import Site, missing_browser, site
 from tests.assetmill.agents.workshop import Shop, by_turn
 from tests.doubles import Body, message_item, stage_call

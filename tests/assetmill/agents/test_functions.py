@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from assetmill.agents.functions import call_function, load_function
-from assetmill.engine import run_stage
 from assetmill.errors import InvalidInput, StageFailed
 from assetmill.records import RunId, StageRecord
 from assetmill.spec.functions import find_function
+from assetmill.stage.engine import run_stage
 from tests.assetmill.agents.workshop import Shop, by_turn, function_call, function_tool, outputs_of
 from tests.doubles import Body, message_item, stage_call
 

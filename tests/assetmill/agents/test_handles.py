@@ -10,11 +10,11 @@ import pytest
 
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.agents.handles import IMAGE_CALL_LIFE_S, Handles, Reference
-from assetmill.calls import BoundInput
-from assetmill.engine import run_stage
 from assetmill.errors import HandleExpired, PromptBlocked, Rejected, StageFailed
+from assetmill.plan.calls import BoundInput
 from assetmill.records import AssetRecord, RunId
-from assetmill.services import Services
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore

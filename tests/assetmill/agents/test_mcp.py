@@ -9,11 +9,11 @@ import pytest
 
 from assetmill.agents.requests import prepare
 from assetmill.cli.approve import decide as decide_all
-from assetmill.engine import run_stage
 from assetmill.errors import InvalidSettings, NotFound, StageWaiting
 from assetmill.fingerprint import digest
 from assetmill.records import Approval, RunId, RunManifest, RunStart, StageEntry
 from assetmill.spec.tools import Mcp
+from assetmill.stage.engine import run_stage
 from tests.assetmill.agents.workshop import Shop, by_turn
 from tests.doubles import Body, message_item, stage_call
 

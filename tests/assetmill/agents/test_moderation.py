@@ -9,9 +9,9 @@ import openai
 import pytest
 
 from assetmill.agents.foundry_errors import translate
-from assetmill.engine import run_stage
 from assetmill.errors import OutputUnusable, StageBlocked
 from assetmill.records import RunId
+from assetmill.stage.engine import run_stage
 from tests.assetmill.agents.workshop import Shop, by_turn
 from tests.doubles import Body, image_item, message_item, png, stage_call
 

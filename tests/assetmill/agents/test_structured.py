@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from assetmill.agents.structured import read_answer
-from assetmill.engine import run_stage
 from assetmill.errors import OutputUnusable
 from assetmill.records import RunId
+from assetmill.stage.engine import run_stage
 from tests.assetmill.agents.workshop import Shop, by_turn
 from tests.doubles import Body, message_item, stage_call
 

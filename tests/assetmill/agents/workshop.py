@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.agents.gateway import ResponseRequest
-from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import Body, ScriptedGateway, message_item
 

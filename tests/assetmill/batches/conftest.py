@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.batchworks import CARD, ONE
 from tests.doubles import ScriptedGateway

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from assetmill.agents.gateway import ResponseRequest
-from assetmill.batches.preparing import InvalidRows
+from assetmill.batches.opening import InvalidRows
 from assetmill.batches.reports import contact_sheet, document, markdown
 from assetmill.errors import AccountBlocked, InvalidInput, InvalidSettings, PromptBlocked, Rejected
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from tests.batchworks import carry_out, plan_batch, products, run_rows, states, write_rows
 from tests.doubles import ScriptedGateway
 
@@ -252,7 +252,7 @@ def test_a_named_batch_may_change_its_rows(services: Services, tmp_path: Path) -
 
 
 def test_a_shard_refuses_another_pipeline_file(services: Services, tmp_path: Path) -> None:
-    from assetmill.batches.preparing import BatchOrder, prepare_shard, store_start
+    from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 
     batch = plan_batch(services, products(tmp_path, "a mug", "a lamp", "a bed"))
     store_start(batch)

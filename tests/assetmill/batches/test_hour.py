@@ -5,9 +5,9 @@ import datetime
 import pytest
 
 from assetmill.batches.hour import forecast, parse_by
-from assetmill.batches.planner import Totals
+from assetmill.batches.row_plans import Totals
 from assetmill.errors import InvalidInput
-from assetmill.plan import FREE
+from assetmill.plan.plan import FREE
 from assetmill.settings import Quota, Rate, Settings, load_settings
 
 NOON = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)

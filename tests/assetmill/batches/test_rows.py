@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from assetmill.batches.rows import Rows, check_rows, pack, read_rows, unpack
 from assetmill.errors import InvalidInput, InvalidSpec
-from assetmill.services import Services
 from assetmill.settings import load_settings
 from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.stage.services import Services
 
 
 @pytest.fixture

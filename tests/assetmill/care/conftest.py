@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.records import RunManifest
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
 

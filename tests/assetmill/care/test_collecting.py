@@ -12,12 +12,12 @@ import pytest
 from assetmill.care.collecting import Collection, Collector
 from assetmill.care.references import Marked, named_by, unpacked
 from assetmill.care.verifying import Verifier
-from assetmill.engine import run_stage
 from assetmill.errors import InvalidInput, OutcomeUnknown, StageInDoubt, StoreError
 from assetmill.fingerprint import digest
 from assetmill.records import RunId, RunManifest
-from assetmill.services import Services
 from assetmill.settings import Settings
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.blobs import Blobs
 from assetmill.store.condemned import REFRESH_S, Condemned

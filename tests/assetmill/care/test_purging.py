@@ -9,7 +9,7 @@ from assetmill.care.purging import PurgeReceipt, carry_out, plan_purge
 from assetmill.care.verifying import Verifier
 from assetmill.errors import KeyMissing, NotSent
 from assetmill.records import AssetRecord, RunManifest
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.index import Index
 from assetmill.store.memory import MemoryStore

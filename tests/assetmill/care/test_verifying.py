@@ -7,7 +7,7 @@ import gzip
 from assetmill.care.verifying import Verifier
 from assetmill.fingerprint import digest
 from assetmill.records import RunManifest
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.memory import MemoryStore
 

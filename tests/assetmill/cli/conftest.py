@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.assetmill.cli.terminal import Terminal
 from tests.lockyard import FOLDER, Yard, copied, git, grow

@@ -13,7 +13,7 @@ from assetmill.batches.records import BatchRow, BatchStatus
 from assetmill.batches.work import Tally
 from assetmill.cli.batch_end import command, exit_code, spent, summary
 from assetmill.cli.batch_screen import Pace, bar, line
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from tests.assetmill.cli.terminal import Terminal
 from tests.batchworks import CARD, carry_out, plan_batch, products, run_rows, write_rows
 

@@ -13,7 +13,7 @@ from assetmill.cli.batch_export import BIG, Choice, export_batch, folders_of, su
 from assetmill.errors import NotFound
 from assetmill.names import MAX_LENGTH
 from assetmill.records import BlobRef
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.opening import open_store
 from tests.assetmill.cli.terminal import Terminal

@@ -12,7 +12,7 @@ import pytest
 
 from assetmill.cli import main
 from assetmill.records import AssetRecord
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.opening import open_store
 from tests.assetmill.checks.pictures import encoded, scene

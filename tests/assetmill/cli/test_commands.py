@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from assetmill.records import RunManifest
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from tests.assetmill.cli.terminal import Terminal
 from tests.millworks import CHAIN, run_here
 
@@ -133,7 +133,7 @@ def test_a_run_that_was_killed_can_still_be_shown_and_exported(
     services: Services, assetmill: Terminal, tmp_path: Path
 ) -> None:
     def die_at_second(call: Any, services: Services, run: Any) -> Any:
-        from assetmill.engine import run_stage
+        from assetmill.stage.engine import run_stage
 
         if call.stage == "second":
             raise SystemExit

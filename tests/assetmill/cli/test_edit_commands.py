@@ -9,7 +9,7 @@ import pytest
 
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import EditRun, begin_edit, carry_out_all
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from tests.assetmill.cli.terminal import Terminal
 from tests.doubles import png
 from tests.millworks import run_here

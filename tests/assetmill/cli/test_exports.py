@@ -8,7 +8,7 @@ import pytest
 from assetmill.cli.exports import export_assets, wanted
 from assetmill.errors import InvalidInput
 from assetmill.records import AssetRecord
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
 

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 
 from assetmill.agents.gateway import AgentVersion, ResponseRequest
 from assetmill.cli.resolve import resolve
-from assetmill.engine import run_stage
 from assetmill.errors import InvalidInput, OutcomeUnknown, StageFailed, StageInDoubt
 from assetmill.fingerprint import digest
 from assetmill.records import RunId, RunStart
-from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, stage_call
 

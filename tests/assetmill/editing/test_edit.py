@@ -14,11 +14,11 @@ from PIL import Image, ImageChops
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.editing.adopting import adopt_all
 from assetmill.editing.orders import EditOrder, with_verb
+from assetmill.editing.retouch.canvas import save_png
 from assetmill.editing.run import EditRun, begin_edit, carry_out_all, is_done
 from assetmill.errors import InvalidInput, NotFound, OutcomeUnknown, Rejected
 from assetmill.records import AssetRecord, RunManifest
-from assetmill.retouch.canvas import save_png
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import Body, ScriptedGateway, always, image_item, png
 from tests.millworks import services_on, settings_in

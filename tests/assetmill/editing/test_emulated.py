@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foundry_emulator.server import Ready, running
 
 from assetmill.agents.connecting import EmulatorCredential
 from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import Gateway
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import begin_edit, carry_out_all
-from assetmill.emulator.server import Ready, running
 from assetmill.records import AssetRecord
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import png
 from tests.millworks import run_here, settings_in

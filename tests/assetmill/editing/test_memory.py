@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import begin_edit, carry_out_all
-from assetmill.retouch.canvas import save_png
+from assetmill.editing.retouch.canvas import save_png
 from assetmill.store.local import LocalStore
 from tests.doubles import ScriptedGateway, image_item
 from tests.millworks import services_on, settings_in

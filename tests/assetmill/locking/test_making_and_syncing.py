@@ -11,8 +11,8 @@ from assetmill.errors import InvalidInput
 from assetmill.locking.lockfile import format_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, LockedFolder, PlanRef
+from assetmill.locking.offline_plan import blob_of
 from assetmill.locking.paths import path_problem, tidy_folder, write_file
-from assetmill.locking.replanning import blob_of
 from assetmill.locking.syncing import sync_files
 from assetmill.records import BlobRef
 from tests.lockyard import FILES, FOLDER, Yard, grow

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from assetmill.calls import ExpectedOutput, StageCall
 from assetmill.errors import InvalidSpec
 from assetmill.money.prices import Prices, estimate, expected_image_usd, load_prices, price_of
+from assetmill.plan.calls import ExpectedOutput, StageCall
 from assetmill.records import Usage
 
 PRICES: Prices = load_prices(Path(__file__).parents[3] / "configs")

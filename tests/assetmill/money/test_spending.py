@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.engine import run_stage
 from assetmill.errors import StageError
 from assetmill.money.spending import spending
 from assetmill.records import RunId
-from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, always, message_item, stage_call
 

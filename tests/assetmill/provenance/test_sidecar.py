@@ -17,7 +17,7 @@ from assetmill.editing.run import begin_edit, carry_out_all
 from assetmill.provenance.credentials import read_credential
 from assetmill.provenance.sources import IPTC
 from assetmill.records import AssetRecord
-from assetmill.services import Services
+from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.provenance.authority import make_authority
 from tests.doubles import ScriptedGateway, always, image_item, png

@@ -14,8 +14,8 @@ from assetmill.records import BlobRef, Intent
 from tests.assetmill.simulation.scenario import Mutate, Policy
 from tests.assetmill.simulation.service import Breach
 
-STAGE = "assetmill.engine._Stage"
-ATTEMPTS = "assetmill.attempts.Attempts"
+STAGE = "assetmill.stage.engine._Stage"
+ATTEMPTS = "assetmill.stage.attempts.Attempts"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _without_lease(patch: pytest.MonkeyPatch) -> None:
 def _commits_before_blobs(patch: pytest.MonkeyPatch) -> None:
     """Blobs are only written when the attempt has been closed."""
     put = _find("assetmill.store.blobs", "Blobs").put
-    close = _find("assetmill.closing", "Closing").close
+    close = _find("assetmill.stage.closing", "Closing").close
     waiting: list[tuple[Any, bytes, str]] = []
 
     def put_later(blobs: Any, data: bytes, media_type: str) -> BlobRef:
@@ -83,7 +83,7 @@ def _commits_before_blobs(patch: pytest.MonkeyPatch) -> None:
         return record
 
     patch.setattr("assetmill.store.blobs.Blobs.put", put_later)
-    patch.setattr("assetmill.closing.Closing.close", close_first)
+    patch.setattr("assetmill.stage.closing.Closing.close", close_first)
 
 
 def _takes_silence_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def _find(module: str, name: str) -> Any:
 
 
 def _original(method: str) -> Callable[..., Any]:
-    return getattr(_find("assetmill.engine", "_Stage"), method)
+    return getattr(_find("assetmill.stage.engine", "_Stage"), method)
 
 
 MUTANTS = {

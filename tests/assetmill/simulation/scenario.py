@@ -21,16 +21,16 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from assetmill import attempts, engine
 from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
-from assetmill.calls import StageCall
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
 from assetmill.money.budget import Ceiling, MoneyEntry
 from assetmill.money.prices import estimate
+from assetmill.plan.calls import StageCall
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
-from assetmill.services import Services
 from assetmill.settings import Foundry, Settings
+from assetmill.stage import attempts, engine
+from assetmill.stage.services import Services
 from assetmill.store import layout
 from tests.assetmill.simulation.objects import Objects, SimulatedStore
 from tests.assetmill.simulation.service import (

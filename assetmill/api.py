@@ -1,0 +1,68 @@
+"""Run a pipeline from a script, with whatever it needs started beside it: what `assetmill run` does.
+
+from assetmill.api import run
+
+manifest = run("product-launch", {"product": "Aurora desk lamp"})
+for asset in manifest.assets():
+    print(asset.name, asset.asset_id)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from assetmill.local.flow_runs import Say, interruptible, manifest_of, ready_for
+from assetmill.plan.plan import Plan
+from assetmill.records import RunManifest
+from assetmill.runs.planning import plan_pipeline
+from assetmill.runs.run import check_outcome
+from assetmill.settings import load_settings
+from assetmill.stage.services import Services, open_services
+
+OnPlan = Callable[[Plan], None]
+
+
+def run(
+    pipeline: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    profile: str | None = None,
+    budget_usd: float | None = None,
+    say: Say = lambda _: None,
+) -> RunManifest:
+    """Run a pipeline and return its manifest; what is stored already is not made again.
+
+    Raises:
+        InvalidInput: something asked for is not valid; nothing was spent.
+        RunFailed: a stage failed; the rest is stored and the next run goes on from there.
+        RunStopped: the run was interrupted.
+    """
+    with open_services(load_settings(profile)) as services:
+        return check_outcome(run_with(services, pipeline, parameters or {}, say=say, budget_usd=budget_usd))
+
+
+def run_with(
+    services: Services,
+    pipeline: str,
+    parameters: Mapping[str, Any],
+    *,
+    say: Say,
+    on_plan: OnPlan = lambda _: None,
+    budget_usd: float | None = None,
+) -> RunManifest:
+    """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
+
+    Raises:
+        InvalidInput: something asked for is not valid; nothing was spent.
+        RunStopped: interrupted before anything was begun.
+    """
+    with interruptible(services.stop) as interrupts:
+        plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+        on_plan(plan)
+        has_work = any(stage.status != "reuse" for stage in plan.stages)
+        with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
+            from flows.run_pipeline import run_pipeline
+
+            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd)
+            return manifest_of(flow, services)

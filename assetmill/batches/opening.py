@@ -1,0 +1,205 @@
+"""A batch before anything is spent: rows checked, all of it planned as one, its hour weighed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assetmill.agents.gateway import Gateway
+from assetmill.batches.hour import Forecast, forecast
+from assetmill.batches.known import Known
+from assetmill.batches.ledger import BATCH_ID, BatchLedger
+from assetmill.batches.records import BatchRow, BatchStart
+from assetmill.batches.row_plans import Planner, RowPlan, Totals
+from assetmill.batches.rows import BadRow, Row, counted, pack, read_rows, unpack
+from assetmill.errors import InvalidInput, InvalidSettings
+from assetmill.fingerprint import canonical, digest
+from assetmill.money.budget import Ceiling
+from assetmill.plan.binder import Defaults
+from assetmill.records import BlobRef
+from assetmill.settings import Settings
+from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.stage.services import Gate, Services, Wait
+
+SHARD_ROWS = 50
+_ROWS_TYPE = "application/x-ndjson"
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """What a person asks for. `by` is in Unix seconds; `common` fills what rows leave empty."""
+
+    pipeline: str
+    rows: str
+    common: tuple[tuple[str, Any], ...] = ()
+    name: str = ""
+    by: float | None = None
+    budget_usd: float | None = None
+    allows_bad_rows: bool = False
+    retries_blocked: bool = False
+
+
+class InvalidRows(InvalidInput):
+    """Rows of a table cannot run; `rows` says which, with line and reason."""
+
+    def __init__(self, source: str, rows: tuple[tuple[int, str], ...]) -> None:
+        super().__init__(source, rows)
+        self.source, self.rows = source, rows
+
+    def __str__(self) -> str:
+        lines = [f"  {self.source}:{number}: {reason}" for number, reason in self.rows[:_SHOWN]]
+        if len(self.rows) > _SHOWN:
+            lines.append(f"  and {len(self.rows) - _SHOWN} more")
+        head = f"{counted(len(self.rows), 'row')} cannot run; --allow-bad-rows runs the others"
+        return "\n".join([head, *lines])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A planned batch. `bad` are rows that cannot run; `content` digests what it is made of."""
+
+    batch_id: str
+    content: str
+    order: BatchOrder
+    pipeline: LoadedPipeline
+    plans: tuple[RowPlan, ...]
+    bad: tuple[BadRow, ...]
+    planner: Planner
+    known: Known
+    totals: Totals
+    forecast: Forecast
+    services: Services
+    ledger: BatchLedger
+
+    @property
+    def to_do(self) -> tuple[RowPlan, ...]:
+        """The rows of which something is left to do, or of which the batches have no note yet."""
+        return tuple(plan for plan in self.plans if self.reused(plan) is None)
+
+    def reused(self, plan: RowPlan) -> BatchRow | None:
+        """Return what is known of a row that needs nothing, None when it is to be gone through."""
+        if not plan.is_reused:
+            return None
+        return self.known.row_with(plan.row.key, [stage.fingerprint for stage in plan.stages])
+
+
+def prepare(order: BatchOrder, services: Services) -> Batch:
+    """Read, check and plan a batch. Nothing is spent and nothing is written.
+
+    Raises:
+        InvalidRows: rows cannot run, and the order does not allow for that.
+        InvalidInput: the pipeline, the table or the name is not valid.
+    """
+    settings = services.settings
+    pipeline = load_pipeline(order.pipeline, settings.configs)
+    rows = read_rows(order.rows, pipeline, dict(order.common), settings)
+    batch_id, content = _identify(order.name, pipeline, rows.good)
+    batch = plan_rows(order, services, pipeline, rows.good, batch_id=batch_id, content=content)
+    faulty = tuple(BadRow(plan.row.number, plan.fault) for plan in batch.plans if plan.fault)
+    bad = tuple(sorted((*rows.bad, *faulty), key=lambda row: row.number))
+    if bad and (not order.allows_bad_rows or len(faulty) == len(batch.plans)):
+        raise InvalidRows(order.rows, tuple((row.number, row.reason) for row in bad))
+    sound = tuple(plan for plan in batch.plans if not plan.fault)
+    return dataclasses.replace(batch, plans=sound, bad=bad)
+
+
+def plan_rows(
+    order: BatchOrder,
+    services: Services,
+    pipeline: LoadedPipeline,
+    rows: Sequence[Row],
+    *,
+    batch_id: str,
+    content: str,
+    share: float = 1.0,
+) -> Batch:
+    """Plan rows that were checked; `share` is this process's part of the profile's quota."""
+    ledger = BatchLedger(services.backend)
+    known = Known(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
+    defaults = Defaults.of(services.settings)
+    planner = Planner(pipeline, defaults, known)
+    plans = tuple(planner.plan(row) for row in rows)
+    totals = planner.totals(plans)
+    told = forecast(totals, services.settings, order.by, time.time())
+    limited = limit(services, batch_id, order, share)
+    return Batch(batch_id, content, order, pipeline, plans, (), planner, known, totals, told, limited, ledger)
+
+
+def limit(services: Services, batch_id: str, order: BatchOrder, share: float) -> Services:
+    """Return the services with a batch's ceiling, hour and quota; they stay open with the ones given."""
+    ceilings = services.ceilings
+    if order.budget_usd is not None:
+        ceilings = (*ceilings, Ceiling(f"batch/{batch_id}", order.budget_usd))
+    return dataclasses.replace(
+        services,
+        settings=_with_share(services.settings, share),
+        open_gateway=_the_one_of(services),
+        ceilings=ceilings,
+        gate=Gate(until=order.by, closes_on_block=True),
+    )
+
+
+def _the_one_of(services: Services) -> Callable[[Settings, Wait], Gateway]:
+    def gateway(settings: Settings, wait: Wait) -> Gateway:
+        return services.gateway
+
+    return gateway
+
+
+def _with_share(settings: Settings, share: float) -> Settings:
+    quota = settings.quota.model_copy(update={"share": settings.quota.share * share})
+    return settings.model_copy(update={"quota": quota})
+
+
+def _identify(name: str, pipeline: LoadedPipeline, rows: Sequence[Row]) -> tuple[str, str]:
+    """Return a batch's ID and the digest of what it is made of, which is its ID unless somebody named it."""
+    if name and not BATCH_ID.fullmatch(name):
+        raise InvalidInput(f"{name!r} cannot be a batch's name: lower-case letters, digits, `.`, `_`, `-`")
+    if name == "latest" or name.startswith(("run_", "ast_")):
+        raise InvalidInput(f"{name!r} cannot be a batch's name: it would mean a run or an asset elsewhere")
+    made_of = [pipeline.name, pipeline.digest, digest(pack(rows))]
+    content = digest(canonical(made_of)).removeprefix("sha256:")[:20]
+    return name or f"batch_{content}", content
+
+
+def store_start(batch: Batch) -> BatchStart:
+    """Store what a batch is made of, so that others can work on it."""
+    rows = [plan.row for plan in batch.plans]
+    start = BatchStart(
+        batch_id=batch.batch_id,
+        content=batch.content,
+        pipeline=batch.pipeline.name,
+        spec_path=batch.order.pipeline,
+        spec_digest=batch.pipeline.digest,
+        rows=batch.services.blobs.put(pack(rows), _ROWS_TYPE),
+        row_count=len(rows),
+        created_at=time.time(),
+    )
+    batch.ledger.write_start(start)
+    return start
+
+
+def prepare_shard(
+    order: BatchOrder, content: str, services: Services, *, first: int, last: int, share: float = 1.0
+) -> Batch:
+    """Plan the rows from index `first` up to, not with, `last` of a batch that another process planned.
+
+    Raises:
+        NotFound: no such batch in this store.
+        InvalidSettings: the pipeline file here is not the one that was planned.
+    """
+    start = BatchLedger(services.backend).read_start(order.name, content)
+    pipeline = load_pipeline(start.spec_path, services.settings.configs)
+    if pipeline.digest != start.spec_digest:
+        found = f"{pipeline.path} is not the file that batch {order.name} was planned with"
+        raise InvalidSettings(f"{found}: bring this machine up to date")
+    rows = unpack(_bytes_of(start.rows, services), first, last)
+    return plan_rows(order, services, pipeline, rows, batch_id=order.name, content=content, share=share)
+
+
+def _bytes_of(rows: BlobRef, services: Services) -> bytes:
+    return services.blobs.get(rows)

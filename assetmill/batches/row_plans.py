@@ -1,0 +1,312 @@
+"""Plans for many rows of one pipeline: what rows have in common is worked out once.
+
+A row's stages depend on few of its parameters. Rows with the same values for the axes share their slots; a
+stage whose own parameters and upstream are those of an earlier row is that row's stage, and paid once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Literal
+
+from assetmill.batches.known import Known
+from assetmill.batches.rows import Row
+from assetmill.errors import InvalidInput
+from assetmill.fingerprint import Fingerprint, fingerprint
+from assetmill.money.prices import estimate
+from assetmill.plan.binder import Binder, Defaults
+from assetmill.plan.calls import StageCall
+from assetmill.plan.inputs import Inputs
+from assetmill.plan.plan import FREE, Cost, Plan, PlannedStage
+from assetmill.plan.slots import Slot
+from assetmill.plan.variants import check_columns, expand
+from assetmill.records import StageRecord
+from assetmill.spec.checks import template_of
+from assetmill.spec.parameters import Scalar
+from assetmill.spec.pipeline import LoadedPipeline, StageSpec
+from assetmill.spec.reading import Problems
+from assetmill.stage.admission import wanted
+
+Decision = Literal["reuse", "shared", "run", "wait", "blocked"]
+"""`shared`: an earlier row pays for it. `wait`: a stage before it runs first. `blocked`: in quarantine."""
+
+Values = Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """What becomes of one stage of one row. `identity` stands for the fingerprint while that is unknown."""
+
+    decision: Decision
+    fingerprint: Fingerprint | None
+    identity: str
+    cost: Cost | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What becomes of one row. `fault` says why it cannot run at all; then it has no stages."""
+
+    row: Row
+    stages: tuple[StagePlan, ...]
+    fault: str | None = None
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.fault is None and all(stage.decision == "reuse" for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A batch's plan in numbers. `wanted` is what the stages to run take from each deployment's quota."""
+
+    stages: Mapping[Decision, int]
+    cost: Cost
+    unpriced: int
+    wanted: Mapping[str, Mapping[str, float]]
+
+    @property
+    def to_run(self) -> int:
+        """How many stages will be paid for."""
+        return self.stages.get("run", 0) + self.stages.get("wait", 0)
+
+
+@dataclass
+class _Layout:
+    """What rows with the same axes share."""
+
+    number: int
+    inputs: Inputs
+    slots: Mapping[str, Slot]
+    stages: tuple[PlannedStage, ...]
+    checked: set[tuple[object, ...]] = field(default_factory=set[tuple[object, ...]])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class Planner:
+    """Plans rows of one pipeline, one after the other, in one thread.
+
+    What carries a row out (`plan_of`, `sees`, `trace`) may then be called in any. `traces` are those that
+    the plan made use of. They need no records to be read.
+    """
+
+    def __init__(self, pipeline: LoadedPipeline, defaults: Defaults, known: Known) -> None:
+        self.pipeline, self.known = pipeline, known
+        self._defaults = defaults
+        self._today = datetime.datetime.now(datetime.UTC).date()
+        self._version = version("assetmill")
+        self._axis_parameters = _axis_parameters(pipeline)
+        self._uses = {stage.name: _uses(pipeline, stage) for stage in pipeline.spec.stages}
+        self._layouts: dict[tuple[Scalar, ...], _Layout] = {}
+        self._memo: dict[tuple[object, ...], StagePlan] = {}
+        self._first: set[str] = set()
+        self._wanted: dict[str, Counter[str]] = {}
+        self.warnings: dict[str, None] = {}
+        self.traces: dict[str, Fingerprint] = {}
+
+    def plan(self, row: Row) -> RowPlan:
+        """Say what becomes of a row."""
+        problems = Problems(self.pipeline.document)
+        try:
+            layout = self._layout(row.parameters)
+            stages = tuple(self._row(layout, row, problems))
+        except InvalidInput as error:
+            return RowPlan(row, (), str(error))
+        if problems.found:
+            return RowPlan(row, (), "; ".join(str(problem) for problem in problems.found[:3]))
+        return RowPlan(row, stages)
+
+    def plan_of(self, row: Row) -> Plan:
+        """Return a row's plan with nothing bound and nothing looked up: for the one who carries it out."""
+        layout = self._layout(row.parameters)
+        binder = self._binder(layout, row.parameters)
+        return Plan(self.pipeline, row.parameters, layout.stages, (), binder)
+
+    def trace(self, row: Row, label: str, upstream: Mapping[str, Fingerprint]) -> str:
+        """Return what stands for a stage with these stages before it, whose fingerprint it decides."""
+        layout = self._layout(row.parameters)
+        slot = layout.slots[label]
+        return self._trace(layout, row.parameters, slot, upstream, Problems(self.pipeline.document))[0]
+
+    def sees(self, row: Row, label: str) -> tuple[str, ...]:
+        """Return the labels of the stages whose outputs a stage sees."""
+        return _sees(self._layout(row.parameters).slots[label])
+
+    def totals(self, rows: tuple[RowPlan, ...]) -> Totals:
+        """Add up what was planned."""
+        decisions: Counter[Decision] = Counter()
+        cost, unpriced = FREE, 0
+        for row in rows:
+            for stage in row.stages:
+                decisions[stage.decision] += 1
+                cost += stage.cost or FREE
+                unpriced += stage.cost is None
+        taken = {deployment: dict(takes) for deployment, takes in self._wanted.items()}
+        return Totals(dict(decisions), cost, unpriced, taken)
+
+    def _row(self, layout: _Layout, row: Row, problems: Problems) -> Iterator[StagePlan]:
+        binder = self._binder(layout, row.parameters)
+        made: dict[str, StagePlan] = {}
+        for slot in layout.slots.values():
+            labels = _sees(slot)
+            used = tuple(row.parameters[name] for name in self._uses[slot.spec.name])
+            key = (layout.number, slot.label, used, tuple(made[label].identity for label in labels))
+            if (found := self._memo.get(key)) is None:
+                found = self._decide(binder, layout, slot, made, problems)
+                found = self._memo[key] = found or self._unknown(binder, slot, made, key, problems)
+            elif found.decision in {"run", "wait"}:
+                found = StagePlan("shared", found.fingerprint, found.identity, FREE)
+            made[slot.label] = found
+            yield found
+
+    def _decide(
+        self, binder: Binder, layout: _Layout, slot: Slot, made: Mapping[str, StagePlan], problems: Problems
+    ) -> StagePlan | None:
+        """Return what becomes of a stage whose fingerprint can be known, else None."""
+        labels = _sees(slot)
+        if not labels:
+            call = binder.bind(slot, {}, problems)
+            return self._looked_up(call.fingerprint, call)
+        upstream = {label: fp for label in labels if (fp := self._finished(made[label]))}
+        if len(upstream) < len(labels):
+            return None
+        trace, draft = self._trace(layout, binder.parameters, slot, upstream, problems)
+        if fp := self.known.traces.get(trace):
+            self.traces[trace] = fp
+            return self._looked_up(fp, draft)
+        if records := self._records(upstream):
+            call = binder.bind(slot, records, problems)
+            self.traces[trace] = call.fingerprint
+            return self._looked_up(call.fingerprint, call)
+        return None
+
+    def _unknown(
+        self,
+        binder: Binder,
+        slot: Slot,
+        made: Mapping[str, StagePlan],
+        key: tuple[object, ...],
+        problems: Problems,
+    ) -> StagePlan:
+        """Plan a stage that waits for others: it is as expensive as its draft."""
+        is_stuck = any(made[label].decision == "blocked" for label in _sees(slot))
+        draft = binder.draft(slot, problems)
+        return self._new("blocked" if is_stuck else "wait", None, _identity(key), draft)
+
+    def _finished(self, plan: StagePlan) -> Fingerprint | None:
+        return plan.fingerprint if plan.decision == "reuse" else None
+
+    def _records(self, upstream: Mapping[str, Fingerprint]) -> dict[str, StageRecord] | None:
+        found = {label: self.known.record(fp) for label, fp in upstream.items()}
+        records = {label: record for label, record in found.items() if record}
+        return records if len(records) == len(found) else None
+
+    def _looked_up(self, fp: Fingerprint, call: StageCall) -> StagePlan:
+        if self.known.is_done(fp):
+            return StagePlan("reuse", fp, fp, FREE)
+        if fp in self.known.blocked:
+            return StagePlan("blocked", fp, fp, FREE)
+        return self._new("run", fp, fp, call)
+
+    def _new(self, decision: Decision, fp: Fingerprint | None, identity: str, call: StageCall) -> StagePlan:
+        if decision == "blocked":
+            return StagePlan(decision, fp, identity, FREE)
+        if identity in self._first:
+            return StagePlan("shared", fp, identity, FREE)
+        self._first.add(identity)
+        for deployment, takes in wanted(call).items():
+            self._wanted.setdefault(deployment, Counter()).update(takes)  # pyright: ignore[reportArgumentType]
+        return StagePlan(decision, fp, identity, estimate(call))
+
+    def _trace(
+        self,
+        layout: _Layout,
+        parameters: Values,
+        slot: Slot,
+        upstream: Mapping[str, Fingerprint],
+        problems: Problems,
+    ) -> tuple[str, StageCall]:
+        """Return the trace and the draft it is made from.
+
+        What a draft leaves open depends on the stage's own parameters and on what the stages before made,
+        which their fingerprints stand for.
+        """
+        draft = self._binder(layout, parameters).draft(slot, problems)
+        decides = {
+            "version": self._version,
+            "label": slot.label,
+            "draft": draft.deciding(),
+            "parameters": {name: parameters[name] for name in self._uses[slot.spec.name]},
+            "upstream": upstream,
+        }
+        return fingerprint(decides), draft
+
+    def _layout(self, parameters: Values) -> _Layout:
+        key = tuple(parameters[name] for name in self._axis_parameters)
+        if (found := self._layouts.get(key)) is None:
+            found = self._layouts[key] = self._new_layout(parameters)
+        return found
+
+    def _new_layout(self, parameters: Values) -> _Layout:
+        problems = Problems(self.pipeline.document)
+        slots = {slot.label: slot for slot in expand(self.pipeline, parameters)}
+        check_columns(slots.values(), problems)
+        problems.raise_if_any()
+        inputs = Inputs(self.pipeline, self.known.asset, None, slots)
+        stages = tuple(_unbound(slot) for slot in slots.values())
+        return _Layout(len(self._layouts), inputs, slots, stages)
+
+    def _binder(self, layout: _Layout, parameters: Values) -> Binder:
+        return Binder(
+            self.pipeline,
+            parameters,
+            self._defaults,
+            self._today,
+            layout.inputs,
+            layout.slots,
+            self.warnings,
+            layout.checked,
+            layout.sources,  # pyright: ignore[reportArgumentType]
+        )
+
+
+def _sees(slot: Slot) -> tuple[str, ...]:
+    return tuple(label for labels in slot.upstream.values() for label in labels)
+
+
+def _unbound(slot: Slot) -> PlannedStage:
+    needs = tuple(dict.fromkeys((*_sees(slot), *slot.needs)))
+    return PlannedStage(
+        slot.spec.name, slot.variant, slot.label, needs, "after_upstream", needs, None, None, None, ""
+    )
+
+
+def _identity(key: tuple[object, ...]) -> str:
+    return "?" + hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()
+
+
+def _uses(pipeline: LoadedPipeline, stage: StageSpec) -> tuple[str, ...]:
+    """Return the parameters that a stage's own texts name."""
+    common = pipeline.spec.defaults
+    texts = [source for _, source in stage.texts()]
+    texts += [text for text in (common.instructions, common.size, common.quality) if text]
+    named = _named(texts)
+    return tuple(name for name in pipeline.spec.parameters if name in named)
+
+
+def _axis_parameters(pipeline: LoadedPipeline) -> tuple[str, ...]:
+    """Return the parameters that decide which variants there are."""
+    axes = [axis for axis, _ in pipeline.axes.values()]
+    named = _named([axis.rows for axis in axes if axis.rows])
+    named |= {axis.parameter for axis in axes if axis.parameter}
+    return tuple(name for name in pipeline.spec.parameters if name in named)
+
+
+def _named(texts: list[str]) -> set[str]:
+    return {name for text in texts if (template := template_of(text)) for name in template.names}

@@ -1,0 +1,172 @@
+"""The local Prefect server: `python -m assetmill.local.prefect_server`, shared by runs, gone when idle.
+
+Why not Prefect's own temporary server: docs/decisions/0003-prefect-server.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import gc
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from assetmill.local.detached import PROCESS, READY, STATE_LOCK
+
+DATABASE, USERS = "prefect.db", "users.lock"
+STATE_TAKEN = 3
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def database_url(directory: Path) -> str:
+    """Return Prefect's URL of the database in a directory."""
+    return f"sqlite+aiosqlite:///{directory / DATABASE}"
+
+
+def template() -> Path:
+    """Return where `assetmill setup` keeps a migrated, empty database of this Prefect version."""
+    return Path(sys.prefix) / "share" / "assetmill" / f"prefect-{version('prefect')}.db"
+
+
+def lay_out(directory: Path) -> bool:
+    """Put the prepared database into a directory that has none; False when migrations have to run first."""
+    directory.mkdir(parents=True, exist_ok=True)
+    migrated = directory / f"migrated-{version('prefect')}"
+    if migrated.is_file():
+        return True
+    if (directory / DATABASE).exists() or not template().is_file():
+        return False
+    copy_database(template(), directory / DATABASE)
+    migrated.touch()
+    return True
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy an SQLite database, appearing under its name only when whole."""
+    partial = target.with_suffix(f".{os.getpid()}")
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
+        old.backup(new)
+    partial.replace(target)
+
+
+class Activity:
+    """Counts requests and open web sockets, so that the server knows when it is idle."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._open = 0
+        self._last = time.monotonic()
+        self.is_closing = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, unless the end was decided: whoever asks then needs a new server."""
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        if self.is_closing and scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            return await send({"type": "http.response.body", "body": b""})
+        self._open += 1
+        try:
+            return await self._app(scope, receive, send)
+        finally:
+            self._open -= 1
+            self._last = time.monotonic()
+
+    def idle_s(self) -> float:
+        """Return for how many seconds nothing was going on."""
+        return 0.0 if self._open else time.monotonic() - self._last
+
+
+async def serve(directory: Path, port: int, idle_timeout_s: float) -> None:
+    """Serve until nothing has happened for a while and no run is left that uses this server."""
+    # Importing makes millions of objects that stay: looking for garbage among them is a fifth of the start.
+    gc.disable()
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    activity = Activity(create_app(ephemeral=True, final=True))
+    gc.freeze()
+    gc.enable()
+    config = uvicorn.Config(activity, host="127.0.0.1", port=port, log_level="error", lifespan="on")  # pyright: ignore[reportArgumentType]
+    server = uvicorn.Server(config)
+    serving = asyncio.ensure_future(server.serve())
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.02)
+    if serving.done():
+        await serving
+        return
+    (directory / f"migrated-{version('prefect')}").touch()
+    ready = directory / READY
+    _write_ready(ready, {"api_url": f"http://127.0.0.1:{port}/api", "pid": os.getpid()})
+    try:
+        while not serving.done() and not (
+            activity.idle_s() > idle_timeout_s and _retire(directory, activity)
+        ):
+            await asyncio.sleep(min(1.0, idle_timeout_s / 4))
+    finally:
+        ready.unlink(missing_ok=True)
+        server.should_exit = True
+        await serving
+
+
+def _write_ready(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
+
+
+def _retire(directory: Path, activity: Activity) -> bool:
+    """Stop being found, unless a run is there: runs share a lock while they live, whatever ends them.
+
+    The lock is ours until nobody can find us any more, so no run can come in between.
+    """
+    with (directory / USERS).open("a") as users:
+        if not take(users, fcntl.LOCK_EX):
+            return False
+        (directory / READY).unlink(missing_ok=True)
+        (directory / PROCESS).unlink(missing_ok=True)
+        activity.is_closing = True
+        return True
+
+
+def take(file: IO[str], how: int) -> bool:
+    """Try to lock a file without waiting; closing it lets go."""
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def main() -> int:
+    """Serve Prefect's API on a database in a directory; 3 when another process does so already."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--idle-timeout", type=float, default=600.0)
+    arguments = parser.parse_args()
+    directory: Path = arguments.directory
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / STATE_LOCK).open("a") as lock:
+        if not take(lock, fcntl.LOCK_EX):
+            return STATE_TAKEN
+        os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0" if lay_out(directory) else "1"
+        asyncio.run(serve(directory, arguments.port, arguments.idle_timeout))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

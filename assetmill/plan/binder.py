@@ -1,0 +1,214 @@
+"""From a stage as written to a `StageCall`: templates rendered, inputs digested, options checked.
+
+Reads local files (they are digested here, because their content decides the fingerprint) and nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assetmill.errors import InvalidInput
+from assetmill.fingerprint import Digest
+from assetmill.plan.calls import EMULATED, BoundKnowledge, StageCall
+from assetmill.plan.inputs import Inputs
+from assetmill.plan.outputs import acceptance, expected_outputs, picture_format
+from assetmill.plan.slots import Pen, Slot, is_open
+from assetmill.plan.styling import Styling
+from assetmill.plan.variables import stage_variables
+from assetmill.records import StageRecord
+from assetmill.settings import Settings
+from assetmill.spec.checks import variable_name
+from assetmill.spec.functions import find_function
+from assetmill.spec.pipeline import LoadedPipeline, StageSpec
+from assetmill.spec.reading import Problems, Where
+from assetmill.spec.tools import FileSearch, Function, ImageGeneration
+
+DEFAULT_SIZE = "1024x1024"
+# `auto` has no bound on what a picture costs, so the default is a word that has one.
+DEFAULT_QUALITY = "medium"
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What the profile says about models. `provider` decides when a model counts as retired.
+
+    `is_emulated`: what the emulator makes must never pass for what the real service would have made.
+    """
+
+    model: str
+    image_model: str
+    image_deployment: str | None = None
+    provider: str = "azure"
+    is_emulated: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Defaults:
+        """Return what a profile says."""
+        foundry = settings.foundry
+        return cls(
+            foundry.model,
+            foundry.image_model,
+            foundry.image_deployment,
+            is_emulated=settings.uses_emulator,
+        )
+
+
+@dataclass
+class Binder:
+    """Binds the stages of one plan. `warnings` fills as models are met that are retired soon."""
+
+    pipeline: LoadedPipeline
+    parameters: Mapping[str, Any]
+    defaults: Defaults
+    today: datetime.date
+    inputs: Inputs
+    slots: Mapping[str, Slot]
+    warnings: dict[str, None] = field(default_factory=dict[str, None])
+    _checked: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
+    _sources: dict[str, Digest] = field(default_factory=dict[str, Digest])
+
+    def bind(self, slot: Slot, records: Mapping[str, StageRecord], problems: Problems) -> StageCall:
+        """Return the call with everything known; what is wrong is noted as a problem."""
+        pen = Pen(slot, problems, is_draft=False)
+        pen.variables["stages"] = stage_variables(slot, records, self.slots)
+        return self._call(pen, records)
+
+    def draft(self, slot: Slot, problems: Problems) -> StageCall:
+        """Return the call without what only stages before it can tell; its own part is checked."""
+        return self._call(Pen(slot, problems, is_draft=True), {})
+
+    def _call(self, pen: Pen, records: Mapping[str, StageRecord]) -> StageCall:
+        slot, stage, common = pen.slot, pen.slot.spec, self.pipeline.spec.defaults
+        pen.variables.update(self.parameters)
+        pen.variables.update({axis: value.value for axis, value in slot.values.items()})
+        inputs = tuple(self.inputs.bound(pen, records))
+        pen.variables["inputs"] = [entry.name for entry in inputs]
+        tools = tuple(self._tools(stage, pen))
+        instructions = stage.instructions or common.instructions or ""
+        styled = self._styling.dress(pen.write(("prompt",), stage.prompt).strip(), pen, inputs)
+        return StageCall(
+            pipeline=self.pipeline.name,
+            stage=stage.name,
+            variant=slot.variant,
+            prompt=styled.prompt,
+            instructions=pen.write(("instructions",), instructions).strip(),
+            model=stage.model or common.model or self.defaults.model,
+            image_deployment=self._image_deployment(stage),
+            tools=tools,
+            inputs=(*inputs, *styled.references),
+            knowledge=tuple(self._knowledge(stage, pen.problems)),
+            outputs=tuple(expected_outputs(pen, tools)),
+            acceptance=acceptance(pen),
+            text_format=_text_format(stage),
+            tool_choice=stage.tool_choice,
+            max_tool_calls=stage.max_tool_calls,
+            extra={**dict(self._extra(stage, pen)), **({"styles": styled.digests} if styled.digests else {})},
+            folder=str(self._folder),
+        )
+
+    @cached_property
+    def _styling(self) -> Styling:
+        return Styling(self.pipeline, self.inputs)
+
+    @property
+    def _folder(self) -> Path:
+        return self.pipeline.path.parent.absolute()
+
+    def _extra(self, stage: StageSpec, pen: Pen) -> Iterator[tuple[str, Any]]:
+        """Yield what decides beside the call's own fields: the service's kind, the code of its functions."""
+        if self.defaults.is_emulated:
+            yield EMULATED
+        functions = {
+            tool.function: self._source(tool.function, ("tools", number), pen)
+            for number, tool in enumerate(stage.tools)
+            if isinstance(tool, Function)
+        }
+        if functions:
+            yield "functions", functions
+
+    def _source(self, reference: str, where: Where, pen: Pen) -> Digest | None:
+        """Return the digest of a function's module; one that is not there is a problem before any spend."""
+        if reference not in self._sources:
+            try:
+                self._sources[reference] = find_function(reference, self._folder).digest
+            except InvalidInput as error:
+                pen.problem((*where, "function"), str(error), "write module:function")
+        return self._sources.get(reference)
+
+    def _image_deployment(self, stage: StageSpec) -> str | None:
+        if not stage.tool("image_generation"):
+            return None
+        common = self.pipeline.spec.defaults.image_deployment
+        return stage.image_deployment or common or self.defaults.image_deployment
+
+    def _knowledge(self, stage: StageSpec, problems: Problems) -> Iterator[BoundKnowledge]:
+        for tool in stage.tools:
+            if isinstance(tool, FileSearch):
+                for name in self._set_names(tool):
+                    yield self.inputs.knowledge_set(name, problems)
+
+    def _set_names(self, tool: FileSearch) -> tuple[str, ...]:
+        return tool.knowledge or tuple(self.pipeline.spec.knowledge)
+
+    def _tools(self, stage: StageSpec, pen: Pen) -> Iterator[Mapping[str, Any]]:
+        for number, tool in enumerate(stage.tools):
+            if isinstance(tool, ImageGeneration):
+                yield self._image_tool(tool, ("tools", number), pen)
+            elif isinstance(tool, FileSearch):
+                yield {**tool.wire(), "knowledge": list(self._set_names(tool))}
+            else:
+                yield tool.wire()
+
+    def _image_tool(self, tool: ImageGeneration, where: Where, pen: Pen) -> Mapping[str, Any]:
+        common = self.pipeline.spec.defaults
+        wire = tool.wire()
+        wire.setdefault("model", common.image_model or self.defaults.image_model)
+        wire.setdefault("size", common.size or DEFAULT_SIZE)
+        wire.setdefault("quality", common.quality or DEFAULT_QUALITY)
+        for key, value in wire.items():
+            if isinstance(value, str):
+                wire[key] = pen.write((*where, key), value)
+        if "output_format" not in wire:
+            wire["output_format"] = picture_format(pen)
+        self._check_image_tool(where, wire, pen)
+        return wire
+
+    def _check_image_tool(self, where: Where, wire: Mapping[str, Any], pen: Pen) -> None:
+        values = {key: str(value) for key, value in wire.items()}
+        key = (pen.slot.number, *sorted(values.items()))
+        if key in self._checked or any(is_open(value) for value in values.values()):
+            return
+        self._checked.add(key)
+        models, provider = self.pipeline.image_models, self.defaults.provider
+        for option, message, hint in models.problems(wire, self.today, provider):
+            if place := self._default_place(pen.slot.spec, option):
+                pen.problems.add(place, message, hint)
+            else:
+                pen.problem((*where, option), message, hint)
+        if warning := models.warning(values["model"], self.today, provider):
+            self.warnings[warning] = None
+
+    def _default_place(self, stage: StageSpec, option: str) -> Where | None:
+        """Return where the pipeline's defaults give an option of the image tool, if they do."""
+        key = {"model": "image_model", "size": "size", "quality": "quality"}.get(option)
+        given = key is not None and getattr(self.pipeline.spec.defaults, key) is not None
+        return (
+            ("defaults", str(key))
+            if given and getattr(stage.tool("image_generation"), option) is None
+            else None
+        )
+
+
+def _text_format(stage: StageSpec) -> dict[str, Any] | None:
+    if stage.json_schema is None:
+        return None
+    schema = stage.json_schema
+    required = sorted(map(str, schema.get("required", ())))
+    is_strict = schema.get("additionalProperties") is False and required == sorted(schema["properties"])
+    name = variable_name(stage.name)
+    return {"type": "json_schema", "name": name, "schema": schema, "strict": is_strict}

@@ -1,0 +1,208 @@
+"""A plan: what will run, what is reused, in which order, at what cost. Pure: it asks, reads and decides.
+
+The steps: `binding.variants` puts stages and their variants in order, `binding.binder` makes their calls, and
+here each call's fingerprint is looked up.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.plan.binder import Binder, Defaults
+from assetmill.plan.calls import StageCall
+from assetmill.plan.inputs import Assets, Fetch, Inputs
+from assetmill.plan.slots import Slot
+from assetmill.plan.variants import check_columns, expand
+from assetmill.records import StageRecord
+from assetmill.spec.parameters import resolve_parameters
+from assetmill.spec.pipeline import LoadedPipeline
+from assetmill.spec.reading import Problems
+
+Status = Literal["reuse", "run", "after_upstream"]
+Lookup = Callable[[str, Fingerprint], StageRecord | None]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something may cost in US dollars: at least, probably, at most."""
+
+    low: float
+    expected: float
+    ceiling: float
+
+    def __add__(self, other: Cost) -> Cost:
+        """Return both together."""
+        return Cost(self.low + other.low, self.expected + other.expected, self.ceiling + other.ceiling)
+
+
+FREE = Cost(0.0, 0.0, 0.0)
+Estimate = Callable[[StageCall], Cost | None]
+
+
+class PlannedStage(NamedTuple):
+    """One line of a plan.
+
+    `call` is None while a stage before it must run first (`after_upstream`); `after` are the labels it then
+    waits for, `needs` all the labels it follows. `record` is there when it is reused. `cost` None is unknown.
+    """
+
+    stage: str
+    variant: str
+    label: str
+    needs: tuple[str, ...]
+    status: Status
+    after: tuple[str, ...]
+    call: StageCall | None
+    record: StageRecord | None
+    cost: Cost | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A spec with order and bindings fixed. `stages` are in an order in which they can run."""
+
+    pipeline: LoadedPipeline
+    parameters: Mapping[str, Any]
+    stages: tuple[PlannedStage, ...]
+    warnings: tuple[str, ...]
+    _binder: Binder
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.pipeline.name
+
+    @property
+    def spec_digest(self) -> Digest:
+        """The digest of the pipeline file."""
+        return self.pipeline.digest
+
+    @property
+    def reused(self) -> Mapping[str, StageRecord]:
+        """The records that are there already, by label."""
+        return {stage.label: stage.record for stage in self.stages if stage.record is not None}
+
+    @property
+    def cost(self) -> Cost:
+        """What is known of the cost; `unpriced` says for how many stages nothing is."""
+        return sum((stage.cost for stage in self.stages if stage.cost), FREE)
+
+    @property
+    def unpriced(self) -> int:
+        """How many stages have an unknown cost."""
+        return sum(stage.cost is None for stage in self.stages)
+
+    def bind(self, label: str, records: Mapping[str, StageRecord]) -> StageCall:
+        """Return a stage's call once the stages before it are done; `records` holds theirs by label.
+
+        Raises:
+            InvalidSpec: what they made does not fit this stage.
+            KeyError: no such label, or a record that it needs is missing.
+        """
+        problems = Problems(self.pipeline.document)
+        call = self._binder.bind(self._binder.slots[label], {**self.reused, **records}, problems)
+        problems.raise_if_any()
+        return call
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def make_plan(
+    pipeline: LoadedPipeline,
+    parameters: Mapping[str, Any],
+    *,
+    defaults: Defaults,
+    lookup: Lookup = _nothing,
+    assets: Assets = _nothing,
+    estimate: Estimate = _nothing,
+    fetch: Fetch | None = None,
+    today: datetime.date | None = None,
+) -> Plan:
+    """Fix order, variants and bindings, and find what is there already.
+
+    `lookup` finds a finished stage by fingerprint, `assets` a stored asset, `estimate` prices a call whose
+    inputs may not be known yet, `fetch` turns an https address into a local file.
+
+    Raises:
+        InvalidSpec: parameters, files, axes or tool options that do not hold; all of them, with their lines.
+    """
+    problems = Problems(pipeline.document)
+    values = resolve_parameters(pipeline.spec.parameters, parameters, problems)
+    problems.raise_if_any()
+    day = today or datetime.datetime.now(datetime.UTC).date()
+    slots = {slot.label: slot for slot in expand(pipeline, values)}
+    check_columns(slots.values(), problems)
+    problems.raise_if_any()
+    binder = Binder(pipeline, values, defaults, day, Inputs(pipeline, assets, fetch, slots), slots)
+    stages = _Decider(binder, problems, lookup, estimate).decide()
+    problems.raise_if_any()
+    return Plan(pipeline, values, stages, tuple(binder.warnings), binder)
+
+
+class _Decider:
+    """Goes through the slots in order and says what becomes of each."""
+
+    def __init__(self, binder: Binder, problems: Problems, lookup: Lookup, estimate: Estimate) -> None:
+        self.binder, self.problems, self.lookup, self.estimate = binder, problems, lookup, estimate
+        self.records: dict[str, StageRecord] = {}
+        self.first: dict[Fingerprint, str] = {}
+
+    def decide(self) -> tuple[PlannedStage, ...]:
+        return tuple(self._decide(slot) for slot in self.binder.slots.values())
+
+    def _decide(self, slot: Slot) -> PlannedStage:
+        sees = [label for labels in slot.upstream.values() for label in labels]
+        unknown = tuple(label for label in sees if label not in self.records)
+        needs = tuple(dict.fromkeys((*sees, *slot.needs)))
+        after = tuple(label for label in needs if label not in self.records)
+        if unknown:
+            draft = self.binder.draft(slot, self.problems)
+            reason = "waits for " + _shortened(unknown)
+            return _planned(slot, needs, "after_upstream", after, cost=self.estimate(draft), reason=reason)
+        call = self.binder.bind(slot, self.records, self.problems)
+        if self.problems.found:
+            return _planned(slot, needs, "run", after, call=call, reason="")
+        return self._look_up(slot, needs, after, call)
+
+    def _look_up(
+        self, slot: Slot, needs: tuple[str, ...], after: tuple[str, ...], call: StageCall
+    ) -> PlannedStage:
+        fp = call.fingerprint
+        if record := self.lookup(call.pipeline, fp):
+            self.records[slot.label] = record
+            return _planned(slot, needs, "reuse", (), call=call, record=record, cost=FREE, reason="unchanged")
+        twin = self.first.setdefault(fp, slot.label)
+        if twin != slot.label:
+            # Two variants that ask for the same thing: the second one finds what the first one paid for.
+            waits = tuple(dict.fromkeys((*after, twin)))
+            needs = tuple(dict.fromkeys((*needs, twin)))
+            return _planned(slot, needs, "after_upstream", waits, cost=FREE, reason=f"same as {twin}")
+        return _planned(slot, needs, "run", after, call=call, cost=self.estimate(call), reason="not made yet")
+
+
+def _planned(
+    slot: Slot,
+    needs: tuple[str, ...],
+    status: Status,
+    after: tuple[str, ...],
+    *,
+    call: StageCall | None = None,
+    record: StageRecord | None = None,
+    cost: Cost | None = None,
+    reason: str,
+) -> PlannedStage:
+    return PlannedStage(
+        slot.spec.name, slot.variant, slot.label, needs, status, after, call, record, cost, reason
+    )
+
+
+def _shortened(labels: tuple[str, ...]) -> str:
+    shown = ", ".join(labels[:3])
+    return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"

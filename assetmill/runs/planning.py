@@ -1,0 +1,69 @@
+"""A plan from a profile and a store: the pure plan, asked with what the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from assetmill.fingerprint import Fingerprint
+from assetmill.money.prices import estimate
+from assetmill.plan.binder import Defaults
+from assetmill.plan.plan import Plan, make_plan
+from assetmill.records import AssetId, AssetRecord, StageRecord
+from assetmill.settings import Settings
+from assetmill.spec.pipeline import load_pipeline
+from assetmill.store.ledger import Ledger
+
+
+def plan_pipeline(
+    name_or_path: str, parameters: Mapping[str, Any], settings: Settings, ledger: Ledger | None
+) -> Plan:
+    """Read a pipeline and plan it against a ledger; without one, nothing counts as made.
+
+    Costs three requests when nothing has changed since the newest run, however many stages there are.
+
+    Raises:
+        InvalidInput: the pipeline, its parameters or its files are not valid; all of it before any spend.
+    """
+    loaded = load_pipeline(name_or_path, settings.configs)
+    defaults = Defaults.of(settings)
+    known = Known(ledger, loaded.name)
+    return make_plan(
+        loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=estimate
+    )
+
+
+_ONE_BY_ONE = 16
+"""Stages that the newest run does not know are asked for one by one; after so many, the store lists all."""
+
+
+class Known:
+    """What a ledger knows of a pipeline, in a few requests however many stages there are to plan."""
+
+    def __init__(self, ledger: Ledger | None, pipeline: str) -> None:
+        self._ledger, self._pipeline = ledger, pipeline
+        self._asked = 0
+        newest = ledger.latest_manifest(pipeline) if ledger else None
+        entries = newest.stages if newest else ()
+        self._records = {entry.fingerprint: entry.record for entry in entries if entry.record}
+
+    def stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
+        """Return a finished stage."""
+        if (record := self._records.get(fp)) or self._ledger is None:
+            return record
+        self._asked += 1
+        if self._asked > _ONE_BY_ONE and pipeline == self._pipeline and fp not in self._finished:
+            return None
+        return self._ledger.read_stage(pipeline, fp)
+
+    @cached_property
+    def _finished(self) -> set[Fingerprint]:
+        return self._ledger.finished(self._pipeline) if self._ledger else set()
+
+    def asset(self, asset_id: AssetId) -> AssetRecord | None:
+        """Return a stored asset; an ID that is none of ours is not there."""
+        try:
+            return self._ledger.read_asset(asset_id) if self._ledger else None
+        except ValueError:
+            return None

@@ -1,0 +1,283 @@
+"""One run from its start to its manifest.
+
+Which stage comes next is the flow's business; what became of each is noted here. Used by one thread at a
+time; stages themselves run in others.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assetmill import progress
+from assetmill.errors import (
+    AssetmillError,
+    InvalidSettings,
+    RunFailed,
+    RunStopped,
+    SpendingClosed,
+    StageBlocked,
+    StageError,
+    StageInDoubt,
+    StageWaiting,
+)
+from assetmill.fingerprint import Fingerprint
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Plan, PlannedStage
+from assetmill.progress import StageEvent
+from assetmill.records import RunId, RunManifest, RunStart, RunStatus, StageEntry, StageRecord, StageStatus
+from assetmill.runs.planning import plan_pipeline
+from assetmill.stage.candidates import open_fingerprint, spent_usd
+from assetmill.stage.services import Services
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def make_run_id(flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
+    """Return the ID of a flow run's `attempt`-th try: the start time, so that IDs sort, and the flow run."""
+    milliseconds, digits = int(started_at * 1000), ""
+    for _ in range(10):
+        milliseconds, rest = divmod(milliseconds, 32)
+        digits = _CROCKFORD[rest] + digits
+    tail = uuid.UUID(flow_run_id).hex[-8:]
+    return RunId(f"run_{digits}_{tail}" + (f"_{attempt}" if attempt > 1 else ""))
+
+
+@dataclass
+class Run:
+    """A run under way. `is_stopping`: nothing new is begun, what runs may end."""
+
+    run_id: RunId
+    flow_run_id: str
+    plan: Plan
+    services: Services
+    started_at: float
+    is_stopping: bool = False
+    records: dict[str, StageRecord] = field(default_factory=dict[str, StageRecord])
+    entries: dict[str, StageEntry] = field(default_factory=dict[str, StageEntry])
+    kinds: dict[str, str] = field(default_factory=dict[str, str])
+    """What stages that were begun and did not finish ended with, by the error's name."""
+    _begun: dict[str, tuple[float, StageCall]] = field(default_factory=dict[str, tuple[float, StageCall]])
+
+    def __post_init__(self) -> None:
+        self.stages: Mapping[str, PlannedStage] = {stage.label: stage for stage in self.plan.stages}
+
+    @property
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
+        """Every label with the labels it follows."""
+        return {label: stage.needs for label, stage in self.stages.items()}
+
+    def begin(self, label: str) -> StageCall | None:
+        """Return the call of a stage whose upstream is settled; None when there is nothing to do for it."""
+        stage = self.stages[label]
+        if stage.record is not None:
+            self._settle(stage, "reused", record=stage.record, seconds=0.0)
+            return None
+        missing = [need for need in stage.needs if need not in self.records]
+        if missing:
+            self._settle(stage, "skipped", error=f"{missing[0]} did not finish")
+            return None
+        if self.is_stopping or self.services.stop.is_set():
+            self._settle(stage, "cancelled", error="the run was stopped before this stage")
+            return None
+        try:
+            call = stage.call or self.plan.bind(label, self.records)
+        except AssetmillError as error:
+            self._settle(stage, "failed", error=str(error))
+            return None
+        self._begun[label] = time.time(), call
+        return call
+
+    def end(self, label: str, outcome: StageRecord | BaseException) -> None:
+        """Note what became of a stage that was begun."""
+        stage = self.stages[label]
+        started_at, call = self._begun[label]
+        seconds = time.time() - started_at
+        if isinstance(outcome, StageRecord):
+            is_ours = outcome.run_id == self.run_id
+            self._settle(stage, "done" if is_ours else "reused", record=outcome, seconds=seconds)
+            return
+        if isinstance(outcome, StageBlocked) and outcome.scope == "account":
+            self.is_stopping = True
+        status = _status(outcome)
+        self.kinds[label] = type(outcome).__name__
+        self._settle(stage, status, error=_reason(outcome), seconds=seconds, call=call)
+
+    def seal(self) -> RunManifest:
+        """Store the manifest and return it. Records and blobs are there already."""
+        manifest = self.manifest()
+        self.services.ledger.write_manifest(manifest)
+        return manifest
+
+    def manifest(self) -> RunManifest:
+        """Return the manifest as of now; stages not settled count as cancelled."""
+        for label, stage in self.stages.items():
+            if label not in self.entries:
+                self._settle(stage, "cancelled", error="the run was stopped")
+        entries = tuple(self.entries[label] for label in self.stages)
+        costs = [entry.spent_usd for entry in entries]
+        return RunManifest(
+            run_id=self.run_id,
+            pipeline=self.plan.name,
+            parameters=dict(self.plan.parameters),
+            profile=self.services.settings.profile,
+            spec_digest=self.plan.spec_digest,
+            status=_run_status(entries),
+            stages=entries,
+            spent_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
+            started_at=self.started_at,
+            finished_at=time.time(),
+            flow_run_id=self.flow_run_id,
+        )
+
+    def _settle(
+        self,
+        stage: PlannedStage,
+        status: StageStatus,
+        *,
+        record: StageRecord | None = None,
+        error: str | None = None,
+        seconds: float | None = None,
+        call: StageCall | None = None,
+    ) -> None:
+        if record is not None:
+            self.records[stage.label] = record
+            self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
+        spent = record.cost_usd if record and status == "done" else self._lost(call) if call else 0.0
+        self.entries[stage.label] = StageEntry(
+            stage=stage.stage,
+            variant=stage.variant,
+            status=status,
+            fingerprint=record.fingerprint if record else self._open_fingerprint(call) if call else None,
+            record=record,
+            error=error,
+            spent_usd=spent,
+            seconds=seconds,
+        )
+        self._tell(stage, status, error, seconds)
+
+    def _open_fingerprint(self, call: StageCall) -> Fingerprint:
+        return open_fingerprint(call, self.services.ledger) if call.acceptance else call.fingerprint
+
+    def _lost(self, call: StageCall) -> float | None:
+        """Return what a stage that did not finish has cost this run; None when nobody can say."""
+        if call.acceptance:
+            return spent_usd(call, self.services.ledger, self.run_id)
+        attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        if attempt is None or attempt.turns[0].intent.run_id != self.run_id:
+            return 0.0
+        return attempt.verdict.cost_usd if attempt.verdict else None
+
+    def _tell(
+        self, stage: PlannedStage, status: StageStatus, error: str | None, seconds: float | None
+    ) -> None:
+        """Say what the engine did not say: it tells the life of a stage, not that there was none."""
+        if status == "done" or (status == "reused" and stage.record is None):
+            return
+        kind = "reused" if status == "reused" else "skipped" if status == "skipped" else "failed"
+        message = error or ""
+        spent = self.entries[stage.label].spent_usd
+        progress.emit(StageEvent(kind, stage.label, self.run_id, seconds, spent, message=message))
+
+
+def begin_run(
+    pipeline: str,
+    parameters: Mapping[str, Any],
+    services: Services,
+    flow_run_id: str,
+    attempt: int = 1,
+    *,
+    budget_usd: float | None = None,
+) -> Run:
+    """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
+
+    Raises:
+        InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
+    """
+    started_at = time.time()
+    plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+    check_service(plan, services)
+    run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
+    if budget_usd is not None:
+        services.limit_run(run.run_id, budget_usd)
+    services.ledger.write_start(
+        RunStart(
+            run_id=run.run_id,
+            pipeline=plan.name,
+            parameters=dict(plan.parameters),
+            profile=services.settings.profile,
+            spec_digest=plan.spec_digest,
+            spec_path=str(plan.pipeline.path),
+            stages=tuple((stage.stage, stage.variant) for stage in plan.stages),
+            started_at=started_at,
+        )
+    )
+    return run
+
+
+def check_service(plan: Plan, services: Services) -> None:
+    """Make sure, before any spend, that the service is there and has the models that a plan calls.
+
+    Raises:
+        InvalidSettings: it is not so. A plan without work asks nothing.
+    """
+    if all(stage.status == "reuse" for stage in plan.stages):
+        return
+    calls = [stage.call for stage in plan.stages if stage.call and stage.record is None]
+    models = [name for call in calls for name in (call.model, call.image_deployment) if name]
+    # Calls that wait for a stage before them are not known yet; what the file names for them is.
+    written = plan.pipeline.spec.stages
+    models += [name for stage in written for name in (stage.model, stage.image_deployment) if name]
+    models = [name for name in models if "{" not in name]
+    problems = [
+        f"{finding.check}: {finding.message}" + (f" ({finding.advice})" if finding.advice else "")
+        for finding in services.gateway.examine(list(dict.fromkeys(models)))
+        if finding.state == "problem"
+    ]
+    if problems:
+        raise InvalidSettings("; ".join(problems))
+
+
+def check_outcome(manifest: RunManifest) -> RunManifest:
+    """Return the manifest of a completed run.
+
+    Raises:
+        RunFailed: a stage failed.
+        RunStopped: the run was stopped.
+    """
+    if manifest.status == "cancelled":
+        raise RunStopped(f"run {manifest.run_id} was stopped; run it again to go on", manifest.run_id)
+    if manifest.status == "failed":
+        bad = [entry for entry in manifest.stages if entry.record is None]
+        first = next(entry for entry in bad if entry.status != "skipped")
+        raise RunFailed(
+            manifest.run_id,
+            f"{len(bad)} of {len(manifest.stages)} stages did not finish; first {first.error}",
+        )
+    return manifest
+
+
+def _status(outcome: BaseException) -> StageStatus:
+    if isinstance(outcome, RunStopped | SpendingClosed):
+        return "cancelled"
+    if isinstance(outcome, StageWaiting):
+        return "waiting"
+    return "in_doubt" if isinstance(outcome, StageInDoubt) else "failed"
+
+
+def _reason(outcome: BaseException) -> str:
+    """What is said beside the stage's name, which therefore is not in it."""
+    if isinstance(outcome, StageError):
+        return outcome.reason + (f" (response {outcome.response_id})" if outcome.response_id else "")
+    return str(outcome) if isinstance(outcome, AssetmillError) else f"{type(outcome).__name__}: {outcome}"
+
+
+def _run_status(entries: tuple[StageEntry, ...]) -> RunStatus:
+    """A failure counts for more than being stopped: it needs a person."""
+    found = {entry.status for entry in entries}
+    if found & {"failed", "in_doubt", "waiting"}:
+        return "failed"
+    return "cancelled" if "cancelled" in found else "completed"

@@ -1,0 +1,280 @@
+"""A stage with terms of acceptance: its draws are paid like stages of their own, checked, and one is chosen.
+
+The choice is a stage record under the call's own fingerprint, which holds the checks and costs nothing
+itself; it is what plans, locks and later stages find. Why so: docs/decisions/0007-checks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from assetmill import progress
+from assetmill.checks.examining import examine_file
+from assetmill.checks.judging import judge_call, read_judgement
+from assetmill.checks.looks import difference_hash
+from assetmill.checks.specimen import Specimen
+from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
+from assetmill.names import distinct
+from assetmill.plan.calls import Acceptance, StageCall
+from assetmill.progress import StageEvent, Teller
+from assetmill.records import AssetRecord, CheckResult, RunId, StageRecord, make_asset_id
+from assetmill.spec.output_checks import ChecksSpec
+from assetmill.stage.candidates import Draw, draw_of, known_draws, look_up
+from assetmill.stage.services import Services
+
+RunOne = Callable[[StageCall], StageRecord]
+"""Runs one call through the money protocol; see `engine.run_stage`."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One draw with what the checks said of it. `fault` is why it was not accepted, "" when it was."""
+
+    draw: Draw
+    results: tuple[CheckResult, ...] = ()
+    judged: tuple[StageRecord, ...] = ()
+    fault: str = ""
+
+    @property
+    def score(self) -> float:
+        """The judge's score where there is one, else the mean of the scores that there are; 1 without any."""
+        judged = [one.score for one in self.results if one.check == "judge" and one.score is not None]
+        found = judged or [one.score for one in self.results if one.score is not None]
+        return sum(found) / len(found) if found else 1.0
+
+
+def run_accepted(
+    call: StageCall, terms: Acceptance, services: Services, run_id: RunId, run: RunOne
+) -> StageRecord:
+    """Return the choice among a stage's draws, making those that are still needed.
+
+    Draws of earlier runs are checked again for nothing before another one is paid. A run makes at most
+    `best_of + reroll` of them; the next run that somebody starts may make as many more.
+
+    Raises:
+        OutputUnusable: no draw passed; all of them are kept.
+        StageBlocked: the prompt or the account was refused, which no further draw would change.
+        StageError, StoreError, RunStopped: see `engine.run_stage`.
+    """
+    with services.alone(call.fingerprint):
+        if record := services.ledger.read_stage(call.pipeline, call.fingerprint):
+            _tell(call, run_id, "reused", record)
+            return record
+        return _Choosing(call, terms, services, run_id, run).choose()
+
+
+@dataclass
+class _Choosing:
+    call: StageCall
+    terms: Acceptance
+    services: Services
+    run_id: RunId
+    run: RunOne
+    seen: list[Seen] = field(default_factory=list[Seen])
+
+    def choose(self) -> StageRecord:
+        started_at = self.services.clock()
+        try:
+            self._draw()
+        except BudgetExceeded as error:
+            if not self._accepted():
+                raise BudgetExceeded(self.call.label, "; ".join([*self._faults(), error.reason])) from error
+        finally:
+            best = max(self._accepted(), key=lambda one: (one.score, -one.draw.number), default=None)
+            for one in self.seen:
+                if one is not best:
+                    self.services.neighbours.release(self.run_id, self._owner(one.draw))
+        if best is None:
+            made = f"{len(self.seen)} draws, none accepted" if len(self.seen) > 1 else "not accepted"
+            raise OutputUnusable(self.call.label, f"{made}: {'; '.join(self._faults())}", self._response_id())
+        record = self.services.ledger.commit(self._record(best, started_at))
+        _tell(self.call, self.run_id, "finished", record)
+        return record
+
+    def _draw(self) -> None:
+        """Look at what is there, then finish what was begun, then make what is missing."""
+        unfinished: list[Draw] = []
+        number = made = 0
+        for draw in known_draws(self.call, self.services.ledger):
+            number = draw.number + 1
+            made += draw.is_of(self.run_id)
+            if self._is_enough():
+                continue
+            if draw.record or (draw.is_spoiled and draw.is_of(self.run_id)):
+                self._look(draw)
+            else:
+                unfinished.append(draw)
+        allowed = self.terms.best_of + self.terms.reroll
+        for draw in unfinished:
+            if self._is_enough():
+                return
+            # One of this run's own is counted already.
+            made += not draw.is_of(self.run_id)
+            if made > allowed:
+                return
+            self._make(draw.number)
+        while not self._is_enough() and made < allowed:
+            self._make(number)
+            number, made = number + 1, made + 1
+
+    def _is_enough(self) -> bool:
+        return len(self.seen) >= self.terms.best_of and bool(self._accepted())
+
+    def _accepted(self) -> list[Seen]:
+        return [one for one in self.seen if not one.fault]
+
+    def _make(self, number: int) -> None:
+        """Make a draw, unless what came of it forbids any other."""
+        one = draw_of(self.call, number)
+        try:
+            with progress.part_of(self.call.label, f"draw {number + 1}"):
+                self.run(one)
+        except StageError as error:
+            draw = look_up(self.call, number, self.services.ledger)
+            is_final = isinstance(error, StageBlocked) and error.scope != "output"
+            if is_final or not draw.is_spoiled:
+                raise
+        self._look(look_up(self.call, number, self.services.ledger))
+
+    def _look(self, draw: Draw) -> None:
+        """Check a draw; one that was spoiled is its own fault."""
+        if draw.record is None:
+            verdict = draw.attempt.verdict if draw.attempt else None
+            if verdict is None:
+                raise StoreError(f"draw {draw.number + 1} of {self.call.label!r} ended and cannot be read")
+            if self._is_blocked_for_good(verdict.error, verdict.reason):
+                raise StageBlocked(self.call.label, verdict.reason, verdict.response_id, "prompt")
+            self.seen.append(Seen(draw, fault=verdict.reason))
+            return
+        results = list(self._examined(draw, draw.record))
+        judged: list[StageRecord] = []
+        if not _faults_of(results):
+            for record, result in self._judged(draw, draw.record):
+                judged.append(record)
+                results.append(result)
+        fault = "; ".join(_faults_of(results))
+        if fault:
+            self.services.neighbours.release(self.run_id, self._owner(draw))
+        self.seen.append(Seen(draw, tuple(results), tuple(judged), fault))
+        self._say(draw, results, fault)
+
+    @staticmethod
+    def _is_blocked_for_good(error: str, reason: str) -> bool:
+        return error == StageBlocked.__name__ and "refused the prompt" in reason
+
+    def _examined(self, draw: Draw, record: StageRecord) -> Iterator[CheckResult]:
+        for checks, asset in self._checked(record):
+            specimen = Specimen(asset, self.services.blobs.get(asset.blob))
+
+            def claim(
+                specimen: Specimen, own: int, checks: ChecksSpec = checks
+            ) -> tuple[AssetRecord, int] | None:
+                check = checks.not_duplicate
+                if check is None:
+                    return None
+                owner = self._owner(draw)
+                return self.services.neighbours.claim(
+                    self.run_id, owner, specimen.asset, own_hash=own, check=check, hash_of=self._hash_of
+                )
+
+            yield from examine_file(checks, specimen, claim)
+
+    def _judged(self, draw: Draw, record: StageRecord) -> Iterator[tuple[StageRecord, CheckResult]]:
+        for checks, asset in self._checked(record):
+            if checks.judge:
+                with progress.part_of(self.call.label, f"judge of draw {draw.number + 1}"):
+                    judged = self.run(judge_call(draw.call, asset, checks.judge))
+                yield judged, read_judgement(judged, asset, checks.judge)
+
+    def _checked(self, record: StageRecord) -> Iterator[tuple[ChecksSpec, AssetRecord]]:
+        """Yield each file of an output with its checks: outputs come first and in the order of the call."""
+        made = iter([asset for asset in record.outputs if asset.role == "output"])
+        for number, expected in enumerate(self.call.outputs):
+            checks = self.terms.checks[number] if number < len(self.terms.checks) else None
+            for _ in range(expected.count):
+                asset = next(made, None)
+                if asset and checks:
+                    yield checks, asset
+
+    def _hash_of(self, asset: AssetRecord) -> int | None:
+        data = self.services.blobs.find(asset.blob)
+        specimen = Specimen(asset, data or b"")
+        return None if isinstance(specimen.examined, str) else difference_hash(specimen)
+
+    def _owner(self, draw: Draw) -> str:
+        return f"{self.call.fingerprint}/{draw.number}"
+
+    def _faults(self) -> list[str]:
+        return [f"draw {one.draw.number + 1}: {one.fault}" for one in self.seen if one.fault]
+
+    def _response_id(self) -> str | None:
+        records = [one.draw.record for one in self.seen if one.draw.record]
+        return records[-1].made_by[-1].response_id if records and records[-1].made_by else None
+
+    def _say(self, draw: Draw, results: list[CheckResult], fault: str) -> None:
+        unchecked = [
+            f"{one.check} not checked: {one.message}" for one in results if one.state == "not_checked"
+        ]
+        words = ([f"not accepted: {fault}"] if fault else []) + [f"warning: {text}" for text in unchecked]
+        if words:
+            message = f"draw {draw.number + 1} {'; '.join(words)}"
+            Teller(self.call.label, self.run_id).waiting(message)
+
+    def _record(self, best: Seen, started_at: float) -> StageRecord:
+        chosen = best.draw.record
+        if chosen is None:
+            raise StoreError(f"the chosen draw of {self.call.label!r} has no record")
+        parts = [one.draw.cost_usd(self.run_id) for one in self.seen]
+        parts += [r.cost_usd if r.run_id == self.run_id else 0.0 for one in self.seen for r in one.judged]
+        return chosen.model_copy(
+            update={
+                "fingerprint": self.call.fingerprint,
+                "deciding": self.call.deciding(),
+                "run_id": self.run_id,
+                "outputs": tuple(self._outputs(best, chosen)),
+                "cost_usd": None if None in parts else round(sum(part or 0.0 for part in parts), 8),
+                "started_at": started_at,
+                "finished_at": self.services.clock(),
+                "checks": best.results,
+                "draws": tuple(one.draw.call.fingerprint for one in self.seen),
+            }
+        )
+
+    def _outputs(self, best: Seen, chosen: StageRecord) -> Iterator[AssetRecord]:
+        """Yield what was chosen, then everything else that was paid for, with the reason against it."""
+        others = [(one, asset) for one in self.seen if one is not best for asset in _assets(one.draw)]
+        names = distinct(asset.name for asset in (*chosen.outputs, *(asset for _, asset in others)))
+        yield from (asset.model_copy(update={"name": next(names)}) for asset in chosen.outputs)
+        for ordinal, (one, asset) in enumerate(others, start=1):
+            reason = one.fault or f"scored {one.score:.2f}, draw {best.draw.number + 1} {best.score:.2f}"
+            changes: dict[str, object] = {"name": next(names), "rejected": reason[:1000]}
+            if asset.role == "output":
+                changes["role"] = "candidate"
+            if one.draw.record is None:
+                # What a verdict keeps has an ID that only a commit would make good: this one is.
+                own = make_asset_id(self.call.pipeline, self.call.fingerprint, ordinal)
+                changes["asset_id"] = own
+            yield asset.model_copy(update=changes)
+
+
+def _assets(draw: Draw) -> tuple[AssetRecord, ...]:
+    if draw.record:
+        return draw.record.outputs
+    verdict = draw.attempt.verdict if draw.attempt else None
+    return verdict.kept if verdict else ()
+
+
+def _faults_of(results: list[CheckResult]) -> list[str]:
+    return [
+        f"{one.output}: {one.check}" + (f": {one.message}" if one.message else "")
+        for one in results
+        if one.state == "failed"
+    ]
+
+
+def _tell(call: StageCall, run_id: RunId, event: progress.StageEventKind, record: StageRecord) -> None:
+    seconds = record.finished_at - record.started_at if event == "finished" else 0.0
+    unchecked = [one.check for one in record.checks if one.state == "not_checked"]
+    message = f"not checked: {', '.join(dict.fromkeys(unchecked))}" if unchecked else ""
+    progress.emit(StageEvent(event, call.label, run_id, seconds, record.cost_usd, message=message))

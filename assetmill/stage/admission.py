@@ -1,0 +1,100 @@
+"""What must be granted before a stage may spend: a share of every quota, and room under every ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from assetmill.errors import BudgetExceeded, SpendingClosed
+from assetmill.money.prices import estimate
+from assetmill.plan.calls import StageCall
+from assetmill.records import RunId
+from assetmill.stage.services import Services
+
+_LONGEST_PAUSE_S = 30.0
+"""Whoever waits for a quota asks again after this: others may have used less than they took."""
+
+_BUDGET_PAUSE_S = 0.5
+
+
+class Admission:
+    """One stage's way through quotas and ceilings. `ceiling_usd` is None when its cost is unknown."""
+
+    def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
+        self._call, self._services, self._run_id = call, services, run_id
+        self._wanted = wanted(call)
+        expected = estimate(call)
+        self.ceiling_usd = expected.ceiling if expected else None
+
+    def check_gate(self) -> None:
+        """Make sure that a stage may still begin to spend.
+
+        Raises:
+            SpendingClosed: its hour has passed, or the account is blocked.
+        """
+        if reason := self._services.gate.refusal(self._services.clock()):
+            raise SpendingClosed(self._call.label, reason)
+
+    def pace(self, on_wait: Callable[[str], None], *, is_new: bool = False) -> None:
+        """Wait until this process's share of every quota allows the call; a new stage also asks the gate.
+
+        Raises:
+            RunStopped: the run is being stopped.
+            SpendingClosed: it came too late to begin.
+        """
+        for deployment, takes in self._wanted.items():
+            while wait_s := self._services.pacer.take(deployment, takes):
+                if is_new:
+                    self.check_gate()
+                on_wait(f"for the quota of {deployment}, {wait_s:.0f} s")
+                self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
+
+    def arrived(self) -> None:
+        """Note that the service has just admitted the call."""
+        for deployment, takes in self._wanted.items():
+            self._services.pacer.arrived(deployment, takes)
+
+    def learn(self, rates: Mapping[str, str]) -> None:
+        """Learn the limits that came with an answer; what the profile says stays where it is less."""
+        pictures = {name: limit for name, limit in rates.items() if name.endswith("-images")}
+        others = {name: limit for name, limit in rates.items() if name not in pictures}
+        self._services.pacer.correct(self._call.model, others)
+        if self._call.image_deployment:
+            self._services.pacer.correct(self._call.image_deployment, pictures)
+
+    def refused(self, retry_after_s: float | None) -> None:
+        """Hold back every stage that uses the same deployments: a quota said no."""
+        for deployment, takes in self._wanted.items():
+            self._services.pacer.refused(deployment, takes, retry_after_s)
+
+    def reserve(self, reservation: str, on_wait: Callable[[str], None]) -> None:
+        """Reserve the most that an attempt may cost under every ceiling.
+
+        Stages at work give back what they do not spend, so a refusal is final only when none is.
+
+        Raises:
+            BudgetExceeded: a ceiling has no room for it, or what it may cost is unknown.
+        """
+        ceilings = self._services.ceilings_of(self._run_id)
+        if not ceilings:
+            return
+        if self.ceiling_usd is None:
+            reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
+            raise BudgetExceeded(self._call.label, reason)
+        is_told = False
+        while refusal := self._services.budget.reserve(reservation, self.ceiling_usd, ceilings):
+            if not refusal.may_pass or not self._services.slots.taken:
+                raise BudgetExceeded(self._call.label, str(refusal))
+            if not is_told:
+                on_wait("for what other stages have reserved and may not spend")
+                is_told = True
+            self._services.wait(_BUDGET_PAUSE_S)
+
+
+def wanted(call: StageCall) -> dict[str, dict[str, float]]:
+    """Return what a call takes from the quotas of its model deployments."""
+    # Four characters a token is the usual rule of thumb.
+    tokens = (len(call.prompt) + len(call.instructions)) / 4 + 500
+    takes: dict[str, dict[str, float]] = {call.model: {"requests": 1.0, "tokens": tokens}}
+    if call.image_deployment:
+        takes[call.image_deployment] = {"requests": 1.0, "images": 1.0}
+    return takes

@@ -1,0 +1,185 @@
+"""What becomes of an attempt that was posted, or perhaps was: found out and decided, never by posting.
+
+A turn's receipt comes with the reply, or is adopted from the service's own list. Where that shows nothing,
+the attempt is its owner's for as long as that may live; then it is fenced or left in doubt, as the profile
+says. Whoever gives an attempt up closes its conversation first: an owner that is only slow must not go on
+with what others have given up, and pay for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from assetmill.agents.gateway import Frame, Response
+from assetmill.agents.tool_calls import AttemptLost, Desk
+from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown, Rejected, StageFailed, StageInDoubt
+from assetmill.plan.calls import StageCall
+from assetmill.progress import Teller
+from assetmill.records import Intent, Receipt, RunId
+from assetmill.stage import failures
+from assetmill.stage.closing import Closing
+from assetmill.stage.patience import Patience
+from assetmill.stage.services import Services, is_alive
+from assetmill.store.ledger import Attempt, Turn
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """One stage's attempts, as the store and the service show them to one worker."""
+
+    call: StageCall
+    services: Services
+    run_id: RunId
+    closing: Closing
+    patience: Patience
+    teller: Teller
+
+    def newest(self) -> Attempt | None:
+        """Read the newest attempt, None when nothing was ever intended."""
+        return self.services.ledger.newest_attempt(self.call.pipeline, self.call.fingerprint)
+
+    def receive(self, intent: Intent, response_id: str, how: Literal["reply", "adopted"]) -> Receipt:
+        """Store the receipt of a turn that the service has accepted, and return the one that counts."""
+        receipt = Receipt(response_id=response_id, how=how, created_at=self.services.clock())
+        self.patience.refusals = 0
+        self.teller.tell("created", response_id=response_id, message="adopted" if how == "adopted" else "")
+        place = self.call.pipeline, self.call.fingerprint, intent.attempt, intent.turn
+        return self.services.ledger.write_receipt(*place, receipt)
+
+    def adopt(self, intent: Intent) -> bool:
+        """Store the receipt of an intent from the service's own list; False when it lists nothing.
+
+        Raises:
+            StageInDoubt: the service cannot list what came.
+        """
+        try:
+            listed = self.services.gateway.list_responses(intent.conversation_id)
+        except HandleExpired as error:
+            reason = f"the responses of {intent.conversation_id} cannot be listed: {error}"
+            raise StageInDoubt(self.call.label, reason) from error
+        # One response a turn, oldest first. More than that means that something else posted here.
+        if len(listed) < intent.turn:
+            return False
+        self.receive(intent, listed[intent.turn - 1].response_id, "adopted")
+        return True
+
+    def follow(self, intent: Intent, receipt: Receipt, desk: Desk) -> Response | None:
+        """Return the final response; None when the service does not know a new one yet.
+
+        Raises:
+            StageFailed: the service has forgotten it, or it is not final within the stage's deadline.
+        """
+        response_id, foundry = receipt.response_id, self.services.settings.foundry
+
+        def show(frame: Frame) -> None:
+            desk.frame, desk.frames = frame.data, desk.frames + 1
+            shown = f"partial picture {desk.frames} after {self.patience.passed_s:.0f} s"
+            self.teller.tell("frame", seconds=self.patience.passed_s, message=shown)
+
+        try:
+            return self.services.gateway.follow_response(
+                response_id, deadline_s=foundry.stage_deadline_s, on_frame=show
+            )
+        except HandleExpired as error:
+            # Its own list may lag behind a reply: a paid response is not given up for that.
+            if self.services.clock() <= receipt.created_at + foundry.settle_s:
+                return self.services.wait(min(1.0, foundry.settle_s))
+            self.judge(intent, "failed", error, response_id=response_id)
+            reason = f"the service has forgotten the response: {error}"
+            raise StageFailed(self.call.label, reason, response_id) from error
+        except OutcomeUnknown as error:
+            raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
+
+    def recover(self, intent: Intent) -> None:
+        """Find out what became of an intent that has no receipt.
+
+        Raises:
+            StageInDoubt: nothing shows it, and the profile leaves the decision to a person.
+            StageFailed: there is no point in waiting any more.
+        """
+        if intent.endpoint != self.services.gateway.endpoint:
+            reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
+            raise StageInDoubt(self.call.label, reason)
+        for pause_s in self.patience.sweep():
+            self.services.wait(pause_s)
+            if self.adopt(intent):
+                return
+            if self._is_running_elsewhere(intent):
+                return self._wait_for_owner(intent)
+        if self._has_moved_on(Turn(intent, None)):
+            return
+        # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
+        if intent.turn == 1 and self.services.may_fence:
+            return self._fence(intent)
+        self._doubt(intent)
+
+    def give_up(self, intent: Intent, receipt: Receipt, error: StageFailed | AttemptLost) -> None:
+        """Close an attempt whose calls this worker cannot answer, unless its owner is about to.
+
+        Raises:
+            StageFailed: this run may not try again.
+        """
+        if self._has_moved_on(Turn(intent, receipt)):
+            return
+        if self._is_running_elsewhere(intent):
+            return self._wait_for_owner(intent)
+        self.services.gateway.delete_conversation(intent.conversation_id)
+        # What another run lost, the one that somebody started after it may pay for again; not the same run.
+        is_ours = isinstance(error, StageFailed) or intent.run_id == self.run_id
+        kind = "failed" if is_ours else "abandoned"
+        self.judge(intent, kind, error, response_id=receipt.response_id)
+        if is_ours:
+            raise StageFailed(self.call.label, str(error), receipt.response_id) from error
+
+    def judge(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
+        """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""
+        # A refusal costs nothing; what was blocked or forgotten may have been billed.
+        is_free = kind in {"refused", "fenced"} or type(error) is Rejected
+        self.closing.judge(
+            intent.attempt,
+            kind=kind,
+            error=type(error).__name__,
+            reason=str(error),
+            **details,
+            cost_usd=0.0 if is_free and intent.turn == 1 else None,
+        )
+
+    def _fence(self, intent: Intent) -> None:
+        """Make a late POST impossible, then look once more: only then is the attempt dead."""
+        self.services.gateway.delete_conversation(intent.conversation_id)
+        self.services.wait(self.services.settings.foundry.settle_s)
+        if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
+            return
+        nothing = NotSent("nothing came before the conversation was deleted")
+        self.judge(intent, "fenced", nothing)
+        self.patience.pause(nothing)
+
+    def _doubt(self, intent: Intent) -> None:
+        """Leave the decision to a person, or to the profile once its deadline has passed."""
+        kind = failures.settled_doubt(intent, self.services.settings.foundry, self.services.clock())
+        if kind is None:
+            shown = f"conversation {intent.conversation_id} shows nothing"
+            raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
+        self.services.gateway.delete_conversation(intent.conversation_id)
+        if not self.adopt(intent) and not self._has_moved_on(Turn(intent, None)):
+            self.judge(intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed"))
+
+    def _has_moved_on(self, seen: Turn) -> bool:
+        """Whether another worker has stored more than this one saw: a receipt, a turn or a verdict."""
+        newest = self.newest()
+        if newest is None:
+            return False
+        last = newest.turns[-1]
+        is_later = (last.intent.attempt, last.intent.turn) > (seen.intent.attempt, seen.intent.turn)
+        is_received = seen.receipt is None and last.receipt is not None
+        return newest.verdict is not None or is_later or is_received
+
+    def _is_running_elsewhere(self, intent: Intent) -> bool:
+        """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
+        is_fresh = self.services.clock() <= intent.lease_until
+        return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
+
+    def _wait_for_owner(self, intent: Intent) -> None:
+        self.teller.waiting(f"{intent.owner} works on it")
+        self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))

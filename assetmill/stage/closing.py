@@ -1,0 +1,248 @@
+"""The end of an attempt: what the service made becomes a stage record, or a verdict that keeps it all.
+
+Pictures are stored before the raw response, which then names them by digest; what could not be decoded
+stays in it as received. Container files come right after, with a record of their own: their container may
+be gone when a later pass closes the attempt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from assetmill.agents import harvest
+from assetmill.agents.gateway import Response
+from assetmill.agents.harvest import MadeFile
+from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
+from assetmill.agents.requests import agent_name
+from assetmill.agents.structured import read_answer
+from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
+from assetmill.money.prices import price_of
+from assetmill.pictures import EXTENSIONS, sniff
+from assetmill.plan.calls import StageCall
+from assetmill.records import (
+    AssetRecord,
+    Harvest,
+    Intent,
+    KeptFile,
+    ResponseRef,
+    RunId,
+    StageRecord,
+    Usage,
+    Verdict,
+)
+from assetmill.stage.services import Services
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One turn whose response is final: its intent, the response, and what its JSON says."""
+
+    intent: Intent
+    response: Response
+    produced: Produced
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A stage's attempt as it is being closed; `run_id` is the run that pays for the bookkeeping."""
+
+    call: StageCall
+    services: Services
+    run_id: RunId
+
+    def keep_turn(self, turn: Finished) -> tuple[list[MadeFile], tuple[str, ...]]:
+        """Store a turn's pictures, its raw response and its container files; say what is gone.
+
+        Repeating is harmless, and free of the containers once they have been emptied.
+        """
+        gateway, blobs = self.services.gateway, self.services.blobs
+        pictures = harvest.keep_pictures(turn.produced, blobs, gateway.endpoint)
+        digests = {call_id: made.blob.digest for call_id, made in pictures.items()}
+        raw = without_pictures(turn.response.body, digests)
+        fp, intent = self.call.fingerprint, turn.intent
+        self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
+        if not turn.produced.container_ids:
+            return list(pictures.values()), ()
+        files, gone = self._empty_containers(turn)
+        return [*pictures.values(), *files], gone
+
+    def _empty_containers(self, turn: Finished) -> tuple[list[MadeFile], tuple[str, ...]]:
+        ledger, blobs = self.services.ledger, self.services.blobs
+        place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
+        if earlier := ledger.read_harvest(*place):
+            return harvest.recall(earlier, blobs), earlier.problems
+        files, gone = harvest.fetch_files(turn.produced, self.services.gateway, blobs)
+        kept = tuple(KeptFile(name=file.name, blob=file.blob, handle=file.handle) for file in files)
+        now = self.services.clock()
+        ledger.write_harvest(*place, Harvest(files=kept, problems=gone, created_at=now))
+        return files, gone
+
+    def earlier_turns(self, last: Intent) -> list[Finished]:
+        """Read the turns before the last one again, from the service, which keeps them for 30 days."""
+        turns: list[Finished] = []
+        key = self.call.pipeline, self.call.fingerprint
+        attempt = self.services.ledger.newest_attempt(*key) if last.turn > 1 else None
+        stored = [turn.intent for turn in attempt.turns] if attempt else []
+        intents = {intent.turn: intent for intent in stored if intent.attempt == last.attempt}
+        for number in range(1, last.turn):
+            raw = self.services.ledger.read_raw(
+                self.call.pipeline, self.call.fingerprint, last.attempt, number
+            )
+            body = self.services.gateway.get_response(str(json.loads(raw)["id"]))
+            intent = intents.get(number) or last.model_copy(update={"turn": number})
+            turns.append(Finished(intent, body, read_response(body.body)))
+        return turns
+
+    def _on_the_way(self, turns: list[Finished], frame: bytes | None) -> list[MadeFile]:
+        """Return the screenshots that were sent, and the last frame when its picture never came."""
+        ledger, blobs = self.services.ledger, self.services.blobs
+        key = self.call.pipeline, self.call.fingerprint
+        found: list[MadeFile] = []
+        for turn in turns[:-1]:
+            place = turn.response.response_id, turn.intent.endpoint
+            replies = ledger.read_replies(*key, turn.intent.attempt, turn.intent.turn)
+            for number, blob in enumerate(replies.screenshots if replies else (), start=1):
+                name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
+                found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+        draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
+        has_picture = any(image.result for turn in turns for image in turn.produced.images)
+        if frame and draws and not has_picture and (kind := sniff(frame)):
+            place = turns[-1].response.response_id, turns[-1].intent.endpoint
+            blob = blobs.put(frame, f"image/{kind.lower()}")
+            name = f"last-frame.{EXTENSIONS.get(blob.media_type, 'bin')}"
+            found.append(harvest.keep_on_the_way("frame", name, blob, blobs, place))
+        return found
+
+    def close(self, turns: list[Finished], frame: bytes | None = None) -> StageRecord:
+        """Store the commit of an attempt whose last turn is final, and return the one that counts.
+
+        `frame` is the last partial picture that was seen.
+
+        Raises:
+            StageError: it did not make what it must; what it made is kept with the verdict.
+        """
+        last = turns[-1]
+        kept = [self.keep_turn(turn) for turn in turns]
+        files = _distinct([file for made, _ in kept for file in made]) + self._on_the_way(turns, frame)
+        made_by = self._reference(last)
+        crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
+        usage = self._usage(turns)
+        # What is gone matters only where something that was asked for is missing, or nothing was named.
+        gone = [text for _, texts in kept for text in texts] if crop.problems or not self.call.outputs else []
+        answer = read_answer(last.produced.text, self.call.text_format)
+        problems = (*gone, *crop.problems, *([answer.fault] if answer.fault else []))
+        if last.response.status != "completed" or problems:
+            raise self._spoil(last, crop.assets, _reason(last, problems), usage)
+        record = self.services.ledger.commit(
+            StageRecord(
+                pipeline=self.call.pipeline,
+                stage=self.call.stage,
+                variant=self.call.variant,
+                fingerprint=self.call.fingerprint,
+                deciding=self.call.deciding(),
+                attempt=last.intent.attempt,
+                run_id=self.run_id,
+                made_by=tuple(self._reference(turn) for turn in turns),
+                outputs=crop.assets,
+                text=last.produced.text,
+                data=answer.data,
+                turns=last.intent.turn,
+                usage=usage,
+                cost_usd=price_of(usage, self.call),
+                started_at=turns[0].intent.created_at,
+                finished_at=self.services.clock(),
+            )
+        )
+        self.settle(record.attempt, record.cost_usd)
+        return record
+
+    def _usage(self, turns: list[Finished]) -> Usage:
+        """Add up what the turns used; a figure that any turn left out is unknown."""
+        found = [read_usage(turn.response.body) for turn in turns]
+        total: dict[str, int | None] = {}
+        for name in Usage.model_fields:
+            values = [getattr(usage, name) for usage in found]
+            total[name] = None if None in values else sum(values)
+        total["code_sessions"] = len({name for turn in turns for name in turn.produced.container_ids})
+        # No response says how many partial pictures came with it: up to those that were asked for are paid.
+        asked = max((int(tool.get("partial_images") or 0) for tool in self.call.tools), default=0)
+        streamed = asked if self.services.settings.foundry.streaming else 0
+        total["partial_images"] = streamed * (total["images"] or 0)
+        return Usage.model_validate(total)
+
+    def settle(self, attempt: int, cost_usd: float | None) -> None:
+        """Replace an attempt's reservation by its cost; one that is unknown keeps the reservation."""
+        if cost_usd is not None:
+            ceilings = self.services.ceilings_of(self.run_id)
+            self.services.budget.settle(self.reservation(attempt), cost_usd, ceilings)
+
+    def reservation(self, attempt: int) -> str:
+        """Return the name under which an attempt's money is reserved."""
+        return f"{self.call.fingerprint}.{attempt}"
+
+    def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
+        """Close an attempt that was paid for and is not what was asked; what it made is kept."""
+        response_id = turn.response.response_id
+        error = _block(self.call, turn, reason)
+        if error is None:
+            # An answer in words was paid for and is kept with the raw response.
+            is_answered = self.call.text_format is not None and turn.response.status == "completed"
+            kind = OutputUnusable if kept or is_answered else StageFailed
+            error = kind(self.call.label, reason, response_id)
+        self.judge(
+            turn.intent.attempt,
+            kind="failed",
+            error=type(error).__name__,
+            reason=error.reason,
+            response_id=response_id,
+            kept=kept,
+            cost_usd=price_of(usage, self.call),
+        )
+        return error
+
+    def judge(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
+        """Store the verdict that ends an attempt without a commit."""
+        fields = {"kind": kind, "error": error, "reason": reason, "run_id": self.run_id, **details}
+        verdict = Verdict.model_validate({**fields, "created_at": self.services.clock()})
+        self.services.ledger.write_verdict(self.call.pipeline, self.call.fingerprint, attempt, verdict)
+        self.settle(attempt, verdict.cost_usd)
+
+    def _reference(self, turn: Finished) -> ResponseRef:
+        agent = cast(Mapping[str, object], turn.response.body.get("agent_reference") or {})
+        image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
+        return ResponseRef(
+            response_id=turn.response.response_id,
+            conversation_id=turn.intent.conversation_id,
+            endpoint=turn.intent.endpoint,
+            agent_name=agent_name(self.call),
+            agent_version=str(agent.get("version") or ""),
+            model=self.call.model,
+            image_model=str(image["model"]) if image and "model" in image else None,
+        )
+
+
+def _block(call: StageCall, turn: Finished, reason: str) -> StageError | None:
+    """Return what moderation refused, with the service's own categories; None when it refused nothing."""
+    blocked = [image for image in turn.produced.images if image.blocked_at]
+    if not blocked and not turn.produced.is_filtered:
+        return None
+    scope = "prompt" if any(image.blocked_at == "input" for image in blocked) else "output"
+    categories = tuple(sorted({name for image in blocked for name in image.categories}))
+    said = f"moderation refused the {scope}" + (f" ({', '.join(categories)})" if categories else "")
+    return StageBlocked(call.label, f"{said}: {reason}", turn.response.response_id, scope, categories)
+
+
+def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
+    """Say what is wrong, and what the agent itself said about it."""
+    if turn.response.status != "completed":
+        return turn.produced.error or f"it ended {turn.response.status}"
+    words = " ".join(turn.produced.text.split())
+    return "; ".join(problems) + (f"; the agent said: {words[:300]!r}" if words else "")
+
+
+def _distinct(files: list[MadeFile]) -> list[MadeFile]:
+    """Drop files that a later turn's container still lists with the same bytes."""
+    return list({(file.name, file.blob.digest): file for file in files}.values())

@@ -1,0 +1,269 @@
+"""One stage, and the money protocol: the only module that may cause a spend.
+
+    READ ── commit there ──► DONE
+    READ ── nothing yet ──► conversation (free) ► INTENT stored ► POST once, never retried
+    READ ── intent, response known ──► follow it ► pictures and raw response stored ► files ► COMMIT
+    READ ── intent, nothing known ──► list the conversation's responses ► adopt, fence, wait, or doubt
+    READ ── verdict on the last attempt ──► the next attempt, not before the service allows it
+
+Every pass starts from what is stored, so a crash anywhere leaves a state that the next pass understands. A
+second POST needs a verdict on the first, and a verdict needs proof that the first was refused or can no
+longer happen. Leases give progress, never safety. What looks, fences and gives up is in attempts.py and never
+posts. What is promised and on which assumptions: docs/decisions/0004-money-protocol.md.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from assetmill.agents.gateway import AgentVersion, ResponseRequest
+from assetmill.agents.outputs import read_response
+from assetmill.agents.requests import Prepared, prepare, reply_with
+from assetmill.agents.tool_calls import AttemptLost, Desk, answer
+from assetmill.errors import (
+    ConversationGone,
+    HandleExpired,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    ServiceError,
+    StageFailed,
+    Throttled,
+)
+from assetmill.fingerprint import Digest
+from assetmill.plan.calls import StageCall
+from assetmill.progress import Teller
+from assetmill.records import Intent, Receipt, RunId, StageRecord
+from assetmill.stage import failures
+from assetmill.stage.accepting import run_accepted
+from assetmill.stage.admission import Admission
+from assetmill.stage.attempts import Attempts
+from assetmill.stage.closing import Closing, Finished
+from assetmill.stage.patience import Patience
+from assetmill.stage.services import Services
+from assetmill.store.ledger import Attempt
+
+
+def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
+    """Return the stage's commit, paying for it only when no earlier run has.
+
+    Repeating a call is free. Safe to call from several threads and processes for one fingerprint.
+
+    Raises:
+        StageError: the stage ended without a commit; the subclass says how.
+        StoreError: the store refused; what was intended is found again by the next run.
+        RunStopped: the run is being stopped.
+    """
+    if call.acceptance:
+        return run_accepted(
+            call, call.acceptance, services, run_id, lambda draw: run_stage(draw, services, run_id)
+        )
+    with services.alone(call.fingerprint), Desk(call) as desk:
+        return _Stage(call, services, run_id, desk).run()
+
+
+class _Stage:
+    """One worker's walk through the protocol for one fingerprint."""
+
+    def __init__(self, call: StageCall, services: Services, run_id: RunId, desk: Desk) -> None:
+        self.call, self.services, self.run_id, self.desk = call, services, run_id, desk
+        self.key = (call.pipeline, call.fingerprint)
+        self.ledger, self.foundry = services.ledger, services.settings.foundry
+        self.closing = Closing(call, services, run_id)
+        self.teller = Teller(call.label, run_id)
+        self.patience = Patience(call.label, services, self.teller.waiting)
+        self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.teller)
+        self.admission = Admission(call, services, run_id)
+        # A post that this worker knows to be refused, and that no verdict has recorded yet.
+        self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
+
+    def run(self) -> StageRecord:
+        """Advance from what is stored until there is a commit."""
+        while True:
+            self.services.wait(0)
+            if record := self.ledger.read_stage(*self.key):
+                event = "finished" if record.run_id == self.run_id else "reused"
+                self.teller.tell(event, seconds=self.patience.passed_s, cost_usd=record.cost_usd)
+                self.closing.settle(record.attempt, record.cost_usd)
+                return record
+            self._step()
+
+    def _step(self) -> None:
+        """Advance; a free call that failed is made again by the next pass, which starts from the store."""
+        try:
+            self._advance()
+        except NotSent as error:
+            self.patience.pause(error)
+        except Rejected as error:
+            raise failures.refusal(self.call.label, error) from error
+        except ServiceError as error:
+            raise StageFailed(self.call.label, f"{error}; the next run goes on from here") from error
+
+    def _advance(self) -> None:
+        """Make one move from what is stored."""
+        newest = self.attempts.newest()
+        if newest is None:
+            return self._begin(1)
+        if newest.verdict is not None:
+            self.closing.settle(newest.number, newest.verdict.cost_usd)
+            if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
+                raise failure
+            self.patience.wait_until(newest.verdict.not_before)
+            return self._begin(newest.number + 1)
+        with self.services.slots.take():
+            return self._go_on(newest)
+
+    def _go_on(self, newest: Attempt) -> None:
+        """Find out how an attempt stands that nobody has closed."""
+        last = newest.turns[-1]
+        if last.receipt is not None:
+            return self._finish(last.intent, last.receipt)
+        if self.unpaid is not None and self.unpaid[0].nonce == last.intent.nonce:
+            return self._refused(*self.unpaid)
+        return self.attempts.recover(last.intent)
+
+    def _begin(self, attempt: int) -> None:
+        """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
+        self.admission.check_gate()
+        self.admission.reserve(self.closing.reservation(attempt), self.teller.waiting)
+        self.admission.pace(self.teller.waiting, is_new=True)
+        with self.services.slots.take():
+            self.admission.check_gate()
+            self._begin_now(attempt)
+
+    def _begin_now(self, attempt: int) -> None:
+        """Do everything free first, then store the intent, then spend."""
+        prepared = prepare(self.call, self.services.handles, self.services.settings)
+        agent = self.services.gateway.ensure_agent(prepared.definition)
+        marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
+        conversation_id = self.services.gateway.create_conversation(marks)
+        intent = self._intent(prepared, attempt, 1, conversation_id)
+        if not self.ledger.write_intent(*self.key, intent):
+            self.services.gateway.delete_conversation(conversation_id)
+            return self.services.wait(1.0)  # a listing may lag behind the intent that won
+        self.teller.tell("started")
+        return self._spend(intent, prepared, agent)
+
+    def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
+        now = self.services.clock()
+        return Intent(
+            nonce=uuid.uuid4().hex,
+            owner=self.services.owner,
+            run_id=self.run_id,
+            stage=self.call.label,
+            attempt=attempt,
+            turn=turn,
+            endpoint=self.services.gateway.endpoint,
+            conversation_id=conversation_id,
+            request_digest=Digest(prepared.digest),
+            reserved_usd=self.admission.ceiling_usd,
+            created_at=now,
+            lease_until=now + self.foundry.lease_s,
+        )
+
+    def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
+        """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
+        request = self._request(intent, prepared, agent)
+        receipts: list[Receipt] = []
+        self.unpaid = None
+        try:
+            response = self.services.gateway.create_response(
+                request, lambda response_id: receipts.append(self._receive(intent, response_id))
+            )
+        except ConversationGone:
+            return None  # another worker fenced this attempt: read what it decided
+        except HandleExpired as error:
+            self.services.handles.forget(request.input)
+            return self._refused(intent, prepared, error)
+        except NotSent as error:
+            return self._refused(intent, prepared, error)
+        except Rejected as error:
+            self.services.gate.learn(error)
+            if self.services.handles.learn(request.input, error):
+                return self._refused(intent, prepared, error)
+            self.attempts.judge(intent, "failed", error)
+            raise failures.refusal(self.call.label, error) from error
+        except OutcomeUnknown as error:
+            self.teller.waiting(f"the outcome is open: {error}")
+            return self.attempts.recover(intent)
+        self.admission.learn(response.rates)
+        return self._finish(intent, receipts[0])
+
+    def _request(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> ResponseRequest:
+        """Return what to post. It names the conversation of this very intent, held in memory.
+
+        A worker that slept and read another's conversation from the store would post outside the fence.
+        """
+        return ResponseRequest(
+            agent=agent,
+            conversation_id=intent.conversation_id,
+            input=prepared.input,
+            metadata={
+                "assetmill_fingerprint": self.call.fingerprint,
+                "assetmill_attempt": str(intent.attempt),
+                "assetmill_turn": str(intent.turn),
+            },
+            image_deployment=self.call.image_deployment,
+            structured_inputs={**prepared.structured_inputs, **prepared.secrets},
+            max_tool_calls=self.call.max_tool_calls,
+            is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
+            is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
+        )
+
+    def _receive(self, intent: Intent, response_id: str) -> Receipt:
+        """Store the receipt as soon as the reply names its response, before that is waited for."""
+        self.admission.arrived()
+        return self.attempts.receive(intent, response_id, "reply")
+
+    def _refused(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
+        """License the next attempt at once, so that no crash while waiting leaves the outcome open."""
+        self.unpaid = intent, prepared, error
+        if isinstance(error, Throttled):
+            self.admission.refused(error.retry_after_s)
+        if self.attempts.adopt(intent):
+            self.unpaid = None
+            return
+        if intent.turn > 1:
+            return self._repeat_turn(intent, prepared, error)
+        self.services.gateway.delete_conversation(intent.conversation_id)
+        not_before = self.services.clock() + self.patience.asked_s(error)
+        self.attempts.judge(intent, "refused", error, not_before=not_before)
+        self.unpaid = None
+        self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
+
+    def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
+        """Post a refused turn again in its conversation: a new attempt would pay for the earlier turns again.
+
+        Only the worker that heard the refusal may: to all others the outcome is open.
+        """
+        try:
+            self.patience.pause(error)
+        except StageFailed:
+            self.attempts.judge(intent, "failed", error)
+            raise
+        self._spend(intent, prepared, self.services.gateway.ensure_agent(prepared.definition))
+
+    def _finish(self, intent: Intent, receipt: Receipt) -> None:
+        """Wait for a turn's response; then answer the calls it waits for, or close the attempt."""
+        response = self.attempts.follow(intent, receipt, self.desk)
+        if response is None:
+            return
+        turn = Finished(intent, response, read_response(response.body))
+        if response.status == "completed" and turn.produced.calls:
+            self.closing.keep_turn(turn)
+            return self._take_turn(turn, receipt)
+        self.closing.close([*self.closing.earlier_turns(intent), turn], self.desk.frame)
+
+    def _take_turn(self, last: Finished, receipt: Receipt) -> None:
+        """Answer the calls that the last response waits for, as the attempt's next turn."""
+        intent = last.intent
+        try:
+            replies = answer(self.call, last.produced.calls, self.services, intent, self.desk)
+        except (StageFailed, AttemptLost) as error:
+            return self.attempts.give_up(intent, receipt, error)
+        prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
+        agent = self.services.gateway.ensure_agent(prepared.definition)
+        self.admission.pace(self.teller.waiting)
+        following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
+        if self.ledger.write_intent(*self.key, following):
+            self._spend(following, prepared, agent)

@@ -1,0 +1,76 @@
+"""How long a stage waits for the service, and when there is no point in waiting any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from assetmill.errors import ServiceError, StageFailed, Throttled
+from assetmill.stage.services import Services
+
+_SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+"""Pauses between listings of an open outcome, until the profile's `settle_s` has passed."""
+
+
+class Patience:
+    """One stage's waiting: it ends at the profile's deadline. `refusals` counts those in a row."""
+
+    def __init__(self, label: str, services: Services, tell: Callable[[str], None]) -> None:
+        self._label, self._services, self._tell = label, services, tell
+        self._foundry = services.settings.foundry
+        self.started_at = services.clock()
+        self.refusals = 0
+
+    @property
+    def passed_s(self) -> float:
+        """Seconds since the stage was begun."""
+        return self._services.clock() - self.started_at
+
+    def asked_s(self, error: ServiceError) -> float:
+        """Return how long to wait after a refusal: as the service asks, else longer each time."""
+        asked_s = error.retry_after_s if isinstance(error, Throttled) else None
+        return min(2.0 ** (self.refusals + 1), 30.0) if asked_s is None else asked_s
+
+    def count(self, error: ServiceError) -> float:
+        """Count a refusal and return how long to wait after it.
+
+        Raises:
+            StageFailed: waiting is hopeless, or would go past the stage's deadline.
+        """
+        wait_s = self.asked_s(error)
+        self.refusals += 1
+        is_hopeless = not isinstance(error, Throttled) and self.refusals >= self._foundry.max_attempts
+        if is_hopeless or self._is_late(wait_s):
+            raise StageFailed(self._label, f"gave up after {self.refusals} tries: {error}") from error
+        return wait_s
+
+    def pause(self, error: ServiceError) -> None:
+        """Wait as the service asks, however long; raises as `count` does."""
+        wait_s = self.count(error)
+        self._tell(f"{error}; next try in {wait_s:.0f} s")
+        self._services.wait(wait_s)
+
+    def wait_until(self, not_before: float | None) -> None:
+        """Wait as the service asked whoever was refused last.
+
+        Raises:
+            StageFailed: that is past the stage's deadline.
+        """
+        wait_s = (not_before or 0.0) - self._services.clock()
+        if wait_s <= 0:
+            return
+        if self._is_late(wait_s):
+            raise StageFailed(self._label, f"the service refuses it for another {wait_s:.0f} s")
+        self._tell(f"refused a moment ago; next try in {wait_s:.0f} s")
+        self._services.wait(wait_s)
+
+    def sweep(self) -> Iterator[float]:
+        """Yield the pauses between listings of an open outcome, `settle_s` in all, the first one none."""
+        left_s = self._foundry.settle_s
+        yield 0.0
+        for pause_s in _SWEEP_S:
+            if left_s > 0:
+                yield min(pause_s, left_s)
+                left_s -= pause_s
+
+    def _is_late(self, wait_s: float) -> bool:
+        return self._services.clock() + wait_s > self.started_at + self._foundry.stage_deadline_s

@@ -1,0 +1,237 @@
+"""Everything a stage needs, opened once from Settings: the store, the ledger and the gateway to agents."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from assetmill.agents.gateway import Gateway
+from assetmill.agents.handles import Handles
+from assetmill.agents.pacing import Pacer, Rates
+from assetmill.checks.looks import Neighbours
+from assetmill.errors import AccountBlocked, RunStopped
+from assetmill.money.budget import Budget, Ceiling
+from assetmill.settings import Settings
+from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
+from assetmill.store.backend import Backend
+from assetmill.store.blobs import Blobs
+from assetmill.store.condemned import Condemned
+from assetmill.store.ledger import Ledger
+from assetmill.store.opening import open_store, probe
+
+Wait = Callable[[float], None]
+
+_TOGETHER = 8
+_APART_S = 0.04
+"""About the CPU that a stage costs this process: beginning them faster would only make them wait later."""
+
+
+class Slots:
+    """As many at work as there are slots; `taken` says how many are.
+
+    A hundred that begin at once come back at once, and then each waits for the work of all others in this
+    process, again and again: so only a few begin together, and the next ones one after another.
+    """
+
+    def __init__(self, count: int, clock: Callable[[], float], wait: Wait) -> None:
+        self._count, self._clock, self._wait = count, clock, wait
+        self._free = threading.Semaphore(count)
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self.taken = 0
+
+    @contextmanager
+    def take(self) -> Generator[None]:
+        """Hold a slot, once there is one and it is this one's turn."""
+        with self._free:
+            self._wait(self._pause_s())
+            with self._lock:
+                self.taken += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self.taken -= 1
+
+    def _pause_s(self) -> float:
+        with self._lock:
+            now = self._clock()
+            # Not before the few that may begin together, and not after all others, should the clock be set.
+            turn = min(max(self._next, now - _TOGETHER * _APART_S), now + self._count * _APART_S)
+            self._next = turn + _APART_S
+            return max(turn - now, 0.0)
+
+
+@dataclass
+class Gate:
+    """Whether stages may still begin to spend: until an hour, and until it is closed for a reason.
+
+    With `closes_on_block` the first stage that learns of the account's block closes it for all others.
+    """
+
+    until: float | None = None
+    reason: str = ""
+    closes_on_block: bool = False
+
+    def learn(self, error: Exception) -> None:
+        """Close for a block of the account, before another stage can meet it."""
+        if self.closes_on_block and isinstance(error, AccountBlocked):
+            self.reason = f"the account is blocked: {error}"
+
+    def refusal(self, now: float) -> str:
+        """Return why no stage may begin to spend any more, "" while it may."""
+        if self.reason:
+            return self.reason
+        return "the hour by which it was to be done has passed" if self.until and now >= self.until else ""
+
+
+@dataclass
+class Services:
+    """The parts that stages share. Safe for threads; the gateway opens when it is first used."""
+
+    settings: Settings
+    backend: Backend
+    open_gateway: Callable[[Settings, Wait], Gateway]
+    ceilings: tuple[Ceiling, ...] = ()
+    gate: Gate = field(default_factory=Gate)
+    stop: threading.Event = field(default_factory=threading.Event)
+    owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self.blobs = Blobs(self.backend, Condemned(self.backend, self.clock))
+        self.ledger = Ledger(self.backend)
+        self.neighbours = Neighbours()
+        self.budget = Budget(self.backend)
+        self._run_ceilings: dict[str, Ceiling] = {}
+        quota = self.settings.quota
+        rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
+        self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
+        # As many stages at work as the profile allows; those that wait for a quota are not among them.
+        self.slots = Slots(self.settings.run.concurrency, self.clock, self.wait)
+        # Two variants may have one fingerprint: in one process they must not race for its intent.
+        self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # Guards the two lazy openings and the table of locks against threads that come first together.
+        self._guard = threading.RLock()
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        return self.open_gateway(self.settings, self.wait)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The way to agents; opening it imports the vendor's SDKs."""
+        with self._guard:
+            return self._gateway
+
+    @cached_property
+    def _handles(self) -> Handles:
+        return Handles(self.gateway, self.blobs, self.ledger)
+
+    @property
+    def handles(self) -> Handles:
+        """Service IDs for stored bytes."""
+        with self._guard:
+            return self._handles
+
+    @property
+    def may_fence(self) -> bool:
+        """Whether the profile wants to fence, and this endpoint was seen to keep what that rests on.
+
+        The emulator keeps it by construction, as its tests show.
+        """
+        if self.settings.foundry.policy == "hold":
+            return False
+        probe = None if self.settings.uses_emulator else self.ledger.newest_probe(self.gateway.endpoint)
+        return self.settings.uses_emulator or (probe is not None and probe.allows_fence)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, unless the run is being stopped.
+
+        Raises:
+            RunStopped: the run is being stopped.
+        """
+        if self.stop.wait(seconds):
+            raise RunStopped("the run is being stopped; run it again to go on")
+
+    def limit_run(self, run_id: str, usd: float) -> None:
+        """Set a ceiling for everything that one run pays."""
+        self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
+
+    def ceilings_of(self, run_id: str) -> tuple[Ceiling, ...]:
+        """Return every ceiling under which a run pays: its own, the day's, the project's."""
+        budget, found = self.settings.budget, list(self.ceilings)
+        if run_id in self._run_ceilings:
+            found.append(self._run_ceilings[run_id])
+        if budget.day_usd is not None:
+            today = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
+            found.append(Ceiling(f"day/{today.isoformat()}", budget.day_usd))
+        if budget.project_usd is not None:
+            found.append(Ceiling("project", budget.project_usd))
+        return tuple(found)
+
+    @contextmanager
+    def alone(self, fp: str) -> Generator[None]:
+        """Hold a fingerprint for one thread of this process."""
+        with self._guard:
+            lock = self._stage_locks[fp]
+        with lock:
+            yield
+
+    def close(self) -> None:
+        """Release the gateway, when it was opened, and the store."""
+        if "_gateway" in self.__dict__:
+            self._gateway.close()
+        self.backend.close()
+
+
+@contextmanager
+def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Generator[Services]:
+    """Open a profile's services and close them at the end. Under `ceilings` no stage is paid above them.
+
+    Raises:
+        InvalidSettings: the store cannot be used, or no running emulator is found.
+    """
+    store = settings.store
+    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    probe(backend)
+    if settings.failpoint:
+        backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
+    services = Services(settings, backend, connect, ceilings)
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+def connect(settings: Settings, wait: Wait) -> Gateway:
+    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
+    from assetmill.agents.connecting import open_foundry
+
+    gateway = open_foundry(settings, wait)
+    if settings.failpoint:
+        return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
+    return gateway
+
+
+def is_alive(owner: str) -> bool:
+    """Say whether the process that calls itself `owner` may still run; on another host nobody can tell."""
+    host, pid, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,122 @@
+"""Puts the operations behind their addresses: one application for the service, one for the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from foundry_emulator.boundary.endpoint import Call, Endpoint, Operation, check_caller
+from foundry_emulator.boundary.errors import ServiceError, Surface
+from foundry_emulator.project import Service
+from foundry_emulator.routes import (
+    agents,
+    containers,
+    control,
+    conversations,
+    files,
+    identity,
+    project,
+    responses,
+    vector_stores,
+)
+
+PROJECT_OPERATIONS: tuple[Operation, ...] = (*agents.OPERATIONS, *project.OPERATIONS)
+OPENAI_OPERATIONS: tuple[Operation, ...] = (
+    *conversations.OPERATIONS,
+    *files.OPERATIONS,
+    *vector_stores.OPERATIONS,
+    *containers.OPERATIONS,
+    *responses.OPERATIONS,
+)
+CONTROL_OPERATIONS: tuple[Operation, ...] = control.OPERATIONS
+CONTROL_PATH = "/_assetmill"
+_AGENT_ENDPOINT = "/agents/{agent_name}/endpoint/protocols/openai"
+_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
+
+
+class Guard:
+    """Lets only loopback names and no browser through: a page elsewhere must not reach the emulator."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse foreign Host headers (DNS rebinding) and every Origin (cross-site requests)."""
+        if scope["type"] != "http":
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        error: ServiceError | None = None
+        if not _HOST.fullmatch(headers.get(b"host", "").lower()):
+            error = ServiceError(400, "invalid_host", "The emulator answers on loopback names only.")
+        elif b"origin" in headers:
+            error = ServiceError(403, "forbidden_origin", "The emulator does not answer browsers.")
+        if error is None:
+            await self._app(scope, receive, send)
+        else:
+            await _worded(error, scope["path"])(scope, receive, send)
+
+
+def _surface(path: str) -> Surface:
+    return "openai" if "/openai/" in path else "project"
+
+
+def _worded(error: ServiceError, path: str) -> Response:
+    return JSONResponse(error.envelope(_surface(path)), error.status, headers=error.headers)
+
+
+def _routes(
+    service: Service, operations: Iterable[Operation], prefix: str, surface: Surface
+) -> list[BaseRoute]:
+    return [
+        Route(prefix + one.path, Endpoint(service, one, surface), methods=[one.method], name=one.name)
+        for one in operations
+    ]
+
+
+async def _unknown(request: Request, problem: Exception) -> Response:
+    """Answer addresses that no operation has: by name, after the caller has shown its token."""
+    surface = _surface(request.url.path)
+    try:
+        check_caller(Call(request.app.state.service, request, "unknown"), surface)
+    except ServiceError as error:
+        return _worded(error, request.url.path)
+    status = int(getattr(problem, "status_code", 404))
+    message = f"The assetmill emulator has no operation {request.method} {request.url.path[:200]}."
+    code = "operation_not_emulated" if status == 404 else "method_not_allowed"
+    return _worded(ServiceError(status, code, message), request.url.path)
+
+
+def create_app(service: Service, project_name: str = "local") -> ASGIApp:
+    """Return the application that speaks for the project endpoint `/api/projects/<project_name>`."""
+    base = f"/api/projects/{project_name}"
+    routes: list[BaseRoute] = []
+    for prefix in (f"{base}/openai/v1", f"{base}{_AGENT_ENDPOINT}/v1", f"{base}{_AGENT_ENDPOINT}"):
+        routes += _routes(service, OPENAI_OPERATIONS, prefix, "openai")
+    routes += _routes(service, PROJECT_OPERATIONS, base, "project")
+    return Guard(_application(service, routes))
+
+
+def create_side_app(service: Service) -> ASGIApp:
+    """Return the application for the plain listener: managed identity tokens and the control API."""
+
+    async def token(request: Request) -> Response:
+        return await identity.token(service, request)
+
+    routes = [
+        Route("/msi/token", token, methods=["GET"]),
+        *_routes(service, CONTROL_OPERATIONS, CONTROL_PATH, "control"),
+    ]
+    return Guard(_application(service, routes))
+
+
+def _application(service: Service, routes: Sequence[BaseRoute]) -> Starlette:
+    app = Starlette(routes=list(routes), exception_handlers={404: _unknown, 405: _unknown})
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app

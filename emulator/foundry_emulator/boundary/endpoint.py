@@ -1,0 +1,302 @@
+"""The HTTP boundary: who may ask, what a request says, how a reply or an error leaves, and planned faults."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hmac
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from foundry_emulator.boundary.errors import ServiceError, Surface, invalid
+from foundry_emulator.boundary.faults import RESPONSE_FAULTS, Fault, damaged
+from foundry_emulator.boundary.fields import Fields, type_name
+from foundry_emulator.jsons import Json, compact
+from foundry_emulator.project import Service
+
+_LOG = logging.getLogger(__name__)
+TRANSPORT = "assetmill.transport"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_BODY_LIMIT = 128 * 1024 * 1024
+_JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an operation answers with: a JSON body, bytes, or a stream of text."""
+
+    body: Json | None = None
+    status: int = 200
+    content: bytes | None = None
+    media_type: str = "application/json"
+    stream: AsyncIterator[bytes] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass
+class Call:
+    """One request to one operation."""
+
+    service: Service
+    request: Request
+    operation: str
+    fault: Fault | None = None
+
+    def path(self, name: str) -> str:
+        """Return a part of the address."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> str | None:
+        """Return a query parameter, or None when it is missing or empty."""
+        return self.request.query_params.get(name) or None
+
+    async def fields(self) -> Fields:
+        """Read the body as a JSON object; an empty body is an empty object.
+
+        Raises:
+            ServiceError: 400 for anything else, 413 and 415 for size and content type.
+        """
+        raw = await self.request.body()
+        if not raw:
+            return Fields({})
+        kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in _JSON_TYPES:
+            raise ServiceError(415, "unsupported_content_type", f"Unsupported content type: '{kind[:80]}'.")
+        if len(raw) > _BODY_LIMIT:
+            raise ServiceError(413, "content_size_exceeded", "The request body is too large.")
+        return Fields(_parsed(raw))
+
+    async def disconnected(self) -> None:
+        """Return when the caller has left."""
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
+
+
+def _parsed(raw: bytes) -> Json:
+    try:
+        value: Any = json.loads(raw, parse_constant=_no_constant)
+        if _SURROGATE.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as problem:
+        message = "We could not parse the JSON body of your request."
+        raise invalid(message, None, "invalid_json") from problem
+    if not isinstance(value, dict):
+        message = f"Invalid body: expected an object, but got {type_name(value)} instead."
+        raise invalid(message, None, "invalid_type")
+    return cast(Json, value)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the wire contract: where it is, what carries it out, what it is called in tests."""
+
+    name: str
+    method: str
+    path: str
+    handler: Handler
+    note: str = ""
+    """A known difference from the real service, for the coverage table."""
+
+
+class Endpoint:
+    """An operation as an ASGI application on one surface."""
+
+    def __init__(self, service: Service, operation: Operation, surface: Surface) -> None:
+        self._service = service
+        self._operation = operation
+        self._surface: Surface = surface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive, send)
+        started = time.monotonic()
+        call = Call(self._service, request, self._operation.name)
+        status = 0
+        try:
+            reply = await self._answer(call)
+            status = reply.status if reply else 0
+            if reply is not None:
+                await self._response(call, reply, started)(scope, receive, send)
+        except ClientDisconnect:
+            _LOG.debug("%s: the caller left", self._operation.name)
+        finally:
+            self._note(call, status)
+
+    async def _answer(self, call: Call) -> Reply | None:
+        """Return the reply; None when the connection was cut instead."""
+        try:
+            check_caller(call, self._surface)
+            fault = None if self._surface == "control" else self._service.faults.take(call.operation)
+            if fault is None:
+                return await self._operation.handler(call)
+            return await self._faulty(call, fault)
+        except ServiceError as error:
+            return error_reply(error, self._surface)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            # The HTTP boundary: an answer in the service's words, the traceback in the log.
+            _LOG.exception("%s failed inside the emulator", call.operation)
+            return error_reply(
+                ServiceError(500, "server_error", "The emulator failed to answer this request."),
+                self._surface,
+            )
+
+    async def _faulty(self, call: Call, fault: Fault) -> Reply | None:
+        name = fault.name
+        prompt_refused = name == "moderation_input" and fault.params.get("where") != "image"
+        if name in RESPONSE_FAULTS and not prompt_refused:
+            call.fault = fault
+            if name == "slow":
+                await asyncio.sleep(fault.number("delay_s", 1.0))
+            return await self._operation.handler(call)
+        if name == "drop_before":
+            return await _cut(call)
+        if name == "late":
+            await call.request.body()
+            _spawn(self._later(call, fault.number("delay_s", 1.0)))
+            return await _cut(call)
+        before = refusal(fault, call)
+        if before is not None:
+            raise before
+        reply = await self._operation.handler(call)
+        if name in ("drop_after_accept", "half_body"):
+            return await _cut(call, compact(reply.body or {}) if name == "half_body" else "")
+        if name == "garbage":
+            return Reply(content=b"<html>\x00 upstream connect error", media_type="application/json")
+        raise ServiceError(int(fault.number("status", 500)), "server_error", "The service failed to answer.")
+
+    async def _later(self, call: Call, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        try:
+            await self._operation.handler(call)
+        except ServiceError as error:
+            _LOG.info("late %s was refused: %s", call.operation, error)
+
+    def _response(self, call: Call, reply: Reply, started: float) -> Response:
+        headers = {**self._standard_headers(started), **reply.headers}
+        if reply.stream is not None:
+            return StreamingResponse(reply.stream, reply.status, headers, reply.media_type)
+        content = reply.content
+        if content is None and reply.body is not None:
+            damage = call.fault.name if call.fault and call.operation != "responses.create" else ""
+            spoil = functools.partial(damaged, damage) if damage else None
+            content = self._service.state.render(compact(reply.body), spoil)
+        return Response(content, reply.status, headers, reply.media_type)
+
+    def _standard_headers(self, started: float) -> dict[str, str]:
+        if self._surface == "control":
+            return {"Cache-Control": "no-store"}
+        request_id = secrets.token_hex(16)
+        headers = {"x-request-id": request_id, "apim-request-id": request_id, "x-ms-region": "local"}
+        if self._surface == "openai":
+            headers["openai-processing-ms"] = str(int((time.monotonic() - started) * 1000))
+        else:
+            headers["api-supported-versions"] = "v1"
+        return headers
+
+    def _note(self, call: Call, status: int) -> None:
+        if self._surface == "control":
+            return
+        self._service.counts[call.operation] += 1
+        self._service.requests.append(
+            {
+                "at": round(self._service.clock.now(), 3),
+                "operation": call.operation,
+                "method": call.request.method,
+                "path": call.request.url.path,
+                "status": status,
+                "retry_count": call.request.headers.get("x-stainless-retry-count"),
+            }
+        )
+
+
+_background: set[asyncio.Task[None]] = set()
+
+
+def _spawn(work: Any) -> None:
+    """Start work that nobody waits for; the set keeps the loop from losing it."""
+    task = asyncio.get_running_loop().create_task(work)
+    _background.add(task)
+    task.add_done_callback(_background.discard)
+
+
+async def _cut(call: Call, half: str = "") -> None:
+    """Cut the connection, after half a body if there is one."""
+    transport = call.request.scope.get(TRANSPORT)
+    if transport is None:
+        raise ServiceError(500, "server_error", "This server cannot cut connections.")
+    if half:
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(half) * 2}\r\n\r\n"
+        transport.write(head.encode() + half.encode()[: max(len(half) // 2, 1)])
+        await asyncio.sleep(0.02)
+    transport.abort()
+    await call.disconnected()
+
+
+async def cut_connection(call: Call) -> None:
+    """Cut the connection in the middle of a stream."""
+    await _cut(call)
+
+
+def refusal(fault: Fault, call: Call) -> ServiceError | None:
+    """Return the error with which a fault refuses a request before anything happened."""
+    if fault.name == "rate_limit":
+        seconds = fault.number("retry_after_s", 1)
+        headers = {"retry-after": f"{seconds:g}", "retry-after-ms": str(int(seconds * 1000))}
+        return ServiceError(
+            429, "rate_limit_exceeded", "Rate limit reached. Try again later.", headers=headers
+        )
+    if fault.name == "error_before":
+        return ServiceError(int(fault.number("status", 500)), "server_error", "The service is unavailable.")
+    if fault.name == "redirect":
+        return ServiceError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
+    if fault.name == "account_block":
+        message = (
+            "Access to this resource has been blocked because of repeated violations of the content policy."
+        )
+        return ServiceError(403, "account_blocked", message)
+    if fault.name == "moderation_input":
+        message = "The response was filtered due to the prompt triggering the content management policy."
+        return ServiceError(400, "content_filter", message, param="prompt")
+    return None
+
+
+def error_reply(error: ServiceError, surface: Surface) -> Reply:
+    """Word an error as that surface does."""
+    return Reply(error.envelope(surface), error.status, headers=error.headers)
+
+
+def check_caller(call: Call, surface: Surface) -> None:
+    """Refuse callers without the surface's token.
+
+    Raises:
+        ServiceError: 401.
+    """
+    secret = call.service.state.secret("control" if surface == "control" else "access")
+    header = call.request.headers.get("authorization", "")
+    scheme, _, given = header.partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), secret.encode()):
+        return
+    message = (
+        "Access denied due to missing or invalid token. Provide a token issued by the identity endpoint."
+    )
+    challenge = {"www-authenticate": 'Bearer authorization_uri="", error="invalid_token"'}
+    raise ServiceError(401, "Unauthorized", message, headers=challenge)

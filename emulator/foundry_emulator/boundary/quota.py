@@ -1,0 +1,82 @@
+"""Rates per model deployment, as Azure grants them: requests, tokens and pictures a minute."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import defaultdict, deque
+from collections.abc import Mapping
+
+from foundry_emulator.boundary.errors import ServiceError
+from foundry_emulator.clock import Clock
+
+_WINDOW_S = 60.0
+
+
+class Quota:
+    """Counts what each model deployment used in the last minute; a rate that is not set is not limited."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Runs may report tokens from worker threads while requests are admitted on the loop.
+        self._lock = threading.Lock()
+        self._used: dict[tuple[str, str], deque[tuple[float, float]]] = defaultdict(deque)
+
+    def admit(
+        self, rates: Mapping[str, Mapping[str, float]], wanted: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, str]:
+        """Take what a request wants of each deployment's rates; the headers returned tell what is left.
+
+        Raises:
+            ServiceError: 429 with Retry-After and the rate limit headers; nothing was taken.
+        """
+        with self._lock:
+            self._forget()
+            headers: dict[str, str] = {}
+            for deployment, amounts in wanted.items():
+                limits = rates.get(deployment) or rates.get("*") or {}
+                for name, amount in amounts.items():
+                    if (limit := limits.get(f"{name}_per_minute")) is not None:
+                        headers |= self._headers(deployment, name, limit, amount)
+            for deployment, amounts in wanted.items():
+                for name, amount in amounts.items():
+                    self._used[deployment, name].append((self._clock.now(), amount))
+        return headers
+
+    def _forget(self) -> None:
+        horizon = self._clock.now() - _WINDOW_S
+        for entries in self._used.values():
+            while entries and entries[0][0] <= horizon:
+                entries.popleft()
+
+    def _headers(self, deployment: str, name: str, limit: float, amount: float) -> dict[str, str]:
+        entries = self._used[deployment, name]
+        used = sum(taken for _, taken in entries)
+        oldest = entries[0][0] if entries else self._clock.now()
+        reset_s = max(math.ceil(oldest + _WINDOW_S - self._clock.now()), 1)
+        refused = used + amount > limit and used > 0
+        left = max(int(limit - used - (0 if refused else amount)), 0)
+        headers = {
+            f"x-ratelimit-limit-{name}": str(int(limit)),
+            f"x-ratelimit-remaining-{name}": str(left),
+            f"x-ratelimit-reset-{name}": f"{reset_s}s",
+        }
+        if refused:
+            wait_s = self._wait_s(deployment, name, used + amount - limit)
+            message = (
+                f"Rate limit reached for deployment '{deployment}' on {name} per minute: limit {int(limit)}, "
+                f"used {int(used)}, requested {int(amount)}. Please try again in {wait_s}s."
+            )
+            raise ServiceError(
+                429, "rate_limit_exceeded", message, headers={"retry-after": str(wait_s), **headers}
+            )
+        return headers
+
+    def _wait_s(self, deployment: str, name: str, surplus: float) -> int:
+        """Return the seconds until enough of the last minute's use has left the window."""
+        leaves_at = self._clock.now()
+        for at, taken in self._used[deployment, name]:
+            leaves_at, surplus = at + _WINDOW_S, surplus - taken
+            if surplus <= 0:
+                break
+        return max(math.ceil(leaves_at - self._clock.now()), 1)

@@ -1,0 +1,107 @@
+"""Writes COVERAGE.md from the routes, so that the page cannot promise what the server does not have.
+
+`python -m foundry_emulator.coverage` rewrites the page beside this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from foundry_emulator.app import CONTROL_OPERATIONS, CONTROL_PATH, OPENAI_OPERATIONS, PROJECT_OPERATIONS
+from foundry_emulator.boundary.endpoint import Operation
+from foundry_emulator.boundary.faults import FAULT_NAMES
+from foundry_emulator.responses.toolspecs import TOOL_TYPES
+from foundry_emulator.settings import Settings
+from foundry_emulator.vendor_scope import vendor_scope
+
+PAGE = Path(__file__).with_name("COVERAGE.md")
+
+_INTRODUCTION = """\
+# What the emulator covers
+
+Written by `python -m foundry_emulator.coverage` from the routes; a test fails when it is out of date.
+
+The emulator speaks the wire protocol of a Foundry project endpoint, as azure-ai-projects 2.10 and openai 3.54
+use it. Written rules stand in for the models: they know no more than their word lists and say so. The tools
+work for real. An operation that is not listed here is refused with `operation_not_emulated`, a tool type that
+is not listed with `tool_not_emulated`.
+"""
+
+_DIFFERENCES = """\
+## Known differences
+
+- `tool_choice` is `auto` where Azure's streams have null: the openai types do not allow null.
+- `input_items` lists what a response was given itself, not what it took from earlier responses.
+- Pictures and files are never fetched from an address: data URLs and file IDs only (`invalid_image_url`).
+- Unknown fields in a request are refused (`unknown_parameter`).
+- Pictures are png, jpeg or webp; gif and svg are refused. The same request draws the same picture.
+- Partial pictures are drawn in streams only.
+- A PNG carries a note of its subject's outline, so that an edit need not guess; other formats do not.
+- Compaction, hosted, workflow, external and voice agents cannot be run; connections are always empty.
+- A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
+- Files are `processed` at once. Search is lexical.
+- One model deployment per model, with the model's name; see `deployments.toml`.
+- A foreground response whose caller leaves stops at its next step and cannot be retrieved.
+- A response that was running when the emulator was killed is `failed` (`server_error`) after the restart.
+- An account block is 403 `account_blocked`. No public source shows the service's own code.
+- Rate limits are off until they are set. Tokens are estimated at four characters each.
+- An image prompt is refused by a short word list, at the input stage, uncharged.
+- Prices are dated data (`prices.toml`), OpenAI's list prices where Azure's are not known.
+"""
+
+
+_VENDOR = """\
+## The vendor's samples and tests of azure-ai-projects 2.10.0
+
+`python -m benchmarks.vendor_samples` runs them unmodified: the samples in `samples/agents`,
+`samples/agents/tools`, `samples/deployments`, `samples/files` and `samples/responses`, and with `--tests` the
+package's own tests of agents, conversations, deployments, files, responses and tools. What a table names is
+left out, together with its `_async` twin; all others pass.
+"""
+
+
+def _left_out(kind: str, reasons: Mapping[str, str]) -> str:
+    rows = [f"| `{name}` | {reason} |" for name, reason in sorted(reasons.items())]
+    return "\n".join([f"| {kind} | Reason |", "|---|---|", *rows]) + "\n"
+
+
+def _table(operations: Iterable[Operation], prefix: str = "") -> str:
+    rows = [
+        f"| `{one.name}` | {one.method} | `{prefix}{one.path}` | {one.note} |"
+        for one in sorted(operations, key=lambda one: one.name)
+    ]
+    return "\n".join(["| Operation | Method | Address | Note |", "|---|---|---|---|", *rows])
+
+
+def coverage_page() -> str:
+    """Return the page as it should be."""
+    switches = [f"`{entry.name}`" for entry in dataclasses.fields(Settings)]
+    parts = [
+        _INTRODUCTION,
+        "## Project surface\n\nUnder `/api/projects/<project>`.\n\n" + _table(PROJECT_OPERATIONS) + "\n",
+        "## OpenAI surface\n\nUnder `/api/projects/<project>/openai/v1` and, for one agent, under\n"
+        "`/api/projects/<project>/agents/<agent>/endpoint/protocols/openai`.\n\n"
+        + _table(OPENAI_OPERATIONS)
+        + "\n",
+        f"## Tools\n\n{', '.join(f'`{kind}`' for kind in TOOL_TYPES)}\n",
+        "## Control API\n\nNo part of the service: on the plain listener, with its own bearer token.\n\n"
+        + _table(CONTROL_OPERATIONS, CONTROL_PATH)
+        + "\n",
+        f"Settings: {', '.join(switches)}.\n\nFaults: {', '.join(f'`{name}`' for name in FAULT_NAMES)}.\n",
+        _DIFFERENCES,
+        _VENDOR,
+        _left_out("Sample", vendor_scope().samples),
+        _left_out("Test", vendor_scope().tests),
+    ]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Rewrite the page."""
+    PAGE.write_text(coverage_page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

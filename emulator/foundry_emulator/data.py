@@ -1,0 +1,36 @@
+"""Reads the dated data that lies beside the code."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from importlib import resources
+from typing import Any
+
+from foundry_emulator.jsons import Json
+
+
+@functools.cache
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((resources.files("foundry_emulator") / name).read_text("utf-8"))
+
+
+def prices() -> Json:
+    """Return the price list of the bill."""
+    return _read("prices.toml")
+
+
+def deployments() -> list[Json]:
+    """Return the model deployments in wire form."""
+    return [
+        {
+            "type": "ModelDeployment",
+            "name": one["model"],
+            "modelName": one["model"],
+            "modelVersion": one["version"],
+            "modelPublisher": "OpenAI",
+            "capabilities": {"image_generation" if "image" in one["model"] else "chat_completion": "true"},
+            "sku": {"name": "GlobalStandard", "capacity": 100},
+        }
+        for one in _read("deployments.toml")["deployment"]
+    ]

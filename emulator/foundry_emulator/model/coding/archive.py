@@ -1,0 +1,34 @@
+"""Files put into a zip archive."""
+
+from __future__ import annotations
+
+from foundry_emulator.model.coding.job import Job, named, script
+from foundry_emulator.model.words import has
+
+TEMPLATE = """
+import zipfile
+from pathlib import Path
+
+FILES = $files  # (path, name inside the archive)
+RESULT = $result
+
+with zipfile.ZipFile(RESULT, "w", zipfile.ZIP_DEFLATED) as archive:
+    for path, name in FILES:
+        archive.write(path, name)
+        print("added", name)
+print(f"{Path(RESULT).name}: {len(FILES)} files, {Path(RESULT).stat().st_size:,} bytes")
+"""
+
+
+def write(job: Job) -> str | None:
+    """Write the code that zips what was made just now, or the mounted files, if the request asks for it."""
+    files = job.made or named(job.sources, job.text) or job.sources
+    if not files or not asked(job.text):
+        return None
+    pairs = [(source.path, source.name) for source in files]
+    return script(TEMPLATE, files=pairs, result=job.target("files.zip", ".zip"))
+
+
+def asked(text: str) -> bool:
+    """Say whether the request is for an archive."""
+    return has(text, "zip", "zipped", "archive", r"[\w.-]+\.zip")

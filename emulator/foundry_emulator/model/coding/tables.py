@@ -1,0 +1,103 @@
+"""Figures from a mounted CSV: sums, averages and a summary, printed and written where a file was wanted."""
+
+from __future__ import annotations
+
+from foundry_emulator.model.coding.csv_table import columns_named, filters_said, open_table
+from foundry_emulator.model.coding.job import Job, script
+from foundry_emulator.model.words import has
+
+TEMPLATE = """
+import json
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = $columns
+FILTERS = $filters
+GROUP = $group
+RESULTS = $results
+
+table = pd.read_csv($path, sep=$separator)
+for column, value in FILTERS.items():
+    table = table[table[column].astype(str).str.strip() == value]
+for column in COLUMNS:
+    text = table[column].astype(str).str.replace(r"[,$€£%\\s]", "", regex=True)
+    table[column] = pd.to_numeric(text, errors="coerce")
+
+summary = {"rows": len(table), "columns": {}}
+print("rows:", len(table))
+for column in COLUMNS:
+    values = table[column].dropna()
+    figures = {
+        "count": int(values.count()),
+        "sum": round(float(values.sum()), 4),
+        "average": round(float(values.mean()), 4) if len(values) else None,
+        "min": float(values.min()) if len(values) else None,
+        "max": float(values.max()) if len(values) else None,
+    }
+    summary["columns"][column] = figures
+    stated = [f"{name} {value:,}" for name, value in figures.items() if value is not None]
+    print(f"{column}:", ", ".join(stated))
+if GROUP:
+    grouped = table.groupby(GROUP)[COLUMNS].sum()
+    summary["sum_by_" + GROUP] = json.loads(grouped.to_json(orient="index"))
+    print(grouped.to_string())
+for result in RESULTS:
+    kind = Path(result).suffix.lower()
+    if kind == ".csv":
+        (grouped if GROUP else pd.DataFrame(summary["columns"]).T).to_csv(result)
+    elif kind == ".json":
+        Path(result).write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    else:
+        lines = [f"# Summary of {Path($path).name}", "", f"Rows: {summary['rows']}", ""]
+        for column, figures in summary["columns"].items():
+            lines.append(f"- {column}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
+        Path(result).write_text("\\n".join(lines) + "\\n", encoding="utf-8")
+    print("saved", Path(result).name)
+"""
+
+
+def write(job: Job) -> str | None:
+    """Write the code for figures from a CSV, if the request asks for any."""
+    if not asked(job.text) or (table := open_table(job)) is None or not table.numeric():
+        return None
+    measures = table.measures()
+    said = columns_named(job.text, measures)
+    groups = [column for column in columns_named(_after_by(job.text), table.textual())]
+    filters = filters_said(job.text, table)
+    names = job.new_names(".json", ".csv", ".md", ".txt")
+    return script(
+        TEMPLATE,
+        path=table.source.path,
+        separator=table.separator,
+        columns=said or measures,
+        filters={column: value for column, value in filters.items() if column not in groups},
+        group=groups[0] if groups else None,
+        results=[f"/mnt/data/{name}" for name in names] or _default_results(job.text),
+    )
+
+
+def asked(text: str) -> bool:
+    """Say whether the request is for figures."""
+    return has(
+        text, r"summar\w*", r"statistic\w*", "totals?", "sum", "averages?", "mean", "median", "minimum",
+        "maximum", "analy[sz]e", r"analysis", "describe", "how many rows", "highest", "lowest",
+        r"calculat\w*", r"comput\w*", "figures", "count",
+    )  # fmt: skip
+
+
+def _after_by(text: str) -> str:
+    parts = text.replace(" per ", " by ").replace(" for each ", " by ").split(" by ")
+    return " ".join(" ".join(part.split()[:3]) for part in parts[1:])
+
+
+def _default_results(text: str) -> list[str]:
+    kinds = [
+        kind
+        for kind in ("json", "csv", "md")
+        if has(text, kind) and has(text, "save", "write", "file", "export", "as")
+    ]
+    kinds = [
+        kind for kind in kinds if not (kind == "csv" and not has(text, "as (?:a )?csv", "to (?:a )?csv"))
+    ]
+    return [f"/mnt/data/summary.{kind}" for kind in kinds]

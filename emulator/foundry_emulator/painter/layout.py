@@ -1,0 +1,114 @@
+"""Layout: where the subjects of a picture stand, how large, in which order they are drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foundry_emulator.painter import book
+from foundry_emulator.painter.brief import Wanted
+
+
+@dataclass(frozen=True)
+class Area:
+    """The part of a picture, in pixels, that a group of things may use; `foot` is where they stand.
+
+    `depth` is how far up the floor reaches from there, in pixels: no back row may stand on the wall.
+    """
+
+    left: float
+    top: float
+    width: float
+    foot: float
+    is_on_floor: bool
+    may_rise: bool
+    depth: float
+
+    @property
+    def height(self) -> float:
+        """Return the room above the foot."""
+        return self.foot - self.top
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place: the thing, which copy of it, and its 100-unit square in pixels."""
+
+    want: Wanted
+    copy: int
+    left: float
+    top: float
+    side: float
+
+
+Spot = tuple[float, float, float]
+"""Centre (share of the width), lift (share of the height), size."""
+
+# The back row first.
+SPOTS: dict[int, tuple[Spot, ...]] = {
+    1: ((0.5, 0.0, 1.0),),
+    2: ((0.27, 0.0, 1.0), (0.73, 0.0, 1.0)),
+    3: ((0.23, 0.14, 0.9), (0.77, 0.14, 0.9), (0.5, 0.0, 1.08)),
+    4: ((0.3, 0.4, 0.88), (0.7, 0.4, 0.88), (0.28, 0.0, 1.0), (0.72, 0.0, 1.0)),
+}
+UNEQUAL_PAIR = ((0.36, 0.0, 1.16), (0.8, 0.0, 0.74))
+UNEQUAL_THREE = ((0.17, 0.1, 0.72), (0.83, 0.1, 0.72), (0.5, 0.0, 1.2))
+SIDES = {1: (0.9, 1.0), 2: (0.48, 0.86), 3: (0.44, 0.7), 4: (0.42, 0.56)}
+
+
+def slots(wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
+    """Give every copy of every subject a place, those at the back first."""
+    things = [(want, copy) for want in wanted for copy in range(want.count)]
+    spots: Sequence[Spot]
+    spots, side = _spots(len(things), area, is_mixed=len(wanted) > 1)
+    if is_mixed_three(wanted, things):
+        # The subject named first stands in front, which is drawn last.
+        things = [*things[1:], things[0]]
+    highest = max(lift for _, lift, _ in spots) * area.height
+    if highest > area.depth:
+        spots = [(centre, lift * area.depth / highest, size) for centre, lift, size in spots]
+    spare = area.height * (1 - max(lift for _, lift, _ in spots)) - side
+    rise = 0.42 * max(0.0, spare) if area.may_rise else 0.0
+    return [_slot(thing, spot, side * zoom, area, rise) for thing, spot in zip(things, spots, strict=True)]
+
+
+def is_mixed_three(wanted: Sequence[Wanted], things: Sequence[tuple[Wanted, int]]) -> bool:
+    """Say whether three things of different kinds are to be grouped around the first."""
+    return len(things) == 3 and len(wanted) > 1
+
+
+def _spots(count: int, area: Area, *, is_mixed: bool) -> tuple[Sequence[Spot], float]:
+    if count in SPOTS:
+        spots = SPOTS[count]
+        if is_mixed and count == 2:
+            spots = UNEQUAL_PAIR
+        if is_mixed and count == 3:
+            spots = UNEQUAL_THREE
+        across, tall = SIDES[count]
+        return spots, min(across * area.width, tall * area.height)
+    columns = max(2, min(count, math.ceil(math.sqrt(count * area.width / max(1.0, area.height)))))
+    rows = -(-count // columns)
+    side = min(area.width / columns * 1.04, area.height / (1 + 0.78 * (rows - 1)))
+    grid: list[Spot] = []
+    for at in range(count):
+        row, column = divmod(at, columns)
+        in_row = min(columns, count - row * columns)
+        lift = (rows - 1 - row) * 0.78 * side / max(1.0, area.height)
+        grid.append(((column + 0.5 + (columns - in_row) / 2) / columns, lift, 1.0))
+    return grid, side
+
+
+def _slot(thing: tuple[Wanted, int], spot: Spot, side: float, area: Area, rise: float) -> Slot:
+    want, copy = thing
+    subject = book.subjects()[want.subject]
+    centre, lift, size = spot
+    own = side * size * subject.scale
+    middle = (subject.box[0] + subject.box[2]) / 200
+    foot = area.foot - lift * area.height - rise
+    if area.is_on_floor:
+        top = foot - own * subject.box[3] / 100
+    else:
+        slack = max(0.0, area.height - own) / 2 if lift == 0 else 0.0
+        top = foot - slack - own
+    return Slot(want, copy, area.left + centre * area.width - own * middle, top, own)

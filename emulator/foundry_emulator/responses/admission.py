@@ -1,0 +1,386 @@
+"""Decides whether a response may run, and with what: agent, tools, history, input. Nothing is spent here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from foundry_emulator import agents, ids
+from foundry_emulator.boundary.errors import ServiceError, invalid, not_found
+from foundry_emulator.boundary.fields import Fields
+from foundry_emulator.ids import Flavour
+from foundry_emulator.jsons import Json
+from foundry_emulator.responses import toolspecs, wire
+from foundry_emulator.responses.items import ItemReader, text_of
+from foundry_emulator.responses.wire import RUNNING
+
+if TYPE_CHECKING:
+    from foundry_emulator.project import Service
+
+IMAGE_DEPLOYMENT_HEADER = "x-ms-oai-image-generation-deployment"
+INCLUDABLE = (
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "message.input_image.image_url",
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+)
+_FIELDS = (
+    *("input", "instructions", "model", "tools", "tool_choice", "text", "conversation", "metadata"),
+    *("previous_response_id", "store", "background", "background_options", "stream", "stream_options"),
+    *("max_tool_calls", "max_output_tokens", "truncation", "include", "parallel_tool_calls", "reasoning"),
+    *("safety_identifier", "service_tier", "moderation", "temperature", "top_p", "top_logprobs", "user"),
+    *("agent_reference", "agent", "structured_inputs", "prompt_cache_key", "prompt_cache_retention"),
+)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A response that may run; `response` is its wire object, which the run completes."""
+
+    response: Json
+    partition: str
+    tools: tuple[Json, ...]
+    """Full definitions, secrets of MCP servers included."""
+    history: tuple[Json, ...]
+    inputs: tuple[Json, ...]
+    image_model: str | None
+    conversation_id: str | None
+    stream: bool
+    store: bool
+    include: frozenset[str]
+    item_extras: Json
+    headers: Mapping[str, str]
+    """Rate limit headers to answer with."""
+
+
+def included(values: list[str] | None) -> frozenset[str]:
+    """Check the values of `include`."""
+    for value in values or []:
+        if value not in INCLUDABLE:
+            words = ", ".join(f"'{one}'" for one in INCLUDABLE)
+            raise invalid(f"Invalid value: '{value[:80]}'. Supported values are: {words}.", "include")
+    return frozenset(values or [])
+
+
+def admit(service: Service, request: Fields, headers: Mapping[str, str], agent_name: str | None) -> Admitted:
+    """Check a request for a response against everything it names.
+
+    Raises:
+        ServiceError: what the service would answer; nothing was stored or charged.
+    """
+    request.only(*_FIELDS)
+    return _Admission(service, request, headers, agent_name).admitted()
+
+
+class _Admission:
+    def __init__(
+        self, service: Service, request: Fields, headers: Mapping[str, str], agent_name: str | None
+    ) -> None:
+        self._service = service
+        self._state = service.state
+        self._request = request
+        self._headers = headers
+        self._flavour: Flavour = service.settings.flavour
+        self._version = self._agent_version(agent_name)
+        self._definition: Json = self._filled_definition()
+
+    def admitted(self) -> Admitted:
+        request = self._request
+        self._check_switches()
+        conversation_id = self._conversation()
+        previous = self._previous()
+        anchor = conversation_id or request.text("previous_response_id") or ""
+        partition = ids.partition_of(anchor) or ids.new_partition()
+        model = self._model()
+        tools = self._tools()
+        image_model = self._image_model(tools)
+        reader = ItemReader(self._state, partition, self._find_item)
+        history = self._history(conversation_id, previous)
+        inputs = self._own_items(reader.read(request.raw.get("input")))
+        _check_calls_answered([*history, *inputs])
+        self._check_files(tools, inputs)
+        self._check_pictures(image_model, history, inputs)
+        extras = self._item_extras()
+        response = wire.new_response(
+            ids.partitioned("resp_", partition),
+            created_at=self._service.clock.stamp(),
+            request=request,
+            model=model,
+            instructions=self._instructions(),
+            tools=tools,
+            tool_choice=self._tool_choice(tools),
+            text=wire.text_config(request, self._definition),
+            conversation_id=conversation_id,
+            agent_reference=extras.get("agent_reference"),
+            flavour=self._flavour,
+            defaults=self._definition,
+        )
+        return Admitted(
+            response=response,
+            partition=partition,
+            tools=tuple(tools),
+            history=tuple(history),
+            inputs=tuple(inputs),
+            image_model=image_model,
+            conversation_id=conversation_id,
+            stream=bool(request.boolean("stream")),
+            store=request.boolean("store") is not False,
+            include=included(request.texts("include")),
+            item_extras={**extras, "response_id": response["id"]} if self._flavour == "azure" else {},
+            headers=self._rates(model, image_model, inputs),
+        )
+
+    def _agent_version(self, path_name: str | None) -> Json | None:
+        field = "agent_reference" if self._request.has("agent_reference") else "agent"
+        reference = self._request.fields(field)
+        if reference is None:
+            return agents.selected_version(self._state, path_name, None) if path_name else None
+        reference.choice("type", ("agent_reference",))
+        name = reference.need_text("name")
+        if path_name is not None and name != path_name:
+            raise invalid("The agent reference names another agent than the address.", f"{field}.name")
+        raw_version = reference.raw.get("version")
+        wanted = str(raw_version) if isinstance(raw_version, int) else reference.text("version")
+        return agents.selected_version(self._state, name, wanted)
+
+    def _filled_definition(self) -> Json:
+        if self._version is None:
+            return {}
+        definition: Json = self._version["definition"]
+        if definition.get("kind") != "prompt":
+            raise ServiceError(
+                400,
+                "operation_not_emulated",
+                f"The assetmill emulator does not run agents of kind '{definition.get('kind')}'.",
+                param="agent_reference",
+            )
+        values = agents.input_values(definition, self._request.fields("structured_inputs"))
+        filled: Json = agents.filled_in(
+            {k: v for k, v in definition.items() if k != "structured_inputs"}, values
+        )
+        return filled
+
+    def _check_switches(self) -> None:
+        request = self._request
+        for name in ("background", "stream", "store", "parallel_tool_calls"):
+            request.boolean(name)
+        if request.raw.get("background") and request.raw.get("store") is False:
+            raise invalid("Background responses have to be stored.", "background")
+        options = request.fields("stream_options")
+        if options is not None:
+            options.boolean("include_obfuscation")
+        windows = request.fields("background_options")
+        if windows is not None:
+            windows.choice("completion_window", ("soonest", "2h", "8h"))
+            windows.text("continuation_id")
+        for name in ("prompt_cache_key", "service_tier", "prompt_cache_retention"):
+            request.text(name)
+
+    def _conversation(self) -> str | None:
+        raw = self._request.raw.get("conversation")
+        if isinstance(raw, dict):
+            inner = self._request.fields("conversation")
+            conversation_id = inner.need_text("id") if inner else None
+        else:
+            conversation_id = self._request.text("conversation")
+        if conversation_id is None:
+            return None
+        if self._request.has("previous_response_id"):
+            message = "Mutually exclusive parameters: 'previous_response_id' and 'conversation'."
+            raise invalid(message, None, "mutually_exclusive_parameters")
+        if self._state.get("conversation", conversation_id) is None:
+            raise not_found("Conversation", conversation_id, "conversation")
+        if self._service.settings.conversation_lock:
+            running = [d for d in self._state.responses_of(conversation_id) if d.body["status"] in RUNNING]
+            if running:
+                message = "Another process is currently operating on this conversation."
+                raise invalid(message, "conversation", "conversation_locked")
+        return conversation_id
+
+    def _previous(self) -> Json | None:
+        previous_id = self._request.text("previous_response_id")
+        if previous_id is None:
+            return None
+        body = self._service.runs.body(previous_id)
+        if body is None:
+            message = f"Previous response with id '{previous_id[:80]}' not found."
+            raise invalid(message, "previous_response_id", "previous_response_not_found")
+        if body["status"] in RUNNING:
+            message = f"Previous response '{previous_id}' is still running."
+            raise invalid(message, "previous_response_id", "previous_response_not_completed")
+        return body
+
+    def _history(self, conversation_id: str | None, previous: Json | None) -> list[Json]:
+        if conversation_id is not None:
+            return [doc.body for doc in self._state.all("item", conversation_id)]
+        chain: list[list[Json]] = []
+        while previous is not None:
+            stored = self._state.get("input_items", previous["id"])
+            inputs: list[Json] = stored.body["items"] if stored else []
+            chain.append([*inputs, *previous["output"]])
+            if previous["conversation"]:
+                before: list[Json] = stored.extra["history"] if stored else []
+                chain.append(before)
+                break
+            next_id = previous["previous_response_id"]
+            previous = self._service.runs.body(next_id) if next_id else None
+        return [item for items in reversed(chain) for item in items]
+
+    def _own_items(self, items: list[Json]) -> list[Json]:
+        if (
+            not items
+            and not self._request.has("conversation")
+            and not self._request.has("previous_response_id")
+        ):
+            message = "Missing required parameter: 'input'."
+            raise invalid(message, "input", "missing_required_parameter")
+        return items
+
+    def _find_item(self, item_id: str) -> Json | None:
+        return self._service.runs.find_item(item_id)
+
+    def _model(self) -> str:
+        name = self._request.text("model") or self._definition.get("model")
+        if not name:
+            raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
+        if self._service.deployment(str(name)) is None:
+            raise ServiceError(
+                404,
+                "DeploymentNotFound",
+                f"The API deployment '{str(name)[:80]}' does not exist.",
+                param="model",
+            )
+        return str(name)
+
+    def _instructions(self) -> str | None:
+        given = self._request.text("instructions")
+        return given if given is not None else self._definition.get("instructions")
+
+    def _tools(self) -> list[Json]:
+        raw = self._request.objects("tools")
+        if raw is None:
+            raw = Fields({"tools": self._definition.get("tools") or []}).objects("tools") or []
+        return toolspecs.filled_tools(raw, self._flavour)
+
+    def _tool_choice(self, tools: list[Json]) -> Any:
+        request = self._request
+        if not request.has("tool_choice"):
+            request = Fields({"tool_choice": self._definition.get("tool_choice") or "auto"})
+        if isinstance(request.raw["tool_choice"], str):
+            return request.choice("tool_choice", ("none", "auto", "required"))
+        choice = request.fields("tool_choice") or Fields({})
+        kind = choice.need_text("type")
+        if kind == "function":
+            choice.need_text("name")
+        elif kind not in {tool["type"] for tool in tools}:
+            raise invalid(f"Tool choice '{kind[:80]}' not found in 'tools' parameter.", "tool_choice")
+        return choice.raw
+
+    def _image_model(self, tools: list[Json]) -> str | None:
+        tool = next((tool for tool in tools if tool["type"] == "image_generation"), None)
+        if tool is None:
+            return None
+        deployment = self._headers.get(IMAGE_DEPLOYMENT_HEADER)
+        if self._flavour == "azure" and not deployment:
+            message = (
+                f"Missing required header: '{IMAGE_DEPLOYMENT_HEADER}'. The image generation tool needs the "
+                "name of an image model deployment in this header."
+            )
+            raise ServiceError(400, "image_generation_user_error", message)
+        if deployment:
+            known = self._service.deployment(deployment)
+            if known is None or "image" not in known["modelName"]:
+                message = f"The image generation deployment '{deployment[:80]}' does not exist."
+                raise ServiceError(400, "image_generation_user_error", message)
+            return str(known["modelName"])
+        return tool["model"] or "gpt-image-2"
+
+    def _check_files(self, tools: list[Json], inputs: list[Json]) -> None:
+        for tool in tools:
+            if tool["type"] == "file_search":
+                for store_id in tool["vector_store_ids"]:
+                    self._service.vector_stores.live(store_id)
+            elif tool["type"] == "code_interpreter":
+                container = tool["container"]
+                if isinstance(container, str):
+                    self._service.containers.live(container)
+                else:
+                    for file_id in container["file_ids"]:
+                        self._service.file(file_id)
+            elif (mask := tool.get("input_image_mask")) and mask.get("file_id"):
+                self._service.file(mask["file_id"])
+        for part in _parts(inputs):
+            if part.get("file_id"):
+                self._service.file(part["file_id"])
+
+    def _check_pictures(self, image_model: str | None, history: list[Json], inputs: list[Json]) -> None:
+        if image_model is None:
+            return
+        settings = self._service.settings
+        if settings.refuse_image_streaming and self._request.raw.get("stream"):
+            raise _unsupported("Image generation is not supported in streaming mode.")
+        if settings.refuse_image_file_ids and any(
+            part.get("file_id") and part["type"] == "input_image" for part in _parts(inputs)
+        ):
+            raise _unsupported("Images cannot be referenced by file ID: send a data URL.")
+        earlier = [item for item in [*history, *inputs] if item["type"] == "image_generation_call"]
+        if settings.refuse_image_multi_turn and earlier:
+            raise _unsupported("Multi-turn editing of images is not supported.")
+
+    def _item_extras(self) -> Json:
+        if self._flavour != "azure" or self._version is None:
+            return {}
+        reference = {
+            "type": "agent_reference",
+            "name": self._version["name"],
+            "version": self._version["version"],
+        }
+        return {"agent_reference": reference}
+
+    def _rates(self, model: str, image_model: str | None, inputs: list[Json]) -> dict[str, str]:
+        rates = self._service.settings.quota
+        if not rates:
+            return {}
+        # A picture is no text, however long its data URL.
+        tokens = sum(wire.tokens_in(text_of(item)) for item in inputs)
+        wanted: dict[str, dict[str, float]] = {model: {"requests": 1, "tokens": tokens}}
+        if image_model is not None:
+            wanted.setdefault(image_model, {})["images"] = 1
+        return self._service.quota.admit(rates, wanted)
+
+
+def _unsupported(message: str) -> ServiceError:
+    return ServiceError(400, "image_generation_user_error", message)
+
+
+def _parts(items: list[Json]) -> list[Json]:
+    parts: list[Json] = []
+    for item in items:
+        if isinstance(item.get("content"), list):
+            parts += item["content"]
+        if isinstance(item.get("output"), list):
+            parts += item["output"]
+        elif isinstance(item.get("output"), dict):
+            parts.append(item["output"])
+    return parts
+
+
+def _check_calls_answered(items: list[Json]) -> None:
+    for call, answer in (
+        ("function_call", "function_call_output"),
+        ("computer_call", "computer_call_output"),
+    ):
+        asked = {item["call_id"] for item in items if item["type"] == call}
+        answered = {item["call_id"] for item in items if item["type"] == answer}
+        words = answer.split("_")[0]
+        for call_id in sorted(answered - asked):
+            raise invalid(
+                f"No tool call found for {words} call output with call_id {call_id[:80]}.", "input", None
+            )
+        for call_id in sorted(asked - answered):
+            raise invalid(f"No tool output found for {words} call {call_id[:80]}.", "input", None)

@@ -1,0 +1,117 @@
+"""What can be switched at run time through the control API: flavour, pace, quotas, documented refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from foundry_emulator.boundary.errors import invalid
+from foundry_emulator.ids import Flavour
+from foundry_emulator.jsons import Json, compact
+from foundry_emulator.state import State
+
+_KEY = "settings"
+RATES = ("requests_per_minute", "tokens_per_minute", "images_per_minute")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Run-time switches; the defaults are what most clients should meet."""
+
+    flavour: Flavour = "azure"
+    latency_s: float = 0.0
+    """How long every response takes before its first step."""
+    canned_pictures: bool = False
+    """Draw one picture per set of parameters and hand it out again, so that benchmarks cost no drawing."""
+    quota: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    """Per model deployment (`*` for the rest): requests_per_minute, tokens_per_minute, images_per_minute."""
+    refuse_image_streaming: bool = False
+    """Azure's documentation of 2026-05 says that the image tool does not stream."""
+    refuse_image_file_ids: bool = False
+    """Azure's Responses page says that pictures cannot be referenced by file ID."""
+    refuse_image_multi_turn: bool = False
+    """Azure's Responses page says that multi-turn edits are not supported."""
+    refuse_assistants_download: bool = False
+    """Microsoft answers that files with purpose=assistants cannot be read back."""
+    conversation_lock: bool = False
+    """Refuse a second response in a conversation while one is running."""
+    listing_lag_s: float = 0.0
+    """How long a new response stays out of listings."""
+    file_processing_s: float = 0.0
+    """How long a file stays `in_progress` in a vector store."""
+    mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
+    """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """Return these settings with some replaced.
+
+        Raises:
+            ServiceError: 400 for an unknown name or a value of the wrong type.
+        """
+        checked: dict[str, Any] = {name: _checked(name, value) for name, value in changes.items()}
+        return dataclasses.replace(self, **checked)
+
+    def as_json(self) -> Json:
+        """Return the settings as the control API shows them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def _checked(name: str, value: object) -> object:
+    if name not in {entry.name for entry in dataclasses.fields(Settings)}:
+        raise invalid(f"Unknown setting: '{name}'.", name, "unknown_parameter")
+    if not _FITS.get(name, _is_switch)(value):
+        raise invalid(f"Setting '{name}' cannot be {value!r}.", name, "invalid_type")
+    return value
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _is_quota(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    deployments = cast("dict[str, object]", value)
+    return all(_is_rates(rates) for rates in deployments.values())
+
+
+def _is_rates(rates: object) -> bool:
+    if not isinstance(rates, dict):
+        return False
+    known = cast("dict[str, object]", rates)
+    return all(name in RATES and _is_seconds(limit) for name, limit in known.items())
+
+
+def _is_routes(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    routes = cast("dict[str, object]", value)
+    return all(isinstance(address, str) for address in routes.values())
+
+
+_FITS: dict[str, Callable[[object], bool]] = {
+    "flavour": lambda value: value in ("azure", "openai"),
+    "latency_s": _is_seconds,
+    "listing_lag_s": _is_seconds,
+    "file_processing_s": _is_seconds,
+    "quota": _is_quota,
+    "mcp_routes": _is_routes,
+}
+
+
+def load_settings(state: State) -> Settings:
+    """Return the settings a state was left with."""
+    stored = state.meta(_KEY)
+    return Settings().changed(json.loads(stored)) if stored else Settings()
+
+
+def save_settings(state: State, settings: Settings) -> None:
+    """Remember settings across a restart."""
+    state.set_meta(_KEY, compact(settings.as_json()))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import http.server
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assetmill.errors import InvalidSettings
+from assetmill.local.services import local_services
+from assetmill.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Give back the environment: services are announced to Prefect there."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+class _Busy(http.server.BaseHTTPRequestHandler):
+    answers: list[int]
+
+    def do_GET(self) -> None:
+        self.send_response(self.answers.pop(0))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """What somebody's own Prefect server answers, one after the other."""
+    handler = type("Busy", (_Busy,), {"answers": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{server.server_address[1]}/api")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield handler.answers
+        server.shutdown()
+        thread.join()
+
+
+def begin(folder: Path) -> None:
+    settings = load_settings("local", {"ASSETMILL_HOME": str(folder)})
+    with local_services(settings, emulator=False):
+        pass
+
+
+def test_a_server_that_is_busy_is_asked_again(answers: list[int], tmp_path: Path) -> None:
+    answers += [503, 200]
+    begin(tmp_path)
+    assert answers == []
+
+
+def test_a_server_that_is_not_there_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/api")
+        with pytest.raises(InvalidSettings, match="does not answer: start it, or unset PREFECT_API_URL"):
+            begin(tmp_path)

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assetmill.errors import InvalidSpec
+from assetmill.plan.binder import Defaults
+from assetmill.plan.plan import make_plan
+from assetmill.spec.pipeline import LoadedPipeline
+from tests.written import DEFAULTS, TODAY, plan_of, record_of, written
+
+Write = Callable[[str], LoadedPipeline]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    return functools.partial(written, tmp_path)
+
+
+TWO = """
+stages:
+  - name: hero
+    prompt: Draw a lamp
+    tools: [image_generation]
+  - name: crop
+    prompt: Crop it
+    tools: [code_interpreter]
+    inputs: [{from: hero}]
+    outputs: [{name: crop.png}]
+"""
+
+
+def test_local_files_decide_by_content(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    pipeline = write(
+        "stages:\n  - {name: s, prompt: chart, tools: [code_interpreter], inputs: [{file: data.csv}]}\n"
+    )
+    (before,) = plan_of(pipeline).stages
+    assert before.call is not None
+    (bound,) = before.call.inputs
+    assert (bound.name, bound.role, bound.blob.size_bytes, bound.blob.media_type) == (
+        "data.csv", "container_file", 8, "text/csv"
+    )  # fmt: skip
+    assert bound.path == str(tmp_path / "data.csv")
+    (tmp_path / "data.csv").write_text("a,b\n1,3\n")
+    (after,) = plan_of(pipeline).stages
+    assert after.call is not None
+    assert after.call.fingerprint != before.call.fingerprint
+
+
+def test_knowledge_counts_for_the_stages_that_search_it(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "brand.md").write_text("amber")
+    pipeline = write("""
+knowledge: {brand: [brand.md]}
+stages:
+  - {name: a, prompt: find, tools: [file_search]}
+  - {name: b, prompt: find}
+""")
+    before = [s.call.fingerprint for s in plan_of(pipeline).stages if s.call]
+    (tmp_path / "brand.md").write_text("teal")
+    after = [s.call.fingerprint for s in plan_of(pipeline).stages if s.call]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_an_image_stage_gets_bounded_defaults_and_its_output(write: Write) -> None:
+    (stage,) = plan_of(write("stages: [{name: hero, prompt: Draw, tools: [image_generation]}]")).stages
+    assert stage.call is not None
+    assert stage.call.tools == (
+        {"type": "image_generation", "model": "gpt-image-1.5", "size": "1024x1024", "quality": "medium",
+         "output_format": "png"},
+    )  # fmt: skip
+    (output,) = stage.call.outputs
+    assert (output.name, output.width, output.height, output.format) == ("hero.png", 1024, 1024, "png")
+    assert stage.call.image_deployment == "pictures"
+
+
+def image_stage(options: str, outputs: str = "") -> str:
+    head = "stages:\n  - name: hero\n    prompt: Draw\n    tools:\n"
+    return f"{head}      - {{type: image_generation, {options}}}\n{outputs}"
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (
+            "size: 1200x630",
+            "gpt-image-1.5 has no size 1200x630",
+            "draw 1536x1024 and let code_interpreter crop",
+        ),
+        ("size: huge", "'huge' is not a size", "WIDTHxHEIGHT"),
+        ("quality: hihg", "has no quality 'hihg'", "did you mean 'high'?"),
+        ("quality: max", "has no quality 'max'", "there are: auto, high, low, medium"),
+        ("model: gpt-image-1", "was retired on 2026-10-23", "use gpt-image-2"),
+        ("model: gpt-image-3", "unknown image model 'gpt-image-3'", "did you mean 'gpt-image-2'?"),
+        ("output_format: gif", "has no output_format 'gif'", "there are: jpeg, png, webp"),
+        ("background: transparent, output_format: jpeg", "jpeg has no transparency", "use output_format png"),
+        ("output_compression: 50", "png is not compressed", "use jpeg or webp"),
+        ("model: gpt-image-2, input_fidelity: high", "does not take input_fidelity", "leave it out"),
+        ("model: gpt-image-2, size: 1200x630", "does not draw 1200x630", "the nearest is 1200x640"),
+        ("model: gpt-image-2, size: 512x512", "does not draw 512x512", "262144 pixels"),
+        ("model: gpt-image-2, size: 3200x1024", "does not draw 3200x1024", "sides are at most 1:3"),
+        ("action: paint", "has no action 'paint'", "there are: auto, edit, generate"),
+    ],
+)
+def test_image_options_are_checked_before_anything_is_spent(
+    write: Write, options: str, message: str, hint: str
+) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        plan_of(write(image_stage(options)))
+    text = str(caught.value)
+    assert message in text
+    assert hint in text
+    assert "p.yaml:6: " in text
+
+
+def test_options_of_stages_that_wait_are_checked_too(write: Write) -> None:
+    text = TWO.replace("tools: [code_interpreter]", "tools: [{type: image_generation, size: 9x9}]")
+    with pytest.raises(InvalidSpec, match="has no size 9x9"):
+        plan_of(write(text))
+
+
+def test_an_output_that_the_tool_does_not_draw_is_refused(write: Write) -> None:
+    outputs = "    outputs: [{name: hero.webp, size: 1200x630, format: png}]\n"
+    with pytest.raises(InvalidSpec, match="the tool draws 1024x1024, not 1200x630"):
+        plan_of(write(image_stage("size: 1024x1024", outputs)))
+
+
+def test_a_model_that_is_retired_soon_is_warned_about(write: Write) -> None:
+    pipeline = write(image_stage("quality: low"))
+    later = datetime.date(2027, 5, 1)
+    plan = make_plan(pipeline, {}, defaults=DEFAULTS, today=later)
+    assert plan.warnings == ("image model 'gpt-image-1.5' is retired on 2027-06-16 (azure); use gpt-image-2",)
+    assert make_plan(pipeline, {}, defaults=DEFAULTS, today=TODAY).warnings == ()
+    with pytest.raises(InvalidSpec, match=r"was retired on 2026-12-01 \(openai\)"):
+        make_plan(pipeline, {}, defaults=Defaults("m", "gpt-image-1.5", provider="openai"), today=later)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{file: none.csv}", "cannot read"),
+        ("{file: '.'}", "not a regular file"),
+        ("{asset: ast_1}", "no asset 'ast_1' in this store"),
+        ("{url: 'https://example.com/x.png'}", "an address cannot be fetched here"),
+        ("{file: p.yaml, as: picture}", "application/yaml cannot be a picture"),
+    ],
+)
+def test_inputs_that_cannot_be_had_are_named_with_their_line(write: Write, entry: str, message: str) -> None:
+    tools = "[code_interpreter, image_generation]"
+    text = f"stages:\n  - name: s\n    prompt: x\n    tools: {tools}\n    inputs:\n      - {entry}\n"
+    with pytest.raises(InvalidSpec) as caught:
+        plan_of(write(text))
+    assert message in str(caught.value)
+    assert "p.yaml:7: " in str(caught.value)
+
+
+def test_a_fetched_address_is_bound_by_content(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    text = "stages: [{name: s, prompt: look, inputs: [{url: 'https://example.com/x.png'}]}]"
+    plan = make_plan(write(text), {}, defaults=DEFAULTS, fetch=lambda _: tmp_path / "x.png", today=TODAY)
+    call = plan.stages[0].call
+    assert call is not None
+    assert (call.inputs[0].role, call.inputs[0].blob.media_type) == ("picture", "image/png")
+
+
+def test_an_upstream_that_made_something_else_is_named_when_bound(write: Write) -> None:
+    plan = plan_of(write(TWO.replace("{from: hero}", "{from: hero, output: '*.webp'}")))
+    hero = plan.stages[0].call
+    assert hero is not None
+    with pytest.raises(InvalidSpec, match=r"stage 'hero' has no output '\*.webp'"):
+        plan.bind("crop", {"hero": record_of(hero)})
+
+
+def test_two_inputs_of_one_name_are_refused(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    entries = "[{file: a.csv}, {file: a.csv}]"
+    with pytest.raises(InvalidSpec, match=r"two inputs are called 'a.csv'"):
+        plan_of(write(f"stages: [{{name: s, prompt: x, tools: [code_interpreter], inputs: {entries}}}]"))
+
+
+def test_what_the_emulator_made_never_passes_for_the_real_service(write: Write) -> None:
+    """Both may share a store, and neither must find the other's pictures."""
+    pipeline = write(TWO)
+    fingerprints: set[str] = set()
+    for is_emulated in (True, False):
+        defaults = dataclasses.replace(DEFAULTS, is_emulated=is_emulated)
+        hero = make_plan(pipeline, {}, defaults=defaults, today=TODAY).stages[0]
+        assert hero.call is not None
+        fingerprints.add(hero.call.fingerprint)
+    assert len(fingerprints) == 2

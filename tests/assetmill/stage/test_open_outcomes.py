@@ -1,0 +1,130 @@
+"""A post without an answer: adopted, waited for, fenced or left in doubt, and never simply repeated."""
+
+from __future__ import annotations
+
+import pytest
+
+from assetmill.agents.gateway import OnFrame, Response, ResponseRequest
+from assetmill.errors import (
+    ConversationGone,
+    HandleExpired,
+    OutcomeUnknown,
+    StageFailed,
+    StageInDoubt,
+)
+from assetmill.records import RunId
+from assetmill.stage.engine import run_stage
+from tests.assetmill.stage.processes import RUN, Crash, Start, failing
+from tests.doubles import ScriptedGateway, stage_call
+
+
+def test_a_lost_answer_is_adopted_not_repeated(process: Start, gateway: ScriptedGateway) -> None:
+    gateway.after = failing(OutcomeUnknown("the connection was reset"))
+    record = run_stage(stage_call(), process(), RUN)
+    assert len(gateway.posts) == 1
+    assert record.attempt == 1
+
+
+@pytest.mark.parametrize("policy", ["hold", "fence"])
+def test_a_crash_after_the_answer_is_adopted_by_the_next_run(
+    process: Start, gateway: ScriptedGateway, policy: str
+) -> None:
+    gateway.after = failing(Crash())
+    with pytest.raises(Crash):
+        run_stage(stage_call(), process(policy=policy, lease_s=1e-9), RUN)
+    run_stage(stage_call(), process(policy=policy), RunId("run-2"))
+    assert len(gateway.posts) == 1
+
+
+def test_hold_leaves_a_crash_before_the_post_in_doubt(process: Start, gateway: ScriptedGateway) -> None:
+    gateway.before = failing(Crash())
+    with pytest.raises(Crash):
+        run_stage(stage_call(), process(lease_s=1e-9), RUN)
+    with pytest.raises(StageInDoubt, match="shows nothing"):
+        run_stage(stage_call(), process(), RunId("run-2"))
+    assert gateway.posts == []
+
+
+@pytest.mark.parametrize(("doubt", "attempt"), [("retry", 2), ("give_up", None)])
+def test_a_profile_may_settle_a_doubt_after_its_deadline(
+    process: Start, gateway: ScriptedGateway, doubt: str, attempt: int | None
+) -> None:
+    gateway.before = failing(Crash())
+    with pytest.raises(Crash):
+        run_stage(stage_call(), process(lease_s=1e-9), RUN)
+    with pytest.raises(StageInDoubt):
+        run_stage(stage_call(), process(doubt=doubt), RunId("run-2"))
+    late = process(doubt=doubt)
+    late.wait(25 * 3600.0)
+    if attempt:
+        assert run_stage(stage_call(), late, RunId("run-3")).attempt == attempt
+    else:
+        with pytest.raises(StageFailed, match="change something about it"):
+            run_stage(stage_call(), late, RunId("run-3"))
+    assert len(gateway.posts) == (1 if attempt else 0)
+
+
+def test_fence_goes_on_after_a_crash_before_the_post(process: Start, gateway: ScriptedGateway) -> None:
+    gateway.before = failing(Crash())
+    with pytest.raises(Crash):
+        run_stage(stage_call(), process(policy="fence", lease_s=1e-9), RUN)
+    record = run_stage(stage_call(), process(policy="fence"), RunId("run-2"))
+    assert record.attempt == 2
+    assert len(gateway.posts) == 1
+
+
+def test_a_late_post_of_a_fenced_worker_spends_nothing(process: Start, gateway: ScriptedGateway) -> None:
+    """The sleeper wakes up after another worker has fenced it, finished, and committed."""
+
+    def sleep_while_another_works(_: ResponseRequest) -> None:
+        gateway.before = lambda _: None
+        other = process(policy="fence")
+        other.alone = process().alone  # type: ignore[method-assign]
+        run_stage(stage_call(), other, RunId("run-2"))
+
+    gateway.before = sleep_while_another_works
+    sleeper = process(policy="fence", lease_s=1e-9)
+    record = run_stage(stage_call(), sleeper, RUN)
+    assert len(gateway.posts) == 1
+    assert record.run_id == "run-2"
+
+
+def test_a_conversation_deleted_by_somebody_else_is_read_again(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(ConversationGone("conversation not found", "not_found", 404))
+    with pytest.raises(StageInDoubt):
+        run_stage(stage_call(), process(), RUN)
+    assert gateway.posts == []
+
+
+def test_silence_from_the_service_is_given_up_after_some_fences(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(*(OutcomeUnknown("502") for _ in range(9)))
+    with pytest.raises(StageFailed, match="gave up after 3 tries"):
+        run_stage(stage_call(), process(policy="fence"), RUN)
+    assert gateway.posts == []
+
+
+def test_a_response_that_is_not_listed_yet_is_waited_for(process: Start, gateway: ScriptedGateway) -> None:
+    follow, left = gateway.follow_response, [HandleExpired("no such response", "not_found", 404)]
+
+    def late(response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        if left:
+            raise left.pop()
+        return follow(response_id, deadline_s=deadline_s, on_frame=on_frame)
+
+    gateway.follow_response = late
+    assert run_stage(stage_call(), process(settle_s=20.0), RUN).attempt == 1
+    assert len(gateway.posts) == 1
+
+
+def test_responses_that_cannot_be_listed_leave_a_doubt(process: Start, gateway: ScriptedGateway) -> None:
+    def gone(conversation_id: str) -> tuple[Response, ...]:
+        raise HandleExpired("no such conversation", "not_found", 404)
+
+    gateway.before = failing(OutcomeUnknown("reset"))
+    gateway.list_responses = gone
+    with pytest.raises(StageInDoubt, match="cannot be listed"):
+        run_stage(stage_call(), process(policy="fence"), RUN)

@@ -1,0 +1,74 @@
+"""A fence is used only where the endpoint was seen to keep what it rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assetmill.agents.gateway import Response
+from assetmill.settings import Foundry, Settings
+from assetmill.stage.probing import probe_endpoint
+from assetmill.stage.services import Services
+from assetmill.store.memory import MemoryStore
+from tests.doubles import ScriptedGateway, always, message_item
+
+
+class Lasting(ScriptedGateway):
+    """Lists the responses of a deleted conversation, as the real service must for a fence to be safe."""
+
+    def __init__(self) -> None:
+        super().__init__(always(message_item("ok")))
+        self.remembered: dict[str, tuple[Response, ...]] = {}
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        self.remembered[conversation_id] = super().list_responses(conversation_id)
+        super().delete_conversation(conversation_id)
+
+    def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
+        return self.remembered.get(conversation_id) or super().list_responses(conversation_id)
+
+
+def services_on(gateway: ScriptedGateway, folder: Path, **foundry: object) -> Services:
+    chosen = Foundry.model_validate({"endpoint": gateway.endpoint, "settle_s": 0.0, **foundry})
+    settings = Settings(profile="test", home=folder, configs=folder, foundry=chosen)
+    return Services(settings, MemoryStore(), lambda _settings, _wait: gateway)
+
+
+def test_an_endpoint_that_keeps_all_four_may_be_fenced(tmp_path: Path) -> None:
+    gateway = Lasting()
+    services = services_on(gateway, tmp_path, policy="fence")
+    assert not services.may_fence
+    findings = list(probe_endpoint(services))
+    assert [finding.state for finding in findings] == ["ok"] * 5
+    assert services.may_fence
+    assert len(gateway.posts) == 1
+
+
+def test_one_assumption_that_fails_forbids_the_fence(tmp_path: Path) -> None:
+    services = services_on(ScriptedGateway(always(message_item("ok"))), tmp_path, policy="fence")
+    findings = list(probe_endpoint(services))
+    assert "A3, it stays listed when its conversation is deleted: does not hold" in [
+        finding.message for finding in findings
+    ]
+    assert "hold" in findings[-1].advice
+    assert not services.may_fence
+
+
+def test_the_newest_probe_counts(tmp_path: Path) -> None:
+    services = services_on(Lasting(), tmp_path, policy="fence")
+    list(probe_endpoint(services))
+    worse = Services(
+        services.settings,
+        services.backend,
+        lambda _settings, _wait: ScriptedGateway(always(message_item("ok"))),
+    )
+    list(probe_endpoint(worse))
+    assert not services.may_fence
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "policy", "may"), [("emulator", "fence", True), ("emulator", "hold", False)]
+)
+def test_the_emulator_needs_no_probe(tmp_path: Path, endpoint: str, policy: str, *, may: bool) -> None:
+    assert services_on(ScriptedGateway(), tmp_path, endpoint=endpoint, policy=policy).may_fence is may
