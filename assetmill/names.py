@@ -1,4 +1,4 @@
-"""File names from prompts, services and people, made safe to write on any system."""
+"""Names: of stages as people read them, and of files, made safe to write on any system."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ MAX_LENGTH = 96
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 )
+
+
+def stage_label(stage: str, variant: str) -> str:
+    """Return how a stage's variant is called wherever a person or a key names it: `stage[variant]`."""
+    return f"{stage}[{variant}]" if variant else stage
 
 
 def safe_name(text: str, fallback: str = "file") -> str:

@@ -83,19 +83,19 @@ def emit(event: StageEvent) -> None:
 
 
 @dataclass(frozen=True)
-class Teller:
-    """Tells the steps of one stage in one run."""
+class ProgressReporter:
+    """Reports the steps of one stage in one run."""
 
     label: str
     run_id: str
 
-    def tell(self, event: StageEventKind, **details: Any) -> None:
+    def report(self, event: StageEventKind, **details: Any) -> None:
         """Emit a step; `details` are the other fields of a `StageEvent`."""
         emit(StageEvent(event, self.label, self.run_id, **details))
 
     def waiting(self, message: str) -> None:
         """Say what the stage waits for."""
-        self.tell("waiting", message=message)
+        self.report("waiting", message=message)
 
 
 class EventHandler(logging.Handler):

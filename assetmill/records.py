@@ -10,6 +10,7 @@ from typing import Any, Literal, NewType
 from pydantic import BaseModel, ConfigDict, Field
 
 from assetmill.fingerprint import Digest, Fingerprint, short_key
+from assetmill.names import stage_label
 
 AssetId = NewType("AssetId", str)
 RunId = NewType("RunId", str)
@@ -88,6 +89,11 @@ class AssetRecord(Stored):
     rejected: str = ""
     """Why checks did not accept it, "" when none refused."""
 
+    @property
+    def label(self) -> str:
+        """The stage and its variant, as people read them."""
+        return stage_label(self.stage, self.variant)
+
 
 CheckState = Literal["passed", "failed", "not_checked"]
 
@@ -138,6 +144,11 @@ class StageRecord(Stored):
     checks: tuple[CheckResult, ...] = ()
     draws: tuple[Fingerprint, ...] = ()
     """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
+
+    @property
+    def label(self) -> str:
+        """The stage and its variant, as people read them."""
+        return stage_label(self.stage, self.variant)
 
 
 class Intent(Stored):
@@ -267,6 +278,11 @@ class StageEntry(Stored):
     error: str | None = None
     spent_usd: float | None = None
     seconds: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The stage and its variant, as people read them."""
+        return stage_label(self.stage, self.variant)
 
 
 class RunStart(Stored):

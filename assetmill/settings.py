@@ -76,7 +76,7 @@ class Store(_Section):
     region: str | None = None
 
 
-class Run(_Section):
+class RunSettings(_Section):
     """How a run goes about its work."""
 
     concurrency: int = Field(default=8, ge=1, le=256)
@@ -120,7 +120,7 @@ class Settings(_Section):
     configs: Path
     foundry: Foundry = Field(default_factory=Foundry)
     store: Store = Field(default_factory=Store)
-    run: Run = Field(default_factory=Run)
+    run: RunSettings = Field(default_factory=RunSettings)
     quota: Quota = Field(default_factory=Quota)
     budget: Budgets = Field(default_factory=Budgets)
     failpoint: str = ""

@@ -18,12 +18,12 @@ from assetmill.fingerprint import Fingerprint, digest
 from assetmill.locking.lockfile import NAME, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetRecord, BlobRef, RunId, StageRecord, make_asset_id
 from assetmill.settings import Settings, load_settings
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 from benchmarks.bench import ASSETMILL, CONFIGS, headline
 
 PAGES = 500
@@ -92,7 +92,7 @@ def _grow(root: Path) -> None:
 
 
 def _plan(path: str, settings: Settings, made: Mapping[Fingerprint, StageRecord]) -> Plan:
-    defaults = Defaults.of(settings)
+    defaults = ProfileDefaults.of(settings)
     pipeline = load_pipeline(path, settings.configs)
     return make_plan(pipeline, {}, defaults=defaults, lookup=lambda _, fp: made.get(fp))
 

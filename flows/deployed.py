@@ -15,8 +15,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from assetmill.errors import NotFound
 from assetmill.settings import find_configs
 from assetmill.spec.checks import variable_name
+from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.parameters import ParameterSpec
-from assetmill.spec.pipeline import load_pipeline, pipeline_names
 from flows.run_pipeline import run_pipeline
 from tasks.policies import MAX_STAGE_THREADS
 

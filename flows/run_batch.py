@@ -11,7 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
 from assetmill.batches.opening import SHARD_ROWS, BatchOrder
-from assetmill.batches.work import Work
+from assetmill.batches.work import RowWorker
 from tasks.batches import (
     BatchBar,
     begin_batch,
@@ -91,7 +91,7 @@ async def run_batch(
     return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
 
 
-async def follow(work: Work) -> None:
+async def follow(work: RowWorker) -> None:
     """Go through the groups in order, a few at a time."""
     bar = BatchBar(work)
     waiting = groups(work)[::-1]

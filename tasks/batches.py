@@ -24,7 +24,7 @@ from assetmill.batches.records import SETTLED, BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import GROUP_ROWS, Work
+from assetmill.batches.work import GROUP_ROWS, RowWorker
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.runs.run import make_run_id
 from tasks import policies
@@ -40,7 +40,7 @@ class Handover:
     """What the command line and the flow of its process know of each other: the plan, the work, the end."""
 
     batch: Batch
-    work: Work | None = None
+    work: RowWorker | None = None
     manifest: BatchManifest | None = None
 
 
@@ -62,14 +62,14 @@ def _handover_of(order: BatchOrder) -> Handover | None:
     return next((handover for handover in _handovers if handover.batch.order == order), None)
 
 
-def begin_batch(order: BatchOrder, profile: str | None) -> Work:
+def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     """Plan a batch under the ID of the current flow run."""
     handover = _handover_of(order)
     batch = handover.batch if handover else preparing.prepare(order, services_for(profile))
     check_service(batch)
     flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
-    work = Work(batch, run_id, flow_run_id, halt_run=run_id)
+    work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
     if handover:
         handover.work = work
     return work
@@ -87,7 +87,7 @@ def plan_shard(
     return preparing.prepare_shard(order, content, services_for(profile), first=first, last=last, share=share)
 
 
-def begin_shard(batch: Batch, halt_run: str) -> Work:
+def begin_shard(batch: Batch, halt_run: str) -> RowWorker:
     """Make a planned shard the work of the current flow run.
 
     Raises:
@@ -95,7 +95,7 @@ def begin_shard(batch: Batch, halt_run: str) -> Work:
     """
     check_service(batch)
     flow_run_id, attempt = current_flow_run()
-    return Work(batch, make_run_id(flow_run_id, time.time(), attempt), flow_run_id, halt_run)
+    return RowWorker(batch, make_run_id(flow_run_id, time.time(), attempt), flow_run_id, halt_run)
 
 
 def check_service(batch: Batch) -> None:
@@ -112,26 +112,26 @@ def check_service(batch: Batch) -> None:
         raise InvalidSettings("; ".join(problems))
 
 
-def groups(work: Work) -> list[tuple[Row, ...]]:
+def groups(work: RowWorker) -> list[tuple[Row, ...]]:
     """Return the rows with work in the groups in which they are carried out."""
     rows = [plan.row for plan in work.batch.to_do]
     return [tuple(rows[start : start + GROUP_ROWS]) for start in range(0, len(rows), GROUP_ROWS)]
 
 
-def lanes(work: Work) -> int:
+def lanes(work: RowWorker) -> int:
     """Return how many groups go at once: twice what fills the threads, so that none idles at the end."""
     return max(2, 2 * work.batch.services.settings.run.concurrency // GROUP_ROWS + 1)
 
 
 @task(name="run-rows", task_run_name="{label}", **policies.SPEND)
-def run_rows(label: str, rows: tuple[Row, ...], work: Work) -> dict[str, int]:
+def run_rows(label: str, rows: tuple[Row, ...], work: RowWorker) -> dict[str, int]:
     """Take rows to their end and return how many ended how."""
     told = work.carry_out(rows)
     states = [row.state for row in told]
     return {state: states.count(state) for state in states}
 
 
-def submit_rows(rows: Sequence[Row], work: Work) -> Awaitable[dict[str, int] | BaseException]:
+def submit_rows(rows: Sequence[Row], work: RowWorker) -> Awaitable[dict[str, int] | BaseException]:
     """Start a group in the flow's thread pool; awaiting it gives its counts, or the error it ended with."""
     label = f"rows {rows[0].number}-{rows[-1].number}"
     # Quoted, because Prefect would look through every field for futures.
@@ -140,7 +140,7 @@ def submit_rows(rows: Sequence[Row], work: Work) -> Awaitable[dict[str, int] | B
 
 
 @task(name="seal-batch", **policies.SEAL)
-def seal_batch(work: Work, started_at: float) -> BatchManifest:
+def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
     """Write the manifest of a batch."""
     return seal(
         work.batch,
@@ -152,7 +152,7 @@ def seal_batch(work: Work, started_at: float) -> BatchManifest:
     )
 
 
-def sealed(work: Work, started_at: float) -> BatchManifest:
+def sealed(work: RowWorker, started_at: float) -> BatchManifest:
     """Seal a batch, as a task of its flow."""
     manifest = seal_batch(quote(work), started_at)  # pyright: ignore[reportArgumentType]
     if handover := _handover_of(work.batch.order):
@@ -163,7 +163,7 @@ def sealed(work: Work, started_at: float) -> BatchManifest:
 class BatchBar:
     """The batch's progress artifact, updated no more often than it is looked at."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: RowWorker) -> None:
         self._work, self._artifact_id, self._last = work, None, 0.0
         self._total = len(work.batch.to_do)
 

@@ -18,13 +18,13 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelling, Crashed
 
 from assetmill.batches.opening import store_start
-from assetmill.batches.work import Work
+from assetmill.batches.work import RowWorker
 from tasks import policies
 from tasks.pools import patiently, see_pool, shard_deployment
 from tasks.shards import Shard, cut, is_hopeless, is_refused, untaken, why_lost
 
 
-async def dispatch(work: Work, pool: str, shard_rows: int, profile: str | None) -> None:
+async def dispatch(work: RowWorker, pool: str, shard_rows: int, profile: str | None) -> None:
     """Hand out a batch's rows as flow runs on a work pool, and return when all are settled or given up.
 
     Raises:
@@ -44,7 +44,7 @@ async def dispatch(work: Work, pool: str, shard_rows: int, profile: str | None) 
 class _Dispatcher:
     """Follows the shards of one run of a batch."""
 
-    def __init__(self, client: PrefectClient, work: Work, pool: str, profile: str | None) -> None:
+    def __init__(self, client: PrefectClient, work: RowWorker, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
         self._fault = ""
         self._log = get_run_logger()

@@ -84,7 +84,7 @@ def report(manifest: RunManifest) -> str:
 
 
 def _row(entry: StageEntry) -> str:
-    label = f"{entry.stage}[{entry.variant}]" if entry.variant else entry.stage
+    label = entry.label
     seconds = "" if entry.seconds is None else f"{entry.seconds:.1f}"
     spent = "?" if entry.spent_usd is None else f"${entry.spent_usd:.4f}"
     names = [asset.name for asset in entry.record.outputs if asset.role == "output"] if entry.record else []

@@ -14,7 +14,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Failed
 
-from assetmill.batches.work import Work
+from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
 from tasks import policies
 
@@ -46,7 +46,7 @@ class Shard:
             self.state, self.heard_at = state, time.monotonic()
 
 
-def cut(work: Work, shard_rows: int) -> list[Shard]:
+def cut(work: RowWorker, shard_rows: int) -> list[Shard]:
     """Return the shards in which something is left to do."""
     to_do = {plan.row.number for plan in work.batch.to_do}
     numbers = [plan.row.number for plan in work.batch.plans]

@@ -11,7 +11,7 @@ from uuid import uuid4
 from prefect import task
 
 from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
-from assetmill.batches.work import Work
+from assetmill.batches.work import RowWorker
 from assetmill.runs.run import make_run_id
 from tasks import policies
 from tasks.batches import groups, lanes
@@ -30,7 +30,7 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     services = services_for(profile)
     batch = prepare_shard(order, content, services, first=first, last=last, share=share)
     flow_run_id = str(uuid4())
-    work = Work(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
+    work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
         with ThreadPoolExecutor(lanes(work)) as pool:
             return sum(len(told) for told in pool.map(work.carry_out, groups(work)))
@@ -38,7 +38,7 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
         work.close()
 
 
-async def spread(work: Work, shard_rows: int, profile: str | None) -> None:
+async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
     """Give each shard to the flow's own task runner as one task: threads, or a Dask cluster."""
     batch = work.batch
     shards = cut(work, shard_rows)

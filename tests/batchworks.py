@@ -11,7 +11,7 @@ from typing import Any
 from assetmill.batches.opening import Batch, BatchOrder, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import Work
+from assetmill.batches.work import RowWorker
 from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
 from tests.millworks import PICTURE
@@ -59,10 +59,10 @@ def plan_batch(services: Services, rows: str, pipeline: str = "card", **order: A
     return prepare(BatchOrder(pipeline, rows, **order), services)
 
 
-def work_on(batch: Batch) -> Work:
+def work_on(batch: Batch) -> RowWorker:
     flow_run_id = str(uuid.uuid4())
     run_id = make_run_id(flow_run_id, time.time())
-    return Work(batch, run_id, flow_run_id, run_id)
+    return RowWorker(batch, run_id, flow_run_id, run_id)
 
 
 def carry_out(batch: Batch, rows: slice | None = None, *, is_sealed: bool = True) -> BatchManifest | None:

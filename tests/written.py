@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.fingerprint import Digest, Fingerprint
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetRecord, BlobRef, RunId, StageRecord, make_asset_id
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-DEFAULTS = Defaults("gpt-4.1-mini", "gpt-image-1.5", "pictures")
+DEFAULTS = ProfileDefaults("gpt-4.1-mini", "gpt-image-1.5", "pictures")
 TODAY = datetime.date(2026, 11, 22)
 
 

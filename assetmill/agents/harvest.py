@@ -52,7 +52,7 @@ class MadeFile:
 
 
 @dataclass(frozen=True)
-class Crop:
+class CollectedFiles:
     """Everything a stage made, as assets, and what is wrong with it in words; no problems means accepted."""
 
     assets: tuple[AssetRecord, ...]
@@ -116,7 +116,7 @@ def recall(harvest: Harvest, blobs: Blobs) -> list[MadeFile]:
 
 def gather(
     call: StageCall, files: list[MadeFile], produced: Produced, made_by: ResponseRef, blobs: Blobs
-) -> Crop:
+) -> CollectedFiles:
     """Give the files their names and roles after what the stage must produce."""
     problems = [f"{file.name}: {file.damage}" for file in files if file.damage and file.role is None]
     free = [file for file in files if file.role is None]
@@ -139,7 +139,7 @@ def gather(
         # A refusal that the agent overcame by itself is no fault of what it then drew.
         problems += [f"image call refused: {image.error}" for image in produced.images if image.error]
     on_the_way = [file for file in files if file.role is not None]
-    return Crop(_records(call, named, [*free, *on_the_way], made_by), tuple(problems))
+    return CollectedFiles(_records(call, named, [*free, *on_the_way], made_by), tuple(problems))
 
 
 def _records(

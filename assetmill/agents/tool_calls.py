@@ -44,7 +44,7 @@ _BLOB = "blob:"
 """Before a digest: a screenshot in a stored reply."""
 
 
-class Office(Protocol):
+class ToolServices(Protocol):
     """What answering needs of the services that stages share."""
 
     settings: Settings
@@ -61,7 +61,7 @@ class AttemptLost(Exception):
 
 
 @dataclass
-class Desk:
+class ToolSession:
     """What one worker keeps between the turns of an attempt: the last partial picture, a browser."""
 
     call: StageCall
@@ -75,7 +75,7 @@ class Desk:
         steps = [int(engine_part(tool).get("max_steps", 0)) for tool in self.call.tools]
         return max(DEFAULT_TURNS, *(step + 8 for step in steps)) if steps else DEFAULT_TURNS
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> ToolSession:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,7 +86,7 @@ class Desk:
 
 
 def answer(
-    call: StageCall, waiting: Sequence[Json], services: Office, intent: Intent, desk: Desk
+    call: StageCall, waiting: Sequence[Json], services: ToolServices, intent: Intent, session: ToolSession
 ) -> tuple[Json, ...]:
     """Return one input item for every item that waits for the caller.
 
@@ -95,14 +95,14 @@ def answer(
         StageFailed: the stage has no way to answer.
         AttemptLost: only a new attempt can go on.
     """
-    return _Answering(call, services, intent, desk).answer(waiting)
+    return _Answering(call, services, intent, session).answer(waiting)
 
 
 class _Answering:
     """One turn's answers."""
 
-    def __init__(self, call: StageCall, services: Office, intent: Intent, desk: Desk) -> None:
-        self.call, self.services, self.intent, self.desk = call, services, intent, desk
+    def __init__(self, call: StageCall, services: ToolServices, intent: Intent, session: ToolSession) -> None:
+        self.call, self.services, self.intent, self.session = call, services, intent, session
         self.key = (call.pipeline, call.fingerprint)
         self.screenshots: list[BlobRef] = []
 
@@ -112,7 +112,7 @@ class _Answering:
         self._check_browser(waiting, stored)
         if stored is not None:
             return self._restored(stored)
-        if self.intent.turn >= self.desk.max_turns:
+        if self.intent.turn >= self.session.max_turns:
             raise StageFailed(self.call.label, f"it still asks for tools after {self.intent.turn} turns")
         granted = self._granted(requests_in(waiting, self.call.tools))
         items = tuple(dict(item) for item in self._items(waiting, granted))
@@ -121,7 +121,7 @@ class _Answering:
 
     def _check_browser(self, waiting: Sequence[Json], stored: Replies | None) -> None:
         """Give the attempt up when it worked in a browser of a process that is gone."""
-        if self.desk.browser is not None or not any(item["type"] == "computer_call" for item in waiting):
+        if self.session.browser is not None or not any(item["type"] == "computer_call" for item in waiting):
             return
         if stored is not None or self._steps() > 0:
             raise AttemptLost("the browser of this attempt ended with its process")
@@ -187,10 +187,10 @@ class _Answering:
 
     def _act(self, item: Json, tool: Json) -> bytes:
         try:
-            if self.desk.browser is None:
+            if self.session.browser is None:
                 executable = find_browser(self.services.settings.computer.executable)
-                self.desk.browser = Browser(Display.of(tool), executable)
-            return self.desk.browser.act(item)
+                self.session.browser = Browser(Display.of(tool), executable)
+            return self.session.browser.act(item)
         except BrowserGone as error:
             raise AttemptLost(str(error)) from error
         except UnknownAction as error:

@@ -15,7 +15,7 @@ from assetmill.store.ledger import Ledger
 _RECORDS_KEPT = 512
 
 
-class Known:
+class KnownRows:
     """Finished stages, traces, rows and blocked prompts of a pipeline.
 
     `traces` says which fingerprint a stage had by what decides it and its upstream's fingerprints. A commit

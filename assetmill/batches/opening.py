@@ -10,7 +10,7 @@ from typing import Any
 
 from assetmill.agents.gateway import Gateway
 from assetmill.batches.hour import Forecast, forecast
-from assetmill.batches.known import Known
+from assetmill.batches.known import KnownRows
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.batches.records import BatchRow, BatchStart
 from assetmill.batches.row_plans import Planner, RowPlan, Totals
@@ -18,11 +18,13 @@ from assetmill.batches.rows import BadRow, Row, counted, pack, read_rows, unpack
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.fingerprint import canonical, digest
 from assetmill.money.budget import Ceiling
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
 from assetmill.settings import Settings
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
-from assetmill.stage.services import Gate, Services, Wait
+from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
+from assetmill.stage.gate import Gate
+from assetmill.stage.services import Services, Wait
 
 SHARD_ROWS = 50
 _ROWS_TYPE = "application/x-ndjson"
@@ -69,7 +71,7 @@ class Batch:
     plans: tuple[RowPlan, ...]
     bad: tuple[BadRow, ...]
     planner: Planner
-    known: Known
+    known: KnownRows
     totals: Totals
     forecast: Forecast
     services: Services
@@ -119,8 +121,8 @@ def plan_rows(
 ) -> Batch:
     """Plan rows that were checked; `share` is this process's part of the profile's quota."""
     ledger = BatchLedger(services.backend)
-    known = Known(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
-    defaults = Defaults.of(services.settings)
+    known = KnownRows(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
+    defaults = ProfileDefaults.of(services.settings)
     planner = Planner(pipeline, defaults, known)
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)

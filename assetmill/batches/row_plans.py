@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Literal
 
-from assetmill.batches.known import Known
+from assetmill.batches.known import KnownRows
 from assetmill.batches.rows import Row
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Fingerprint, fingerprint
 from assetmill.money.prices import estimate
-from assetmill.plan.binder import Binder, Defaults
+from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.plan import FREE, Cost, Plan, PlannedStage
@@ -96,7 +96,7 @@ class Planner:
     the plan made use of. They need no records to be read.
     """
 
-    def __init__(self, pipeline: LoadedPipeline, defaults: Defaults, known: Known) -> None:
+    def __init__(self, pipeline: LoadedPipeline, defaults: ProfileDefaults, known: KnownRows) -> None:
         self.pipeline, self.known = pipeline, known
         self._defaults = defaults
         self._today = datetime.datetime.now(datetime.UTC).date()

@@ -49,7 +49,7 @@ class Tally:
     """What a person should know while it runs, such as a work pool that has no worker."""
 
 
-class Work:
+class RowWorker:
     """One process's part in a batch. Safe for the threads of its groups; close it at the end."""
 
     def __init__(self, batch: Batch, run_id: RunId, flow_run_id: str, halt_run: str) -> None:
@@ -197,7 +197,7 @@ class Work:
 class _RowRun:
     """One row's stages in their order. Used by the thread of its group."""
 
-    def __init__(self, work: Work, row: Row) -> None:
+    def __init__(self, work: RowWorker, row: Row) -> None:
         self._work, self._row = work, row
         batch = work.batch
         plan = batch.planner.plan_of(row)

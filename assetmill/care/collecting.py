@@ -1,7 +1,7 @@
 """Garbage collection in two phases: a published plan, one grace period, a second look, then deletion.
 
 Deleted are blobs that no record names and damaged bytes that were set aside, once they are old. Records are
-never deleted: they say what was paid for. What keeps it safe beside writers is in `store.condemned`.
+never deleted: they say what was paid for. What keeps it safe beside writers is in `store.pending_deletions`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from assetmill.errors import InvalidInput, KeyExists, KeyMissing, StoreError
 from assetmill.records import Intent
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
-from assetmill.store.condemned import (
+from assetmill.store.pending_deletions import (
     REFRESH_S,
     CollectionDone,
     CollectionPlan,
-    CondemnedObject,
+    PendingDeletion,
     number_of,
     read_plan,
 )
@@ -51,7 +51,7 @@ class Collection:
 
     phase: Phase
     number: int | None = None
-    objects: tuple[CondemnedObject, ...] = ()
+    objects: tuple[PendingDeletion, ...] = ()
     spared: int = 0
     ready_at: float | None = None
     held_by: str | None = None
@@ -117,11 +117,11 @@ class Collector:
         ready_at = plan.created_at + plan.grace_s
         return Collection("planned", number, plan.objects, ready_at=ready_at, held_by=held_by)
 
-    def _garbage(self, marked: Marked, before: float) -> Iterator[CondemnedObject]:
+    def _garbage(self, marked: Marked, before: float) -> Iterator[PendingDeletion]:
         for prefix in (layout.BLOBS, layout.QUARANTINE):
             for entry in self.backend.list(prefix):
                 if entry.modified_at < before and self._is_garbage(entry.key, marked):
-                    yield _condemned(entry)
+                    yield _pending(entry)
 
     @staticmethod
     def _is_garbage(key: str, marked: Marked) -> bool:
@@ -133,7 +133,7 @@ class Collector:
         if now < ready_at:
             return Collection("waiting", plan.number, plan.objects, ready_at=ready_at)
         marked = self._mark()
-        deleted: list[CondemnedObject] = []
+        deleted: list[PendingDeletion] = []
         for one in plan.objects:
             if not self._is_garbage(one.key, marked):
                 continue
@@ -185,8 +185,8 @@ class Collector:
         return oldest
 
 
-def _condemned(entry: ObjectHead) -> CondemnedObject:
-    return CondemnedObject(key=entry.key, size_bytes=entry.size_bytes, modified_at=entry.modified_at)
+def _pending(entry: ObjectHead) -> PendingDeletion:
+    return PendingDeletion(key=entry.key, size_bytes=entry.size_bytes, modified_at=entry.modified_at)
 
 
 def _attempt(key: str) -> str:

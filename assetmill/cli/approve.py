@@ -12,7 +12,7 @@ import click
 
 from assetmill.agents.approvals import Request, requests_in
 from assetmill.agents.outputs import read_response
-from assetmill.cli.options import json_option, label_of, opened_ledger, print_json, profile_option
+from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option
 from assetmill.errors import NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, RunId
@@ -85,7 +85,7 @@ def find_stage(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerpr
     manifest = ledger.read_manifest(run_id)
     if manifest is None:
         raise NotFound("manifest", run_id, "the run has not ended yet, or was killed: run it again")
-    found = {label_of(entry): entry.fingerprint for entry in manifest.stages}
+    found = {entry.label: entry.fingerprint for entry in manifest.stages}
     fp = found.get(stage)
     if fp is None:
         raise NotFound("stage", stage, nearest(stage, found))

@@ -11,7 +11,7 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_export import Choice, export_batch, summary
 from assetmill.cli.exports import export_assets, wanted, write_sidecar
-from assetmill.cli.options import asset_json, json_option, label_of, print_json, profile_option
+from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
@@ -38,7 +38,7 @@ def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
         return print_json({"assets": [asset_json(asset, record) for asset, record in found]})
     for asset, record in found:
         size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
-        click.echo(f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {label_of(record):<24} {asset.name}")
+        click.echo(f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {record.label:<24} {asset.name}")
     if not found:
         click.echo("no assets yet: try `assetmill run product-launch`")
     return None

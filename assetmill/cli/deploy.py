@@ -14,7 +14,8 @@ from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.settings import find_configs
 from assetmill.spec.checks import variable_name
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline, pipeline_names
+from assetmill.spec.loading import load_pipeline, pipeline_names
+from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.spec.schedules import ConcurrencySpec, ScheduleSpec
 from assetmill.spec.schema import parameter_schema
 

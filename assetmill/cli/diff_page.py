@@ -34,7 +34,7 @@ FindBytes = Callable[[str, LockedAsset], bytes | None]
 
 
 @dataclass(frozen=True)
-class Row:
+class ChangedRow:
     """One changed asset as it is shown. `why` is what decided it; pictures are data URLs, scaled down."""
 
     change: Change
@@ -92,7 +92,7 @@ class Row:
 class Report:
     """All rows, and what their stages and those on the way to them cost in US dollars."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ChangedRow, ...]
     spent_usd: float
     unknown: int
 
@@ -164,7 +164,7 @@ def _template() -> Any:
     return environment.from_string(source)
 
 
-def _row(change: Change, why: str, find: FindBytes) -> Row:
+def _row(change: Change, why: str, find: FindBytes) -> ChangedRow:
     old = find(change.path, change.before) if change.before else None
     new = find(change.path, change.after) if change.after else None
     before, after = (open_picture(data) if data else None for data in (old, new))
@@ -174,12 +174,12 @@ def _row(change: Change, why: str, find: FindBytes) -> Row:
     notes = [f"the bytes of {' and '.join(lost)} were not found"] if lost else [_surprise(change)]
     notes += [f"{name} is not shown: no whole picture, or too large a one" for name in odd]
     if before is None and after is None:
-        return Row(change, why, None, (), tuple(_text_lines(change, old, new)), _joined(notes))
+        return ChangedRow(change, why, None, (), tuple(_text_lines(change, old, new)), _joined(notes))
     comparison = compare(before, after) if before and after else None
     if comparison and comparison.is_resized:
         notes.append("scaled to the size before to be compared")
     shown = (("Before", before), ("After", after), ("Change", comparison.heat_map if comparison else None))
-    return Row(
+    return ChangedRow(
         change, why, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), _joined(notes)
     )
 

@@ -7,7 +7,7 @@ import click
 from assetmill.cli.options import json_option, print_json
 from assetmill.settings import find_configs
 from assetmill.spec.lint import lint as find_warnings
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 
 
 @click.command()

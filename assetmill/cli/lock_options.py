@@ -22,7 +22,7 @@ from assetmill.plan.plan import Plan
 from assetmill.records import BlobRef
 from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import Settings, load_settings
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 from assetmill.store.blobs import Blobs
 
 F = TypeVar("F", bound=Callable[..., Any])

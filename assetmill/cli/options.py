@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from assetmill.errors import InvalidInput, InvalidSpec
-from assetmill.records import AssetRecord, StageEntry, StageRecord
+from assetmill.records import AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
 from assetmill.store.ledger import Ledger
@@ -113,11 +113,6 @@ def usd(amount: float | None) -> str:
 def when(seconds: float) -> str:
     """Return a time as people here read it."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def label_of(entry: StageEntry | StageRecord) -> str:
-    """Return a stage's name with its variant."""
-    return f"{entry.stage}[{entry.variant}]" if entry.variant else entry.stage
 
 
 def asset_json(asset: AssetRecord, record: StageRecord) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from assetmill.cli.options import profile_option
 from assetmill.errors import HandleExpired, InvalidInput, NotFound
 from assetmill.records import Receipt, Verdict
 from assetmill.settings import load_settings
-from assetmill.stage.services import Services, is_alive, open_services
+from assetmill.stage.owners import is_alive
+from assetmill.stage.services import Services, open_services
 from assetmill.store.ledger import Turn
 
 _PAUSE_S = 10.0

@@ -16,7 +16,6 @@ from assetmill.cli.options import (
     asset_json,
     budget_option,
     json_option,
-    label_of,
     parameter_options,
     print_json,
     profile_option,
@@ -98,7 +97,7 @@ def document(manifest: RunManifest) -> dict[str, Any]:
 def _stage_json(entry: StageEntry) -> dict[str, Any]:
     record = entry.record
     return {
-        "label": label_of(entry),
+        "label": entry.label,
         "stage": entry.stage,
         "variant": entry.variant,
         "status": entry.status,
@@ -124,7 +123,7 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
         f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
         f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
     ]
-    lines += [f"  {label_of(e)}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
+    lines += [f"  {e.label}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
     if paths:
         lines += ["", "Files:"] + [f"  {_short(path)}" for path in paths[:_SHOWN]]
         if len(paths) > _SHOWN:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from assetmill.cli.options import json_option, label_of, print_json, profile_option, usd, when
+from assetmill.cli.options import json_option, print_json, profile_option, usd, when
 from assetmill.cli.run import document
 from assetmill.records import RunId, RunManifest, RunStart, StageEntry
 from assetmill.settings import load_settings
@@ -66,14 +66,14 @@ def _show_open(ledger: Ledger, run_id: RunId, *, as_json: bool) -> None:
     """A run without a manifest: it runs now, or it was killed. What it finished is in the store."""
     start = ledger.read_start(run_id)
     done = [record for record in ledger.stages() if record.run_id == run_id]
-    labels = [label_of(record) for record in done]
+    labels = [record.label for record in done]
     if as_json:
         return print_json({"run_id": run_id, "status": "open", "stages_done": labels})
     click.echo(f"{run_id}  not finished: it runs now, or was killed")
     if start:
         click.echo(f"  {start.pipeline}, started {when(start.started_at)}, {len(start.stages)} stages")
     for record in done:
-        click.echo(f"  {label_of(record):<32} done  {usd(record.cost_usd):>9}")
+        click.echo(f"  {record.label:<32} done  {usd(record.cost_usd):>9}")
     return None
 
 
@@ -93,7 +93,7 @@ def _lines(manifest: RunManifest) -> list[str]:
 
 def _stage_lines(entry: StageEntry) -> list[str]:
     seconds = "" if entry.seconds is None else f"{entry.seconds:.1f} s"
-    lines = [f"{label_of(entry):<32} {entry.status:<8} {seconds:>9} {usd(entry.spent_usd):>9}"]
+    lines = [f"{entry.label:<32} {entry.status:<8} {seconds:>9} {usd(entry.spent_usd):>9}"]
     if entry.error:
         lines.append(f"    {entry.error}")
     record = entry.record

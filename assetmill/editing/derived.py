@@ -14,7 +14,7 @@ from typing import Any
 from assetmill import progress
 from assetmill.editing.signing import with_manifest
 from assetmill.fingerprint import fingerprint
-from assetmill.names import safe_name
+from assetmill.names import safe_name, stage_label
 from assetmill.progress import StageEvent
 from assetmill.records import (
     AssetId,
@@ -64,7 +64,7 @@ class LocalStage:
     @property
     def label(self) -> str:
         """The stage's name with its variant."""
-        return f"{self.stage}[{self.variant}]" if self.variant else self.stage
+        return stage_label(self.stage, self.variant)
 
 
 Make = Callable[[], tuple[Sequence[LocalFile], Facts]]

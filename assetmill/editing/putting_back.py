@@ -36,12 +36,12 @@ def put_back(
     edited = next(asset for asset in record.outputs if asset.role == "output")
     if not is_picture(subject.asset):
         return []
-    work = _Work(order, subject, call, edited, services, run_id)
+    work = _PuttingBack(order, subject, call, edited, services, run_id)
     return [work.composite(subject.own_mask) if subject.own_mask else work.report()]
 
 
 @dataclass(frozen=True)
-class _Work:
+class _PuttingBack:
     order: EditOrder
     subject: Subject
     call: StageCall

@@ -82,7 +82,7 @@ class EditRun:
     def note(self, record: StageRecord) -> None:
         """Note a stage that is done."""
         is_ours = record.run_id == self.run_id
-        label = f"{record.stage}[{record.variant}]" if record.variant else record.stage
+        label = record.label
         # Several files may be brought in by one run: each is a stage of the same name.
         key = label if label not in self.entries else f"{label} {record.fingerprint}"
         self.entries[key] = StageEntry(

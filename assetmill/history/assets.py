@@ -109,14 +109,9 @@ def digest_of(path: Path) -> Digest:
         raise InvalidInput(f"cannot read {str(path)!r}: {reason}") from error
 
 
-def label_of(entry: StageEntry) -> str:
-    """Return a stage's name with its variant."""
-    return f"{entry.stage}[{entry.variant}]" if entry.variant else entry.stage
-
-
 def _entry(manifest: RunManifest, label: str) -> StageEntry:
     for entry in manifest.stages:
-        if label_of(entry) == label:
+        if entry.label == label:
             return entry
-    known = ", ".join(label_of(entry) for entry in manifest.stages[:12])
+    known = ", ".join(entry.label for entry in manifest.stages[:12])
     raise NotFound("stage", label[:200], f"run {manifest.run_id} has {known}")

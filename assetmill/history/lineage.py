@@ -181,7 +181,7 @@ def _name(member: Member) -> str:
     asset = member.asset
     if asset is None:
         return f"{member.asset_id} (its record is lost)"
-    stage = f"{asset.stage}[{asset.variant}]" if asset.variant else asset.stage
+    stage = asset.label
     return f"{asset.name}  {stage}  {asset.asset_id}"
 
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, cast
 
 from assetmill.errors import NotFound
 from assetmill.fingerprint import canonical
-from assetmill.history.assets import label_of
 from assetmill.records import RunManifest, StageEntry, StageRecord
 from assetmill.store.ledger import Ledger
 
@@ -56,9 +55,9 @@ def explain(ledger: Ledger, run: str, stage: str) -> Reason:
     record = entry.record
     if record is None:
         why = entry.error or "nobody noted why"
-        return Reason("unknown", entry.status, f"{label_of(entry)} {entry.status}: {why}")
+        return Reason("unknown", entry.status, f"{entry.label} {entry.status}: {why}")
     if record.run_id != manifest.run_id:
-        sentence = f"{label_of(entry)} was reused from {record.run_id}: nothing that decides it has changed"
+        sentence = f"{entry.label} was reused from {record.run_id}: nothing that decides it has changed"
         return Reason("reused", entry.status, sentence, record.run_id)
     return _compare(ledger, manifest, entry, record)
 
@@ -70,7 +69,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Di
 
 def _compare(ledger: Ledger, manifest: RunManifest, entry: StageEntry, record: StageRecord) -> Reason:
     earlier = list(_earlier(ledger, manifest, entry))
-    label = label_of(entry)
+    label = entry.label
     if not earlier:
         return Reason("first", entry.status, f"{label} ran for the first time in this store")
     found = [(differences(old.deciding, record.deciding), old) for old in earlier]
@@ -87,14 +86,14 @@ def _compare(ledger: Ledger, manifest: RunManifest, entry: StageEntry, record: S
 
 def _earlier(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> Iterator[StageRecord]:
     """Yield the records of the same stage in earlier runs, newest first; the same variant before others."""
-    label = label_of(entry)
+    label = entry.label
     others: list[StageRecord] = []
     runs = (run for run in ledger.manifests(manifest.pipeline) if run.started_at < manifest.started_at)
     for run in islice(runs, LOOK_BACK):
         for old in run.stages:
             if old.record is None or old.stage != entry.stage:
                 continue
-            if label_of(old) == label:
+            if old.label == label:
                 yield old.record
             else:
                 others.append(old.record)
@@ -102,11 +101,11 @@ def _earlier(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> Iterat
 
 
 def _entry(manifest: RunManifest, stage: str) -> StageEntry:
-    exact = [entry for entry in manifest.stages if label_of(entry) == stage]
+    exact = [entry for entry in manifest.stages if entry.label == stage]
     found = exact or [entry for entry in manifest.stages if entry.stage == stage]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(label_of(entry) for entry in (found or manifest.stages)[:12])
+    known = ", ".join(entry.label for entry in (found or manifest.stages)[:12])
     raise NotFound("stage", stage[:200], f"run {manifest.run_id} has {known}")
 
 

@@ -72,7 +72,7 @@ def check_folder(lock: Lock, folder: str, root: Path, settings_for: SettingsFor)
         is_gone = isinstance(error, NotFound) and error.kind.startswith("pipeline")
         hint = f"; `assetmill lock --drop {folder}` takes its files out of the lock" if is_gone else ""
         return (Problem("invalid", folder, "", (), (), f"{error}{hint}"),)
-    return tuple(_Comparison(lock, folder, plan, root).problems())
+    return tuple(_LockCheck(lock, folder, plan, root).problems())
 
 
 def check_files(lock: Lock, root: Path) -> tuple[Problem, ...]:
@@ -97,7 +97,7 @@ def _unapproved(lock: Lock) -> Iterator[Problem]:
             yield Problem("unapproved", path.rpartition("/")[0], asset.stage, (path,), (), "")
 
 
-class _Comparison:
+class _LockCheck:
     """One folder's plan beside its lock."""
 
     def __init__(self, lock: Lock, folder: str, plan: Plan, root: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.locking.models import Lock, LockedAsset, LockedFolder
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, BlobRef, RunId, StageRecord
 from assetmill.settings import Settings
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 
 _NEVER = datetime.date.min
 """A model that was retired since makes nothing stale: what it drew is there."""
@@ -34,7 +34,7 @@ def replan(lock: Lock, folder: str, root: Path, settings: Settings) -> Plan:
     return make_plan(
         loaded,
         locked.plan.parameters,
-        defaults=Defaults.of(settings),
+        defaults=ProfileDefaults.of(settings),
         lookup=lambda _, fp: records.get(fp),
         assets=given.get,
         estimate=_estimate,

@@ -25,7 +25,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class _AttemptCost:
     at: float
     pipeline: str
     stage: str
@@ -42,16 +42,16 @@ def spending(ledger: Ledger, by: Grouping) -> list[Spent]:
     return [_summed(group, costs) for group, costs in sorted(groups.items())]
 
 
-def _attempts(records: Iterable[StageRecord], verdicts: Iterable[Verdict]) -> Iterator[_Attempt]:
+def _attempts(records: Iterable[StageRecord], verdicts: Iterable[Verdict]) -> Iterator[_AttemptCost]:
     for record in records:
         if not record.made_by or record.draws:
             continue  # derived here or chosen, from what was paid for already
         last = record.made_by[-1]
         model = last.image_model or last.model
-        yield _Attempt(record.finished_at, record.pipeline, record.stage, model, record.cost_usd)
+        yield _AttemptCost(record.finished_at, record.pipeline, record.stage, model, record.cost_usd)
     for verdict in verdicts:
         if verdict.cost_usd != 0.0:
-            yield _Attempt(verdict.created_at, "", f"failed: {verdict.error}", "", verdict.cost_usd)
+            yield _AttemptCost(verdict.created_at, "", f"failed: {verdict.error}", "", verdict.cost_usd)
 
 
 def _summed(group: str, costs: list[float | None]) -> Spent:
@@ -59,11 +59,11 @@ def _summed(group: str, costs: list[float | None]) -> Spent:
     return Spent(group, round(sum(known), 8), len(costs), len(costs) - len(known))
 
 
-def _day(attempt: _Attempt) -> str:
+def _day(attempt: _AttemptCost) -> str:
     return datetime.datetime.fromtimestamp(attempt.at, datetime.UTC).date().isoformat()
 
 
-_KEYS: dict[Grouping, Callable[[_Attempt], str]] = {
+_KEYS: dict[Grouping, Callable[[_AttemptCost], str]] = {
     "day": _day,
     "pipeline": lambda attempt: attempt.pipeline or attempt.stage,
     "stage": lambda attempt: f"{attempt.pipeline}/{attempt.stage}" if attempt.pipeline else attempt.stage,

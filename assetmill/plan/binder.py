@@ -34,7 +34,7 @@ DEFAULT_QUALITY = "medium"
 
 
 @dataclass(frozen=True)
-class Defaults:
+class ProfileDefaults:
     """What the profile says about models. `provider` decides when a model counts as retired.
 
     `is_emulated`: what the emulator makes must never pass for what the real service would have made.
@@ -47,7 +47,7 @@ class Defaults:
     is_emulated: bool = False
 
     @classmethod
-    def of(cls, settings: Settings) -> Defaults:
+    def of(cls, settings: Settings) -> ProfileDefaults:
         """Return what a profile says."""
         foundry = settings.foundry
         return cls(
@@ -64,7 +64,7 @@ class Binder:
 
     pipeline: LoadedPipeline
     parameters: Mapping[str, Any]
-    defaults: Defaults
+    defaults: ProfileDefaults
     today: datetime.date
     inputs: Inputs
     slots: Mapping[str, Slot]

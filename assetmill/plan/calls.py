@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
+from assetmill.names import stage_label
 from assetmill.records import AssetId, AssetKind, BlobRef
 from assetmill.spec.output_checks import ChecksSpec
 
@@ -102,7 +103,7 @@ class StageCall:
     @property
     def label(self) -> str:
         """The stage's name with its variant, as people see it: `poster[locale=de]`."""
-        return f"{self.stage}[{self.variant}]" if self.variant else self.stage
+        return stage_label(self.stage, self.variant)
 
     def deciding(self) -> dict[str, Any]:
         """Return everything that decides the output, and nothing else: no times, run IDs or host names.

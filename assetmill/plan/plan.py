@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint
-from assetmill.plan.binder import Binder, Defaults
+from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
 from assetmill.plan.slots import Slot
@@ -118,7 +118,7 @@ def make_plan(
     pipeline: LoadedPipeline,
     parameters: Mapping[str, Any],
     *,
-    defaults: Defaults,
+    defaults: ProfileDefaults,
     lookup: Lookup = _nothing,
     assets: Assets = _nothing,
     estimate: Estimate = _nothing,

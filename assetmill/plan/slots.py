@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from assetmill.names import stage_label
 from assetmill.spec.axes import AxisValue
 from assetmill.spec.pipeline import StageSpec
 from assetmill.spec.reading import Problems, Where
@@ -34,7 +35,7 @@ class Slot(NamedTuple):
     @property
     def label(self) -> str:
         """The stage's name with its variant."""
-        return f"{self.spec.name}[{self.variant}]" if self.values else self.spec.name
+        return stage_label(self.spec.name, self.variant)
 
 
 @dataclass

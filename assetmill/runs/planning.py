@@ -8,11 +8,11 @@ from typing import Any
 
 from assetmill.fingerprint import Fingerprint
 from assetmill.money.prices import estimate
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 from assetmill.store.ledger import Ledger
 
 
@@ -27,8 +27,8 @@ def plan_pipeline(
         InvalidInput: the pipeline, its parameters or its files are not valid; all of it before any spend.
     """
     loaded = load_pipeline(name_or_path, settings.configs)
-    defaults = Defaults.of(settings)
-    known = Known(ledger, loaded.name)
+    defaults = ProfileDefaults.of(settings)
+    known = KnownStages(ledger, loaded.name)
     return make_plan(
         loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=estimate
     )
@@ -38,7 +38,7 @@ _ONE_BY_ONE = 16
 """Stages that the newest run does not know are asked for one by one; after so many, the store lists all."""
 
 
-class Known:
+class KnownStages:
     """What a ledger knows of a pipeline, in a few requests however many stages there are to plan."""
 
     def __init__(self, ledger: Ledger | None, pipeline: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from assetmill.errors import InvalidSpec, NotFound
 from assetmill.spec.image_models import parse_size
+from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.parameters import check_definitions
 from assetmill.spec.pipeline import IDENTIFIER, LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems, Where, nearest
@@ -115,8 +116,6 @@ def _a(section: str) -> str:
 
 
 def _check_knowledge(pipeline: LoadedPipeline, problems: Problems) -> None:
-    from assetmill.spec.knowledge import knowledge_files
-
     for name, patterns in pipeline.spec.knowledge.items():
         if not re.match(IDENTIFIER.replace("_]", "_-]"), name):
             problems.add(("knowledge", name), f"{name!r} cannot be the name of a knowledge set")

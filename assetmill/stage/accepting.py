@@ -17,10 +17,10 @@ from assetmill.checks.specimen import Specimen
 from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
 from assetmill.names import distinct
 from assetmill.plan.calls import Acceptance, StageCall
-from assetmill.progress import StageEvent, Teller
+from assetmill.progress import ProgressReporter, StageEvent
 from assetmill.records import AssetRecord, CheckResult, RunId, StageRecord, make_asset_id
 from assetmill.spec.output_checks import ChecksSpec
-from assetmill.stage.candidates import Draw, draw_of, known_draws, look_up
+from assetmill.stage.candidates import Candidate, candidate_of, known_candidates, look_up
 from assetmill.stage.services import Services
 
 RunOne = Callable[[StageCall], StageRecord]
@@ -31,7 +31,7 @@ RunOne = Callable[[StageCall], StageRecord]
 class Seen:
     """One draw with what the checks said of it. `fault` is why it was not accepted, "" when it was."""
 
-    draw: Draw
+    candidate: Candidate
     results: tuple[CheckResult, ...] = ()
     judged: tuple[StageRecord, ...] = ()
     fault: str = ""
@@ -81,10 +81,10 @@ class _Choosing:
             if not self._accepted():
                 raise BudgetExceeded(self.call.label, "; ".join([*self._faults(), error.reason])) from error
         finally:
-            best = max(self._accepted(), key=lambda one: (one.score, -one.draw.number), default=None)
+            best = max(self._accepted(), key=lambda one: (one.score, -one.candidate.number), default=None)
             for one in self.seen:
                 if one is not best:
-                    self.services.neighbours.release(self.run_id, self._owner(one.draw))
+                    self.services.neighbours.release(self.run_id, self._owner(one.candidate))
         if best is None:
             made = f"{len(self.seen)} draws, none accepted" if len(self.seen) > 1 else "not accepted"
             raise OutputUnusable(self.call.label, f"{made}: {'; '.join(self._faults())}", self._response_id())
@@ -94,26 +94,26 @@ class _Choosing:
 
     def _draw(self) -> None:
         """Look at what is there, then finish what was begun, then make what is missing."""
-        unfinished: list[Draw] = []
+        unfinished: list[Candidate] = []
         number = made = 0
-        for draw in known_draws(self.call, self.services.ledger):
-            number = draw.number + 1
-            made += draw.is_of(self.run_id)
+        for candidate in known_candidates(self.call, self.services.ledger):
+            number = candidate.number + 1
+            made += candidate.is_of(self.run_id)
             if self._is_enough():
                 continue
-            if draw.record or (draw.is_spoiled and draw.is_of(self.run_id)):
-                self._look(draw)
+            if candidate.record or (candidate.is_spoiled and candidate.is_of(self.run_id)):
+                self._look(candidate)
             else:
-                unfinished.append(draw)
+                unfinished.append(candidate)
         allowed = self.terms.best_of + self.terms.reroll
-        for draw in unfinished:
+        for candidate in unfinished:
             if self._is_enough():
                 return
             # One of this run's own is counted already.
-            made += not draw.is_of(self.run_id)
+            made += not candidate.is_of(self.run_id)
             if made > allowed:
                 return
-            self._make(draw.number)
+            self._make(candidate.number)
         while not self._is_enough() and made < allowed:
             self._make(number)
             number, made = number + 1, made + 1
@@ -126,44 +126,46 @@ class _Choosing:
 
     def _make(self, number: int) -> None:
         """Make a draw, unless what came of it forbids any other."""
-        one = draw_of(self.call, number)
+        one = candidate_of(self.call, number)
         try:
             with progress.part_of(self.call.label, f"draw {number + 1}"):
                 self.run(one)
         except StageError as error:
-            draw = look_up(self.call, number, self.services.ledger)
+            candidate = look_up(self.call, number, self.services.ledger)
             is_final = isinstance(error, StageBlocked) and error.scope != "output"
-            if is_final or not draw.is_spoiled:
+            if is_final or not candidate.is_spoiled:
                 raise
         self._look(look_up(self.call, number, self.services.ledger))
 
-    def _look(self, draw: Draw) -> None:
+    def _look(self, candidate: Candidate) -> None:
         """Check a draw; one that was spoiled is its own fault."""
-        if draw.record is None:
-            verdict = draw.attempt.verdict if draw.attempt else None
+        if candidate.record is None:
+            verdict = candidate.attempt.verdict if candidate.attempt else None
             if verdict is None:
-                raise StoreError(f"draw {draw.number + 1} of {self.call.label!r} ended and cannot be read")
+                raise StoreError(
+                    f"draw {candidate.number + 1} of {self.call.label!r} ended and cannot be read"
+                )
             if self._is_blocked_for_good(verdict.error, verdict.reason):
                 raise StageBlocked(self.call.label, verdict.reason, verdict.response_id, "prompt")
-            self.seen.append(Seen(draw, fault=verdict.reason))
+            self.seen.append(Seen(candidate, fault=verdict.reason))
             return
-        results = list(self._examined(draw, draw.record))
+        results = list(self._examined(candidate, candidate.record))
         judged: list[StageRecord] = []
         if not _faults_of(results):
-            for record, result in self._judged(draw, draw.record):
+            for record, result in self._judged(candidate, candidate.record):
                 judged.append(record)
                 results.append(result)
         fault = "; ".join(_faults_of(results))
         if fault:
-            self.services.neighbours.release(self.run_id, self._owner(draw))
-        self.seen.append(Seen(draw, tuple(results), tuple(judged), fault))
-        self._say(draw, results, fault)
+            self.services.neighbours.release(self.run_id, self._owner(candidate))
+        self.seen.append(Seen(candidate, tuple(results), tuple(judged), fault))
+        self._say(candidate, results, fault)
 
     @staticmethod
     def _is_blocked_for_good(error: str, reason: str) -> bool:
         return error == StageBlocked.__name__ and "refused the prompt" in reason
 
-    def _examined(self, draw: Draw, record: StageRecord) -> Iterator[CheckResult]:
+    def _examined(self, candidate: Candidate, record: StageRecord) -> Iterator[CheckResult]:
         for checks, asset in self._checked(record):
             specimen = Specimen(asset, self.services.blobs.get(asset.blob))
 
@@ -173,18 +175,18 @@ class _Choosing:
                 check = checks.not_duplicate
                 if check is None:
                     return None
-                owner = self._owner(draw)
+                owner = self._owner(candidate)
                 return self.services.neighbours.claim(
                     self.run_id, owner, specimen.asset, own_hash=own, check=check, hash_of=self._hash_of
                 )
 
             yield from examine_file(checks, specimen, claim)
 
-    def _judged(self, draw: Draw, record: StageRecord) -> Iterator[tuple[StageRecord, CheckResult]]:
+    def _judged(self, candidate: Candidate, record: StageRecord) -> Iterator[tuple[StageRecord, CheckResult]]:
         for checks, asset in self._checked(record):
             if checks.judge:
-                with progress.part_of(self.call.label, f"judge of draw {draw.number + 1}"):
-                    judged = self.run(judge_call(draw.call, asset, checks.judge))
+                with progress.part_of(self.call.label, f"judge of draw {candidate.number + 1}"):
+                    judged = self.run(judge_call(candidate.call, asset, checks.judge))
                 yield judged, read_judgement(judged, asset, checks.judge)
 
     def _checked(self, record: StageRecord) -> Iterator[tuple[ChecksSpec, AssetRecord]]:
@@ -202,30 +204,30 @@ class _Choosing:
         specimen = Specimen(asset, data or b"")
         return None if isinstance(specimen.examined, str) else difference_hash(specimen)
 
-    def _owner(self, draw: Draw) -> str:
-        return f"{self.call.fingerprint}/{draw.number}"
+    def _owner(self, candidate: Candidate) -> str:
+        return f"{self.call.fingerprint}/{candidate.number}"
 
     def _faults(self) -> list[str]:
-        return [f"draw {one.draw.number + 1}: {one.fault}" for one in self.seen if one.fault]
+        return [f"draw {one.candidate.number + 1}: {one.fault}" for one in self.seen if one.fault]
 
     def _response_id(self) -> str | None:
-        records = [one.draw.record for one in self.seen if one.draw.record]
+        records = [one.candidate.record for one in self.seen if one.candidate.record]
         return records[-1].made_by[-1].response_id if records and records[-1].made_by else None
 
-    def _say(self, draw: Draw, results: list[CheckResult], fault: str) -> None:
+    def _say(self, candidate: Candidate, results: list[CheckResult], fault: str) -> None:
         unchecked = [
             f"{one.check} not checked: {one.message}" for one in results if one.state == "not_checked"
         ]
         words = ([f"not accepted: {fault}"] if fault else []) + [f"warning: {text}" for text in unchecked]
         if words:
-            message = f"draw {draw.number + 1} {'; '.join(words)}"
-            Teller(self.call.label, self.run_id).waiting(message)
+            message = f"draw {candidate.number + 1} {'; '.join(words)}"
+            ProgressReporter(self.call.label, self.run_id).waiting(message)
 
     def _record(self, best: Seen, started_at: float) -> StageRecord:
-        chosen = best.draw.record
+        chosen = best.candidate.record
         if chosen is None:
             raise StoreError(f"the chosen draw of {self.call.label!r} has no record")
-        parts = [one.draw.cost_usd(self.run_id) for one in self.seen]
+        parts = [one.candidate.cost_usd(self.run_id) for one in self.seen]
         parts += [r.cost_usd if r.run_id == self.run_id else 0.0 for one in self.seen for r in one.judged]
         return chosen.model_copy(
             update={
@@ -237,31 +239,31 @@ class _Choosing:
                 "started_at": started_at,
                 "finished_at": self.services.clock(),
                 "checks": best.results,
-                "draws": tuple(one.draw.call.fingerprint for one in self.seen),
+                "draws": tuple(one.candidate.call.fingerprint for one in self.seen),
             }
         )
 
     def _outputs(self, best: Seen, chosen: StageRecord) -> Iterator[AssetRecord]:
         """Yield what was chosen, then everything else that was paid for, with the reason against it."""
-        others = [(one, asset) for one in self.seen if one is not best for asset in _assets(one.draw)]
+        others = [(one, asset) for one in self.seen if one is not best for asset in _assets(one.candidate)]
         names = distinct(asset.name for asset in (*chosen.outputs, *(asset for _, asset in others)))
         yield from (asset.model_copy(update={"name": next(names)}) for asset in chosen.outputs)
         for ordinal, (one, asset) in enumerate(others, start=1):
-            reason = one.fault or f"scored {one.score:.2f}, draw {best.draw.number + 1} {best.score:.2f}"
+            reason = one.fault or f"scored {one.score:.2f}, draw {best.candidate.number + 1} {best.score:.2f}"
             changes: dict[str, object] = {"name": next(names), "rejected": reason[:1000]}
             if asset.role == "output":
                 changes["role"] = "candidate"
-            if one.draw.record is None:
+            if one.candidate.record is None:
                 # What a verdict keeps has an ID that only a commit would make good: this one is.
                 own = make_asset_id(self.call.pipeline, self.call.fingerprint, ordinal)
                 changes["asset_id"] = own
             yield asset.model_copy(update=changes)
 
 
-def _assets(draw: Draw) -> tuple[AssetRecord, ...]:
-    if draw.record:
-        return draw.record.outputs
-    verdict = draw.attempt.verdict if draw.attempt else None
+def _assets(candidate: Candidate) -> tuple[AssetRecord, ...]:
+    if candidate.record:
+        return candidate.record.outputs
+    verdict = candidate.attempt.verdict if candidate.attempt else None
     return verdict.kept if verdict else ()
 
 

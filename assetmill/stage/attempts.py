@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from assetmill.agents.gateway import Frame, Response
-from assetmill.agents.tool_calls import AttemptLost, Desk
+from assetmill.agents.tool_calls import AttemptLost, ToolSession
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown, Rejected, StageFailed, StageInDoubt
 from assetmill.plan.calls import StageCall
-from assetmill.progress import Teller
+from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, Receipt, RunId
 from assetmill.stage import failures
 from assetmill.stage.closing import Closing
+from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import Patience
-from assetmill.stage.services import Services, is_alive
+from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt, Turn
 
 
@@ -33,7 +34,7 @@ class Attempts:
     run_id: RunId
     closing: Closing
     patience: Patience
-    teller: Teller
+    reporter: ProgressReporter
 
     def newest(self) -> Attempt | None:
         """Read the newest attempt, None when nothing was ever intended."""
@@ -43,7 +44,9 @@ class Attempts:
         """Store the receipt of a turn that the service has accepted, and return the one that counts."""
         receipt = Receipt(response_id=response_id, how=how, created_at=self.services.clock())
         self.patience.refusals = 0
-        self.teller.tell("created", response_id=response_id, message="adopted" if how == "adopted" else "")
+        self.reporter.report(
+            "created", response_id=response_id, message="adopted" if how == "adopted" else ""
+        )
         place = self.call.pipeline, self.call.fingerprint, intent.attempt, intent.turn
         return self.services.ledger.write_receipt(*place, receipt)
 
@@ -64,7 +67,7 @@ class Attempts:
         self.receive(intent, listed[intent.turn - 1].response_id, "adopted")
         return True
 
-    def follow(self, intent: Intent, receipt: Receipt, desk: Desk) -> Response | None:
+    def follow(self, intent: Intent, receipt: Receipt, session: ToolSession) -> Response | None:
         """Return the final response; None when the service does not know a new one yet.
 
         Raises:
@@ -73,9 +76,9 @@ class Attempts:
         response_id, foundry = receipt.response_id, self.services.settings.foundry
 
         def show(frame: Frame) -> None:
-            desk.frame, desk.frames = frame.data, desk.frames + 1
-            shown = f"partial picture {desk.frames} after {self.patience.passed_s:.0f} s"
-            self.teller.tell("frame", seconds=self.patience.passed_s, message=shown)
+            session.frame, session.frames = frame.data, session.frames + 1
+            shown = f"partial picture {session.frames} after {self.patience.passed_s:.0f} s"
+            self.reporter.report("frame", seconds=self.patience.passed_s, message=shown)
 
         try:
             return self.services.gateway.follow_response(
@@ -85,7 +88,7 @@ class Attempts:
             # Its own list may lag behind a reply: a paid response is not given up for that.
             if self.services.clock() <= receipt.created_at + foundry.settle_s:
                 return self.services.wait(min(1.0, foundry.settle_s))
-            self.judge(intent, "failed", error, response_id=response_id)
+            self.store_verdict(intent, "failed", error, response_id=response_id)
             reason = f"the service has forgotten the response: {error}"
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
@@ -128,15 +131,15 @@ class Attempts:
         # What another run lost, the one that somebody started after it may pay for again; not the same run.
         is_ours = isinstance(error, StageFailed) or intent.run_id == self.run_id
         kind = "failed" if is_ours else "abandoned"
-        self.judge(intent, kind, error, response_id=receipt.response_id)
+        self.store_verdict(intent, kind, error, response_id=receipt.response_id)
         if is_ours:
             raise StageFailed(self.call.label, str(error), receipt.response_id) from error
 
-    def judge(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
+    def store_verdict(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
         """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""
         # A refusal costs nothing; what was blocked or forgotten may have been billed.
         is_free = kind in {"refused", "fenced"} or type(error) is Rejected
-        self.closing.judge(
+        self.closing.store_verdict(
             intent.attempt,
             kind=kind,
             error=type(error).__name__,
@@ -152,7 +155,7 @@ class Attempts:
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")
-        self.judge(intent, "fenced", nothing)
+        self.store_verdict(intent, "fenced", nothing)
         self.patience.pause(nothing)
 
     def _doubt(self, intent: Intent) -> None:
@@ -163,7 +166,9 @@ class Attempts:
             raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
         self.services.gateway.delete_conversation(intent.conversation_id)
         if not self.adopt(intent) and not self._has_moved_on(Turn(intent, None)):
-            self.judge(intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed"))
+            self.store_verdict(
+                intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed")
+            )
 
     def _has_moved_on(self, seen: Turn) -> bool:
         """Whether another worker has stored more than this one saw: a receipt, a turn or a verdict."""
@@ -181,5 +186,5 @@ class Attempts:
         return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
 
     def _wait_for_owner(self, intent: Intent) -> None:
-        self.teller.waiting(f"{intent.owner} works on it")
+        self.reporter.waiting(f"{intent.owner} works on it")
         self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))

@@ -16,7 +16,7 @@ _SPOILED = frozenset({"OutputUnusable", "StageFailed", "StageBlocked"})
 
 
 @dataclass(frozen=True)
-class Draw:
+class Candidate:
     """One draw as the store knows it: finished, begun, or ended without a commit."""
 
     number: int
@@ -46,7 +46,7 @@ class Draw:
         return verdict.cost_usd if verdict else None
 
 
-def draw_of(call: StageCall, number: int) -> StageCall:
+def candidate_of(call: StageCall, number: int) -> StageCall:
     """Return the `number`-th draw, from 0 on. The first one is the very call that has no terms.
 
     So a stage that had no checks, and is given some, finds what it made before and is not paid again.
@@ -55,7 +55,7 @@ def draw_of(call: StageCall, number: int) -> StageCall:
     return replace(call, acceptance=None, extra=extra)
 
 
-def known_draws(call: StageCall, ledger: Ledger) -> Iterator[Draw]:
+def known_candidates(call: StageCall, ledger: Ledger) -> Iterator[Candidate]:
     """Yield the draws that were begun, in order."""
     for number in itertools.count():
         found = look_up(call, number, ledger)
@@ -64,21 +64,21 @@ def known_draws(call: StageCall, ledger: Ledger) -> Iterator[Draw]:
         yield found
 
 
-def look_up(call: StageCall, number: int, ledger: Ledger) -> Draw:
+def look_up(call: StageCall, number: int, ledger: Ledger) -> Candidate:
     """Return a draw as the store knows it now."""
-    one = draw_of(call, number)
+    one = candidate_of(call, number)
     record = ledger.read_stage(one.pipeline, one.fingerprint)
     attempt = None if record else ledger.newest_attempt(one.pipeline, one.fingerprint)
-    return Draw(number, one, record, attempt)
+    return Candidate(number, one, record, attempt)
 
 
 def spent_usd(call: StageCall, ledger: Ledger, run_id: RunId) -> float | None:
     """Return what a run has spent on the draws of a stage that did not end, None when nobody can say."""
-    costs = [draw.cost_usd(run_id) for draw in known_draws(call, ledger)]
+    costs = [candidate.cost_usd(run_id) for candidate in known_candidates(call, ledger)]
     return None if None in costs else sum(cost or 0.0 for cost in costs)
 
 
 def open_fingerprint(call: StageCall, ledger: Ledger) -> Fingerprint:
     """Return the fingerprint under which a stage's unfinished work is found: its newest open draw's."""
-    found = [draw for draw in known_draws(call, ledger) if draw.record is None]
+    found = [candidate for candidate in known_candidates(call, ledger) if candidate.record is None]
     return found[-1].call.fingerprint if found else call.fingerprint

@@ -192,7 +192,7 @@ class Closing:
             is_answered = self.call.text_format is not None and turn.response.status == "completed"
             kind = OutputUnusable if kept or is_answered else StageFailed
             error = kind(self.call.label, reason, response_id)
-        self.judge(
+        self.store_verdict(
             turn.intent.attempt,
             kind="failed",
             error=type(error).__name__,
@@ -203,7 +203,7 @@ class Closing:
         )
         return error
 
-    def judge(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
+    def store_verdict(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
         """Store the verdict that ends an attempt without a commit."""
         fields = {"kind": kind, "error": error, "reason": reason, "run_id": self.run_id, **details}
         verdict = Verdict.model_validate({**fields, "created_at": self.services.clock()})

@@ -19,7 +19,7 @@ import uuid
 from assetmill.agents.gateway import AgentVersion, ResponseRequest
 from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
-from assetmill.agents.tool_calls import AttemptLost, Desk, answer
+from assetmill.agents.tool_calls import AttemptLost, ToolSession, answer
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
@@ -32,7 +32,7 @@ from assetmill.errors import (
 )
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
-from assetmill.progress import Teller
+from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, Receipt, RunId, StageRecord
 from assetmill.stage import failures
 from assetmill.stage.accepting import run_accepted
@@ -56,23 +56,23 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
     """
     if call.acceptance:
         return run_accepted(
-            call, call.acceptance, services, run_id, lambda draw: run_stage(draw, services, run_id)
+            call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)
         )
-    with services.alone(call.fingerprint), Desk(call) as desk:
-        return _Stage(call, services, run_id, desk).run()
+    with services.alone(call.fingerprint), ToolSession(call) as session:
+        return _Stage(call, services, run_id, session).run()
 
 
 class _Stage:
     """One worker's walk through the protocol for one fingerprint."""
 
-    def __init__(self, call: StageCall, services: Services, run_id: RunId, desk: Desk) -> None:
-        self.call, self.services, self.run_id, self.desk = call, services, run_id, desk
+    def __init__(self, call: StageCall, services: Services, run_id: RunId, session: ToolSession) -> None:
+        self.call, self.services, self.run_id, self.session = call, services, run_id, session
         self.key = (call.pipeline, call.fingerprint)
         self.ledger, self.foundry = services.ledger, services.settings.foundry
         self.closing = Closing(call, services, run_id)
-        self.teller = Teller(call.label, run_id)
-        self.patience = Patience(call.label, services, self.teller.waiting)
-        self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.teller)
+        self.reporter = ProgressReporter(call.label, run_id)
+        self.patience = Patience(call.label, services, self.reporter.waiting)
+        self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
         self.admission = Admission(call, services, run_id)
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
         self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
@@ -83,7 +83,7 @@ class _Stage:
             self.services.wait(0)
             if record := self.ledger.read_stage(*self.key):
                 event = "finished" if record.run_id == self.run_id else "reused"
-                self.teller.tell(event, seconds=self.patience.passed_s, cost_usd=record.cost_usd)
+                self.reporter.report(event, seconds=self.patience.passed_s, cost_usd=record.cost_usd)
                 self.closing.settle(record.attempt, record.cost_usd)
                 return record
             self._step()
@@ -125,8 +125,8 @@ class _Stage:
     def _begin(self, attempt: int) -> None:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
         self.admission.check_gate()
-        self.admission.reserve(self.closing.reservation(attempt), self.teller.waiting)
-        self.admission.pace(self.teller.waiting, is_new=True)
+        self.admission.reserve(self.closing.reservation(attempt), self.reporter.waiting)
+        self.admission.pace(self.reporter.waiting, is_new=True)
         with self.services.slots.take():
             self.admission.check_gate()
             self._begin_now(attempt)
@@ -141,7 +141,7 @@ class _Stage:
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
-        self.teller.tell("started")
+        self.reporter.report("started")
         return self._spend(intent, prepared, agent)
 
     def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
@@ -181,10 +181,10 @@ class _Stage:
             self.services.gate.learn(error)
             if self.services.handles.learn(request.input, error):
                 return self._refused(intent, prepared, error)
-            self.attempts.judge(intent, "failed", error)
+            self.attempts.store_verdict(intent, "failed", error)
             raise failures.refusal(self.call.label, error) from error
         except OutcomeUnknown as error:
-            self.teller.waiting(f"the outcome is open: {error}")
+            self.reporter.waiting(f"the outcome is open: {error}")
             return self.attempts.recover(intent)
         self.admission.learn(response.rates)
         return self._finish(intent, receipts[0])
@@ -227,7 +227,7 @@ class _Stage:
             return self._repeat_turn(intent, prepared, error)
         self.services.gateway.delete_conversation(intent.conversation_id)
         not_before = self.services.clock() + self.patience.asked_s(error)
-        self.attempts.judge(intent, "refused", error, not_before=not_before)
+        self.attempts.store_verdict(intent, "refused", error, not_before=not_before)
         self.unpaid = None
         self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
@@ -239,31 +239,31 @@ class _Stage:
         try:
             self.patience.pause(error)
         except StageFailed:
-            self.attempts.judge(intent, "failed", error)
+            self.attempts.store_verdict(intent, "failed", error)
             raise
         self._spend(intent, prepared, self.services.gateway.ensure_agent(prepared.definition))
 
     def _finish(self, intent: Intent, receipt: Receipt) -> None:
         """Wait for a turn's response; then answer the calls it waits for, or close the attempt."""
-        response = self.attempts.follow(intent, receipt, self.desk)
+        response = self.attempts.follow(intent, receipt, self.session)
         if response is None:
             return
         turn = Finished(intent, response, read_response(response.body))
         if response.status == "completed" and turn.produced.calls:
             self.closing.keep_turn(turn)
             return self._take_turn(turn, receipt)
-        self.closing.close([*self.closing.earlier_turns(intent), turn], self.desk.frame)
+        self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
 
     def _take_turn(self, last: Finished, receipt: Receipt) -> None:
         """Answer the calls that the last response waits for, as the attempt's next turn."""
         intent = last.intent
         try:
-            replies = answer(self.call, last.produced.calls, self.services, intent, self.desk)
+            replies = answer(self.call, last.produced.calls, self.services, intent, self.session)
         except (StageFailed, AttemptLost) as error:
             return self.attempts.give_up(intent, receipt, error)
         prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
-        self.admission.pace(self.teller.waiting)
+        self.admission.pace(self.reporter.waiting)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)

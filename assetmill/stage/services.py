@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import os
-import socket
 import threading
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,80 +15,20 @@ from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
 from assetmill.checks.looks import Neighbours
-from assetmill.errors import AccountBlocked, RunStopped
+from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
+from assetmill.stage.gate import Gate
+from assetmill.stage.owners import this_owner
+from assetmill.stage.slots import Slots
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
-from assetmill.store.condemned import Condemned
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
+from assetmill.store.pending_deletions import PendingDeletions
 
 Wait = Callable[[float], None]
-
-_TOGETHER = 8
-_APART_S = 0.04
-"""About the CPU that a stage costs this process: beginning them faster would only make them wait later."""
-
-
-class Slots:
-    """As many at work as there are slots; `taken` says how many are.
-
-    A hundred that begin at once come back at once, and then each waits for the work of all others in this
-    process, again and again: so only a few begin together, and the next ones one after another.
-    """
-
-    def __init__(self, count: int, clock: Callable[[], float], wait: Wait) -> None:
-        self._count, self._clock, self._wait = count, clock, wait
-        self._free = threading.Semaphore(count)
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self.taken = 0
-
-    @contextmanager
-    def take(self) -> Generator[None]:
-        """Hold a slot, once there is one and it is this one's turn."""
-        with self._free:
-            self._wait(self._pause_s())
-            with self._lock:
-                self.taken += 1
-            try:
-                yield
-            finally:
-                with self._lock:
-                    self.taken -= 1
-
-    def _pause_s(self) -> float:
-        with self._lock:
-            now = self._clock()
-            # Not before the few that may begin together, and not after all others, should the clock be set.
-            turn = min(max(self._next, now - _TOGETHER * _APART_S), now + self._count * _APART_S)
-            self._next = turn + _APART_S
-            return max(turn - now, 0.0)
-
-
-@dataclass
-class Gate:
-    """Whether stages may still begin to spend: until an hour, and until it is closed for a reason.
-
-    With `closes_on_block` the first stage that learns of the account's block closes it for all others.
-    """
-
-    until: float | None = None
-    reason: str = ""
-    closes_on_block: bool = False
-
-    def learn(self, error: Exception) -> None:
-        """Close for a block of the account, before another stage can meet it."""
-        if self.closes_on_block and isinstance(error, AccountBlocked):
-            self.reason = f"the account is blocked: {error}"
-
-    def refusal(self, now: float) -> str:
-        """Return why no stage may begin to spend any more, "" while it may."""
-        if self.reason:
-            return self.reason
-        return "the hour by which it was to be done has passed" if self.until and now >= self.until else ""
 
 
 @dataclass
@@ -104,11 +41,11 @@ class Services:
     ceilings: tuple[Ceiling, ...] = ()
     gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
-    owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self.blobs = Blobs(self.backend, Condemned(self.backend, self.clock))
+        self.blobs = Blobs(self.backend, PendingDeletions(self.backend, self.clock))
         self.ledger = Ledger(self.backend)
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
@@ -221,17 +158,3 @@ def connect(settings: Settings, wait: Wait) -> Gateway:
     if settings.failpoint:
         return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
     return gateway
-
-
-def is_alive(owner: str) -> bool:
-    """Say whether the process that calls itself `owner` may still run; on another host nobody can tell."""
-    host, pid, _ = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -11,7 +11,7 @@ from assetmill.fingerprint import digest
 from assetmill.records import BlobRef
 from assetmill.store import layout
 from assetmill.store.backend import Backend
-from assetmill.store.condemned import Condemned
+from assetmill.store.pending_deletions import PendingDeletions
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -19,8 +19,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 class Blobs:
     """The content-addressed part of a store. Safe to share between threads if its backend is."""
 
-    def __init__(self, backend: Backend, condemned: Condemned | None = None) -> None:
-        self._backend, self._condemned = backend, condemned
+    def __init__(self, backend: Backend, pending_deletions: PendingDeletions | None = None) -> None:
+        self._backend, self._pending = backend, pending_deletions
 
     def put(self, data: bytes, media_type: str) -> BlobRef:
         """Store `data` under its SHA-256 and name it.
@@ -31,7 +31,7 @@ class Blobs:
             StoreUnavailable: the backend still refused after its own retries.
         """
         name = digest(data)
-        plan = self._condemned.plan_of(name) if self._condemned else None
+        plan = self._pending.plan_of(name) if self._pending else None
         key = layout.blob(name) if plan is None else layout.blob_beside(name, plan)
         self._backend.put(key, data, media_type=media_type)
         return BlobRef(digest=name, size_bytes=len(data), media_type=media_type)

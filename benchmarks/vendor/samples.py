@@ -23,7 +23,7 @@ _MOST_SHOWN = 2500
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SampleResult:
     """How one script went."""
 
     name: str
@@ -44,24 +44,26 @@ def published(samples: Path) -> list[str]:
     return [path.relative_to(samples).with_suffix("").as_posix() for path in found]
 
 
-def run_samples(sdist: Path, scratch: Path, running: Running, wanted: Sequence[str]) -> Iterator[Verdict]:
+def run_samples(
+    sdist: Path, scratch: Path, running: Running, wanted: Sequence[str]
+) -> Iterator[SampleResult]:
     """Run all samples of the scope whose name contains one of `wanted`, or all, two at a time."""
     skipped = vendor_scope().samples
     names = [name for name in published(sdist / "samples") if name.removesuffix("_async") not in skipped]
     chosen = [name for name in names if not wanted or any(part in name for part in wanted)]
 
-    def run(name: str) -> Verdict:
+    def run(name: str) -> SampleResult:
         return run_sample(sdist / "samples", name, scratch, running.environment)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(run, chosen)
 
 
-def run_sample(samples: Path, name: str, scratch: Path, environment: Mapping[str, str]) -> Verdict:
+def run_sample(samples: Path, name: str, scratch: Path, environment: Mapping[str, str]) -> SampleResult:
     """Run one sample in its own temporary folder, with an agent of its own."""
     expected = expected_of(name)
     if expected is None:
-        return Verdict(name, "neither expected nor listed as skipped", 0.0)
+        return SampleResult(name, "neither expected nor listed as skipped", 0.0)
     label = name.rpartition("sample_")[2].replace("_", "-")
     folder = scratch / label
     folder.mkdir()
@@ -79,9 +81,11 @@ def run_sample(samples: Path, name: str, scratch: Path, environment: Mapping[str
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Verdict(name, f"did not end in {LIMIT_S:.0f} s", LIMIT_S)
+        return SampleResult(name, f"did not end in {LIMIT_S:.0f} s", LIMIT_S)
     problem = _problem(done.returncode, done.stdout, expected, folder)
-    return Verdict(name, problem, time.monotonic() - begun, done.stdout[-_MOST_SHOWN:] if problem else "")
+    return SampleResult(
+        name, problem, time.monotonic() - begun, done.stdout[-_MOST_SHOWN:] if problem else ""
+    )
 
 
 def _problem(code: int, output: str, expected: Expected, folder: Path) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from assetmill.money.prices import estimate, load_prices
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import Plan, make_plan
 from assetmill.settings import load_settings
 from assetmill.spec.axes import read_rows
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.image_models import load_image_models
-from assetmill.spec.pipeline import load_pipeline, pipeline_names
+from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.styles import load_style, style_names
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -24,7 +24,7 @@ PIPELINES = pipeline_names(CONFIGS)
 
 
 def plan(name: str, profile: str = "local") -> Plan:
-    defaults = Defaults.of(load_settings(profile, {"ASSETMILL_CONFIGS": str(CONFIGS)}))
+    defaults = ProfileDefaults.of(load_settings(profile, {"ASSETMILL_CONFIGS": str(CONFIGS)}))
     prices = load_prices(CONFIGS)
     return make_plan(
         load_pipeline(name, CONFIGS),

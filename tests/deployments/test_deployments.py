@@ -104,7 +104,7 @@ def test_every_pipeline_has_a_flow_with_its_own_parameters() -> None:
     from prefect.flows import load_flow_from_entrypoint
 
     from assetmill.settings import find_configs
-    from assetmill.spec.pipeline import load_pipeline, pipeline_names
+    from assetmill.spec.loading import load_pipeline, pipeline_names
 
     configs = find_configs()
     for name in pipeline_names(configs):

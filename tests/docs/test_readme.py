@@ -10,7 +10,7 @@ import pytest
 
 from assetmill.cli.main import cli
 from assetmill.settings import find_configs
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 from tests.millworks import write_configs
 from tests.pages import ROOT, Shell, blocks
 

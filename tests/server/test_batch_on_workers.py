@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from assetmill.settings import load_settings
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 from assetmill.spec.schema import parameter_schema
 from assetmill.stage.services import Services, open_services
 from tests.batchworks import products

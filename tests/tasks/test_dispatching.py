@@ -15,7 +15,7 @@ from prefect.logging import disable_run_logger
 from prefect.states import Completed, Scheduled
 
 from assetmill.batches.opening import BatchOrder, prepare_shard
-from assetmill.batches.work import Work
+from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
@@ -86,7 +86,7 @@ class Prefect:
         except InvalidInput as error:
             flow_run.state = refusal(error)
             return
-        work: Work = work_on(batch)
+        work: RowWorker = work_on(batch)
         work.carry_out([plan.row for plan in batch.to_do])
         work.close()
         flow_run.state = Completed()
@@ -107,7 +107,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def dispatched(
     prefect: Prefect, rows: str, monkeypatch: pytest.MonkeyPatch, *, is_stale: bool = False
-) -> Work:
+) -> RowWorker:
     """Hand out a batch in two shards, to machines whose pipeline file is another one if `is_stale`."""
     monkeypatch.setattr("tasks.dispatching.get_client", lambda: prefect)
     batch = plan_batch(prefect.services, rows)
@@ -120,7 +120,7 @@ def dispatched(
     return work
 
 
-def states(work: Work) -> list[str]:
+def states(work: RowWorker) -> list[str]:
     return [row.state for _, row in sorted(work.results.items())]
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from assetmill.batches.rows import Rows, check_rows, pack, read_rows, unpack
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.settings import load_settings
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.stage.services import Services
 
 

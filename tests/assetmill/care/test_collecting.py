@@ -20,8 +20,8 @@ from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.blobs import Blobs
-from assetmill.store.condemned import REFRESH_S, Condemned
 from assetmill.store.memory import MemoryStore
+from assetmill.store.pending_deletions import REFRESH_S, PendingDeletions
 from tests.doubles import ScriptedGateway, stage_call
 
 DAY = 86400.0
@@ -106,7 +106,7 @@ def test_a_writer_keeps_away_from_what_is_condemned(backend: MemoryStore, later:
     key = orphan(backend, b"wanted after all")
     later.offset = 91 * DAY
     step(backend, later)
-    writer = Blobs(backend, Condemned(backend, later))
+    writer = Blobs(backend, PendingDeletions(backend, later))
     ref = writer.put(b"wanted after all", "text/plain")
     assert [entry.key for entry in backend.list(key)] == [key, f"{key}.000001"]
     later.offset += 2 * DAY
@@ -126,7 +126,7 @@ def test_a_writer_sees_a_plan_within_a_quarter_of_the_shortest_grace(
     backend: MemoryStore, later: Later
 ) -> None:
     key = orphan(backend)
-    writer = Blobs(backend, Condemned(backend, later))
+    writer = Blobs(backend, PendingDeletions(backend, later))
     writer.put(b"other", "text/plain")
     later.offset = 91 * DAY
     step(backend, later)
@@ -220,7 +220,7 @@ class Writers:
 
     def __init__(self, backend: MemoryStore, seed: int, *, are_aware: bool) -> None:
         self.backend, self.chance, self.now, self.records = backend, random.Random(seed), time.time() + DAY, 0
-        watches = [Condemned(backend, lambda: self.now) if are_aware else None for _ in range(8)]
+        watches = [PendingDeletions(backend, lambda: self.now) if are_aware else None for _ in range(8)]
         self.blobs = [Blobs(backend, watch) for watch in watches]
         self.pending: dict[int, tuple[float, str]] = {}
         self.kept: list[str] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.errors import InvalidSpec
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import make_plan
 from assetmill.spec.pipeline import LoadedPipeline
 from tests.written import DEFAULTS, TODAY, plan_of, record_of, written
@@ -138,7 +138,9 @@ def test_a_model_that_is_retired_soon_is_warned_about(write: Write) -> None:
     assert plan.warnings == ("image model 'gpt-image-1.5' is retired on 2027-06-16 (azure); use gpt-image-2",)
     assert make_plan(pipeline, {}, defaults=DEFAULTS, today=TODAY).warnings == ()
     with pytest.raises(InvalidSpec, match=r"was retired on 2026-12-01 \(openai\)"):
-        make_plan(pipeline, {}, defaults=Defaults("m", "gpt-image-1.5", provider="openai"), today=later)
+        make_plan(
+            pipeline, {}, defaults=ProfileDefaults("m", "gpt-image-1.5", provider="openai"), today=later
+        )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from assetmill.errors import InvalidSpec
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, make_plan
 from assetmill.spec.image_models import load_image_models
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
 from tests.written import CONFIGS, DEFAULTS, TODAY, plan_of, run, written
 
 Write = Callable[[str], LoadedPipeline]

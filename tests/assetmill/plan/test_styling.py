@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from assetmill.errors import InvalidSpec
-from assetmill.plan.binder import Defaults
+from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import make_plan
-from assetmill.spec.pipeline import load_pipeline
+from assetmill.spec.loading import load_pipeline
 from assetmill.spec.styles import load_style, style_names, with_verb
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -41,7 +41,7 @@ def bound(
     path.write_text(
         f"name: p\nparameters:\n  kit: {{default: ink}}\naxes:\n  look: [ink, night]\nstages:\n{stage}"
     )
-    defaults = Defaults("gpt-4.1-mini", "gpt-image-1.5")
+    defaults = ProfileDefaults("gpt-4.1-mini", "gpt-image-1.5")
     plan = make_plan(
         load_pipeline(str(path), configs), {}, defaults=defaults, today=datetime.date(2026, 11, 22)
     )

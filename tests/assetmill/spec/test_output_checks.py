@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from assetmill.errors import InvalidSpec
+from assetmill.spec.loading import load_pipeline
 from assetmill.spec.output_checks import ChecksSpec, parse_ratio
-from assetmill.spec.pipeline import load_pipeline
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

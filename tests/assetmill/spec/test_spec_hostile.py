@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assetmill.errors import InvalidInput
 from assetmill.plan.plan import make_plan
-from assetmill.spec.pipeline import load_pipeline, pipeline_names
+from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.reading import read_yaml
 from tests.written import CONFIGS, DEFAULTS, TODAY, plan_of, written
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.spec.lint import Remark, lint
-from assetmill.spec.pipeline import load_pipeline, pipeline_names
+from assetmill.spec.loading import load_pipeline, pipeline_names
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

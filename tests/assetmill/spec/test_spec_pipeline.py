@@ -7,7 +7,8 @@ import pytest
 
 from assetmill.errors import InvalidInput, InvalidSpec, NotFound
 from assetmill.spec.checks import find_cycle
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 

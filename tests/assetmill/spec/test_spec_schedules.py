@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from assetmill.errors import InvalidSpec
-from assetmill.spec.pipeline import LoadedPipeline, load_pipeline
+from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
 from tests.millworks import write_configs
 
 HEAD = """

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from assetmill.spec.pipeline import load_pipeline, pipeline_names
+from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.reading import read_yaml
 from assetmill.spec.schema import parameter_schema, pipeline_schema
 

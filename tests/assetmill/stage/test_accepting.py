@@ -18,7 +18,7 @@ from assetmill.plan.calls import Acceptance, ExpectedOutput, StageCall
 from assetmill.records import RunId
 from assetmill.settings import Settings
 from assetmill.spec.output_checks import ChecksSpec
-from assetmill.stage.candidates import draw_of, spent_usd
+from assetmill.stage.candidates import candidate_of, spent_usd
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
@@ -140,8 +140,8 @@ def test_a_changed_check_never_reuses_what_it_did_not_see(studio: Studio) -> Non
 def test_how_often_is_tried_decides_nothing(studio: Studio) -> None:
     assert checked(reroll=5).fingerprint == checked().fingerprint
     assert checked(best_of=2).fingerprint != checked().fingerprint
-    assert draw_of(checked(), 0).fingerprint == stage_call().fingerprint
-    assert draw_of(checked(), 1).fingerprint != stage_call().fingerprint
+    assert candidate_of(checked(), 0).fingerprint == stage_call().fingerprint
+    assert candidate_of(checked(), 1).fingerprint != stage_call().fingerprint
 
 
 def test_a_structural_fault_is_rerolled_too(studio: Studio) -> None:

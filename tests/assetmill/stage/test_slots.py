@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assetmill.errors import RunStopped
-from assetmill.stage.services import Slots
+from assetmill.stage.slots import Slots
 
 
 class Clock:

@@ -26,7 +26,7 @@ REFRESH_S = 900.0
 """How often a writer looks for plans. The shortest grace period is four times as long."""
 
 
-class CondemnedObject(Stored):
+class PendingDeletion(Stored):
     """One key of a plan, and when the object was last written."""
 
     key: str
@@ -43,7 +43,7 @@ class CollectionPlan(Stored):
     created_at: float
     older_than_s: float
     grace_s: float
-    objects: tuple[CondemnedObject, ...]
+    objects: tuple[PendingDeletion, ...]
 
 
 class CollectionDone(Stored):
@@ -57,7 +57,7 @@ class CollectionDone(Stored):
     spared: int
 
 
-class Condemned:
+class PendingDeletions:
     """The keys that writers must not rely on. Costs one listing every quarter of an hour, when writing."""
 
     def __init__(self, backend: Backend, clock: Callable[[], float] = time.time) -> None:
