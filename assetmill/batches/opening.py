@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from assetmill.agents.gateway import Gateway
 from assetmill.batches.hour import Forecast, forecast
@@ -26,6 +26,9 @@ from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.stage.gate import Gate
 from assetmill.stage.services import Services, Wait
 
+RowOrder = Literal["rows", "stages"]
+"""`rows`: finish rows rather than begin them, also under a ceiling; `stages`: all first stages come first."""
+
 SHARD_ROWS = 50
 _ROWS_TYPE = "application/x-ndjson"
 _SHOWN = 20
@@ -43,6 +46,7 @@ class BatchOrder:
     budget_usd: float | None = None
     allows_bad_rows: bool = False
     retries_blocked: bool = False
+    order: RowOrder = "rows"
 
 
 class InvalidRows(InvalidInput):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from assetmill.batches.records import SETTLED, BatchAsset, BatchManifest, BatchRow
+from assetmill.batches.records import BatchAsset, BatchManifest, BatchRow
 from assetmill.errors import StoreError
 from assetmill.records import BlobRef
 from assetmill.store.blobs import Blobs
@@ -50,6 +50,7 @@ def _row_json(row: BatchRow) -> dict[str, Any]:
         "name": row.name,
         "state": row.state,
         "reason": row.reason,
+        "missing": list(row.missing),
         "spent_usd": row.spent_usd,
         "stages": stages,
         "assets": [asset.model_dump(mode="json") for asset in row.assets],
@@ -58,7 +59,7 @@ def _row_json(row: BatchRow) -> dict[str, Any]:
 
 def markdown(manifest: BatchManifest) -> str:
     """Return the report that Prefect shows: what failed first, then the rest, as far as there is room."""
-    rows = sorted(manifest.rows, key=lambda row: (row.state in SETTLED, row.number))
+    rows = sorted(manifest.rows, key=lambda row: (row.is_done, row.number))
     shown = rows[:MOST_ROWS_IN_MARKDOWN]
     counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
     lines = [
@@ -138,7 +139,7 @@ def contact_sheet(manifest: BatchManifest, blobs: Blobs) -> str:
             "state": row.state,
             "spent": _usd(row.spent_usd),
             "reason": row.reason,
-            "is_bad": row.state not in SETTLED,
+            "is_bad": not row.is_done,
             "made": [
                 {"name": asset.name, "asset_id": asset.asset_id, "picture": thumbnails.of(asset)}
                 for asset in row.assets

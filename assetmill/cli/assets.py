@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from assetmill.cli.batch_export import Choice, export_batch, summary
 from assetmill.cli.exports import export_assets, wanted, write_sidecar
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
+from assetmill.names import stage_label
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
 from assetmill.settings import load_settings
@@ -78,11 +80,14 @@ def export(
         if stages:
             raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
-        for asset, path in zip(found, export_assets(found, services.blobs, directory), strict=True):
+        paths = export_assets(found.assets, services.blobs, directory)
+        for asset, path in zip(found.assets, paths, strict=True):
             click.echo(path)
             for kind in sidecars:
                 click.echo(write_sidecar(kind, asset, path, services))
-    return 0
+    for text in found.missing:
+        click.echo(f"missing: {text}", err=True)
+    return 1 if found.missing else 0
 
 
 def _batch(services: Services, what: str) -> BatchManifest | None:
@@ -99,10 +104,18 @@ def _export_batch(manifest: BatchManifest, directory: Path, choice: Choice, serv
     told = export_batch(manifest, directory, choice, services)
     for text in summary(manifest, directory, told):
         click.echo(text)
-    return 1 if told.faults else 0
+    return 0 if told.is_whole else 1
 
 
-def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecord]:
+@dataclass(frozen=True)
+class _Found:
+    """What is to be exported, and what should have been there: `stage: why not`."""
+
+    assets: list[AssetRecord]
+    missing: tuple[str, ...] = ()
+
+
+def _exported(ledger: Ledger, what: str, *, everything: bool) -> _Found:
     if what.startswith("ast_"):
         try:
             asset = ledger.read_asset(AssetId(what))
@@ -110,13 +123,28 @@ def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecor
             asset = None
         if asset is None:
             raise NotFound("asset", what, "see `assetmill assets`")
-        return [asset]
+        return _Found([asset])
     run_id = ledger.find_run(what)
     manifest = ledger.read_manifest(run_id)
     if manifest is not None:
-        return wanted(manifest, everything=everything)
-    made = [asset for record in _made_by(ledger, run_id) for asset in record.outputs]
-    return [asset for asset in made if everything or asset.role == "output"]
+        undone = (entry for entry in manifest.stages if not entry.is_done)
+        missing = tuple(f"{entry.label}: {entry.error or entry.status}" for entry in undone)
+        return _Found(wanted(manifest, everything=everything), missing)
+    records = list(_made_by(ledger, run_id))
+    made = [asset for record in records for asset in record.outputs]
+    return _Found(
+        [asset for asset in made if everything or asset.role == "output"],
+        tuple(_not_made(ledger, run_id, records)),
+    )
+
+
+def _not_made(ledger: Ledger, run_id: RunId, records: list[StageRecord]) -> Iterator[str]:
+    """Yield what a run without a manifest has not made; what it would have reused is not known."""
+    labels = {record.label for record in records}
+    start = ledger.read_start(run_id)
+    for stage, variant in start.stages if start else ():
+        if (label := stage_label(stage, variant)) not in labels:
+            yield f"{label}: the run was killed or still goes on; run it again"
 
 
 def _of_run(ledger: Ledger, text: str) -> Iterator[StageRecord]:

@@ -13,7 +13,7 @@ import click
 from assetmill.batches import reports
 from assetmill.batches.hour import parse_by
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
+from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, RowOrder, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_end import exit_code, summary
 from assetmill.cli.batch_screen import bar
@@ -47,6 +47,13 @@ _SHOWN = 20
     "--work-pool", default="", metavar="POOL", help="Run shards there; else all runs in this process."
 )
 @click.option("--shard", type=click.IntRange(1, 5000), default=SHARD_ROWS, help="Rows of one shard.")
+@click.option(
+    "--order",
+    "sequence",
+    type=click.Choice(["rows", "stages"]),
+    default="rows",
+    help="Finish rows before others begin, or begin all of them first.",
+)
 @click.option("--allow-bad-rows", is_flag=True, help="Run the good rows of a table that has bad ones.")
 @click.option("--retry-blocked", is_flag=True, help="Send prompts again that moderation has refused.")
 @click.option(
@@ -66,6 +73,7 @@ def batch(
     budget_usd: float | None,
     work_pool: str,
     shard: int,
+    sequence: RowOrder,
     profile: str | None,
     html: Path | None,
     allow_bad_rows: bool,
@@ -79,7 +87,9 @@ def batch(
     """
     common = tuple(sorted(read_parameters(pairs, file).items()))
     hour = parse_by(by) if by is not None else None
-    order = BatchOrder(pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked)
+    order = BatchOrder(
+        pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked, sequence
+    )
     with open_services(load_settings(profile)) as services:
         try:
             planned = prepare(order, services)
@@ -141,6 +151,7 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
             shard=shard,
             allow_bad_rows=order.allows_bad_rows,
             retry_blocked=order.retries_blocked,
+            order=order.order,
             work_pool=work_pool,
             profile=services.settings.profile,
         )

@@ -45,7 +45,7 @@ def columns_of(rows: Iterable[BatchRow], wants: Callable[[str], bool]) -> Column
     texts: dict[str, bool] = {}
     for row in rows:
         for stage in row.stages:
-            if wants(stage.label) and stage.status in {"done", "reused"}:
+            if wants(stage.label) and stage.is_done:
                 places = names.setdefault(stage.label, {})
                 for position, asset in enumerate(stage.assets):
                     places.setdefault(position, set()).add(asset.name)

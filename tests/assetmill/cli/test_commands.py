@@ -144,7 +144,25 @@ def test_a_run_that_was_killed_can_still_be_shown_and_exported(
     assert assetmill.document("show", "latest")["stages_done"] == ["first"]
     assert assetmill("show") == 0
     assert "open" in assetmill.out
-    assert assetmill("export", "latest", str(tmp_path / "out")) == 0
+    assert assetmill("export", "latest", str(tmp_path / "out")) == 1
+    assert "missing: second: the run was killed" in assetmill.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["first.png"]
+
+
+def test_an_export_of_a_run_that_failed_names_what_is_missing(
+    services: Services, assetmill: Terminal, tmp_path: Path
+) -> None:
+    def fail_at_second(call: Any, services: Services, run: Any) -> Any:
+        from assetmill.errors import StageFailed
+        from assetmill.stage.engine import run_stage
+
+        if call.stage == "second":
+            raise StageFailed(call.label, "no paint")
+        return run_stage(call, services, run.run_id)
+
+    assert run_here(services, "chain", fail_at_second).status == "failed"
+    assert assetmill("export", "latest", str(tmp_path / "out")) == 1
+    assert assetmill.err.splitlines()[-1] == "missing: second: no paint"
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["first.png"]
 
 
