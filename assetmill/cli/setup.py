@@ -11,6 +11,7 @@ import click
 
 from assetmill.local import detached, prefect_server
 from assetmill.local import services as local_services
+from assetmill.private import make_home
 from assetmill.settings import load_settings
 
 
@@ -23,7 +24,7 @@ def setup() -> None:
         with tempfile.TemporaryDirectory() as work:
             _migrate(Path(work))
             prefect_server.copy_database(Path(work) / prefect_server.DATABASE, prepared)
-    prefect_server.lay_out(load_settings().home / "prefect")
+    prefect_server.lay_out(make_home(load_settings().home) / "prefect")
     click.echo(f"Prefect's database is ready: {prepared}")
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from assetmill.local.detached import PROCESS, READY, STATE_LOCK
+from assetmill.private import make_folder, open_private, write_private
 
 DATABASE, USERS = "prefect.db", "users.lock"
 STATE_TAKEN = 3
@@ -43,20 +44,22 @@ def template() -> Path:
 
 def lay_out(directory: Path) -> bool:
     """Put the prepared database into a directory that has none; False when migrations have to run first."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     migrated = directory / f"migrated-{version('prefect')}"
     if migrated.is_file():
         return True
     if (directory / DATABASE).exists() or not template().is_file():
         return False
     copy_database(template(), directory / DATABASE)
-    migrated.touch()
+    migrated.touch(0o600)
     return True
 
 
 def copy_database(source: Path, target: Path) -> None:
     """Copy an SQLite database, appearing under its name only when whole."""
     partial = target.with_suffix(f".{os.getpid()}")
+    # As private as the folder: SQLite would ask nobody but the umask.
+    partial.touch(target.parent.stat().st_mode & 0o666)
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
         old.backup(new)
     partial.replace(target)
@@ -110,7 +113,7 @@ async def serve(directory: Path, port: int, idle_timeout_s: float) -> None:
         return
     (directory / f"migrated-{version('prefect')}").touch()
     ready = directory / READY
-    _write_ready(ready, {"api_url": f"http://127.0.0.1:{port}/api", "pid": os.getpid()})
+    write_private(ready, json.dumps({"api_url": f"http://127.0.0.1:{port}/api", "pid": os.getpid()}).encode())
     try:
         while not serving.done() and not (
             activity.idle_s() > idle_timeout_s and _retire(directory, activity)
@@ -122,18 +125,12 @@ async def serve(directory: Path, port: int, idle_timeout_s: float) -> None:
         await serving
 
 
-def _write_ready(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
-
-
 def _retire(directory: Path, activity: Activity) -> bool:
     """Stop being found, unless a run is there: runs share a lock while they live, whatever ends them.
 
     The lock is ours until nobody can find us any more, so no run can come in between.
     """
-    with (directory / USERS).open("a") as users:
+    with open_private(directory / USERS, "a") as users:
         if not take(users, fcntl.LOCK_EX):
             return False
         (directory / READY).unlink(missing_ok=True)
@@ -159,8 +156,9 @@ def main() -> int:
     parser.add_argument("--idle-timeout", type=float, default=600.0)
     arguments = parser.parse_args()
     directory: Path = arguments.directory
+    os.umask(0o077)
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / STATE_LOCK).open("a") as lock:
+    with open_private(directory / STATE_LOCK, "a") as lock:
         if not take(lock, fcntl.LOCK_EX):
             return STATE_TAKEN
         os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0" if lay_out(directory) else "1"

@@ -25,6 +25,7 @@ from typing import Any
 from assetmill.errors import InvalidSettings
 from assetmill.local import detached, prefect_server
 from assetmill.local.detached import Ready, Service, Starting, Stopped
+from assetmill.private import make_folder, make_home, open_private
 from assetmill.settings import Settings
 
 PROBE_TIMEOUT_S = 5.0
@@ -67,16 +68,16 @@ class LocalServices:
 
     def begin_emulator(self, settings: Settings) -> None:
         """Find or start the emulator."""
+        make_home(settings.home)
         self._emulator = self._begin(emulator_service(settings))
         if not self._emulator.was_running:
             self._say("starting the embedded Foundry service ...")
 
     def begin_prefect(self, settings: Settings) -> None:
         """Find or start Prefect; its address is in the environment at once."""
-        directory = settings.home / "prefect"
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = make_folder(make_home(settings.home) / "prefect")
         # Held before looking and until the end: a server never goes while somebody holds it.
-        users = self._stack.enter_context((directory / prefect_server.USERS).open("a"))
+        users = self._stack.enter_context(open_private(directory / prefect_server.USERS, "a"))
         fcntl.flock(users, fcntl.LOCK_SH)
         is_prepared = prefect_server.lay_out(directory)
         self._prefect = self._begin(prefect_service(settings, _free_port()))

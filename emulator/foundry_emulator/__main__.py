@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--allow-mcp-host", action="append", default=[], help="MCP host besides loopback")
     options = parser.parse_args(arguments)
+    # Keys, prompts and answers are among what it writes.
+    os.umask(0o077)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         serve(
