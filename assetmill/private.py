@@ -30,12 +30,17 @@ def make_home(home: Path) -> Path:
         _close(home)
     for name in sorted((entries & OURS) - {IGNORE}):
         if is_ours or _is_open(home / name):
-            for path in _below(home / name):
-                _close(path)
+            tighten(home / name)
     if is_ours and IGNORE not in entries:
         # Last: with it a home counts as tightened.
         write_private(home / IGNORE, b"*\n")
     return home
+
+
+def tighten(folder: Path) -> None:
+    """Take everything in a folder, and the folder, from everybody but its owner."""
+    for path in _below(folder):
+        _close(path)
 
 
 def make_folder(folder: Path) -> Path:
