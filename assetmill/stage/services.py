@@ -141,7 +141,9 @@ def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Gen
         InvalidSettings: the store cannot be used, or no running emulator is found.
     """
     store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    backend = open_store(
+        settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
+    )
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
