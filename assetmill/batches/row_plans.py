@@ -292,7 +292,7 @@ def _sees(slot: Slot) -> tuple[str, ...]:
 
 
 def _coming(slot: Slot, slots: Mapping[str, Slot]) -> int:
-    """Return how many files the stages before a stage are to make for it: each may be a picture to look at."""
+    """Return how many files earlier stages are to make for a stage: each may be a picture to look at."""
     names = (str(entry.from_) for entry in slot.spec.inputs if entry.from_ is not None)
     makers = (slots[label].spec for name in names for label in slot.upstream[name])
     return sum(sum(output.count for output in spec.outputs) or 1 for spec in makers)

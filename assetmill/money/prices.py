@@ -134,8 +134,9 @@ def _qualities(price: ImagePrice, quality: str) -> tuple[str, ...]:
 def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) -> Cost | None:
     """Return what a call may cost, None when any part of it is unknown.
 
-    `coming` are pictures that a draft does not hold yet, because stages before it are to make them. Of the orchestrating model's tokens only bounds can be said beforehand: what it is given, and a short
-    answer. The ceiling allows for twice the pictures that were asked for.
+    `coming` are pictures that a draft does not hold yet, because stages before it are to make them. Of the
+    orchestrating model's tokens only bounds can be said beforehand: what it is given, and a short answer. The
+    ceiling allows for twice the pictures that were asked for.
     """
     table = prices or current_prices()
     if call.acceptance:
