@@ -10,6 +10,7 @@ from typing import Any
 
 from assetmill.batches.records import BatchAsset, BatchManifest, BatchRow
 from assetmill.errors import StoreError
+from assetmill.markdown import cell, code
 from assetmill.records import BlobRef
 from assetmill.store.blobs import Blobs
 
@@ -63,11 +64,11 @@ def markdown(manifest: BatchManifest) -> str:
     shown = rows[:MOST_ROWS_IN_MARKDOWN]
     counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
     lines = [
-        f"# {manifest.pipeline}: {manifest.status}",
+        f"# {cell(manifest.pipeline)}: {manifest.status}",
         "",
-        *([f"**{_cell(manifest.reason)}**", ""] if manifest.reason else []),
+        *([f"**{cell(manifest.reason)}**", ""] if manifest.reason else []),
         f"Batch `{manifest.batch_id}`, {manifest.finished_at - manifest.started_at:.0f} s, {counts}; "
-        f"spent {_usd(manifest.spent_usd)}, profile `{manifest.profile}`.",
+        f"spent {_usd(manifest.spent_usd)}, profile {code(manifest.profile)}.",
         f"Pictures: `assetmill contact-sheet {manifest.batch_id} sheet.html`",
         "",
         "| Row | Name | State | Spent | Made |",
@@ -80,17 +81,9 @@ def markdown(manifest: BatchManifest) -> str:
 
 
 def _line(row: BatchRow) -> str:
-    made = ", ".join(f"{asset.name} `{asset.asset_id}`" for asset in row.assets[:4])
-    cells = (str(row.number), row.name, row.state, _usd(row.spent_usd), row.reason or "")
-    plain = [_cell(cell) for cell in cells]
-    plain[-1] = plain[-1] or made
-    return "| " + " | ".join(plain) + " |"
-
-
-def _cell(text: str | None) -> str:
-    """Keep text from a service or a table inside its cell, and short."""
-    plain = " ".join((text or "").split())[:300]
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    made = ", ".join(f"{cell(asset.name)} {code(asset.asset_id)}" for asset in row.assets[:4])
+    cells = (str(row.number), cell(row.name), row.state, _usd(row.spent_usd), cell(row.reason or "") or made)
+    return "| " + " | ".join(cells) + " |"
 
 
 def _usd(amount: float | None) -> str:
