@@ -196,3 +196,13 @@ def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize("command", ["plan", "lint"])
+def test_a_cron_line_that_prefect_refuses_is_refused_before(
+    services: Services, assetmill: Terminal, command: str
+) -> None:
+    path = services.settings.configs / "pipelines" / "chain.yaml"
+    path.write_text(f"{path.read_text()}schedules: [{{cron: 61 * * * *}}]\n")
+    assert assetmill(command, "chain") == 2
+    assert "'61 * * * *' is no cron line for Prefect" in assetmill.err
