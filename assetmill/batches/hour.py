@@ -32,10 +32,11 @@ def parse_by(text: str, now: datetime.datetime | None = None) -> float:
         at = datetime.datetime.fromisoformat(plain)
     except ValueError as error:
         raise InvalidInput(f"{text!r} is no time: write 06:00 or 2026-11-23T06:00") from error
-    at = _in(zone, at) if at.tzinfo is None else at
-    if at <= here:
+    # Without a zone Python asks the machine's own rules for that very day.
+    moment = (at.replace(tzinfo=zone) if at.tzinfo is None else at).timestamp()
+    if moment <= here.timestamp():
         raise InvalidInput(f"{text!r} has passed")
-    return at.timestamp()
+    return moment
 
 
 def _zone(name: str, text: str) -> zoneinfo.ZoneInfo | None:
@@ -52,15 +53,10 @@ def _next(hour: datetime.time, here: datetime.datetime, zone: zoneinfo.ZoneInfo 
     moments: list[float] = []
     for days in (0, 1, 2):
         plain = datetime.datetime.combine(here.date() + datetime.timedelta(days=days), hour)
-        first, second = (_in(zone, plain.replace(fold=fold)).timestamp() for fold in (0, 1))
+        first, second = (plain.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
         # An hour that comes twice is met twice; what clocks skip is taken as they stood before.
         moments += [first, max(first, second)]
     return min(moment for moment in moments if moment > here.timestamp())
-
-
-def _in(zone: zoneinfo.ZoneInfo | None, plain: datetime.datetime) -> datetime.datetime:
-    # Without a zone Python asks the machine's own rules for that very day.
-    return plain.replace(tzinfo=zone) if zone else plain.astimezone()
 
 
 @dataclass(frozen=True)
