@@ -53,7 +53,7 @@ async def run_batch(
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
-        rows: A table: a path or an object's URL, ending in .csv, .jsonl or .parquet.
+        rows: A table: a path or an object's URL, ending in .csv, .tsv, .xlsx, .jsonl or .parquet.
         name: What the batch is called; left out, what it is made of names it.
         common: Parameters that all rows share.
         by: The hour by which it must be done, as 06:00; nothing is begun after it.

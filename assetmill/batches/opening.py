@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assetmill.agents.gateway import Gateway
@@ -80,6 +80,7 @@ class Batch:
     forecast: Forecast
     services: Services
     ledger: BatchLedger
+    fallbacks: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
     @property
     def to_do(self) -> tuple[RowPlan, ...]:
@@ -110,7 +111,7 @@ def prepare(order: BatchOrder, services: Services) -> Batch:
     if bad and (not order.allows_bad_rows or len(faulty) == len(batch.plans)):
         raise InvalidRows(order.rows, tuple((row.number, row.reason) for row in bad))
     sound = tuple(plan for plan in batch.plans if not plan.fault)
-    return dataclasses.replace(batch, plans=sound, bad=bad)
+    return dataclasses.replace(batch, plans=sound, bad=bad, fallbacks=rows.fallbacks)
 
 
 def plan_rows(

@@ -113,11 +113,11 @@ def _left(rows: list[BatchRow]) -> str:
     """Return all rows that the money or the hour has left, and how many of them have something already."""
     begun = sum(any(stage.is_done for stage in row.stages) for row in rows)
     some = f", {begun} of them begun" if begun else ""
-    where = _ranges([row.number for row in rows])
+    where = line_numbers(row.number for row in rows)
     return f"{where} {rows[0].state}: {counted(len(rows), 'row')} left{some}; {rows[0].reason}"
 
 
-def _ranges(numbers: list[int]) -> str:
+def line_numbers(numbers: Iterable[int]) -> str:
     """Return line numbers as `2, 5-7`."""
     parts: list[list[int]] = []
     for number in sorted(numbers):
