@@ -182,7 +182,7 @@ def test_rows_of_a_spreadsheet_are_rows(services: Services, pipeline: LoadedPipe
     [
         (
             [1234567890123456, 1],
-            "more than 15 digits is not exact in a spreadsheet; format the column as text",
+            "more than 15 digits of a number are not exact in a spreadsheet; format the column as text",
         ),
         (["a", 1, "beyond"], "beyond the last column that has a name, 'count'"),
     ],
