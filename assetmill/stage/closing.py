@@ -18,7 +18,8 @@ from assetmill.agents.harvest import MadeFile
 from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
-from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
+from assetmill.agents.tool_failures import failed_tools
+from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed, ToolFailed
 from assetmill.money.prices import price_of
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
@@ -34,6 +35,8 @@ from assetmill.records import (
     Verdict,
 )
 from assetmill.stage.services import Services
+
+_OPTIONAL = "; a stage that can do without the tool says `optional: true` under it"
 
 
 @dataclass(frozen=True)
@@ -132,10 +135,12 @@ class Closing:
         usage = self._usage(turns)
         # What is gone matters only where something that was asked for is missing, or nothing was named.
         gone = [text for _, texts in kept for text in texts] if crop.problems or not self.call.outputs else []
-        answer = read_answer(last.produced.text, self.call.text_format)
-        problems = (*gone, *crop.problems, *([answer.fault] if answer.fault else []))
+        answer = read_answer(last.produced.answer, self.call.text_format)
+        failed = failed_tools((turn.response.body for turn in turns), self.call.tools)
+        problems = (*failed, *gone, *crop.problems, *([answer.fault] if answer.fault else []))
         if last.response.status != "completed" or problems:
-            raise self._spoil(last, crop.assets, _reason(last, problems), usage)
+            hint = _OPTIONAL if failed else ""
+            raise self._spoil(last, crop.assets, _reason(last, problems) + hint, usage, is_tool=bool(failed))
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -183,14 +188,16 @@ class Closing:
         """Return the name under which an attempt's money is reserved."""
         return f"{self.call.fingerprint}.{attempt}"
 
-    def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
+    def _spoil(
+        self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage, *, is_tool: bool
+    ) -> StageError:
         """Close an attempt that was paid for and is not what was asked; what it made is kept."""
         response_id = turn.response.response_id
         error = _block(self.call, turn, reason)
         if error is None:
             # An answer in words was paid for and is kept with the raw response.
             is_answered = self.call.text_format is not None and turn.response.status == "completed"
-            kind = OutputUnusable if kept or is_answered else StageFailed
+            kind = ToolFailed if is_tool else OutputUnusable if kept or is_answered else StageFailed
             error = kind(self.call.label, reason, response_id)
         self.store_verdict(
             turn.intent.attempt,
