@@ -104,21 +104,34 @@ class FileSearch(ServiceTool):
         return wire
 
 
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""The name of an environment variable."""
+
+
 class Function(ToolSpec):
-    """Let the agent call a typed Python function of ours, named `module:function`."""
+    """Let the agent call a typed Python function of ours, named `module:function`.
+
+    It runs in a process of its own, which has of the environment what Python needs, and the variables that
+    `env` names.
+    """
 
     type: Literal["function"] = "function"
     function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str | None = None
     timeout_s: float = Field(default=30.0, gt=0, le=600)
+    memory_mb: int | None = Field(default=None, ge=64, le=65536)
+    env: Annotated[tuple[Variable, ...], BeforeValidator(_as_list)] = ()
 
     def wire(self) -> dict[str, Any]:
         """Return the tool without its JSON schema, which the engine reads from the annotations."""
         wire = {"type": self.type, "name": self.name or self.function.partition(":")[2]}
         if self.description:
             wire["description"] = self.description
-        return {**wire, ENGINE_KEY: {"function": self.function, "timeout_s": self.timeout_s}}
+        own: dict[str, Any] = {"function": self.function, "timeout_s": self.timeout_s}
+        own |= {"memory_mb": self.memory_mb} if self.memory_mb else {}
+        own |= {"env": list(self.env)} if self.env else {}
+        return {**wire, ENGINE_KEY: own}
 
 
 class Mcp(ServiceTool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def server(label: str = "docs", **changes: Any) -> Body:
     return Mcp.model_validate(fields).wire()
 
 
-def run(shop: Shop, *items: Body, tools: tuple[Body, ...], **fields: Any) -> StageRecord:
+def run(shop: Shop, *items: Body, tools: tuple[Mapping[str, Any], ...], **fields: Any) -> StageRecord:
     shop.gateway.script = by_turn(items)
     return run_stage(stage_call(tools=tools, outputs=(), **fields), shop.process(), RUN)
 
