@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from assetmill.pictures import MEDIA_TYPES, sniff
+from assetmill.pictures import sniff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,6 +21,9 @@ LIGHT, DARK = "white", "black"
 
 Levels = tuple[int, int]
 """The darkest and the brightest of 65536 steps, where a picture has that many."""
+
+MOST_PIXELS = 64_000_000
+"""Of one frame: a photo of 48 megapixels is looked at, one of 200 is not."""
 
 _MOST_DECODED = 400_000_000
 """Pixels of all frames together: of a longer animation frames are left out, evenly."""
@@ -85,7 +88,7 @@ class Look:
                 width,
                 height,
                 picture.mode,
-                frames=int(getattr(picture, "n_frames", 1)) if picture.format != "MPO" else 1,
+                frames=int(getattr(picture, "n_frames", 1)),
                 depth_bits=_depth_bits(self.data),
                 turn=turn if turn in range(2, 9) else 1,
                 profile=profile_name(picture.info.get("icc_profile")),
@@ -107,8 +110,14 @@ class Look:
         """Yield the frames, scaled down to `longest` pixels; grey of 16 bits is spread over `levels`.
 
         Without `levels` it is spread over those that it uses, as a viewer of height maps does.
+
+        Raises:
+            ValueError: it has more pixels than can be held.
+            OSError, SyntaxError: it is damaged.
         """
         form = self.form
+        if form.width * form.height > MOST_PIXELS:
+            raise ValueError(f"{form.width}x{form.height} has more than {MOST_PIXELS} pixels")
         shown = _numbers(form.frames, max(1, _MOST_DECODED // (form.width * form.height)))
         spread = levels or self.levels
         with opened(self.data) as picture:
@@ -130,14 +139,29 @@ class Look:
 
 
 def opened(data: bytes) -> Image.Image:
-    """Open a picture of a known format without decoding it."""
-    from PIL import Image, JpegImagePlugin
+    """Open a picture of a known format without decoding it.
 
-    if sniff(data) == "JPEG":
-        # Not through `Image.open`: what follows a photo in its file is none of its frames, and its limit of
-        # pixels is below what cameras make.
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-    return Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES))
+    Not through Pillow's `Image.open`: what follows a photo in its file is none of its frames, and its limit
+    of pixels is below what cameras make.
+
+    Raises:
+        ValueError: it is none of the formats, or has no sense.
+    """
+    from PIL import GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    openers = {
+        "PNG": PngImagePlugin.PngImageFile,
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+    }
+    kind = sniff(data)
+    if kind is None:
+        raise ValueError("not a PNG, JPEG, WebP or GIF")
+    try:
+        return openers[kind](io.BytesIO(data))
+    except (OSError, SyntaxError, IndexError, TypeError) as error:
+        raise ValueError(f"the {kind} cannot be opened: {error}") from error
 
 
 def over(picture: Image.Image, ground: str) -> Image.Image:
@@ -160,6 +184,17 @@ def grounds(picture: Image.Image) -> Iterator[Image.Image]:
     yield over(picture, LIGHT)
     if is_clear(picture):
         yield over(picture, DARK)
+
+
+def telling_ground(picture: Image.Image) -> str:
+    """Return the ground on which what a frame shows stands out, where there is room for one only."""
+    from PIL import ImageStat
+
+    if not is_clear(picture):
+        return LIGHT
+    shown = picture.getchannel("A").point([0] * 128 + [255] * 128)
+    brightness = ImageStat.Stat(picture.convert("L"), mask=shown)
+    return DARK if brightness.count[0] and brightness.mean[0] >= 128 else LIGHT
 
 
 def in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:

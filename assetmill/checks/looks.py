@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assetmill.checks.specimen import Specimen
-from assetmill.looking import DARK, LIGHT, grounds, is_clear, over
+from assetmill.looking import LIGHT, grounds, over, telling_ground
 from assetmill.records import AssetId, AssetRecord, CheckResult, RunId
 from assetmill.spec.output_checks import DuplicateCheck
 
@@ -60,22 +60,11 @@ def difference_hash(specimen: Specimen) -> int:
     import numpy as np
     from PIL import Image
 
-    grey = _contact_sheet([over(frame, _contrast(frame)).convert("L") for frame in specimen.smalls])
+    grey = _contact_sheet([over(frame, telling_ground(frame)).convert("L") for frame in specimen.smalls])
     fields = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
     # A step of one is rounding, not brightness.
     bits = (fields[:, 1:] - fields[:, :-1]) > 1
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
-
-
-def _contrast(frame: Image.Image) -> str:
-    """Return the ground on which what a frame shows stands out: white letters are nothing on white."""
-    from PIL import ImageStat
-
-    if not is_clear(frame):
-        return LIGHT
-    alpha = frame.getchannel("A")
-    shown = ImageStat.Stat(frame.convert("L"), mask=alpha.point([0] * 128 + [255] * 128))
-    return DARK if shown.count[0] and shown.mean[0] >= 128 else LIGHT
 
 
 def _contact_sheet(frames: list[Image.Image]) -> Image.Image:
