@@ -11,45 +11,72 @@ import click
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_export import Choice, export_batch, summary
-from assetmill.cli.exports import export_assets, wanted, write_sidecar
+from assetmill.cli.exports import export_assets, write_sidecar
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.names import stage_label
 from assetmill.provenance.sidecar import SidecarKind
-from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
+from assetmill.records import AssetId, AssetRecord, RunId, RunManifest, StageEntry, StageRecord
 from assetmill.settings import load_settings
 from assetmill.stage.services import Services, open_services
+from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 
 
 @click.command()
 @click.option("--run", "run", metavar="RUN", help="Only what this run made or reused; `latest` works too.")
+@click.option("--all", "everything", is_flag=True, help="Also what failed or open attempts have kept.")
 @profile_option
 @json_option
-def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
-    """List the assets of the store, newest last."""
+def assets(run: str | None, profile: str | None, *, everything: bool, as_json: bool) -> None:
+    """List the assets of the store, newest last.
+
+    With --all everything that was ever paid for is there, with its role and why it is no output: also files
+    of stages that failed or have not ended.
+    """
     with open_services(load_settings(profile)) as services:
         records = _of_run(services.ledger, run) if run else services.ledger.stages()
         # A choice among draws says more of what it lists than the draw itself.
         told = records if run else sorted(records, key=lambda record: bool(record.draws))
-        listed = {asset.asset_id: (asset, record) for record in told for asset in record.outputs}
+        listed: dict[AssetId, tuple[AssetRecord, StageRecord | KeptAsset]] = {
+            asset.asset_id: (asset, record) for record in told for asset in record.outputs
+        }
         found = list(listed.values())
+        if everything:
+            found += [(one.asset, one) for one in _kept(services.ledger, run)]
     if run is None:
         found.sort(key=lambda pair: (pair[0].created_at, pair[0].asset_id))
     if as_json:
         return print_json({"assets": [asset_json(asset, record) for asset, record in found]})
     for asset, record in found:
         size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
-        click.echo(f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {record.label:<24} {asset.name}")
+        line = f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {asset.label:<24} {asset.name}"
+        click.echo(line + (f"  {asset.role}{_reason(asset, record)}" if everything else ""))
     if not found:
         click.echo("no assets yet: try `assetmill run product-launch`")
     return None
 
 
+def _kept(ledger: Ledger, run: str | None) -> Iterator[KeptAsset]:
+    run_id = ledger.find_run(run) if run else None
+    return (one for one in ledger.kept.all() if run_id is None or one.run_id == run_id)
+
+
+def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
+    reason = record.reason if isinstance(record, KeptAsset) else asset.rejected
+    plain = " ".join(reason.split())
+    return f": {plain[:120]}{'...' if len(plain) > 120 else ''}" if plain else ""
+
+
 @click.command()
 @click.argument("what", metavar="RUN|BATCH|ASSET")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Also candidates and pictures on the way.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also candidates, pictures on the way and files of failed stages.",
+)
 @click.option(
     "--stage", "stages", metavar="NAME", multiple=True, help="Of a batch, only this stage; may be repeated."
 )
@@ -127,15 +154,21 @@ def _exported(ledger: Ledger, what: str, *, everything: bool) -> _Found:
     run_id = ledger.find_run(what)
     manifest = ledger.read_manifest(run_id)
     if manifest is not None:
-        undone = (entry for entry in manifest.stages if not entry.is_done)
-        missing = tuple(f"{entry.label}: {entry.error or entry.status}" for entry in undone)
-        return _Found(wanted(manifest, everything=everything), missing)
-    records = list(_made_by(ledger, run_id))
-    made = [asset for record in records for asset in record.outputs]
-    return _Found(
-        [asset for asset in made if everything or asset.role == "output"],
-        tuple(_not_made(ledger, run_id, records)),
-    )
+        # What was undone when the run ended may have been made or accepted since.
+        now = [(entry, entry.record or _made_since(ledger, manifest, entry)) for entry in manifest.stages]
+        missing = tuple(f"{e.label}: {e.error or e.status}" for e, record in now if record is None)
+        made = [asset for _, record in now if record for asset in record.outputs]
+    else:
+        records = list(_made_by(ledger, run_id))
+        missing = tuple(_not_made(ledger, run_id, records))
+        made = [asset for record in records for asset in record.outputs]
+    found = [asset for asset in made if everything or asset.role == "output"]
+    kept = [one.asset for one in _kept(ledger, run_id)] if everything else []
+    return _Found([*found, *kept], missing)
+
+
+def _made_since(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> StageRecord | None:
+    return ledger.read_stage(manifest.pipeline, entry.fingerprint) if entry.fingerprint else None
 
 
 def _not_made(ledger: Ledger, run_id: RunId, records: list[StageRecord]) -> Iterator[str]:

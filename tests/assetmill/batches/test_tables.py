@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 import pytest
@@ -92,16 +94,22 @@ def test_a_required_parameter_refuses_rows_without_it(services: Services, tmp_pa
     assert len(read_rows(str(path), pipeline, {"colour": "blue"}, services.settings).good) == 2
 
 
+class Written(NamedTuple):
+    """A cell with an attribute, such as the style of a date."""
+
+    attribute: str
+    value: object
+
+
 def cell_xml(place: str, value: object) -> str:
-    if isinstance(value, tuple):
-        kind, text = value
-        return f'<c r="{place}" {kind}><v>{text}</v></c>'
+    if isinstance(value, Written):
+        return f'<c r="{place}" {value.attribute}><v>{value.value}</v></c>'
     if isinstance(value, str):
         return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
     return f'<c r="{place}"><v>{value}</v></c>'
 
 
-def sheet_xml(rows: dict[int, list[object]]) -> str:
+def sheet_xml(rows: Mapping[int, Sequence[object]]) -> str:
     lines = (
         f'<row r="{number}">'
         + "".join(cell_xml(f"{chr(65 + n)}{number}", v) for n, v in enumerate(values) if v is not None)
@@ -111,10 +119,12 @@ def sheet_xml(rows: dict[int, list[object]]) -> str:
     return f'<worksheet xmlns="{MAIN}"><sheetData>{"".join(lines)}</sheetData></worksheet>'
 
 
-def workbook(path: Path, rows: dict[int, list[object]], *, is_first_hidden: bool = False) -> Path:
+def workbook(path: Path, rows: Mapping[int, Sequence[object]], *, is_first_hidden: bool = False) -> Path:
     """Write a workbook of one sheet as Excel lays it out; a hidden one may stand before it."""
     names = ["secret", "rows"] if is_first_hidden else ["rows"]
-    sheets = {name: rows if name == "rows" else {1: ["nothing"]} for name in names}
+    sheets: dict[str, Mapping[int, Sequence[object]]] = {
+        name: rows if name == "rows" else {1: ["nothing"]} for name in names
+    }
     numbered = list(enumerate(sheets, start=1))
     hidden = {"secret": ' state="hidden"'}
     parts = {
@@ -155,7 +165,14 @@ def test_a_spreadsheets_numbers_and_dates_are_what_they_were_meant_to_be(tmp_pat
         tmp_path / "rows.xlsx",
         {
             2: ["sku\u200b ", "count", "price", "day", "at", "is_new"],
-            3: [4006381333931, 3, 19.5, ('s="1"', 46054), ('s="2"', 46054.25), ('t="b"', 1)],
+            3: [
+                4006381333931,
+                3,
+                19.5,
+                Written('s="1"', 46054),
+                Written('s="2"', 46054.25),
+                Written('t="b"', 1),
+            ],
             5: [" 00042 ", None, None, "2026-02-01", None, None],
         },
         is_first_hidden=True,
@@ -169,7 +186,7 @@ def test_a_spreadsheets_numbers_and_dates_are_what_they_were_meant_to_be(tmp_pat
 
 
 def test_rows_of_a_spreadsheet_are_rows(services: Services, pipeline: LoadedPipeline, tmp_path: Path) -> None:
-    rows: dict[int, list[object]] = {1: ["row", "product", "count"], 2: ["Mug", 4006381333931, 2.0]}
+    rows: Mapping[int, Sequence[object]] = {1: ["row", "product", "count"], 2: ["Mug", 4006381333931, 2.0]}
     (row,) = read(services, pipeline, workbook(tmp_path / "rows.xlsx", rows)).good
     assert (row.number, row.name, row.parameters["product"], row.parameters["count"]) == (
         *(2, "Mug", "4006381333931"),
