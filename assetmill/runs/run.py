@@ -110,6 +110,7 @@ class Run:
         """Store the manifest and return it. Records and blobs are there already."""
         manifest = self.manifest()
         self.services.ledger.write_manifest(manifest)
+        self.services.sealed(self.run_id)
         return manifest
 
     def manifest(self) -> RunManifest:
@@ -203,6 +204,7 @@ def begin_run(
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
+    services.begin(run.run_id, run.seal)
     services.ledger.write_start(
         RunStart(
             run_id=run.run_id,
