@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STOP_WITHIN_S = 3.0
 """Prefect, systemd and people wait 5 s or more; sealing what was begun takes less than the rest."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _received: list[int] = []
 
 
@@ -33,14 +34,14 @@ def exit_code() -> int:
 class Interrupts:
     """What a signal does: before the flow it interrupts, in the flow it asks the stages to stop."""
 
-    def __init__(self, services: Services, *, is_handled: bool = False) -> None:
-        self._services, self.is_handled = services, is_handled
+    def __init__(self, services: Services, *, is_handled: bool = False, is_patient: bool = False) -> None:
+        self._services, self.is_handled, self._is_patient = services, is_handled, is_patient
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Ask the stages to stop; a second time, leave at once."""
-        _note(number)
+        note(number)
         if self._services.stop.is_set():
-            _leave()
+            return None if self._is_patient else _leave()
         self._services.stop.set()
         # A stage may be inside a request that nothing can interrupt. Its intent is stored: it is safe to go.
         timer = threading.Timer(STOP_WITHIN_S, self._seal_and_leave)
@@ -48,6 +49,7 @@ class Interrupts:
         timer.start()
         if not self.is_handled:
             raise KeyboardInterrupt
+        return None
 
     def _seal_and_leave(self) -> None:
         try:
@@ -71,8 +73,7 @@ def interruptible(services: Services) -> Generator[Interrupts]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: _install(number, interrupts) for number in numbers}
+    before = {number: _install(number, interrupts) for number in _SIGNALS}
     try:
         yield interrupts
     finally:
@@ -81,12 +82,16 @@ def interruptible(services: Services) -> Generator[Interrupts]:
 
 
 def obey(services: Services) -> None:
-    """Let SIGTERM stop the stages of a flow that a worker or `serve` runs, until its process ends.
+    """Let signals stop the stages of a flow that a worker or `serve` runs, until its process ends.
 
     Prefect's own handler would end the flow and leave its stages at work.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, Interrupts(services, is_handled=True))
+    if threading.current_thread() is not threading.main_thread():
+        return
+    # Told twice, by its server and by Prefect: only a person means "at once" by it.
+    handler = Interrupts(services, is_handled=True, is_patient=True)
+    for number in _SIGNALS:
+        _install(number, handler)
 
 
 def _install(number: int, handler: Any) -> Any:
@@ -99,11 +104,11 @@ def _install(number: int, handler: Any) -> Any:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _note(number)
+    note(number)
     raise KeyboardInterrupt
 
 
-def _note(number: int) -> None:
+def note(number: int) -> None:
     """Remember what came first, and be silent where the terminal is gone: each word would be an error."""
     _received.append(number)
     if number == signal.SIGHUP:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,26 +42,41 @@ PLENTY_S = 20.0
 
 
 class Yard:
-    """A folder in which commands run, and what they say line by line."""
+    """A folder in which commands run. `first` is the run that was there before all others."""
+
+    first: str
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder, folder / ".assetmill"
         configs = write_configs(folder / "configs", slow=SLOW)
         (folder / "rows.csv").write_text("word\nbeta\ngamma\n")
+        self._started: list[subprocess.Popen[str]] = []
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ASSETMILL_"))}
         self.environment = {**clean, "ASSETMILL_CONFIGS": str(configs), "ASSETMILL_HOME": str(self.home)}
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "assetmill.cli.main", *arguments],
             cwd=self.folder,
             env=self.environment,
             **{**streams, **options},
         )
+        self._started.append(process)
+        return process
 
-    def run(self, *arguments: str) -> str:
-        done = self.start(*arguments)
+    def clear(self) -> None:
+        """End what a failed test has left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            if process.stdout:
+                process.stdout.close()
+            process.wait()
+        self._started.clear()
+
+    def run(self, *arguments: str, **options: Any) -> str:
+        done = self.start(*arguments, **options)
         out, _ = done.communicate(timeout=120)
         assert done.returncode == 0, out
         return out
@@ -75,7 +91,7 @@ class Yard:
 @pytest.fixture(scope="module")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     yard = Yard(tmp_path_factory.mktemp("yard"))
-    yard.run("run", "slow")
+    yard.first = json.loads(yard.run("run", "slow", "--json", stderr=subprocess.DEVNULL))["run_id"]
     yield yard
     yard.run("stop")
 
@@ -84,6 +100,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 def slowly(yard: Yard) -> Iterator[None]:
     yard.set(latency_s=30.0, canned_pictures=True)
     yield
+    yard.clear()
     yard.set(latency_s=0.0, quota={})
 
 
@@ -111,7 +128,7 @@ PHASES = {
     "run-begun": ("started", ["run", "slow", "-p", "word=begun"]),
     "batch-planned": ("2 rows", ["batch", "slow", "--rows", "rows.csv", "--name", "planned"]),
     "batch-begun": ("of 6 stages", ["batch", "slow", "--rows", "rows.csv", "--name", "begun"]),
-    "edit-begun": ("started", ["edit", "latest/first/first.png", "make it dusk", "--box", "0,0,200,200"]),
+    "edit-begun": ("started", ["edit", "{first}/first/first.png", "make it dusk", "--box", "0,0,200,200"]),
     "update-begun": ("started", ["update", "slow", "-p", "word=locked"]),
 }
 
@@ -119,7 +136,7 @@ PHASES = {
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_termination_ends_a_command_in_every_phase(yard: Yard, phase: str) -> None:
     until, arguments = PHASES[phase]
-    ended(yard.start(*arguments), until, signal.SIGTERM)
+    ended(yard.start(*(word.format(first=yard.first) for word in arguments)), until, signal.SIGTERM)
     assert yard.newest()["status"] != "open"
 
 
@@ -168,3 +185,39 @@ def test_what_was_started_to_outlive_its_terminal_goes_on(yard: Yard) -> None:
 
 def _ignore_hangup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def test_a_served_run_ends_with_its_server(yard: Yard) -> None:
+    ready = json.loads((yard.home / "prefect" / "ready.json").read_bytes())
+    yard.environment["PREFECT_API_URL"] = ready["api_url"]
+    process = yard.start("serve", "slow")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "serving slow/served" in line:
+            break
+    intents = set(_intents(yard))
+    found = ask(ready["api_url"], "GET", "/deployments/name/slow/served")
+    body = {"parameters": {"word": "served"}, "state": {"type": "SCHEDULED"}}
+    ask(ready["api_url"], "POST", f"/deployments/{found['id']}/create_flow_run", body)
+    while not set(_intents(yard)) - intents:
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=PLENTY_S)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert yard.newest()["status"] == "cancelled"
+
+
+def _intents(yard: Yard) -> list[Path]:
+    return list((yard.home / "store" / "v1" / "i").glob("*/*"))
+
+
+def ask(api_url: str, method: str, path: str, body: object = None) -> Any:
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{api_url}{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return json.loads(answer.read())
