@@ -10,8 +10,9 @@ import click
 from assetmill.cli.approve import find_stage
 from assetmill.cli.options import profile_option
 from assetmill.errors import HandleExpired, InvalidInput, NotFound
-from assetmill.records import Receipt, Verdict
+from assetmill.records import Approval, Receipt, Verdict
 from assetmill.settings import load_settings
+from assetmill.stage.failures import lifting
 from assetmill.stage.owners import is_alive
 from assetmill.stage.services import Services, open_services
 from assetmill.store.ledger import Turn
@@ -25,16 +26,20 @@ _PAUSE_S = 10.0
 @click.option("--wait", "choice", flag_value="wait", help="Look at the service until it shows something.")
 @click.option("--retry", "choice", flag_value="retry", help="Pay again, though the first may have been paid.")
 @click.option("--give-up", "choice", flag_value="give_up", help="Never pay for this stage as it is now.")
+@click.option("--retry-now", "choice", flag_value="retry_now", help="Wait no more for a quota: it is back.")
 @click.option("--for", "wait_s", type=float, default=600.0, help="Seconds that --wait looks. [600]")
 @profile_option
 def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: str | None) -> int:
-    """Decide what becomes of STAGE of RUN, whose last attempt is in doubt.
+    """Decide what becomes of STAGE of RUN, whose last attempt is in doubt or waits for a quota.
 
     Whatever is chosen, the service is asked first: a response that it shows is kept, not paid for again.
     """
     if choice is None:
-        raise InvalidInput("say --wait, --retry or --give-up")
+        raise InvalidInput("say --wait, --retry, --retry-now or --give-up")
     settings = load_settings(profile)
+    if choice == "retry_now":
+        with open_services(settings) as services:
+            return _lift(services, run, stage)
     if settings.uses_emulator:
         from assetmill.local.services import local_services
 
@@ -73,6 +78,34 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         after = "pays for it again" if choice == "retry" else "leaves it out until something about it changes"
         click.echo(f"{stage}: {reason}\nNext:\n  assetmill run {pipeline}    {after}")
         return 0
+
+
+def _lift(services: Services, run: str, stage: str) -> int:
+    """Let a stage ask again at once that a quota has refused: its workers look at this while they wait.
+
+    Raises:
+        NotFound: it waits for no quota.
+    """
+    pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
+    newest = services.ledger.newest_attempt(pipeline, fp)
+    verdict = newest.verdict if newest else None
+    if newest is None or verdict is None or (verdict.not_before or 0.0) <= services.clock():
+        raise NotFound("wait", stage, "it waits for no quota: run the pipeline again")
+    services.ledger.write_approval(
+        pipeline,
+        fp,
+        Approval(
+            subject=lifting(newest.number),
+            is_granted=True,
+            decided_by=getpass.getuser(),
+            created_at=services.clock(),
+        ),
+    )
+    click.echo(
+        f"{stage}: asks again at once, says {getpass.getuser()}\nNext:\n"
+        f"  assetmill run {pipeline}    unless a run is waiting: that one goes on by itself"
+    )
+    return 0
 
 
 def _close(services: Services, turn: Turn) -> str | None:

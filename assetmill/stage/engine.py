@@ -33,7 +33,7 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, Receipt, RunId, StageRecord
+from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
 from assetmill.stage import failures
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
@@ -108,10 +108,21 @@ class _Stage:
             self.closing.settle(newest.number, newest.verdict.cost_usd)
             if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
                 raise failure
-            self.patience.wait_until(newest.verdict.not_before)
+            self._wait_out(newest.number, newest.verdict)
             return self._begin(newest.number + 1)
         with self.services.slots.take():
             return self._go_on(newest)
+
+    def _wait_out(self, attempt: int, verdict: Verdict) -> None:
+        """Wait as a refusal asks, unless a person has lifted it."""
+
+        def is_lifted() -> bool:
+            return self.ledger.read_approval(*self.key, failures.lifting(attempt)) is not None
+
+        if verdict.not_before:
+            self.patience.wait_out(verdict, is_lifted)
+            if is_lifted():
+                self.admission.lift()
 
     def _go_on(self, newest: Attempt) -> None:
         """Find out how an attempt stands that nobody has closed."""

@@ -8,6 +8,7 @@ from assetmill.errors import (
     AccountBlocked,
     OutputUnusable,
     PromptBlocked,
+    QuotaExhausted,
     Rejected,
     StageBlocked,
     StageError,
@@ -28,6 +29,9 @@ def refusal(label: str, error: Rejected) -> StageError:
         why = f" ({', '.join(categories)})" if categories else ""
         reason = f"moderation refused the {scope}{why}: {error}"
         return StageBlocked(label, reason, None, scope, categories)
+    if isinstance(error, QuotaExhausted):
+        hint = "no waiting helps: raise the account's quota or pay its bill, then run it again"
+        return StageFailed(label, f"the account's quota is used up: {error} ({hint})")
     return StageFailed(label, str(error))
 
 
@@ -45,6 +49,11 @@ def standing(label: str, verdict: Verdict, run_id: RunId) -> StageError | None:
         return StageBlocked(label, verdict.reason, verdict.response_id, scope)
     kind = OutputUnusable if verdict.error == OutputUnusable.__name__ else StageFailed
     return kind(label, verdict.reason, verdict.response_id)
+
+
+def lifting(attempt: int) -> str:
+    """Return the subject under which a person lifts the wait after an attempt that was refused."""
+    return f"retry-now.{attempt}"
 
 
 def settled_doubt(intent: Intent, foundry: Foundry, now: float) -> Literal["abandoned", "given_up"] | None:

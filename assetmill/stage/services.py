@@ -50,6 +50,7 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self.notices: list[str] = []
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
@@ -100,6 +101,12 @@ class Services:
         """
         if self.stop.wait(seconds):
             raise RunStopped("the run is being stopped; run it again to go on")
+
+    def notice(self, text: str) -> None:
+        """Keep what a person should know of all stages together, once."""
+        with self._guard:
+            if text not in self.notices:
+                self.notices.append(text)
 
     def begin(self, run_id: str, seal: Callable[[], object]) -> None:
         """Remember how to seal a run or a batch, should the process have to go before that."""

@@ -203,7 +203,7 @@ def test_a_served_run_ends_with_its_server(yard: Yard) -> None:
         assert process.poll() is None
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=PLENTY_S)
+    process.communicate(timeout=PLENTY_S)
     assert process.returncode == 128 + signal.SIGTERM
     assert yard.newest()["status"] == "cancelled"
 
