@@ -21,7 +21,7 @@ from prefect.utilities.annotations import quote
 
 from assetmill.batches import opening as preparing
 from assetmill.batches.opening import Batch, BatchOrder
-from assetmill.batches.records import SETTLED, BatchManifest
+from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
@@ -201,7 +201,7 @@ def check_batch(manifest: BatchManifest) -> None:
     """
     if manifest.status == "completed":
         return
-    left = sum(row.state not in SETTLED for row in manifest.rows)
+    left = sum(not row.is_done for row in manifest.rows)
     text = f"{left} of {len(manifest.rows)} rows of batch {manifest.batch_id} are not done"
     if manifest.reason:
         text = f"{manifest.reason}; {text}"

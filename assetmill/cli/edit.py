@@ -68,8 +68,9 @@ def edit(
     """Edit ASSET as INSTRUCTION says: "make the sky dusk".
 
     ASSET is an asset ID or the beginning of one, an ID of the service, an exported file, RUN/STAGE/NAME with
-    `latest` as RUN, or a file of your own, which is brought in. With a mask or a box the rest of the picture
-    stays as it is, pixel by pixel. Asking for the same edit again costs nothing; -n asks for more results.
+    `latest` as RUN for the newest run that has the stage, or a file of your own, which is brought in. With a
+    mask or a box the rest of the picture stays as it is, pixel by pixel. Asking for the same edit again costs
+    nothing; -n asks for more results.
     """
     order = EditOrder(**given, is_masked_by_alpha=mask_from_alpha, feather_px=feather)
     order.check()

@@ -62,7 +62,7 @@ def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: st
 
 def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> int:
     with open_services(load_settings(profile)) as services:
-        pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
+        pipeline, fp = find_stage(services.ledger, services.ledger.find_run_of(run, stage), stage)
         newest = services.ledger.newest_attempt(pipeline, fp)
         if newest is None or (newest.verdict and not _is_lost(newest.verdict)):
             raise NotFound("doubt", stage, "its last attempt is decided: run the pipeline again")

@@ -29,7 +29,7 @@ from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
 _SHOWN = 24
-_UNDONE = {"failed", "in_doubt", "waiting"}
+_UNDONE = {"failed", "in_doubt", "waiting", "over_budget"}
 
 
 @click.command()
@@ -123,7 +123,7 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
     seconds = manifest.finished_at - manifest.started_at
     lines = [
         "",
-        f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
+        f"{manifest.pipeline} {ended(manifest)} in {seconds:.1f} s: {counts}; "
         f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
     ]
     lines += [f"  {e.label}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
@@ -132,6 +132,12 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
         if len(paths) > _SHOWN:
             lines.append(f"  and {len(paths) - _SHOWN} more in {_short(paths[0].parent)}")
     return "\n".join([*lines, "", "Next:", *_advice(manifest, pipeline)])
+
+
+def ended(manifest: RunManifest) -> str:
+    """Return how a run ended, in a word or two: that its money was used up is no failure."""
+    undone = {entry.status for entry in manifest.stages if not entry.is_done}
+    return "stopped at its ceiling" if undone and undone <= {"over_budget", "skipped"} else manifest.status
 
 
 def _advice(manifest: RunManifest, pipeline: str) -> list[str]:

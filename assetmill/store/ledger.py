@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
+from assetmill.names import stage_label
 from assetmill.records import (
     Approval,
     AssetId,
@@ -45,6 +46,9 @@ _HEADS_TRIED = 8
 """A head whose run cannot be read is passed over for the one before; all come in one listing."""
 
 R = TypeVar("R", bound=Stored)
+
+_LOOKED_THROUGH = 200
+"""Each is a request: a stage that no run has must not cost as many as there ever were."""
 
 
 class Turn(NamedTuple):
@@ -323,6 +327,25 @@ class Ledger:
         if len(found) != 1:
             raise NotFound("run", text, f"{len(found)} runs match" if found else "see `assetmill show`")
         return found[0]
+
+    def find_run_of(self, text: str, stage: str) -> RunId:
+        """Return the run that is meant where one of its stages is named, by its label or its name.
+
+        `latest` is then the newest run that was to have that stage: an edit in between has none of them.
+
+        Raises:
+            NotFound: none or several.
+        """
+        for run_id in self.newest_runs() if text == "latest" else ():
+            start = self.read_start(run_id)
+            named = start.stages if start else ()
+            if any(stage in (name, stage_label(name, variant)) for name, variant in named):
+                return run_id
+        return self.find_run(text)
+
+    def newest_runs(self) -> list[RunId]:
+        """Return the newest runs, newest first: as many as are looked through for one of them."""
+        return self.runs()[: -_LOOKED_THROUGH - 1 : -1]
 
     def _turn(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Turn:
         intent = self._read(layout.intent(pipeline, fp, attempt, turn), Intent)
