@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -70,6 +71,7 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
+    batch.services.begin(run_id, functools.partial(_seal, work, time.time()))
     if handover:
         handover.work = work
     return work
@@ -142,7 +144,11 @@ def submit_rows(rows: Sequence[Row], work: RowWorker) -> Awaitable[dict[str, int
 @task(name="seal-batch", **policies.SEAL)
 def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
     """Write the manifest of a batch."""
-    return seal(
+    return _seal(work, started_at)
+
+
+def _seal(work: RowWorker, started_at: float) -> BatchManifest:
+    manifest = seal(
         work.batch,
         work.results,
         work.traces,
@@ -150,6 +156,8 @@ def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
         flow_run_id=work.flow_run_id,
         started_at=started_at,
     )
+    work.batch.services.sealed(work.run_id)
+    return manifest
 
 
 def sealed(work: RowWorker, started_at: float) -> BatchManifest:

@@ -43,7 +43,7 @@ class RowWorker:
 
     def __init__(self, batch: Batch, run_id: RunId, flow_run_id: str, halt_run: str) -> None:
         self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
-        self.tally = Tally()
+        self.tally = Tally(notices=batch.services.notices)
         self.results: dict[int, BatchRow] = {}
         self.traces: dict[str, Fingerprint] = {}
         self._halt_run = halt_run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import json
 from collections.abc import Iterator
@@ -28,8 +27,9 @@ from assetmill.cli.options import (
     usd,
 )
 from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
-from assetmill.local.flow_runs import interruptible, ready_for
+from assetmill.local.flow_runs import carry_out, ready_for
 from assetmill.settings import load_settings
+from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
 
 _SHOWN = 20
@@ -135,7 +135,7 @@ def run_batch_with(
     """Run a planned batch with whatever it needs started beside it; return its manifest, complete or not."""
     has_work = bool(planned.totals.wanted)
     with (
-        interruptible(services.stop) as interrupts,
+        interruptible(services) as interrupts,
         ready_for("flows.run_batch", services, interrupts, _say, has_work=has_work),
     ):
         return _run_flow(planned, services, work_pool, shard)
@@ -165,7 +165,7 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
         failed: Exception | None = None
         try:
             with bar(lambda: handover.work.tally if handover.work else None, total, len(planned.to_do)):
-                asyncio.run(flow)
+                carry_out(flow)
         except (RunFailed, RunStopped) as error:
             failed = error
     if handover.manifest is None:

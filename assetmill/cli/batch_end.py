@@ -11,6 +11,7 @@ from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder
 from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.batches.rows import counted
 from assetmill.cli.options import usd
+from assetmill.stage import interrupts
 
 _SHOWN = 20
 _ALIKE = frozenset({"over_budget", "late"})
@@ -18,10 +19,10 @@ _ALIKE = frozenset({"over_budget", "late"})
 
 
 def exit_code(manifest: BatchManifest, *, is_interrupted: bool) -> int:
-    """Return 0 when all was done, 130 when a person stopped it, 1 for anything else."""
+    """Return 0 when all was done, 128 and the signal when one stopped it, 1 for anything else."""
     if manifest.status == "completed":
         return 0
-    return 130 if is_interrupted else 1
+    return interrupts.exit_code() if is_interrupted else 1
 
 
 def summary(

@@ -144,12 +144,12 @@ async def _deploy(
 async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
     from prefect import get_client
     from prefect.deployments.runner import EntrypointType  # pyright: ignore[reportPrivateImportUsage]
-    from prefect.runner import Runner
 
+    from assetmill.cli.serving import StoppableRunner, serve_until_stopped
     from flows.deployed import flow_of
     from flows.run_batch import run_batch
 
-    runner = Runner(name="assetmill", limit=limit)
+    runner = StoppableRunner(name="assetmill", limit=limit)
     async with get_client() as client:
         for one in loaded:
             made = await flow_of(one.path.stem).ato_deployment(
@@ -166,7 +166,7 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
                 told.append(await _apply_batch(client, one, name, None, {}))
             for entry in told:
                 click.echo(f"serving {entry['name']} ({entry['schedules']} schedules)", err=True)
-    await runner.start()
+    await serve_until_stopped(runner)
 
 
 def _has_batches(loaded: LoadedPipeline) -> bool:

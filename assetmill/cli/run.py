@@ -15,6 +15,7 @@ from assetmill.cli import exports
 from assetmill.cli.options import (
     asset_json,
     budget_option,
+    ended,
     json_option,
     parameter_options,
     print_json,
@@ -27,7 +28,6 @@ from assetmill.records import RunManifest, StageEntry
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
-_EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 _SHOWN = 24
 _UNDONE = {"failed", "in_doubt", "waiting", "over_budget"}
 
@@ -71,7 +71,7 @@ def run(
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
         click.echo(summary(manifest, pipeline, paths))
-    return _EXIT_CODES[manifest.status]
+    return ended(manifest.status, is_stopped=services.stop.is_set())
 
 
 def document(manifest: RunManifest) -> dict[str, Any]:

@@ -123,6 +123,7 @@ class EditRun:
             flow_run_id=self.flow_run_id,
         )
         self.services.ledger.write_manifest(manifest)
+        self.services.sealed(self.run_id)
         return manifest
 
     def _lost(self, call: StageCall) -> float | None:
@@ -161,6 +162,7 @@ def begin_edit(
     run = EditRun(
         run_id, flow_run_id, services, order, subject, {call.label: call for call in calls}, started_at
     )
+    services.begin(run_id, run.seal)
     for record in (adopted, *(record for _, record in found), *prepared):
         if record is not None:
             run.note(record)

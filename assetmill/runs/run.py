@@ -112,6 +112,7 @@ class Run:
         """Store the manifest and return it. Records and blobs are there already."""
         manifest = self.manifest()
         self.services.ledger.write_manifest(manifest)
+        self.services.sealed(self.run_id)
         return manifest
 
     def manifest(self) -> RunManifest:
@@ -210,6 +211,7 @@ def begin_run(
         services.limit_run(run.run_id, budget_usd)
     if pay_again:
         services.allow_repeats(run.run_id)
+    services.begin(run.run_id, run.seal)
     services.ledger.write_start(
         RunStart(
             run_id=run.run_id,
