@@ -198,11 +198,12 @@ class Harvest(Stored):
 class Verdict(Stored):
     """Why an attempt is over without a commit; only this licenses the next attempt.
 
-    `not_before` is when the service, which refused this one, allows it.
+    `not_before` is when the service, which refused this one, allows it. `limited`: it was accepted, and a
+    limit ended it.
     """
 
     schema_version: Literal[1] = 1
-    kind: Literal["failed", "refused", "fenced", "given_up", "abandoned"]
+    kind: Literal["failed", "refused", "limited", "fenced", "given_up", "abandoned"]
     error: str
     reason: str
     response_id: str | None = None

@@ -25,6 +25,7 @@ from assetmill.agents.wording import Meaning, Wording, duration_s, read_wording
 from assetmill.errors import (
     AccountBlocked,
     AssetmillError,
+    ContainerGone,
     ConversationGone,
     HandleExpired,
     NotSent,
@@ -130,8 +131,9 @@ def _refusal_of(meaning: Meaning | None, status: int, spending: bool) -> type[Se
     """Return what a definite refusal is that is about one thing alone."""
     if meaning == "conversation" and spending:
         return ConversationGone
-    is_gone = meaning == "container" or (status == 404 and meaning != "model")
-    return HandleExpired if is_gone else Rejected
+    if meaning == "container":
+        return ContainerGone
+    return HandleExpired if status == 404 and meaning != "model" else Rejected
 
 
 _ADVICE = (

@@ -8,15 +8,24 @@ from typing import Any, cast
 from assetmill.agents.gateway import AgentDefinition, Response, ResponseRequest
 
 
-def read_body(body: dict[str, Any]) -> Response:
-    """Return a response from its body, as it is now."""
-    return Response(str(body["id"]), str(body["status"]), body)
+def read_body(body: object) -> Response:
+    """Return a response from its body, as it is now. One without a status is asked for again.
+
+    Raises:
+        ValueError: it has no ID, so that nobody could.
+    """
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    response_id, status = fields.get("id"), fields.get("status")
+    if not isinstance(response_id, str) or not response_id:
+        raise ValueError("a response without an ID")
+    return Response(response_id, status if isinstance(status, str) else "unknown", fields)
 
 
 def kind_of(body: Mapping[str, Any]) -> tuple[str, str]:
     """Return what responses of like duration have in common: their model and their agent."""
-    agent = cast("Mapping[str, Any]", body.get("agent_reference") or {})
-    return str(body.get("model")), str(agent.get("name"))
+    agent: object = body.get("agent_reference")
+    name = cast("Mapping[str, Any]", agent).get("name") if isinstance(agent, Mapping) else None
+    return str(body.get("model")), str(name)
 
 
 def rates_of(headers: Mapping[str, str]) -> dict[str, str]:

@@ -117,7 +117,7 @@ class Handles:
         if bound.asset_id is None or self._refuses("image_call"):
             return None
         asset = self._ledger.read_asset(bound.asset_id)
-        handles = [h for h in asset.handles if h.kind == "image_call"] if asset else []
+        handles = [h for h in asset.handles if h.kind == "image_call" and h.id] if asset else []
         newest_first = sorted(handles, key=lambda handle: -handle.created_at)
         for handle in newest_first:
             is_old = time.time() - handle.created_at > IMAGE_CALL_LIFE_S

@@ -59,9 +59,9 @@ class CollectedFiles:
     problems: tuple[str, ...]
 
 
-def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str) -> dict[str, MadeFile]:
-    """Store the pictures of all image calls whose base64 is sound, by call ID."""
-    made: dict[str, MadeFile] = {}
+def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str) -> dict[int, MadeFile]:
+    """Store the pictures of all image calls whose base64 is sound, by their number, from 1 on."""
+    made: dict[int, MadeFile] = {}
     for number, image in enumerate(produced.images, start=1):
         data = image.decode()
         if data is None:
@@ -71,7 +71,7 @@ def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str) -> dict[str, 
         handle = _handle("image_call", image.call_id, endpoint)
         name = f"image-{number}.{EXTENSIONS.get(media_type, 'bin')}"
         blob = blobs.put(data, media_type)
-        made[image.call_id] = MadeFile(name, blob, facts, damage, handle, image.revised_prompt, is_drawn=True)
+        made[number] = MadeFile(name, blob, facts, damage, handle, image.revised_prompt, is_drawn=True)
     return made
 
 

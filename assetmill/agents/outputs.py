@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
+from assetmill.agents.wording import Wording, filter_marks, read_wording
 from assetmill.records import Usage
 
 Json = Mapping[str, Any]
@@ -21,6 +24,7 @@ Json = Mapping[str, Any]
 class ImageCall:
     """One `image_generation_call`. `result` is its base64 as received, None when there is none.
 
+    `call_id` is "" when it has none of its own: nobody can refer to such a call.
     Where moderation refused it, `blocked_at` is `input` or `output`, and `categories` say why.
     """
 
@@ -54,7 +58,9 @@ class Citation:
 class Produced:
     """Everything of a response that can become an asset or must be answered.
 
-    `calls` are items that wait for the caller: function, computer and approval requests.
+    `calls` are items that wait for the caller: function, computer and approval requests. `refusal` is what
+    the model said instead of an answer. `error` and `wording` are why the response went wrong; `blocked_at`
+    is what moderation refused of it as a whole, `categories` why.
     """
 
     images: tuple[ImageCall, ...]
@@ -63,7 +69,15 @@ class Produced:
     text: str
     calls: tuple[Json, ...]
     error: str
-    is_filtered: bool
+    refusal: str = ""
+    wording: Wording = field(default_factory=Wording)
+    blocked_at: Literal["", "prompt", "output"] = ""
+    categories: tuple[str, ...] = ()
+
+    @property
+    def lacks_pictures(self) -> bool:
+        """Whether a picture was drawn whose bytes are not here, though nothing says that it went wrong."""
+        return any(image.result is None and not image.error for image in self.images)
 
 
 def read_response(body: Json) -> Produced:
@@ -72,32 +86,51 @@ def read_response(body: Json) -> Produced:
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for message in messages for part in _items(message, "content")]
     notes = [note for part in parts for note in _items(part, "annotations")]
-    error = _map(body.get("error"))
-    reason = str(_map(body.get("incomplete_details")).get("reason") or "")
+    error = read_wording(body.get("error"))
+    reason = _text(_map(body.get("incomplete_details")), "reason")
     return Produced(
-        images=tuple(_image(item) for item in items if item.get("type") == "image_generation_call"),
-        citations=tuple(
-            Citation(str(note.get("container_id")), str(note.get("file_id")), str(note.get("filename")))
-            for note in notes
-            if note.get("type") == "container_file_citation"
-        ),
+        images=_images(items),
+        citations=tuple(_citations(notes)),
         container_ids=tuple(dict.fromkeys(_container_ids(items, notes))),
-        text="\n".join(
-            str(part.get("text") or "") for part in parts if part.get("type") == "output_text"
-        ).strip(),
+        text=_words(parts, "output_text", "text"),
         calls=tuple(item for item in items if item.get("type") in _WAITING),
-        error=str(error.get("message") or reason),
-        is_filtered=_is_block(reason) or _is_block(str(error.get("code") or "")),
+        error=error.message or reason,
+        refusal=_words(parts, "refusal", "refusal"),
+        wording=error,
+        blocked_at=_blocked_at(body, error, reason),
+        categories=tuple(sorted({*error.categories}.union(*(names for _, names in filter_marks(body))))),
     )
 
 
-_BLOCK_CODES = frozenset(
-    {"content_filter", "contentfilter", "moderation_blocked", "image_content_policy_violation"}
-)
+def _blocked_at(body: Json, error: Wording, reason: str) -> Literal["", "prompt", "output"]:
+    """Return what moderation refused, by the error, by why it is incomplete, or by its list of filters."""
+    marks = list(filter_marks(body))
+    is_ours = (
+        error.filtered_at or any(side == "prompt" for side, _ in marks) or "invalid_prompt" in error.codes
+    )
+    is_blocked = error.meaning() == "blocked" or read_wording({"code": reason}).meaning() == "blocked"
+    if not is_blocked and not marks:
+        return ""
+    return "prompt" if is_ours else "output"
 
 
-def _is_block(code: str) -> bool:
-    return code.lower() in _BLOCK_CODES
+def _images(items: Sequence[Json]) -> tuple[ImageCall, ...]:
+    """Return all image calls in their order; an ID that two of them share is no ID of either."""
+    calls = [_image(item) for item in items if item.get("type") == "image_generation_call"]
+    seen = Counter(call.call_id for call in calls)
+    return tuple(call if seen[call.call_id] == 1 else replace(call, call_id="") for call in calls)
+
+
+def _citations(notes: Sequence[Json]) -> Iterator[Citation]:
+    """Yield the cited files of containers; a citation that names no file or no container leads nowhere."""
+    for note in notes:
+        container_id, file_id = _text(note, "container_id"), _text(note, "file_id")
+        if note.get("type") == "container_file_citation" and container_id and file_id:
+            yield Citation(container_id, file_id, _text(note, "filename") or file_id)
+
+
+def _words(parts: Sequence[Json], kind: str, key: str) -> str:
+    return "\n".join(_text(part, key) for part in parts if part.get("type") == kind).strip()
 
 
 _WAITING = frozenset({"function_call", "computer_call", "mcp_approval_request"})
@@ -119,62 +152,74 @@ def read_usage(body: Json) -> Usage:
     )
 
 
-def without_pictures(body: Json, blobs: Mapping[str, str]) -> bytes:
+def without_pictures(body: Json, blobs: Mapping[int, str]) -> bytes:
     """Return the body as JSON with every stored picture replaced by its digest.
 
-    A result that could not be decoded has no digest in `blobs` and stays as received. The headers of servers
-    are left out: a service that repeats them must not make us keep a secret.
+    `blobs` names digests by the number of the image call, from 1 on. A result that could not be decoded has
+    none and stays as received. The headers of servers are left out: a service that repeats them must not make
+    us keep a secret.
     """
     tools = [
         {key: value for key, value in tool.items() if key not in {"headers", "authorization"}}
         for tool in _items(body, "tools")
     ]
-    output = [
-        {**item, "result": {"blob": blobs[str(item.get("id"))]}} if str(item.get("id")) in blobs else item
-        for item in _items(body, "output")
-    ]
+    numbers = itertools.count(1)
+    output: list[object] = []
+    for item in _list(body.get("output")):
+        number = next(numbers) if _map(item).get("type") == "image_generation_call" else 0
+        output.append({**_map(item), "result": {"blob": blobs[number]}} if number in blobs else item)
     shown = {**body, "output": output} | ({"tools": tools} if tools else {})
     return json.dumps(shown, ensure_ascii=False).encode()
 
 
 def _image(item: Json) -> ImageCall:
-    error = _map(item.get("error"))
-    details = _map(error.get("moderation_details"))
+    error = read_wording(item.get("error"))
+    details = _map(_map(item.get("error")).get("moderation_details"))
     result = item.get("result")
-    is_blocked = bool(details) or _is_block(str(error.get("code") or ""))
-    categories = details.get("categories")
+    is_blocked = bool(details) or error.meaning() == "blocked"
+    is_input = details.get("moderation_stage") == "input"
     return ImageCall(
-        call_id=str(item.get("id")),
+        call_id=_text(item, "id"),
         result=result if isinstance(result, str) and result else None,
-        revised_prompt=str(item.get("revised_prompt") or ""),
-        error=str(error.get("message") or ""),
-        categories=tuple(map(str, cast(list[object], categories))) if isinstance(categories, list) else (),
-        blocked_at=("input" if details.get("moderation_stage") == "input" else "output")
-        if is_blocked
-        else "",
+        revised_prompt=_text(item, "revised_prompt"),
+        error=error.message or error.code or _failure(item),
+        categories=error.categories,
+        blocked_at=("input" if is_input else "output") if is_blocked else "",
     )
 
 
-def _container_ids(items: list[Json], notes: list[Json]) -> Iterator[str]:
+def _failure(item: Json) -> str:
+    """Say that a call went wrong which gives no reason, "" where nothing says so."""
+    status = _text(item, "status")
+    return f"it ended {status}" if item.get("error") or status in {"failed", "incomplete"} else ""
+
+
+def _container_ids(items: Sequence[Json], notes: Sequence[Json]) -> Iterator[str]:
     for holder in (*items, *notes):
-        if holder.get("type") in {"code_interpreter_call", "container_file_citation"} and holder.get(
-            "container_id"
-        ):
-            yield str(holder["container_id"])
+        is_ours = holder.get("type") in {"code_interpreter_call", "container_file_citation"}
+        if is_ours and (container_id := _text(holder, "container_id")):
+            yield container_id
 
 
 def _items(holder: Json, key: str) -> Iterator[Json]:
-    found = holder.get(key)
-    if isinstance(found, list):
-        for item in cast(list[object], found):
-            if isinstance(item, Mapping):
-                yield cast(Json, item)
+    for item in _list(holder.get(key)):
+        if isinstance(item, Mapping):
+            yield cast(Json, item)
+
+
+def _list(value: object) -> list[object]:
+    return cast(list[object], value) if isinstance(value, list) else []
 
 
 def _map(value: object) -> Json:
     return cast(Json, value) if isinstance(value, Mapping) else {}
 
 
+def _text(holder: Json, key: str) -> str:
+    value = holder.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def _count(holder: Json, key: str) -> int | None:
     value = holder.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

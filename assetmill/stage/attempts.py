@@ -24,6 +24,9 @@ from assetmill.stage.patience import Patience
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt, Turn
 
+_CANCELLED_AGAIN_S = 180.0
+"""A cancelled response was seen completed, with all its output, minutes later."""
+
 
 @dataclass(frozen=True)
 class Attempts:
@@ -81,9 +84,10 @@ class Attempts:
             self.reporter.report("frame", seconds=self.patience.passed_s, message=shown)
 
         try:
-            return self.services.gateway.follow_response(
+            response = self.services.gateway.follow_response(
                 response_id, deadline_s=foundry.stage_deadline_s, on_frame=show
             )
+            return self._settled(response) if response.status == "cancelled" else response
         except HandleExpired as error:
             # Its own list may lag behind a reply: a paid response is not given up for that.
             if self.services.clock() <= receipt.created_at + foundry.settle_s:
@@ -93,6 +97,12 @@ class Attempts:
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
+
+    def _settled(self, response: Response) -> Response:
+        """Read a cancelled response again after some minutes: some ran to their end all the same."""
+        self.reporter.waiting(f"{response.response_id} counts as cancelled; looking once more")
+        self.services.wait(_CANCELLED_AGAIN_S)
+        return self.services.gateway.get_response(response.response_id)
 
     def recover(self, intent: Intent) -> None:
         """Find out what became of an intent that has no receipt.
@@ -117,7 +127,7 @@ class Attempts:
             return self._fence(intent)
         self._doubt(intent)
 
-    def give_up(self, intent: Intent, receipt: Receipt, error: StageFailed | AttemptLost) -> None:
+    def give_up(self, intent: Intent, receipt: Receipt | None, error: StageFailed | AttemptLost) -> None:
         """Close an attempt whose calls this worker cannot answer, unless its owner is about to.
 
         Raises:
@@ -131,9 +141,10 @@ class Attempts:
         # What another run lost, the one that somebody started after it may pay for again; not the same run.
         is_ours = isinstance(error, StageFailed) or intent.run_id == self.run_id
         kind = "failed" if is_ours else "abandoned"
-        self.store_verdict(intent, kind, error, response_id=receipt.response_id)
+        response_id = receipt.response_id if receipt else None
+        self.store_verdict(intent, kind, error, response_id=response_id)
         if is_ours:
-            raise StageFailed(self.call.label, str(error), receipt.response_id) from error
+            raise StageFailed(self.call.label, str(error), response_id) from error
 
     def store_verdict(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
         """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""

@@ -7,6 +7,7 @@ be gone when a later pass closes the attempt.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,17 @@ from assetmill.agents.harvest import MadeFile
 from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
-from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
+from assetmill.agents.wording import Meaning
+from assetmill.errors import (
+    AccountBlocked,
+    OutputUnusable,
+    QuotaExhausted,
+    Rejected,
+    StageBlocked,
+    StageError,
+    StageFailed,
+    Throttled,
+)
 from assetmill.money.prices import price_of
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
@@ -34,6 +45,12 @@ from assetmill.records import (
     Verdict,
 )
 from assetmill.stage.services import Services
+
+_STOPS: Mapping[Meaning | None, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
+"""What a response's end means for all others."""
+
+_LIMIT_PAUSE_S = 20.0
+"""After a limit that names no time: image deployments have asked for 16 to 24 seconds."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ class Closing:
         """
         gateway, blobs = self.services.gateway, self.services.blobs
         pictures = harvest.keep_pictures(turn.produced, blobs, gateway.endpoint)
-        digests = {call_id: made.blob.digest for call_id, made in pictures.items()}
+        digests = {number: made.blob.digest for number, made in pictures.items()}
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
         self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
@@ -123,6 +140,7 @@ class Closing:
 
         Raises:
             StageError: it did not make what it must; what it made is kept with the verdict.
+            Throttled: a limit ended it; the verdict licenses another attempt.
         """
         last = turns[-1]
         kept = [self.keep_turn(turn) for turn in turns]
@@ -183,25 +201,54 @@ class Closing:
         """Return the name under which an attempt's money is reserved."""
         return f"{self.call.fingerprint}.{attempt}"
 
-    def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
-        """Close an attempt that was paid for and is not what was asked; what it made is kept."""
-        response_id = turn.response.response_id
-        error = _block(self.call, turn, reason)
-        if error is None:
-            # An answer in words was paid for and is kept with the raw response.
-            is_answered = self.call.text_format is not None and turn.response.status == "completed"
-            kind = OutputUnusable if kept or is_answered else StageFailed
-            error = kind(self.call.label, reason, response_id)
+    def _spoil(
+        self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage
+    ) -> StageError | Throttled:
+        """Close an attempt that was paid for and is not what was asked; what it made is kept.
+
+        Return why it failed, or the limit that ended it, which another attempt may wait for.
+        """
+        limit = self._limit(turn, reason)
+        error = limit or self._failure(turn, reason, is_kept=bool(kept))
         self.store_verdict(
             turn.intent.attempt,
-            kind="failed",
+            kind="limited" if limit else "failed",
             error=type(error).__name__,
-            reason=error.reason,
-            response_id=response_id,
+            reason=error.reason if isinstance(error, StageError) else reason,
+            response_id=turn.response.response_id,
             kept=kept,
             cost_usd=price_of(usage, self.call),
+            not_before=self.services.clock() + (limit.retry_after_s or 0.0) if limit else None,
         )
         return error
+
+    def _failure(self, turn: Finished, reason: str, *, is_kept: bool) -> StageError:
+        if stop := _STOPS.get(turn.produced.wording.meaning()):
+            self.services.gate.learn(stop(reason, turn.produced.wording.code))
+        if block := _block(self.call, turn, reason):
+            return block
+        # An answer in words was paid for and is kept with the raw response.
+        is_answered = self.call.text_format is not None and turn.response.status == "completed"
+        kind = OutputUnusable if is_kept or is_answered else StageFailed
+        return kind(self.call.label, reason, turn.response.response_id)
+
+    def _limit(self, turn: Finished, reason: str) -> Throttled | None:
+        """Return the limit that ended a response; None when it was none, or one attempt too many met it.
+
+        Each such attempt was accepted and may have been paid for, unlike one that a quota refused.
+        """
+        wording, attempt = turn.produced.wording, turn.intent.attempt
+        if turn.response.status != "failed" or wording.meaning() != "limit":
+            return None
+        earlier = range(attempt - 1, max(0, attempt - self.services.settings.foundry.max_attempts), -1)
+        key = self.call.pipeline, self.call.fingerprint
+        found = [self.services.ledger.read_verdict(*key, number) for number in earlier]
+        limited = itertools.takewhile(
+            lambda verdict: verdict is not None and verdict.kind == "limited", found
+        )
+        if len(list(limited)) >= self.services.settings.foundry.max_attempts - 1:
+            return None
+        return Throttled(reason, wording.code, 0, wording.retry_after_s or _LIMIT_PAUSE_S)
 
     def store_verdict(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
         """Store the verdict that ends an attempt without a commit."""
@@ -211,36 +258,47 @@ class Closing:
         self.settle(attempt, verdict.cost_usd)
 
     def _reference(self, turn: Finished) -> ResponseRef:
-        agent = cast(Mapping[str, object], turn.response.body.get("agent_reference") or {})
+        named: object = turn.response.body.get("agent_reference")
+        version = cast(Mapping[str, object], named).get("version") if isinstance(named, Mapping) else None
         image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
         return ResponseRef(
             response_id=turn.response.response_id,
             conversation_id=turn.intent.conversation_id,
             endpoint=turn.intent.endpoint,
             agent_name=agent_name(self.call),
-            agent_version=str(agent.get("version") or ""),
+            agent_version=str(version or ""),
             model=self.call.model,
             image_model=str(image["model"]) if image and "model" in image else None,
         )
 
 
 def _block(call: StageCall, turn: Finished, reason: str) -> StageError | None:
-    """Return what moderation refused, with the service's own categories; None when it refused nothing."""
-    blocked = [image for image in turn.produced.images if image.blocked_at]
-    if not blocked and not turn.produced.is_filtered:
+    """Return what was refused, with the service's own categories; None when nothing was."""
+    produced, response_id = turn.produced, turn.response.response_id
+    if produced.wording.meaning() == "account":
+        return StageBlocked(call.label, f"the account is blocked: {reason}", response_id, "account")
+    blocked = [image for image in produced.images if image.blocked_at]
+    if not blocked and not produced.blocked_at:
         return None
-    scope = "prompt" if any(image.blocked_at == "input" for image in blocked) else "output"
-    categories = tuple(sorted({name for image in blocked for name in image.categories}))
+    is_prompt = produced.blocked_at == "prompt" or any(image.blocked_at == "input" for image in blocked)
+    scope = "prompt" if is_prompt else "output"
+    categories = tuple(sorted({*produced.categories}.union(*(image.categories for image in blocked))))
     said = f"moderation refused the {scope}" + (f" ({', '.join(categories)})" if categories else "")
-    return StageBlocked(call.label, f"{said}: {reason}", turn.response.response_id, scope, categories)
+    return StageBlocked(call.label, f"{said}: {reason}", response_id, scope, categories)
 
 
 def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
     """Say what is wrong, and what the agent itself said about it."""
+    produced = turn.produced
+    said = f"; the agent refused: {_shown(produced.refusal)}" if produced.refusal else ""
     if turn.response.status != "completed":
-        return turn.produced.error or f"it ended {turn.response.status}"
-    words = " ".join(turn.produced.text.split())
-    return "; ".join(problems) + (f"; the agent said: {words[:300]!r}" if words else "")
+        return (produced.error or f"it ended {turn.response.status}") + said
+    words = f"; the agent said: {_shown(produced.text)}" if produced.text else ""
+    return "; ".join(problems) + words + said
+
+
+def _shown(text: str) -> str:
+    return repr(" ".join(text.split())[:300])
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

@@ -21,6 +21,7 @@ from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
 from assetmill.agents.tool_calls import AttemptLost, ToolSession, answer
 from assetmill.errors import (
+    ContainerGone,
     ConversationGone,
     HandleExpired,
     NotSent,
@@ -95,6 +96,7 @@ class _Stage:
         except NotSent as error:
             self.patience.pause(error)
         except Rejected as error:
+            self.services.gate.learn(error)
             raise failures.refusal(self.call.label, error) from error
         except ServiceError as error:
             raise StageFailed(self.call.label, f"{error}; the next run goes on from here") from error
@@ -236,6 +238,9 @@ class _Stage:
 
         Only the worker that heard the refusal may: to all others the outcome is open.
         """
+        if isinstance(error, ContainerGone):
+            ended = f"what its earlier turns worked in has ended ({error}): run it again to start over"
+            return self.attempts.give_up(intent, None, AttemptLost(ended))
         try:
             self.patience.pause(error)
         except StageFailed:
@@ -252,7 +257,11 @@ class _Stage:
         if response.status == "completed" and turn.produced.calls:
             self.closing.keep_turn(turn)
             return self._take_turn(turn, receipt)
-        self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
+        try:
+            self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
+        except Throttled as error:
+            self.admission.refused(error.retry_after_s)
+            raise  # the wait is `_step`'s, outside of any slot
 
     def _take_turn(self, last: Finished, receipt: Receipt) -> None:
         """Answer the calls that the last response waits for, as the attempt's next turn."""

@@ -105,6 +105,10 @@ class Ledger:
         """Store why an attempt is over; the first verdict counts and is returned."""
         return self._create(layout.verdict(pipeline, fp, attempt), verdict)
 
+    def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
+        """Return why an attempt is over, None when it is not."""
+        return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
+
     def write_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, body: bytes) -> None:
         """Store the terminal response as received; repeating is free."""
         key = layout.raw(pipeline, fp, attempt, turn)

@@ -12,6 +12,7 @@ from assetmill.agents.foundry_errors import from_event, translate
 from assetmill.agents.wording import duration_s, read_wording
 from assetmill.errors import (
     AccountBlocked,
+    ContainerGone,
     ConversationGone,
     HandleExpired,
     OutcomeUnknown,
@@ -153,9 +154,9 @@ def test_how_long_to_wait_is_taken_from_wherever_it_is_said(
 @pytest.mark.parametrize(
     ("status", "message", "expected"),
     [
-        (400, "Container is expired.", HandleExpired),
-        (400, "Expected container_id to be that of a container that is there", HandleExpired),
-        (404, "Container with id 'cntr_1' not found.", HandleExpired),
+        (400, "Container is expired.", ContainerGone),
+        (400, "Expected container_id to be that of a container that is there", ContainerGone),
+        (404, "Container with id 'cntr_1' not found.", ContainerGone),
         (404, "Agent assetmill-conversation-poster doesn't exist", HandleExpired),
         (404, "Agent assetmill-poster with version not found", HandleExpired),
         (404, "Conversation with id 'conv_1' not found.", ConversationGone),

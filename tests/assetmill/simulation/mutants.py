@@ -32,7 +32,7 @@ def _without_fence(patch: pytest.MonkeyPatch) -> None:
     def fence(attempts: Any, intent: Intent) -> None:
         attempts.services.wait(attempts.services.settings.foundry.settle_s)
         if not attempts.adopt(intent):
-            attempts.judge(intent, "fenced", NotSent("silence"))
+            attempts.store_verdict(intent, "fenced", NotSent("silence"))
 
     patch.setattr(f"{ATTEMPTS}._fence", fence)
 
@@ -41,7 +41,7 @@ def _without_settling(patch: pytest.MonkeyPatch) -> None:
     def fence(attempts: Any, intent: Intent) -> None:
         attempts.services.gateway.delete_conversation(intent.conversation_id)
         if not attempts.adopt(intent):
-            attempts.judge(intent, "fenced", NotSent("silence"))
+            attempts.store_verdict(intent, "fenced", NotSent("silence"))
 
     patch.setattr(f"{ATTEMPTS}._fence", fence)
 
@@ -90,7 +90,7 @@ def _takes_silence_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
     """What a retry decorator around the stage does: an open outcome is tried again."""
 
     def recover(attempts: Any, intent: Intent) -> None:
-        attempts.judge(intent, "refused", OutcomeUnknown("silence"))
+        attempts.store_verdict(intent, "refused", OutcomeUnknown("silence"))
 
     patch.setattr(f"{ATTEMPTS}.recover", recover)
 
@@ -102,7 +102,7 @@ def _gives_up_what_is_not_listed_yet(patch: pytest.MonkeyPatch) -> None:
                 receipt.response_id, deadline_s=900.0, on_frame=None
             )
         except HandleExpired as error:
-            attempts.judge(intent, "failed", error)
+            attempts.store_verdict(intent, "failed", error)
             return None
 
     patch.setattr(f"{ATTEMPTS}.follow", follow)
@@ -135,7 +135,7 @@ def _adopts_the_first_turn_for_every_turn(patch: pytest.MonkeyPatch) -> None:
 def _starts_over_when_a_turn_is_refused(patch: pytest.MonkeyPatch) -> None:
     def repeat(stage: Any, intent: Intent, _prepared: Any, error: Any) -> None:
         stage.services.gateway.delete_conversation(intent.conversation_id)
-        stage.attempts.judge(intent, "refused", error)
+        stage.attempts.store_verdict(intent, "refused", error)
 
     patch.setattr(f"{STAGE}._repeat_turn", repeat)
 
@@ -151,7 +151,7 @@ def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
 
 def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
     def give_up(attempts: Any, intent: Intent, receipt: Any, error: Any) -> None:
-        attempts.judge(intent, "abandoned", error, response_id=receipt.response_id)
+        attempts.store_verdict(intent, "abandoned", error, response_id=receipt.response_id)
 
     patch.setattr(f"{ATTEMPTS}.give_up", give_up)
 
