@@ -50,6 +50,7 @@ def run_with(
     say: Say,
     on_plan: OnPlan = lambda _: None,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> RunManifest:
     """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
 
@@ -64,5 +65,5 @@ def run_with(
         with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
             from flows.run_pipeline import run_pipeline
 
-            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd)
+            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd, pay_again)
             return manifest_of(flow, services)

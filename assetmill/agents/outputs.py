@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from assetmill.agents.wording import Wording, filter_marks, read_wording
@@ -24,10 +22,11 @@ Json = Mapping[str, Any]
 class ImageCall:
     """One `image_generation_call`. `result` is its base64 as received, None when there is none.
 
-    `call_id` is "" when it has none of its own: nobody can refer to such a call.
-    Where moderation refused it, `blocked_at` is `input` or `output`, and `categories` say why.
+    `position` is its place among the response's items: IDs may be missing or come twice. Where moderation
+    refused it, `blocked_at` is `input` or `output`, and `categories` say why.
     """
 
+    position: int
     call_id: str
     result: str | None
     revised_prompt: str
@@ -47,7 +46,7 @@ class ImageCall:
 
 @dataclass(frozen=True)
 class Citation:
-    """A file in a container that a message points to."""
+    """A file in a container that a message points to; `filename` is "" when the message does not say."""
 
     container_id: str
     file_id: str
@@ -88,10 +87,11 @@ def read_response(body: Json) -> Produced:
     notes = [note for part in parts for note in _items(part, "annotations")]
     error = read_wording(body.get("error"))
     reason = _text(_map(body.get("incomplete_details")), "reason")
+    container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
     return Produced(
-        images=_images(items),
-        citations=tuple(_citations(notes)),
-        container_ids=tuple(dict.fromkeys(_container_ids(items, notes))),
+        images=_images(body),
+        citations=tuple(_citations(notes, container_ids)),
+        container_ids=container_ids,
         text=_words(parts, "output_text", "text"),
         calls=tuple(item for item in items if item.get("type") in _WAITING),
         error=error.message or reason,
@@ -114,19 +114,21 @@ def _blocked_at(body: Json, error: Wording, reason: str) -> Literal["", "prompt"
     return "prompt" if is_ours else "output"
 
 
-def _images(items: Sequence[Json]) -> tuple[ImageCall, ...]:
-    """Return all image calls in their order; an ID that two of them share is no ID of either."""
-    calls = [_image(item) for item in items if item.get("type") == "image_generation_call"]
-    seen = Counter(call.call_id for call in calls)
-    return tuple(call if seen[call.call_id] == 1 else replace(call, call_id="") for call in calls)
+def _images(body: Json) -> tuple[ImageCall, ...]:
+    return tuple(
+        _image(position, _map(item))
+        for position, item in enumerate(_list(body.get("output")))
+        if _map(item).get("type") == "image_generation_call"
+    )
 
 
-def _citations(notes: Sequence[Json]) -> Iterator[Citation]:
-    """Yield the cited files of containers; a citation that names no file or no container leads nowhere."""
+def _citations(notes: Sequence[Json], container_ids: tuple[str, ...]) -> Iterator[Citation]:
+    """Yield what can be fetched. Where a citation names no container, the response's only one is meant."""
+    only = container_ids[0] if len(container_ids) == 1 else ""
     for note in notes:
-        container_id, file_id = _text(note, "container_id"), _text(note, "file_id")
+        container_id, file_id = _text(note, "container_id") or only, _text(note, "file_id")
         if note.get("type") == "container_file_citation" and container_id and file_id:
-            yield Citation(container_id, file_id, _text(note, "filename") or file_id)
+            yield Citation(container_id, file_id, _text(note, "filename"))
 
 
 def _words(parts: Sequence[Json], kind: str, key: str) -> str:
@@ -155,30 +157,30 @@ def read_usage(body: Json) -> Usage:
 def without_pictures(body: Json, blobs: Mapping[int, str]) -> bytes:
     """Return the body as JSON with every stored picture replaced by its digest.
 
-    `blobs` names digests by the number of the image call, from 1 on. A result that could not be decoded has
-    none and stays as received. The headers of servers are left out: a service that repeats them must not make
-    us keep a secret.
+    `blobs` are the digests by the position of the item. A result that could not be decoded has none and stays
+    as received. The headers of servers are left out: a service that repeats them must not make us keep a
+    secret.
     """
     tools = [
         {key: value for key, value in tool.items() if key not in {"headers", "authorization"}}
         for tool in _items(body, "tools")
     ]
-    numbers = itertools.count(1)
-    output: list[object] = []
-    for item in _list(body.get("output")):
-        number = next(numbers) if _map(item).get("type") == "image_generation_call" else 0
-        output.append({**_map(item), "result": {"blob": blobs[number]}} if number in blobs else item)
+    output = [
+        {**_map(item), "result": {"blob": blobs[position]}} if position in blobs else item
+        for position, item in enumerate(_list(body.get("output")))
+    ]
     shown = {**body, "output": output} | ({"tools": tools} if tools else {})
     return json.dumps(shown, ensure_ascii=False).encode()
 
 
-def _image(item: Json) -> ImageCall:
+def _image(position: int, item: Json) -> ImageCall:
     error = read_wording(item.get("error"))
     details = _map(_map(item.get("error")).get("moderation_details"))
     result = item.get("result")
     is_blocked = bool(details) or error.meaning() == "blocked"
     is_input = details.get("moderation_stage") == "input"
     return ImageCall(
+        position=position,
         call_id=_text(item, "id"),
         result=result if isinstance(result, str) and result else None,
         revised_prompt=_text(item, "revised_prompt"),

@@ -191,8 +191,11 @@ def begin_run(
     attempt: int = 1,
     *,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> Run:
     """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
+
+    `pay_again`: also for a stage that failed the same way too often.
 
     Raises:
         InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
@@ -203,6 +206,8 @@ def begin_run(
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
+    if pay_again:
+        services.allow_repeats(run.run_id)
     services.ledger.write_start(
         RunStart(
             run_id=run.run_id,

@@ -7,6 +7,7 @@
     v1/c/<pipeline>/<fp>.<n>.<turn>     receipt: the response ID
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
     v1/f/<pipeline>/<fp>.<n>.<turn>     harvest: the files of a turn's containers
+    v1/f/<pipeline>/<fp>.<n>.<turn>.<file>  one of them, recorded as soon as it was stored
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
     v1/y/<pipeline>/<fp>.<n>.<turn>     replies: what a turn's calls were answered
     v1/a/<pipeline>/<fp>.<subject>      approval: what a person decided about something an agent asked for
@@ -137,6 +138,17 @@ def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of what a turn's containers held."""
     return f"{HARVESTS}{_turn(pipeline, fp, attempt, turn)}"
+
+
+def kept_files(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the prefix of the container files of a turn that were stored one by one."""
+    return f"{harvest(pipeline, fp, attempt, turn)}."
+
+
+def kept_file(pipeline: str, fp: Fingerprint, attempt: int, turn: int, file_id: str) -> str:
+    """Return the key of one container file that was stored."""
+    named = hashlib.sha256(file_id.encode()).hexdigest()[:24]
+    return f"{kept_files(pipeline, fp, attempt, turn)}{named}"
 
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:

@@ -88,7 +88,7 @@ class Ledger:
             return None
         newest = max(attempt for attempt, _ in numbers)
         turns = [self._turn(pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
-        return Attempt(newest, tuple(turns), self._read(layout.verdict(pipeline, fp, newest), Verdict))
+        return Attempt(newest, tuple(turns), self.read_verdict(pipeline, fp, newest))
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
@@ -104,10 +104,6 @@ class Ledger:
     def write_verdict(self, pipeline: str, fp: Fingerprint, attempt: int, verdict: Verdict) -> Verdict:
         """Store why an attempt is over; the first verdict counts and is returned."""
         return self._create(layout.verdict(pipeline, fp, attempt), verdict)
-
-    def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
-        """Return why an attempt is over, None when it is not."""
-        return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
 
     def write_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, body: bytes) -> None:
         """Store the terminal response as received; repeating is free."""
@@ -130,6 +126,23 @@ class Ledger:
     def read_harvest(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Harvest | None:
         """Return which container files of a turn were kept, None when nobody has fetched them yet."""
         return self._read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
+
+    def write_kept_file(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
+    ) -> None:
+        """Store that one container file of a turn was kept; repeating is free."""
+        (file,) = harvest.files
+        self._create(layout.kept_file(pipeline, fp, attempt, turn, file.handle.id), harvest)
+
+    def kept_files(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> tuple[Harvest, ...]:
+        """Return the container files of a turn that were kept one by one, in the order of their coming."""
+        keys = [entry.key for entry in self._backend.list(layout.kept_files(pipeline, fp, attempt, turn))]
+        found = [record for key in keys if (record := self._read(key, Harvest))]
+        return tuple(sorted(found, key=lambda record: record.created_at))
+
+    def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
+        """Return why an attempt is over, None when it is not, or was never made."""
+        return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
 
     def write_replies(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, replies: Replies

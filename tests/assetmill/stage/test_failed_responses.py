@@ -204,7 +204,7 @@ def test_pictures_with_no_id_or_the_same_are_all_kept(
     assert {services.blobs.get(asset.blob) for asset in record.outputs} == set(drawn)
     raw = services.ledger.read_raw("poster", record.fingerprint, 1, 1)
     assert all(asset.blob.digest.encode() in raw for asset in record.outputs)
-    shared = [asset for asset in record.outputs if asset.handles[0].id]
+    shared = [asset for asset in record.outputs if asset.handles[0].kind == "image_call"]
     assert len(shared) == (1 if ids == ("", "ig_2") else 0)
 
 
