@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, cast
 
-from assetmill.agents.gateway import AgentDefinition, Response, ResponseRequest
+from pydantic import BaseModel
+
+from assetmill.agents.gateway import (
+    AgentDefinition,
+    ContainerFileEntry,
+    Json,
+    Response,
+    ResponseRequest,
+    UploadedFile,
+)
+
+
+class RawReply(Protocol):
+    """What the SDK returns for a raw response: the body as the service sent it."""
+
+    @property
+    def text(self) -> str:
+        """The body."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, names in lower case."""
+        ...
+
+
+def body_of(made: object) -> Json:
+    """Return the JSON of what the SDK made of it; its models hold fields that they do not know, too."""
+    if isinstance(made, BaseModel):
+        return made.model_dump(mode="json", warnings="none")
+    return cast("Json", made) if isinstance(made, Mapping) else {}
 
 
 def read_body(body: object) -> Response:
@@ -33,7 +63,59 @@ def rates_of(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.lower().startswith("x-ratelimit-")}
 
 
-def extra_body(request: ResponseRequest) -> dict[str, Any]:
+def named(value: object) -> str:
+    """Return an ID that the service gave to something it made.
+
+    Raises:
+        ValueError: there is none, so that nothing could be done with it.
+    """
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"the service made something and gave it no ID: {value!r}")
+
+
+def read_upload(body: Json, now: float) -> UploadedFile:
+    """Return a file that was just uploaded."""
+    made_at, ends_at = body.get("created_at"), body.get("expires_at")
+    return UploadedFile(named(body.get("id")), _number(made_at) or now, _number(ends_at))
+
+
+def read_container_entries(bodies: Iterable[Json], container_id: str) -> Iterator[ContainerFileEntry]:
+    """Yield the files that a container lists and that can be asked for; all but the ID may be missing."""
+    for body in bodies:
+        file_id, size_bytes = body.get("id"), body.get("bytes")
+        if isinstance(file_id, str) and file_id:
+            path, source = (v if isinstance(v := body.get(name), str) else "" for name in ("path", "source"))
+            size = size_bytes if isinstance(size_bytes, int) else None
+            yield ContainerFileEntry(file_id, container_id, path, size, source)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def post_arguments(request: ResponseRequest) -> dict[str, Any]:
+    """Return what the SDK is given to post; whatever is not said is left out, not sent as null."""
+    arguments: dict[str, Any] = {
+        "input": list(request.input),
+        "conversation": request.conversation_id,
+        "store": True,
+        "extra_body": _extra_body(request),
+    }
+    if request.metadata:
+        arguments["metadata"] = dict(request.metadata)
+    if request.way == "background":
+        arguments["background"] = True
+    if request.is_truncatable:
+        arguments["truncation"] = "auto"
+    if request.max_tool_calls is not None:
+        arguments["max_tool_calls"] = request.max_tool_calls
+    if request.image_deployment:
+        arguments["extra_headers"] = {"x-ms-oai-image-generation-deployment": request.image_deployment}
+    return arguments
+
+
+def _extra_body(request: ResponseRequest) -> dict[str, Any]:
     """Return what the SDK has no arguments for: which agent, and what is filled in for it."""
     agent = {"type": "agent_reference", "name": request.agent.name, "version": request.agent.version}
     body: dict[str, Any] = {"agent_reference": agent}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assetmill.agents.gateway import Gateway
+from assetmill.agents.gateway import Gateway, ResponseRequest
 from assetmill.errors import AccountBlocked, InvalidInput, PromptBlocked, Rejected
 from assetmill.fingerprint import digest
 from assetmill.plan.calls import BoundInput, BoundKnowledge
@@ -90,15 +90,14 @@ class Handles:
             self._known.clear()
             self._gone.update(str(item["id"]) for item in used if item["type"] == "image_generation_call")
 
-    def learn(self, used: Iterable[Mapping[str, Any]], error: Rejected) -> bool:
+    def learn(self, request: ResponseRequest, error: Rejected) -> bool:
         """Remember for good that the endpoint refuses a form of input; True when another form may be tried.
 
-        `used` are the input items of the refused request. Only a definite refusal of the form counts, and it
-        counts only when the request had it.
+        Only a definite refusal of the form counts, and it counts only when the request had it.
         """
         if error.status != 400 or isinstance(error, PromptBlocked | AccountBlocked):
             return False
-        features = _features(used)
+        features = _features(request.input)
         said: list[EndpointFeature] = [
             name for name, words in _SAYS_NO if name in features and words.search(error.message)
         ]

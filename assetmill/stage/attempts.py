@@ -18,6 +18,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, Receipt, RunId
 from assetmill.stage import failures
+from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
 from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import Patience
@@ -64,11 +65,18 @@ class Attempts:
         except HandleExpired as error:
             reason = f"the responses of {intent.conversation_id} cannot be listed: {error}"
             raise StageInDoubt(self.call.label, reason) from error
-        # One response a turn, oldest first. More than that means that something else posted here.
-        if len(listed) < intent.turn:
+        found = find_response(intent, listed, self.call.fingerprint, self._taken(intent))
+        if found is None:
             return False
-        self.receive(intent, listed[intent.turn - 1].response_id, "adopted")
+        self.receive(intent, found.response_id, "adopted")
         return True
+
+    def _taken(self, intent: Intent) -> frozenset[str]:
+        """Return the responses that are the receipts of the attempt's earlier turns."""
+        newest = self.newest() if intent.turn > 1 else None
+        turns = newest.turns if newest and newest.number == intent.attempt else ()
+        earlier = (turn.receipt for turn in turns if turn.intent.turn < intent.turn)
+        return frozenset(receipt.response_id for receipt in earlier if receipt)
 
     def follow(self, intent: Intent, receipt: Receipt, session: ToolSession) -> Response | None:
         """Return the final response; None when the service does not know a new one yet.
@@ -79,6 +87,9 @@ class Attempts:
         response_id, foundry = receipt.response_id, self.services.settings.foundry
 
         def show(frame: Frame) -> None:
+            self.closing.sightings.keep(intent, frame)
+            if frame.is_final:
+                return
             session.frame, session.frames = frame.data, session.frames + 1
             shown = f"partial picture {session.frames} after {self.patience.passed_s:.0f} s"
             self.reporter.report("frame", seconds=self.patience.passed_s, message=shown)
@@ -114,7 +125,7 @@ class Attempts:
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
-        for pause_s in self.patience.sweep():
+        for pause_s in self.patience.sweep(intent):
             self.services.wait(pause_s)
             if self.adopt(intent):
                 return
@@ -162,7 +173,7 @@ class Attempts:
     def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
-        self.services.wait(self.services.settings.foundry.settle_s)
+        self.services.wait(self.patience.settle_s(intent))
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")

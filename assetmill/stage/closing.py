@@ -15,9 +15,8 @@ from typing import Any, cast
 
 from assetmill.agents import harvest
 from assetmill.agents.container_files import Fetched, Keep, fetch_files, recalled
-from assetmill.agents.gateway import Response
 from assetmill.agents.harvest import CollectedFiles, MadeFile
-from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
+from assetmill.agents.outputs import read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
 from assetmill.agents.wording import Meaning
@@ -48,7 +47,9 @@ from assetmill.records import (
     Usage,
     Verdict,
 )
+from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
+from assetmill.stage.sightings import Sightings
 from assetmill.store.ledger import Attempt
 
 _SECOND_LOOK_S = 2.0
@@ -62,21 +63,17 @@ _LIMIT_PAUSE_S = 20.0
 
 
 @dataclass(frozen=True)
-class Finished:
-    """One turn whose response is final: its intent, the response, and what its JSON says."""
-
-    intent: Intent
-    response: Response
-    produced: Produced
-
-
-@dataclass(frozen=True)
 class Closing:
     """A stage's attempt as it is being closed; `run_id` is the run that pays for the bookkeeping."""
 
     call: StageCall
     services: Services
     run_id: RunId
+
+    @property
+    def sightings(self) -> Sightings:
+        """The stage's pictures as streams showed them."""
+        return Sightings(self.call, self.services)
 
     def keep_turn(self, turn: Finished) -> Fetched:
         """Store a turn's pictures, its raw response and its container files; say what cannot be had.
@@ -90,10 +87,12 @@ class Closing:
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
         self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
-        if not turn.produced.container_ids:
-            return Fetched(tuple(pictures.values()))
-        fetched = self._empty_containers(turn)
-        return replace(fetched, files=(*pictures.values(), *fetched.files))
+        fetched = self._empty_containers(turn) if turn.produced.container_ids else Fetched(())
+        fetched = replace(fetched, files=(*pictures.values(), *fetched.files))
+        if turn.response.status == "completed" and turn.produced.lacks_pictures:
+            absent = "a picture was drawn and paid for, and its bytes came in no way that the service has"
+            return replace(fetched, faults=(*fetched.faults, absent), missed=fetched.missed + 1)
+        return fetched
 
     def _empty_containers(self, turn: Finished) -> Fetched:
         """Fetch what no earlier pass has; each file is recorded before the next one is asked for."""
@@ -101,7 +100,12 @@ class Closing:
         place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
         whole = ledger.read_harvest(*place)
         parts = (whole,) if whole and not whole.problems else (*ledger.kept_files(*place), whole)
-        known = {file.handle.id: file for part in parts if part for file in part.files}
+        known = {
+            file.handle.id: file
+            for part in parts
+            for file in (part.files if part else ())
+            if file.handle.kind == "container_file"
+        }
         if whole and not whole.problems:
             return recalled(known.values(), self.services.blobs)
 
@@ -151,6 +155,7 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+        frame = frame or self.sightings.last_frame(turns[-1].intent)
         draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
         if frame and draws and not has_picture and (kind := sniff(frame)):
@@ -171,6 +176,7 @@ class Closing:
             StageError: it did not make what it must; what it made is kept with the verdict.
             Throttled: a limit ended it; the verdict licenses another attempt.
         """
+        turns = [self.sightings.complete(turn) for turn in turns]
         last = turns[-1]
         kept = [self.keep_turn(turn) for turn in turns]
         files = _distinct([file for fetched in kept for file in fetched.files])

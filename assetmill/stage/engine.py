@@ -39,8 +39,9 @@ from assetmill.stage import failures
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
-from assetmill.stage.closing import Closing, Finished
-from assetmill.stage.patience import Patience
+from assetmill.stage.closing import Closing
+from assetmill.stage.finished import Finished
+from assetmill.stage.patience import ON_THE_LINE_S, Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
@@ -151,7 +152,7 @@ class _Stage:
         return self._spend(intent, prepared, agent)
 
     def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
-        now = self.services.clock()
+        now, way = self.services.clock(), self.services.way()
         return Intent(
             nonce=uuid.uuid4().hex,
             owner=self.services.owner,
@@ -164,7 +165,8 @@ class _Stage:
             request_digest=Digest(prepared.digest),
             reserved_usd=self.admission.ceiling_usd,
             created_at=now,
-            lease_until=now + self.foundry.lease_s,
+            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else ON_THE_LINE_S),
+            way=way,
         )
 
     def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
@@ -185,7 +187,8 @@ class _Stage:
             return self._refused(intent, prepared, error)
         except Rejected as error:
             self.services.gate.learn(error)
-            if self.services.handles.learn(request.input, error):
+            learns = (self.services.abilities.refuses_form, self.services.handles.learn)
+            if any(learn(request, error) for learn in learns):
                 return self._refused(intent, prepared, error)
             self.attempts.store_verdict(intent, "failed", error)
             raise failures.refusal(self.call.label, error) from error
@@ -200,19 +203,23 @@ class _Stage:
 
         A worker that slept and read another's conversation from the store would post outside the fence.
         """
+        abilities = self.services.abilities
+        shows_frames = self.foundry.streaming and abilities.has("stream") is not False
+        marks = {
+            "assetmill_fingerprint": self.call.fingerprint,
+            "assetmill_attempt": str(intent.attempt),
+            "assetmill_turn": str(intent.turn),
+        }
         return ResponseRequest(
             agent=agent,
             conversation_id=intent.conversation_id,
             input=prepared.input,
-            metadata={
-                "assetmill_fingerprint": self.call.fingerprint,
-                "assetmill_attempt": str(intent.attempt),
-                "assetmill_turn": str(intent.turn),
-            },
+            metadata=marks if abilities.has("metadata") is not False else {},
             image_deployment=self.call.image_deployment,
             structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
-            is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
+            way=intent.way,
+            is_streamed=shows_frames and any(t.get("partial_images") for t in self.call.tools),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
 
@@ -257,8 +264,10 @@ class _Stage:
         response = self.attempts.follow(intent, receipt, self.session)
         if response is None:
             return
+        self.services.abilities.hear(intent.way, response.body)
         turn = Finished(intent, response, read_response(response.body))
         if response.status == "completed" and turn.produced.calls:
+            turn = self.closing.sightings.complete(turn)
             self.closing.keep_turn(turn)
             return self._take_turn(turn, receipt)
         try:

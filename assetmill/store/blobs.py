@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing
-from assetmill.fingerprint import digest
+from assetmill.fingerprint import Digest, digest
 from assetmill.records import BlobRef
 from assetmill.store import layout
 from assetmill.store.backend import Backend
@@ -94,6 +94,13 @@ class Blobs:
         if not _DIGEST.fullmatch(ref.digest):
             raise InvalidInput(f"{ref.digest[:100]!r} is not a digest: sha256: and 64 hex digits")
         return layout.blob(ref.digest)
+
+    def named(self, name: Digest, media_type: str = "application/octet-stream") -> BlobRef | None:
+        """Return the reference to bytes of which only the digest is known, None when they are not there."""
+        ref = BlobRef(digest=name, size_bytes=0, media_type=media_type)
+        heads = (self._backend.head(self.key(ref)), *self._backend.list(layout.blobs_beside(name)))
+        found = next((head for head in heads if head is not None), None)
+        return ref.model_copy(update={"size_bytes": found.size_bytes}) if found else None
 
     def find(self, ref: BlobRef) -> bytes | None:
         """Return the blob's bytes, None when it is missing or damaged."""

@@ -232,6 +232,9 @@ class SimulatedGateway:
         made = [a for a in self._service.bill if a.conversation_id == conversation_id]
         return tuple(self._as_seen(a) for a in made if a.listed_at <= self._world.now)
 
+    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
+        raise Violation(f"{response_id} has all its pictures and is searched for some")
+
     def get_response(self, response_id: str) -> Response:
         self._call(f"get {response_id}")
         made = next((a for a in self._service.bill if a.response_id == response_id), None)
