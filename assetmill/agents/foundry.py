@@ -26,6 +26,7 @@ from assetmill.agents.foundry_wire import (
     RawReply,
     body_of,
     definition_body,
+    each_once,
     kind_of,
     named,
     post_arguments,
@@ -241,7 +242,7 @@ class FoundryGateway:
 
     def _items_of(self, conversation_id: str) -> list[Json]:
         with _translated():
-            return [body_of(item) for item in self._reading.conversations.items.list(conversation_id)]
+            return list(each_once(map(body_of, self._reading.conversations.items.list(conversation_id))))
 
     def _replayed(self, response_id: str) -> list[Json]:
         watched = Watched()
@@ -284,7 +285,7 @@ class FoundryGateway:
         """List a container's files; see `Gateway`."""
         with _translated():
             files = self._reading.containers.files.list(container_id, limit=100)
-            return tuple(read_container_entries(map(body_of, files), container_id))
+            return tuple(read_container_entries(each_once(map(body_of, files)), container_id))
 
     def read_container_file(self, container_id: str, file_id: str) -> bytes:
         """Return a container file's bytes; see `Gateway`."""

@@ -38,6 +38,27 @@ def body_of(made: object) -> Json:
     return cast("Json", made) if isinstance(made, Mapping) else {}
 
 
+def each_once(entries: Iterable[Json]) -> Iterator[Json]:
+    """Yield the entries of a list, whose pages the SDK asks for as long as the service says there are more.
+
+    A service that takes no notice of the cursor sends the same page for ever.
+    """
+    seen: set[str] = set()
+    repeats = 0
+    for entry in entries:
+        name = str(entry.get("id"))
+        repeats += name in seen
+        if repeats > _MOST_REPEATS:
+            return
+        if name not in seen or entry.get("id") is None:
+            yield entry
+        seen.add(name)
+
+
+_MOST_REPEATS = 100
+"""What one page holds at most."""
+
+
 def read_body(body: object) -> Response:
     """Return a response from its body, as it is now. One without a status is asked for again.
 

@@ -93,7 +93,7 @@ def read_response(body: Json) -> Produced:
         citations=tuple(_citations(notes, container_ids)),
         container_ids=container_ids,
         text=_words(parts, "output_text", "text"),
-        calls=tuple(item for item in items if item.get("type") in _WAITING),
+        calls=tuple(item for item in items if _text(item, "type") in _WAITING),
         error=error.message or reason,
         refusal=_words(parts, "refusal", "refusal"),
         wording=error,
@@ -198,7 +198,7 @@ def _failure(item: Json) -> str:
 
 def _container_ids(items: Sequence[Json], notes: Sequence[Json]) -> Iterator[str]:
     for holder in (*items, *notes):
-        is_ours = holder.get("type") in {"code_interpreter_call", "container_file_citation"}
+        is_ours = _text(holder, "type") in {"code_interpreter_call", "container_file_citation"}
         if is_ours and (container_id := _text(holder, "container_id")):
             yield container_id
 

@@ -28,7 +28,7 @@ class Watched:
 
     def take(self, event: Json) -> None:
         """Note an event; pictures are told at once, each whole one once."""
-        kind = event.get("type")
+        kind = str(event.get("type"))
         if kind == "response.image_generation_call.partial_image":
             self._partial(event)
         elif kind == "response.output_item.done":
