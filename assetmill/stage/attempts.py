@@ -209,4 +209,5 @@ class Attempts:
 
     def _wait_for_owner(self, intent: Intent) -> None:
         self.reporter.waiting(f"{intent.owner} works on it")
-        self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))
+        left_s = intent.lease_until - self.services.clock()
+        self.services.wait(min(max(1.0, left_s / 60), max(0.1, left_s)))

@@ -11,7 +11,7 @@ import pytest
 from assetmill.agents.gateway import Response
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown
 from assetmill.records import BlobRef, Intent
-from tests.assetmill.simulation.scenario import Mutate, Policy
+from tests.assetmill.simulation.scenario import Mutate, Policy, Posting
 from tests.assetmill.simulation.service import Breach
 
 STAGE = "assetmill.stage.engine._Stage"
@@ -20,10 +20,11 @@ ATTEMPTS = "assetmill.stage.attempts.Attempts"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change for the worse. `policy` is the one under which it matters; None is either."""
+    """A change for the worse. `policy` is the one under which it matters; None is either. So `postings`."""
 
     mutate: Mutate | None = None
     policy: Policy | None = None
+    postings: tuple[Posting, ...] = ()
     resends: int = 0
     breach: Breach = ""
 
@@ -156,6 +157,25 @@ def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(f"{ATTEMPTS}.give_up", give_up)
 
 
+def _looks_as_briefly_as_in_the_background(patch: pytest.MonkeyPatch) -> None:
+    """Silence on the line counts before the response could have been listed."""
+
+    def settle_s(patience: Any, _intent: Intent) -> float:
+        return float(patience._foundry.settle_s)
+
+    patch.setattr("assetmill.stage.patience.Patience.settle_s", settle_s)
+
+
+def _changes_the_way_on_silence(patch: pytest.MonkeyPatch) -> None:
+    """An open outcome is taken for a refusal of the form, and the next form posted."""
+
+    def recover(attempts: Any, intent: Intent) -> None:
+        attempts.services.abilities.learn(intent.way, holds=False, evidence="silence")
+        attempts.store_verdict(intent, "refused", OutcomeUnknown("silence"))
+
+    patch.setattr(f"{ATTEMPTS}.recover", recover)
+
+
 def _find(module: str, name: str) -> Any:
     import importlib
 
@@ -175,6 +195,10 @@ MUTANTS = {
     "the commit before the blobs": Mutant(_commits_before_blobs),
     "silence is a refusal": Mutant(_takes_silence_for_a_refusal),
     "a response that is not listed yet is given up": Mutant(_gives_up_what_is_not_listed_yet),
+    "silence on the line counts early": Mutant(
+        _looks_as_briefly_as_in_the_background, policy="fence", postings=("foreground", "the line alone")
+    ),
+    "silence changes the way": Mutant(_changes_the_way_on_silence),
     "the post before the intent": Mutant(_posts_before_the_intent),
     "every turn adopts the first response": Mutant(_adopts_the_first_turn_for_every_turn),
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),
