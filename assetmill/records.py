@@ -32,10 +32,14 @@ Ability = Literal[
     "image_file",
     "image_url",
     "image_data",
+    "image_small",
     "image_call",
     "container_listing",
 ]
 """What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures."""
+
+PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "image_small"]
+"""How a service is told of an input picture: by the call that drew it, a file, an address, bytes, a copy."""
 
 Way = Literal["background", "stream", "foreground"]
 """How a response is posted: to be asked for, to be listened to, or to be waited for on the line."""

@@ -83,9 +83,26 @@ class Abilities:
             shown = "true" if echo else "false"
             self.learn("background", holds=echo, evidence=f"a response said background: {shown}")
 
+    def _older(self, ability: Ability) -> EndpointAbility | None:
+        """Return what stores kept of a refusal before there were abilities."""
+        if ability not in ("image_file", "image_call"):
+            return None
+        found = self._ledger.read_refusal(self._endpoint, ability)
+        if found is None:
+            return None
+        return EndpointAbility(
+            endpoint=self._endpoint,
+            ability=ability,
+            holds=False,
+            evidence=found.reason[:_MOST_CHARS],
+            created_at=found.created_at,
+        )
+
     def _has(self, ability: Ability) -> bool | None:
         if ability not in self._known:
-            self._known[ability] = self._ledger.newest_ability(self._endpoint, ability)
+            self._known[ability] = self._ledger.newest_ability(self._endpoint, ability) or self._older(
+                ability
+            )
         seen = self._known[ability]
         if seen is None or (not seen.holds and self._clock() - seen.created_at > NO_COUNTS_S):
             return None

@@ -34,7 +34,7 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, Receipt, RunId, StageRecord
+from assetmill.records import Intent, PictureForm, Receipt, RunId, StageRecord
 from assetmill.stage import failures
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
@@ -78,6 +78,8 @@ class _Stage:
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
         self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
+        # Forms in which this stage's pictures were refused, and why: perhaps the form was not to blame.
+        self.refused_forms: dict[PictureForm, str] = {}
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
         self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
 
@@ -140,7 +142,7 @@ class _Stage:
 
     def _begin_now(self, attempt: int) -> None:
         """Do everything free first, then store the intent, then spend."""
-        prepared = prepare(self.call, self.services.handles, self.services.settings)
+        prepared = self._prepare()
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
@@ -187,16 +189,29 @@ class _Stage:
             return self._refused(intent, prepared, error)
         except Rejected as error:
             self.services.gate.learn(error)
-            learns = (self.services.abilities.refuses_form, self.services.handles.learn)
-            if any(learn(request, error) for learn in learns):
-                return self._refused(intent, prepared, error)
+            if self._has_another_form(request, error):
+                return self._refused(intent, prepared, error, is_form=True)
             self.attempts.store_verdict(intent, "failed", error)
             raise failures.refusal(self.call.label, error) from error
         except OutcomeUnknown as error:
             self.reporter.waiting(f"the outcome is open: {error}")
             return self.attempts.recover(intent)
+        self.services.handles.accepted(request, self.refused_forms)
         self.admission.learn(response.rates)
         return self._finish(intent, receipts[0])
+
+    def _prepare(self) -> Prepared:
+        return prepare(self.call, self.services.handles, self.services.settings, self.refused_forms)
+
+    def _has_another_form(self, request: ResponseRequest, error: Rejected) -> bool:
+        """Whether a request that was refused for good, and so for nothing, may be posted in another form."""
+        if self.services.abilities.refuses_form(request, error):
+            return True
+        form = self.services.handles.next_form(request, error, self.refused_forms)
+        if form is not None:
+            self.refused_forms[form] = error.message
+            self.reporter.waiting(f"pictures as {form} are refused: {error}; the next form is tried")
+        return form is not None
 
     def _request(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> ResponseRequest:
         """Return what to post. It names the conversation of this very intent, held in memory.
@@ -228,8 +243,13 @@ class _Stage:
         self.admission.arrived()
         return self.attempts.receive(intent, response_id, "reply")
 
-    def _refused(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
-        """License the next attempt at once, so that no crash while waiting leaves the outcome open."""
+    def _refused(
+        self, intent: Intent, prepared: Prepared, error: ServiceError, *, is_form: bool = False
+    ) -> None:
+        """License the next attempt at once, so that no crash while waiting leaves the outcome open.
+
+        After a refusal of the form (`is_form`) nothing is waited for: the next attempt has another.
+        """
         self.unpaid = intent, prepared, error
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
@@ -239,10 +259,11 @@ class _Stage:
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
         self.services.gateway.delete_conversation(intent.conversation_id)
-        not_before = self.services.clock() + self.patience.asked_s(error)
+        not_before = None if is_form else self.services.clock() + self.patience.asked_s(error)
         self.attempts.store_verdict(intent, "refused", error, not_before=not_before)
         self.unpaid = None
-        self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
+        if not is_form:
+            self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
     def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
         """Post a refused turn again in its conversation: a new attempt would pay for the earlier turns again.
@@ -283,7 +304,7 @@ class _Stage:
             replies = answer(self.call, last.produced.calls, self.services, intent, self.session)
         except (StageFailed, AttemptLost) as error:
             return self.attempts.give_up(intent, receipt, error)
-        prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
+        prepared = reply_with(self._prepare(), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self.reporter.waiting)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)

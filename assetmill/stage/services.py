@@ -90,7 +90,7 @@ class Services:
 
     @cached_property
     def _handles(self) -> Handles:
-        return Handles(self.gateway, self.blobs, self.ledger)
+        return Handles(self.gateway, self.blobs, self.ledger, self.abilities)
 
     @property
     def handles(self) -> Handles:

@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator
 
-from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing
+from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
 from assetmill.fingerprint import Digest, digest
 from assetmill.records import BlobRef
 from assetmill.store import layout
@@ -94,6 +94,14 @@ class Blobs:
         if not _DIGEST.fullmatch(ref.digest):
             raise InvalidInput(f"{ref.digest[:100]!r} is not a digest: sha256: and 64 hex digits")
         return layout.blob(ref.digest)
+
+    def shared(self, ref: BlobRef, expires_s: int) -> str | None:
+        """Return an address at which anybody reads the bytes for a while, None where the store has none."""
+        try:
+            url = self._backend.presign(self.key(ref), expires_s)
+        except StoreError:
+            return None
+        return url if url.startswith("https://") else None
 
     def named(self, name: Digest, media_type: str = "application/octet-stream") -> BlobRef | None:
         """Return the reference to bytes of which only the digest is known, None when they are not there."""

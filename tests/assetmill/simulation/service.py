@@ -193,7 +193,9 @@ class SimulatedGateway:
         fault = world.rng.choice(_FAULTS)
         world.note(f"{self._worker.name}  fault: {fault}")
         if fault == "late":
-            world.after(world.rng.random() * world.rng.choice((30.0, 600.0)), lambda: self._arrive(request))
+            # Later than whoever waits for what runs on the line looks for it.
+            longest = world.rng.choice((30.0, 600.0)) * (1.0 if request.way == "background" else 3.0)
+            world.after(world.rng.random() * longest, lambda: self._arrive(request))
         elif fault == "lost":
             self._arrive(request)
         elif fault == "slow":
