@@ -25,6 +25,7 @@
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
+        │   └── ToolFailed       a declared tool failed at the service; never rerolled
         ├── StageBlocked         moderation refused the prompt, the output or the account
         ├── OutputUnusable       paid for, kept, and not what was asked
         │   └── OutputUnreachable paid for, and the service does not hand over all of it
@@ -191,6 +192,10 @@ class StageError(AssetmillError):
 
 class StageFailed(StageError):
     """The stage ended without what it had to make."""
+
+
+class ToolFailed(StageFailed):
+    """A tool that the stage declares failed at the service: another draw would meet the same tool."""
 
 
 class StageBlocked(StageError):

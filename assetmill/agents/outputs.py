@@ -57,15 +57,18 @@ class Citation:
 class Produced:
     """Everything of a response that can become an asset or must be answered.
 
-    `calls` are items that wait for the caller: function, computer and approval requests. `refusal` is what
-    the model said instead of an answer. `error` and `wording` are why the response went wrong; `blocked_at`
-    is what moderation refused of it as a whole, `categories` why.
+    `text` is what the agent says in the end, without its remarks on the way (messages of the phase
+    `commentary`); `answer` is the last message of that, where a structured answer stands. `calls` are items
+    that wait for the caller: function, computer and approval requests. `refusal` is what the model said
+    instead of an answer. `error` and `wording` are why the response went wrong; `blocked_at` is what
+    moderation refused of it as a whole, `categories` why.
     """
 
     images: tuple[ImageCall, ...]
     citations: tuple[Citation, ...]
     container_ids: tuple[str, ...]
     text: str
+    answer: str
     calls: tuple[Json, ...]
     error: str
     refusal: str = ""
@@ -85,6 +88,7 @@ def read_response(body: Json) -> Produced:
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for message in messages for part in _items(message, "content")]
     notes = [note for part in parts for note in _items(part, "annotations")]
+    said = [message for message in messages if message.get("phase") != "commentary"] or messages
     error = read_wording(body.get("error"))
     reason = _text(_map(body.get("incomplete_details")), "reason")
     container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
@@ -92,7 +96,8 @@ def read_response(body: Json) -> Produced:
         images=_images(body),
         citations=tuple(_citations(notes, container_ids)),
         container_ids=container_ids,
-        text=_words(parts, "output_text", "text"),
+        text="\n".join(text for message in said for text in _texts(message)).strip(),
+        answer="".join(_texts(said[-1])).strip() if said else "",
         calls=tuple(item for item in items if _text(item, "type") in _WAITING),
         error=error.message or reason,
         refusal=_words(parts, "refusal", "refusal"),
@@ -193,7 +198,8 @@ def _image(position: int, item: Json) -> ImageCall:
 def _failure(item: Json) -> str:
     """Say that a call went wrong which gives no reason, "" where nothing says so."""
     status = _text(item, "status")
-    return f"it ended {status}" if item.get("error") or status in {"failed", "incomplete"} else ""
+    is_bare = not item.get("result") and status in {"failed", "incomplete"}
+    return f"it ended {status}" if item.get("error") or is_bare else ""
 
 
 def _container_ids(items: Sequence[Json], notes: Sequence[Json]) -> Iterator[str]:
@@ -201,6 +207,12 @@ def _container_ids(items: Sequence[Json], notes: Sequence[Json]) -> Iterator[str
         is_ours = _text(holder, "type") in {"code_interpreter_call", "container_file_citation"}
         if is_ours and (container_id := _text(holder, "container_id")):
             yield container_id
+
+
+def _texts(message: Json) -> Iterator[str]:
+    for part in _items(message, "content"):
+        if part.get("type") == "output_text":
+            yield _text(part, "text")
 
 
 def _items(holder: Json, key: str) -> Iterator[Json]:

@@ -21,7 +21,7 @@ from assetmill.stage import failures
 from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
 from assetmill.stage.owners import is_alive
-from assetmill.stage.patience import Patience
+from assetmill.stage.patience import Patience, showing_s
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt, Turn
 
@@ -173,7 +173,7 @@ class Attempts:
     def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
-        self.services.wait(self.patience.settle_s(intent))
+        self.services.wait(showing_s(intent, self.services.settings.foundry, self.services.clock()))
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")

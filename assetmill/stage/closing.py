@@ -19,6 +19,7 @@ from assetmill.agents.harvest import CollectedFiles, MadeFile
 from assetmill.agents.outputs import read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
+from assetmill.agents.tool_failures import failed_tools
 from assetmill.agents.wording import Meaning
 from assetmill.errors import (
     AccountBlocked,
@@ -31,6 +32,7 @@ from assetmill.errors import (
     StageError,
     StageFailed,
     Throttled,
+    ToolFailed,
 )
 from assetmill.money.prices import price_of
 from assetmill.pictures import EXTENSIONS, sniff
@@ -57,6 +59,9 @@ _SECOND_LOOK_S = 2.0
 
 _STOPS: Mapping[Meaning | None, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
 """What a response's end means for all others."""
+
+_OPTIONAL = "; a stage that can do without the tool says `optional: true` under it"
+
 
 _LIMIT_PAUSE_S = 20.0
 """After a limit that names no time: image deployments have asked for 16 to 24 seconds."""
@@ -185,11 +190,14 @@ class Closing:
         blobs = self.services.blobs
         files += self._on_the_way(turns, frame)
         crop = harvest.gather(self.call, files, last.produced, made_by, blobs, may_write=is_whole)
-        answer = read_answer(last.produced.text, self.call.text_format)
+        answer = read_answer(last.produced.answer, self.call.text_format)
+        failed = failed_tools((turn.response.body for turn in turns), self.call.tools)
         missing = self._missing(crop, kept)
-        problems = (*missing, *crop.problems, *([answer.fault] if answer.fault else []))
+        problems = (*failed, *missing, *crop.problems, *([answer.fault] if answer.fault else []))
         if last.response.status != "completed" or problems:
-            raise self._spoil(last, crop.assets, _reason(last, problems), usage, is_reachable=not missing)
+            reason = _reason(last, problems) + (_OPTIONAL if failed else "")
+            kind = ToolFailed if failed else OutputUnreachable if missing else None
+            raise self._spoil(last, crop.assets, reason, usage, kind)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -267,15 +275,14 @@ class Closing:
         kept: tuple[AssetRecord, ...],
         reason: str,
         usage: Usage,
-        *,
-        is_reachable: bool,
+        kind: type[StageFailed | OutputUnusable] | None,
     ) -> StageError | Throttled:
         """Close an attempt that was paid for and is not what was asked; what it made is kept.
 
         Return why it failed, or the limit that ended it, which another attempt may wait for.
         """
         limit = self._limit(turn, reason)
-        error = limit or self._failure(turn, reason, is_kept=bool(kept), is_reachable=is_reachable)
+        error = limit or self._failure(turn, reason, kind, is_kept=bool(kept))
         self.store_verdict(
             turn.intent.attempt,
             kind="limited" if limit else "failed",
@@ -288,16 +295,17 @@ class Closing:
         )
         return error
 
-    def _failure(self, turn: Finished, reason: str, *, is_kept: bool, is_reachable: bool) -> StageError:
+    def _failure(
+        self, turn: Finished, reason: str, kind: type[StageFailed | OutputUnusable] | None, *, is_kept: bool
+    ) -> StageError:
         if stop := _STOPS.get(turn.produced.wording.meaning()):
             self.services.gate.learn(stop(reason, turn.produced.wording.code))
         if block := _block(self.call, turn, reason):
             return block
         # An answer in words was paid for and is kept with the raw response.
         is_answered = self.call.text_format is not None and turn.response.status == "completed"
-        kind = OutputUnusable if is_kept or is_answered else StageFailed
-        if turn.response.status == "completed" and not is_reachable:
-            kind = OutputUnreachable
+        if kind is None or (kind is OutputUnreachable and turn.response.status != "completed"):
+            kind = OutputUnusable if is_kept or is_answered else StageFailed
         return kind(self.call.label, reason, turn.response.response_id)
 
     def _limit(self, turn: Finished, reason: str) -> Throttled | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from assetmill.errors import ServiceError, StageFailed, Throttled
 from assetmill.records import Intent
+from assetmill.settings import Foundry
 from assetmill.stage.services import Services
 
 _SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
@@ -14,6 +15,12 @@ _SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 
 ON_THE_LINE_S = 600.0
 """How long a response may run that is not in the background: perhaps it is listed only at its end."""
+
+
+def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
+    """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
+    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
+    return foundry.settle_s + runs_s
 
 
 class Patience:
@@ -68,15 +75,9 @@ class Patience:
         self._tell(f"refused a moment ago; next try in {wait_s:.0f} s")
         self._services.wait(wait_s)
 
-    def settle_s(self, intent: Intent) -> float:
-        """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
-        if intent.way == "background":
-            return self._foundry.settle_s
-        return self._foundry.settle_s + max(0.0, intent.created_at + ON_THE_LINE_S - self._services.clock())
-
     def sweep(self, intent: Intent) -> Iterator[float]:
         """Yield the pauses between listings of an open outcome, `settle_s` in all, the first one none."""
-        left_s = self.settle_s(intent)
+        left_s = showing_s(intent, self._foundry, self._services.clock())
         yield 0.0
         for pause_s in _SWEEP_S:
             if left_s > 0:

@@ -20,11 +20,12 @@ from assetmill.errors import KeyMissing
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
-from assetmill.records import BlobRef, Harvest, Intent, KeptFile
+from assetmill.records import BlobRef, HandleKind, Harvest, Intent, KeptFile
 from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
 
-_PARTIAL = "partial"
+_PARTIAL: HandleKind = "response"
+"""A partial picture has no ID of its own: it is of its response."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,19 @@ class Sightings:
         kind = sniff(frame.data)
         media_type = f"image/{kind.lower()}" if kind else "application/octet-stream"
         blob = self.services.blobs.put(frame.data, media_type)
-        stem = "streamed" if frame.is_final else f"{_PARTIAL}-{frame.index}"
+        stem = "streamed" if frame.is_final else f"partial-{frame.index}"
         shown = f"{frame.call_id}/{stem}-{frame.index}"
-        handle = handle_of("image_call", frame.call_id if frame.is_final else shown, intent.endpoint)
-        if not handle.id:
-            handle = handle.model_copy(update={"id": shown})
+        if frame.is_final:
+            handle = handle_of("image_call", frame.call_id or shown, intent.endpoint)
+        else:
+            handle = handle_of(_PARTIAL, shown, intent.endpoint)
         file = KeptFile(name=f"{stem}.{EXTENSIONS.get(media_type, 'bin')}", blob=blob, handle=handle)
         kept = Harvest(files=(file,), created_at=self.services.clock())
         self.services.ledger.write_kept_file(*self._place(intent), kept)
 
     def last_frame(self, intent: Intent) -> bytes | None:
         """Return the last partial picture that was stored of a turn, None when none was."""
-        partial = [file for file in self._seen(intent) if file.name.startswith(_PARTIAL)]
+        partial = self._seen(intent, _PARTIAL)
         return self.services.blobs.get(partial[-1].blob) if partial else None
 
     def complete(self, turn: Finished) -> Finished:
@@ -73,9 +75,8 @@ class Sightings:
         return replace(turn, response=replace(turn.response, body=body), produced=read_response(body))
 
     def _from_stream(self, intent: Intent) -> Iterator[Json]:
-        for file in self._seen(intent):
-            if not file.name.startswith(_PARTIAL):
-                yield self._item(file.handle.id, file.blob)
+        for file in self._seen(intent, "image_call"):
+            yield self._item(file.handle.id, file.blob)
 
     def _from_raw(self, turn: Finished) -> Iterator[Json]:
         """Yield what an earlier pass has stored: its raw response names pictures by their digests."""
@@ -95,9 +96,9 @@ class Sightings:
         result = base64.b64encode(self.services.blobs.get(blob)).decode()
         return {"type": "image_generation_call", "id": call_id, "status": "completed", "result": result}
 
-    def _seen(self, intent: Intent) -> list[KeptFile]:
+    def _seen(self, intent: Intent, kind: HandleKind) -> list[KeptFile]:
         kept = self.services.ledger.kept_files(*self._place(intent))
-        return [file for record in kept for file in record.files if file.handle.kind == "image_call"]
+        return [file for record in kept for file in record.files if file.handle.kind == kind]
 
     def _place(self, intent: Intent) -> tuple[str, Fingerprint, int, int]:
         return self.call.pipeline, self.call.fingerprint, intent.attempt, intent.turn

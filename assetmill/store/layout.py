@@ -50,6 +50,7 @@ BLOBS = "v1/b/"
 PROBES = "v1/meta/probe/"
 ROOT = "v1/"
 INTENTS = "v1/i/"
+RECEIPTS = "v1/c/"
 RAW = "v1/w/"
 HARVESTS = "v1/f/"
 REPLIES = "v1/y/"
@@ -128,7 +129,7 @@ def intents(pipeline: str, fp: Fingerprint) -> str:
 
 def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's receipt."""
-    return f"v1/c/{_turn(pipeline, fp, attempt, turn)}"
+    return f"{RECEIPTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
@@ -182,6 +183,15 @@ def stage_of(asset_id: AssetId) -> str:
     if prefix != "ast" or len(pipeline) != 8 or len(fp) != 52:
         raise ValueError(asset_id)
     return f"{STAGES}{pipeline}/{fp}"
+
+
+def attempt_of(asset_id: AssetId, attempt: int) -> str:
+    """Return `<pipeline>/<fp>.<n>` of an attempt at the stage that an asset's ID names.
+
+    Raises:
+        ValueError: the text is not an asset ID.
+    """
+    return f"{stage_of(asset_id).removeprefix(STAGES)}.{attempt:03d}"
 
 
 def handle(endpoint: str, what: str, number: int) -> str:

@@ -39,6 +39,7 @@ from assetmill.records import (
 )
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kept import KeptAssets, is_kept
 
 R = TypeVar("R", bound=Stored)
 
@@ -69,14 +70,32 @@ class Ledger:
         return self._read(layout.stage(pipeline, fp), StageRecord)
 
     def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
-        """Return an asset's record: one read, because its ID holds its stage's key."""
+        """Return an asset's record: one read, because its ID holds its stage's key.
+
+        A file of an attempt without a commit has an ID too.
+
+        Raises:
+            ValueError: the text is not an asset ID.
+        """
+        if is_kept(asset_id):
+            found = self.kept.find(asset_id)
+            return found.asset if found else None
         record = self.read_stage_of(asset_id)
         outputs = record.outputs if record else ()
         return next((asset for asset in outputs if asset.asset_id == asset_id), None)
 
     def read_stage_of(self, asset_id: AssetId) -> StageRecord | None:
-        """Return the commit that holds an asset."""
-        return self._read(layout.stage_of(asset_id), StageRecord)
+        """Return the commit that holds an asset; None for one of an attempt that has none."""
+        return None if is_kept(asset_id) else self._read(layout.stage_of(asset_id), StageRecord)
+
+    def read_stage_at(self, key: str) -> StageRecord | None:
+        """Return a commit that was found by listing, None when it is not there."""
+        return self._read(key, StageRecord)
+
+    @property
+    def kept(self) -> KeptAssets:
+        """What was paid for and is no stage's result."""
+        return KeptAssets(self._backend, self)
 
     def commit(self, record: StageRecord) -> StageRecord:
         """Store a stage's commit and return the one that counts: the first."""

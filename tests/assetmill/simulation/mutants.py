@@ -11,6 +11,7 @@ import pytest
 from assetmill.agents.gateway import Response
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown
 from assetmill.records import BlobRef, Intent
+from assetmill.settings import Foundry
 from tests.assetmill.simulation.scenario import Mutate, Policy, Posting
 from tests.assetmill.simulation.service import Breach
 
@@ -160,10 +161,11 @@ def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
 def _looks_as_briefly_as_in_the_background(patch: pytest.MonkeyPatch) -> None:
     """Silence on the line counts before the response could have been listed."""
 
-    def settle_s(patience: Any, _intent: Intent) -> float:
-        return float(patience._foundry.settle_s)
+    def showing_s(_intent: Intent, foundry: Foundry, _now: float) -> float:
+        return foundry.settle_s
 
-    patch.setattr("assetmill.stage.patience.Patience.settle_s", settle_s)
+    patch.setattr("assetmill.stage.patience.showing_s", showing_s)
+    patch.setattr("assetmill.stage.attempts.showing_s", showing_s)
 
 
 def _changes_the_way_on_silence(patch: pytest.MonkeyPatch) -> None:
