@@ -15,7 +15,7 @@ from assetmill.cli import exports
 from assetmill.cli.options import (
     asset_json,
     budget_option,
-    ended,
+    exit_code_of,
     json_option,
     parameter_options,
     print_json,
@@ -71,7 +71,7 @@ def run(
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
         click.echo(summary(manifest, pipeline, paths))
-    return ended(manifest.status, is_stopped=services.stop.is_set())
+    return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
 
 
 def document(manifest: RunManifest) -> dict[str, Any]:
