@@ -20,10 +20,12 @@ from typing import Any, Literal
 from assetmill.agents.gateway import Gateway
 from assetmill.errors import AccountBlocked, InvalidInput, PromptBlocked, Rejected
 from assetmill.fingerprint import digest
+from assetmill.pictures import PictureDamaged
 from assetmill.plan.calls import BoundInput, BoundKnowledge
 from assetmill.records import EndpointFeature, EndpointRefusal, HandleKind, ServiceHandle, Upload
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
+from assetmill.taking import take
 
 Use = Literal["input_image", "image_call", "container_file", "vector_store_file"]
 """What an asset is to be for the service. `image_call`: the call that drew it, to be gone on with."""
@@ -69,10 +71,10 @@ class Handles:
         if as_ in ("container_file", "vector_store_file"):
             return Reference("file", self._file_id(bound, f"file:{bound.blob.digest}:{bound.name}"))
         if self._refuses("image_file"):
-            encoded = base64.b64encode(self._bytes(bound)).decode()
+            encoded = base64.b64encode(self._picture_bytes(bound)).decode()
             return Reference("data_url", f"data:{bound.blob.media_type};base64,{encoded}")
         # A picture's name is nothing to the service, so that one upload serves under every name.
-        return Reference("file", self._file_id(bound, _picture(bound)))
+        return Reference("file", self._picture_id(bound))
 
     def vector_store_id(self, knowledge: BoundKnowledge) -> str:
         """Return a vector store that holds exactly these files, building it only when there is none."""
@@ -134,7 +136,17 @@ class Handles:
         return self._refusals[feature]
 
     def _file_id(self, bound: BoundInput, what: str) -> str:
-        return self._resolve(what, "file", self._gateway.has_file, lambda: self._upload(bound))
+        return self._resolve(
+            what, "file", self._gateway.has_file, lambda: self._upload(bound, self._bytes(bound))
+        )
+
+    def _picture_id(self, bound: BoundInput) -> str:
+        return self._resolve(
+            _picture(bound),
+            "file",
+            self._gateway.has_file,
+            lambda: self._upload(bound, self._picture_bytes(bound)),
+        )
 
     def _resolve(
         self, what: str, kind: HandleKind, is_known: Callable[[str], bool], make: Callable[[], ServiceHandle]
@@ -156,8 +168,8 @@ class Handles:
         upload = Upload(nonce=uuid.uuid4().hex, handle=make())
         return self._ledger.write_upload(endpoint, what, number + 1, upload).handle.id
 
-    def _upload(self, bound: BoundInput) -> ServiceHandle:
-        made = self._gateway.upload_file(bound.name, self._bytes(bound), bound.blob.media_type)
+    def _upload(self, bound: BoundInput, data: bytes) -> ServiceHandle:
+        made = self._gateway.upload_file(bound.name, data, bound.blob.media_type)
         return ServiceHandle(
             kind="file",
             id=made.file_id,
@@ -173,6 +185,13 @@ class Handles:
         return ServiceHandle(
             kind="vector_store", id=made, endpoint=self._gateway.endpoint, created_at=time.time()
         )
+
+    def _picture_bytes(self, bound: BoundInput) -> bytes:
+        """Return a picture's own bytes, examined before anything is paid for what is made of it."""
+        try:
+            return take(self._bytes(bound)).data
+        except PictureDamaged as error:
+            raise InvalidInput(f"input {bound.name!r} is not a whole picture: {error}") from error
 
     def _bytes(self, bound: BoundInput) -> bytes:
         """Return an input's bytes, and keep those of a local file before anything else sees them."""
