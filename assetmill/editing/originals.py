@@ -25,6 +25,7 @@ from assetmill.fingerprint import digest
 from assetmill.history.assets import AssetFinder, local_file
 from assetmill.looking import Form, Look
 from assetmill.pictures import PictureDamaged
+from assetmill.progress import ProgressReporter
 from assetmill.records import AssetRecord, RunId, StageRecord
 from assetmill.spec.image_models import parse_size
 from assetmill.stage.services import Services
@@ -58,7 +59,10 @@ def prepare_subject(
     lost = losses(form)
     # A camera's own turn shows as another size or not at all, and what else is odd as anything.
     if form.turn != 1 or lost or taken.behind_bytes or sheet != picture.size:
-        records.append(worker.frame(sheet, () if order.is_masked else lost, is_converted=bool(lost)))
+        said = () if order.is_masked else lost
+        records.append(worker.frame(sheet, said, is_converted=bool(lost)))
+        if said:
+            ProgressReporter(records[-1].label, run_id).waiting(f"warning: {'; '.join(said)}")
         subject = replace(subject, given=records[-1].outputs[0], window=window_in(picture.size, sheet))
     if order.is_masked:
         mask, wire = worker.masks(sheet)

@@ -186,3 +186,13 @@ def test_an_import_keeps_every_byte_of_a_picture_with_something_behind_it(
     (asset,) = adopt_all([path], services, str(uuid.uuid4())).assets()
     assert services.blobs.get(asset.blob) == data
     assert (asset.width, asset.height) == (96, 96)
+
+
+def test_what_is_lost_is_told_before_it_is_paid(
+    services: Services, tmp_path: Path, gateway: ScriptedGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "assetmill.stage")
+    path = written(tmp_path, "moving.gif", moving("red", "lime", size=(96, 96)))
+    begin_edit(EditOrder(str(path), "make it red"), services, str(uuid.uuid4()))
+    assert "of 2 frames the first alone is left" in caplog.text
+    assert gateway.posts == []
