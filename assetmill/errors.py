@@ -26,6 +26,7 @@
         │   └── ToolFailed       a declared tool failed at the service; never rerolled
         ├── StageBlocked         moderation refused the prompt, the output or the account
         ├── OutputUnusable       paid for, kept, and not what was asked
+        │   └── OutputUnreachable paid for, and the service does not hand over all of it
         ├── StageInDoubt         the service left no evidence either way
         ├── StageWaiting         a person must approve something first
         ├── BudgetExceeded       a ceiling was reached before the spend
@@ -208,6 +209,10 @@ class StageBlocked(StageError):
 
 class OutputUnusable(StageError):
     """Paid for, kept, and not what was asked."""
+
+
+class OutputUnreachable(OutputUnusable):
+    """Paid for, and the service does not hand over all of it: asked for again, never paid again unasked."""
 
 
 class StageInDoubt(StageError):

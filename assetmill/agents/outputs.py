@@ -21,9 +21,11 @@ Json = Mapping[str, Any]
 class ImageCall:
     """One `image_generation_call`. `result` is its base64 as received, None when there is none.
 
-    Where moderation refused it, `blocked_at` is `input` or `output`, and `categories` say why.
+    `position` is its place among the response's items: IDs may be missing or come twice. Where moderation
+    refused it, `blocked_at` is `input` or `output`, and `categories` say why.
     """
 
+    position: int
     call_id: str
     result: str | None
     revised_prompt: str
@@ -43,7 +45,7 @@ class ImageCall:
 
 @dataclass(frozen=True)
 class Citation:
-    """A file in a container that a message points to."""
+    """A file in a container that a message points to; `filename` is "" when the message does not say."""
 
     container_id: str
     file_id: str
@@ -78,14 +80,15 @@ def read_response(body: Json) -> Produced:
     said = [message for message in messages if message.get("phase") != "commentary"] or messages
     error = _map(body.get("error"))
     reason = str(_map(body.get("incomplete_details")).get("reason") or "")
+    container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
     return Produced(
-        images=tuple(_image(item) for item in items if item.get("type") == "image_generation_call"),
-        citations=tuple(
-            Citation(str(note.get("container_id")), str(note.get("file_id")), str(note.get("filename")))
-            for note in notes
-            if note.get("type") == "container_file_citation"
+        images=tuple(
+            _image(position, item)
+            for position, item in enumerate(items)
+            if item.get("type") == "image_generation_call"
         ),
-        container_ids=tuple(dict.fromkeys(_container_ids(items, notes))),
+        citations=tuple(_citations(notes, container_ids)),
+        container_ids=container_ids,
         text="\n".join(text for message in said for text in _texts(message)).strip(),
         answer="".join(_texts(said[-1])).strip() if said else "",
         calls=tuple(item for item in items if item.get("type") in _WAITING),
@@ -122,25 +125,36 @@ def read_usage(body: Json) -> Usage:
     )
 
 
-def without_pictures(body: Json, blobs: Mapping[str, str]) -> bytes:
+def without_pictures(body: Json, blobs: Mapping[int, str]) -> bytes:
     """Return the body as JSON with every stored picture replaced by its digest.
 
-    A result that could not be decoded has no digest in `blobs` and stays as received. The headers of servers
-    are left out: a service that repeats them must not make us keep a secret.
+    `blobs` are the digests by the position of the item. A result that could not be decoded has none and stays
+    as received. The headers of servers are left out: a service that repeats them must not make us keep a
+    secret.
     """
     tools = [
         {key: value for key, value in tool.items() if key not in {"headers", "authorization"}}
         for tool in _items(body, "tools")
     ]
     output = [
-        {**item, "result": {"blob": blobs[str(item.get("id"))]}} if str(item.get("id")) in blobs else item
-        for item in _items(body, "output")
+        {**item, "result": {"blob": blobs[position]}} if position in blobs else item
+        for position, item in enumerate(_items(body, "output"))
     ]
     shown = {**body, "output": output} | ({"tools": tools} if tools else {})
     return json.dumps(shown, ensure_ascii=False).encode()
 
 
-def _image(item: Json) -> ImageCall:
+def _citations(notes: list[Json], container_ids: tuple[str, ...]) -> Iterator[Citation]:
+    """Yield what can be fetched. Where a citation names no container, the response's only one is meant."""
+    only = container_ids[0] if len(container_ids) == 1 else ""
+    for note in notes:
+        if note.get("type") == "container_file_citation":
+            container_id, file_id = str(note.get("container_id") or only), str(note.get("file_id") or "")
+            if container_id and file_id:
+                yield Citation(container_id, file_id, str(note.get("filename") or ""))
+
+
+def _image(position: int, item: Json) -> ImageCall:
     error = _map(item.get("error"))
     details = _map(error.get("moderation_details"))
     result = item.get("result")
@@ -149,7 +163,8 @@ def _image(item: Json) -> ImageCall:
     is_blocked = bool(details) or _is_block(str(error.get("code") or ""))
     categories = details.get("categories")
     return ImageCall(
-        call_id=str(item.get("id")),
+        position=position,
+        call_id=str(item.get("id") or ""),
         result=result if isinstance(result, str) and result else None,
         revised_prompt=str(item.get("revised_prompt") or ""),
         error=str(error.get("message") or ended),
