@@ -35,7 +35,7 @@ _ORIENTATION = 0x0112
 _ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
-class Frame(NamedTuple):
+class SeenFrame(NamedTuple):
     """One frame as RGBA in sRGB, with how long it is shown; 0 for a picture that does not move."""
 
     picture: Image.Image
@@ -106,7 +106,7 @@ class Look:
             )
         return low, high
 
-    def frames(self, longest: int | None = None, levels: Levels | None = None) -> Iterator[Frame]:
+    def frames(self, longest: int | None = None, levels: Levels | None = None) -> Iterator[SeenFrame]:
         """Yield the frames, scaled down to `longest` pixels; grey of 16 bits is spread over `levels`.
 
         Without `levels` it is spread over those that it uses, as a viewer of height maps does.
@@ -132,7 +132,7 @@ class Look:
                 own = seen.copy() if seen is picture else seen
                 own.info.pop("icc_profile", None)
                 duration = picture.info.get("duration") if form.frames > 1 else 0
-                yield Frame(_turned(own, form.turn), round(float(duration or 0)))
+                yield SeenFrame(_turned(own, form.turn), round(float(duration or 0)))
 
     def first(self, longest: int | None = None) -> Image.Image:
         """Return the first frame."""
