@@ -110,13 +110,13 @@ def way_out(foreign: str) -> str:
     return f"it is {foreign}, which is not taken: convert it to PNG or JPEG first"
 
 
-def fault_for_editing(form: Form) -> str:
-    """Say why a picture is too large to be edited, and what to do; "" when it is not."""
-    if form.width * form.height <= MOST_EDITED_PIXELS and max(form.size) <= LONGEST_EDITED:
+def fault_for_editing(size: tuple[int, int]) -> str:
+    """Say why a picture is too large to be worked on, and what to do; "" when it is not."""
+    width, height = size
+    if width * height <= MOST_EDITED_PIXELS and max(size) <= LONGEST_EDITED:
         return ""
     most = f"{MOST_EDITED_PIXELS // 1_000_000} megapixels and {LONGEST_EDITED} pixels a side"
-    size = f"{form.width}x{form.height}"
-    return f"it is {size}, and an edit takes at most {most}: scale it down or cut it first, and edit that"
+    return f"it is {width}x{height}, and at most {most} can be edited: scale it down or cut it first"
 
 
 def losses(form: Form) -> tuple[str, ...]:

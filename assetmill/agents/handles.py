@@ -25,7 +25,7 @@ from assetmill.plan.calls import BoundInput, BoundKnowledge
 from assetmill.records import EndpointFeature, EndpointRefusal, HandleKind, ServiceHandle, Upload
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
-from assetmill.taking import take
+from assetmill.taking import fault_for_editing, take
 
 Use = Literal["input_image", "image_call", "container_file", "vector_store_file"]
 """What an asset is to be for the service. `image_call`: the call that drew it, to be gone on with."""
@@ -189,9 +189,12 @@ class Handles:
     def _picture_bytes(self, bound: BoundInput) -> bytes:
         """Return a picture's own bytes, examined before anything is paid for what is made of it."""
         try:
-            return take(self._bytes(bound)).data
+            taken = take(self._bytes(bound))
         except PictureDamaged as error:
             raise InvalidInput(f"input {bound.name!r} is not a whole picture: {error}") from error
+        if fault := fault_for_editing((taken.facts.width, taken.facts.height)):
+            raise InvalidInput(f"input {bound.name!r}: {fault}")
+        return taken.data
 
     def _bytes(self, bound: BoundInput) -> bytes:
         """Return an input's bytes, and keep those of a local file before anything else sees them."""

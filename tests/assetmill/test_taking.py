@@ -72,13 +72,13 @@ def test_a_picture_of_two_lenses_is_its_first() -> None:
 def test_48_megapixels_are_taken_and_edited() -> None:
     taken = take(level_png(8064, 6048))
     assert (taken.facts.width, taken.facts.height) == (8064, 6048)
-    assert fault_for_editing(Look(taken.data).form) == ""
+    assert fault_for_editing(Look(taken.data).form.size) == ""
 
 
 def test_200_megapixels_are_taken_and_not_edited() -> None:
     data = level_png(16_320, 12_240)
     assert take(data).facts.width == 16_320
-    fault = fault_for_editing(Look(data).form)
+    fault = fault_for_editing(Look(data).form.size)
     assert "it is 16320x12240" in fault
     assert "scale it down" in fault
     with pytest.raises(PictureDamaged, match="bytes of pixels"):

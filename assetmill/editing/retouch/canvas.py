@@ -24,8 +24,7 @@ def open_picture(data: bytes, name: str) -> Image.Image:
     """
     try:
         own = picture_part(data)
-        form = Look(own).form
-        if fault := fault_for_editing(form):
+        if fault := fault_for_editing(Look(own).form.size):
             raise InvalidInput(f"{name!r}: {fault}")
         with opened(own) as picture:
             picture.load()

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.agents.handles import IMAGE_CALL_LIFE_S, Handles, Reference
-from assetmill.errors import HandleExpired, PromptBlocked, Rejected, StageFailed
+from assetmill.errors import HandleExpired, InvalidInput, PromptBlocked, Rejected, StageFailed
 from assetmill.plan.calls import BoundInput
 from assetmill.records import AssetRecord, RunId
 from assetmill.stage.engine import run_stage
@@ -20,6 +21,7 @@ from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, png, stage_call
 from tests.millworks import services_on, settings_in
+from tests.photos import MOVIE, encoded
 
 NO_FILE_IDS = Rejected("Images cannot be referenced by file ID: send a data URL.", "image", 400)
 NO_MULTI_TURN = Rejected("Multi-turn editing of images is not supported.", "image", 400)
@@ -227,3 +229,28 @@ def test_a_refusal_of_a_form_that_was_not_used_teaches_nothing(
     handles = handles_on(gateway, backend)
     assert not handles.learn([{"type": "message", "content": [{"type": "input_text"}]}], NO_FILE_IDS)
     assert handles.resolve(stored(backend), "input_image") == Reference("file", "assistant_0001")
+
+
+def test_a_picture_is_sent_without_what_lies_behind_its_end(
+    gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    bound = BoundInput("photo.png", "picture", Blobs(backend).put(png() + MOVIE, "image/png"))
+    handles_on(gateway, backend).resolve(bound, "input_image")
+    assert list(gateway.files.values()) == [png()]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (png()[:-30], "input 'photo.png' is not a whole picture"),
+        (encoded(Image.new("1", (30_001, 8))), "input 'photo.png': it is 30001x8, .* scale it down"),
+    ],
+    ids=["cut", "long"],
+)
+def test_a_picture_that_no_service_takes_is_refused_before_it_is_sent(
+    gateway: ScriptedGateway, backend: MemoryStore, data: bytes, words: str
+) -> None:
+    bound = BoundInput("photo.png", "picture", Blobs(backend).put(data, "image/png"))
+    with pytest.raises(InvalidInput, match=words):
+        handles_on(gateway, backend).resolve(bound, "input_image")
+    assert gateway.files == {}
