@@ -16,7 +16,8 @@
     │   ├── OutcomeUnknown       it may or may not have happened
     │   ├── Rejected             a definite refusal of this request
     │   │   ├── PromptBlocked    moderation refused the prompt; never rerolled
-    │   │   └── AccountBlocked   the account or resource is blocked; stops everything
+    │   │   ├── AccountBlocked   the account or resource is blocked; stops everything
+    │   │   └── QuotaExhausted   no money or quota is left: no waiting helps
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
     ├── RunStopped               Ctrl-C or a signal
@@ -158,6 +159,10 @@ class PromptBlocked(Rejected):
 
 class AccountBlocked(Rejected):
     """The account or resource is blocked, whatever the prompt says: everything stops."""
+
+
+class QuotaExhausted(Rejected):
+    """The account has no money or quota left, which no waiting changes: everything stops."""
 
 
 class ConversationGone(ServiceError):
