@@ -19,7 +19,6 @@ from assetmill.fingerprint import Digest, Fingerprint, short_key
 from assetmill.pictures import EXTENSIONS, MEDIA_TYPES, PictureDamaged, examine, sniff
 from assetmill.records import (
     AssetId,
-    AssetKind,
     AssetRecord,
     AssetRole,
     BlobRef,
@@ -33,6 +32,7 @@ from assetmill.records import (
     Stored,
     Verdict,
 )
+from assetmill.spec.file_kinds import kind_of
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 
@@ -216,7 +216,7 @@ class _Place:
         return AssetRecord(
             asset_id=_asset_id(self.stem, number),
             name=name,
-            kind=_kind(blob.media_type),
+            kind=kind_of(blob.media_type),
             blob=blob,
             stage=stage,
             variant=variant.removesuffix("]"),
@@ -236,14 +236,6 @@ def _told(stem: str, verdict: Verdict | None) -> Iterator[AssetRecord]:
 def _asset_id(stem: str, number: int) -> AssetId:
     stage, _, attempt = stem.rpartition(".")
     return AssetId(f"ast_{stage.replace('/', '_')}_{int(attempt) * _FIRST + number}")
-
-
-def _kind(media_type: str) -> AssetKind:
-    if media_type.startswith("image/"):
-        return "picture"
-    if media_type in {"text/csv", "application/json"}:
-        return "data"
-    return "text" if media_type.startswith("text/") else "document"
 
 
 def _drawn(data: bytes) -> list[Mapping[str, Any]]:
