@@ -32,6 +32,14 @@ class ImageCall:
     error: str
     categories: tuple[str, ...]
     blocked_at: str = ""
+    size: str = ""
+    quality: str = ""
+    action: str = ""
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether a picture was drawn: one that was refused afterwards, or not handed over, is paid too."""
+        return self.result is not None or self.blocked_at == "output" or not self.error
 
     def decode(self) -> bytes | None:
         """Return the picture's bytes, None when the base64 is damaged or empty."""
@@ -167,6 +175,9 @@ def _image(position: int, item: Json) -> ImageCall:
         blocked_at=("input" if details.get("moderation_stage") == "input" else "output")
         if is_blocked
         else "",
+        size=str(item.get("size") or ""),
+        quality=str(item.get("quality") or ""),
+        action=str(item.get("action") or ""),
     )
 
 

@@ -27,7 +27,7 @@ from assetmill.errors import (
     StageError,
     StageFailed,
 )
-from assetmill.money.prices import price_of
+from assetmill.money.drawn import Range
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import (
@@ -39,9 +39,11 @@ from assetmill.records import (
     ResponseRef,
     RunId,
     StageRecord,
+    TurnCost,
     Usage,
     Verdict,
 )
+from assetmill.stage.costing import cost_of
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
 
@@ -162,6 +164,7 @@ class Closing:
         kept = [self.keep_turn(turn) for turn in turns]
         files = _distinct([file for fetched in kept for file in fetched.files])
         made_by, usage = self._reference(last), self._usage(turns)
+        cost = self._cost(turns, usage)
         is_whole = not any(fetched.missed for fetched in kept)
         blobs = self.services.blobs
         files += self._on_the_way(turns, frame)
@@ -170,7 +173,7 @@ class Closing:
         missing = self._missing(crop, kept)
         problems = (*missing, *crop.problems, *([answer.fault] if answer.fault else []))
         if last.response.status != "completed" or problems:
-            raise self._spoil(last, crop.assets, _reason(last, problems), usage, is_reachable=not missing)
+            raise self._spoil(last, crop.assets, _reason(last, problems), cost, is_reachable=not missing)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -186,7 +189,8 @@ class Closing:
                 data=answer.data,
                 turns=last.intent.turn,
                 usage=usage,
-                cost_usd=price_of(usage, self.call),
+                cost_usd=cost.about if cost else None,
+                cost_range_usd=_range(cost),
                 started_at=turns[0].intent.created_at,
                 finished_at=self.services.clock(),
                 decision=decision,
@@ -218,6 +222,16 @@ class Closing:
         except (HandleExpired, OutputUnusable):
             return None
 
+    def note_cost(self, turn: Finished) -> None:
+        """Store what a turn has cost that another one follows, or a person's word."""
+        cost = self._cost([turn], self._usage([turn]))
+        place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
+        usd = cost.about if cost else None
+        self.services.ledger.write_turn_cost(*place, TurnCost(usd=usd, created_at=self.services.clock()))
+
+    def _cost(self, turns: list[Finished], usage: Usage) -> Range | None:
+        return cost_of(usage, self.call, [turn.produced for turn in turns], self.services.blobs)
+
     def _usage(self, turns: list[Finished]) -> Usage:
         """Add up what the turns used; a figure that any turn left out is unknown."""
         found = [read_usage(turn.response.body) for turn in turns]
@@ -243,7 +257,13 @@ class Closing:
         return f"{self.call.fingerprint}.{attempt}"
 
     def _spoil(
-        self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage, *, is_reachable: bool
+        self,
+        turn: Finished,
+        kept: tuple[AssetRecord, ...],
+        reason: str,
+        cost: Range | None,
+        *,
+        is_reachable: bool,
     ) -> StageError:
         """Close an attempt that was paid for and is not what was asked; what it made is kept."""
         response_id = turn.response.response_id
@@ -262,7 +282,8 @@ class Closing:
             reason=error.reason,
             response_id=response_id,
             kept=kept,
-            cost_usd=price_of(usage, self.call),
+            cost_usd=cost.about if cost else None,
+            cost_range_usd=_range(cost),
         )
         return error
 
@@ -304,6 +325,10 @@ def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
         return turn.produced.error or f"it ended {turn.response.status}"
     words = " ".join(turn.produced.text.split())
     return "; ".join(problems) + (f"; the agent said: {words[:300]!r}" if words else "")
+
+
+def _range(cost: Range | None) -> tuple[float, float] | None:
+    return (cost.low, cost.high) if cost and cost.low != cost.high else None
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

@@ -255,6 +255,7 @@ class _Stage:
         turn = Finished(intent, response, read_response(response.body))
         if response.status == "completed" and turn.produced.calls:
             self.closing.keep_turn(turn)
+            self.closing.note_cost(turn)
             return self._take_turn(turn, receipt)
         self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
 

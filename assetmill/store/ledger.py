@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -32,6 +32,7 @@ from assetmill.records import (
     RunStart,
     StageRecord,
     Stored,
+    TurnCost,
     Upload,
     Verdict,
 )
@@ -159,6 +160,44 @@ class Ledger:
         found = [record for key in keys if (record := self._read(key, Harvest))]
         return tuple(sorted(found, key=lambda record: record.created_at))
 
+    def write_turn_cost(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, cost: TurnCost
+    ) -> None:
+        """Store what a turn has cost; the first figure counts."""
+        self._create(layout.turn_cost(pipeline, fp, attempt, turn), cost)
+
+    def turn_costs(self, stem: str) -> dict[int, float | None]:
+        """Return what is known of the cost of an attempt's turns, by `<pipeline>/<fp>.<n>`."""
+        keys = [entry.key for entry in self._backend.list(f"{layout.COSTS}{stem}.")]
+        found = {int(key.rpartition(".")[2]): self._read(key, TurnCost) for key in keys}
+        return {turn: cost.usd for turn, cost in found.items() if cost}
+
+    def turns_of(self, stem: str) -> int:
+        """Return how many turns of an attempt the service has taken, by `<pipeline>/<fp>.<n>`."""
+        return sum(1 for _ in self._backend.list(f"{layout.RECEIPTS}{stem}."))
+
+    def open_attempts(self, committed: Mapping[str, int]) -> Iterator[tuple[str, list[Turn]]]:
+        """Yield every attempt that is neither committed nor decided, as `<pipeline>/<fp>.<n>` and its turns.
+
+        `committed` gives the attempt of each commit by `<pipeline>/<fp>`.
+        """
+        decided = {e.key.removeprefix(layout.VERDICTS) for e in self._backend.list(layout.VERDICTS)}
+        keys = [entry.key.removeprefix(layout.INTENTS) for entry in self._backend.list(layout.INTENTS)]
+        for stem, group in itertools.groupby(keys, lambda key: key.rpartition(".")[0]):
+            stage, _, attempt = stem.rpartition(".")
+            if stem not in decided and committed.get(stage) != int(attempt):
+                yield stem, [turn for key in group if (turn := self._turn_at(key))]
+
+    def _turn_at(self, key: str) -> Turn | None:
+        intent = self._read(layout.INTENTS + key, Intent)
+        return Turn(intent, self._read(layout.RECEIPTS + key, Receipt)) if intent else None
+
+    def verdicts_by_attempt(self) -> Iterator[tuple[str, Verdict]]:
+        """Yield every verdict of the store with its `<pipeline>/<fp>.<n>`."""
+        for entry in self._backend.list(layout.VERDICTS):
+            if verdict := self._read(entry.key, Verdict):
+                yield entry.key.removeprefix(layout.VERDICTS), verdict
+
     def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
         """Return why an attempt is over, None when it is not, or was never made."""
         return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
@@ -266,12 +305,6 @@ class Ledger:
         for entry in self._backend.list(layout.STAGES):
             if record := self._read(entry.key, StageRecord):
                 yield record
-
-    def verdicts(self) -> Iterator[Verdict]:
-        """Yield every verdict of the store, in no useful order."""
-        for entry in self._backend.list(layout.VERDICTS):
-            if verdict := self._read(entry.key, Verdict):
-                yield verdict
 
     def dead_attempts(self) -> Iterator[tuple[Verdict, Intent]]:
         """Yield every attempt that ended without a commit, with its first intent."""
