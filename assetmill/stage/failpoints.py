@@ -19,7 +19,7 @@ from assetmill.store.backend import Backend
 T = TypeVar("T")
 Reach = Callable[[str], None]
 
-# The letters of `store/layout.py`: intent, receipt, raw response, harvest, cost of a turn, replies, verdict and so on.
+# The letters of `store/layout.py`: intent, receipt, raw response, harvest, cost, replies, verdict and so on.
 _CREATED = ("i", "c", "w", "f", "o", "y", "x", "s", "u", "m", "r", "h")
 _CALLS = (
     "ensure_agent",
