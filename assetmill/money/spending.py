@@ -108,11 +108,15 @@ def _failed(ledger: Ledger) -> Iterator[_AttemptCost]:
         if verdict.cost_usd != 0.0:
             usd = verdict.cost_usd if verdict.cost_usd is not None else _of_turns(stem, ledger)
             name = f"failed: {verdict.error}"
-            yield _AttemptCost(verdict.created_at, "", name, "", usd, _range_of(verdict))
+            yield _AttemptCost(verdict.created_at, "", name, "", usd, _range_of(stem, verdict, usd, ledger))
 
 
-def _range_of(verdict: Verdict) -> tuple[float, float] | None:
-    return verdict.cost_range_usd if verdict.cost_usd is not None else None
+def _range_of(stem: str, verdict: Verdict, usd: float | None, ledger: Ledger) -> tuple[float, float] | None:
+    """Return the range of a failed attempt's cost; of one that nobody knows, up to what was reserved."""
+    if usd is not None:
+        return verdict.cost_range_usd
+    intent = ledger.read_intent_of(stem)
+    return (0.0, intent.reserved_usd) if intent and intent.reserved_usd is not None else None
 
 
 def _of_turns(stem: str, ledger: Ledger) -> float | None:
@@ -143,7 +147,7 @@ def _open(stem: str, turns: list[Turn], ledger: Ledger) -> OpenSpend:
 
 def _summed(group: str, found: list[_AttemptCost]) -> Spent:
     known = [one for one in found if one.usd is not None]
-    ranges = [one.range_usd or (one.usd or 0.0, one.usd or 0.0) for one in known]
+    ranges = [one.range_usd or (one.usd or 0.0, one.usd or 0.0) for one in found]
     return Spent(
         group,
         round(sum(one.usd or 0.0 for one in known), 8),

@@ -176,6 +176,10 @@ class Ledger:
         """Return how many turns of an attempt the service has taken, by `<pipeline>/<fp>.<n>`."""
         return sum(1 for _ in self._backend.list(f"{layout.RECEIPTS}{stem}."))
 
+    def read_intent_of(self, stem: str) -> Intent | None:
+        """Return the first intent of an attempt, by `<pipeline>/<fp>.<n>`."""
+        return self._read(f"{layout.INTENTS}{stem}.001", Intent)
+
     def open_attempts(self, committed: Mapping[str, int]) -> Iterator[tuple[str, list[Turn]]]:
         """Yield every attempt that is neither committed nor decided, as `<pipeline>/<fp>.<n>` and its turns.
 
