@@ -52,7 +52,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """One file of a row. `place` is None for what no stage was asked for; `asked` is the name it has there."""
+    """One file of a row. `place` is None for what no stage was asked for; `asked` is its stored name."""
 
     name: str
     fingerprint: Fingerprint | None
