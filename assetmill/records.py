@@ -23,7 +23,9 @@ AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "pre
 EndpointFeature = Literal["image_file", "image_call"]
 """Input pictures by file ID; by the ID of an earlier image call."""
 
-StageStatus = Literal["done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled"]
+StageStatus = Literal[
+    "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
+]
 """What became of a stage in a run. `waiting`: for a person's approval."""
 
 RunStatus = Literal["completed", "failed", "cancelled"]
@@ -310,6 +312,11 @@ class StageEntry(Stored):
     def label(self) -> str:
         """The stage and its variant, as people read them."""
         return stage_label(self.stage, self.variant)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stage has its outputs: made now, or found."""
+        return self.status in {"done", "reused"} and self.record is not None
 
 
 class RunStart(Stored):

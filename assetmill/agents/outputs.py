@@ -64,13 +64,16 @@ class Citation:
 class Produced:
     """Everything of a response that can become an asset or must be answered.
 
-    `calls` are items that wait for the caller: function, computer and approval requests.
+    `text` is what the agent says in the end, without its remarks on the way (messages of the phase
+    `commentary`); `answer` is the last message of that, where a structured answer stands. `calls` are items
+    that wait for the caller: function, computer and approval requests.
     """
 
     images: tuple[ImageCall, ...]
     citations: tuple[Citation, ...]
     container_ids: tuple[str, ...]
     text: str
+    answer: str
     calls: tuple[Json, ...]
     error: str
     is_filtered: bool
@@ -82,6 +85,7 @@ def read_response(body: Json) -> Produced:
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for message in messages for part in _items(message, "content")]
     notes = [note for part in parts for note in _items(part, "annotations")]
+    said = [message for message in messages if message.get("phase") != "commentary"] or messages
     error = _map(body.get("error"))
     reason = str(_map(body.get("incomplete_details")).get("reason") or "")
     container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
@@ -93,9 +97,8 @@ def read_response(body: Json) -> Produced:
         ),
         citations=tuple(_citations(notes, container_ids)),
         container_ids=container_ids,
-        text="\n".join(
-            str(part.get("text") or "") for part in parts if part.get("type") == "output_text"
-        ).strip(),
+        text="\n".join(text for message in said for text in _texts(message)).strip(),
+        answer="".join(_texts(said[-1])).strip() if said else "",
         calls=tuple(item for item in items if item.get("type") in _WAITING),
         error=str(error.get("message") or reason),
         is_filtered=_is_block(reason) or _is_block(str(error.get("code") or "")),
@@ -163,6 +166,8 @@ def _image(position: int, item: Json) -> ImageCall:
     error = _map(item.get("error"))
     details = _map(error.get("moderation_details"))
     result = item.get("result")
+    status = str(item.get("status") or "")
+    ended = f"it ended {status}" if not result and status in {"failed", "incomplete"} else ""
     is_blocked = bool(details) or _is_block(str(error.get("code") or ""))
     categories = details.get("categories")
     return ImageCall(
@@ -170,7 +175,7 @@ def _image(position: int, item: Json) -> ImageCall:
         call_id=str(item.get("id") or ""),
         result=result if isinstance(result, str) and result else None,
         revised_prompt=str(item.get("revised_prompt") or ""),
-        error=str(error.get("message") or ""),
+        error=str(error.get("message") or ended),
         categories=tuple(map(str, cast(list[object], categories))) if isinstance(categories, list) else (),
         blocked_at=("input" if details.get("moderation_stage") == "input" else "output")
         if is_blocked
@@ -187,6 +192,12 @@ def _container_ids(items: list[Json], notes: list[Json]) -> Iterator[str]:
             "container_id"
         ):
             yield str(holder["container_id"])
+
+
+def _texts(message: Json) -> Iterator[str]:
+    for part in _items(message, "content"):
+        if part.get("type") == "output_text":
+            yield str(part.get("text") or "")
 
 
 def _items(holder: Json, key: str) -> Iterator[Json]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assetmill.fingerprint import short_key
-from assetmill.records import RunId, StageRecord, Verdict
-from assetmill.store.ledger import Ledger, Turn
+from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
+from assetmill.store.ledger import Ledger
 
 Grouping = Literal["day", "pipeline", "stage", "model"]
 
@@ -87,7 +87,9 @@ def spending(ledger: Ledger, by: Grouping) -> Spending:
     for attempt in (*_committed(records), *_failed(ledger)):
         groups[key(attempt)].append(attempt)
     taken = {f"{short_key(record.pipeline)}/{record.fingerprint}": record.attempt for record in records}
-    still_open = tuple(_open(stem, turns, ledger) for stem, turns in ledger.open_attempts(taken))
+    still_open = tuple(
+        _open(stem, turns, ledger) for stem, turns in ledger.kept.open_attempts(taken) if turns
+    )
     return Spending(tuple(_summed(group, found) for group, found in sorted(groups.items())), still_open)
 
 
@@ -104,7 +106,7 @@ def _committed(records: Iterable[StageRecord]) -> Iterator[_AttemptCost]:
 
 
 def _failed(ledger: Ledger) -> Iterator[_AttemptCost]:
-    for stem, verdict in ledger.verdicts_by_attempt():
+    for stem, verdict in ledger.kept.verdicts():
         if verdict.cost_usd != 0.0:
             usd = verdict.cost_usd if verdict.cost_usd is not None else _of_turns(stem, ledger)
             name = f"failed: {verdict.error}"
@@ -115,33 +117,33 @@ def _range_of(stem: str, verdict: Verdict, usd: float | None, ledger: Ledger) ->
     """Return the range of a failed attempt's cost; of one that nobody knows, up to what was reserved."""
     if usd is not None:
         return verdict.cost_range_usd
-    intent = ledger.read_intent_of(stem)
+    intent = ledger.kept.intent_of(stem)
     return (0.0, intent.reserved_usd) if intent and intent.reserved_usd is not None else None
 
 
 def _of_turns(stem: str, ledger: Ledger) -> float | None:
     """Return what an attempt's turns have cost, when each of them was priced as it ended."""
-    costs = ledger.turn_costs(stem)
-    if not costs or None in costs.values() or len(costs) < ledger.turns_of(stem):
+    costs = ledger.kept.turn_costs(stem)
+    if not costs or None in costs.values() or len(costs) < ledger.kept.turns_of(stem):
         return None
     return round(sum(cost or 0.0 for cost in costs.values()), 8)
 
 
-def _open(stem: str, turns: list[Turn], ledger: Ledger) -> OpenSpend:
-    costs = ledger.turn_costs(stem)
-    last = turns[-1]
+def _open(stem: str, turns: list[tuple[Intent, Receipt | None]], ledger: Ledger) -> OpenSpend:
+    costs = ledger.kept.turn_costs(stem)
+    intent, receipt = turns[-1]
     usd = round(sum(cost or 0.0 for cost in costs.values()), 8)
-    is_priced = costs.get(last.intent.turn) is not None
-    reserved = last.intent.reserved_usd
+    is_priced = costs.get(intent.turn) is not None
+    reserved = intent.reserved_usd
     high = usd if is_priced else None if reserved is None else usd + reserved
     return OpenSpend(
-        stage=last.intent.stage,
-        run_id=last.intent.run_id,
-        attempt=last.intent.attempt,
-        state="waits" if is_priced else "in flight" if last.receipt else "in doubt",
+        stage=intent.stage,
+        run_id=intent.run_id,
+        attempt=intent.attempt,
+        state="waits" if is_priced else "in flight" if receipt else "in doubt",
         usd=usd,
         high_usd=high,
-        response_id=last.receipt.response_id if last.receipt else None,
+        response_id=receipt.response_id if receipt else None,
     )
 
 

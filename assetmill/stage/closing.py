@@ -19,6 +19,7 @@ from assetmill.agents.harvest import CollectedFiles, MadeFile
 from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
+from assetmill.agents.tool_failures import failed_tools
 from assetmill.errors import (
     HandleExpired,
     OutputUnreachable,
@@ -26,6 +27,7 @@ from assetmill.errors import (
     StageBlocked,
     StageError,
     StageFailed,
+    ToolFailed,
 )
 from assetmill.money.drawn import Range
 from assetmill.pictures import EXTENSIONS, sniff
@@ -49,6 +51,8 @@ from assetmill.store.ledger import Attempt
 
 _SECOND_LOOK_S = 2.0
 """After this a container that could not be read is read once more; after that the next run does."""
+
+_OPTIONAL = "; a stage that can do without the tool says `optional: true` under it"
 
 
 @dataclass(frozen=True)
@@ -169,11 +173,14 @@ class Closing:
         blobs = self.services.blobs
         files += self._on_the_way(turns, frame)
         crop = harvest.gather(self.call, files, last.produced, made_by, blobs, may_write=is_whole)
-        answer = read_answer(last.produced.text, self.call.text_format)
+        answer = read_answer(last.produced.answer, self.call.text_format)
+        failed = failed_tools((turn.response.body for turn in turns), self.call.tools)
         missing = self._missing(crop, kept)
-        problems = (*missing, *crop.problems, *([answer.fault] if answer.fault else []))
+        problems = (*failed, *missing, *crop.problems, *([answer.fault] if answer.fault else []))
         if last.response.status != "completed" or problems:
-            raise self._spoil(last, crop.assets, _reason(last, problems), cost, is_reachable=not missing)
+            reason = _reason(last, problems) + (_OPTIONAL if failed else "")
+            kind = ToolFailed if failed else OutputUnreachable if missing else None
+            raise self._spoil(last, crop.assets, reason, cost, kind)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -262,8 +269,7 @@ class Closing:
         kept: tuple[AssetRecord, ...],
         reason: str,
         cost: Range | None,
-        *,
-        is_reachable: bool,
+        kind: type[StageFailed | OutputUnusable] | None,
     ) -> StageError:
         """Close an attempt that was paid for and is not what was asked; what it made is kept."""
         response_id = turn.response.response_id
@@ -271,9 +277,8 @@ class Closing:
         if error is None:
             # An answer in words was paid for and is kept with the raw response.
             is_answered = self.call.text_format is not None and turn.response.status == "completed"
-            kind = OutputUnusable if kept or is_answered else StageFailed
-            if turn.response.status == "completed" and not is_reachable:
-                kind = OutputUnreachable
+            if kind is None or (kind is OutputUnreachable and turn.response.status != "completed"):
+                kind = OutputUnusable if kept or is_answered else StageFailed
             error = kind(self.call.label, reason, response_id)
         self.store_verdict(
             turn.intent.attempt,

@@ -17,6 +17,7 @@ from assetmill.agents.pacing import Pacer, Rates
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.plan.plan import ShownPlan
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
@@ -41,6 +42,7 @@ class Services:
     ceilings: tuple[Ceiling, ...] = ()
     gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
+    shown: ShownPlan | None = None
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -51,6 +53,8 @@ class Services:
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
         self._repeating: set[str] = set()
+        self.notices: list[str] = []
+        self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
@@ -101,6 +105,25 @@ class Services:
         if self.stop.wait(seconds):
             raise RunStopped("the run is being stopped; run it again to go on")
 
+    def notice(self, text: str) -> None:
+        """Keep what a person should know of all stages together, once."""
+        with self._guard:
+            if text not in self.notices:
+                self.notices.append(text)
+
+    def begin(self, run_id: str, seal: Callable[[], object]) -> None:
+        """Remember how to seal a run or a batch, should the process have to go before that."""
+        self._unsealed[run_id] = seal
+
+    def sealed(self, run_id: str) -> None:
+        """Note that a run or a batch is being sealed."""
+        self._unsealed.pop(run_id, None)
+
+    def seal_all(self) -> None:
+        """Seal what was begun and is not sealed, as it stands: the process is about to go."""
+        while self._unsealed:
+            self._unsealed.popitem()[1]()
+
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
@@ -148,7 +171,9 @@ def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Gen
         InvalidSettings: the store cannot be used, or no running emulator is found.
     """
     store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    backend = open_store(
+        settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
+    )
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
