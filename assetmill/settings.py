@@ -38,6 +38,8 @@ class Foundry(_Section):
     image_model: str = "gpt-image-1.5"
     image_deployment: str | None = None
     streaming: bool = True
+    # How responses are posted; `auto` is in the background, or as the endpoint was seen to take it.
+    way: Literal["auto", "background", "stream", "foreground"] = "auto"
     policy: Literal["hold", "fence"] = "hold"
     # What becomes of a stage in doubt when nobody has decided by the deadline; `retry` may pay twice.
     doubt: Literal["ask", "retry", "give_up"] = "ask"
