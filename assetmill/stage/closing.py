@@ -232,10 +232,7 @@ class Closing:
         return tuple(text for fetched in kept for text in fetched.faults) if is_felt else ()
 
     def reopen(self, attempt: Attempt) -> StageRecord | None:
-        """Ask once more for files that could not be fetched; None when the attempt is still not whole.
-
-        The service is asked for what it has already made: nothing is paid.
-        """
+        """Ask once more, for nothing, for files that could not be fetched; None when some still cannot."""
         last = attempt.turns[-1]
         if last.receipt is None or last.intent.endpoint != self.services.gateway.endpoint:
             return None
