@@ -128,7 +128,7 @@ def test_options_of_stages_that_wait_are_checked_too(write: Write) -> None:
 
 
 def test_an_output_that_the_tool_does_not_draw_is_refused(write: Write) -> None:
-    outputs = "    outputs: [{name: hero.webp, size: 1200x630, format: png}]\n"
+    outputs = "    outputs: [{name: hero.png, size: 1200x630}]\n"
     with pytest.raises(InvalidSpec, match="the tool draws 1024x1024, not 1200x630"):
         plan_of(write(image_stage("size: 1024x1024", outputs)))
 
