@@ -27,7 +27,7 @@
     v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
     v1/t/<sha256>                       tombstone: these bytes were purged
     v1/p/<descending>.<nonce>           receipt of a purge, newest first
-    v1/l/<key>.<nonce>                  set aside by a repair: what could not be read, or was lost; never collected
+    v1/l/<key>.<nonce>                  set aside by a repair: unreadable, or lost; never collected
     v1/l/b.<sha256>                     these bytes are lost, and a person has said so
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
