@@ -14,7 +14,7 @@ from assetmill.errors import InvalidSpec
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.plan.plan import Cost
 from assetmill.records import Usage
-from assetmill.settings import find_configs
+from assetmill.settings import config_file, find_configs
 from assetmill.spec.reading import read_bytes
 
 _MILLION = 1_000_000
@@ -65,7 +65,7 @@ def load_prices(configs: Path) -> Prices:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    path = configs / "prices.toml"
+    path = config_file(configs, "prices.toml")
     try:
         table = tomli.loads(read_bytes(path).decode())
         chat = {row["model"]: ChatPrice(float(row["input"]), float(row["output"])) for row in table["chat"]}

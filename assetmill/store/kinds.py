@@ -49,7 +49,7 @@ KINDS = (
     _kind("index page", r"k/[0-9a-f]{16}", None),
     _kind("blob", r"b/[0-9a-f]{2}/[0-9a-f]{64}(\.\d+)?", None),
 )
-_MARKS = {"raw response": "id", "index page": "rows"}
+_MARKS = {"raw response": "output", "index page": "rows"}
 _CHECKED = tuple(f"v1/{letter}/" for letter in "sxicwrhkb")
 """Under these nothing else has a place; other prefixes have keys of more shapes than one."""
 
