@@ -14,10 +14,12 @@ from assetmill.cli.resolve import resolve
 from assetmill.errors import (
     HandleExpired,
     InvalidInput,
+    NotFound,
     OutcomeUnknown,
     OutputUnreachable,
     StageFailed,
     StageInDoubt,
+    Throttled,
 )
 from assetmill.fingerprint import digest
 from assetmill.plan.calls import ExpectedOutput
