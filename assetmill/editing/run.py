@@ -14,7 +14,14 @@ from assetmill.editing.adopting import find_or_adopt
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls, is_picture
 from assetmill.editing.originals import prepare_subject
 from assetmill.editing.putting_back import put_back
-from assetmill.errors import AssetmillError, BudgetExceeded, InvalidInput, RunStopped, StageInDoubt
+from assetmill.errors import (
+    AssetmillError,
+    BudgetExceeded,
+    InvalidInput,
+    RunStopped,
+    StageInDoubt,
+    StoreError,
+)
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder
 from assetmill.plan.calls import StageCall
@@ -127,7 +134,10 @@ class EditRun:
         return manifest
 
     def _lost(self, call: StageCall) -> float | None:
-        attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        try:
+            attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        except StoreError:
+            return None  # what says it cannot be read
         if attempt is None or attempt.turns[0].intent.run_id != self.run_id:
             return 0.0
         return attempt.verdict.cost_usd if attempt.verdict else None

@@ -60,6 +60,7 @@ KINDS = (
     _kind("index page", r"k/[0-9a-f]{16}", None),
     _kind("blob", r"b/[0-9a-f]{2}/[0-9a-f]{64}(\.\d+)?", None),
 )
+_MARKS = {"raw response": "output", "index page": "rows"}
 _CHECKED = tuple(f"v1/{letter}/" for letter in "sxicwrhkb")
 """Under these nothing else has a place; other prefixes have keys of more shapes than one."""
 
@@ -97,11 +98,11 @@ def parse(key: str, data: bytes) -> Stored | None:
             raise Unreadable("it names no run")
     elif kind.title != "blob":
         try:
-            sound = isinstance(json.loads(_unpacked(data)), dict)
+            found = json.loads(_unpacked(data))
         except ValueError as error:
             raise Unreadable(f"it is no JSON: {error}") from error
-        if not sound:
-            raise Unreadable("it is no JSON object")
+        if not isinstance(found, dict) or _MARKS[kind.title] not in found:
+            raise Unreadable(f"it has no {_MARKS[kind.title]!r}, as every {kind.title} has")
     return None
 
 
