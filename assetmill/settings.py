@@ -31,9 +31,12 @@ class Foundry(_Section):
     endpoint: str = EMULATOR
     credential: Literal["emulator", "default"] = "emulator"
     ca: str | None = None
-    model: str = "gpt-4.1-mini"
-    image_model: str = "gpt-image-1.5"
+    model: str = "gpt-5.6-luna"
+    image_model: str = "gpt-image-2"
     image_deployment: str | None = None
+    # Whose dates and prices count, and the zone of the deployments, which has a surcharge of its own.
+    provider: Literal["azure", "openai"] = "azure"
+    zone: Literal["global", "data_zone", "regional"] = "global"
     streaming: bool = True
     policy: Literal["hold", "fence"] = "hold"
     # What becomes of a stage in doubt when nobody has decided by the deadline; `retry` may pay twice.
@@ -248,6 +251,14 @@ def find_configs(environ: Mapping[str, str] | None = None) -> Path:
         if (candidate / "profiles").is_dir():
             return candidate.resolve()
     raise InvalidSettings(f"no configs folder with profiles/ at {', '.join(map(str, candidates))}")
+
+
+def data_file(configs: Path, name: str) -> Path:
+    """Return a file of dated data: the one in `configs`, else the one that came with the installation."""
+    own = configs / name
+    here = Path(__file__).resolve().parent
+    shipped = [folder / name for folder in (here / "configs", here.parent / "configs")]
+    return next((path for path in (own, *shipped) if path.is_file()), own)
 
 
 def _read_profile(configs: Path, name: str) -> dict[str, Any]:

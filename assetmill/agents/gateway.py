@@ -25,6 +25,7 @@ class AgentDefinition:
     tools: tuple[Json, ...]
     tool_choice: str | None = None
     text_format: Json | None = None
+    effort: str | None = None
     structured_inputs: tuple[str, ...] = ()
 
 

@@ -58,6 +58,7 @@ def prepare(call: StageCall, handles: Handles, settings: Settings) -> Prepared:
         tools=tuple(_tool(tool, len(files), masks) for tool in tools),
         tool_choice=call.tool_choice,
         text_format=call.text_format,
+        effort=call.effort,
         structured_inputs=(*values, *secrets),
     )
     return Prepared(definition, _input(call, files, values, handles), values, secrets)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from assetmill.cli.lock_option import lock_option, root_of
-from assetmill.cli.options import json_option, print_json, usd
+from assetmill.cli.options import cost_text, json_option, print_json, total_text
 from assetmill.cli.written import cell, code, one_line, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
@@ -87,7 +87,13 @@ def _no_collections() -> Generator[None]:
 def document(problems: tuple[Problem, ...], files: int) -> dict[str, Any]:
     """Return the outcome as `--json` shows it."""
     status = "differs" if problems else "clean"
-    return {"status": status, "files": files, "problems": [asdict(problem) for problem in problems]}
+    return {"status": status, "files": files, "problems": [_problem(problem) for problem in problems]}
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    """Return a problem as `--json` shows it; its cost is null where any part of it is unknown."""
+    cost = problem.cost
+    return {**asdict(problem), "cost": cost.amounts() if cost and cost.is_known else None}
 
 
 def text(problems: tuple[Problem, ...], files: int) -> str:
@@ -113,7 +119,7 @@ def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
     for problem in problems:
         what = problem.stage if problem.kind in {*_REMADE, "left_over"} else ", ".join(problem.paths)
         why = problem.message + (f" ({problem.where})" if problem.where else "")
-        cost = usd(problem.cost.expected if problem.cost else None) if problem.kind in _REMADE else ""
+        cost = cost_text(problem.cost) if problem.kind in _REMADE else ""
         cells = (_WORDS.get(problem.kind, problem.kind), code(what or problem.folder), cell(why), cost)
         rows.append("| " + " | ".join(cells) + " |")
     lines += rows_that_fit(rows, _ROWS)
@@ -125,9 +131,7 @@ def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
 def _cost(problems: tuple[Problem, ...]) -> str:
     remade = [problem for problem in problems if problem.kind in _REMADE]
     total = sum((problem.cost for problem in remade if problem.cost), FREE)
-    unknown = sum(problem.cost is None for problem in remade)
-    tail = f", and {unknown} stages of unknown cost" if unknown else ""
-    return f"about {usd(total.expected)}, at most {usd(total.ceiling)}{tail}"
+    return total_text(total)
 
 
 def _line(problem: Problem) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.spec.axes import AxisSpec
+from assetmill.spec.chat_models import ChatModel, load_chat_models
 from assetmill.spec.image_models import ImageModels
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
 from assetmill.spec.parameters import ParameterSpec
@@ -33,10 +34,24 @@ class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
+class ReasoningSpec(_Spec):
+    """How much a model that reasons thinks before it answers: `reasoning: low`."""
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+def _as_effort(value: Any) -> Any:
+    return {"effort": value} if isinstance(value, str) else value
+
+
+Reasoning = Annotated[ReasoningSpec | None, BeforeValidator(_as_effort)]
+
+
 class Defaults(_Spec):
     """What stages use when they do not say otherwise; the profile fills in what is missing here."""
 
     model: str | None = None
+    reasoning: Reasoning = None
     image_model: str | None = None
     image_deployment: str | None = None
     quality: str | None = None
@@ -108,6 +123,7 @@ class StageSpec(_Spec):
     )
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
     model: str | None = None
+    reasoning: Reasoning = None
     image_deployment: str | None = None
     tool_choice: str | None = None
     max_tool_calls: int | None = Field(default=None, ge=1, le=1000)
@@ -181,6 +197,11 @@ class LoadedPipeline:
         return digest(self.document.source)
 
     @cached_property
+    def chat_models(self) -> Mapping[str, ChatModel]:
+        """The table of chat models."""
+        return load_chat_models(self.configs)
+
+    @cached_property
     def axes(self) -> Mapping[str, tuple[AxisSpec, Where]]:
         """Every axis by name, with the place that defines it: the pipeline's own and those of its stages."""
         found: dict[str, tuple[AxisSpec, Where]] = {n: (a, ("axes", n)) for n, a in self.spec.axes.items()}
@@ -204,7 +225,7 @@ def spec_keys() -> Mapping[str, frozenset[str]]:
         "schedules": ScheduleSpec, "batch": BatchSpec, "concurrency": ConcurrencySpec,
         "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec,
         "checks": ChecksSpec, "not_duplicate": DuplicateCheck, "palette": PaletteCheck, "text": TextCheck,
-        "judge": JudgeCheck, **TOOLS,
+        "judge": JudgeCheck, "reasoning": ReasoningSpec, **TOOLS,
     }  # fmt: skip
     keys = {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
     return {**keys, "tools": frozenset(TOOLS)}

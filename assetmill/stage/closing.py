@@ -19,7 +19,7 @@ from assetmill.agents.outputs import Produced, read_response, read_usage, withou
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
 from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
-from assetmill.money.prices import price_of
+from assetmill.money.prices import price_of, prices_for
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import (
@@ -135,7 +135,8 @@ class Closing:
         answer = read_answer(last.produced.text, self.call.text_format)
         problems = (*gone, *crop.problems, *([answer.fault] if answer.fault else []))
         if last.response.status != "completed" or problems:
-            raise self._spoil(last, crop.assets, _reason(last, problems), usage)
+            reason = _reason(last, problems)
+            raise self._spoil(last, crop.assets, reason, self._cost_usd(usage, turns))
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -151,7 +152,7 @@ class Closing:
                 data=answer.data,
                 turns=last.intent.turn,
                 usage=usage,
-                cost_usd=price_of(usage, self.call),
+                cost_usd=self._cost_usd(usage, turns),
                 started_at=turns[0].intent.created_at,
                 finished_at=self.services.clock(),
             )
@@ -183,7 +184,15 @@ class Closing:
         """Return the name under which an attempt's money is reserved."""
         return f"{self.call.fingerprint}.{attempt}"
 
-    def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
+    def _cost_usd(self, usage: Usage, turns: list[Finished]) -> float | None:
+        """Price the attempt as the profile pays, each turn as a request of its own."""
+        prices = prices_for(self.services.settings)
+        each = tuple(read_usage(turn.response.body) for turn in turns)
+        return price_of(usage, self.call, prices, turns=each)
+
+    def _spoil(
+        self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, cost_usd: float | None
+    ) -> StageError:
         """Close an attempt that was paid for and is not what was asked; what it made is kept."""
         response_id = turn.response.response_id
         error = _block(self.call, turn, reason)
@@ -199,7 +208,7 @@ class Closing:
             reason=error.reason,
             response_id=response_id,
             kept=kept,
-            cost_usd=price_of(usage, self.call),
+            cost_usd=cost_usd,
         )
         return error
 
