@@ -22,6 +22,7 @@ from assetmill.cli.exports import export_files, write_sidecar
 from assetmill.errors import InvalidInput, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import distinct, safe_name
+from assetmill.private import make_folder
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, BlobRef, StageRecord
 from assetmill.spec.reading import nearest
@@ -93,7 +94,7 @@ def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, servi
     exporter = _Exporter(manifest, directory, choice, services, frozenset(columns.answers))
     told, progress = BatchExport(), _Progress(len(manifest.rows))
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         with batch_table.Table(directory, columns) as table:
             for number, done in enumerate(_in_order(exporter, manifest.rows), start=1):
                 table.add(done.row, done.paths, done.answers)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping
+import os
+import shlex
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,8 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
-from assetmill.settings import find_configs
+from assetmill.local.services import local_services
+from assetmill.settings import find_configs, load_settings, project_root
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.pipeline import LoadedPipeline
@@ -47,17 +51,21 @@ def deploy(
     if shards_only and pipelines:
         raise InvalidInput("--shards-only deploys no pipeline: leave out their names")
     loaded = [] if shards_only else _load(pipelines)
-    made = asyncio.run(_deploy(loaded, work_pool, working_dir))
+    with _prefect() as own:
+        made = asyncio.run(_deploy(loaded, work_pool, working_dir, makes_pool=own is not None))
     if as_json:
-        return print_json({"deployments": made})
+        return print_json({"deployments": made, "prefect": own})
     for entry in made:
         count = entry["schedules"]
         click.echo(
             f"{entry['name']:<40} {count} schedule{' ' if count == 1 else 's'}  {entry['deployment_id']}"
         )
-    click.echo(
-        f"\nNext:\n  prefect worker start --pool {work_pool}    runs them, on any machine, unless one does"
-    )
+    click.echo("\nNext:")
+    if own:
+        click.echo(f"  export PREFECT_API_URL={own['api_url']}")
+        click.echo(f'  export PREFECT_API_AUTH_STRING="$(cat {shlex.quote(own["auth_file"])})"')
+    where = "here" if own else "on any machine"
+    click.echo(f"  prefect worker start --pool {work_pool}    runs them, {where}, unless one does")
     return None
 
 
@@ -66,7 +74,31 @@ def deploy(
 @click.option("--limit", type=click.IntRange(1, 64), default=4, help="Runs at once in this process.")
 def serve(pipelines: tuple[str, ...], limit: int) -> None:
     """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker."""
-    asyncio.run(_serve(_load(pipelines), limit))
+    loaded = _load(pipelines)
+    # Runs start in processes of their own, elsewhere maybe: they are of this project all the same.
+    os.environ.setdefault("ASSETMILL_ROOT", str(project_root().path))
+    with _prefect():
+        asyncio.run(_serve(loaded, limit))
+
+
+@contextmanager
+def _prefect() -> Generator[dict[str, str] | None]:
+    """Use the caller's own Prefect, else the project's, started if need be; yield how that one is reached."""
+    settings = load_settings()
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    with local_services(settings, emulator=False, is_lasting=True, say=say) as local:
+        if not local.has_started_prefect:
+            yield None
+            return
+        local.wait_for_prefect()
+        auth_file = str(settings.home / "prefect" / "auth")
+        api_url = os.environ["PREFECT_API_URL"]
+        page = api_url.removesuffix("/api")
+        click.echo(f"Prefect: {page}    its page asks for what is in {auth_file}", err=True)
+        yield {"api_url": api_url, "page": page, "auth_file": auth_file}
 
 
 def _load(names: tuple[str, ...]) -> list[LoadedPipeline]:
@@ -81,8 +113,11 @@ def _load(names: tuple[str, ...]) -> list[LoadedPipeline]:
     return [load_pipeline(name, configs) for name in dict.fromkeys(names or known)]
 
 
-async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | None) -> list[dict[str, Any]]:
+async def _deploy(
+    loaded: list[LoadedPipeline], pool: str, working_dir: str | None, *, makes_pool: bool
+) -> list[dict[str, Any]]:
     from prefect import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
 
     variables = {"working_dir": str(Path(working_dir).absolute())} if working_dir else {}
@@ -90,8 +125,12 @@ async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | No
         try:
             await client.read_work_pool(pool)
         except ObjectNotFound as error:
-            hint = f"`prefect work-pool create {pool} --type process`"
-            raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
+            if makes_pool:
+                # Nobody else can have made it on a server that only this project uses.
+                await client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            else:
+                hint = f"`prefect work-pool create {pool} --type process`"
+                raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
         made = [await _apply_pipeline(client, one, pool, pool, variables) for one in loaded]
         for one in loaded:
             if _has_batches(one):

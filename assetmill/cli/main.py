@@ -11,10 +11,12 @@ import json
 import keyword
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 
 import click
 
+from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
 from assetmill.errors import AssetmillError
 
 INTERRUPTED = 130
@@ -64,7 +66,7 @@ class _LazyGroup(click.Group):
         module = _COMMANDS.get(cmd_name)
         # `import` is a word of Python's own.
         name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
-        return getattr(importlib.import_module(module), name) if module else None
+        return with_verbose(getattr(importlib.import_module(module), name)) if module else None
 
 
 @click.group(
@@ -73,6 +75,7 @@ class _LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
+@verbose_option
 def cli() -> None:
     """Run pipelines of agent stages; keep every file they make, and what it cost."""
 
@@ -80,7 +83,9 @@ def cli() -> None:
 def call(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; errors are said on stderr, never as a traceback."""
     try:
-        outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = say_warning
+            outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         _say_as_json(error, error.format_message())

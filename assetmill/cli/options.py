@@ -87,7 +87,9 @@ def _from_file(path: Path) -> dict[str, Any]:
 def opened_backend(settings: Settings) -> Generator[Backend]:
     """Open a profile's object store for reading alone: no probe, no service, no SDK."""
     store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    backend = open_store(
+        settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
+    )
     try:
         yield backend
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from assetmill.settings import Settings, data_file, find_configs
+from assetmill.settings import Settings, config_file, find_configs
 from assetmill.spec.chat_models import load_chat_models
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.reading import nearest
@@ -124,7 +124,7 @@ def load_prices(configs: Path, provider: str = "azure") -> Prices:
     Raises:
         InvalidSpec: a fault in the file, with its line.
     """
-    table = Table(data_file(configs, "prices.toml"))
+    table = Table(config_file(configs, "prices.toml"))
     as_of = table.day("as_of")
     reasons = {name: model.reasons for name, model in load_chat_models(configs).items()}
     chat = dict(_rows(table, "chat", _chat_price, reasons))

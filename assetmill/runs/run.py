@@ -198,7 +198,7 @@ def begin_run(
         InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
     """
     started_at = time.time()
-    plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+    plan = _plan_of(pipeline, parameters, services)
     check_service(plan, services)
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if budget_usd is not None:
@@ -216,6 +216,14 @@ def begin_run(
         )
     )
     return run
+
+
+def _plan_of(pipeline: str, parameters: Mapping[str, Any], services: Services) -> Plan:
+    """Return the plan that was shown for this run, once; else make it."""
+    shown, services.shown = services.shown, None
+    if shown and shown.is_for(pipeline, parameters):
+        return shown.plan
+    return plan_pipeline(pipeline, parameters, services.settings, services.ledger)
 
 
 def check_service(plan: Plan, services: Services) -> None:

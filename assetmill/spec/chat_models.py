@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from assetmill.settings import data_file
+from assetmill.settings import config_file
 from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
 from assetmill.spec.tables import Row, Source, Table
 
@@ -29,7 +29,7 @@ def load_chat_models(configs: Path) -> Mapping[str, ChatModel]:
     Raises:
         InvalidSpec: a fault in the file, with its line.
     """
-    table = Table(data_file(configs, "chat_models.toml"))
+    table = Table(config_file(configs, "chat_models.toml"))
     found: dict[str, ChatModel] = {}
     lifetimes: dict[str, tuple[Lifetime, Row]] = {}
     for name, row in table.rows("model", "name"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetmill.settings import data_file
+from assetmill.settings import config_file
 from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
 from assetmill.spec.reading import nearest
 from assetmill.spec.tables import PROVIDERS, Row, Source, Table
@@ -185,7 +185,7 @@ def load_image_models(configs: Path) -> ImageModels:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    table = Table(data_file(configs, "image_models.toml"))
+    table = Table(config_file(configs, "image_models.toml"))
     rows: dict[str, ImageModel] = {}
     lifetimes: dict[str, tuple[Lifetime, Row]] = {}
     for name, row in table.rows("model", "name"):

@@ -17,6 +17,7 @@ from assetmill.agents.pacing import Pacer, Rates
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.plan.plan import ShownPlan
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
@@ -41,6 +42,7 @@ class Services:
     ceilings: tuple[Ceiling, ...] = ()
     gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
+    shown: ShownPlan | None = None
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -139,7 +141,9 @@ def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Gen
         InvalidSettings: the store cannot be used, or no running emulator is found.
     """
     store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    backend = open_store(
+        settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
+    )
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)

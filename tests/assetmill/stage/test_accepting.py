@@ -285,6 +285,24 @@ def test_a_near_duplicate_of_another_stage_of_the_run_is_rerolled(studio: Studio
     assert "looks like hero.png of stage 'hero'" in record.outputs[1].rejected
 
 
+@pytest.mark.parametrize(
+    ("best_of", "reroll", "score"), [(2, 0, 0.8), (1, 1, 0.1)], ids=["not the best", "refused"]
+)
+def test_a_candidate_that_was_not_taken_is_nobodys_neighbour(
+    studio: Studio, best_of: int, reroll: int, score: float
+) -> None:
+    services = studio.services()
+    judged = checked(not_duplicate=True, judge={"rubric": "good?"}, best_of=best_of, reroll=reroll)
+    studio.pictures, studio.scores = [GOOD, OTHER, GOOD], [score, 0.9]
+    assert services.blobs.get(run_stage(judged, services, RUN).outputs[0].blob) == OTHER
+    other = stage_call(
+        stage="second", prompt="draw another", acceptance=checked(not_duplicate=True).acceptance
+    )
+    record = run_stage(other, services, RUN)
+    assert services.blobs.get(record.outputs[0].blob) == GOOD
+    assert len(studio.gateway.posts) == 5
+
+
 def test_nothing_checked_is_said_and_stored(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
