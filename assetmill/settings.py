@@ -154,6 +154,11 @@ class Settings(_Section):
         return self.store.url or f"file:{self.home / 'store'}"
 
     @property
+    def tables(self) -> Path:
+        """Where models and prices are read for what is under way; a plan has said where it borrows them."""
+        return self.configs if (self.configs / "prices.toml").is_file() else find_configs()
+
+    @property
     def emulator_home(self) -> Path:
         """Where the embedded emulator keeps its state."""
         return self.home / "emulator"

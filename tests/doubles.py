@@ -25,6 +25,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.lifecycles import Lifecycle
 from assetmill.errors import ConversationGone, HandleExpired
 from assetmill.plan.calls import ExpectedOutput, StageCall
 
@@ -92,6 +93,7 @@ class ScriptedGateway:
         self.after: Callable[[ResponseRequest], None] = lambda _: None
         self.posts: list[ResponseRequest] = []
         self.uploads: list[str] = []
+        self.told: tuple[Lifecycle, ...] = ()
         self.agent_versions: list[AgentVersionEntry] = []
         self.files: dict[str, bytes] = {}
         self.stores: dict[str, tuple[str, ...]] = {}
@@ -205,6 +207,9 @@ class ScriptedGateway:
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         return (Finding("endpoint", "ok", "scripted"),)
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        return self.told
 
     def close(self) -> None:
         """Nothing to release."""

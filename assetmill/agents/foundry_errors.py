@@ -26,6 +26,7 @@ from assetmill.errors import (
     AssetmillError,
     ConversationGone,
     HandleExpired,
+    ModelRetired,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
@@ -39,6 +40,16 @@ _PROMPT_CODES = frozenset(
 )
 _ACCOUNT_CODES = frozenset(
     {"account_blocked", "resource_blocked", "content_generation_blocked", "access_terminated"}
+)
+_MODEL_CODES = frozenset(
+    {
+        "deploymentnotfound",
+        "model_not_found",
+        "model_deprecated",
+        "servicemodeldeprecated",
+        "servicemodeldeprecating",
+        "deploymentmodelnotsupported",
+    }
 )
 # A lock on the conversation may be our own first request still running: its outcome is open.
 _OPEN_CODES = frozenset({"conversation_locked", "response_id_conflict"})
@@ -109,10 +120,14 @@ def _from_status(
         return PromptBlocked(message, code, status)
     if status not in _REFUSALS or plain in _OPEN_CODES:
         return OutcomeUnknown(message, code, status)
+    if plain in _MODEL_CODES or (status == 410 and spending):
+        return ModelRetired(message, code, status)
     if status == 404:
         gone = "conversation" in message.lower()
-        return (ConversationGone if spending and gone else HandleExpired)(message, code, status)
-    return Rejected(message, code, status)
+        kind = ConversationGone if spending and gone else HandleExpired
+    else:
+        kind = Rejected
+    return kind(message, code, status)
 
 
 def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:

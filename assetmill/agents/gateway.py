@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from assetmill.agents.lifecycles import Lifecycle
+
 Json = Mapping[str, Any]
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "incomplete"})
@@ -222,6 +224,10 @@ class Gateway(Protocol):
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         """Check credential, endpoint and model deployments without any spend."""
+        ...
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """Return what the endpoint itself tells of its models' ends, () when it tells nothing."""
         ...
 
     def close(self) -> None:

@@ -6,21 +6,25 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
+from assetmill.cli import models
 from assetmill.cli.lock_option import lock_option, root_of
-from assetmill.cli.options import cost_text, json_option, print_json, total_text
+from assetmill.cli.models import Span
+from assetmill.cli.options import cost_text, json_option, print_json, profile_option, total_text
 from assetmill.cli.written import cell, code, one_line, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
+from assetmill.models.radar import look
 from assetmill.plan.plan import FREE
-from assetmill.settings import load_settings
+from assetmill.settings import Settings, load_settings
 
 _WORDS = {"left_over": "left over"}
 _REMADE = frozenset({"stale", "new"})
@@ -38,12 +42,33 @@ _TITLE = "### assetmill check"
     help="Also write the outcome, with what an update would cost, for a pull request.",
 )
 @click.option("--approved", is_flag=True, help="Also ask that every file is approved.")
+@click.option("--models", "of_models", is_flag=True, help="Instead: say how long the project's models live.")
+@click.option(
+    "--within",
+    type=Span(),
+    default="90d",
+    metavar="DAYS",
+    help="With --models: ends within this time make the exit code 1; 90d when left out.",
+)
+@profile_option
 @json_option
-def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: bool, as_json: bool) -> int:
+def check(
+    lock_path: Path,
+    *,
+    no_files: bool,
+    markdown: Path | None,
+    approved: bool,
+    of_models: bool,
+    within: timedelta,
+    profile: str | None,
+    as_json: bool,
+) -> int:
     """Say what no longer matches assets.lock: pipelines, prompts, knowledge, inputs and files.
 
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
     """
+    if of_models:
+        return _check_models(root_of(lock_path), load_settings(profile), within, markdown, as_json=as_json)
     with _no_collections():
         lock = _read(lock_path, markdown)
         problems = check_lock(
@@ -62,6 +87,20 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
     if any(problem.kind == "invalid" for problem in problems):
         return InvalidSpec.exit_code
     return 1 if problems else 0
+
+
+def _check_models(
+    root: Path, settings: Settings, within: timedelta, markdown: Path | None, *, as_json: bool
+) -> int:
+    """Say which models of the project end within a time, by the tables and by what the endpoint told last."""
+    sightings = look(settings, root, models.today(), within=within)
+    if markdown:
+        write_text(markdown, models.for_pull_request(sightings, within))
+    if as_json:
+        print_json(models.document(sightings, within))
+    else:
+        click.echo(models.text(sightings, within))
+    return 1 if any(one.is_near for one in sightings) else 0
 
 
 def _read(lock_path: Path, markdown: Path | None) -> Lock:

@@ -273,7 +273,7 @@ def current_prices() -> Prices:
 
 def prices_for(settings: Settings) -> Prices:
     """Return what a profile pays: its provider's list, its zone's surcharge, its contract's discounts."""
-    return _loaded(settings.configs, settings.foundry.provider, settings.foundry.zone)
+    return _loaded(settings.tables, settings.foundry.provider, settings.foundry.zone)
 
 
 @functools.cache

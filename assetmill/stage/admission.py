@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from assetmill.errors import BudgetExceeded, SpendingClosed
+from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
 from assetmill.money.prices import estimate, missing_prices, prices_for
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId
+from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 
 _LONGEST_PAUSE_S = 30.0
@@ -31,7 +32,10 @@ class Admission:
 
         Raises:
             SpendingClosed: its hour has passed, or the account is blocked.
+            StageFailed: a model deployment that it needs is gone; the service would refuse it.
         """
+        if reason := self._services.gate.retirement(deployments_of(self._call)):
+            raise StageFailed(self._call.label, reason)
         if reason := self._services.gate.refusal(self._services.clock()):
             raise SpendingClosed(self._call.label, reason)
 

@@ -13,7 +13,6 @@ from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, always, message_item, stage_call
 
-
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 

@@ -23,6 +23,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.lifecycles import Lifecycle
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
@@ -306,6 +307,9 @@ class SimulatedGateway:
         """No version is ever listed."""
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
+        return ()
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
         return ()
 
     def close(self) -> None:
