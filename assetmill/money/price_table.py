@@ -127,11 +127,15 @@ def load_prices(configs: Path, provider: str = "azure") -> Prices:
     table = Table(config_file(configs, "prices.toml"))
     as_of = table.day("as_of")
     reasons = {name: model.reasons for name, model in load_chat_models(configs).items()}
-    chat = dict(_rows(table, "chat", _chat_price, reasons))
+
+    def chat_price(row: Row) -> ChatPrice:
+        return _chat_price(row)._replace(reasons=reasons[row.text("model")])
+
+    chat = dict(_rows(table, "chat", chat_price, reasons))
     image = dict(_rows(table, "image", _image_price, load_image_models(configs).rows))
     tools, zones = table.section("tools"), table.section("zones")
     prices = Prices(
-        {name: price._replace(reasons=reasons.get(name, False)) for name, price in chat.items()},
+        chat,
         image,
         tools.count("partial_image_tokens"),
         _use(tools, "code_session", provider),
