@@ -23,7 +23,9 @@ AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "pre
 EndpointFeature = Literal["image_file", "image_call"]
 """Input pictures by file ID; by the ID of an earlier image call."""
 
-StageStatus = Literal["done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled"]
+StageStatus = Literal[
+    "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
+]
 """What became of a stage in a run. `waiting`: for a person's approval."""
 
 RunStatus = Literal["completed", "failed", "cancelled"]
@@ -132,6 +134,20 @@ class Usage(Stored):
     file_searches: int = 0
 
 
+class Decision(Stored):
+    """Why a stage is done although its attempt had a verdict against it.
+
+    `fetched`: files that could not be fetched came after all. `accepted`, `partial`: a person took one of the
+    kept files, or what there was, for the output. `assets` are their IDs before.
+    """
+
+    kind: Literal["fetched", "accepted", "partial"]
+    decided_by: str
+    reason: str
+    assets: tuple[AssetId, ...] = ()
+    created_at: float
+
+
 class StageRecord(Stored):
     """The commit: the only thing readers look for."""
 
@@ -155,6 +171,8 @@ class StageRecord(Stored):
     checks: tuple[CheckResult, ...] = ()
     draws: tuple[Fingerprint, ...] = ()
     """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
+    decision: Decision | None = None
+    """Why it stands against its attempt's verdict: that holds the spend, `cost_usd` repeats it."""
 
     @property
     def label(self) -> str:
@@ -294,6 +312,11 @@ class StageEntry(Stored):
     def label(self) -> str:
         """The stage and its variant, as people read them."""
         return stage_label(self.stage, self.variant)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stage has its outputs: made now, or found."""
+        return self.status in {"done", "reused"} and self.record is not None
 
 
 class RunStart(Stored):

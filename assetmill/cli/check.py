@@ -17,11 +17,12 @@ from assetmill.cli import models
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.models import Span
 from assetmill.cli.options import cost_text, json_option, print_json, profile_option, total_text
-from assetmill.cli.written import cell, code, one_line, rows_that_fit, write_text
+from assetmill.cli.written import rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
+from assetmill.markdown import cell, code, one_line
 from assetmill.models.radar import look
 from assetmill.plan.plan import FREE
 from assetmill.settings import Settings, load_settings

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from assetmill.agents.gateway import Finding
-from assetmill.cli.written import cell, code, rows_that_fit
+from assetmill.cli.written import rows_that_fit
+from assetmill.markdown import cell, code
 from assetmill.models.radar import Sighting, look
 from assetmill.settings import Settings
 from assetmill.spec.lifetimes import SOON

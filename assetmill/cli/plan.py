@@ -17,6 +17,7 @@ from assetmill.cli.options import (
     read_parameters,
     total_text,
 )
+from assetmill.local.timetables import check_schedules
 from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
@@ -38,6 +39,7 @@ def plan(
     parameters = read_parameters(pairs, file)
     with opened_ledger(settings) as ledger:
         made = plan_pipeline(pipeline, parameters, settings, ledger)
+    check_schedules(made.pipeline)
     if as_json:
         print_json(document(made))
     else:

@@ -72,22 +72,26 @@ def _qualities(price: ImagePrice, quality: str) -> tuple[str, ...]:
     return tuple(price.tokens) if quality == "auto" else (quality,)
 
 
-def estimate(call: StageCall, prices: Prices | None = None) -> Cost:
+def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) -> Cost:
     """Return what a call may cost; `unknown` of it names what the price list lacks.
 
-    Of the orchestrating model's tokens only bounds can be said beforehand: what it is given, a short answer,
-    and the reasoning that its effort allows. The ceiling allows for twice the pictures that were asked for.
+    `coming` are pictures that a draft does not hold yet, because stages before it are to make them. Of the
+    orchestrating model's tokens only bounds can be said beforehand: what it is given, a short answer, and the
+    reasoning that its effort allows. The ceiling allows for twice the pictures that were asked for.
     """
     table = prices or current_prices()
     if call.acceptance:
-        return _accepted_estimate(call, call.acceptance, table)
-    parts = [_chat_estimate(call, call.model, table), *(_tool_estimate(call, t, table) for t in call.tools)]
+        return _accepted_estimate(call, call.acceptance, table, coming)
+    parts = [
+        _chat_estimate(call, call.model, table),
+        *(_tool_estimate(call, tool, table, coming) for tool in call.tools),
+    ]
     return sum(parts, FREE)
 
 
-def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices) -> Cost:
+def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming: int) -> Cost:
     """Add up the draws that are made and the most that may be, each with its judges."""
-    one = estimate(replace(call, acceptance=None), table)
+    one = estimate(replace(call, acceptance=None), table, coming=coming)
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
             seen = replace(call, prompt=checks.judge.rubric, instructions="")
@@ -124,9 +128,9 @@ def missing_prices(unknown: Sequence[str]) -> str:
     return f"no price for {names}, so no ceiling can hold: `{adds}` adds it to prices.toml"
 
 
-def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> Cost:
+def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost:
     if tool["type"] == "image_generation":
-        return _image_estimate(call, tool, table)
+        return _image_estimate(call, tool, table, coming)
     if tool["type"] == "code_interpreter":
         each = table.code_session
         return _unknown("code_session") if each is None else Cost(0.0, each, each)
@@ -136,7 +140,7 @@ def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> C
     return FREE
 
 
-def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> Cost:
+def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost:
     model, size, quality = str(tool["model"]), str(tool["size"]), str(tool["quality"])
     partial = int(tool.get("partial_images") or 0)
     one = expected_image_usd(model, size, quality, partial_images=partial, prices=table)
@@ -148,6 +152,7 @@ def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> 
     price = table.image[model]
     given = len(call.prompt) / 4 * price.text_input / _MILLION
     seen = sum(_input_tokens(tool) for bound in call.inputs if bound.role != "container_file")
+    seen += coming * _input_tokens(tool)
     read = given + seen * price.image_input / _MILLION
     return Cost(count * one.low, count * (one.expected + read), 2 * count * (one.ceiling + 2 * read))
 

@@ -35,13 +35,14 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, Receipt, RunId, StageRecord
+from assetmill.records import Intent, Receipt, RunId, StageRecord, Verdict
 from assetmill.stage import failures, retiring
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing, Finished
 from assetmill.stage.patience import Patience
+from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
 
@@ -75,6 +76,7 @@ class _Stage:
         self.reporter = ProgressReporter(call.label, run_id)
         self.patience = Patience(call.label, services, self.reporter.waiting)
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
+        self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
         self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
@@ -119,10 +121,23 @@ class _Stage:
             self.closing.settle(newest.number, newest.verdict.cost_usd)
             if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
                 raise failure
-            self.patience.wait_until(newest.verdict.not_before)
+            if self.repeats.settle(newest, newest.verdict):
+                return None
+            self._wait_out(newest.number, newest.verdict)
             return self._begin(newest.number + 1)
         with self.services.slots.take():
             return self._go_on(newest)
+
+    def _wait_out(self, attempt: int, verdict: Verdict) -> None:
+        """Wait as a refusal asks, unless a person has lifted it."""
+
+        def is_lifted() -> bool:
+            return self.ledger.read_approval(*self.key, failures.lifting(attempt)) is not None
+
+        if verdict.not_before:
+            self.patience.wait_out(verdict, is_lifted)
+            if is_lifted():
+                self.admission.lift()
 
     def _go_on(self, newest: Attempt) -> None:
         """Find out how an attempt stands that nobody has closed."""
@@ -149,6 +164,7 @@ class _Stage:
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
         intent = self._intent(prepared, attempt, 1, conversation_id)
+        self.services.wait(0)  # after an order to stop nothing is begun
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
@@ -275,6 +291,7 @@ class _Stage:
         prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self.reporter.waiting)
+        self.services.wait(0)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)

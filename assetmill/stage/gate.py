@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from assetmill.errors import AccountBlocked
+from assetmill.errors import AccountBlocked, QuotaExhausted
 
 
 @dataclass
 class Gate:
     """Whether stages may still begin to spend: until an hour, and until it is closed for a reason.
 
-    With `closes_on_block` the first stage that learns of the account's block closes it for all others. A
-    model deployment that is gone closes it for the stages that call it, always: each would be refused.
+    With `closes_on_block` the first stage that learns of the account's block closes it for all others. An
+    account with nothing left to spend closes it always: every other stage would hear the same. So does a
+    model deployment that is gone, for the stages that call it.
     """
 
     until: float | None = None
@@ -21,7 +22,9 @@ class Gate:
     _gone: dict[frozenset[str], str] = field(default_factory=dict[frozenset[str], str])
 
     def learn(self, error: Exception) -> None:
-        """Close for a block of the account, before another stage can meet it."""
+        """Close for what concerns the whole account, before another stage can meet it."""
+        if isinstance(error, QuotaExhausted):
+            self.reason = f"the account's quota is used up: {error}"
         if self.closes_on_block and isinstance(error, AccountBlocked):
             self.reason = f"the account is blocked: {error}"
 

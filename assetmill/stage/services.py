@@ -52,6 +52,9 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self._repeating: set[str] = set()
+        self.notices: list[str] = []
+        self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
@@ -102,9 +105,36 @@ class Services:
         if self.stop.wait(seconds):
             raise RunStopped("the run is being stopped; run it again to go on")
 
+    def notice(self, text: str) -> None:
+        """Keep what a person should know of all stages together, once."""
+        with self._guard:
+            if text not in self.notices:
+                self.notices.append(text)
+
+    def begin(self, run_id: str, seal: Callable[[], object]) -> None:
+        """Remember how to seal a run or a batch, should the process have to go before that."""
+        self._unsealed[run_id] = seal
+
+    def sealed(self, run_id: str) -> None:
+        """Note that a run or a batch is being sealed."""
+        self._unsealed.pop(run_id, None)
+
+    def seal_all(self) -> None:
+        """Seal what was begun and is not sealed, as it stands: the process is about to go."""
+        while self._unsealed:
+            self._unsealed.popitem()[1]()
+
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
+
+    def allow_repeats(self, run_id: str) -> None:
+        """Let one run pay once more for what failed the same way too often."""
+        self._repeating.add(run_id)
+
+    def may_repeat(self, run_id: str) -> bool:
+        """Whether somebody asked a run to pay for what failed the same way too often."""
+        return run_id in self._repeating
 
     def ceilings_of(self, run_id: str) -> tuple[Ceiling, ...]:
         """Return every ceiling under which a run pays: its own, the day's, the project's."""

@@ -39,7 +39,7 @@ def check(graph: Mapping[str, frozenset[str]]) -> None:
 def test_no_module_needs_itself() -> None:
     known = modules()
     graph = {name: frozenset(imported(path, known)) for name, path in known.items()}
-    assert sum(map(len, graph.values())) > 1000, "nothing was read"
+    assert sum(map(len, graph.values())) > 500, "nothing was read"
     check(graph)
 
 

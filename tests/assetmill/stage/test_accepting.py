@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,21 @@ def test_a_judge_sees_the_picture_only_when_all_else_passed(studio: Studio) -> N
     asked = [post for post in studio.gateway.posts if "-judge" in post.agent.name]
     assert len(asked) == 1
     assert any(part["type"] == "input_image" for part in asked[0].input[0]["content"])
+
+
+def test_a_judge_is_shown_what_a_person_sees(studio: Studio) -> None:
+    """White on transparency is nothing at all on white: the judge gets it over both grounds."""
+    letters = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
+    letters.paste("white", (16, 12, 48, 36))
+    studio.pictures, studio.scores = [encoded(letters)], [0.9]
+    record = studio.run(checked(judge="A white card."))
+    (given,) = studio.gateway.files.values()
+    with Image.open(io.BytesIO(given)) as seen:
+        assert (seen.size, seen.mode) == ((128, 48), "RGB")
+        corners = [(0, 0), (32, 24), (64, 0), (96, 24)]
+        colours = [seen.getpixel(corner) for corner in corners]
+    assert colours == [(255,) * 3, (255,) * 3, (0,) * 3, (255,) * 3]
+    assert studio.services().blobs.get(record.outputs[0].blob) == encoded(letters)
 
 
 def test_a_low_score_rejects(studio: Studio) -> None:
