@@ -21,6 +21,7 @@
     │   │   └── QuotaExhausted   no money or quota is left: no waiting helps
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
+    │       └── ContainerGone    a container has ended, and with it what an attempt worked in
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     └── StageError               one stage, as a run reports it                     exit 1
@@ -176,6 +177,10 @@ class ConversationGone(ServiceError):
 
 class HandleExpired(ServiceError):
     """An ID that the service has forgotten; rebuild it from the stored bytes."""
+
+
+class ContainerGone(HandleExpired):
+    """A container has ended: no later turn can go on in it."""
 
 
 class StageError(AssetmillError):

@@ -23,6 +23,27 @@ AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "pre
 EndpointFeature = Literal["image_file", "image_call"]
 """Input pictures by file ID; by the ID of an earlier image call."""
 
+Ability = Literal[
+    "background",
+    "stream",
+    "foreground",
+    "metadata",
+    "listing",
+    "image_file",
+    "image_url",
+    "image_data",
+    "image_small",
+    "image_call",
+    "container_listing",
+]
+"""What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures."""
+
+PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "image_small"]
+"""How a service is told of an input picture: by the call that drew it, a file, an address, bytes, a copy."""
+
+Way = Literal["background", "stream", "foreground"]
+"""How a response is posted: to be asked for, to be listened to, or to be waited for on the line."""
+
 StageStatus = Literal[
     "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
 ]
@@ -196,6 +217,7 @@ class Intent(Stored):
     reserved_usd: float | None
     created_at: float
     lease_until: float
+    way: Way = "background"
 
 
 class Receipt(Stored):
@@ -227,11 +249,12 @@ class Harvest(Stored):
 class Verdict(Stored):
     """Why an attempt is over without a commit; only this licenses the next attempt.
 
-    `not_before` is when the service, which refused this one, allows it.
+    `not_before` is when the service, which refused this one, allows it. `limited`: it was accepted, and a
+    limit ended it.
     """
 
     schema_version: Literal[1] = 1
-    kind: Literal["failed", "refused", "fenced", "given_up", "abandoned"]
+    kind: Literal["failed", "refused", "limited", "fenced", "given_up", "abandoned"]
     error: str
     reason: str
     response_id: str | None = None
@@ -282,13 +305,25 @@ class EndpointRefusal(Stored):
     created_at: float
 
 
+class EndpointAbility(Stored):
+    """What an endpoint was seen to do or to refuse, and by what; the newest one counts."""
+
+    schema_version: Literal[1] = 1
+    endpoint: str
+    ability: Ability
+    holds: bool
+    evidence: str
+    created_at: float
+
+
 class EndpointProbe(Stored):
-    """What an endpoint was seen to keep of the assumptions that a fence rests on."""
+    """What an endpoint was seen to keep of the assumptions that a fence rests on, in one way of posting."""
 
     schema_version: Literal[1] = 1
     endpoint: str
     kept: dict[str, bool]
     created_at: float
+    way: Way = "background"
 
     @property
     def allows_fence(self) -> bool:

@@ -41,6 +41,8 @@ class Foundry(_Section):
     provider: Literal["azure", "openai"] = "azure"
     zone: Literal["global", "data_zone", "regional"] = "global"
     streaming: bool = True
+    # How responses are posted; `auto` is in the background, or as the endpoint was seen to take it.
+    way: Literal["auto", "background", "stream", "foreground"] = "auto"
     policy: Literal["hold", "fence"] = "hold"
     # What becomes of a stage in doubt when nobody has decided by the deadline; `retry` may pay twice.
     doubt: Literal["ask", "retry", "give_up"] = "ask"

@@ -114,6 +114,8 @@ class ScriptedGateway:
         self.before: Callable[[ResponseRequest], None] = lambda _: None
         self.after: Callable[[ResponseRequest], None] = lambda _: None
         self.posts: list[ResponseRequest] = []
+        self.searches: list[str] = []
+        self.pictures: dict[str, list[Body]] = {}
         self.uploads: list[str] = []
         self.told: tuple[Lifecycle, ...] = ()
         self.agent_versions: list[AgentVersionEntry] = []
@@ -173,6 +175,10 @@ class ScriptedGateway:
             self.conversations[request.conversation_id].append(response)
             self._responses = {**getattr(self, "_responses", {}), name: response}
             return response
+
+    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
+        self.searches.append(response_id)
+        return tuple(self.pictures.get(response_id, ()))
 
     def get_response(self, response_id: str) -> Response:
         try:

@@ -17,9 +17,11 @@ from assetmill.errors import HandleExpired, InvalidInput, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, Intent, Receipt, Verdict
 from assetmill.settings import load_settings
+from assetmill.stage.adopting import find_response
 from assetmill.stage.deciding import accept_partial
 from assetmill.stage.failures import lifting
 from assetmill.stage.owners import is_alive
+from assetmill.stage.patience import showing_s
 from assetmill.stage.repeats import again_subject
 from assetmill.stage.services import Services, open_services
 from assetmill.store.ledger import Attempt, Turn
@@ -73,9 +75,9 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
             return _abandon(services, pipeline, fp, newest, choice)
         if choice == "accept_partial":
             raise InvalidInput("nothing of it is known: --wait looks for it, --retry or --give-up ends it")
-        response_id = _find(services, last, wait_s if choice == "wait" else 0.0)
+        response_id = _find(services, last, fp, wait_s if choice == "wait" else 0.0)
         if response_id is None and choice != "wait":
-            response_id = _close(services, last)
+            response_id = _close(services, last, fp)
         if response_id is not None:
             receipt = Receipt(response_id=response_id, how="adopted", created_at=time.time())
             services.ledger.write_receipt(pipeline, fp, newest.number, last.intent.turn, receipt)
@@ -188,7 +190,7 @@ def _lift(services: Services, run: str, stage: str) -> int:
     return 0
 
 
-def _close(services: Services, turn: Turn) -> str | None:
+def _close(services: Services, turn: Turn, fp: str) -> str | None:
     """Make a late arrival impossible and look once more, before a person's word licenses another spend.
 
     Raises:
@@ -197,13 +199,13 @@ def _close(services: Services, turn: Turn) -> str | None:
     intent = turn.intent
     _check_idle(services, intent)
     services.gateway.delete_conversation(intent.conversation_id)
-    settle_s = services.settings.foundry.settle_s
+    settle_s = showing_s(intent, services.settings.foundry, services.clock())
     click.echo(f"closed {intent.conversation_id}; looking once more in {settle_s:.0f} s", err=True)
     services.wait(settle_s)
-    return _find(services, turn, 0.0)
+    return _find(services, turn, fp, 0.0)
 
 
-def _find(services: Services, turn: Turn, wait_s: float) -> str | None:
+def _find(services: Services, turn: Turn, fp: str, wait_s: float) -> str | None:
     """Return the response of an intent when the service lists one within `wait_s` seconds."""
     if turn.intent.endpoint != services.gateway.endpoint:
         raise InvalidInput(f"the attempt went to {turn.intent.endpoint}: use the profile of that endpoint")
@@ -213,8 +215,8 @@ def _find(services: Services, turn: Turn, wait_s: float) -> str | None:
             listed = services.gateway.list_responses(turn.intent.conversation_id)
         except HandleExpired:
             return None  # it shows nothing of a conversation that is closed
-        if len(listed) >= turn.intent.turn:
-            return listed[turn.intent.turn - 1].response_id
+        if found := find_response(turn.intent, listed, fp, ()):
+            return found.response_id
         if time.monotonic() >= until:
             return None
         services.wait(min(_PAUSE_S, max(0.1, until - time.monotonic())))

@@ -7,6 +7,7 @@ be gone when a later pass closes the attempt.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,19 +15,23 @@ from typing import Any, cast
 
 from assetmill.agents import harvest
 from assetmill.agents.container_files import Fetched, Keep, fetch_files, recalled
-from assetmill.agents.gateway import Response
 from assetmill.agents.harvest import CollectedFiles, MadeFile
-from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
+from assetmill.agents.outputs import read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
 from assetmill.agents.tool_failures import failed_tools
+from assetmill.agents.wording import Meaning
 from assetmill.errors import (
+    AccountBlocked,
     HandleExpired,
     OutputUnreachable,
     OutputUnusable,
+    QuotaExhausted,
+    Rejected,
     StageBlocked,
     StageError,
     StageFailed,
+    Throttled,
     ToolFailed,
 )
 from assetmill.money.prices import price_of, prices_for
@@ -44,22 +49,22 @@ from assetmill.records import (
     Usage,
     Verdict,
 )
+from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
+from assetmill.stage.sightings import Sightings
 from assetmill.store.ledger import Attempt
 
 _SECOND_LOOK_S = 2.0
 """After this a container that could not be read is read once more; after that the next run does."""
 
+_STOPS: Mapping[Meaning | None, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
+"""What a response's end means for all others."""
+
 _OPTIONAL = "; a stage that can do without the tool says `optional: true` under it"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """One turn whose response is final: its intent, the response, and what its JSON says."""
-
-    intent: Intent
-    response: Response
-    produced: Produced
+_LIMIT_PAUSE_S = 20.0
+"""After a limit that names no time: image deployments have asked for 16 to 24 seconds."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class Closing:
     call: StageCall
     services: Services
     run_id: RunId
+
+    @property
+    def sightings(self) -> Sightings:
+        """The stage's pictures as streams showed them."""
+        return Sightings(self.call, self.services)
 
     def keep_turn(self, turn: Finished) -> Fetched:
         """Store a turn's pictures, its raw response and its container files; say what cannot be had.
@@ -82,10 +92,12 @@ class Closing:
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
         self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
-        if not turn.produced.container_ids:
-            return Fetched(tuple(pictures.values()))
-        fetched = self._empty_containers(turn)
-        return replace(fetched, files=(*pictures.values(), *fetched.files))
+        fetched = self._empty_containers(turn) if turn.produced.container_ids else Fetched(())
+        fetched = replace(fetched, files=(*pictures.values(), *fetched.files))
+        if turn.response.status == "completed" and turn.produced.lacks_pictures:
+            absent = "a picture was drawn and paid for, and its bytes came in no way that the service has"
+            return replace(fetched, faults=(*fetched.faults, absent), missed=fetched.missed + 1)
+        return fetched
 
     def _empty_containers(self, turn: Finished) -> Fetched:
         """Fetch what no earlier pass has; each file is recorded before the next one is asked for."""
@@ -93,7 +105,12 @@ class Closing:
         place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
         whole = ledger.read_harvest(*place)
         parts = (whole,) if whole and not whole.problems else (*ledger.kept_files(*place), whole)
-        known = {file.handle.id: file for part in parts if part for file in part.files}
+        known = {
+            file.handle.id: file
+            for part in parts
+            for file in (part.files if part else ())
+            if file.handle.kind == "container_file"
+        }
         if whole and not whole.problems:
             return recalled(known.values(), self.services.blobs)
 
@@ -143,6 +160,7 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+        frame = frame or self.sightings.last_frame(turns[-1].intent)
         draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
         if frame and draws and not has_picture and (kind := sniff(frame)):
@@ -161,7 +179,9 @@ class Closing:
 
         Raises:
             StageError: it did not make what it must; what it made is kept with the verdict.
+            Throttled: a limit ended it; the verdict licenses another attempt.
         """
+        turns = [self.sightings.complete(turn) for turn in turns]
         last = turns[-1]
         kept = [self.keep_turn(turn) for turn in turns]
         files = _distinct([file for fetched in kept for file in fetched.files])
@@ -262,26 +282,55 @@ class Closing:
         reason: str,
         cost_usd: float | None,
         kind: type[StageFailed | OutputUnusable] | None,
-    ) -> StageError:
-        """Close an attempt that was paid for and is not what was asked; what it made is kept."""
-        response_id = turn.response.response_id
-        error = _block(self.call, turn, reason)
-        if error is None:
-            # An answer in words was paid for and is kept with the raw response.
-            is_answered = self.call.text_format is not None and turn.response.status == "completed"
-            if kind is None or (kind is OutputUnreachable and turn.response.status != "completed"):
-                kind = OutputUnusable if kept or is_answered else StageFailed
-            error = kind(self.call.label, reason, response_id)
+    ) -> StageError | Throttled:
+        """Close an attempt that was paid for and is not what was asked; what it made is kept.
+
+        Return why it failed, or the limit that ended it, which another attempt may wait for.
+        """
+        limit = self._limit(turn, reason)
+        error = limit or self._failure(turn, reason, kind, is_kept=bool(kept))
         self.store_verdict(
             turn.intent.attempt,
-            kind="failed",
+            kind="limited" if limit else "failed",
             error=type(error).__name__,
-            reason=error.reason,
-            response_id=response_id,
+            reason=error.reason if isinstance(error, StageError) else reason,
+            response_id=turn.response.response_id,
             kept=kept,
             cost_usd=cost_usd,
+            not_before=self.services.clock() + (limit.retry_after_s or 0.0) if limit else None,
         )
         return error
+
+    def _failure(
+        self, turn: Finished, reason: str, kind: type[StageFailed | OutputUnusable] | None, *, is_kept: bool
+    ) -> StageError:
+        if stop := _STOPS.get(turn.produced.wording.meaning()):
+            self.services.gate.learn(stop(reason, turn.produced.wording.code))
+        if block := _block(self.call, turn, reason):
+            return block
+        # An answer in words was paid for and is kept with the raw response.
+        is_answered = self.call.text_format is not None and turn.response.status == "completed"
+        if kind is None or (kind is OutputUnreachable and turn.response.status != "completed"):
+            kind = OutputUnusable if is_kept or is_answered else StageFailed
+        return kind(self.call.label, reason, turn.response.response_id)
+
+    def _limit(self, turn: Finished, reason: str) -> Throttled | None:
+        """Return the limit that ended a response; None when it was none, or one attempt too many met it.
+
+        Each such attempt was accepted and may have been paid for, unlike one that a quota refused.
+        """
+        wording, attempt = turn.produced.wording, turn.intent.attempt
+        if turn.response.status != "failed" or wording.meaning() != "limit":
+            return None
+        earlier = range(attempt - 1, max(0, attempt - self.services.settings.foundry.max_attempts), -1)
+        key = self.call.pipeline, self.call.fingerprint
+        found = [self.services.ledger.read_verdict(*key, number) for number in earlier]
+        limited = itertools.takewhile(
+            lambda verdict: verdict is not None and verdict.kind == "limited", found
+        )
+        if len(list(limited)) >= self.services.settings.foundry.max_attempts - 1:
+            return None
+        return Throttled(reason, wording.code, 0, wording.retry_after_s or _LIMIT_PAUSE_S)
 
     def store_verdict(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
         """Store the verdict that ends an attempt without a commit."""
@@ -291,36 +340,47 @@ class Closing:
         self.settle(attempt, verdict.cost_usd)
 
     def _reference(self, turn: Finished) -> ResponseRef:
-        agent = cast(Mapping[str, object], turn.response.body.get("agent_reference") or {})
+        named: object = turn.response.body.get("agent_reference")
+        version = cast(Mapping[str, object], named).get("version") if isinstance(named, Mapping) else None
         image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
         return ResponseRef(
             response_id=turn.response.response_id,
             conversation_id=turn.intent.conversation_id,
             endpoint=turn.intent.endpoint,
             agent_name=agent_name(self.call),
-            agent_version=str(agent.get("version") or ""),
+            agent_version=str(version or ""),
             model=self.call.model,
             image_model=str(image["model"]) if image and "model" in image else None,
         )
 
 
 def _block(call: StageCall, turn: Finished, reason: str) -> StageError | None:
-    """Return what moderation refused, with the service's own categories; None when it refused nothing."""
-    blocked = [image for image in turn.produced.images if image.blocked_at]
-    if not blocked and not turn.produced.is_filtered:
+    """Return what was refused, with the service's own categories; None when nothing was."""
+    produced, response_id = turn.produced, turn.response.response_id
+    if produced.wording.meaning() == "account":
+        return StageBlocked(call.label, f"the account is blocked: {reason}", response_id, "account")
+    blocked = [image for image in produced.images if image.blocked_at]
+    if not blocked and not produced.blocked_at:
         return None
-    scope = "prompt" if any(image.blocked_at == "input" for image in blocked) else "output"
-    categories = tuple(sorted({name for image in blocked for name in image.categories}))
+    is_prompt = produced.blocked_at == "prompt" or any(image.blocked_at == "input" for image in blocked)
+    scope = "prompt" if is_prompt else "output"
+    categories = tuple(sorted({*produced.categories}.union(*(image.categories for image in blocked))))
     said = f"moderation refused the {scope}" + (f" ({', '.join(categories)})" if categories else "")
-    return StageBlocked(call.label, f"{said}: {reason}", turn.response.response_id, scope, categories)
+    return StageBlocked(call.label, f"{said}: {reason}", response_id, scope, categories)
 
 
 def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
     """Say what is wrong, and what the agent itself said about it."""
+    produced = turn.produced
+    said = f"; the agent refused: {_shown(produced.refusal)}" if produced.refusal else ""
     if turn.response.status != "completed":
-        return turn.produced.error or f"it ended {turn.response.status}"
-    words = " ".join(turn.produced.text.split())
-    return "; ".join(problems) + (f"; the agent said: {words[:300]!r}" if words else "")
+        return (produced.error or f"it ended {turn.response.status}") + said
+    words = f"; the agent said: {_shown(produced.text)}" if produced.text else ""
+    return "; ".join(problems) + words + said
+
+
+def _shown(text: str) -> str:
+    return repr(" ".join(text.split())[:300])
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

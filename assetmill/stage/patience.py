@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from assetmill.agents.pacing import PROBE_S, sane_wait_s
 from assetmill.errors import ServiceError, StageFailed, Throttled
-from assetmill.records import Verdict
+from assetmill.records import Intent, Verdict
+from assetmill.settings import Foundry
 from assetmill.stage.services import Services
 
 _SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
@@ -30,6 +31,16 @@ def clock_time(at: float) -> str:
     """Return a moment as people here read it, with the day when it is not near."""
     is_near = abs(at - time.time()) < 12 * 3600
     return time.strftime("%H:%M:%S" if is_near else "%Y-%m-%d %H:%M", time.localtime(at))
+
+
+ON_THE_LINE_S = 600.0
+"""How long a response may run that is not in the background: perhaps it is listed only at its end."""
+
+
+def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
+    """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
+    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
+    return foundry.settle_s + runs_s
 
 
 class Patience:
@@ -83,9 +94,9 @@ class Patience:
         while (wait_s := until - self._services.clock()) > 0 and not is_lifted():
             self._services.wait(min(wait_s, _LOOK_S))
 
-    def sweep(self) -> Iterator[float]:
+    def sweep(self, intent: Intent) -> Iterator[float]:
         """Yield the pauses between listings of an open outcome, `settle_s` in all, the first one none."""
-        left_s = self._foundry.settle_s
+        left_s = showing_s(intent, self._foundry, self._services.clock())
         yield 0.0
         for pause_s in _SWEEP_S:
             if left_s > 0:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
@@ -18,6 +19,7 @@ from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.plan.plan import ShownPlan
+from assetmill.records import Way
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
@@ -76,8 +78,23 @@ class Services:
             return self._gateway
 
     @cached_property
+    def _abilities(self) -> Abilities:
+        return Abilities(self.gateway.endpoint, self.ledger, self.clock)
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the endpoint can be asked for, as it has shown."""
+        with self._guard:
+            return self._abilities
+
+    def way(self) -> Way:
+        """Return how the next response is to be posted: as the profile says, else as the endpoint can."""
+        wanted = self.settings.foundry.way
+        return self.abilities.way() if wanted == "auto" else wanted
+
+    @cached_property
     def _handles(self) -> Handles:
-        return Handles(self.gateway, self.blobs, self.ledger)
+        return Handles(self.gateway, self.blobs, self.ledger, self.abilities)
 
     @property
     def handles(self) -> Handles:
@@ -94,7 +111,8 @@ class Services:
         if self.settings.foundry.policy == "hold":
             return False
         probe = None if self.settings.uses_emulator else self.ledger.newest_probe(self.gateway.endpoint)
-        return self.settings.uses_emulator or (probe is not None and probe.allows_fence)
+        is_seen = probe is not None and probe.allows_fence and probe.way == self.way()
+        return self.settings.uses_emulator or is_seen
 
     def wait(self, seconds: float) -> None:
         """Sleep, unless the run is being stopped.

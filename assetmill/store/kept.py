@@ -143,6 +143,7 @@ class KeptAssets:
             file.handle.id: file
             for record in sorted((one for one in harvests if one), key=lambda one: one.created_at)
             for file in record.files
+            if file.handle.kind != "response"  # a partial picture, which is no file of anybody's
         }
         for number, file in enumerate(files.values(), start=_FILE + 1):
             yield at.asset(number, file.name, file.blob, handle=file.handle)

@@ -13,7 +13,8 @@
     v1/a/<pipeline>/<fp>.<subject>      approval: what a person decided about something an agent asked for
     v1/s/<pipeline>/<fp>                stage record: the commit
     v1/u/<endpoint>/<what>.<n>          n-th handle at an endpoint: an uploaded file, a vector store
-    v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse
+    v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse, for good
+    v1/e/<endpoint>/ability.<name>.<descending>  what it was seen to do or to refuse, newest first
     v1/r/<run>/start, /manifest         run start and sealed run manifest
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
@@ -241,6 +242,16 @@ def endpoint_probes(endpoint: str) -> str:
 def endpoint_probe(endpoint: str, time_ns: int) -> str:
     """Return the key of a probe made at `time_ns`."""
     return f"{endpoint_probes(endpoint)}{descending(time_ns)}"
+
+
+def abilities(endpoint: str, ability: str = "") -> str:
+    """Return the prefix of what an endpoint was seen to do; of one ability, newest first."""
+    return f"v1/e/{_place(endpoint)}/ability.{ability + '.' if ability else ''}"
+
+
+def ability(endpoint: str, name: str, time_ns: int) -> str:
+    """Return the key of what was seen of an ability at `time_ns`."""
+    return f"{abilities(endpoint, name)}{descending(time_ns)}"
 
 
 def index_page(time_ns: int) -> str:

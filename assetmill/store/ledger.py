@@ -17,9 +17,11 @@ from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreU
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import stage_label
 from assetmill.records import (
+    Ability,
     Approval,
     AssetId,
     AssetRecord,
+    EndpointAbility,
     EndpointFeature,
     EndpointProbe,
     EndpointRefusal,
@@ -217,6 +219,24 @@ class Ledger:
     def write_refusal(self, refusal: EndpointRefusal) -> None:
         """Store that an endpoint refuses a form of input; repeating is free."""
         self._create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
+
+    def newest_ability(self, endpoint: str, ability: Ability) -> EndpointAbility | None:
+        """Return what was last seen of an endpoint's ability, None when nobody has looked."""
+        newest = next(iter(self._backend.list(layout.abilities(endpoint, ability), limit=1)), None)
+        return self._read(newest.key, EndpointAbility) if newest else None
+
+    def abilities(self, endpoint: str) -> tuple[EndpointAbility, ...]:
+        """Return what was last seen of each ability of an endpoint, by name."""
+        newest: dict[str, str] = {}
+        for entry in self._backend.list(layout.abilities(endpoint)):
+            newest.setdefault(entry.key.split("/ability.")[1].partition(".")[0], entry.key)
+        found = [self._read(key, EndpointAbility) for key in newest.values()]
+        return tuple(ability for ability in found if ability)
+
+    def write_ability(self, ability: EndpointAbility) -> None:
+        """Store what an endpoint was seen to do or to refuse; the newest one counts."""
+        key = layout.ability(ability.endpoint, ability.ability, int(ability.created_at * 1e9))
+        self._create(key, ability)
 
     def newest_probe(self, endpoint: str) -> EndpointProbe | None:
         """Return what the newest probe of an endpoint found, None when there was none."""
