@@ -14,7 +14,7 @@ from assetmill.money.price_table import Prices
 from assetmill.money.retail import Meter
 
 
-class Change(NamedTuple):
+class PriceChange(NamedTuple):
     """One price that the list gives otherwise; `before` None where ours is unknown."""
 
     meter: Meter
@@ -26,18 +26,18 @@ class Change(NamedTuple):
         return f"{meter.model} {meter.key}: {was} -> ${meter.usd:g} ({meter.meter}, since {meter.day})"
 
 
-def changes(prices: Prices, found: Iterable[Meter]) -> list[Change]:
+def changes(prices: Prices, found: Iterable[Meter]) -> list[PriceChange]:
     """Return what differs from our list, model by model."""
-    made: list[Change] = []
+    made: list[PriceChange] = []
     for meter in found:
         row = (prices.chat if meter.kind == "chat" else prices.image)[meter.model]
         before = cast("float | None", getattr(row, meter.key))
         if before is None or abs(before - meter.usd) > 1e-9:
-            made.append(Change(meter, before))
+            made.append(PriceChange(meter, before))
     return sorted(made, key=lambda change: (change.meter.kind, change.meter.model, change.meter.key))
 
 
-def write_changes(path: Path, made: Iterable[Change], title: str, today: datetime.date) -> None:
+def write_changes(path: Path, made: Iterable[PriceChange], title: str, today: datetime.date) -> None:
     """Write changes into the file, each row with the source and its day."""
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     source = f"retail_{today:%Y_%m_%d}"
