@@ -214,7 +214,7 @@ def test_the_budget_holds_over_all_runs_of_a_batch(
 ) -> None:
     rows = products(tmp_path, *(f"thing {n}" for n in range(6)))
     whole = plan_batch(services, rows).totals.cost.ceiling
-    part = run_rows(services, rows, budget_usd=whole / 3)
+    part = run_rows(services, rows, budget_usd=whole / 8)
     assert "over_budget" in states(part)
     spent = part.spent_usd or 0.0
     again = run_rows(services, rows, budget_usd=whole / 3)
