@@ -16,6 +16,7 @@
     │   ├── OutcomeUnknown       it may or may not have happened
     │   ├── Rejected             a definite refusal of this request
     │   │   ├── PromptBlocked    moderation refused the prompt; never rerolled
+    │   │   ├── ModelRetired     its model deployment is gone; no stage of it begins any more
     │   │   ├── AccountBlocked   the account or resource is blocked; stops everything
     │   │   └── QuotaExhausted   no money or quota is left: no waiting helps
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
@@ -156,6 +157,10 @@ class PromptBlocked(Rejected):
         super().__init__(message, code, status)
         self.args = (message, code, status, categories)
         self.categories = categories
+
+
+class ModelRetired(Rejected):
+    """The model behind a deployment is served no more, or there is no such deployment."""
 
 
 class AccountBlocked(Rejected):

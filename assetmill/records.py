@@ -132,12 +132,23 @@ class CheckResult(Stored):
 
 
 class Usage(Stored):
-    """What the service reported. None means it did not say, which is not zero."""
+    """What the service reported. None means it did not say, which is not zero.
+
+    The finer figures are parts of the coarser ones: cached and written input of the input, reasoning of the
+    output, texts of what the image tool read and wrote.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     image_input_tokens: int | None = None
     image_output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    image_text_input_tokens: int | None = None
+    image_text_output_tokens: int | None = None
+    image_cached_tokens: int | None = None
+    image_text_cached_tokens: int | None = None
     images: int = 0
     partial_images: int = 0
     code_sessions: int = 0

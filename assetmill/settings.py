@@ -34,9 +34,12 @@ class Foundry(_Section):
     endpoint: str = EMULATOR
     credential: Literal["emulator", "default"] = "emulator"
     ca: str | None = None
-    model: str = "gpt-4.1-mini"
-    image_model: str = "gpt-image-1.5"
+    model: str = "gpt-5.6-luna"
+    image_model: str = "gpt-image-2"
     image_deployment: str | None = None
+    # Whose dates and prices count, and the zone of the deployments, which has a surcharge of its own.
+    provider: Literal["azure", "openai"] = "azure"
+    zone: Literal["global", "data_zone", "regional"] = "global"
     streaming: bool = True
     # How responses are posted; `auto` is in the background, or as the endpoint was seen to take it.
     way: Literal["auto", "background", "stream", "foreground"] = "auto"
@@ -151,6 +154,11 @@ class Settings(_Section):
     def store_url(self) -> str:
         """The store to open; a directory under the home when the profile names none."""
         return self.store.url or f"file:{self.home / 'store'}"
+
+    @property
+    def tables(self) -> Path:
+        """Where models and prices are read for what is under way; a plan has said where it borrows them."""
+        return self.configs if (self.configs / "prices.toml").is_file() else find_configs()
 
     @property
     def emulator_home(self) -> Path:
@@ -297,14 +305,15 @@ _NEEDED = ("profiles", "prices.toml", "image_models.toml")
 def config_file(configs: Path, name: str) -> Path:
     """Return a file or folder that every configs folder needs; one that is missing is the installation's.
 
-    That is said, once: prices and models decide what is paid.
+    That is said, once, of those that decide what is paid: profiles, prices and image models.
     """
     if (configs / name).exists():
         return configs / name
     for candidate in _installed():
         if candidate != configs and (candidate / name).exists():
             missing = ", ".join(n for n in _NEEDED if not (configs / n).exists())
-            _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
+            if name in _NEEDED:
+                _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
             return candidate / name
     return configs / name
 

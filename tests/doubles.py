@@ -25,6 +25,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.lifecycles import Lifecycle
 from assetmill.errors import ConversationGone, HandleExpired, ServiceError
 from assetmill.plan.calls import ExpectedOutput, StageCall
 
@@ -116,6 +117,7 @@ class ScriptedGateway:
         self.searches: list[str] = []
         self.pictures: dict[str, list[Body]] = {}
         self.uploads: list[str] = []
+        self.told: tuple[Lifecycle, ...] = ()
         self.agent_versions: list[AgentVersionEntry] = []
         self.files: dict[str, bytes] = {}
         self.stores: dict[str, tuple[str, ...]] = {}
@@ -243,6 +245,9 @@ class ScriptedGateway:
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         return (Finding("endpoint", "ok", "scripted"),)
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        return self.told
 
     def close(self) -> None:
         """Nothing to release."""

@@ -47,6 +47,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
 from assetmill.agents.listing import Listing
 from assetmill.agents.rhythm import Rhythm
 from assetmill.agents.streaming import Watched, as_map, pictures_of
@@ -340,6 +341,18 @@ class FoundryGateway:
                 advice = f"deploy it, or name one of these in the profile: {known}"
                 findings.append(Finding("model deployment", "problem", f"{model} is not deployed", advice))
         return tuple(findings)
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """Return what deployments and the list of models tell; a list that is not served tells nothing."""
+        with _translated():
+            deployments = [deployment.as_dict() for deployment in self._project.deployments.list()]
+            try:
+                models = [model.model_dump() for model in self._reading.models.list()]
+            except openai.APIStatusError as error:
+                if error.status_code not in {404, 405, 501}:
+                    raise
+                models = []
+        return read_lifecycles(deployments, models)
 
     def close(self) -> None:
         """Release connections; a call under way fails."""

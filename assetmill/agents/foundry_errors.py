@@ -28,6 +28,7 @@ from assetmill.errors import (
     ContainerGone,
     ConversationGone,
     HandleExpired,
+    ModelRetired,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
@@ -37,6 +38,16 @@ from assetmill.errors import (
     Throttled,
 )
 
+_MODEL_CODES = frozenset(
+    {
+        "deploymentnotfound",
+        "model_not_found",
+        "model_deprecated",
+        "servicemodeldeprecated",
+        "servicemodeldeprecating",
+        "deploymentmodelnotsupported",
+    }
+)
 # A lock on the conversation may be our own first request still running: its outcome is open.
 _OPEN_CODES = frozenset({"conversation_locked", "response_id_conflict"})
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -121,6 +132,8 @@ def _from_wording(wording: Wording, status: int, headers: Mapping[str, str], spe
         return Throttled(message, code, status, hint_s(headers, wording))
     if not is_refusal:
         return OutcomeUnknown(message, code, status)
+    if code.lower() in _MODEL_CODES or (status == 410 and spending):
+        return ModelRetired(_with_advice(message), code, status)
     return _refusal_of(meaning, status, spending)(_with_advice(message), code, status)
 
 

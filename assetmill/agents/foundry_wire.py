@@ -155,6 +155,8 @@ def definition_body(definition: AgentDefinition) -> dict[str, Any]:
     }
     if definition.tool_choice:
         body["tool_choice"] = definition.tool_choice
+    if definition.effort:
+        body["reasoning"] = {"effort": definition.effort}
     if definition.text_format:
         body["text"] = {"format": dict(definition.text_format)}
     if definition.structured_inputs:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from assetmill.agents.lifecycles import Lifecycle
 from assetmill.records import Way
 
 Json = Mapping[str, Any]
@@ -30,6 +31,7 @@ class AgentDefinition:
     tools: tuple[Json, ...]
     tool_choice: str | None = None
     text_format: Json | None = None
+    effort: str | None = None
     structured_inputs: tuple[str, ...] = ()
 
 
@@ -240,6 +242,10 @@ class Gateway(Protocol):
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         """Check credential, endpoint and model deployments without any spend."""
+        ...
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """Return what the endpoint itself tells of its models' ends, () when it tells nothing."""
         ...
 
     def close(self) -> None:

@@ -154,13 +154,22 @@ _WAITING = frozenset({"function_call", "computer_call", "mcp_approval_request"})
 def read_usage(body: Json) -> Usage:
     """Return what the service says was used; counts of calls come from the items themselves."""
     usage = _map(body.get("usage"))
+    given, made = _map(usage.get("input_tokens_details")), _map(usage.get("output_tokens_details"))
     image = _map(_map(body.get("tool_usage")).get("image_gen"))
+    cached = _map(image.get("cached_tokens_details"))
     kinds = [item.get("type") for item in _items(body, "output")]
     return Usage(
         input_tokens=_count(usage, "input_tokens"),
         output_tokens=_count(usage, "output_tokens"),
         image_input_tokens=_count(image, "input_tokens"),
         image_output_tokens=_count(image, "output_tokens"),
+        cached_input_tokens=_count(given, "cached_tokens"),
+        cache_write_tokens=_count(given, "cache_write_tokens"),
+        reasoning_tokens=_count(made, "reasoning_tokens"),
+        image_text_input_tokens=_count(_map(image.get("input_tokens_details")), "text_tokens"),
+        image_text_output_tokens=_count(_map(image.get("output_tokens_details")), "text_tokens"),
+        image_cached_tokens=_count(cached, "cached_image_tokens"),
+        image_text_cached_tokens=_count(cached, "cached_text_tokens"),
         images=sum(1 for image_call in read_response(body).images if image_call.result),
         code_sessions=len({c for c in _container_ids(list(_items(body, "output")), [])}),
         file_searches=kinds.count("file_search_call"),

@@ -67,6 +67,7 @@ def prepare(
         tools=tuple(_tool(tool, len(files), masks) for tool in tools),
         tool_choice=call.tool_choice,
         text_format=call.text_format,
+        effort=call.effort,
         structured_inputs=(*values, *secrets),
     )
     return Prepared(definition, _input(call, files, values, handles, avoiding), values, secrets)

@@ -18,6 +18,7 @@ from assetmill.batches.rows import BadRow, Row, counted, pack, read_rows, unpack
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.fingerprint import canonical, digest
 from assetmill.money.budget import Ceiling
+from assetmill.money.prices import prices_for
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
 from assetmill.settings import Settings
@@ -128,7 +129,7 @@ def plan_rows(
     ledger = BatchLedger(services.backend)
     known = KnownRows(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
     defaults = ProfileDefaults.of(services.settings)
-    planner = Planner(pipeline, defaults, known)
+    planner = Planner(pipeline, defaults, known, prices_for(services.settings))
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)
     told = forecast(totals, services.settings, order.by, time.time())

@@ -18,7 +18,7 @@ from assetmill.batches.known import KnownRows
 from assetmill.batches.rows import Row
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Fingerprint, fingerprint
-from assetmill.money.prices import estimate
+from assetmill.money.prices import Prices, estimate
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Inputs
@@ -96,8 +96,14 @@ class Planner:
     the plan made use of. They need no records to be read.
     """
 
-    def __init__(self, pipeline: LoadedPipeline, defaults: ProfileDefaults, known: KnownRows) -> None:
-        self.pipeline, self.known = pipeline, known
+    def __init__(
+        self,
+        pipeline: LoadedPipeline,
+        defaults: ProfileDefaults,
+        known: KnownRows,
+        prices: Prices | None = None,
+    ) -> None:
+        self.pipeline, self.known, self._prices = pipeline, known, prices
         self._defaults = defaults
         self._today = datetime.datetime.now(datetime.UTC).date()
         self._version = version("assetmill")
@@ -154,7 +160,7 @@ class Planner:
             for stage in row.stages:
                 decisions[stage.decision] += 1
                 cost += stage.cost or FREE
-                unpriced += stage.cost is None
+                unpriced += stage.cost is None or not stage.cost.is_known
         taken = {deployment: dict(takes) for deployment, takes in self._wanted.items()}
         return Totals(dict(decisions), cost, unpriced, taken)
 
@@ -233,7 +239,7 @@ class Planner:
         self._first.add(identity)
         for deployment, takes in wanted(call).items():
             self._wanted.setdefault(deployment, Counter()).update(takes)  # pyright: ignore[reportArgumentType]
-        return StagePlan(decision, fp, identity, estimate(call, coming=coming))
+        return StagePlan(decision, fp, identity, estimate(call, self._prices, coming=coming))
 
     def _trace(
         self,

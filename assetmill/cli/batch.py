@@ -24,6 +24,7 @@ from assetmill.cli.options import (
     print_json,
     profile_option,
     read_parameters,
+    total_text,
     usd,
 )
 from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
@@ -189,8 +190,7 @@ def headlines(planned: Batch) -> list[str]:
         + (f", {counts['blocked']} in quarantine" if counts.get("blocked") else ""),
     ]
     if totals.to_run:
-        unpriced = f", and {totals.unpriced} stages of unknown cost" if totals.unpriced else ""
-        lines.append(f"cost: about {usd(totals.cost.expected)}, at most {usd(totals.cost.ceiling)}{unpriced}")
+        lines.append(f"cost: {total_text(totals.cost)}")
     budget = planned.order.budget_usd
     if budget is not None and totals.cost.expected > budget:
         lines.append(f"warning: the budget of {usd(budget)} will not do for all of it")
@@ -231,7 +231,8 @@ def plan_document(planned: Batch) -> dict[str, Any]:
         "bad_rows": [{"row": bad.number, "reason": bad.reason} for bad in planned.bad],
         "stages": dict(planned.totals.stages),
         "stages_to_run": planned.totals.to_run,
-        "cost_usd": vars(planned.totals.cost),
+        "cost_usd": planned.totals.cost.amounts(),
+        "unknown": list(planned.totals.cost.unknown),
         "unpriced": planned.totals.unpriced,
         "defaults": {name: list(rows) for name, rows in planned.fallbacks.items()},
         "wanted": {name: dict(takes) for name, takes in planned.totals.wanted.items()},

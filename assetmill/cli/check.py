@@ -6,22 +6,26 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
 
+from assetmill.cli import models
 from assetmill.cli.lock_option import lock_option, root_of
-from assetmill.cli.options import json_option, print_json, usd
+from assetmill.cli.models import Span
+from assetmill.cli.options import cost_text, json_option, print_json, profile_option, total_text
 from assetmill.cli.written import rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
 from assetmill.markdown import cell, code, one_line
+from assetmill.models.radar import look
 from assetmill.plan.plan import FREE
-from assetmill.settings import load_settings
+from assetmill.settings import Settings, load_settings
 
 _WORDS = {"left_over": "left over"}
 _REMADE = frozenset({"stale", "new"})
@@ -39,12 +43,33 @@ _TITLE = "### assetmill check"
     help="Also write the outcome, with what an update would cost, for a pull request.",
 )
 @click.option("--approved", is_flag=True, help="Also ask that every file is approved.")
+@click.option("--models", "of_models", is_flag=True, help="Instead: say how long the project's models live.")
+@click.option(
+    "--within",
+    type=Span(),
+    default="90d",
+    metavar="DAYS",
+    help="With --models: ends within this time make the exit code 1; 90d when left out.",
+)
+@profile_option
 @json_option
-def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: bool, as_json: bool) -> int:
+def check(
+    lock_path: Path,
+    *,
+    no_files: bool,
+    markdown: Path | None,
+    approved: bool,
+    of_models: bool,
+    within: timedelta,
+    profile: str | None,
+    as_json: bool,
+) -> int:
     """Say what no longer matches assets.lock: pipelines, prompts, knowledge, inputs and files.
 
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
     """
+    if of_models:
+        return _check_models(root_of(lock_path), load_settings(profile), within, markdown, as_json=as_json)
     with _no_collections():
         lock = _read(lock_path, markdown)
         problems = check_lock(
@@ -63,6 +88,20 @@ def check(lock_path: Path, *, no_files: bool, markdown: Path | None, approved: b
     if any(problem.kind == "invalid" for problem in problems):
         return InvalidSpec.exit_code
     return 1 if problems else 0
+
+
+def _check_models(
+    root: Path, settings: Settings, within: timedelta, markdown: Path | None, *, as_json: bool
+) -> int:
+    """Say which models of the project end within a time, by the tables and by what the endpoint told last."""
+    sightings = look(settings, root, models.today(), within=within)
+    if markdown:
+        write_text(markdown, models.for_pull_request(sightings, within))
+    if as_json:
+        print_json(models.document(sightings, within))
+    else:
+        click.echo(models.text(sightings, within))
+    return 1 if any(one.is_near for one in sightings) else 0
 
 
 def _read(lock_path: Path, markdown: Path | None) -> Lock:
@@ -88,7 +127,13 @@ def _no_collections() -> Generator[None]:
 def document(problems: tuple[Problem, ...], files: int) -> dict[str, Any]:
     """Return the outcome as `--json` shows it."""
     status = "differs" if problems else "clean"
-    return {"status": status, "files": files, "problems": [asdict(problem) for problem in problems]}
+    return {"status": status, "files": files, "problems": [_problem(problem) for problem in problems]}
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    """Return a problem as `--json` shows it; its cost is null where any part of it is unknown."""
+    cost = problem.cost
+    return {**asdict(problem), "cost": cost.amounts() if cost and cost.is_known else None}
 
 
 def text(problems: tuple[Problem, ...], files: int) -> str:
@@ -114,7 +159,7 @@ def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
     for problem in problems:
         what = problem.stage if problem.kind in {*_REMADE, "left_over"} else ", ".join(problem.paths)
         why = problem.message + (f" ({problem.where})" if problem.where else "")
-        cost = usd(problem.cost.expected if problem.cost else None) if problem.kind in _REMADE else ""
+        cost = cost_text(problem.cost) if problem.kind in _REMADE else ""
         cells = (_WORDS.get(problem.kind, problem.kind), code(what or problem.folder), cell(why), cost)
         rows.append("| " + " | ".join(cells) + " |")
     lines += rows_that_fit(rows, _ROWS)
@@ -126,9 +171,7 @@ def for_pull_request(problems: tuple[Problem, ...], files: int) -> str:
 def _cost(problems: tuple[Problem, ...]) -> str:
     remade = [problem for problem in problems if problem.kind in _REMADE]
     total = sum((problem.cost for problem in remade if problem.cost), FREE)
-    unknown = sum(problem.cost is None for problem in remade)
-    tail = f", and {unknown} stages of unknown cost" if unknown else ""
-    return f"about {usd(total.expected)}, at most {usd(total.ceiling)}{tail}"
+    return total_text(total)
 
 
 def _line(problem: Problem) -> str:

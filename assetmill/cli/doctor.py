@@ -12,10 +12,12 @@ from contextlib import suppress
 import click
 
 from assetmill.agents.gateway import Finding
+from assetmill.cli import models
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.errors import AssetmillError, InvalidSettings, StoreError
+from assetmill.errors import AssetmillError, InvalidInput, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
+from assetmill.models.told import keep_told
 from assetmill.settings import Settings, load_settings, project_root
 from assetmill.stage.probing import probe_endpoint
 from assetmill.stage.services import Services, open_services
@@ -45,7 +47,9 @@ def doctor(profile: str | None, *, is_live: bool, as_json: bool) -> int:
     if as_json:
         print_json({"findings": [vars(finding) for finding in findings], "problems": problems})
     else:
-        click.echo(f"{problems} problems" if problems else "all is well")
+        warnings = sum(finding.state == "warning" for finding in findings)
+        well = f"no problems, {warnings} warnings" if warnings else "all is well"
+        click.echo(f"{problems} problems" if problems else well)
     return 2 if problems else 0
 
 
@@ -72,6 +76,10 @@ def _examine(profile: str | None, *, is_live: bool) -> Iterator[Finding]:
             yield from _service(services, is_live=is_live)
     except (InvalidSettings, StoreError) as error:
         yield Finding("store", "problem", str(error), "set store.url in the profile, or ASSETMILL_STORE_URL")
+    try:
+        yield from models.findings(settings, project_root().path)
+    except InvalidInput as error:
+        yield Finding("models", "problem", str(error), "mend that file, or delete it")
 
 
 def _versions() -> Iterator[Finding]:
@@ -113,6 +121,8 @@ def _service(services: Services, *, is_live: bool) -> Iterator[Finding]:
         with local_services(settings, prefect=False, say=_say) as local:
             local.wait_for_emulator()
             yield from services.gateway.examine(list(dict.fromkeys(names)))
+            told = services.gateway.lifecycles()
+            keep_told(settings.home, foundry.endpoint, told, models.today())
             if is_live:
                 yield from probe_endpoint(services)
     except AssetmillError as error:

@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, str] = {
     "accept": "assetmill.cli.accept",
     "reap": "assetmill.cli.reap",
     "spend": "assetmill.cli.spend",
+    "prices": "assetmill.cli.prices",
     "show": "assetmill.cli.show",
     "assets": "assetmill.cli.assets",
     "export": "assetmill.cli.assets",

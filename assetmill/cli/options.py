@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from assetmill.errors import InvalidInput, InvalidSpec
+from assetmill.plan.plan import Cost
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.stage import interrupts
@@ -119,6 +120,29 @@ def print_json(document: Mapping[str, Any]) -> None:
 def usd(amount: float | None) -> str:
     """Return money as people read it; unknown is not zero."""
     return "$?" if amount is None else f"${amount:.4f}"
+
+
+def cost_text(cost: Cost | None) -> str:
+    """Return what something will probably cost; what is unknown is named beside what is known."""
+    if cost is None or cost.is_known:
+        return usd(cost.expected if cost else None)
+    unknown = f"unknown ({', '.join(cost.unknown)})"
+    return f"{usd(cost.expected)} + {unknown}" if cost.expected else unknown
+
+
+def total_text(cost: Cost) -> str:
+    """Return a sum with its ceiling; there is none while a part of it is unknown."""
+    most = f", at most {usd(cost.ceiling)}" if cost.is_known else ""
+    return f"about {cost_text(cost)}{most}"
+
+
+def cost_json(cost: Cost | None) -> dict[str, Any]:
+    """Return a cost as `--json` documents show it: `cost_usd` is null while any part is unknown."""
+    if cost is None:
+        return {"cost_usd": None}
+    if cost.is_known:
+        return {"cost_usd": cost.amounts()}
+    return {"cost_usd": None, "known_usd": cost.amounts(), "unknown": list(cost.unknown)}
 
 
 def when(seconds: float) -> str:

@@ -7,15 +7,18 @@ from typing import Any
 import click
 
 from assetmill.cli.options import (
+    cost_json,
+    cost_text,
     json_option,
     opened_ledger,
     parameter_options,
     print_json,
     profile_option,
     read_parameters,
-    usd,
+    total_text,
 )
 from assetmill.local.timetables import check_schedules
+from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import load_settings
@@ -57,12 +60,13 @@ def document(made: Plan) -> dict[str, Any]:
                 "status": stage.status,
                 "needs": list(stage.needs),
                 "fingerprint": stage.call.fingerprint if stage.call else None,
-                "cost_usd": vars(stage.cost) if stage.cost else None,
+                **cost_json(stage.cost),
                 "reason": stage.reason,
             }
             for stage in made.stages
         ],
-        "cost_usd": vars(made.cost),
+        "cost_usd": made.cost.amounts(),
+        "unknown": list(made.cost.unknown),
         "unpriced": made.unpriced,
         "warnings": list(made.warnings),
     }
@@ -73,13 +77,12 @@ def table(made: Plan) -> str:
     width = max(len(stage.label) for stage in made.stages)
     lines = [f"{made.name} ({made.pipeline.path})"]
     for stage in made.stages:
-        cost = "" if stage.status == "reuse" else usd(stage.cost.expected if stage.cost else None)
+        cost = "" if stage.status == "reuse" else cost_text(stage.cost)
         lines.append(
             f"  {stage.label:<{width}}  {_WORDS[stage.status]:<9}  {cost:>9}  {stage.reason}".rstrip()
         )
     reused = sum(stage.status == "reuse" for stage in made.stages)
-    total = f"{len(made.stages) - reused} to run, {reused} to reuse; about {usd(made.cost.expected)}"
-    total += f", at most {usd(made.cost.ceiling)}"
-    if made.unpriced:
-        total += f", and {made.unpriced} stages of unknown cost"
+    total = f"{len(made.stages) - reused} to run, {reused} to reuse; {total_text(made.cost)}"
+    if made.cost.unknown:
+        total += f"\n{missing_prices(made.cost.unknown)}"
     return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), total])

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from assetmill.cli.options import usd
+from assetmill.cli.options import cost_text, usd
 from assetmill.plan.plan import Plan
 from assetmill.progress import LOGGER_NAME, EventHandler, StageEvent
 
@@ -49,8 +49,7 @@ def headline(plan: Plan) -> str:
     if reused:
         parts.append(f"{reused} unchanged")
     if reused < len(plan.stages):
-        unpriced = f" and {plan.unpriced} of unknown cost" if plan.unpriced else ""
-        parts.append(f"{len(plan.stages) - reused} to run, about {usd(plan.cost.expected)}{unpriced}")
+        parts.append(f"{len(plan.stages) - reused} to run, about {cost_text(plan.cost)}")
     return ", ".join(parts)
 
 

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from assetmill.fingerprint import Digest, Fingerprint
@@ -37,16 +38,16 @@ def replan(lock: Lock, folder: str, root: Path, settings: Settings) -> Plan:
         defaults=ProfileDefaults.of(settings),
         lookup=lambda _, fp: records.get(fp),
         assets=given.get,
-        estimate=_estimate,
+        estimate=partial(_estimate, settings),
         today=_NEVER,
     )
 
 
-def _estimate(call: StageCall) -> Cost | None:
+def _estimate(settings: Settings, call: StageCall) -> Cost:
     """Price what is stale; where nothing is, no price list is read."""
-    from assetmill.money.prices import estimate
+    from assetmill.money.prices import estimate, prices_for
 
-    return estimate(call)
+    return estimate(call, prices_for(settings))
 
 
 def pipeline_of(folder: LockedFolder, root: Path) -> str:

@@ -1,104 +1,44 @@
-"""What things cost, from dated data. None means unknown, which is neither zero nor a guess."""
+"""What a stage may cost before it runs, and what it has cost by what the service reported.
+
+What nobody has said is unknown: an estimate names it beside the part that is known, and a cost of which any
+part is unknown is None.
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import tomli
-
-from assetmill.errors import InvalidSpec
+from assetmill.money.price_table import ChatPrice, ImagePrice, Prices, current_prices, load_prices, prices_for
 from assetmill.plan.calls import Acceptance, StageCall
-from assetmill.plan.plan import Cost
+from assetmill.plan.plan import FREE, Cost
 from assetmill.records import Usage
-from assetmill.settings import config_file, find_configs
-from assetmill.spec.reading import read_bytes
+
+__all__ = [
+    "ChatPrice",
+    "ImagePrice",
+    "Prices",
+    "current_prices",
+    "estimate",
+    "expected_image_usd",
+    "load_prices",
+    "price_of",
+    "prices_for",
+]
 
 _MILLION = 1_000_000
-
-
-class ChatPrice(NamedTuple):
-    """Dollars per million tokens of an orchestrating model."""
-
-    input: float
-    output: float
-
-
-class ImagePrice(NamedTuple):
-    """Dollars per million tokens of the image tool, and the output tokens of one picture.
-
-    `tokens` gives for each quality those of a square and, where known, of an oblong picture.
-    """
-
-    text_input: float
-    image_input: float
-    output: float
-    tokens: Mapping[str, tuple[int, ...]]
-    sizes: Mapping[str, int]
-
-    def tokens_of(self, size: str, quality: str) -> int | None:
-        """Return the output tokens of one picture, None when nobody has said."""
-        if (exact := self.sizes.get(f"{size} {quality}")) is not None:
-            return exact
-        known = self.tokens.get(quality, ())
-        if size == "1024x1024" and known:
-            return known[0]
-        return known[1] if size in ("1536x1024", "1024x1536") and len(known) > 1 else None
-
-
-class Prices(NamedTuple):
-    """The price table. Lists of models hold aliases as rows of their own."""
-
-    chat: Mapping[str, ChatPrice]
-    image: Mapping[str, ImagePrice]
-    partial_image_tokens: int
-    code_session: float | None
-    file_search: float | None
-
-
-def load_prices(configs: Path) -> Prices:
-    """Read the price table.
-
-    Raises:
-        InvalidSpec: missing, not TOML, or a row lacks something.
-    """
-    path = config_file(configs, "prices.toml")
-    try:
-        table = tomli.loads(read_bytes(path).decode())
-        chat = {row["model"]: ChatPrice(float(row["input"]), float(row["output"])) for row in table["chat"]}
-        image: dict[str, ImagePrice] = {}
-        for row in table["image"]:
-            for name in (row["model"], *row.get("aliases", ())):
-                image[name] = _image_price(row)
-        tools = table.get("tools", {})
-        return Prices(
-            chat,
-            image,
-            int(tools["partial_image_tokens"]),
-            tools.get("code_session"),
-            tools.get("file_search"),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidSpec(str(path), None, f"not a price table: {error!r}") from error
-
-
-def _image_price(row: Mapping[str, Any]) -> ImagePrice:
-    return ImagePrice(
-        text_input=float(row["text_input"]),
-        image_input=float(row["image_input"]),
-        output=float(row["output"]),
-        tokens={quality: tuple(known) for quality, known in row["tokens"].items()},
-        sizes=dict(row.get("sizes", {})),
-    )
-
-
-@functools.cache
-def current_prices() -> Prices:
-    """Return the price table of the configs folder that this process uses."""
-    return load_prices(find_configs())
+_ANSWER_TOKENS = (50, 500, 8000)
+_REASONING_TOKENS: Mapping[str, tuple[int, int]] = {
+    "none": (0, 0),
+    "minimal": (0, 500),
+    "low": (500, 8000),
+    "medium": (1500, 16_000),
+    "high": (4000, 32_000),
+    "xhigh": (8000, 64_000),
+    "max": (8000, 64_000),
+}
+"""How many tokens of reasoning are expected and reserved by effort: our own allowance."""
 
 
 def expected_image_usd(
@@ -115,12 +55,13 @@ def expected_image_usd(
         return None
     per_token = price.output / _MILLION
     partial = partial_images * table.partial_image_tokens * per_token
-    known = [price.tokens_of(s, q) for s in _sizes(size) for q in _qualities(price, quality)]
-    found = [tokens for tokens in known if tokens is not None]
-    if not found or len(found) < len(known):
+    shapes = [(s, q) for s in _sizes(size) for q in _qualities(price, quality)]
+    found = [tokens for shape in shapes if (tokens := price.tokens_of(*shape)) is not None]
+    if not found or len(found) < len(shapes):
         return None
+    least = min(price.least_of(*shape) or 0 for shape in shapes)
     middle = sorted(found)[len(found) // 2]
-    return Cost(min(found) * per_token, middle * per_token, max(found) * per_token + partial)
+    return Cost(least * per_token, middle * per_token, max(found) * per_token + partial)
 
 
 def _sizes(size: str) -> tuple[str, ...]:
@@ -131,74 +72,80 @@ def _qualities(price: ImagePrice, quality: str) -> tuple[str, ...]:
     return tuple(price.tokens) if quality == "auto" else (quality,)
 
 
-def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) -> Cost | None:
-    """Return what a call may cost, None when any part of it is unknown.
+def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) -> Cost:
+    """Return what a call may cost; `unknown` of it names what the price list lacks.
 
     `coming` are pictures that a draft does not hold yet, because stages before it are to make them. Of the
-    orchestrating model's tokens only bounds can be said beforehand: what it is given, and a short answer. The
-    ceiling allows for twice the pictures that were asked for.
+    orchestrating model's tokens only bounds can be said beforehand: what it is given, a short answer, and the
+    reasoning that its effort allows. The ceiling allows for twice the pictures that were asked for.
     """
     table = prices or current_prices()
     if call.acceptance:
         return _accepted_estimate(call, call.acceptance, table, coming)
-    chat = table.chat.get(call.model)
-    if chat is None:
-        return None
-    total = _chat_estimate(call, chat)
-    for tool in call.tools:
-        part = _tool_estimate(call, tool, table, coming)
-        if part is None:
-            return None
-        total += part
-    return total
+    parts = [
+        _chat_estimate(call, call.model, table),
+        *(_tool_estimate(call, tool, table, coming) for tool in call.tools),
+    ]
+    return sum(parts, FREE)
 
 
-def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming: int) -> Cost | None:
+def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming: int) -> Cost:
     """Add up the draws that are made and the most that may be, each with its judges."""
-    parts = [estimate(replace(call, acceptance=None), table, coming=coming)]
+    one = estimate(replace(call, acceptance=None), table, coming=coming)
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
-            chat = table.chat.get(checks.judge.model or call.model)
             seen = replace(call, prompt=checks.judge.rubric, instructions="")
-            parts += [_chat_estimate(seen, chat) if chat else None] * expected.count
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    one = sum(known, Cost(0.0, 0.0, 0.0))
+            judged = _chat_estimate(seen, checks.judge.model or call.model, table)
+            one += sum([judged] * expected.count, FREE)
     most = terms.best_of + terms.reroll
-    return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling)
+    return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
 
 
-def _chat_estimate(call: StageCall, price: ChatPrice) -> Cost:
+def _chat_estimate(call: StageCall, model: str, table: Prices) -> Cost:
+    price = table.chat.get(model)
+    if price is None:
+        return _unknown(model)
     # Four characters a token is the usual rule of thumb; code and its output are several times the prompt.
     given = (len(call.prompt) + len(call.instructions)) / 4 + 500
-    low = (given * price.input + 50 * price.output) / _MILLION
-    expected = (4 * given * price.input + 500 * price.output) / _MILLION
-    return Cost(low, expected, (20 * given * price.input + 8000 * price.output) / _MILLION)
+    expected, most = _REASONING_TOKENS[call.effort or "medium"] if price.reasons else (0, 0)
+    low, probable, high = _ANSWER_TOKENS
+    return Cost(
+        _tokens_usd(price, given, 0, 0, low),
+        _tokens_usd(price, 4 * given, 0, 0, probable + expected),
+        _tokens_usd(price, 20 * given, 0, 0, high + most),
+    )
 
 
-def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost | None:
+def _unknown(*names: str) -> Cost:
+    return Cost(0.0, 0.0, 0.0, names)
+
+
+def missing_prices(unknown: Sequence[str]) -> str:
+    """Say which rows the price list lacks, and the command that adds the first of them."""
+    names = ", ".join(unknown)
+    model = unknown[0].split(" ")[0]
+    adds = f"assetmill prices --add {model}" + (" --tokens SHAPE=N" if " " in unknown[0] else "")
+    return f"no price for {names}, so no ceiling can hold: `{adds}` adds it to prices.toml"
+
+
+def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost:
     if tool["type"] == "image_generation":
         return _image_estimate(call, tool, table, coming)
     if tool["type"] == "code_interpreter":
-        return None if table.code_session is None else Cost(0.0, table.code_session, table.code_session)
+        each = table.code_session
+        return _unknown("code_session") if each is None else Cost(0.0, each, each)
     if tool["type"] == "file_search":
         one = table.file_search
-        return None if one is None else Cost(0.0, one, 5 * one)
-    return Cost(0.0, 0.0, 0.0)
+        return _unknown("file_search") if one is None else Cost(0.0, one, 5 * one)
+    return FREE
 
 
-def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost | None:
-    model = str(tool["model"])
-    one = expected_image_usd(
-        model,
-        str(tool["size"]),
-        str(tool["quality"]),
-        partial_images=int(tool.get("partial_images") or 0),
-        prices=table,
-    )
+def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost:
+    model, size, quality = str(tool["model"]), str(tool["size"]), str(tool["quality"])
+    partial = int(tool.get("partial_images") or 0)
+    one = expected_image_usd(model, size, quality, partial_images=partial, prices=table)
     if one is None:
-        return None
+        return _unknown(f"{model} {size} {quality}" if model in table.image else model)
     runs_code = any(other["type"] == "code_interpreter" for other in call.tools)
     wanted = sum(output.count for output in call.outputs if output.kind == "picture")
     count = max(1, 1 if runs_code else wanted)
@@ -215,25 +162,44 @@ def _input_tokens(tool: Mapping[str, Any]) -> int:
     return 839 + (6240 if tool.get("input_fidelity") == "high" else 0)
 
 
-def price_of(usage: Usage, call: StageCall, prices: Prices | None = None) -> float | None:
+def price_of(
+    usage: Usage, call: StageCall, prices: Prices | None = None, *, turns: Sequence[Usage] = ()
+) -> float | None:
     """Return what a call has cost by what the service reported, None when a part of it is unknown.
 
-    Where the service does not report the image tool's tokens, each picture counts as the table says.
+    `turns` are the parts of `usage` that were requests of their own: a long context makes one request
+    dearer, not all. Where the service does not report the image tool's tokens, each picture counts as the
+    table says.
     """
     table = prices or current_prices()
-    chat = _chat_usd(usage, table.chat.get(call.model))
-    images = _images_usd(usage, call, table)
-    code = _count_usd(usage.code_sessions, table.code_session)
-    searches = _count_usd(usage.file_searches, table.file_search)
-    if chat is None or images is None or code is None or searches is None:
-        return None
-    return round(chat + images + code + searches, 8)
+    price = table.chat.get(call.model)
+    parts = [
+        *(_chat_usd(one, price) for one in turns or (usage,)),
+        _images_usd(usage, call, table),
+        _count_usd(usage.code_sessions, table.code_session),
+        _count_usd(usage.file_searches, table.file_search),
+    ]
+    known = [part for part in parts if part is not None]
+    return round(sum(known), 8) if len(known) == len(parts) else None
 
 
 def _chat_usd(usage: Usage, price: ChatPrice | None) -> float | None:
+    """Price one request; input of which the service does not say that it was cached costs in full."""
     if price is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
-    return (usage.input_tokens * price.input + usage.output_tokens * price.output) / _MILLION
+    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
+    return _tokens_usd(price, usage.input_tokens, cached, written, usage.output_tokens)
+
+
+def _tokens_usd(price: ChatPrice, given: float, cached: float, written: float, output: float) -> float:
+    read = price.input if price.cached is None else price.cached
+    write = price.input if price.cache_write is None else price.cache_write
+    fresh = max(0.0, given - cached - written)
+    input_usd = fresh * price.input + cached * read + written * write
+    output_usd = output * price.output
+    if price.long and given > price.long.above:
+        input_usd, output_usd = input_usd * price.long.input, output_usd * price.long.output
+    return (input_usd + output_usd) / _MILLION
 
 
 def _count_usd(count: int, each: float | None) -> float | None:
@@ -244,8 +210,7 @@ def _images_usd(usage: Usage, call: StageCall, table: Prices) -> float | None:
     tool = next((tool for tool in call.tools if tool["type"] == "image_generation"), None)
     price = table.image.get(str(tool.get("model"))) if tool else None
     if usage.image_output_tokens is not None and price is not None:
-        read = (usage.image_input_tokens or 0) * price.image_input
-        return (usage.image_output_tokens * price.output + read) / _MILLION
+        return _reported_usd(usage, price)
     if not usage.images and not usage.image_output_tokens:
         return 0.0
     if tool is None or price is None:
@@ -257,3 +222,23 @@ def _images_usd(usage: Usage, call: StageCall, table: Prices) -> float | None:
     seen = sum(_input_tokens(tool) for bound in call.inputs if bound.role != "container_file")
     read = usage.images * (len(call.prompt) / 4 * price.text_input + seen * price.image_input)
     return (pictures * price.output + read) / _MILLION
+
+
+def _reported_usd(usage: Usage, price: ImagePrice) -> float:
+    """Price the image tool's own report; what it does not tell apart costs as pictures, the dearer."""
+    texts_in, texts_out = usage.image_text_input_tokens or 0, usage.image_text_output_tokens or 0
+    texts_cached, pictures_cached = usage.image_text_cached_tokens or 0, usage.image_cached_tokens or 0
+    pictures_in = (usage.image_input_tokens or 0) - texts_in
+    pictures_out = (usage.image_output_tokens or 0) - texts_out
+    cached_text = price.text_input if price.text_cached is None else price.text_cached
+    cached_picture = price.image_input if price.image_cached is None else price.image_cached
+    text_output = price.output if price.text_output is None else price.text_output
+    total = (
+        max(0, texts_in - texts_cached) * price.text_input
+        + texts_cached * cached_text
+        + max(0, pictures_in - pictures_cached) * price.image_input
+        + pictures_cached * cached_picture
+        + max(0, pictures_out) * price.output
+        + texts_out * text_output
+    )
+    return total / _MILLION

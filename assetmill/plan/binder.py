@@ -54,6 +54,7 @@ class ProfileDefaults:
             foundry.model,
             foundry.image_model,
             foundry.image_deployment,
+            foundry.provider,
             is_emulated=settings.uses_emulator,
         )
 
@@ -90,6 +91,8 @@ class Binder:
         pen.variables["inputs"] = [entry.name for entry in inputs]
         tools = tuple(self._tools(stage, pen))
         instructions = stage.instructions or common.instructions or ""
+        model = stage.model or common.model or self.defaults.model
+        effort = self._effort(stage, model, pen)
         styled = self._styling.dress(pen.write(("prompt",), stage.prompt).strip(), pen, inputs)
         return StageCall(
             pipeline=self.pipeline.name,
@@ -97,7 +100,7 @@ class Binder:
             variant=slot.variant,
             prompt=styled.prompt,
             instructions=pen.write(("instructions",), instructions).strip(),
-            model=stage.model or common.model or self.defaults.model,
+            model=model,
             image_deployment=self._image_deployment(stage),
             tools=tools,
             inputs=(*inputs, *styled.references),
@@ -107,9 +110,25 @@ class Binder:
             text_format=_text_format(stage),
             tool_choice=stage.tool_choice,
             max_tool_calls=stage.max_tool_calls,
+            effort=effort,
             extra={**dict(self._extra(stage, pen)), **({"styles": styled.digests} if styled.digests else {})},
             folder=str(self._folder),
         )
+
+    def _effort(self, stage: StageSpec, model: str, pen: Pen) -> str | None:
+        """Return the effort of reasoning; a model that is known not to reason is a problem."""
+        known = self.pipeline.chat_models.get(model)
+        warning = known.lifetime.warning("model", model, self.today, self.defaults.provider) if known else ""
+        if warning:
+            self.warnings[warning] = None
+        reasoning = stage.reasoning or self.pipeline.spec.defaults.reasoning
+        if reasoning is None:
+            return None
+        if known and not known.reasons:
+            pen.problem(
+                ("reasoning",), f"{model} does not reason", "leave reasoning out, or use another model"
+            )
+        return reasoning.effort
 
     @cached_property
     def _styling(self) -> Styling:
@@ -185,13 +204,19 @@ class Binder:
             return
         self._checked.add(key)
         models, provider = self.pipeline.image_models, self.defaults.provider
-        for option, message, hint in models.problems(wire, self.today, provider):
+        # The emulator serves what its project has: a day at the real service is told, and stops nothing.
+        day = None if self.defaults.is_emulated else self.today
+        for option, message, hint in models.problems(wire, day, provider):
             if place := self._default_place(pen.slot.spec, option):
                 pen.problems.add(place, message, hint)
             else:
                 pen.problem((*where, option), message, hint)
         if warning := models.warning(values["model"], self.today, provider):
             self.warnings[warning] = None
+        model = models.find(values["model"])
+        if model and model.complexity and "complexity" not in wire:
+            said = f"{model.name} plans its pictures by the agent's effort: set complexity beside reasoning"
+            self.warnings[said] = None
 
     def _default_place(self, stage: StageSpec, option: str) -> Where | None:
         """Return where the pipeline's defaults give an option of the image tool, if they do."""

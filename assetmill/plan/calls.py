@@ -96,6 +96,7 @@ class StageCall:
     text_format: Mapping[str, Any] | None = None
     tool_choice: str | None = None
     max_tool_calls: int | None = None
+    effort: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     folder: str | None = None
     acceptance: Acceptance | None = None
@@ -111,7 +112,9 @@ class StageCall:
         Inputs count by content and role, not by where they came from; `partial_images` only shows progress.
         """
         tools = [{k: v for k, v in tool.items() if k != "partial_images"} for tool in self.tools]
-        terms = {"acceptance": self.acceptance.deciding()} if self.acceptance else {}
+        terms: dict[str, Any] = {"acceptance": self.acceptance.deciding()} if self.acceptance else {}
+        if self.effort:
+            terms["effort"] = self.effort
         return {
             "format": 1,
             **terms,

@@ -28,15 +28,30 @@ Lookup = Callable[[str, Fingerprint], StageRecord | None]
 
 @dataclass(frozen=True)
 class Cost:
-    """What something may cost in US dollars: at least, probably, at most."""
+    """What something may cost in US dollars: at least, probably, at most.
+
+    `unknown` names what has no price; then the amounts are those of the rest, and no ceiling is one.
+    """
 
     low: float
     expected: float
     ceiling: float
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the amounts are all of it."""
+        return not self.unknown
+
+    def amounts(self) -> dict[str, float]:
+        """Return the amounts alone, as JSON documents show them."""
+        return {"low": self.low, "expected": self.expected, "ceiling": self.ceiling}
 
     def __add__(self, other: Cost) -> Cost:
         """Return both together."""
-        return Cost(self.low + other.low, self.expected + other.expected, self.ceiling + other.ceiling)
+        unknown = tuple(dict.fromkeys((*self.unknown, *other.unknown)))
+        low, expected = self.low + other.low, self.expected + other.expected
+        return Cost(low, expected, self.ceiling + other.ceiling, unknown)
 
 
 FREE = Cost(0.0, 0.0, 0.0)
@@ -89,13 +104,13 @@ class Plan:
 
     @property
     def cost(self) -> Cost:
-        """What is known of the cost; `unpriced` says for how many stages nothing is."""
+        """What is known of the cost; `unpriced` says for how many stages not all is."""
         return sum((stage.cost for stage in self.stages if stage.cost), FREE)
 
     @property
     def unpriced(self) -> int:
-        """How many stages have an unknown cost."""
-        return sum(stage.cost is None for stage in self.stages)
+        """How many stages have a cost of which a part is unknown."""
+        return sum(stage.cost is None or not stage.cost.is_known for stage in self.stages)
 
     def bind(self, label: str, records: Mapping[str, StageRecord]) -> StageCall:
         """Return a stage's call once the stages before it are done; `records` holds theirs by label.

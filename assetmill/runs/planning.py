@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from assetmill.fingerprint import Fingerprint
-from assetmill.money.prices import estimate
+from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, StageRecord
@@ -29,8 +29,9 @@ def plan_pipeline(
     loaded = load_pipeline(name_or_path, settings.configs)
     defaults = ProfileDefaults.of(settings)
     known = KnownStages(ledger, loaded.name)
+    priced = partial(estimate, prices=prices_for(settings))
     return make_plan(
-        loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=estimate
+        loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=priced
     )
 
 

@@ -8,14 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tomli
-
-from assetmill.errors import InvalidSpec
 from assetmill.settings import config_file
-from assetmill.spec.reading import nearest, read_bytes
-
-SOON = datetime.timedelta(days=90)
-"""A model that is retired within this time is warned about."""
+from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
+from assetmill.spec.reading import nearest
+from assetmill.spec.tables import PROVIDERS, Row, Source, Table
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 
@@ -53,21 +49,23 @@ class ImageModel(NamedTuple):
     """One row of the capability table."""
 
     name: str
-    qualities: tuple[str, ...]
-    formats: tuple[str, ...]
-    transparent: bool
-    input_fidelity: tuple[str, ...]
-    partial_images: int
-    mask: bool
-    source: str
+    lifetime: Lifetime
+    sources: tuple[Source, ...]
+    qualities: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    transparent: bool = False
+    input_fidelity: tuple[str, ...] = ()
+    complexity: tuple[str, ...] = ()
+    partial_images: int = 0
+    mask: bool = False
     sizes: tuple[str, ...] = ()
     any_size: SizeRule | None = None
-    retired: Mapping[str, datetime.date] | None = None
-    replacement: str = ""
+    providers: tuple[str, ...] = PROVIDERS
+    is_tool: bool = True
 
     def retired_at(self, provider: str) -> datetime.date | None:
-        """The day on which a provider stops serving it, None when none is known."""
-        return (self.retired or {}).get(provider)
+        """Return the day on which a provider stops serving it, None when none is known."""
+        return self.lifetime.ends_at(provider)
 
 
 class ImageModels(NamedTuple):
@@ -81,11 +79,12 @@ class ImageModels(NamedTuple):
         return self.rows.get(name)
 
     def problems(
-        self, tool: Mapping[str, Any], today: datetime.date, provider: str
+        self, tool: Mapping[str, Any], today: datetime.date | None, provider: str
     ) -> Iterator[tuple[str, str, str]]:
         """Yield (option, message, hint) for every option of a wire tool that its model does not take.
 
-        A retired model is a problem that names the day and a replacement.
+        A model that is retired `today` is a problem that names the day and a replacement; without a day
+        nobody asks.
         """
         name = str(tool.get("model"))
         model = self.find(name)
@@ -93,19 +92,23 @@ class ImageModels(NamedTuple):
             yield "model", f"unknown image model {name!r}", nearest(name, self.rows)
             return
         gone = model.retired_at(provider)
-        if gone and gone <= today:
-            hint = f"use {model.replacement}" if model.replacement else ""
+        if today and gone and gone <= today:
+            use = model.lifetime.replaced_by(provider)
+            hint = f"use {use}" if use else ""
             yield "model", f"image model {name!r} was retired on {gone} ({provider})", hint
+        if not model.is_tool:
+            yield "model", f"{name} is no model of the image tool", "choose one that the tool can draw with"
+            return
         yield from _option_problems(model, tool)
 
     def warning(self, name: str, today: datetime.date, provider: str) -> str | None:
-        """Return a warning when a model will be retired soon."""
+        """Return a warning when a model is retired soon, or was."""
         model = self.find(name)
-        gone = model.retired_at(provider) if model else None
-        if not model or not gone or not today < gone <= today + SOON:
+        if model is None:
             return None
-        use = f"; use {model.replacement}" if model.replacement else ""
-        return f"image model {name!r} is retired on {gone} ({provider}){use}"
+        if provider not in model.providers:
+            return f"image model {name!r} was not found at {provider}: {', '.join(model.providers)} has it"
+        return model.lifetime.warning("image model", name, today, provider)
 
 
 def _option_problems(model: ImageModel, tool: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -115,6 +118,7 @@ def _option_problems(model: ImageModel, tool: Mapping[str, Any]) -> Iterator[tup
         "output_format": model.formats,
         "background": ("transparent", "opaque", "auto"),
         "moderation": ("auto", "low"),
+        "complexity": model.complexity,
         "input_fidelity": model.input_fidelity,
     }
     for option, known in words.items():
@@ -181,30 +185,46 @@ def load_image_models(configs: Path) -> ImageModels:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    path = config_file(configs, "image_models.toml")
-    try:
-        table = tomli.loads(read_bytes(path).decode())
-        rows: dict[str, ImageModel] = {}
-        for row in table["model"]:
-            for name in (row["name"], *row.get("aliases", ())):
-                rows[name] = _row(row)
-        return ImageModels(rows, table["as_of"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidSpec(str(path), None, f"not a table of image models: {error!r}") from error
+    table = Table(config_file(configs, "image_models.toml"))
+    rows: dict[str, ImageModel] = {}
+    lifetimes: dict[str, tuple[Lifetime, Row]] = {}
+    for name, row in table.rows("model", "name"):
+        model = _row(name, row)
+        lifetimes[name] = model.lifetime, row
+        rows |= dict.fromkeys((name, *row.words("aliases")), model)
+        row.close()
+    check_replacements(lifetimes)
+    return ImageModels(rows, table.day("as_of"))
 
 
-def _row(row: Mapping[str, Any]) -> ImageModel:
-    return ImageModel(
-        name=row["name"],
-        qualities=tuple(row["qualities"]),
-        formats=tuple(row["formats"]),
-        transparent=row["transparent"],
-        input_fidelity=tuple(row["input_fidelity"]),
-        partial_images=row["partial_images"],
-        mask=row["mask"],
-        source=row["source"],
-        sizes=tuple(row.get("sizes", ())),
-        any_size=SizeRule(**row["any"]) if "any" in row else None,
-        retired=row.get("retired"),
-        replacement=row.get("replacement", ""),
+def _row(name: str, row: Row) -> ImageModel:
+    model = ImageModel(
+        name,
+        read_lifetime(row),
+        row.sources(),
+        providers=row.words("providers", PROVIDERS) or PROVIDERS,
+        is_tool=row.flag("is_tool", default=True),
     )
+    if not model.is_tool:
+        return model
+    return model._replace(
+        qualities=row.words("qualities"),
+        formats=row.words("formats"),
+        transparent=row.flag("transparent"),
+        input_fidelity=row.words("input_fidelity"),
+        complexity=row.words("complexity"),
+        partial_images=row.count("partial_images"),
+        mask=row.flag("mask"),
+        sizes=row.words("sizes"),
+        any_size=_size_rule(row),
+    )
+
+
+def _size_rule(row: Row) -> SizeRule | None:
+    rule = row.mapping("any")
+    if not rule:
+        return None
+    if set(rule) != set(SizeRule._fields):
+        row.refuse("any", f"any must give {', '.join(SizeRule._fields)}")
+    step, longest, ratio, least, most = (row.amount("any", rule[key]) for key in SizeRule._fields)
+    return SizeRule(int(step), int(longest), ratio, int(least), int(most))

@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from assetmill.fingerprint import Digest, digest
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.base import SpecModel
+from assetmill.spec.chat_models import ChatModel, load_chat_models
 from assetmill.spec.file_kinds import kind_of_name, suffix_of
 from assetmill.spec.image_models import ImageModels
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
@@ -31,10 +32,24 @@ NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 
 
+class ReasoningSpec(SpecModel):
+    """How much a model that reasons thinks before it answers: `reasoning: low`."""
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+def _as_effort(value: Any) -> Any:
+    return {"effort": value} if isinstance(value, str) else value
+
+
+Reasoning = Annotated[ReasoningSpec | None, BeforeValidator(_as_effort)]
+
+
 class Defaults(SpecModel):
     """What stages use when they do not say otherwise; the profile fills in what is missing here."""
 
     model: str | None = None
+    reasoning: Reasoning = None
     image_model: str | None = None
     image_deployment: str | None = None
     quality: str | None = None
@@ -121,6 +136,7 @@ class StageSpec(SpecModel):
     )
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
     model: str | None = None
+    reasoning: Reasoning = None
     image_deployment: str | None = None
     tool_choice: str | None = None
     max_tool_calls: int | None = Field(default=None, ge=1, le=1000)
@@ -194,6 +210,11 @@ class LoadedPipeline:
         return digest(self.document.source)
 
     @cached_property
+    def chat_models(self) -> Mapping[str, ChatModel]:
+        """The table of chat models."""
+        return load_chat_models(self.configs)
+
+    @cached_property
     def axes(self) -> Mapping[str, tuple[AxisSpec, Where]]:
         """Every axis by name, with the place that defines it: the pipeline's own and those of its stages."""
         found: dict[str, tuple[AxisSpec, Where]] = {n: (a, ("axes", n)) for n, a in self.spec.axes.items()}
@@ -217,7 +238,7 @@ def spec_keys() -> Mapping[str, frozenset[str]]:
         "schedules": ScheduleSpec, "batch": BatchSpec, "concurrency": ConcurrencySpec,
         "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec,
         "checks": ChecksSpec, "not_duplicate": DuplicateCheck, "palette": PaletteCheck, "text": TextCheck,
-        "judge": JudgeCheck, **TOOLS,
+        "judge": JudgeCheck, "reasoning": ReasoningSpec, **TOOLS,
     }  # fmt: skip
     keys = {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
     return {**keys, "tools": frozenset(TOOLS)}

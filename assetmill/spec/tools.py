@@ -56,6 +56,7 @@ class ImageGeneration(ToolSpec):
     background: str | None = None
     input_fidelity: str | None = None
     moderation: str | None = None
+    complexity: str | None = None
     partial_images: int | None = Field(default=None, ge=0, le=3)
 
 

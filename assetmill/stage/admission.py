@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
-from assetmill.money.prices import estimate
+from assetmill.money.prices import estimate, missing_prices, prices_for
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId
 from assetmill.stage.patience import clock_time
+from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 
 _LONGEST_PAUSE_S = 30.0
@@ -24,15 +25,19 @@ class Admission:
     def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
         self._call, self._services, self._run_id = call, services, run_id
         self._wanted = wanted(call)
-        expected = estimate(call)
-        self.ceiling_usd = expected.ceiling if expected else None
+        expected = estimate(call, prices_for(services.settings))
+        self._unknown = expected.unknown
+        self.ceiling_usd = expected.ceiling if expected.is_known else None
 
     def check_gate(self) -> None:
         """Make sure that a stage may still begin to spend.
 
         Raises:
             SpendingClosed: its hour has passed, or the account is blocked.
+            StageFailed: a model deployment that it needs is gone; the service would refuse it.
         """
+        if reason := self._services.gate.retirement(deployments_of(self._call)):
+            raise StageFailed(self._call.label, reason)
         if reason := self._services.gate.refusal(self._services.clock()):
             raise SpendingClosed(self._call.label, reason)
 
@@ -114,8 +119,7 @@ class Admission:
         if not ceilings:
             return
         if self.ceiling_usd is None:
-            reason = "what it may cost is unknown, so no ceiling could hold: add its models to prices.toml"
-            raise BudgetExceeded(self._call.label, reason)
+            raise BudgetExceeded(self._call.label, missing_prices(self._unknown))
         is_told = False
         while refusal := self._services.budget.reserve(reservation, self.ceiling_usd, ceilings):
             if not refusal.may_pass or not self._services.slots.taken:

@@ -13,7 +13,15 @@ from typing import Any, Literal
 
 from assetmill.agents.gateway import Frame, Response
 from assetmill.agents.tool_calls import AttemptLost, ToolSession
-from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown, Rejected, StageFailed, StageInDoubt
+from assetmill.errors import (
+    HandleExpired,
+    ModelRetired,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    StageFailed,
+    StageInDoubt,
+)
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, Receipt, RunId
@@ -160,7 +168,7 @@ class Attempts:
     def store_verdict(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
         """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""
         # A refusal costs nothing; what was blocked or forgotten may have been billed.
-        is_free = kind in {"refused", "fenced"} or type(error) is Rejected
+        is_free = kind in {"refused", "fenced"} or type(error) in {Rejected, ModelRetired}
         self.closing.store_verdict(
             intent.attempt,
             kind=kind,

@@ -35,6 +35,7 @@ from assetmill.errors import (
     ToolFailed,
 )
 from assetmill.money.drawn import Range
+from assetmill.money.prices import prices_for
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import (
@@ -254,7 +255,11 @@ class Closing:
         self.services.ledger.write_turn_cost(*place, TurnCost(usd=usd, created_at=self.services.clock()))
 
     def _cost(self, turns: list[Finished], usage: Usage) -> Range | None:
-        return cost_of(usage, self.call, [turn.produced for turn in turns], self.services.blobs)
+        """Price the attempt as the profile pays, each turn as a request of its own."""
+        each = tuple(read_usage(turn.response.body) for turn in turns)
+        produced = [turn.produced for turn in turns]
+        prices = prices_for(self.services.settings)
+        return cost_of(usage, self.call, produced, self.services.blobs, prices, turns=each)
 
     def _usage(self, turns: list[Finished]) -> Usage:
         """Add up what the turns used; a figure that any turn left out is unknown."""

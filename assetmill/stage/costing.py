@@ -6,23 +6,35 @@ from collections.abc import Iterator, Sequence
 
 from assetmill.agents.outputs import ImageCall, Produced
 from assetmill.money.drawn import Drawn, Range, drawn_usd
-from assetmill.money.prices import current_prices, price_of
+from assetmill.money.prices import Prices, price_of
 from assetmill.pictures import PictureDamaged, examine
 from assetmill.plan.calls import StageCall
 from assetmill.records import Usage
 from assetmill.store.blobs import Blobs
 
 
-def cost_of(usage: Usage, call: StageCall, produced: Sequence[Produced], blobs: Blobs) -> Range | None:
-    """Return what turns have cost, None when a part of it is unknown; without a range where it is exact."""
+def cost_of(
+    usage: Usage,
+    call: StageCall,
+    produced: Sequence[Produced],
+    blobs: Blobs,
+    prices: Prices,
+    *,
+    turns: Sequence[Usage],
+) -> Range | None:
+    """Return what `turns` have cost, of which `usage` is the sum; None when a part of it is unknown.
+
+    It is a range only where the service does not report what its picture tool used.
+    """
     pictures = [image for one in produced for image in one.images if image.is_charged]
     tool = next((tool for tool in call.tools if tool["type"] == "image_generation"), None)
-    price = current_prices().image.get(str(tool["model"])) if tool and "model" in tool else None
+    price = prices.image.get(str(tool["model"])) if tool and "model" in tool else None
     if usage.image_output_tokens is not None or not pictures or tool is None or price is None:
-        exact = price_of(usage, call)
+        exact = price_of(usage, call, prices, turns=turns)
         return None if exact is None else Range(exact, exact, exact)
-    rest = price_of(usage.model_copy(update={"images": 0, "image_output_tokens": 0}), call)
-    partial = usage.partial_images / len(pictures) * current_prices().partial_image_tokens
+    without_pictures = usage.model_copy(update={"images": 0, "image_output_tokens": 0})
+    rest = price_of(without_pictures, call, prices, turns=turns)
+    partial = usage.partial_images / len(pictures) * prices.partial_image_tokens
     fidelity = tool.get("input_fidelity")
     drawn = drawn_usd(
         [_drawn(image, call, str(tool.get("size")), str(tool.get("quality"))) for image in pictures],

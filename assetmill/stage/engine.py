@@ -24,10 +24,12 @@ from assetmill.errors import (
     ContainerGone,
     ConversationGone,
     HandleExpired,
+    ModelRetired,
     NotSent,
     OutcomeUnknown,
     Rejected,
     ServiceError,
+    StageError,
     StageFailed,
     Throttled,
 )
@@ -35,7 +37,7 @@ from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, PictureForm, Receipt, RunId, StageRecord, Verdict
-from assetmill.stage import failures
+from assetmill.stage import failures, retiring
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
@@ -102,9 +104,18 @@ class _Stage:
             self.patience.pause(error)
         except Rejected as error:
             self.services.gate.learn(error)
-            raise failures.refusal(self.call.label, error) from error
+            raise self._failure(error) from error
         except ServiceError as error:
             raise StageFailed(self.call.label, f"{error}; the next run goes on from here") from error
+
+    def _failure(self, error: Rejected) -> StageError:
+        """Return a definite refusal as the stage reports it; one for a model that is gone stops others."""
+        if not isinstance(error, ModelRetired):
+            return failures.refusal(self.call.label, error)
+        missing = retiring.gone(self.call, error)
+        reason = retiring.advice(missing, error, self.services.settings)
+        self.services.gate.retire(missing, reason)
+        return StageFailed(self.call.label, reason)
 
     def _advance(self) -> None:
         """Make one move from what is stored."""
@@ -204,7 +215,7 @@ class _Stage:
             if self._has_another_form(request, error):
                 return self._refused(intent, prepared, error, is_form=True)
             self.attempts.store_verdict(intent, "failed", error)
-            raise failures.refusal(self.call.label, error) from error
+            raise self._failure(error) from error
         except OutcomeUnknown as error:
             self.reporter.waiting(f"the outcome is open: {error}")
             return self.attempts.recover(intent)

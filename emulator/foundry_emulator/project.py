@@ -5,6 +5,7 @@ What is asked of it stands above: `responses/` carries out turns, `routes/` pars
 
 from __future__ import annotations
 
+import datetime
 import os
 import threading
 from collections import Counter, deque
@@ -79,6 +80,12 @@ class Project:
     def deployments(self) -> list[Json]:
         """Return the model deployments that this project has."""
         return data.deployments()
+
+    def is_retired(self, model: str) -> bool:
+        """Whether a model is served no more, by this project's clock."""
+        day = self.settings.retired.get(model)
+        now = datetime.datetime.fromtimestamp(self.clock.now(), datetime.UTC).date()
+        return day is not None and datetime.date.fromisoformat(day) <= now
 
     def deployment(self, name: str) -> Json | None:
         """Return one model deployment by its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Switches:
     """How long a new response stays out of listings."""
     file_processing_s: float = 0.0
     """How long a file stays `in_progress` in a vector store."""
+    retired: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Per model the day (2027-04-14) from which on it is not served any more, by the emulator's clock."""
     mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
     """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
 
@@ -89,6 +92,19 @@ def _is_rates(rates: object) -> bool:
     return all(name in RATES and _is_seconds(limit) for name, limit in known.items())
 
 
+def _is_days(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(_is_day(day) for day in cast("dict[str, object]", value).values())
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(datetime.date.fromisoformat(value))
+    except ValueError:
+        return False
+
+
 def _is_routes(value: object) -> bool:
     if not isinstance(value, dict):
         return False
@@ -103,6 +119,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     "file_processing_s": _is_seconds,
     "quota": _is_quota,
     "mcp_routes": _is_routes,
+    "retired": _is_days,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -198,3 +199,23 @@ def test_a_refusal_takes_nothing_and_says_when_enough_is_free(raw: Raw, control:
     refused = ask("say:" + "x" * 236)
     assert (refused.status_code, refused.headers["x-ratelimit-remaining-tokens"]) == (429, "49")
     assert 38 <= int(refused.headers["retry-after"]) <= 40
+
+
+def test_a_model_is_retired_on_its_day_by_the_emulators_clock(raw: Raw, control: Control) -> None:
+    tomorrow = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+    control.post("settings", {"retired": {"gpt-4.1": str(tomorrow), "gpt-image-1.5": str(tomorrow)}})
+    assert raw.call("POST", "openai/v1/responses", {"model": "gpt-4.1", "input": "say:x"}).status_code == 200
+    control.post("clock", {"advance_s": 24 * HOUR_S})
+    gone = raw.call("POST", "openai/v1/responses", {"model": "gpt-4.1", "input": "say:x"})
+    assert (gone.status_code, gone.json()["error"]["message"]) == (
+        410,
+        "The model of the deployment 'gpt-4.1' has been retired.",
+    )
+    draw = {"model": "gpt-4o", "input": "draw", "tools": [{"type": "image_generation"}]}
+    assert raw.call("POST", "openai/v1/responses", draw).status_code == 410
+    control.post("settings", {"flavour": "openai"})
+    told = raw.call("POST", "openai/v1/responses", {"model": "gpt-4.1", "input": "say:x"})
+    assert (told.status_code, told.json()["error"]["code"]) == (404, "model_not_found")
+    assert [line["model"] for line in control.bill() if line["kind"] == "tokens"] == ["gpt-4.1"]
+    with pytest.raises(AssertionError, match="Setting 'retired' cannot be"):
+        control.post("settings", {"retired": {"gpt-4.1": "soon"}})

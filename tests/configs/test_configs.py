@@ -11,14 +11,25 @@ from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import Plan, make_plan
 from assetmill.settings import load_settings
 from assetmill.spec.axes import read_rows
+from assetmill.spec.chat_models import load_chat_models
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.styles import load_style, style_names
+from assetmill.spec.tables import PROVIDERS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-TODAY = datetime.date(2026, 11, 22)
-CHECKED = {"profiles", "pipelines", "styles", "knowledge", "data", "image_models.toml", "prices.toml"}
+TODAY = datetime.date(2026, 11, 28)
+CHECKED = {
+    "profiles",
+    "pipelines",
+    "styles",
+    "knowledge",
+    "data",
+    "chat_models.toml",
+    "image_models.toml",
+    "prices.toml",
+}
 
 PIPELINES = pipeline_names(CONFIGS)
 
@@ -87,14 +98,14 @@ def test_the_report_has_the_columns_and_sector_that_it_charts() -> None:
 def test_every_image_model_that_has_a_price_is_in_the_capability_table() -> None:
     models = load_image_models(CONFIGS)
     assert set(load_prices(CONFIGS).image) <= set(models.rows)
-    assert all(row.source for row in models.rows.values())
+    assert all(row.sources for row in models.rows.values())
 
 
-def test_every_retired_model_names_a_replacement_that_lives() -> None:
-    models = load_image_models(CONFIGS)
-    for row in models.rows.values():
-        if row.retired:
-            replacement = models.find(row.replacement)
-            assert replacement is not None
-            gone = replacement.retired_at("azure")
-            assert gone is None or gone > TODAY
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_replacement_outlives_what_it_replaces(provider: str) -> None:
+    rows = {**load_image_models(CONFIGS).rows, **load_chat_models(CONFIGS)}
+    for row in rows.values():
+        gone = row.lifetime.ends_at(provider)
+        if gone and (name := row.lifetime.replaced_by(provider)):
+            later = rows[name].lifetime.ends_at(provider)
+            assert later is None or later > gone, (row.name, name)

@@ -127,9 +127,9 @@ def test_every_pipeline_has_a_flow_with_its_own_parameters() -> None:
 def test_prefect_reads_the_automations_and_they_wait_for_events_that_are_sent(file: str) -> None:
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
-    from tasks import events
+    from tasks import events, models
 
-    sent = {events.IN_DOUBT, events.BUDGET, events.ACCOUNT}
+    sent = {events.IN_DOUBT, events.BUDGET, events.ACCOUNT, models.ENDS}
     sent |= {f"assetmill.run.{status}" for status in ("completed", "failed", "cancelled")}
     for told in load(f"automations/{file}")["automations"]:
         with warnings.catch_warnings():

@@ -251,7 +251,17 @@ class _RequestCheck:
                 f"The API deployment '{str(name)[:80]}' does not exist.",
                 param="model",
             )
+        self._refuse_retired(str(name))
         return str(name)
+
+    def _refuse_retired(self, model: str) -> None:
+        """Refuse a model that is served no more: 410 on Azure by its policy page, 404 at OpenAI as seen."""
+        if not self._project.is_retired(model):
+            return
+        if self._flavour == "openai":
+            message = f"The model `{model[:80]}` has been deprecated, learn more here: the deprecations page."
+            raise WireError(404, "model_not_found", message)
+        raise WireError(410, "410", f"The model of the deployment '{model[:80]}' has been retired.")
 
     def _instructions(self) -> str | None:
         given = self._request.text("instructions")
@@ -293,7 +303,9 @@ class _RequestCheck:
             if known is None or "image" not in known["modelName"]:
                 message = f"The image generation deployment '{deployment[:80]}' does not exist."
                 raise WireError(400, "image_generation_user_error", message)
+            self._refuse_retired(str(known["modelName"]))
             return str(known["modelName"])
+        self._refuse_retired(str(tool["model"] or "gpt-image-2"))
         return tool["model"] or "gpt-image-2"
 
     def _check_files(self, tools: list[Json], inputs: list[Json]) -> None:

@@ -72,6 +72,8 @@ def _image(tool: Fields, flavour: Flavour) -> Json:
             raise WireError(400, "operation_not_emulated", message, param=tool.path("output_format"))
     if fidelity := tool.choice("input_fidelity", ("high", "low")):
         filled["input_fidelity"] = fidelity
+    if complexity := tool.choice("complexity", ("low", "medium", "high")):
+        filled["complexity"] = complexity
     if mask is not None:
         filled["input_image_mask"] = mask.raw
     if flavour == "azure":
@@ -84,6 +86,7 @@ _IMAGE_FIELDS = (
     "action",
     "background",
     "model",
+    "complexity",
     "moderation",
     "n",
     "output_compression",

@@ -11,7 +11,14 @@ import pytest
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.opening import InvalidRows
 from assetmill.batches.reports import contact_sheet, document, markdown
-from assetmill.errors import AccountBlocked, InvalidInput, InvalidSettings, PromptBlocked, Rejected
+from assetmill.errors import (
+    AccountBlocked,
+    InvalidInput,
+    InvalidSettings,
+    ModelRetired,
+    PromptBlocked,
+    Rejected,
+)
 from assetmill.stage.services import Services
 from tests.batchworks import carry_out, plan_batch, products, run_rows, states, write_rows
 from tests.doubles import ScriptedGateway
@@ -207,7 +214,7 @@ def test_the_budget_holds_over_all_runs_of_a_batch(
 ) -> None:
     rows = products(tmp_path, *(f"thing {n}" for n in range(6)))
     whole = plan_batch(services, rows).totals.cost.ceiling
-    part = run_rows(services, rows, budget_usd=whole / 3)
+    part = run_rows(services, rows, budget_usd=whole / 8)
     assert "over_budget" in states(part)
     spent = part.spent_usd or 0.0
     again = run_rows(services, rows, budget_usd=whole / 3)
@@ -294,3 +301,25 @@ def test_a_sheet_tells_rows_of_one_name_apart_and_what_it_leaves_out(
     assert "row 3, done" in page
     assert "data:image/jpeg" not in page
     assert "as the page would be too large: 6." in page
+
+
+def test_a_model_that_ends_in_the_middle_ends_its_rows_and_draws_nothing_twice(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    refused: list[str] = []
+
+    def retire(request: ResponseRequest) -> None:
+        if len(gateway.posts) >= 3:
+            refused.append("")
+            raise ModelRetired(f"The model of the deployment {request.agent.name!r} is gone.", "410", 410)
+
+    gateway.before = retire
+    rows = products(tmp_path, *(f"thing {n}" for n in range(20)))
+    manifest = run_rows(services, rows, pipeline="one")
+    assert sorted(states(manifest)) == ["done"] * 3 + ["failed"] * 17
+    reasons = [row.reason or "" for row in manifest.rows if row.state == "failed"]
+    assert all("assetmill check --models" in reason for reason in reasons), reasons
+    assert 1 <= len(refused) <= services.settings.run.concurrency
+    gateway.before = lambda _: None
+    assert set(states(run_rows(services, rows, pipeline="one"))) == {"done", "reused"}
+    assert len(gateway.posts) == 20

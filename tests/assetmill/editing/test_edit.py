@@ -152,7 +152,10 @@ def test_a_masked_jpeg_of_another_shape_keeps_its_pixels_and_becomes_a_png(
     original = Image.effect_noise((120, 40), 80).convert("RGB")
     original.save(tmp_path / "banner.jpg", quality=80)
     gateway.script = always(image_item(png(1536, 1024, "red")))
-    run, manifest = edited(services, EditOrder(str(tmp_path / "banner.jpg"), "make it red", box="5,5,30,30"))
+    run, manifest = edited(
+        services,
+        EditOrder(str(tmp_path / "banner.jpg"), "make it red", box="5,5,30,30", model="gpt-image-1.5"),
+    )
     assert [entry.stage for entry in manifest.stages] == [
         "import",
         "frame",
@@ -266,7 +269,7 @@ def test_a_crash_between_drawing_and_putting_back_pays_once(
         ({"feather_px": 999}, "0 to 256"),
         ({"box": "0,0,500,500"}, "outside the picture"),
         ({"model": "no-model"}, "unknown image model"),
-        ({"size": "7x7"}, "no size 7x7"),
+        ({"size": "7x7"}, "does not draw 7x7"),
         ({"quality": "superb"}, "no quality 'superb'"),
         ({"mask": "no-such-file.png"}, "no asset 'no-such-file.png'"),
     ],

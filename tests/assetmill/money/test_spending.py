@@ -13,10 +13,12 @@ from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, always, message_item, stage_call
 
+CONFIGS = Path(__file__).parents[3] / "configs"
+
 
 def test_what_was_committed_and_what_failed_after_it_was_paid_are_counted(tmp_path: Path) -> None:
     gateway = ScriptedGateway()
-    settings = Settings(profile="test", home=tmp_path, configs=tmp_path, foundry=Foundry(settle_s=0.0))
+    settings = Settings(profile="test", home=tmp_path, configs=CONFIGS, foundry=Foundry(settle_s=0.0))
     services = Services(settings, MemoryStore(), lambda _settings, _wait: gateway)
     made = run_stage(stage_call(), services, RunId("r"))
     gateway.script = always(message_item("no picture today"))

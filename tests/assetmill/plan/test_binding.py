@@ -11,6 +11,7 @@ from PIL import Image
 
 from assetmill.errors import InvalidSpec
 from assetmill.plan.binder import ProfileDefaults
+from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import make_plan
 from assetmill.spec.pipeline import LoadedPipeline
 from tests.photos import encoded
@@ -135,14 +136,54 @@ def test_an_output_that_the_tool_does_not_draw_is_refused(write: Write) -> None:
 
 def test_a_model_that_is_retired_soon_is_warned_about(write: Write) -> None:
     pipeline = write(image_stage("quality: low"))
-    later = datetime.date(2027, 5, 1)
-    plan = make_plan(pipeline, {}, defaults=DEFAULTS, today=later)
-    assert plan.warnings == ("image model 'gpt-image-1.5' is retired on 2027-06-16 (azure); use gpt-image-2",)
-    assert make_plan(pipeline, {}, defaults=DEFAULTS, today=TODAY).warnings == ()
+    warning = "image model 'gpt-image-1.5' is retired on 2026-12-16 (azure); use gpt-image-2"
+    assert make_plan(pipeline, {}, defaults=DEFAULTS, today=TODAY).warnings == (warning,)
+    before = datetime.date(2026, 8, 1)
+    assert make_plan(pipeline, {}, defaults=DEFAULTS, today=before).warnings == ()
+    later = datetime.date(2026, 12, 17)
+    with pytest.raises(InvalidSpec, match=r"was retired on 2026-12-16 \(azure\) \(use gpt-image-2\)"):
+        make_plan(pipeline, {}, defaults=DEFAULTS, today=later)
+    there = ProfileDefaults("m", "gpt-image-1.5", provider="openai")
     with pytest.raises(InvalidSpec, match=r"was retired on 2026-12-01 \(openai\)"):
+        make_plan(pipeline, {}, defaults=there, today=later)
+    emulated = dataclasses.replace(DEFAULTS, is_emulated=True)
+    plan = make_plan(pipeline, {}, defaults=emulated, today=later)
+    assert plan.warnings == (warning.replace("is retired", "was retired"),)
+
+
+def test_a_chat_model_that_is_retired_soon_is_warned_about_and_stops_nothing(write: Write) -> None:
+    pipeline = write(image_stage("quality: low"))
+    defaults = ProfileDefaults("gpt-5-mini", "gpt-image-2")
+    warning = "model 'gpt-5-mini' is retired on 2027-02-09 (azure); use gpt-5.4-mini"
+    assert make_plan(pipeline, {}, defaults=defaults, today=TODAY).warnings == (warning,)
+
+
+def test_effort_and_complexity_decide_only_where_they_are_set(write: Write) -> None:
+    defaults = ProfileDefaults("gpt-5.6-luna", "gpt-image-2.6-flare", provider="openai")
+
+    def made(options: str, rest: str = "") -> StageCall:
+        plan = make_plan(write(image_stage(options) + rest), {}, defaults=defaults, today=TODAY)
+        assert plan.stages[0].call
+        return plan.stages[0].call
+
+    plain = made("quality: low")
+    assert "effort" not in plain.deciding()
+    assert "complexity" not in plain.tools[0]
+    complex_ = made("quality: low, complexity: high")
+    assert complex_.tools[0]["complexity"] == "high"
+    thinking = made("quality: low", "    reasoning: low\n")
+    assert thinking.deciding()["effort"] == "low"
+    assert len({call.fingerprint for call in (plain, complex_, thinking)}) == 3
+
+
+def test_a_model_that_does_not_reason_takes_no_effort(write: Write) -> None:
+    defaults = ProfileDefaults("gpt-4.1", "gpt-image-2")
+    with pytest.raises(InvalidSpec, match=r"gpt-4\.1 does not reason"):
         make_plan(
-            pipeline, {}, defaults=ProfileDefaults("m", "gpt-image-1.5", provider="openai"), today=later
+            write(image_stage("quality: low") + "    reasoning: low\n"), {}, defaults=defaults, today=TODAY
         )
+    with pytest.raises(InvalidSpec, match="gpt-image-2 does not take complexity"):
+        make_plan(write(image_stage("complexity: low")), {}, defaults=defaults, today=TODAY)
 
 
 @pytest.mark.parametrize(

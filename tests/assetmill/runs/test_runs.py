@@ -154,7 +154,7 @@ def test_a_missing_model_deployment_is_named_before_anything_is_spent(
     services: Services, gateway: ScriptedGateway
 ) -> None:
     gateway.examine = lambda models: (Finding("model deployment", "problem", f"{models[0]} is not deployed"),)
-    with pytest.raises(InvalidSettings, match=r"gpt-4\.1-mini is not deployed"):
+    with pytest.raises(InvalidSettings, match=r"gpt-5\.6-luna is not deployed"):
         begin_run("chain", {}, services, str(uuid.uuid4()))
     assert (services.ledger.runs(), gateway.posts) == ([], [])
 

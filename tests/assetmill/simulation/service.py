@@ -24,6 +24,7 @@ from assetmill.agents.gateway import (
     UploadedFile,
     Way,
 )
+from assetmill.agents.lifecycles import Lifecycle
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
@@ -322,6 +323,9 @@ class SimulatedGateway:
         """No version is ever listed."""
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
+        return ()
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
         return ()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import (
     AccountBlocked,
+    ModelRetired,
     NotSent,
     OutputUnusable,
     PromptBlocked,
@@ -240,3 +241,28 @@ def test_a_repeated_failure_keeps_its_kind(
     for _ in range(2):
         with pytest.raises(kind):
             run_stage(call, process(), RUN)
+
+
+def test_a_model_that_is_gone_stops_the_stages_that_call_it_and_no_others(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    said = "The model of the deployment 'gpt-image-1.5' has been retired."
+    gateway.before = failing(ModelRetired(said, "410", 410))
+    services = process()
+    with pytest.raises(StageFailed) as first:
+        run_stage(stage_call(), services, RUN)
+    told = str(first.value)
+    assert all(
+        word in told
+        for word in ("gpt-image-1.5", "2026-12-16", "use gpt-image-2", "assetmill check --models")
+    )
+    with pytest.raises(StageFailed, match="gpt-image-1\\.5"):
+        run_stage(stage_call(prompt="another"), services, RUN)
+    assert gateway.posts == []
+    run_stage(stage_call(image_deployment="gpt-image-2"), services, RUN)
+    assert len(gateway.posts) == 1
+    (verdict,) = [
+        t.verdict for t in [services.ledger.newest_attempt("poster", stage_call().fingerprint)] if t
+    ]
+    assert verdict
+    assert (verdict.error, verdict.cost_usd) == ("ModelRetired", 0.0)

@@ -1,0 +1,157 @@
+"""`assetmill prices`: what is reckoned with, where it comes from, and how it is brought up to date."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assetmill.cli.models import today
+from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.errors import InvalidInput
+from assetmill.money.price_table import (
+    CONTRACT,
+    ChatPrice,
+    ImagePrice,
+    Prices,
+    discounted,
+    load_contract,
+    load_prices,
+    prices_for,
+)
+from assetmill.settings import Settings, load_settings
+
+
+@click.command()
+@click.option("--refresh", is_flag=True, help="Compare with Azure's public price list; needs no credentials.")
+@click.option("--region", default="eastus2", show_default=True, help="With --refresh: whose list.")
+@click.option(
+    "--contract",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take over your own discounts: [[discount]] rows with models, percent and source.",
+)
+@click.option("--add", "model", metavar="MODEL", help="Add a price that is unknown.")
+@click.option("--as", "same_as", metavar="MODEL", help="With --add: it is a deployment of this model.")
+@click.option("--input", "input_usd", type=float, help="With --add: dollars per million input tokens.")
+@click.option("--output", "output_usd", type=float, help="With --add: dollars per million output tokens.")
+@click.option("--source", default="given by hand", show_default=True, help="With --add: where it is from.")
+@click.option("--yes", is_flag=True, help="Write without asking.")
+@profile_option
+@json_option
+def prices(
+    *,
+    refresh: bool,
+    region: str,
+    contract: Path | None,
+    model: str | None,
+    same_as: str | None,
+    input_usd: float | None,
+    output_usd: float | None,
+    source: str,
+    yes: bool,
+    profile: str | None,
+    as_json: bool,
+) -> None:
+    """Show the prices that a profile pays, or bring them up to date. Nothing is written without consent."""
+    settings = load_settings(profile)
+    if refresh:
+        return _refresh(settings, region, is_agreed=yes, as_json=as_json)
+    if contract:
+        return _take_over(settings, contract, is_agreed=yes)
+    if model and same_as:
+        return _add_alias(settings, model, same_as)
+    if model:
+        if input_usd is None or output_usd is None:
+            raise InvalidInput(f"{model}: give --as MODEL for a deployment of one, or --input and --output")
+        return _add(settings, model, input_usd, output_usd, source)
+    return _show(settings, as_json=as_json)
+
+
+def _show(settings: Settings, *, as_json: bool) -> None:
+    table = prices_for(settings)
+    if as_json:
+        print_json(_document(table))
+        return
+    for name, row in [*table.chat.items(), *table.image.items()]:
+        click.echo(f"{name:<34} {_amounts(row):<44} {'; '.join(map(str, row.sources))}")
+    foundry = settings.foundry
+    click.echo(f"dollars per million tokens, as of {table.as_of}; {foundry.provider}, {foundry.zone}")
+
+
+def _document(table: Prices) -> dict[str, Any]:
+    """Return the list as `--json` shows it; null is unknown."""
+    chat = {
+        name: {"input": row.input, "cached": row.cached, "cache_write": row.cache_write, "output": row.output}
+        for name, row in table.chat.items()
+    }
+    image = {
+        name: {"text_input": row.text_input, "image_input": row.image_input, "output": row.output}
+        for name, row in table.image.items()
+    }
+    return {"as_of": str(table.as_of), "chat": chat, "image": image}
+
+
+def _amounts(row: ChatPrice | ImagePrice) -> str:
+    if isinstance(row, ChatPrice):
+        cached = "" if row.cached is None else f", cached {row.cached:g}"
+        return f"in {row.input:g}{cached}, out {row.output:g}"
+    return f"text in {row.text_input:g}, picture in {row.image_input:g}, out {row.output:g}"
+
+
+def _refresh(settings: Settings, region: str, *, is_agreed: bool, as_json: bool) -> None:
+    from assetmill.money import price_file, retail
+
+    table = load_prices(settings.tables, settings.foundry.provider)
+    found = retail.meters(retail.fetch_rows(region), table.chat, table.image, today())
+    made = price_file.changes(table, found)
+    title = f"Azure Retail Prices API, {region}"
+    if as_json:
+        rows = [{**one.meter._asdict(), "day": str(one.meter.day), "before": one.before} for one in made]
+        print_json({"source": title, "read": str(today()), "compared": len(found), "changes": rows})
+    else:
+        for one in made:
+            click.echo(str(one))
+        click.echo(f"{title}, read {today()}: {len(found)} prices compared, {len(made)} differ")
+    if made and _is_agreed(is_agreed, f"Write them into {settings.tables / 'prices.toml'}?"):
+        price_file.write_changes(settings.tables / "prices.toml", made, title, today())
+
+
+def _take_over(settings: Settings, contract: Path, *, is_agreed: bool) -> None:
+    listed = load_prices(settings.tables, settings.foundry.provider)
+    agreed = load_contract(contract)
+    own = discounted(listed, agreed)
+    changed = 0
+    for before, after in ((listed.chat, own.chat), (listed.image, own.image)):
+        for name, row in after.items():
+            if row != before[name]:
+                changed += 1
+                click.echo(f"{name:<34} {_amounts(before[name])} -> {_amounts(row)}")
+    if not changed:
+        raise InvalidInput(f"{contract}: its discounts name no model of prices.toml")
+    target = settings.tables / CONTRACT
+    if _is_agreed(is_agreed, f"Write it to {target}?") and contract.resolve() != target:
+        shutil.copyfile(contract, target)
+
+
+def _add_alias(settings: Settings, deployment: str, model: str) -> None:
+    from assetmill.money import price_file
+
+    price_file.add_alias(settings.tables / "prices.toml", deployment, model)
+    click.echo(f"{deployment} costs what {model} costs: {settings.tables / 'prices.toml'}")
+
+
+def _add(settings: Settings, model: str, input_usd: float, output_usd: float, source: str) -> None:
+    from assetmill.money import price_file
+
+    if min(input_usd, output_usd) < 0:
+        raise InvalidInput(f"{model}: an amount is never negative")
+    price_file.add_chat_model(settings.tables, model, {"input": input_usd, "output": output_usd}, source)
+    click.echo(f"{model} is in prices.toml and chat_models.toml under {settings.tables}")
+    click.echo("say in chat_models.toml until when it lives, and whether it reasons")
+
+
+def _is_agreed(is_agreed: bool, question: str) -> bool:
+    return is_agreed or click.confirm(question, default=False, err=True)

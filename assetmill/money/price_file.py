@@ -1,0 +1,118 @@
+"""Changes of prices.toml that a person agreed to: comments and order stay as they are."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import tomlkit
+
+from assetmill.errors import InvalidInput
+from assetmill.money.price_table import Prices
+from assetmill.money.retail import Meter
+
+
+class PriceChange(NamedTuple):
+    """One price that the list gives otherwise; `before` None where ours is unknown."""
+
+    meter: Meter
+    before: float | None
+
+    def __str__(self) -> str:
+        was = "unknown" if self.before is None else f"${self.before:g}"
+        meter = self.meter
+        return f"{meter.model} {meter.key}: {was} -> ${meter.usd:g} ({meter.meter}, since {meter.day})"
+
+
+def changes(prices: Prices, found: Iterable[Meter]) -> list[PriceChange]:
+    """Return what differs from our list, model by model."""
+    made: list[PriceChange] = []
+    for meter in found:
+        row = (prices.chat if meter.kind == "chat" else prices.image)[meter.model]
+        before = cast("float | None", getattr(row, meter.key))
+        if before is None or abs(before - meter.usd) > 1e-9:
+            made.append(PriceChange(meter, before))
+    return sorted(made, key=lambda change: (change.meter.kind, change.meter.model, change.meter.key))
+
+
+def write_changes(path: Path, made: Iterable[PriceChange], title: str, today: datetime.date) -> None:
+    """Write changes into the file, each row with the source and its day."""
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    source = f"retail_{today:%Y_%m_%d}"
+    for change in made:
+        row = _row(document, change.meter.kind, change.meter.model)
+        row[change.meter.key] = change.meter.usd
+        names = row.get("source", [])
+        listed = cast("list[str]", names) if isinstance(names, list) else [str(names)]
+        if "sources" in document and source not in listed:
+            row["source"] = [*listed, source]
+    if "sources" in document:
+        entry = tomlkit.inline_table()
+        entry.update({"title": title, "day": today})
+        _table(document, "sources")[source] = entry
+    document["as_of"] = today
+    _replace(path, document)
+
+
+def add_alias(path: Path, deployment: str, model: str) -> None:
+    """Give a model deployment of one's own the prices of its model.
+
+    Raises:
+        InvalidInput: the list has no such model.
+    """
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    rows = [*_rows(document, "chat"), *_rows(document, "image")]
+    row = next((row for row in rows if row["model"] == model), None)
+    if row is None:
+        raise InvalidInput(f"prices.toml has no row for {model!r}: add its price first")
+    row["aliases"] = [*row.get("aliases", []), deployment]
+    _replace(path, document)
+
+
+def add_chat_model(configs: Path, model: str, amounts: Mapping[str, float], source: str) -> None:
+    """Add a chat model that the tables do not know, with the price that a person gives for it."""
+    prices, models = configs / "prices.toml", configs / "chat_models.toml"
+    document = tomlkit.parse(prices.read_text(encoding="utf-8"))
+    row = tomlkit.table()
+    row.update({"model": model, **amounts, "source": _source(document, source)})
+    _rows(document, "chat").append(row)
+    known = tomlkit.parse(models.read_text(encoding="utf-8"))
+    if all(entry["name"] != model for entry in _rows(known, "model")):
+        entry = tomlkit.table()
+        entry.update({"name": model, "reasons": True, "source": _source(known, source)})
+        _rows(known, "model").append(entry)
+        _replace(models, known)
+    _replace(prices, document)
+
+
+def _source(document: tomlkit.TOMLDocument, title: str) -> str:
+    if "sources" not in document:
+        return title
+    today = datetime.datetime.now(datetime.UTC).date()
+    name = f"given_{today:%Y_%m_%d}"
+    entry = tomlkit.inline_table()
+    entry.update({"title": title, "day": today})
+    _table(document, "sources")[name] = entry
+    return name
+
+
+def _row(document: tomlkit.TOMLDocument, kind: str, model: str) -> dict[str, Any]:
+    rows = _rows(document, kind)
+    return next(row for row in rows if row["model"] == model or model in row.get("aliases", []))
+
+
+def _rows(document: tomlkit.TOMLDocument, name: str) -> list[dict[str, Any]]:
+    """Return the rows of a list of tables; changing them changes the document."""
+    return cast("list[dict[str, Any]]", document[name])
+
+
+def _table(document: tomlkit.TOMLDocument, name: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", document[name])
+
+
+def _replace(path: Path, document: tomlkit.TOMLDocument) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_text(tomlkit.dumps(document), encoding="utf-8")
+    beside.replace(path)
