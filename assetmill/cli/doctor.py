@@ -17,7 +17,7 @@ from assetmill.errors import AssetmillError, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.settings import Settings, load_settings, project_root
-from assetmill.stage.probing import probe_endpoint
+from assetmill.stage.probing import known_abilities, probe_endpoint
 from assetmill.stage.services import Services, open_services
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("problem", "red")}
@@ -27,7 +27,10 @@ _FASTAPI_BELOW = (0, 151)
 
 @click.command()
 @click.option(
-    "--live", "is_live", is_flag=True, help="Also try what a fence rests on: pays for two tiny answers."
+    "--live",
+    "is_live",
+    is_flag=True,
+    help="Also try what the endpoint can do: four tiny answers.",
 )
 @profile_option
 @json_option
@@ -115,6 +118,7 @@ def _service(services: Services, *, is_live: bool) -> Iterator[Finding]:
             yield from services.gateway.examine(list(dict.fromkeys(names)))
             if is_live:
                 yield from probe_endpoint(services)
+            yield from known_abilities(services)
     except AssetmillError as error:
         yield Finding("service", "problem", str(error), advice)
 

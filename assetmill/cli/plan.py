@@ -17,6 +17,7 @@ from assetmill.cli.options import (
 )
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
+from assetmill.runs.quotas import assumed_quotas
 from assetmill.settings import load_settings
 
 _WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
@@ -35,10 +36,11 @@ def plan(
     parameters = read_parameters(pairs, file)
     with opened_ledger(settings) as ledger:
         made = plan_pipeline(pipeline, parameters, settings, ledger)
+    quotas = tuple(assumed_quotas(made, settings))
     if as_json:
-        print_json(document(made))
+        print_json({**document(made), "quotas": [vars(quota) for quota in quotas]})
     else:
-        click.echo(table(made))
+        click.echo("\n".join((table(made), *(quota.text for quota in quotas))))
 
 
 def document(made: Plan) -> dict[str, Any]:
