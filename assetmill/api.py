@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from assetmill.local.flow_runs import Say, interruptible, manifest_of, ready_for
+from assetmill.local.flow_runs import Say, manifest_of, ready_for
 from assetmill.plan.plan import Plan, ShownPlan
 from assetmill.records import RunManifest
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import check_outcome
 from assetmill.settings import load_settings
+from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
 
 OnPlan = Callable[[Plan], None]
@@ -58,7 +59,7 @@ def run_with(
         InvalidInput: something asked for is not valid; nothing was spent.
         RunStopped: interrupted before anything was begun.
     """
-    with interruptible(services.stop) as interrupts:
+    with interruptible(services) as interrupts:
         plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
         on_plan(plan)
         services.shown = ShownPlan(pipeline, parameters, plan)

@@ -44,7 +44,9 @@ PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "im
 Way = Literal["background", "stream", "foreground"]
 """How a response is posted: to be asked for, to be listened to, or to be waited for on the line."""
 
-StageStatus = Literal["done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled"]
+StageStatus = Literal[
+    "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
+]
 """What became of a stage in a run. `waiting`: for a person's approval."""
 
 RunStatus = Literal["completed", "failed", "cancelled"]
@@ -334,6 +336,11 @@ class StageEntry(Stored):
     def label(self) -> str:
         """The stage and its variant, as people read them."""
         return stage_label(self.stage, self.variant)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stage has its outputs: made now, or found."""
+        return self.status in {"done", "reused"} and self.record is not None
 
 
 class RunStart(Stored):

@@ -16,10 +16,12 @@ import click
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.local.services import local_services
+from assetmill.local.timetables import check_schedules
 from assetmill.settings import find_configs, load_settings, project_root
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
-from assetmill.spec.pipeline import LoadedPipeline
+from assetmill.spec.parameters import Scalar, convert
+from assetmill.spec.pipeline import LoadedPipeline, PipelineSpec
 from assetmill.spec.schedules import ConcurrencySpec, ScheduleSpec
 from assetmill.spec.schema import parameter_schema
 
@@ -110,7 +112,7 @@ def _load(names: tuple[str, ...]) -> list[LoadedPipeline]:
             raise InvalidInput(f"no pipeline {name!r} under {configs / 'pipelines'}: only those are deployed")
         if words.count(variable_name(name)) > 1:
             raise InvalidInput(f"two pipelines would be the flow {variable_name(name)!r}: rename one")
-    return [load_pipeline(name, configs) for name in dict.fromkeys(names or known)]
+    return [check_schedules(load_pipeline(name, configs)) for name in dict.fromkeys(names or known)]
 
 
 async def _deploy(
@@ -142,12 +144,12 @@ async def _deploy(
 async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
     from prefect import get_client
     from prefect.deployments.runner import EntrypointType  # pyright: ignore[reportPrivateImportUsage]
-    from prefect.runner import Runner
 
+    from assetmill.cli.serving import StoppableRunner, serve_until_stopped
     from flows.deployed import flow_of
     from flows.run_batch import run_batch
 
-    runner = Runner(name="assetmill", limit=limit)
+    runner = StoppableRunner(name="assetmill", limit=limit)
     async with get_client() as client:
         for one in loaded:
             made = await flow_of(one.path.stem).ato_deployment(
@@ -164,7 +166,7 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
                 told.append(await _apply_batch(client, one, name, None, {}))
             for entry in told:
                 click.echo(f"serving {entry['name']} ({entry['schedules']} schedules)", err=True)
-    await runner.start()
+    await serve_until_stopped(runner)
 
 
 def _has_batches(loaded: LoadedPipeline) -> bool:
@@ -181,7 +183,7 @@ async def _apply_pipeline(
     """Create or update a pipeline's own deployment."""
     spec, word = loaded.spec, variable_name(loaded.path.stem)
     width = spec.concurrency
-    schedules = [_schedule(s, dict(s.parameters)) for s in spec.schedules if s.batch is None]
+    schedules = [_schedule(s, _typed(spec, s.parameters)) for s in spec.schedules if s.batch is None]
     flow_id = await client.create_flow_from_name(spec.name)
     deployment_id = await client.create_deployment(
         flow_id,
@@ -190,7 +192,7 @@ async def _apply_pipeline(
         entrypoint=f"flows.deployed.{word}",
         parameter_openapi_schema=parameter_schema(spec),
         enforce_parameter_schema=True,
-        parameters={n: p.default for n, p in spec.parameters.items() if p.default is not None},
+        parameters=_typed(spec, {n: p.default for n, p in spec.parameters.items() if p.default is not None}),
         schedules=schedules,
         concurrency_limit=width.limit if width else None,
         concurrency_options=_collision(width),
@@ -272,12 +274,20 @@ async def _apply_flow(
 def _batch_parameters(loaded: LoadedPipeline, schedule: ScheduleSpec) -> Iterator[tuple[str, Any]]:
     yield "pipeline", loaded.path.stem
     if schedule.parameters:
-        yield "common", dict(schedule.parameters)
+        yield "common", _typed(loaded.spec, schedule.parameters)
     if schedule.batch:
-        yield from schedule.batch.model_dump(exclude_defaults=True, exclude={"rows"}).items()
+        yield from schedule.batch.model_dump(exclude_defaults=True, exclude={"rows", "by"}).items()
+        if schedule.batch.by:
+            # The hour is of the schedule's zone, wherever a worker stands.
+            yield "by", f"{schedule.batch.by} {schedule.timezone}"
         rows = schedule.batch.rows
         # As for knowledge and inputs: a path is meant from the pipeline's file, wherever a worker starts.
         yield "rows", rows if "://" in rows else str((loaded.path.parent / rows).resolve())
+
+
+def _typed(spec: PipelineSpec, given: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Return values as their parameters' types: to Prefect `"5"` is no number, in a pipeline's file it is."""
+    return {name: convert(spec.parameters[name], value)[1] for name, value in given.items()}
 
 
 def _schedule(spec: ScheduleSpec, parameters: dict[str, Any]) -> DeploymentScheduleCreate:

@@ -15,11 +15,12 @@ from typing import Any
 from PIL import Image
 
 from assetmill.cli.options import usd
-from assetmill.cli.written import cell, code, one_line, rows_that_fit
+from assetmill.cli.written import rows_that_fit
 from assetmill.locking.comparing import Comparison, compare_looks, open_picture
 from assetmill.locking.differences import Change, cost_of, reasons
 from assetmill.locking.models import LockedAsset
 from assetmill.looking import Look
+from assetmill.markdown import cell, code, one_line
 
 _WIDEST = 720
 _TALLEST = 720

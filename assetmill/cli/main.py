@@ -17,9 +17,8 @@ from collections.abc import Mapping
 import click
 
 from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
-from assetmill.errors import AssetmillError
-
-INTERRUPTED = 130
+from assetmill.errors import AssetmillError, RunStopped
+from assetmill.stage import interrupts
 
 _COMMANDS: Mapping[str, str] = {
     "run": "assetmill.cli.run",
@@ -73,7 +72,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted, 143 terminated.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option
@@ -93,11 +92,11 @@ def call(arguments: list[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; run it again to go on", err=True)
-        return INTERRUPTED
+        return interrupts.exit_code()
     except AssetmillError as error:
         click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
         _say_as_json(error, str(error))
-        return error.exit_code
+        return interrupts.exit_code() if isinstance(error, RunStopped) else error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`| head`); what was to be done is done.
         sys.stderr.close()
@@ -133,6 +132,7 @@ def _say_as_json(error: Exception, message: str) -> None:
 def main() -> None:
     """Run the command line."""
     _start_light()
+    interrupts.stop_at_signals()
     exit_code = call()
     # Python looks through all objects for garbage when it ends: the process takes them with it anyway.
     gc.freeze()

@@ -15,6 +15,7 @@ import click
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.settings import Settings
+from assetmill.stage import interrupts
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
@@ -39,6 +40,13 @@ class Usd(click.FloatRange):
         if not math.isfinite(amount):
             self.fail(f"{value} is no amount of money", param, ctx)
         return amount
+
+
+def ended(status: str, *, is_stopped: bool) -> int:
+    """Return the exit code of a run: 0 when it is complete, the signal's when one stopped it, else 1."""
+    if status == "completed":
+        return 0
+    return interrupts.exit_code() if is_stopped or status == "cancelled" else 1
 
 
 def budget_option(said: str) -> Callable[[F], F]:

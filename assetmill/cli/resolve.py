@@ -19,6 +19,7 @@ from assetmill.records import Approval, Intent, Receipt, Verdict
 from assetmill.settings import load_settings
 from assetmill.stage.adopting import find_response
 from assetmill.stage.deciding import accept_partial
+from assetmill.stage.failures import lifting
 from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import showing_s
 from assetmill.stage.repeats import again_subject
@@ -34,20 +35,24 @@ _PAUSE_S = 10.0
 @click.option("--wait", "choice", flag_value="wait", help="Look at the service until it shows something.")
 @click.option("--retry", "choice", flag_value="retry", help="Pay again, though the first may have been paid.")
 @click.option("--give-up", "choice", flag_value="give_up", help="Never pay for this stage as it is now.")
+@click.option("--retry-now", "choice", flag_value="retry_now", help="Wait no more for a quota: it is back.")
 @click.option(
     "--accept-partial", "choice", flag_value="accept_partial", help="Take what was kept for the whole."
 )
 @click.option("--for", "wait_s", type=float, default=600.0, help="Seconds that --wait looks. [600]")
 @profile_option
 def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: str | None) -> int:
-    """Decide what becomes of STAGE of RUN, whose last attempt is in doubt or was paid for in vain.
+    """Decide what becomes of STAGE of RUN: its last attempt is in doubt, was in vain, or waits for a quota.
 
     Whatever is chosen about a doubt, the service is asked first: a response that it shows is kept, not paid
     for again.
     """
     if choice is None:
-        raise InvalidInput("say --wait, --retry, --give-up or --accept-partial")
+        raise InvalidInput("say --wait, --retry, --retry-now, --give-up or --accept-partial")
     settings = load_settings(profile)
+    if choice == "retry_now":
+        with open_services(settings) as services:
+            return _lift(services, run, stage)
     if settings.uses_emulator:
         from assetmill.local.services import local_services
 
@@ -59,7 +64,7 @@ def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: st
 
 def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> int:
     with open_services(load_settings(profile)) as services:
-        pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
+        pipeline, fp = find_stage(services.ledger, services.ledger.find_run_of(run, stage), stage)
         newest = services.ledger.newest_attempt(pipeline, fp)
         if newest is None or (newest.verdict and not _is_lost(newest.verdict)):
             raise NotFound("doubt", stage, "its last attempt is decided: run the pipeline again")
@@ -155,6 +160,34 @@ def _check_idle(services: Services, intent: Intent) -> None:
     left_s = intent.lease_until - services.clock()
     if left_s >= 0 and is_alive(intent.owner):
         raise InvalidInput(f"{intent.owner} may be at work on it: try again in {left_s:.0f} s")
+
+
+def _lift(services: Services, run: str, stage: str) -> int:
+    """Let a stage ask again at once that a quota has refused: its workers look at this while they wait.
+
+    Raises:
+        NotFound: it waits for no quota.
+    """
+    pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
+    newest = services.ledger.newest_attempt(pipeline, fp)
+    verdict = newest.verdict if newest else None
+    if newest is None or verdict is None or (verdict.not_before or 0.0) <= services.clock():
+        raise NotFound("wait", stage, "it waits for no quota: run the pipeline again")
+    services.ledger.write_approval(
+        pipeline,
+        fp,
+        Approval(
+            subject=lifting(newest.number),
+            is_granted=True,
+            decided_by=getpass.getuser(),
+            created_at=services.clock(),
+        ),
+    )
+    click.echo(
+        f"{stage}: asks again at once, says {getpass.getuser()}\nNext:\n"
+        f"  assetmill run {pipeline}    unless a run is waiting: that one goes on by itself"
+    )
+    return 0
 
 
 def _close(services: Services, turn: Turn, fp: str) -> str | None:

@@ -48,7 +48,7 @@ def _kept_by(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> tuple[
 
 def _show_runs(ledger: Ledger, *, as_json: bool) -> None:
     newest = list(reversed(ledger.runs()))[:RECENT]
-    known = [(run_id, ledger.read_manifest(run_id) or ledger.read_start(run_id)) for run_id in newest]
+    known = [(run_id, ledger.find_manifest(run_id) or ledger.find_start(run_id)) for run_id in newest]
     rows = [_run_json(run_id, found) for run_id, found in known if found]
     if as_json:
         return print_json({"runs": rows})

@@ -50,6 +50,11 @@ class AssetFinder:
         found = self.index.with_service_id(reference)
         return self._only(found or self._kept(lambda asset: reference in _service_ids(asset)), reference)
 
+    def _run_with(self, label: str) -> RunManifest | None:
+        """Return the newest sealed run that has made or reused a stage; edits and dead runs may be newer."""
+        manifests = (self.ledger.read_manifest(run_id) for run_id in self.ledger.newest_runs())
+        return next((found for found in manifests if found and _has(found, label)), None)
+
     def with_digest(self, digest: Digest) -> AssetRecord | None:
         """Return the newest asset with these bytes, None when the store has none."""
         found = self.index.with_digest(digest) or self._kept(lambda asset: asset.blob.digest == digest)
@@ -88,7 +93,8 @@ class AssetFinder:
     def _in_run(self, reference: str) -> AssetRecord:
         run, _, rest = reference.partition("/")
         label, _, name = rest.rpartition("/") if "/" in rest else (rest, "", "")
-        manifest = self.ledger.read_manifest(self.ledger.find_run(run))
+        manifest = self._run_with(label) if run == "latest" else None
+        manifest = manifest or self.ledger.read_manifest(self.ledger.find_run(run))
         if manifest is None:
             raise NotFound("run", run, "it is not sealed: it still runs, or was killed; run it again")
         entry = _entry(manifest, label)
@@ -111,6 +117,10 @@ class AssetFinder:
 def _service_ids(asset: AssetRecord) -> set[str]:
     made_by = {asset.made_by.response_id} if asset.made_by else set[str]()
     return {handle.id for handle in asset.handles} | made_by
+
+
+def _has(manifest: RunManifest, label: str) -> bool:
+    return any(entry.label == label and entry.is_done for entry in manifest.stages)
 
 
 def local_file(reference: str) -> Path | None:

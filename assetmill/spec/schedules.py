@@ -30,6 +30,7 @@ class BatchSpec(SpecModel):
     budget_usd: float | None = Field(default=None, gt=0)
     allow_bad_rows: bool = False
     retry_blocked: bool = False
+    order: Literal["rows", "stages"] = "rows"
     shard: int = Field(default=50, ge=1, le=5000)
     work_pool: str = Field(default="", max_length=100)
 

@@ -34,7 +34,7 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, PictureForm, Receipt, RunId, StageRecord
+from assetmill.records import Intent, PictureForm, Receipt, RunId, StageRecord, Verdict
 from assetmill.stage import failures
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
@@ -117,10 +117,21 @@ class _Stage:
                 raise failure
             if self.repeats.settle(newest, newest.verdict):
                 return None
-            self.patience.wait_until(newest.verdict.not_before)
+            self._wait_out(newest.number, newest.verdict)
             return self._begin(newest.number + 1)
         with self.services.slots.take():
             return self._go_on(newest)
+
+    def _wait_out(self, attempt: int, verdict: Verdict) -> None:
+        """Wait as a refusal asks, unless a person has lifted it."""
+
+        def is_lifted() -> bool:
+            return self.ledger.read_approval(*self.key, failures.lifting(attempt)) is not None
+
+        if verdict.not_before:
+            self.patience.wait_out(verdict, is_lifted)
+            if is_lifted():
+                self.admission.lift()
 
     def _go_on(self, newest: Attempt) -> None:
         """Find out how an attempt stands that nobody has closed."""
@@ -147,6 +158,7 @@ class _Stage:
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
         intent = self._intent(prepared, attempt, 1, conversation_id)
+        self.services.wait(0)  # after an order to stop nothing is begun
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
@@ -309,6 +321,7 @@ class _Stage:
         prepared = reply_with(self._prepare(), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self.reporter.waiting)
+        self.services.wait(0)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)

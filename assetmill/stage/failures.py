@@ -9,6 +9,7 @@ from assetmill.errors import (
     OutputUnreachable,
     OutputUnusable,
     PromptBlocked,
+    QuotaExhausted,
     Rejected,
     StageBlocked,
     StageError,
@@ -29,6 +30,9 @@ def refusal(label: str, error: Rejected) -> StageError:
         why = f" ({', '.join(categories)})" if categories else ""
         reason = f"moderation refused the {scope}{why}: {error}"
         return StageBlocked(label, reason, None, scope, categories)
+    if isinstance(error, QuotaExhausted):
+        hint = "no waiting helps: raise the account's quota or pay its bill, then run it again"
+        return StageFailed(label, f"the account's quota is used up: {error} ({hint})")
     return StageFailed(label, str(error))
 
 
@@ -47,6 +51,11 @@ def standing(label: str, verdict: Verdict, run_id: RunId) -> StageError | None:
     kinds = {kind.__name__: kind for kind in (OutputUnusable, OutputUnreachable)}
     kind = kinds.get(verdict.error, StageFailed)
     return kind(label, verdict.reason, verdict.response_id)
+
+
+def lifting(attempt: int) -> str:
+    """Return the subject under which a person lifts the wait after an attempt that was refused."""
+    return f"retry-now.{attempt}"
 
 
 def settled_doubt(intent: Intent, foundry: Foundry, now: float) -> Literal["abandoned", "given_up"] | None:

@@ -55,6 +55,8 @@ class Services:
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
         self._repeating: set[str] = set()
+        self.notices: list[str] = []
+        self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
@@ -120,6 +122,25 @@ class Services:
         """
         if self.stop.wait(seconds):
             raise RunStopped("the run is being stopped; run it again to go on")
+
+    def notice(self, text: str) -> None:
+        """Keep what a person should know of all stages together, once."""
+        with self._guard:
+            if text not in self.notices:
+                self.notices.append(text)
+
+    def begin(self, run_id: str, seal: Callable[[], object]) -> None:
+        """Remember how to seal a run or a batch, should the process have to go before that."""
+        self._unsealed[run_id] = seal
+
+    def sealed(self, run_id: str) -> None:
+        """Note that a run or a batch is being sealed."""
+        self._unsealed.pop(run_id, None)
+
+    def seal_all(self) -> None:
+        """Seal what was begun and is not sealed, as it stands: the process is about to go."""
+        while self._unsealed:
+            self._unsealed.popitem()[1]()
 
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""

@@ -54,7 +54,7 @@ class Blobs:
                     continue
             if isinstance(error, KeyMissing) and self._backend.head(layout.tombstone(ref.digest)):
                 raise KeyMissing(f"{error}: these bytes were purged") from error
-            raise
+            raise type(error)(f"{error}; `assetmill repair` looks for these bytes elsewhere") from error
 
     def _get(self, key: str, ref: BlobRef) -> bytes:
         data = self._backend.get(key)

@@ -29,6 +29,8 @@
     v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
     v1/t/<sha256>                       tombstone: these bytes were purged
     v1/p/<descending>.<nonce>           receipt of a purge, newest first
+    v1/l/<key>.<nonce>                  set aside by a repair: unreadable, or lost; never collected
+    v1/l/b.<sha256>                     these bytes are lost, and a person has said so
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
 `<pipeline>` is eight hex digits of the name's SHA-256, `<fp>` 52 characters of base32.
@@ -59,6 +61,9 @@ QUARANTINE = "v1/q/"
 COLLECTION = "v1/g/"
 TOMBSTONES = "v1/t/"
 PURGES = "v1/p/"
+ASIDE = "v1/l/"
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfxyasuerhkmqnjzgtpl", "meta"))
+"""Everything that is built here begins with one of these."""
 
 
 def blob(digest: Digest) -> str:
@@ -85,6 +90,16 @@ def sha_of_blob(key: str) -> str:
 def quarantined(digest: Digest) -> str:
     """Return the prefix of what was set aside under a digest."""
     return f"{QUARANTINE}{digest.removeprefix('sha256:')}."
+
+
+def aside(key: str, nonce: str) -> str:
+    """Return the key under which a repair sets an object aside."""
+    return f"{ASIDE}{key.removeprefix(ROOT).replace('/', '.')}.{nonce}"
+
+
+def lost(digest: Digest) -> str:
+    """Return the key of the note that bytes are lost."""
+    return f"{ASIDE}b.{digest.removeprefix('sha256:')}"
 
 
 def tombstone(digest: Digest) -> str:

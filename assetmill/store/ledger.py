@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import logging
 import time
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
+from assetmill.names import stage_label
 from assetmill.records import (
     Ability,
     Approval,
@@ -40,8 +40,17 @@ from assetmill.records import (
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
+from assetmill.store.kinds import RUN_ID, Unreadable, belongs, is_stray, validated
+
+_log = logging.getLogger("assetmill.store")
+REPAIR = "`assetmill repair` says what can be done"
+_HEADS_TRIED = 8
+"""A head whose run cannot be read is passed over for the one before; all come in one listing."""
 
 R = TypeVar("R", bound=Stored)
+
+_LOOKED_THROUGH = 200
+"""Each is a request: a stage that no run has must not cost as many as there ever were."""
 
 
 class Turn(NamedTuple):
@@ -60,10 +69,11 @@ class Attempt(NamedTuple):
 
 
 class Ledger:
-    """Records in an object store. Safe for threads; holds no state but its backend."""
+    """Records in an object store. Safe for threads; holds no state but its backend and what it has told."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._told: set[str] = set()
 
     def read_stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return a stage's commit, None when the stage is not finished."""
@@ -104,7 +114,8 @@ class Ledger:
     def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
         """Return the newest attempt at a stage, None when nothing was ever intended."""
         prefix = layout.intents(pipeline, fp)
-        numbers = [_numbers(entry.key) for entry in self._backend.list(prefix)]
+        listed = (entry.key for entry in self._backend.list(prefix))
+        numbers = [_numbers(key) for key in listed if not is_stray(key)]
         if not numbers:
             return None
         newest = max(attempt for attempt, _ in numbers)
@@ -185,11 +196,13 @@ class Ledger:
 
     def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
         """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
-        keys = [entry.key for entry in self._backend.list(layout.handles(endpoint, what))]
+        listed = (entry.key for entry in self._backend.list(layout.handles(endpoint, what)))
+        keys = [key for key in listed if key.rpartition(".")[2].isdigit()]
         if not keys:
             return 0, None
         newest = max(keys)
-        return int(newest.rpartition(".")[2]), self._read(newest, Upload)
+        # One that cannot be read is as good as one that has expired: the bytes are sent again.
+        return int(newest.rpartition(".")[2]), self._read_or_warn(newest, Upload)
 
     def read_upload(self, key: str) -> Upload | None:
         """Return an upload that was found by listing, None when it is not there."""
@@ -252,20 +265,31 @@ class Ledger:
 
     def latest_manifest(self, pipeline: str) -> RunManifest | None:
         """Return the newest sealed run of a pipeline: three requests, however many stages it has."""
-        head = next(self._backend.list(layout.heads(pipeline), limit=1), None)
-        if head is None:
-            return None
-        return self.read_manifest(RunId(self._backend.get(head.key).decode()))
+        return next(self.manifests(pipeline, limit=_HEADS_TRIED), None)
 
     def manifests(self, pipeline: str, limit: int | None = None) -> Iterator[RunManifest]:
-        """Yield the sealed runs of a pipeline, newest first; each is read when it is asked for."""
+        """Yield the sealed runs of a pipeline, newest first; each is read when it is asked for.
+
+        What cannot be read is told and left out: every stage record says the same of its own stage.
+        """
         for head in list(self._backend.list(layout.heads(pipeline), limit=limit)):
-            if manifest := self.read_manifest(RunId(self._backend.get(head.key).decode())):
+            name = self._backend.get(head.key).decode(errors="replace")
+            if not RUN_ID.fullmatch(name):
+                self._warn(head.key, "it names no run")
+            elif manifest := self._read_or_warn(layout.run_manifest(RunId(name)), RunManifest):
                 yield manifest
 
     def read_manifest(self, run_id: RunId) -> RunManifest | None:
         """Return a run's manifest, None while the run is not sealed."""
         return self._read(layout.run_manifest(run_id), RunManifest)
+
+    def find_manifest(self, run_id: RunId) -> RunManifest | None:
+        """Return a run's manifest; one that cannot be read is told, and counts as none."""
+        return self._read_or_warn(layout.run_manifest(run_id), RunManifest)
+
+    def find_start(self, run_id: RunId) -> RunStart | None:
+        """Return how a run began; what cannot be read is told, and counts as unknown."""
+        return self._read_or_warn(layout.run_start(run_id), RunStart)
 
     def read_start(self, run_id: RunId) -> RunStart | None:
         """Return how a run began, None when no such run is known."""
@@ -274,7 +298,8 @@ class Ledger:
     def runs(self) -> list[RunId]:
         """Return the IDs of all runs; they sort by the time of their start."""
         keys = (entry.key for entry in self._backend.list(layout.RUNS))
-        return sorted({RunId(key.split("/")[2]) for key in keys if key.endswith("/start")})
+        started = (key for key in keys if key.endswith("/start") and not is_stray(key))
+        return sorted({RunId(key.split("/")[2]) for key in started})
 
     def finished(self, pipeline: str) -> set[Fingerprint]:
         """Return the fingerprints of all finished stages of a pipeline: one request for a thousand."""
@@ -284,20 +309,20 @@ class Ledger:
     def stages(self) -> Iterator[StageRecord]:
         """Yield every finished stage of the store, in no useful order."""
         for entry in self._backend.list(layout.STAGES):
-            if record := self._read(entry.key, StageRecord):
+            if record := self._read_or_warn(entry.key, StageRecord):
                 yield record
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict of the store, in no useful order."""
         for entry in self._backend.list(layout.VERDICTS):
-            if verdict := self._read(entry.key, Verdict):
+            if verdict := self._read_or_warn(entry.key, Verdict):
                 yield verdict
 
     def dead_attempts(self) -> Iterator[tuple[Verdict, Intent]]:
         """Yield every attempt that ended without a commit, with its first intent."""
         for entry in self._backend.list(layout.VERDICTS):
-            verdict = self._read(entry.key, Verdict)
-            intent = self._read(layout.intent_of_verdict(entry.key), Intent)
+            verdict = self._read_or_warn(entry.key, Verdict)
+            intent = self._read_or_warn(layout.intent_of_verdict(entry.key), Intent)
             if verdict and intent:
                 yield verdict, intent
 
@@ -306,7 +331,7 @@ class Ledger:
         keys = [entry.key for entry in self._backend.list(layout.uploads(endpoint))]
         newest = {key.rpartition(".")[0]: key for key in keys}
         for key in keys:
-            if upload := self._read(key, Upload):
+            if upload := self._read_or_warn(key, Upload):
                 yield upload, newest[key.rpartition(".")[0]] == key
 
     def find_run(self, text: str) -> RunId:
@@ -323,6 +348,25 @@ class Ledger:
             raise NotFound("run", text, f"{len(found)} runs match" if found else "see `assetmill show`")
         return found[0]
 
+    def find_run_of(self, text: str, stage: str) -> RunId:
+        """Return the run that is meant where one of its stages is named, by its label or its name.
+
+        `latest` is then the newest run that was to have that stage: an edit in between has none of them.
+
+        Raises:
+            NotFound: none or several.
+        """
+        for run_id in self.newest_runs() if text == "latest" else ():
+            start = self.read_start(run_id)
+            named = start.stages if start else ()
+            if any(stage in (name, stage_label(name, variant)) for name, variant in named):
+                return run_id
+        return self.find_run(text)
+
+    def newest_runs(self) -> list[RunId]:
+        """Return the newest runs, newest first: as many as are looked through for one of them."""
+        return self.runs()[: -_LOOKED_THROUGH - 1 : -1]
+
     def _turn(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Turn:
         intent = self._read(layout.intent(pipeline, fp, attempt, turn), Intent)
         if intent is None:
@@ -335,9 +379,31 @@ class Ledger:
         except KeyMissing:
             return None
         try:
-            return model.model_validate_json(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-        except (ValidationError, OSError, EOFError) as error:
-            raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
+            record = validated(model, data)
+        except Unreadable as error:
+            what = f"{key} in {self._backend.name} is not a {model.__name__}"
+            raise StoreError(f"{what}: {error}; {REPAIR}") from error
+        if not belongs(key, record):
+            what = f"{key} in {self._backend.name} holds the {model.__name__} of something else"
+            raise StoreError(f"{what}; {REPAIR}")
+        return record
+
+    def _read_or_warn(self, key: str, model: type[R]) -> R | None:
+        """Return a record of many; one that cannot be read is told, once, and left out."""
+        if is_stray(key):
+            return None
+        try:
+            return self._read(key, model)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self._warn(key, str(error))
+            return None
+
+    def _warn(self, key: str, reason: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
 
     def _create(self, key: str, record: R, *, compressed: bool = False) -> R:
         data = record.model_dump_json(exclude_defaults=False).encode()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from assetmill.agents.gateway import WAYS
 from tests.assetmill.simulation.mutants import MUTANTS, Mutant
-from tests.assetmill.simulation.scenario import POSTINGS, Posting, run_seed
+from tests.assetmill.simulation.scenario import Posting, run_seed
 from tests.assetmill.simulation.world import Violation
 
 BOUND = 4_000
 CASES = [
     (name, posting)
     for name, mutant in MUTANTS.items()
-    for posting in POSTINGS
+    for posting in WAYS
     if not mutant.postings or posting in mutant.postings
 ]
 
