@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assetmill.batches.tables import MAX_ROWS, Cells, read_table, visible
+from assetmill.batches.tables import MAX_ROWS, Cells, read_table
 from assetmill.errors import InvalidSpec
 from assetmill.fingerprint import canonical, digest
 from assetmill.settings import Settings
+from assetmill.spec.delimited import visible
 from assetmill.spec.parameters import Scalar, resolve_parameters
 from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.spec.reading import Problems, nearest

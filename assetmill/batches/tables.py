@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from assetmill.errors import InvalidInput, InvalidSpec, KeyMissing, StoreError
 from assetmill.settings import Settings
+from assetmill.spec.delimited import delimited, visible
 from assetmill.spec.reading import read_bytes
 from assetmill.store.opening import open_store
 
@@ -28,9 +27,6 @@ _KINDS = {
     **{".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"},
 }
 _BUCKETS = ("s3://", "azure://", "gs://")
-_SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?[ \t]*\r?\n', re.IGNORECASE)
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_HEAD_LETTERS = 65_536
 
 
 def read_table(source: str, settings: Settings) -> tuple[Iterator[tuple[int, Cells | str]], bool]:
@@ -44,11 +40,6 @@ def read_table(source: str, settings: Settings) -> tuple[Iterator[tuple[int, Cel
         hint = "csv, tsv, xlsx, jsonl or parquet; save other spreadsheets as CSV UTF-8"
         raise InvalidSpec(source, None, "cannot tell what kind of table it is", hint)
     return _lines(source, kind, _read(source, settings)), kind != "jsonl"
-
-
-def visible(text: str) -> str:
-    """Return a name without what nobody sees: spaces around it, and signs of no width anywhere in it."""
-    return "".join(sign for sign in text if unicodedata.category(sign) != "Cf").strip()
 
 
 def _read(source: str, settings: Settings) -> bytes:
@@ -88,11 +79,8 @@ def _lines(source: str, kind: str, data: bytes) -> Iterator[tuple[int, Cells | s
 
 
 def _csv(source: str, text: str, delimiter: str) -> Iterator[tuple[int, Cells | str]]:
-    above = 0
-    if match := _SEPARATOR_LINE.match(text):
-        # Spreadsheets write and read it above the head.
-        delimiter, text, above = match[1], text[match.end() :], 1
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or _delimiter(text), strict=True)
+    text, delimiter, above = delimited(text, delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     head: list[str] | None = None
     # A cell may hold line ends: a row stands where it begins.
     line = 1 + above
@@ -117,13 +105,6 @@ def _csv(source: str, text: str, delimiter: str) -> Iterator[tuple[int, Cells | 
 
 def _line_at(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
-
-
-def _delimiter(text: str) -> str:
-    """Return what parts the columns: where a comma is the decimal sign, spreadsheets write semicolons."""
-    # What stands between quotation marks, line ends too, is a column's name.
-    head = _QUOTED.sub("", text[:_HEAD_LETTERS].lstrip()).lstrip().partition("\n")[0]
-    return max(",;\t", key=head.count)
 
 
 def without_blank_end(cells: list[str], width: int) -> list[str]:

@@ -12,7 +12,7 @@ from assetmill.cli.exports import export_assets, folder_of
 from assetmill.cli.options import (
     asset_json,
     budget_option,
-    ended,
+    exit_code_of,
     json_option,
     print_json,
     profile_option,
@@ -84,7 +84,7 @@ def edit(
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
         click.echo(summary(manifest, [str(path) for path in paths]))
-    return ended(manifest.status, is_stopped=services.stop.is_set())
+    return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
 
 
 def edit_with(

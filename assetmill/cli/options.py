@@ -42,7 +42,7 @@ class Usd(click.FloatRange):
         return amount
 
 
-def ended(status: str, *, is_stopped: bool) -> int:
+def exit_code_of(status: str, *, is_stopped: bool) -> int:
     """Return the exit code of a run: 0 when it is complete, the signal's when one stopped it, else 1."""
     if status == "completed":
         return 0

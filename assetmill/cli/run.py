@@ -15,7 +15,7 @@ from assetmill.cli import exports
 from assetmill.cli.options import (
     asset_json,
     budget_option,
-    ended,
+    exit_code_of,
     json_option,
     parameter_options,
     print_json,
@@ -71,7 +71,7 @@ def run(
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
         click.echo(summary(manifest, pipeline, paths))
-    return ended(manifest.status, is_stopped=services.stop.is_set())
+    return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
 
 
 def document(manifest: RunManifest) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
     seconds = manifest.finished_at - manifest.started_at
     lines = [
         "",
-        f"{manifest.pipeline} {ended(manifest)} in {seconds:.1f} s: {counts}; "
+        f"{manifest.pipeline} {how_it_ended(manifest)} in {seconds:.1f} s: {counts}; "
         f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
     ]
     lines += [f"  {e.label}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
@@ -134,7 +134,7 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
     return "\n".join([*lines, "", "Next:", *_advice(manifest, pipeline)])
 
 
-def ended(manifest: RunManifest) -> str:
+def how_it_ended(manifest: RunManifest) -> str:
     """Return how a run ended, in a word or two: that its money was used up is no failure."""
     undone = {entry.status for entry in manifest.stages if not entry.is_done}
     return "stopped at its ceiling" if undone and undone <= {"over_budget", "skipped"} else manifest.status

@@ -73,7 +73,9 @@ _FORMATS = {"date": "date", "uri": "uri", "color": "color"}
 
 
 def _property(name: str, parameter: ParameterSpec, position: int) -> dict[str, Any]:
-    plain = parameter.model_dump(by_alias=True, exclude_none=True, exclude={"format"}, mode="json")
+    plain = parameter.model_dump(
+        by_alias=True, exclude_none=True, exclude={"format", "required"}, mode="json"
+    )
     plain.setdefault("title", name.replace("_", " ").capitalize())
     if parameter.format in _FORMATS:
         plain["format"] = _FORMATS[parameter.format]

@@ -15,16 +15,6 @@ _SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 """Pauses between listings of an open outcome, until the profile's `settle_s` has passed."""
 
 
-ON_THE_LINE_S = 600.0
-"""How long a response may run that is not in the background: perhaps it is listed only at its end."""
-
-
-def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
-    """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
-    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
-    return foundry.settle_s + runs_s
-
-
 _LOOK_S = 15.0
 """How often a wait looks whether a person has lifted it: one small read of the store."""
 
@@ -41,6 +31,16 @@ def clock_time(at: float) -> str:
     """Return a moment as people here read it, with the day when it is not near."""
     is_near = abs(at - time.time()) < 12 * 3600
     return time.strftime("%H:%M:%S" if is_near else "%Y-%m-%d %H:%M", time.localtime(at))
+
+
+ON_THE_LINE_S = 600.0
+"""How long a response may run that is not in the background: perhaps it is listed only at its end."""
+
+
+def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
+    """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
+    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
+    return foundry.settle_s + runs_s
 
 
 class Patience:

@@ -121,9 +121,9 @@ def sheet_xml(rows: Mapping[int, Sequence[object]]) -> str:
 
 def workbook(path: Path, rows: Mapping[int, Sequence[object]], *, is_first_hidden: bool = False) -> Path:
     """Write a workbook of one sheet as Excel lays it out; a hidden one may stand before it."""
-    sheets: dict[str, Mapping[int, Sequence[object]]] = {
-        name: rows if name == "rows" else {1: ["nothing"]} for name in names
-    }
+    sheets: dict[str, Mapping[int, Sequence[object]]] = {"secret": {1: ["nothing"]}, "rows": rows}
+    if not is_first_hidden:
+        del sheets["secret"]
     numbered = list(enumerate(sheets, start=1))
     hidden = {"secret": ' state="hidden"'}
     parts = {
@@ -165,14 +165,7 @@ def test_a_spreadsheets_numbers_and_dates_are_what_they_were_meant_to_be(tmp_pat
         tmp_path / "rows.xlsx",
         {
             2: ["sku\u200b ", "count", "price", "day", "at", "is_new"],
-            3: [
-                4006381333931,
-                3,
-                19.5,
-                Written('s="1"', 46054),
-                Written('s="2"', 46054.25),
-                Written('t="b"', 1),
-            ],
+            3: [4006381333931, 3, 19.5, day, moment, Written('t="b"', 1)],
             5: [" 00042 ", None, None, "2026-02-01", None, None],
         },
         is_first_hidden=True,
