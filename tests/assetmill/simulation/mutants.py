@@ -193,7 +193,10 @@ MUTANTS = {
     "no fence": Mutant(_without_fence, policy="fence"),
     # On the line the look before the fence takes ten minutes: what comes in its last second is too rare.
     "no settle time": Mutant(_without_settling, policy="fence", postings=("background",)),
-    "the post reads the conversation again": Mutant(_reads_the_conversation_again, policy="fence"),
+    # In the foreground the worker that slept is rarer still: its post waits for its own end.
+    "the post reads the conversation again": Mutant(
+        _reads_the_conversation_again, policy="fence", postings=("background", "stream")
+    ),
     "a fence without a lease": Mutant(_without_lease, policy="fence"),
     "the commit before the blobs": Mutant(_commits_before_blobs),
     "silence is a refusal": Mutant(_takes_silence_for_a_refusal),

@@ -18,7 +18,7 @@ CASES = [
 ]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "posting"), CASES)
 def test_the_simulation_catches(name: str, posting: Posting) -> None:
     assert any(breaks(MUTANTS[name], seed, posting) for seed in range(BOUND))
