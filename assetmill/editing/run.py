@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from assetmill.editing.adopting import find_or_adopt
-from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls
+from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls, is_picture
 from assetmill.editing.originals import prepare_subject
 from assetmill.editing.putting_back import put_back
-from assetmill.errors import AssetmillError, BudgetExceeded, RunStopped, StageInDoubt
+from assetmill.errors import AssetmillError, BudgetExceeded, InvalidInput, RunStopped, StageInDoubt
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder
 from assetmill.plan.calls import StageCall
@@ -157,6 +157,8 @@ def begin_edit(
     asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
     found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]
     references = [reference for reference, _ in found]
+    if is_picture(asset):
+        _check_references(references)
     subject, prepared = prepare_subject(order, asset, finder, services, run_id)
     calls = edit_calls(order, subject, references, services.settings)
     run = EditRun(
@@ -179,6 +181,14 @@ def begin_edit(
         )
     )
     return run
+
+
+def _check_references(references: list[AssetRecord]) -> None:
+    for reference in references:
+        if not is_picture(reference):
+            raise InvalidInput(
+                f"reference {reference.name!r} is {reference.blob.media_type}: give a PNG, JPEG, WebP or GIF"
+            )
 
 
 def carry_out_all(run: EditRun) -> RunManifest:

@@ -14,7 +14,17 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from assetmill.records import Harvest, Intent, Receipt, RunManifest, RunStart, StageRecord, Stored, Verdict
+from assetmill.records import (
+    Harvest,
+    Intent,
+    Receipt,
+    RunManifest,
+    RunStart,
+    StageRecord,
+    Stored,
+    TurnCost,
+    Verdict,
+)
 from assetmill.store import layout
 
 R = TypeVar("R", bound=Stored)
@@ -41,7 +51,8 @@ KINDS = (
     _kind("verdict", rf"x/{_STAGE}\.\d+", Verdict),
     _kind("intent", rf"i/{_STAGE}\.\d+\.\d+", Intent),
     _kind("receipt", rf"c/{_STAGE}\.\d+\.\d+", Receipt),
-    _kind("harvest", rf"f/{_STAGE}\.\d+\.\d+", Harvest),
+    _kind("harvest", rf"f/{_STAGE}\.\d+\.\d+(\.[0-9a-f]{{24}})?", Harvest),
+    _kind("turn cost", rf"o/{_STAGE}\.\d+\.\d+", TurnCost),
     _kind("raw response", rf"w/{_STAGE}\.\d+\.\d+", None),
     _kind("run start", rf"r/{_RUN}/start", RunStart),
     _kind("manifest", rf"r/{_RUN}/manifest", RunManifest),
