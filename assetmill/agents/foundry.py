@@ -188,7 +188,8 @@ class FoundryGateway:
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
         with _translated():
-            return read_body(json.loads(self._reading.responses.with_raw_response.retrieve(response_id).text))
+            raw = cast(RawReply, self._reading.responses.with_raw_response.retrieve(response_id))
+            return replace(read_body(json.loads(raw.text)), rates=rates_of(raw.headers))
 
     def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
         """Wait for the final state; see `Gateway`."""
@@ -200,7 +201,7 @@ class FoundryGateway:
         response = self._opened.pop(response_id, None) or self._told(response_id, watched)
         if not response.is_final:
             response = self._poll(response, started, deadline_s)
-        return read_body(dict(watched.complete(response.body)))
+        return replace(read_body(dict(watched.complete(response.body))), rates=response.rates)
 
     def _told(self, response_id: str, watched: Watched) -> Response:
         """Return how a response stands; where the service cannot say, what its stream said last."""

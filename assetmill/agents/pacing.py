@@ -4,6 +4,7 @@ The service counts what it admitted in the last minute; this keeps the same acco
 a batch goes as fast as the quota allows and is hardly ever refused. Between taking a share and the answer lie
 a wait for a slot and every free call: what counts is the answer, which comes after the service's own entry.
 Limits come from the profile; what the service says in its `x-ratelimit-*` headers and in a 429 corrects them.
+A limit that is renewed every ten seconds is kept in each ten seconds. What was refused counts like the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PROBE_S = 120.0
 Quotas of a minute are over by then, and a wrong hour costs one refused request every two minutes.
 """
 
+_MINUTE_S = 60.0
 WINDOW_S = 60.25
 """The service's minute, and a little for clocks that do not tick alike."""
 
@@ -67,6 +69,7 @@ class Pacer:
     ) -> None:
         self._share, self._clock = share, clock
         self._limits: dict[tuple[str, str], float] = {}
+        self._periods: dict[tuple[str, str], float] = {}
         self._refusals: dict[str, _Refusal] = {}
         self._sent: defaultdict[tuple[str, str], deque[_Entry]] = defaultdict(deque)
         # Every thread of the process asks here before it sends: two must not take the last request.
@@ -105,13 +108,16 @@ class Pacer:
         with self._lock:
             for name in ("requests", "tokens", "images"):
                 text = headers.get(f"x-ratelimit-limit-{name}", "")
+                period = headers.get(f"x-ratelimit-renewalperiod-{name}", "")
+                period_s = min(float(period), _MINUTE_S) if period.isdigit() and int(period) else _MINUTE_S
                 if text.isdigit() and int(text) > 0:
                     known = self._limits.get((deployment, name))
-                    told = int(text) * self._share
+                    told = int(text) * self._share * _MINUTE_S / period_s
                     self._limits[deployment, name] = told if known is None else min(known, told)
+                    self._periods[deployment, name] = period_s
 
     def refused(self, deployment: str, wanted: Mapping[str, float], retry_after_s: float | None) -> None:
-        """Close the deployment for as long as a 429 asks, and take back what it did not admit."""
+        """Close the deployment for as long as a 429 asks; what was refused counts there, and so here."""
         with self._lock:
             now = self._clock()
             asked_s = sane_wait_s(retry_after_s)
@@ -119,6 +125,7 @@ class Pacer:
             self._refusals[deployment] = _Refusal(until, now + PROBE_S)
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)
+                self._sent[deployment, name].append(_Entry(now, amount, is_open=False))
 
     def refused_until(self, deployment: str) -> float | None:
         """Return until when the service refuses a deployment, None while it does not."""
@@ -143,18 +150,21 @@ class Pacer:
 
     def _wait_s(self, deployment: str, name: str, amount: float, now: float) -> float:
         sent = self._sent[deployment, name]
-        while sent and sent[0].at <= now - WINDOW_S:
+        period_s = self._periods.get((deployment, name), _MINUTE_S)
+        window_s = period_s + WINDOW_S - _MINUTE_S
+        while sent and sent[0].at <= now - window_s:
             sent.popleft()
         limit = self._limits.get((deployment, name))
         if limit is None:
             return 0.0
+        limit *= period_s / _MINUTE_S
         free = limit - sum(entry.amount for entry in sent)
         for entry in sent:
             if amount <= free:
                 break
             free += entry.amount
-            wait_s = entry.at + WINDOW_S - now
+            wait_s = entry.at + window_s - now
             if amount <= free:
                 return max(wait_s, 0.001)
         # More than a whole minute's quota is let through alone: the service must say what it makes of it.
-        return 0.0 if amount <= free or not sent else max(sent[-1].at + WINDOW_S - now, 0.001)
+        return 0.0 if amount <= free or not sent else max(sent[-1].at + window_s - now, 0.001)

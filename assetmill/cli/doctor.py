@@ -19,7 +19,7 @@ from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.models.told import keep_told
 from assetmill.settings import Settings, load_settings, project_root
-from assetmill.stage.probing import probe_endpoint
+from assetmill.stage.probing import known_abilities, probe_endpoint
 from assetmill.stage.services import Services, open_services
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("problem", "red")}
@@ -29,7 +29,10 @@ _FASTAPI_BELOW = (0, 151)
 
 @click.command()
 @click.option(
-    "--live", "is_live", is_flag=True, help="Also try what a fence rests on: pays for two tiny answers."
+    "--live",
+    "is_live",
+    is_flag=True,
+    help="Also try what the endpoint can do: four tiny answers.",
 )
 @profile_option
 @json_option
@@ -125,6 +128,7 @@ def _service(services: Services, *, is_live: bool) -> Iterator[Finding]:
             keep_told(settings.home, foundry.endpoint, told, models.today())
             if is_live:
                 yield from probe_endpoint(services)
+            yield from known_abilities(services)
     except AssetmillError as error:
         yield Finding("service", "problem", str(error), advice)
 

@@ -21,6 +21,7 @@ from assetmill.local.timetables import check_schedules
 from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
+from assetmill.runs.quotas import assumed_quotas
 from assetmill.settings import load_settings
 
 _WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
@@ -40,10 +41,11 @@ def plan(
     with opened_ledger(settings) as ledger:
         made = plan_pipeline(pipeline, parameters, settings, ledger)
     check_schedules(made.pipeline)
+    quotas = tuple(assumed_quotas(made, settings))
     if as_json:
-        print_json(document(made))
+        print_json({**document(made), "quotas": [vars(quota) for quota in quotas]})
     else:
-        click.echo(table(made))
+        click.echo("\n".join((table(made), *(quota.text for quota in quotas))))
 
 
 def document(made: Plan) -> dict[str, Any]:

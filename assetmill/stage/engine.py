@@ -309,6 +309,8 @@ class _Stage:
         if response is None:
             return
         self.services.abilities.hear(intent.way, response.body)
+        # In the background the reply to the post was seen to name no limits: what it is asked for may.
+        self.admission.learn(response.rates)
         turn = Finished(intent, response, read_response(response.body))
         if response.status == "completed" and turn.produced.calls:
             turn = self.closing.sightings.complete(turn)

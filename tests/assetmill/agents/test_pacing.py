@@ -147,3 +147,32 @@ def test_an_answer_counts_even_when_its_share_had_been_forgotten() -> None:
     pacer.arrived("m", {"requests": 1})
     pacer.arrived("m", {"requests": 1})
     assert pacer.take("m", {"requests": 1}) == pytest.approx(60.25)
+
+
+def test_a_limit_that_is_renewed_every_ten_seconds_is_kept_in_each_ten() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    told = {"x-ratelimit-limit-requests": "2", "x-ratelimit-renewalperiod-requests": "10"}
+    pacer.correct("m", told)
+    assert pacer.take("m", {"requests": 1}) == pacer.take("m", {"requests": 1}) == 0.0
+    assert pacer.take("m", {"requests": 1}) == pytest.approx(10.25)
+    clock.now += 10.3
+    assert pacer.take("m", {"requests": 1}) == 0.0
+
+
+@pytest.mark.parametrize("period", ["0", "", "soon", "-1", "86400"])
+def test_a_period_that_means_nothing_is_a_minute(period: str) -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    pacer.correct("m", {"x-ratelimit-limit-requests": "1", "x-ratelimit-renewalperiod-requests": period})
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    assert pacer.take("m", {"requests": 1}) == pytest.approx(60.25)
+
+
+def test_a_refused_request_counts_as_the_service_counts_it() -> None:
+    clock = Clock()
+    pacer = Pacer({"m": Rates(requests=1.0)}, clock=clock)
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    pacer.refused("m", {"requests": 1}, 1.0)
+    clock.now += 2.0
+    assert pacer.take("m", {"requests": 1}) == pytest.approx(58.25)

@@ -61,7 +61,7 @@ def document(typed: Typed, *arguments: str) -> dict[str, Any]:
 def test_verify_says_what_it_looked_at(typed: Typed, asset: AssetRecord) -> None:
     code, out, _ = typed("verify")
     assert code == 0
-    assert "2 blobs" in out
+    assert "3 blobs" in out  # one is the partial picture that was seen on the way
     assert "all there and whole" in out
     assert document(typed, "verify")["status"] == "whole"
 

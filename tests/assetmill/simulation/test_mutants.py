@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from assetmill.agents.gateway import WAYS
 from tests.assetmill.simulation.mutants import MUTANTS, Mutant
-from tests.assetmill.simulation.scenario import POSTINGS, Posting, run_seed
+from tests.assetmill.simulation.scenario import Posting, run_seed
 from tests.assetmill.simulation.world import Violation
 
 BOUND = 4_000
 CASES = [
     (name, posting)
     for name, mutant in MUTANTS.items()
-    for posting in POSTINGS
+    for posting in WAYS
     if not mutant.postings or posting in mutant.postings
 ]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "posting"), CASES)
 def test_the_simulation_catches(name: str, posting: Posting) -> None:
     assert any(breaks(MUTANTS[name], seed, posting) for seed in range(BOUND))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.agents.gateway import Response
+from assetmill.agents.gateway import Response, ResponseRequest
+from assetmill.errors import Rejected
 from assetmill.settings import Foundry, Settings
-from assetmill.stage.probing import probe_endpoint
+from assetmill.stage.probing import known_abilities, probe_endpoint
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, always, message_item
@@ -42,7 +43,49 @@ def test_an_endpoint_that_keeps_all_four_may_be_fenced(tmp_path: Path) -> None:
     findings = list(probe_endpoint(services))
     assert [finding.state for finding in findings] == ["ok"] * 5
     assert services.may_fence
-    assert len(gateway.posts) == 1
+    assert [post.way for post in gateway.posts] == ["background", "stream"]
+
+
+def test_a_list_that_shows_another_conversation_s_responses_forbids_the_fence(tmp_path: Path) -> None:
+    class Unfiltered(Lasting):
+        def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
+            return tuple(made for found in self.conversations.values() for made in found)
+
+    services = services_on(Unfiltered(), tmp_path, policy="fence")
+    messages = [finding.message for finding in probe_endpoint(services)]
+    assert "A2, a running response is listed: does not hold" in messages
+    assert not services.may_fence
+    assert services.abilities.has("listing") is False
+
+
+def test_a_fence_is_for_the_way_that_was_probed(tmp_path: Path) -> None:
+    services = services_on(Lasting(), tmp_path, policy="fence")
+    list(probe_endpoint(services))
+    services.abilities.learn("background", holds=False, evidence="refused")
+    assert not services.may_fence
+
+
+def test_a_probe_falls_back_like_a_stage_and_remembers_why(tmp_path: Path) -> None:
+    gateway = Lasting()
+
+    def before(request: ResponseRequest) -> None:
+        if request.way == "background":
+            raise Rejected("Background mode is not supported.", "invalid_payload", 400)
+
+    gateway.before = before
+    services = services_on(gateway, tmp_path, policy="fence")
+    list(probe_endpoint(services))
+    told = {finding.message.partition(":")[0]: finding for finding in known_abilities(services)}
+    assert told["background"].state == "warning"
+    assert "Background mode is not supported" in told["background"].message
+    assert told["stream"].state == "ok"
+    assert services.may_fence
+    assert services.way() == "stream"
+
+
+def test_an_endpoint_of_which_nothing_is_known_says_so(tmp_path: Path) -> None:
+    (only,) = known_abilities(services_on(Lasting(), tmp_path))
+    assert "nothing was seen" in only.message
 
 
 def test_one_assumption_that_fails_forbids_the_fence(tmp_path: Path) -> None:
