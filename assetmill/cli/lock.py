@@ -8,6 +8,7 @@ import click
 
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import (
+    change_lock,
     changes,
     folder_options,
     read_lock_or_new,
@@ -18,7 +19,7 @@ from assetmill.cli.lock_options import (
 from assetmill.cli.options import json_option, parameter_options, print_json, profile_option, read_parameters
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.locking.leaving import Left, files_left, previous_lock, remove_file
-from assetmill.locking.lockfile import read_lock, write_lock
+from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
 from assetmill.locking.paths import tidy_folder
 from assetmill.locking.syncing import Synced, sync_files
@@ -53,26 +54,29 @@ def lock(
     if drop is not None:
         if pipeline or pairs or file or out or only or approve:
             raise InvalidInput("--drop stands alone: nothing else is locked with it")
-        after = _without(before, tidy_folder(drop, root_of(lock_path)), lock_path)
-        click.echo(f"{lock_path}: {changes(before, after)}")
+        folder = tidy_folder(drop, root_of(lock_path))
+        saved = change_lock(lock_path, lambda lock: _without(lock, folder))
+        click.echo(f"{lock_path}: {changes(saved.before, saved.after)}")
         click.echo("next: assetmill sync --prune    removes the files that left the lock")
         return
     if pipeline is None:
         raise InvalidInput("say which PIPELINE to lock")
     given = read_parameters(pairs, file)
     target = target_of(before, root_of(lock_path), pipeline, given=given, out=out, only=only, profile=profile)
-    after = save_lock(lock_path, before, target, target.plan(), approve)
-    count = sum(asset.in_tree for asset in after.assets_of(target.folder).values())
-    click.echo(f"{lock_path}: {target.folder} has {count} files of {pipeline}; {changes(before, after)}")
+    saved = save_lock(lock_path, target, target.plan(), approve)
+    count, said = len(_files(saved.after, target.folder)), changes(saved.before, saved.after)
+    click.echo(f"{lock_path}: {target.folder} has {count} files of {pipeline}; {said}")
     click.echo("next: assetmill sync    brings them into the tree")
 
 
-def _without(before: Lock, folder: str, lock_path: Path) -> Lock:
+def _without(before: Lock, folder: str) -> Lock:
     if folder not in before.folder:
         raise NotFound("folder", folder, f"the lock has {', '.join(sorted(before.folder)) or 'none'}")
-    after = before.without(folder)
-    write_lock(lock_path, after)
-    return after
+    return before.without(folder)
+
+
+def _files(lock: Lock, folder: str) -> list[str]:
+    return [path for path, asset in lock.assets_of(folder).items() if asset.in_tree]
 
 
 @click.command()

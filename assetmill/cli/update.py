@@ -14,6 +14,7 @@ from assetmill.cli.lock import bring, left_over, said, said_left
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import (
     Target,
+    change_lock,
     changes,
     folder_options,
     locked_target,
@@ -24,7 +25,6 @@ from assetmill.cli.lock_options import (
 from assetmill.cli.options import Usd, parameter_options, profile_option, read_parameters, usd
 from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
-from assetmill.locking.lockfile import write_lock
 from assetmill.locking.models import Lock
 from assetmill.plan.plan import Plan
 from assetmill.records import RunManifest
@@ -82,10 +82,10 @@ def update(
                 click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
                 return 130 if manifest.status == "cancelled" else 1
             plan, spent_usd = target.plan(), manifest.spent_usd
-        before, lock = lock, save_lock(lock_path, lock, target, plan, approve)
-        click.echo(f"{target.folder}: {changes(before, lock)}; spent {usd(spent_usd)}")
+        saved = save_lock(lock_path, target, plan, approve)
+        click.echo(f"{target.folder}: {changes(saved.before, saved.after)}; spent {usd(spent_usd)}")
     # A merge may have left it unsorted, or with what was looked up again as it is.
-    write_lock(lock_path, lock)
+    lock = change_lock(lock_path, lambda lock: lock).after
     synced = bring(lock, root, profile)
     click.echo("\n".join([said(synced), *said_left(left_over(lock, lock_path))]))
     return 1 if synced.unknown else 0
