@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from assetmill.agents.gateway import AgentDefinition, Response, ResponseRequest
+from assetmill.redaction import redact_json
 
 
 def read_body(body: dict[str, Any]) -> Response:
-    """Return a response from its body, as it is now."""
-    return Response(str(body["id"]), str(body["status"]), body)
+    """Return a response from its body, as it is now.
+
+    A tool's server may have answered with the secret that it was sent, and a body is stored.
+    """
+    return Response(str(body["id"]), str(body["status"]), redact_json(body))
 
 
 def kind_of(body: Mapping[str, Any]) -> tuple[str, str]:

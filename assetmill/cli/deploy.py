@@ -16,7 +16,8 @@ import click
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.local.services import local_services
-from assetmill.settings import find_configs, load_settings, project_root
+from assetmill.project import find_configs, project_root
+from assetmill.settings import load_settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.pipeline import LoadedPipeline

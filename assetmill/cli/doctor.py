@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import click
 
@@ -16,7 +17,9 @@ from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
-from assetmill.settings import Settings, load_settings, project_root
+from assetmill.project import project_root
+from assetmill.redaction import redact
+from assetmill.settings import Settings, load_settings
 from assetmill.stage.probing import probe_endpoint
 from assetmill.stage.services import Services, open_services
 
@@ -37,7 +40,8 @@ def doctor(profile: str | None, *, is_live: bool, as_json: bool) -> int:
     Nothing is spent, unless --live is given.
     """
     findings: list[Finding] = []
-    for finding in _examine(profile, is_live=is_live):
+    for told in _examine(profile, is_live=is_live):
+        finding = replace(told, message=redact(told.message), advice=redact(told.advice))
         findings.append(finding)
         if not as_json:
             _print(finding)

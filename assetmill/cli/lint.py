@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from assetmill.cli.options import json_option, print_json
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from assetmill.spec.lint import lint as find_warnings
 from assetmill.spec.loading import load_pipeline
 

@@ -14,6 +14,7 @@ import click
 
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.records import AssetRecord, StageRecord
+from assetmill.redaction import redact_known
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
 from assetmill.store.ledger import Ledger
@@ -104,7 +105,7 @@ def opened_ledger(settings: Settings) -> Generator[Ledger]:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print the one document of a `--json` command."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(redact_known(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def usd(amount: float | None) -> str:

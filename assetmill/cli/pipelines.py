@@ -9,7 +9,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidSpec
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from assetmill.spec.loading import find_pipeline, load_pipeline, pipeline_names
 from assetmill.spec.pipeline import PipelineSpec
 

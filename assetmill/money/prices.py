@@ -13,8 +13,8 @@ import tomli
 from assetmill.errors import InvalidSpec
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.plan.plan import Cost
+from assetmill.project import config_file, find_configs
 from assetmill.records import Usage
-from assetmill.settings import config_file, find_configs
 from assetmill.spec.reading import read_bytes
 
 _MILLION = 1_000_000

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tomli
 
 from assetmill.errors import InvalidSpec
-from assetmill.settings import config_file
+from assetmill.project import config_file
 from assetmill.spec.reading import nearest, read_bytes
 
 SOON = datetime.timedelta(days=90)

@@ -35,6 +35,7 @@ from assetmill.records import (
     Upload,
     Verdict,
 )
+from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 
@@ -284,7 +285,8 @@ class Ledger:
             raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
 
     def _create(self, key: str, record: R, *, compressed: bool = False) -> R:
-        data = record.model_dump_json(exclude_defaults=False).encode()
+        record, text = _redacted(record)
+        data = text.encode()
         try:
             self._backend.create(key, gzip.compress(data, mtime=0) if compressed else data)
         except KeyExists:
@@ -297,6 +299,19 @@ class Ledger:
             if self._read(key, type(record)) != record:
                 raise
         return record
+
+
+def _redacted(record: R) -> tuple[R, str]:
+    """Return a record and its JSON without any known secret."""
+    text = record.model_dump_json(exclude_defaults=False)
+    clean = redact_known(text)
+    if clean == text:
+        return record, text
+    try:
+        return type(record).model_validate_json(clean), clean
+    except ValidationError:
+        # The secret is a word of ours, as "completed" is. What was paid for must be found again.
+        return record, text
 
 
 def _numbers(key: str) -> tuple[int, int]:
