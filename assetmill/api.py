@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assetmill.local.flow_runs import Say, interruptible, manifest_of, ready_for
-from assetmill.plan.plan import Plan
+from assetmill.plan.plan import Plan, ShownPlan
 from assetmill.records import RunManifest
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import check_outcome
@@ -50,6 +50,7 @@ def run_with(
     say: Say,
     on_plan: OnPlan = lambda _: None,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> RunManifest:
     """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
 
@@ -60,9 +61,10 @@ def run_with(
     with interruptible(services.stop) as interrupts:
         plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
         on_plan(plan)
+        services.shown = ShownPlan(pipeline, parameters, plan)
         has_work = any(stage.status != "reuse" for stage in plan.stages)
         with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
             from flows.run_pipeline import run_pipeline
 
-            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd)
+            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd, pay_again)
             return manifest_of(flow, services)

@@ -23,8 +23,10 @@
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
+        │   └── ToolFailed       a declared tool failed at the service; never rerolled
         ├── StageBlocked         moderation refused the prompt, the output or the account
         ├── OutputUnusable       paid for, kept, and not what was asked
+        │   └── OutputUnreachable paid for, and the service does not hand over all of it
         ├── StageInDoubt         the service left no evidence either way
         ├── StageWaiting         a person must approve something first
         ├── BudgetExceeded       a ceiling was reached before the spend
@@ -192,6 +194,10 @@ class StageFailed(StageError):
     """The stage ended without what it had to make."""
 
 
+class ToolFailed(StageFailed):
+    """A tool that the stage declares failed at the service: another draw would meet the same tool."""
+
+
 class StageBlocked(StageError):
     """Moderation refused: `scope` is the prompt, the output, or the whole account.
 
@@ -213,6 +219,10 @@ class StageBlocked(StageError):
 
 class OutputUnusable(StageError):
     """Paid for, kept, and not what was asked."""
+
+
+class OutputUnreachable(OutputUnusable):
+    """Paid for, and the service does not hand over all of it: asked for again, never paid again unasked."""
 
 
 class StageInDoubt(StageError):

@@ -121,6 +121,20 @@ class Usage(Stored):
     file_searches: int = 0
 
 
+class Decision(Stored):
+    """Why a stage is done although its attempt had a verdict against it.
+
+    `fetched`: files that could not be fetched came after all. `accepted`, `partial`: a person took one of the
+    kept files, or what there was, for the output. `assets` are their IDs before.
+    """
+
+    kind: Literal["fetched", "accepted", "partial"]
+    decided_by: str
+    reason: str
+    assets: tuple[AssetId, ...] = ()
+    created_at: float
+
+
 class StageRecord(Stored):
     """The commit: the only thing readers look for."""
 
@@ -144,6 +158,8 @@ class StageRecord(Stored):
     checks: tuple[CheckResult, ...] = ()
     draws: tuple[Fingerprint, ...] = ()
     """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
+    decision: Decision | None = None
+    """Why it stands against its attempt's verdict: that holds the spend, `cost_usd` repeats it."""
 
     @property
     def label(self) -> str:

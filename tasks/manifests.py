@@ -25,12 +25,23 @@ PROGRESS_INTERVAL_S = 2.0
 
 
 def begin_run(
-    pipeline: str, parameters: dict[str, object], profile: str | None, budget_usd: float | None = None
+    pipeline: str,
+    parameters: dict[str, object],
+    profile: str | None,
+    budget_usd: float | None = None,
+    *,
+    pay_again: bool = False,
 ) -> Run:
     """Plan a run under the ID of the current flow run and store that it began."""
     flow_run_id, attempt = current_flow_run()
     return runs.begin_run(
-        pipeline, parameters, services_for(profile), flow_run_id, attempt, budget_usd=budget_usd
+        pipeline,
+        parameters,
+        services_for(profile),
+        flow_run_id,
+        attempt,
+        budget_usd=budget_usd,
+        pay_again=pay_again,
     )
 
 

@@ -21,9 +21,11 @@ Json = Mapping[str, Any]
 class ImageCall:
     """One `image_generation_call`. `result` is its base64 as received, None when there is none.
 
-    Where moderation refused it, `blocked_at` is `input` or `output`, and `categories` say why.
+    `position` is its place among the response's items: IDs may be missing or come twice. Where moderation
+    refused it, `blocked_at` is `input` or `output`, and `categories` say why.
     """
 
+    position: int
     call_id: str
     result: str | None
     revised_prompt: str
@@ -43,7 +45,7 @@ class ImageCall:
 
 @dataclass(frozen=True)
 class Citation:
-    """A file in a container that a message points to."""
+    """A file in a container that a message points to; `filename` is "" when the message does not say."""
 
     container_id: str
     file_id: str
@@ -54,13 +56,16 @@ class Citation:
 class Produced:
     """Everything of a response that can become an asset or must be answered.
 
-    `calls` are items that wait for the caller: function, computer and approval requests.
+    `text` is what the agent says in the end, without its remarks on the way (messages of the phase
+    `commentary`); `answer` is the last message of that, where a structured answer stands. `calls` are items
+    that wait for the caller: function, computer and approval requests.
     """
 
     images: tuple[ImageCall, ...]
     citations: tuple[Citation, ...]
     container_ids: tuple[str, ...]
     text: str
+    answer: str
     calls: tuple[Json, ...]
     error: str
     is_filtered: bool
@@ -72,19 +77,20 @@ def read_response(body: Json) -> Produced:
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for message in messages for part in _items(message, "content")]
     notes = [note for part in parts for note in _items(part, "annotations")]
+    said = [message for message in messages if message.get("phase") != "commentary"] or messages
     error = _map(body.get("error"))
     reason = str(_map(body.get("incomplete_details")).get("reason") or "")
+    container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
     return Produced(
-        images=tuple(_image(item) for item in items if item.get("type") == "image_generation_call"),
-        citations=tuple(
-            Citation(str(note.get("container_id")), str(note.get("file_id")), str(note.get("filename")))
-            for note in notes
-            if note.get("type") == "container_file_citation"
+        images=tuple(
+            _image(position, item)
+            for position, item in enumerate(items)
+            if item.get("type") == "image_generation_call"
         ),
-        container_ids=tuple(dict.fromkeys(_container_ids(items, notes))),
-        text="\n".join(
-            str(part.get("text") or "") for part in parts if part.get("type") == "output_text"
-        ).strip(),
+        citations=tuple(_citations(notes, container_ids)),
+        container_ids=container_ids,
+        text="\n".join(text for message in said for text in _texts(message)).strip(),
+        answer="".join(_texts(said[-1])).strip() if said else "",
         calls=tuple(item for item in items if item.get("type") in _WAITING),
         error=str(error.get("message") or reason),
         is_filtered=_is_block(reason) or _is_block(str(error.get("code") or "")),
@@ -119,35 +125,49 @@ def read_usage(body: Json) -> Usage:
     )
 
 
-def without_pictures(body: Json, blobs: Mapping[str, str]) -> bytes:
+def without_pictures(body: Json, blobs: Mapping[int, str]) -> bytes:
     """Return the body as JSON with every stored picture replaced by its digest.
 
-    A result that could not be decoded has no digest in `blobs` and stays as received. The headers of servers
-    are left out: a service that repeats them must not make us keep a secret.
+    `blobs` are the digests by the position of the item. A result that could not be decoded has none and stays
+    as received. The headers of servers are left out: a service that repeats them must not make us keep a
+    secret.
     """
     tools = [
         {key: value for key, value in tool.items() if key not in {"headers", "authorization"}}
         for tool in _items(body, "tools")
     ]
     output = [
-        {**item, "result": {"blob": blobs[str(item.get("id"))]}} if str(item.get("id")) in blobs else item
-        for item in _items(body, "output")
+        {**item, "result": {"blob": blobs[position]}} if position in blobs else item
+        for position, item in enumerate(_items(body, "output"))
     ]
     shown = {**body, "output": output} | ({"tools": tools} if tools else {})
     return json.dumps(shown, ensure_ascii=False).encode()
 
 
-def _image(item: Json) -> ImageCall:
+def _citations(notes: list[Json], container_ids: tuple[str, ...]) -> Iterator[Citation]:
+    """Yield what can be fetched. Where a citation names no container, the response's only one is meant."""
+    only = container_ids[0] if len(container_ids) == 1 else ""
+    for note in notes:
+        if note.get("type") == "container_file_citation":
+            container_id, file_id = str(note.get("container_id") or only), str(note.get("file_id") or "")
+            if container_id and file_id:
+                yield Citation(container_id, file_id, str(note.get("filename") or ""))
+
+
+def _image(position: int, item: Json) -> ImageCall:
     error = _map(item.get("error"))
     details = _map(error.get("moderation_details"))
     result = item.get("result")
+    status = str(item.get("status") or "")
+    ended = f"it ended {status}" if not result and status in {"failed", "incomplete"} else ""
     is_blocked = bool(details) or _is_block(str(error.get("code") or ""))
     categories = details.get("categories")
     return ImageCall(
-        call_id=str(item.get("id")),
+        position=position,
+        call_id=str(item.get("id") or ""),
         result=result if isinstance(result, str) and result else None,
         revised_prompt=str(item.get("revised_prompt") or ""),
-        error=str(error.get("message") or ""),
+        error=str(error.get("message") or ended),
         categories=tuple(map(str, cast(list[object], categories))) if isinstance(categories, list) else (),
         blocked_at=("input" if details.get("moderation_stage") == "input" else "output")
         if is_blocked
@@ -161,6 +181,12 @@ def _container_ids(items: list[Json], notes: list[Json]) -> Iterator[str]:
             "container_id"
         ):
             yield str(holder["container_id"])
+
+
+def _texts(message: Json) -> Iterator[str]:
+    for part in _items(message, "content"):
+        if part.get("type") == "output_text":
+            yield str(part.get("text") or "")
 
 
 def _items(holder: Json, key: str) -> Iterator[Json]:

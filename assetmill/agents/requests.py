@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assetmill.agents.computer import find_browser
-from assetmill.agents.functions import load_function
+from assetmill.agents.functions import Limits, load_function
 from assetmill.agents.gateway import AgentDefinition, Json
 from assetmill.agents.handles import Handles, Reference
 from assetmill.fingerprint import canonical, digest
@@ -84,7 +84,8 @@ def _own_part(tool: Json, call: StageCall, settings: Settings) -> Json:
     """Fill in what only this process knows of a tool: a function's schema, a server's header names."""
     own = tool.get(ENGINE_KEY, {})
     if tool["type"] == "function":
-        loaded = load_function(own["function"], Path(call.folder) if call.folder else None)
+        folder = Path(call.folder) if call.folder else None
+        loaded = load_function(own["function"], folder, Limits.of(own))
         described = {"description": loaded.description} if loaded.description else {}
         return {**described, **tool, "parameters": dict(loaded.schema), "strict": loaded.is_strict}
     if tool["type"] == "computer_use_preview":

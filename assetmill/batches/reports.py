@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from assetmill.batches.records import SETTLED, BatchAsset, BatchManifest, BatchRow
 from assetmill.errors import StoreError
+from assetmill.looking import Look, over, telling_ground
 from assetmill.records import BlobRef
 from assetmill.store.blobs import Blobs
 
@@ -173,23 +173,13 @@ class _Thumbnails:
         return self._made[asset.digest]
 
     def _make(self, asset: BatchAsset) -> str:
-        from PIL import Image, UnidentifiedImageError
-
         ref = BlobRef(digest=asset.digest, size_bytes=asset.size_bytes, media_type=asset.media_type)
         try:
-            with Image.open(io.BytesIO(self._blobs.get(ref))) as picture:
-                picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
-                picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-                flat = _on_white(picture.convert("RGBA"), Image.new)
-        except (StoreError, OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
+            seen = Look(self._blobs.get(ref)).first(THUMBNAIL_PX)
+        except (StoreError, OSError, SyntaxError, ValueError):
             return ""
+        # JPEG has no transparency.
+        flat = over(seen, telling_ground(seen))
         data = io.BytesIO()
         flat.save(data, "JPEG", quality=75)
         return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-
-
-def _on_white(picture: Any, new: Callable[..., Any]) -> Any:
-    """JPEG has no transparency."""
-    white = new("RGBA", picture.size, "white")
-    white.alpha_composite(picture)
-    return white.convert("RGB")

@@ -10,44 +10,71 @@ import click
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_export import Choice, export_batch, summary
-from assetmill.cli.exports import export_assets, wanted, write_sidecar
+from assetmill.cli.exports import export_assets, write_sidecar
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
 from assetmill.settings import load_settings
 from assetmill.stage.services import Services, open_services
+from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 
 
 @click.command()
 @click.option("--run", "run", metavar="RUN", help="Only what this run made or reused; `latest` works too.")
+@click.option("--all", "everything", is_flag=True, help="Also what failed or open attempts have kept.")
 @profile_option
 @json_option
-def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
-    """List the assets of the store, newest last."""
+def assets(run: str | None, profile: str | None, *, everything: bool, as_json: bool) -> None:
+    """List the assets of the store, newest last.
+
+    With --all everything that was ever paid for is there, with its role and why it is no output: also files
+    of stages that failed or have not ended.
+    """
     with open_services(load_settings(profile)) as services:
         records = _of_run(services.ledger, run) if run else services.ledger.stages()
         # A choice among draws says more of what it lists than the draw itself.
         told = records if run else sorted(records, key=lambda record: bool(record.draws))
-        listed = {asset.asset_id: (asset, record) for record in told for asset in record.outputs}
+        listed: dict[AssetId, tuple[AssetRecord, StageRecord | KeptAsset]] = {
+            asset.asset_id: (asset, record) for record in told for asset in record.outputs
+        }
         found = list(listed.values())
+        if everything:
+            found += [(one.asset, one) for one in _kept(services.ledger, run)]
     if run is None:
         found.sort(key=lambda pair: (pair[0].created_at, pair[0].asset_id))
     if as_json:
         return print_json({"assets": [asset_json(asset, record) for asset, record in found]})
     for asset, record in found:
         size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
-        click.echo(f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {record.label:<24} {asset.name}")
+        line = f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {asset.label:<24} {asset.name}"
+        click.echo(line + (f"  {asset.role}{_reason(asset, record)}" if everything else ""))
     if not found:
         click.echo("no assets yet: try `assetmill run product-launch`")
     return None
 
 
+def _kept(ledger: Ledger, run: str | None) -> Iterator[KeptAsset]:
+    run_id = ledger.find_run(run) if run else None
+    return (one for one in ledger.kept.all() if run_id is None or one.run_id == run_id)
+
+
+def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
+    reason = record.reason if isinstance(record, KeptAsset) else asset.rejected
+    plain = " ".join(reason.split())
+    return f": {plain[:120]}{'...' if len(plain) > 120 else ''}" if plain else ""
+
+
 @click.command()
 @click.argument("what", metavar="RUN|BATCH|ASSET")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Also candidates and pictures on the way.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also candidates, pictures on the way and files of failed stages.",
+)
 @click.option(
     "--stage", "stages", metavar="NAME", multiple=True, help="Of a batch, only this stage; may be repeated."
 )
@@ -113,10 +140,9 @@ def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecor
         return [asset]
     run_id = ledger.find_run(what)
     manifest = ledger.read_manifest(run_id)
-    if manifest is not None:
-        return wanted(manifest, everything=everything)
-    made = [asset for record in _made_by(ledger, run_id) for asset in record.outputs]
-    return [asset for asset in made if everything or asset.role == "output"]
+    made = manifest.assets() if manifest else [a for r in _made_by(ledger, run_id) for a in r.outputs]
+    found = [asset for asset in made if everything or asset.role == "output"]
+    return [*found, *(one.asset for one in _kept(ledger, run_id))] if everything else found
 
 
 def _of_run(ledger: Ledger, text: str) -> Iterator[StageRecord]:

@@ -20,6 +20,9 @@ state_option = click.option("--state", type=_DIRECTORY, help="Its directory; def
 @click.group()
 def emulator() -> None:
     """Serve the embedded Foundry service, or look into what it keeps."""
+    from assetmill.local.services import require_emulator
+
+    require_emulator()
 
 
 @emulator.command()

@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, str] = {
     "serve": "assetmill.cli.deploy",
     "approve": "assetmill.cli.approve",
     "resolve": "assetmill.cli.resolve",
+    "accept": "assetmill.cli.accept",
     "reap": "assetmill.cli.reap",
     "spend": "assetmill.cli.spend",
     "show": "assetmill.cli.show",

@@ -17,6 +17,7 @@ from assetmill.records import AssetRecord, StageRecord
 from assetmill.redaction import redact_known
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
+from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store
 
@@ -118,8 +119,12 @@ def when(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def asset_json(asset: AssetRecord, record: StageRecord) -> dict[str, Any]:
-    """Return an asset as `--json` documents show it. `run_id` is the run that made it."""
+def asset_json(asset: AssetRecord, record: StageRecord | KeptAsset) -> dict[str, Any]:
+    """Return an asset as `--json` documents show it. `run_id` is the run that made it.
+
+    `reason` says why it is no output, "" for what is one.
+    """
+    is_kept = isinstance(record, KeptAsset)
     return {
         "asset_id": asset.asset_id,
         "name": asset.name,
@@ -131,8 +136,9 @@ def asset_json(asset: AssetRecord, record: StageRecord) -> dict[str, Any]:
         "width": asset.width,
         "height": asset.height,
         "pipeline": record.pipeline,
-        "stage": record.stage,
-        "variant": record.variant,
+        "stage": asset.stage if is_kept else record.stage,
+        "variant": asset.variant if is_kept else record.variant,
+        "reason": record.reason if is_kept else asset.rejected,
         "run_id": record.run_id,
         "response_id": asset.made_by.response_id if asset.made_by else None,
         "handles": [handle.model_dump(mode="json") for handle in asset.handles],

@@ -36,6 +36,7 @@ _UNDONE = {"failed", "in_doubt", "waiting"}
 @click.argument("pipeline")
 @parameter_options
 @budget_option("Spend no more than this.")
+@click.option("--pay-again", is_flag=True, help="Also for a stage that failed the same way twice.")
 @profile_option
 @json_option
 def run(
@@ -45,6 +46,7 @@ def run(
     budget_usd: float | None,
     profile: str | None,
     *,
+    pay_again: bool,
     as_json: bool,
 ) -> int:
     """Run PIPELINE, a name under configs/pipelines/ or a path.
@@ -61,6 +63,7 @@ def run(
                 say=screen.say,
                 on_plan=screen.plan,
                 budget_usd=budget_usd,
+                pay_again=pay_again,
             )
         folder = exports.folder_of(services.settings, manifest.pipeline)
         paths = exports.export_assets(exports.wanted(manifest), services.blobs, folder)

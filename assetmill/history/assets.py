@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from assetmill.errors import InvalidInput, NotFound
@@ -34,7 +36,10 @@ class AssetFinder:
         if _WHOLE_ID.fullmatch(reference):
             return self._read(AssetId(reference), reference)
         if reference.startswith("ast_"):
-            return self._only(self.index.with_prefix(reference), reference)
+            found = self.index.with_prefix(reference)
+            return self._only(
+                found or self._kept(lambda asset: asset.asset_id.startswith(reference)), reference
+            )
         path = local_file(reference)
         if path is not None:
             return self._with_digest(digest_of(path), reference)
@@ -42,12 +47,21 @@ class AssetFinder:
             raise NotFound("file", reference[:200])
         if "/" in reference:
             return self._in_run(reference)
-        return self._only(self.index.with_service_id(reference), reference)
+        found = self.index.with_service_id(reference)
+        return self._only(found or self._kept(lambda asset: reference in _service_ids(asset)), reference)
 
     def with_digest(self, digest: Digest) -> AssetRecord | None:
         """Return the newest asset with these bytes, None when the store has none."""
-        found = self.index.with_digest(digest)
+        found = self.index.with_digest(digest) or self._kept(lambda asset: asset.blob.digest == digest)
         return self.ledger.read_asset(found[0]) if found else None
+
+    def _kept(self, is_meant: Callable[[AssetRecord], bool]) -> tuple[AssetId, ...]:
+        """Look among what is no stage's result, of which there is no index: there is little of it."""
+        return tuple(asset.asset_id for asset in self._all_kept if is_meant(asset))
+
+    @cached_property
+    def _all_kept(self) -> tuple[AssetRecord, ...]:
+        return tuple(one.asset for one in self.ledger.kept.all())
 
     def _with_digest(self, digest: Digest, reference: str) -> AssetRecord:
         asset = self.with_digest(digest)
@@ -78,13 +92,25 @@ class AssetFinder:
         if manifest is None:
             raise NotFound("run", run, "it is not sealed: it still runs, or was killed; run it again")
         entry = _entry(manifest, label)
-        assets = entry.record.outputs if entry.record else ()
+        assets = entry.record.outputs if entry.record else self._left_by(manifest, entry)
         found = [asset for asset in assets if asset.name == name] if name else list(assets)
         outputs = [asset for asset in found if asset.role == "output"] or found
         if len(outputs) != 1:
             names = ", ".join(asset.name for asset in assets) or "nothing"
             raise NotFound("asset", reference[:200], f"stage {label!r} made {names}")
         return outputs[0]
+
+    def _left_by(self, manifest: RunManifest, entry: StageEntry) -> tuple[AssetRecord, ...]:
+        """Return what a stage that is not done has kept."""
+        if entry.fingerprint is None:
+            return ()
+        kept = self.ledger.kept.of_stage(manifest.pipeline, entry.fingerprint)
+        return tuple(one.asset for one in kept)
+
+
+def _service_ids(asset: AssetRecord) -> set[str]:
+    made_by = {asset.made_by.response_id} if asset.made_by else set[str]()
+    return {handle.id for handle in asset.handles} | made_by
 
 
 def local_file(reference: str) -> Path | None:

@@ -7,6 +7,7 @@ environment. A caller's own `PREFECT_API_URL` and Foundry endpoint are left alon
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import os
 import sys
 import time
@@ -34,6 +35,7 @@ from assetmill.redaction import remember
 from assetmill.settings import Settings
 
 BUSY_S = 30.0
+EMULATOR = "foundry_emulator"
 Say = Callable[[str], None]
 
 
@@ -47,7 +49,12 @@ class LocalServices:
         self._auth = ""
 
     def begin_emulator(self, settings: Settings) -> None:
-        """Find or start the emulator."""
+        """Find or start the emulator.
+
+        Raises:
+            InvalidSettings: it is not installed.
+        """
+        require_emulator()
         make_home(settings.home)
         self._emulator = self._begin(emulator_service(settings))
         if not self._emulator.was_running:
@@ -163,6 +170,19 @@ def has_prefect_api() -> bool:
     return bool(profiles.get("profiles", {}).get(name, {}).get("PREFECT_API_URL"))
 
 
+def require_emulator() -> None:
+    """Check that the embedded service can be started: production installs assetmill without it.
+
+    Raises:
+        InvalidSettings: it is not installed; says in one line what to do.
+    """
+    if importlib.util.find_spec(EMULATOR) is None:
+        raise InvalidSettings(
+            "the embedded Foundry service is not installed: `pip install ./emulator` in a checkout "
+            "(`pip install 'assetmill[local]'` where your index has it), or choose a profile with an endpoint"
+        )
+
+
 def emulator_service(settings: Settings) -> Service:
     """Describe the embedded emulator of a profile."""
     directory = settings.emulator_home
@@ -171,7 +191,7 @@ def emulator_service(settings: Settings) -> Service:
     return Service(
         title="the embedded Foundry service",
         directory=directory,
-        module="foundry_emulator",
+        module=EMULATOR,
         arguments=("--state", state, "--port", "0", "--ready-file", ready, "--idle-timeout", idle),
         is_alive=_is_emulator_alive,
     )

@@ -191,18 +191,23 @@ def begin_run(
     attempt: int = 1,
     *,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> Run:
     """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
+
+    `pay_again`: also for a stage that failed the same way too often.
 
     Raises:
         InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
     """
     started_at = time.time()
-    plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+    plan = _plan_of(pipeline, parameters, services)
     check_service(plan, services)
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
+    if pay_again:
+        services.allow_repeats(run.run_id)
     services.ledger.write_start(
         RunStart(
             run_id=run.run_id,
@@ -216,6 +221,14 @@ def begin_run(
         )
     )
     return run
+
+
+def _plan_of(pipeline: str, parameters: Mapping[str, Any], services: Services) -> Plan:
+    """Return the plan that was shown for this run, once; else make it."""
+    shown, services.shown = services.shown, None
+    if shown and shown.is_for(pipeline, parameters):
+        return shown.plan
+    return plan_pipeline(pipeline, parameters, services.settings, services.ledger)
 
 
 def check_service(plan: Plan, services: Services) -> None:

@@ -28,6 +28,8 @@ def pipeline_schema() -> dict[str, Any]:
     knowledge["additionalProperties"] = _one_or_more(knowledge["additionalProperties"])
     search = parts["FileSearch"]["properties"]
     search["knowledge"] = _one_or_more(search["knowledge"])
+    function = parts["Function"]["properties"]
+    function["env"] = _one_or_more(function["env"])
     computer = parts["ComputerUse"]["properties"]
     computer["allowed_hosts"] = _one_or_more(computer["allowed_hosts"])
     parts["AxisSpec"] = {"anyOf": [parts["AxisSpec"]["properties"]["values"]["anyOf"][0], parts["AxisSpec"]]}

@@ -40,6 +40,7 @@ from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing, Finished
 from assetmill.stage.patience import Patience
+from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
 
@@ -73,6 +74,7 @@ class _Stage:
         self.reporter = ProgressReporter(call.label, run_id)
         self.patience = Patience(call.label, services, self.reporter.waiting)
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
+        self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
         self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
@@ -108,6 +110,8 @@ class _Stage:
             self.closing.settle(newest.number, newest.verdict.cost_usd)
             if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
                 raise failure
+            if self.repeats.settle(newest, newest.verdict):
+                return None
             self.patience.wait_until(newest.verdict.not_before)
             return self._begin(newest.number + 1)
         with self.services.slots.take():

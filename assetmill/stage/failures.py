@@ -6,6 +6,7 @@ from typing import Literal
 
 from assetmill.errors import (
     AccountBlocked,
+    OutputUnreachable,
     OutputUnusable,
     PromptBlocked,
     Rejected,
@@ -43,7 +44,8 @@ def standing(label: str, verdict: Verdict, run_id: RunId) -> StageError | None:
         return None
     if scope := _BLOCKS.get(verdict.error):
         return StageBlocked(label, verdict.reason, verdict.response_id, scope)
-    kind = OutputUnusable if verdict.error == OutputUnusable.__name__ else StageFailed
+    kinds = {kind.__name__: kind for kind in (OutputUnusable, OutputUnreachable)}
+    kind = kinds.get(verdict.error, StageFailed)
     return kind(label, verdict.reason, verdict.response_id)
 
 

@@ -17,6 +17,7 @@ from assetmill.agents.pacing import Pacer, Rates
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.plan.plan import ShownPlan
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
@@ -41,6 +42,7 @@ class Services:
     ceilings: tuple[Ceiling, ...] = ()
     gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
+    shown: ShownPlan | None = None
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -50,6 +52,7 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self._repeating: set[str] = set()
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
@@ -103,6 +106,14 @@ class Services:
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
+
+    def allow_repeats(self, run_id: str) -> None:
+        """Let one run pay once more for what failed the same way too often."""
+        self._repeating.add(run_id)
+
+    def may_repeat(self, run_id: str) -> bool:
+        """Whether somebody asked a run to pay for what failed the same way too often."""
+        return run_id in self._repeating
 
     def ceilings_of(self, run_id: str) -> tuple[Ceiling, ...]:
         """Return every ceiling under which a run pays: its own, the day's, the project's."""

@@ -7,6 +7,7 @@
     v1/c/<pipeline>/<fp>.<n>.<turn>     receipt: the response ID
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
     v1/f/<pipeline>/<fp>.<n>.<turn>     harvest: the files of a turn's containers
+    v1/f/<pipeline>/<fp>.<n>.<turn>.<file>  one of them, recorded as soon as it was stored
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
     v1/y/<pipeline>/<fp>.<n>.<turn>     replies: what a turn's calls were answered
     v1/a/<pipeline>/<fp>.<subject>      approval: what a person decided about something an agent asked for
@@ -48,6 +49,7 @@ BLOBS = "v1/b/"
 PROBES = "v1/meta/probe/"
 ROOT = "v1/"
 INTENTS = "v1/i/"
+RECEIPTS = "v1/c/"
 RAW = "v1/w/"
 HARVESTS = "v1/f/"
 REPLIES = "v1/y/"
@@ -126,7 +128,7 @@ def intents(pipeline: str, fp: Fingerprint) -> str:
 
 def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's receipt."""
-    return f"v1/c/{_turn(pipeline, fp, attempt, turn)}"
+    return f"{RECEIPTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
@@ -137,6 +139,17 @@ def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of what a turn's containers held."""
     return f"{HARVESTS}{_turn(pipeline, fp, attempt, turn)}"
+
+
+def kept_files(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the prefix of the container files of a turn that were stored one by one."""
+    return f"{harvest(pipeline, fp, attempt, turn)}."
+
+
+def kept_file(pipeline: str, fp: Fingerprint, attempt: int, turn: int, file_id: str) -> str:
+    """Return the key of one container file that was stored."""
+    named = hashlib.sha256(file_id.encode()).hexdigest()[:24]
+    return f"{kept_files(pipeline, fp, attempt, turn)}{named}"
 
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
@@ -169,6 +182,15 @@ def stage_of(asset_id: AssetId) -> str:
     if prefix != "ast" or len(pipeline) != 8 or len(fp) != 52:
         raise ValueError(asset_id)
     return f"{STAGES}{pipeline}/{fp}"
+
+
+def attempt_of(asset_id: AssetId, attempt: int) -> str:
+    """Return `<pipeline>/<fp>.<n>` of an attempt at the stage that an asset's ID names.
+
+    Raises:
+        ValueError: the text is not an asset ID.
+    """
+    return f"{stage_of(asset_id).removeprefix(STAGES)}.{attempt:03d}"
 
 
 def handle(endpoint: str, what: str, number: int) -> str:

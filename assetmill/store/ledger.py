@@ -38,6 +38,7 @@ from assetmill.records import (
 from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kept import KeptAssets, is_kept
 
 R = TypeVar("R", bound=Stored)
 
@@ -68,14 +69,32 @@ class Ledger:
         return self._read(layout.stage(pipeline, fp), StageRecord)
 
     def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
-        """Return an asset's record: one read, because its ID holds its stage's key."""
+        """Return an asset's record: one read, because its ID holds its stage's key.
+
+        A file of an attempt without a commit has an ID too.
+
+        Raises:
+            ValueError: the text is not an asset ID.
+        """
+        if is_kept(asset_id):
+            found = self.kept.find(asset_id)
+            return found.asset if found else None
         record = self.read_stage_of(asset_id)
         outputs = record.outputs if record else ()
         return next((asset for asset in outputs if asset.asset_id == asset_id), None)
 
     def read_stage_of(self, asset_id: AssetId) -> StageRecord | None:
-        """Return the commit that holds an asset."""
-        return self._read(layout.stage_of(asset_id), StageRecord)
+        """Return the commit that holds an asset; None for one of an attempt that has none."""
+        return None if is_kept(asset_id) else self._read(layout.stage_of(asset_id), StageRecord)
+
+    def read_stage_at(self, key: str) -> StageRecord | None:
+        """Return a commit that was found by listing, None when it is not there."""
+        return self._read(key, StageRecord)
+
+    @property
+    def kept(self) -> KeptAssets:
+        """What was paid for and is no stage's result."""
+        return KeptAssets(self._backend, self)
 
     def commit(self, record: StageRecord) -> StageRecord:
         """Store a stage's commit and return the one that counts: the first."""
@@ -89,7 +108,7 @@ class Ledger:
             return None
         newest = max(attempt for attempt, _ in numbers)
         turns = [self._turn(pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
-        return Attempt(newest, tuple(turns), self._read(layout.verdict(pipeline, fp, newest), Verdict))
+        return Attempt(newest, tuple(turns), self.read_verdict(pipeline, fp, newest))
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
@@ -127,6 +146,23 @@ class Ledger:
     def read_harvest(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Harvest | None:
         """Return which container files of a turn were kept, None when nobody has fetched them yet."""
         return self._read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
+
+    def write_kept_file(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
+    ) -> None:
+        """Store that one container file of a turn was kept; repeating is free."""
+        (file,) = harvest.files
+        self._create(layout.kept_file(pipeline, fp, attempt, turn, file.handle.id), harvest)
+
+    def kept_files(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> tuple[Harvest, ...]:
+        """Return the container files of a turn that were kept one by one, in the order of their coming."""
+        keys = [entry.key for entry in self._backend.list(layout.kept_files(pipeline, fp, attempt, turn))]
+        found = [record for key in keys if (record := self._read(key, Harvest))]
+        return tuple(sorted(found, key=lambda record: record.created_at))
+
+    def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
+        """Return why an attempt is over, None when it is not, or was never made."""
+        return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
 
     def write_replies(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, replies: Replies

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from foundry_emulator.boundary.errors import ServiceError, invalid
+from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.state import Doc, State
@@ -40,7 +40,7 @@ def need_agent(state: State, name: str) -> Doc:
     """
     doc = state.get("agent", name)
     if doc is None:
-        raise ServiceError(404, "not_found", f"Agent {name[:80]} doesn't exist")
+        raise WireError(404, "not_found", f"Agent {name[:80]} doesn't exist")
     return doc
 
 
@@ -52,7 +52,7 @@ def need_version(state: State, name: str, version: str) -> Json:
     """
     doc = state.get("version", version, name)
     if doc is None:
-        raise ServiceError(404, "not_found", f"Agent {name[:80]} with version {version[:20]} not found.")
+        raise WireError(404, "not_found", f"Agent {name[:80]} with version {version[:20]} not found.")
     return doc.body
 
 
@@ -64,7 +64,7 @@ def selected_version(state: State, name: str, wanted: str | None) -> Json:
     """
     agent = need_agent(state, name)
     if agent.body["state"] == "disabled":
-        raise ServiceError(403, "agent_disabled", f"Agent '{name}' is disabled.")
+        raise WireError(403, "agent_disabled", f"Agent '{name}' is disabled.")
     if wanted:
         return need_version(state, name, wanted)
     endpoint: Json = agent.body.get("agent_endpoint") or {}
@@ -77,7 +77,7 @@ def selected_version(state: State, name: str, wanted: str | None) -> Json:
             return need_version(state, name, str(chosen["agent_version"]))
     latest = versions_of(state, name)
     if not latest:
-        raise ServiceError(404, "not_found", f"Agent {name[:80]} doesn't exist")
+        raise WireError(404, "not_found", f"Agent {name[:80]} doesn't exist")
     return latest[-1].body
 
 

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from foundry_emulator.boundary.endpoint import Call, Endpoint, Operation, check_caller
-from foundry_emulator.boundary.errors import ServiceError, Surface
-from foundry_emulator.project import Service
+from foundry_emulator.boundary.errors import Surface, WireError
+from foundry_emulator.project import Project
+from foundry_emulator.responses.registry import Responses
 from foundry_emulator.routes import (
     agents,
     containers,
@@ -21,18 +21,23 @@ from foundry_emulator.routes import (
     conversations,
     files,
     identity,
-    project,
-    responses,
     vector_stores,
 )
+from foundry_emulator.routes import (
+    project as project_routes,
+)
+from foundry_emulator.routes import (
+    responses as response_routes,
+)
+from foundry_emulator.routes.endpoint import Call, Endpoint, Operation, check_caller
 
-PROJECT_OPERATIONS: tuple[Operation, ...] = (*agents.OPERATIONS, *project.OPERATIONS)
+PROJECT_OPERATIONS: tuple[Operation, ...] = (*agents.OPERATIONS, *project_routes.OPERATIONS)
 OPENAI_OPERATIONS: tuple[Operation, ...] = (
     *conversations.OPERATIONS,
     *files.OPERATIONS,
     *vector_stores.OPERATIONS,
     *containers.OPERATIONS,
-    *responses.OPERATIONS,
+    *response_routes.OPERATIONS,
 )
 CONTROL_OPERATIONS: tuple[Operation, ...] = control.OPERATIONS
 CONTROL_PATH = "/_assetmill"
@@ -51,11 +56,11 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        error: ServiceError | None = None
+        error: WireError | None = None
         if not _HOST.fullmatch(headers.get(b"host", "").lower()):
-            error = ServiceError(400, "invalid_host", "The emulator answers on loopback names only.")
+            error = WireError(400, "invalid_host", "The emulator answers on loopback names only.")
         elif b"origin" in headers:
-            error = ServiceError(403, "forbidden_origin", "The emulator does not answer browsers.")
+            error = WireError(403, "forbidden_origin", "The emulator does not answer browsers.")
         if error is None:
             await self._app(scope, receive, send)
         else:
@@ -66,15 +71,17 @@ def _surface(path: str) -> Surface:
     return "openai" if "/openai/" in path else "project"
 
 
-def _worded(error: ServiceError, path: str) -> Response:
+def _worded(error: WireError, path: str) -> Response:
     return JSONResponse(error.envelope(_surface(path)), error.status, headers=error.headers)
 
 
 def _routes(
-    service: Service, operations: Iterable[Operation], prefix: str, surface: Surface
+    project: Project, responses: Responses, operations: Iterable[Operation], prefix: str, surface: Surface
 ) -> list[BaseRoute]:
     return [
-        Route(prefix + one.path, Endpoint(service, one, surface), methods=[one.method], name=one.name)
+        Route(
+            prefix + one.path, Endpoint(project, responses, one, surface), methods=[one.method], name=one.name
+        )
         for one in operations
     ]
 
@@ -83,40 +90,43 @@ async def _unknown(request: Request, problem: Exception) -> Response:
     """Answer addresses that no operation has: by name, after the caller has shown its token."""
     surface = _surface(request.url.path)
     try:
-        check_caller(Call(request.app.state.service, request, "unknown"), surface)
-    except ServiceError as error:
+        check_caller(
+            Call(request.app.state.project, request.app.state.responses, request, "unknown"), surface
+        )
+    except WireError as error:
         return _worded(error, request.url.path)
     status = int(getattr(problem, "status_code", 404))
     message = f"The assetmill emulator has no operation {request.method} {request.url.path[:200]}."
     code = "operation_not_emulated" if status == 404 else "method_not_allowed"
-    return _worded(ServiceError(status, code, message), request.url.path)
+    return _worded(WireError(status, code, message), request.url.path)
 
 
-def create_app(service: Service, project_name: str = "local") -> ASGIApp:
+def create_app(project: Project, responses: Responses, project_name: str = "local") -> ASGIApp:
     """Return the application that speaks for the project endpoint `/api/projects/<project_name>`."""
     base = f"/api/projects/{project_name}"
     routes: list[BaseRoute] = []
     for prefix in (f"{base}/openai/v1", f"{base}{_AGENT_ENDPOINT}/v1", f"{base}{_AGENT_ENDPOINT}"):
-        routes += _routes(service, OPENAI_OPERATIONS, prefix, "openai")
-    routes += _routes(service, PROJECT_OPERATIONS, base, "project")
-    return Guard(_application(service, routes))
+        routes += _routes(project, responses, OPENAI_OPERATIONS, prefix, "openai")
+    routes += _routes(project, responses, PROJECT_OPERATIONS, base, "project")
+    return Guard(_application(project, responses, routes))
 
 
-def create_side_app(service: Service) -> ASGIApp:
+def create_side_app(project: Project, responses: Responses) -> ASGIApp:
     """Return the application for the plain listener: managed identity tokens and the control API."""
 
     async def token(request: Request) -> Response:
-        return await identity.token(service, request)
+        return await identity.token(project, request)
 
     routes = [
         Route("/msi/token", token, methods=["GET"]),
-        *_routes(service, CONTROL_OPERATIONS, CONTROL_PATH, "control"),
+        *_routes(project, responses, CONTROL_OPERATIONS, CONTROL_PATH, "control"),
     ]
-    return Guard(_application(service, routes))
+    return Guard(_application(project, responses, routes))
 
 
-def _application(service: Service, routes: Sequence[BaseRoute]) -> Starlette:
+def _application(project: Project, responses: Responses, routes: Sequence[BaseRoute]) -> Starlette:
     app = Starlette(routes=list(routes), exception_handlers={404: _unknown, 405: _unknown})
     app.router.redirect_slashes = False
-    app.state.service = service
+    app.state.project = project
+    app.state.responses = responses
     return app

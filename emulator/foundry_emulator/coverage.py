@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from foundry_emulator.app import CONTROL_OPERATIONS, CONTROL_PATH, OPENAI_OPERATIONS, PROJECT_OPERATIONS
-from foundry_emulator.boundary.endpoint import Operation
 from foundry_emulator.boundary.faults import FAULT_NAMES
 from foundry_emulator.responses.toolspecs import TOOL_TYPES
-from foundry_emulator.settings import Settings
+from foundry_emulator.routes.endpoint import Operation
+from foundry_emulator.settings import Switches
 from foundry_emulator.vendor_scope import vendor_scope
 
 PAGE = Path(__file__).with_name("COVERAGE.md")
@@ -77,7 +77,7 @@ def _table(operations: Iterable[Operation], prefix: str = "") -> str:
 
 def coverage_page() -> str:
     """Return the page as it should be."""
-    switches = [f"`{entry.name}`" for entry in dataclasses.fields(Settings)]
+    switches = [f"`{entry.name}`" for entry in dataclasses.fields(Switches)]
     parts = [
         _INTRODUCTION,
         "## Project surface\n\nUnder `/api/projects/<project>`.\n\n" + _table(PROJECT_OPERATIONS) + "\n",

@@ -22,9 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from foundry_emulator.app import CONTROL_PATH, create_app, create_side_app
-from foundry_emulator.boundary.endpoint import TRANSPORT
 from foundry_emulator.boundary.tls import ca_file, server_context
-from foundry_emulator.project import Service
+from foundry_emulator.project import Project
+from foundry_emulator.responses.registry import Responses
+from foundry_emulator.routes.endpoint import TRANSPORT
 from foundry_emulator.toolbox import Toolbox, default_toolbox
 
 _LOG = logging.getLogger(__name__)
@@ -185,14 +186,17 @@ class Emulator:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             cache = self._state_dir / "sandbox.json"
             tools = self._toolbox or default_toolbox(cache, unsafe_code_interpreter=self._unsafe)
-            service = Service(self._state_dir, tools, mcp_hosts=self._mcp_hosts)
+            project = Project(self._state_dir, tools, mcp_hosts=self._mcp_hosts)
+            responses = Responses(project)
+            responses.resume()
             try:
                 if handle_signals:
                     for number in (signal.SIGTERM, signal.SIGINT):
                         self._loop.add_signal_handler(number, self._told_to_stop)
-                await self._listen(service, self._stop, on_ready)
+                await self._listen(project, responses, self._stop, on_ready)
             finally:
-                service.close()
+                responses.stop()
+                project.close()
                 self._withdraw()
 
     def _told_to_stop(self) -> None:
@@ -211,13 +215,17 @@ class Emulator:
             path.unlink(missing_ok=True)
 
     async def _listen(
-        self, service: Service, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None
+        self,
+        project: Project,
+        responses: Responses,
+        stop: asyncio.Event,
+        on_ready: Callable[[Ready], None] | None,
     ) -> None:
-        main_socket = _bound(self._port, service.state.meta("secret_port"))
-        side_socket = _bound(0, service.state.meta("secret_side_port"))
-        service.state.set_meta("secret_port", str(main_socket.getsockname()[1]))
-        service.state.set_meta("secret_side_port", str(side_socket.getsockname()[1]))
-        main, side = _Idle(create_app(service, PROJECT)), create_side_app(service)
+        main_socket = _bound(self._port, project.state.meta("secret_port"))
+        side_socket = _bound(0, project.state.meta("secret_side_port"))
+        project.state.set_meta("secret_port", str(main_socket.getsockname()[1]))
+        project.state.set_meta("secret_side_port", str(side_socket.getsockname()[1]))
+        main, side = _Idle(create_app(project, responses, PROJECT)), create_side_app(project, responses)
         servers = [
             _listener(main, server_context(self._state_dir)),
             _listener(side, None),
@@ -230,13 +238,13 @@ class Emulator:
         try:
             while not all(server.started for server in servers):
                 await asyncio.sleep(0.005)
-            ready = self._ready(service, main_socket, side_socket)
+            ready = self._ready(project, main_socket, side_socket)
             self._announce(ready)
             if on_ready:
                 on_ready(ready)
-            await self._until_over(service, main, stop)
+            await self._until_over(responses, main, stop)
         finally:
-            service.runs.stop()
+            responses.stop()
             for server in servers:
                 server.should_exit = True
                 server.force_exit = True
@@ -245,24 +253,24 @@ class Emulator:
             for listener in sockets:
                 listener.close()
 
-    async def _until_over(self, service: Service, idle: _Idle, stop: asyncio.Event) -> None:
+    async def _until_over(self, responses: Responses, idle: _Idle, stop: asyncio.Event) -> None:
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0 if self._idle_timeout_s else None)
             limit = self._idle_timeout_s
-            if limit and not service.runs.count and idle.seconds() > limit:
+            if limit and not responses.count and idle.seconds() > limit:
                 _LOG.info("idle for %.0f s: the emulator ends", limit)
                 return
 
-    def _ready(self, service: Service, main: socket.socket, side: socket.socket) -> Ready:
+    def _ready(self, project: Project, main: socket.socket, side: socket.socket) -> Ready:
         base = f"http://{_HOST}:{side.getsockname()[1]}"
         return Ready(
             endpoint=f"https://{_HOST}:{main.getsockname()[1]}/api/projects/{PROJECT}",
             ca=str(ca_file(self._state_dir)),
             identity_endpoint=f"{base}/msi/token",
-            identity_header=service.state.secret("identity"),
+            identity_header=project.state.secret("identity"),
             control=base + CONTROL_PATH,
-            token=service.state.secret("control"),
+            token=project.state.secret("control"),
             pid=os.getpid(),
         )
 

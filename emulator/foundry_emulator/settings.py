@@ -18,7 +18,7 @@ RATES = ("requests_per_minute", "tokens_per_minute", "images_per_minute")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Switches:
     """Run-time switches; the defaults are what most clients should meet."""
 
     flavour: Flavour = "azure"
@@ -45,7 +45,7 @@ class Settings:
     mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
     """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
 
-    def changed(self, changes: Mapping[str, Any]) -> Settings:
+    def changed(self, changes: Mapping[str, Any]) -> Switches:
         """Return these settings with some replaced.
 
         Raises:
@@ -60,7 +60,7 @@ class Settings:
 
 
 def _checked(name: str, value: object) -> object:
-    if name not in {entry.name for entry in dataclasses.fields(Settings)}:
+    if name not in {entry.name for entry in dataclasses.fields(Switches)}:
         raise invalid(f"Unknown setting: '{name}'.", name, "unknown_parameter")
     if not _FITS.get(name, _is_switch)(value):
         raise invalid(f"Setting '{name}' cannot be {value!r}.", name, "invalid_type")
@@ -106,12 +106,12 @@ _FITS: dict[str, Callable[[object], bool]] = {
 }
 
 
-def load_settings(state: State) -> Settings:
+def load_settings(state: State) -> Switches:
     """Return the settings a state was left with."""
     stored = state.meta(_KEY)
-    return Settings().changed(json.loads(stored)) if stored else Settings()
+    return Switches().changed(json.loads(stored)) if stored else Switches()
 
 
-def save_settings(state: State, settings: Settings) -> None:
+def save_settings(state: State, settings: Switches) -> None:
     """Remember settings across a restart."""
     state.set_meta(_KEY, compact(settings.as_json()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foundry_emulator.responses.steps import Decide, Hit
+from foundry_emulator.steps import Decide, Hit
 
 if TYPE_CHECKING:
     from foundry_emulator.interpreter.code import CodeOutcome, Sandbox

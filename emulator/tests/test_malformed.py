@@ -9,7 +9,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 from foundry_emulator.app import OPENAI_OPERATIONS, PROJECT_OPERATIONS
-from foundry_emulator.boundary.endpoint import Operation
+from foundry_emulator.routes.endpoint import Operation
 from foundry_emulator.testing.calls import Raw
 from foundry_emulator.testing.scripted import PICTURE_URL
 from hypothesis import HealthCheck, given, settings

@@ -39,14 +39,24 @@ def test_hadolint_has_nothing_to_say_about_the_dockerfile() -> None:
     assert (told.returncode, told.stdout) == (0, "")
 
 
-def test_the_image_is_pinned_and_not_root() -> None:
+def test_the_images_are_pinned_and_not_root() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert re.findall(r"^FROM (\S+)", text, re.M) == ["python:3.11.14-slim-bookworm"] * 2
-    assert "-c constraints.txt" in text
-    assert re.findall(r"^USER (\S+)", text, re.M) == ["10001:10001"]
+    assert re.findall(r"^FROM (\S+)", text, re.M) == ["python:3.11.14-slim-bookworm"] * 4
+    assert text.count("pip install") == text.count("-c constraints.txt") == 2
+    assert re.findall(r"^USER (\S+)", text, re.M) == ["10001:10001"] * 2
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M):
         for name in source.split():
             assert (ROOT.parent / name).exists(), name
+
+
+def test_the_image_that_is_built_when_no_target_is_named_has_no_emulator() -> None:
+    stages = re.split(r"^FROM \S+ AS ", (ROOT / "Dockerfile").read_text(encoding="utf-8"), flags=re.M)[1:]
+    by_name = {stage.split()[0]: stage for stage in stages}
+    assert list(by_name) == ["emulator-build", "emulator", "build", "assetmill"]
+    for name in ("build", "assetmill"):
+        commands = [line for line in by_name[name].splitlines() if not line.startswith("#")]
+        assert "emulator" not in "\n".join(commands)
+    assert 'ENTRYPOINT ["foundry-emulator"]' in by_name["emulator"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from foundry_emulator.responses.steps import Steps, Turn
 from foundry_emulator.server import running
+from foundry_emulator.steps import Steps, Turn
 from foundry_emulator.testing.calls import Control
 from foundry_emulator.testing.scripted import decide, toolbox
 

@@ -22,7 +22,7 @@ _TYPES = {
 }
 
 
-class ServiceError(Exception):
+class WireError(Exception):
     """A refusal with the status, code and words of the service."""
 
     def __init__(
@@ -53,17 +53,17 @@ class ServiceError(Exception):
         return {"error": error}
 
 
-def invalid(message: str, param: str | None = None, code: str | None = "invalid_value") -> ServiceError:
+def invalid(message: str, param: str | None = None, code: str | None = "invalid_value") -> WireError:
     """Refuse a request for what it says."""
-    return ServiceError(400, code, message, param=param)
+    return WireError(400, code, message, param=param)
 
 
-def not_found(what: str, wire_id: str, param: str | None = None) -> ServiceError:
+def not_found(what: str, wire_id: str, param: str | None = None) -> WireError:
     """Say that an object is not there, never was, or has expired."""
-    return ServiceError(404, "not_found", f"{what} with id '{wire_id}' not found.", param=param)
+    return WireError(404, "not_found", f"{what} with id '{wire_id}' not found.", param=param)
 
 
-def not_emulated(what: str) -> ServiceError:
+def not_emulated(what: str) -> WireError:
     """Refuse by name what the emulator does not do."""
     message = f"The assetmill emulator does not implement {what}. See COVERAGE.md beside its source."
-    return ServiceError(400, "operation_not_emulated", message)
+    return WireError(400, "operation_not_emulated", message)

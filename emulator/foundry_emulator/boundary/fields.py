@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from foundry_emulator.boundary.errors import ServiceError, invalid
+from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.jsons import Json
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Fields:
             )
         return value
 
-    def wrong_type(self, name: str, wanted: str) -> ServiceError:
+    def wrong_type(self, name: str, wanted: str) -> WireError:
         """Word the refusal of a value that has another type."""
         got = type_name(self.raw.get(name))
         message = f"Invalid type for '{self.path(name)}': expected {wanted}, but got {got} instead."

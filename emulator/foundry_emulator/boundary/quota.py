@@ -7,13 +7,13 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping
 
-from foundry_emulator.boundary.errors import ServiceError
+from foundry_emulator.boundary.errors import WireError
 from foundry_emulator.clock import Clock
 
 _WINDOW_S = 60.0
 
 
-class Quota:
+class QuotaMeter:
     """Counts what each model deployment used in the last minute; a rate that is not set is not limited."""
 
     def __init__(self, clock: Clock) -> None:
@@ -67,7 +67,7 @@ class Quota:
                 f"Rate limit reached for deployment '{deployment}' on {name} per minute: limit {int(limit)}, "
                 f"used {int(used)}, requested {int(amount)}. Please try again in {wait_s}s."
             )
-            raise ServiceError(
+            raise WireError(
                 429, "rate_limit_exceeded", message, headers={"retry-after": str(wait_s), **headers}
             )
         return headers

@@ -11,7 +11,7 @@ from typing import Any
 
 from foundry_emulator import ids
 from foundry_emulator.at_rest import expire_container
-from foundry_emulator.boundary.errors import ServiceError, not_found
+from foundry_emulator.boundary.errors import WireError, not_found
 from foundry_emulator.clock import Clock
 from foundry_emulator.jsons import Json
 from foundry_emulator.state import Doc, State
@@ -85,9 +85,7 @@ class Containers:
         if body is None:
             known = self._state.get("container", container_id) is not None
             if known:
-                raise ServiceError(
-                    404, "container_expired", f"Container with id '{container_id}' has expired."
-                )
+                raise WireError(404, "container_expired", f"Container with id '{container_id}' has expired.")
             raise not_found("Container", container_id)
         body = {**body, "last_active_at": self._clock.stamp()}
         self._state.put("container", container_id, body)

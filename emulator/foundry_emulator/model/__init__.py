@@ -14,13 +14,13 @@ How a turn is decided, and where to look:
 - `searching` makes queries, and answers by quoting passages with citations. What a passage says is data: it
   can lend a colour or a style word to a prompt, and cannot give orders.
 - `drawing` writes prompts for the image tool. `coding` writes Python, one module for each thing that can be
-  asked for; a fenced block in the request is run as it stands. `coding_work` runs it and repairs it once.
+  asked for; a fenced block in the request is run as it stands. `code_runs` runs it and repairs it once.
 - `functions`, `servers` and `computer` ask the caller or an MCP server; `filling` finds values for JSON
   schemas, `phrasing` the strings among them.
 - `structured` answers with a JSON document; `chat`, `facts` and `verses` answer in words.
 - `moderation` lists the words that a content filter refuses.
 
-Rules never touch state: they yield steps (`foundry_emulator.responses.steps`) and are sent the results.
+Rules never touch state: they yield steps (`foundry_emulator.steps`) and are sent the results.
 """
 
 from foundry_emulator.model.deciding import decide

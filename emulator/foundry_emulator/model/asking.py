@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from foundry_emulator.responses.steps import (
+from foundry_emulator.steps import (
     CallMcp,
     CodeRan,
     Draw,
     Drawn,
-    Found,
+    FoundPassages,
     ListMcpTools,
     McpAnswer,
     McpTools,
@@ -40,9 +40,9 @@ def run(step: RunCode) -> Asking[CodeRan]:
     return _expect(CodeRan, (yield step))
 
 
-def look_up(step: SearchFiles) -> Asking[Found]:
+def look_up(step: SearchFiles) -> Asking[FoundPassages]:
     """Search the vector stores and wait for the hits."""
-    return _expect(Found, (yield step))
+    return _expect(FoundPassages, (yield step))
 
 
 def list_tools(step: ListMcpTools) -> Asking[McpTools]:

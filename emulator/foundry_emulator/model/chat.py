@@ -12,7 +12,7 @@ from foundry_emulator.model.facts import converted, known_fact
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.verses import joke, verse
 from foundry_emulator.model.words import has, numbers, shorten
-from foundry_emulator.responses.steps import Picture
+from foundry_emulator.steps import Picture
 
 _STEP = re.compile(
     r"^\W*(?:(?:and|then|now|please)\W+)*(add|subtract|multiply|divide|plus|minus|times)\b(?:\s+(?:it|that|this))?"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foundry_emulator.model.coding.intents import writers
-from foundry_emulator.model.coding.job import Job, sources_of
+from foundry_emulator.model.coding.request import CodeRequest, sources_of
 from foundry_emulator.model.history import objects
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.words import has
@@ -35,7 +35,7 @@ _GREETINGS = ("hi", "hello", "hey", "good (?:morning|evening|afternoon)", "thank
 
 
 @dataclass(frozen=True)
-class Choice:
+class ToolChoice:
     """The tools that a turn uses; the order of their use is fixed in `deciding`."""
 
     search: bool = False
@@ -48,7 +48,7 @@ class Choice:
     """The name of the one function that the tool choice demands."""
 
 
-def choose(reading: Reading) -> Choice:
+def choose(reading: Reading) -> ToolChoice:
     """Choose the tools for a turn."""
     allowed, demanded = _allowed(reading)
     kinds = {str(tool["type"]) for tool in allowed}
@@ -56,12 +56,12 @@ def choose(reading: Reading) -> Choice:
     server = next((tool for tool in allowed if tool["type"] == "mcp"), None)
     chatter = _is_chatter(reading) and not demanded
     if chatter or not kinds:
-        return Choice()
+        return ToolChoice()
     draws = "image_generation" in kinds and wants_picture(
         reading, alone=not kinds - {"image_generation", "file_search"}
     )
     codes = "code_interpreter" in kinds and wants_code(reading, alone=kinds == {"code_interpreter"})
-    choice = Choice(
+    choice = ToolChoice(
         search="file_search" in kinds and _wants_search(reading),
         draw=draws and not (codes and _is_picture_work(reading)),
         code=codes,
@@ -95,7 +95,7 @@ def wants_edit(reading: Reading) -> bool:
 
 def wants_code(reading: Reading, *, alone: bool) -> bool:
     """Say whether the request is for something that code does."""
-    job = job_of(reading)
+    request = job_of(reading)
     spoken = has(
         reading.text,
         "python",
@@ -104,7 +104,7 @@ def wants_code(reading: Reading, *, alone: bool) -> bool:
         "using code",
         r"run (?:the|this|some) code",
     )
-    if writers(job):
+    if writers(request):
         return True
     drawn_first = wants_picture(reading, alone=False) and has(
         reading.text, r"resiz\w*", r"crop\w*", "contact[ -]?sheet", "variants? (?:at|in|of)"
@@ -116,14 +116,16 @@ def wants_code(reading: Reading, *, alone: bool) -> bool:
         spoken
         or drawn_first
         or figures
-        or (alone and bool(job.sources) and not wants_picture(reading, alone=False))
+        or (alone and bool(request.sources) and not wants_picture(reading, alone=False))
     )
 
 
-def job_of(reading: Reading) -> Job:
-    """Turn the request into a job for the code templates."""
+def job_of(reading: Reading) -> CodeRequest:
+    """Turn the request into what is asked of the code templates."""
     earlier = tuple(text for text in (reading.said, *reading.earlier) if text)
-    return Job(reading.text, sources_of(reading.turn.container_files), earlier=earlier, code=reading.code)
+    return CodeRequest(
+        reading.text, sources_of(reading.turn.container_files), earlier=earlier, code=reading.code
+    )
 
 
 def _is_picture_work(reading: Reading) -> bool:
@@ -182,10 +184,10 @@ def _speaks_of(server: Mapping[str, Any] | None, reading: Reading) -> bool:
     )
 
 
-def _insist(choice: Choice, kinds: set[str]) -> Choice:
+def _insist(choice: ToolChoice, kinds: set[str]) -> ToolChoice:
     used = choice.search or choice.draw or choice.code or choice.server or choice.computer or choice.functions
     if used:
         return choice
     if "code_interpreter" in kinds:
-        return Choice(code=True)
-    return Choice(draw="image_generation" in kinds, search="file_search" in kinds)
+        return ToolChoice(code=True)
+    return ToolChoice(draw="image_generation" in kinds, search="file_search" in kinds)

@@ -8,7 +8,7 @@ from typing import Any
 
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.words import has, quoted
-from foundry_emulator.responses.steps import UseComputer
+from foundry_emulator.steps import UseComputer
 
 Action = Mapping[str, Any]
 

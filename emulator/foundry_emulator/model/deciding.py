@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from foundry_emulator.model import (
     chat,
-    coding_work,
+    code_runs,
     computer,
     drawing,
     functions,
@@ -17,12 +17,12 @@ from foundry_emulator.model import (
     structured,
 )
 from foundry_emulator.model.asking import Asking
-from foundry_emulator.model.choose import Choice, choose, job_of
-from foundry_emulator.model.coding.job import Source
+from foundry_emulator.model.choose import ToolChoice, choose, job_of
+from foundry_emulator.model.coding.request import Source
 from foundry_emulator.model.reading import Reading, read
 from foundry_emulator.model.saying import say_files
 from foundry_emulator.model.words import shorten
-from foundry_emulator.responses.steps import Drawn, Hit, Say, Steps, Turn
+from foundry_emulator.steps import Drawn, Hit, Say, Steps, Turn
 
 NO_LIMIT = 1_000
 
@@ -33,7 +33,7 @@ class Evidence:
 
     hits: tuple[Hit, ...] = ()
     drawn: tuple[Drawn, ...] = ()
-    work: coding_work.Work | None = None
+    work: code_runs.CodeResults | None = None
     server: str | None = None
 
 
@@ -69,7 +69,7 @@ def logs_of(evidence: Evidence) -> str:
     return evidence.work.logs if evidence.work else ""
 
 
-def _work(reading: Reading, choice: Choice, evidence: Evidence) -> Asking[Evidence]:
+def _work(reading: Reading, choice: ToolChoice, evidence: Evidence) -> Asking[Evidence]:
     left = reading.turn.max_tool_calls if reading.turn.max_tool_calls is not None else NO_LIMIT
     if choice.search and left > 0:
         hits = yield from searching.search_files(reading, for_picture=choice.draw)
@@ -78,9 +78,9 @@ def _work(reading: Reading, choice: Choice, evidence: Evidence) -> Asking[Eviden
         drawn = yield from drawing.draw_pictures(reading, evidence.hits, left)
         evidence, left = replace(evidence, drawn=tuple(drawn)), left - len(drawn)
     if choice.code and left > 0:
-        job = job_of(reading)
-        job = replace(job, hits=evidence.hits, sources=(*job.sources, *_sources(evidence.drawn)))
-        work = yield from coding_work.carry_out(job, left)
+        request = job_of(reading)
+        request = replace(request, hits=evidence.hits, sources=(*request.sources, *_sources(evidence.drawn)))
+        work = yield from code_runs.carry_out(request, left)
         evidence = replace(evidence, work=work)
     return evidence
 
@@ -95,7 +95,7 @@ def _sources(drawn: Sequence[Drawn]) -> list[Source]:
     ]
 
 
-def _answer(reading: Reading, choice: Choice, evidence: Evidence) -> Say:
+def _answer(reading: Reading, choice: ToolChoice, evidence: Evidence) -> Say:
     if structured.is_wanted(reading.turn.text_format):
         return structured.say_json(reading, evidence.hits, logs_of(evidence))
     if evidence.drawn and not evidence.work:

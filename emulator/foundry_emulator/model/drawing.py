@@ -11,7 +11,7 @@ from foundry_emulator.model.choose import wants_edit
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.saying import cite
 from foundry_emulator.model.words import NUMBER_WORDS, clauses, count_before, has, sentences, shorten
-from foundry_emulator.responses.steps import Draw, Drawn, Hit, Say
+from foundry_emulator.steps import Draw, Drawn, Hit, Say
 
 MAX_PICTURES = 10
 """Pictures drawn for one request, whatever count it names."""

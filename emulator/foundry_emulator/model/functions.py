@@ -13,8 +13,8 @@ from foundry_emulator.model.phrasing import Clues, places_in
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.searching import extract
 from foundry_emulator.model.words import STOP_WORDS, has, numbers, shorten
-from foundry_emulator.responses.steps import CallFunction, Hit
 from foundry_emulator.stems import word_set, words
+from foundry_emulator.steps import CallFunction, Hit
 
 Tool = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from foundry_emulator.responses.steps import Item, Turn
+from foundry_emulator.steps import Item, Turn
 
 
 @dataclass(frozen=True)

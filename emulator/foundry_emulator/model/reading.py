@@ -15,7 +15,7 @@ from foundry_emulator.model.history import (
     user_texts,
 )
 from foundry_emulator.model.words import capitalised, content_words, has, shorten
-from foundry_emulator.responses.steps import Item, Turn
+from foundry_emulator.steps import Item, Turn
 
 LONGEST = 6_000
 """Characters of a text that are read."""

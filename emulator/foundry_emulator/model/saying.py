@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from foundry_emulator.responses.steps import Hit, MadeFile, Say
+from foundry_emulator.steps import Hit, Say, WrittenFile
 
 
-def say_files(text: str, files: Sequence[MadeFile]) -> Say:
+def say_files(text: str, files: Sequence[WrittenFile]) -> Say:
     """Say `text`, then link every file that the code wrote.
 
     A displayed plot is cited first, at 0 to 0 and under its file ID, as the service does.
@@ -27,7 +27,7 @@ def say_files(text: str, files: Sequence[MadeFile]) -> Say:
     return Say(text.strip("\n") if not annotations else text, annotations)
 
 
-def _citation(file: MadeFile, start: int, end: int) -> dict[str, Any]:
+def _citation(file: WrittenFile, start: int, end: int) -> dict[str, Any]:
     return {
         "type": "container_file_citation",
         "container_id": file.container_id,

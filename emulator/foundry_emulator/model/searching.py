@@ -19,8 +19,8 @@ from foundry_emulator.model.words import (
     sentences,
     shorten,
 )
-from foundry_emulator.responses.steps import Hit, Say, SearchFiles
 from foundry_emulator.stems import words
+from foundry_emulator.steps import Hit, Say, SearchFiles
 
 MOST_LINES = 12
 """Lines quoted in an answer."""

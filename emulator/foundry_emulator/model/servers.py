@@ -12,8 +12,8 @@ from foundry_emulator.model.functions import clues_of
 from foundry_emulator.model.history import objects, parse_object
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.words import STOP_WORDS, shorten
-from foundry_emulator.responses.steps import CallMcp, Item, ListMcpTools
 from foundry_emulator.stems import words
+from foundry_emulator.steps import CallMcp, Item, ListMcpTools
 
 MOST_TEXT = 2000
 

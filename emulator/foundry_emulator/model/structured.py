@@ -13,7 +13,7 @@ from foundry_emulator.model.filling import fill
 from foundry_emulator.model.functions import clues_of
 from foundry_emulator.model.history import parse_object
 from foundry_emulator.model.reading import Reading
-from foundry_emulator.responses.steps import Hit, Say
+from foundry_emulator.steps import Hit, Say
 
 
 def is_wanted(text_format: Mapping[str, Any] | None) -> bool:

@@ -35,7 +35,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _Canvas:
     """The picture under work and what the changes need to know."""
 
     image: Image.Image
@@ -71,18 +71,18 @@ def carry_out(order: Order, rng: np.random.Generator) -> Image.Image:
     mask = fitted_mask(order.mask, order.size) if order.mask is not None else None
     known = subject_note.attached(order.picture)
     subject = cutout.foreground(start) if known is None else fitted_mask(known, order.size)
-    desk = _Desk(start, subject, replace(order, mask=mask), rng)
+    canvas = _Canvas(start, subject, replace(order, mask=mask), rng)
     wanted = clauses(order.prompt)
     for clause in wanted:
-        desk = replace(desk, image=_changed(desk, clause))
+        canvas = replace(canvas, image=_changed(canvas, clause))
     if order.references:
-        desk = replace(desk, image=additions.insets(desk.image, order.references, mask, rng))
-    if _is_same(desk.image, start) and not _is_reshaped(order):
-        desk = replace(desk, image=_anyhow(desk))
-    image = desk.image if mask is None else _within(start, desk.image, mask)
+        canvas = replace(canvas, image=additions.insets(canvas.image, order.references, mask, rng))
+    if _is_same(canvas.image, start) and not _is_reshaped(order):
+        canvas = replace(canvas, image=_anyhow(canvas))
+    image = canvas.image if mask is None else _within(start, canvas.image, mask)
     if order.background == "transparent" and image.mode == "RGB":
         image = image.copy()
-        image.putalpha(desk.subject)
+        image.putalpha(canvas.subject)
     image = regrade.drifted(image, rng)
     image.info.clear()
     is_there = known is not None and not any("remove" in clause.asks for clause in wanted)
@@ -120,31 +120,31 @@ def _inside(size: tuple[int, int], frame: tuple[int, int]) -> tuple[int, int, tu
     return (frame[0] - inner[0]) // 2, (frame[1] - inner[1]) // 2, inner
 
 
-def _changed(desk: _Desk, clause: Clause) -> Image.Image:
+def _changed(canvas: _Canvas, clause: Clause) -> Image.Image:
     """Apply one clause."""
-    asks, brief, image = clause.asks, clause.brief, desk.image
+    asks, brief, image = clause.asks, clause.brief, canvas.image
     if "remove" in asks and "replace" not in asks:
-        return _removed(desk, clause)
+        return _removed(canvas, clause)
     if brief.texts:
-        image = additions.text(image, brief, desk.order.mask)
-        desk = replace(desk, image=image)
+        image = additions.text(image, brief, canvas.order.mask)
+        canvas = replace(canvas, image=image)
         if not asks - {"add", "recolour"} and not brief.wanted:
             return image
-    if desk.order.mask is not None and brief.wanted:
-        ground = cutout.filled(image, desk.order.mask) if "replace" in asks else image
-        return additions.subjects(ground, brief, desk.order.mask, desk.level, desk.rng)
+    if canvas.order.mask is not None and brief.wanted:
+        ground = cutout.filled(image, canvas.order.mask) if "replace" in asks else image
+        return additions.subjects(ground, brief, canvas.order.mask, canvas.level, canvas.rng)
     if brief.hour and not (clause.is_about_background and brief.setting):
         is_lit = any(want.subject in LIGHTS for want in brief.wanted)
-        image = regrade.at_hour(image, brief.hour, desk.subject, is_lit=is_lit)
+        image = regrade.at_hour(image, brief.hour, canvas.subject, is_lit=is_lit)
     elif brief.setting == "sky" and (shades := _shades(clause)):
         image = regrade.with_sky(image, shades)
     elif _moves_scene(clause):
-        image = _before(desk, clause)
+        image = _before(canvas, clause)
     elif brief.wanted and "add" in asks and not ("recolour" in asks and "add" not in clause.text.lower()):
-        image = additions.subjects(image, brief, None, desk.level, desk.rng, side=clause.side)
+        image = additions.subjects(image, brief, None, canvas.level, canvas.rng, side=clause.side)
     elif "grey" not in asks and (colour := _colour(clause)):
-        image = regrade.recoloured(image, colour, _part(desk, clause))
-    return _toned(image, clause, desk)
+        image = regrade.recoloured(image, colour, _part(canvas, clause))
+    return _toned(image, clause, canvas)
 
 
 def _colour(clause: Clause) -> tuple[int, int, int] | None:
@@ -165,60 +165,62 @@ def _moves_scene(clause: Clause) -> bool:
     return clause.is_about_background or bool(clause.asks & {"add", "replace", "recolour"}) or not clause.asks
 
 
-def _part(desk: _Desk, clause: Clause) -> Image.Image:
-    if desk.order.mask is not None:
-        return desk.order.mask
+def _part(canvas: _Canvas, clause: Clause) -> Image.Image:
+    if canvas.order.mask is not None:
+        return canvas.order.mask
     if clause.is_about_background:
-        return curve(desk.subject, lambda value: 255 - value)
-    return desk.subject
+        return curve(canvas.subject, lambda value: 255 - value)
+    return canvas.subject
 
 
-def _removed(desk: _Desk, clause: Clause) -> Image.Image:
-    if clause.is_about_background and desk.order.mask is None:
-        if desk.image.mode == "RGBA":
-            return desk.image
-        cut = desk.image.copy()
-        cut.putalpha(desk.subject)
-        return cut if desk.order.background != "opaque" else _on_backdrop(cut)
-    hole = desk.order.mask or desk.subject.filter(ImageFilter.MaxFilter(9)).filter(
+def _removed(canvas: _Canvas, clause: Clause) -> Image.Image:
+    if clause.is_about_background and canvas.order.mask is None:
+        if canvas.image.mode == "RGBA":
+            return canvas.image
+        cut = canvas.image.copy()
+        cut.putalpha(canvas.subject)
+        return cut if canvas.order.background != "opaque" else _on_backdrop(cut)
+    hole = canvas.order.mask or canvas.subject.filter(ImageFilter.MaxFilter(9)).filter(
         ImageFilter.GaussianBlur(4)
     )
-    if desk.image.mode == "RGBA" and desk.order.mask is None:
-        return Image.new("RGBA", desk.image.size)
-    return grained(cutout.filled(desk.image, hole), 1.6, desk.rng)
+    if canvas.image.mode == "RGBA" and canvas.order.mask is None:
+        return Image.new("RGBA", canvas.image.size)
+    return grained(cutout.filled(canvas.image, hole), 1.6, canvas.rng)
 
 
-def _before(desk: _Desk, clause: Clause) -> Image.Image:
+def _before(canvas: _Canvas, clause: Clause) -> Image.Image:
     """Put the subject before another setting."""
-    mood = mood_of(clause.brief, desk.rng)
+    mood = mood_of(clause.brief, canvas.rng)
     if clause.brief.setting in ("studio", "plain") and (shades := _shades(clause)):
         mood = replace(mood, asked=shades[0])
-    ground = backdrops.paint(clause.brief.setting or "studio", desk.image.size, mood, desk.rng, desk.level)
+    ground = backdrops.paint(
+        clause.brief.setting or "studio", canvas.image.size, mood, canvas.rng, canvas.level
+    )
     scene = ground.image
-    subject = desk.subject.filter(ImageFilter.MinFilter(3))
-    shade = subject.resize((desk.image.width // 8, desk.image.height // 8)).filter(
+    subject = canvas.subject.filter(ImageFilter.MinFilter(3))
+    shade = subject.resize((canvas.image.width // 8, canvas.image.height // 8)).filter(
         ImageFilter.GaussianBlur(3)
     )
-    shade = curve(shade, lambda value: value // 3).resize(desk.image.size, Image.Resampling.BICUBIC)
-    scene.paste(ground.shadow, (0, max(2, desk.image.height // 90)), shade)
-    scene.paste(desk.image.convert("RGB"), (0, 0), subject)
+    shade = curve(shade, lambda value: value // 3).resize(canvas.image.size, Image.Resampling.BICUBIC)
+    scene.paste(ground.shadow, (0, max(2, canvas.image.height // 90)), shade)
+    scene.paste(canvas.image.convert("RGB"), (0, 0), subject)
     return scene
 
 
-def _toned(image: Image.Image, clause: Clause, desk: _Desk) -> Image.Image:
+def _toned(image: Image.Image, clause: Clause, canvas: _Canvas) -> Image.Image:
     for name in sorted(clause.asks & regrade.TONES.keys()):
         image = regrade.TONES[name](image)
     if "blur" in clause.asks:
-        image = regrade.softened_behind(image, desk.subject)
+        image = regrade.softened_behind(image, canvas.subject)
     if "glow" in clause.asks:
-        image = regrade.glowing(image, desk.subject)
+        image = regrade.glowing(image, canvas.subject)
     if "closer" in clause.asks:
         inset_x, inset_y = image.width // 7, image.height // 7
         box = (inset_x, inset_y, image.width - inset_x, image.height - inset_y)
         image = image.resize(image.size, Image.Resampling.LANCZOS, box)
     style = clause.brief.style
     if style == "watercolour":
-        return watercolour(image, desk.rng)
+        return watercolour(image, canvas.rng)
     if style == "pixel":
         return pixelated(image, 96)
     if style == "vintage":
@@ -228,13 +230,13 @@ def _toned(image: Image.Image, clause: Clause, desk: _Desk) -> Image.Image:
     return image
 
 
-def _anyhow(desk: _Desk) -> Image.Image:
+def _anyhow(canvas: _Canvas) -> Image.Image:
     """Answer words that name no known change: draw what they name, or colour the picture by them."""
-    brief = clauses(desk.order.prompt)[0].brief if clauses(desk.order.prompt) else None
+    brief = clauses(canvas.order.prompt)[0].brief if clauses(canvas.order.prompt) else None
     if brief and brief.wanted:
-        return additions.subjects(desk.image, brief, desk.order.mask, desk.level, desk.rng)
-    hue = mood_of(brief, desk.rng).main if brief else (90, 110, 160)
-    return regrade.tinted(desk.image, hue, 0.4)
+        return additions.subjects(canvas.image, brief, canvas.order.mask, canvas.level, canvas.rng)
+    hue = mood_of(brief, canvas.rng).main if brief else (90, 110, 160)
+    return regrade.tinted(canvas.image, hue, 0.4)
 
 
 def _is_same(image: Image.Image, start: Image.Image) -> bool:

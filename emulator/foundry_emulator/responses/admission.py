@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from foundry_emulator import agents, ids
-from foundry_emulator.boundary.errors import ServiceError, invalid, not_found
+from foundry_emulator.boundary.errors import WireError, invalid, not_found
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.ids import Flavour
 from foundry_emulator.jsons import Json
+from foundry_emulator.project import Project
 from foundry_emulator.responses import toolspecs, wire
 from foundry_emulator.responses.items import ItemReader, text_of
+from foundry_emulator.responses.retention import retained
 from foundry_emulator.responses.wire import RUNNING
-
-if TYPE_CHECKING:
-    from foundry_emulator.project import Service
 
 IMAGE_DEPLOYMENT_HEADER = "x-ms-oai-image-generation-deployment"
 INCLUDABLE = (
@@ -67,25 +66,25 @@ def included(values: list[str] | None) -> frozenset[str]:
     return frozenset(values or [])
 
 
-def admit(service: Service, request: Fields, headers: Mapping[str, str], agent_name: str | None) -> Admitted:
+def admit(project: Project, request: Fields, headers: Mapping[str, str], agent_name: str | None) -> Admitted:
     """Check a request for a response against everything it names.
 
     Raises:
         ServiceError: what the service would answer; nothing was stored or charged.
     """
     request.only(*_FIELDS)
-    return _Admission(service, request, headers, agent_name).admitted()
+    return _RequestCheck(project, request, headers, agent_name).admitted()
 
 
-class _Admission:
+class _RequestCheck:
     def __init__(
-        self, service: Service, request: Fields, headers: Mapping[str, str], agent_name: str | None
+        self, project: Project, request: Fields, headers: Mapping[str, str], agent_name: str | None
     ) -> None:
-        self._service = service
-        self._state = service.state
+        self._project = project
+        self._state = project.state
         self._request = request
         self._headers = headers
-        self._flavour: Flavour = service.settings.flavour
+        self._flavour: Flavour = project.settings.flavour
         self._version = self._agent_version(agent_name)
         self._definition: Json = self._filled_definition()
 
@@ -99,7 +98,7 @@ class _Admission:
         model = self._model()
         tools = self._tools()
         image_model = self._image_model(tools)
-        reader = ItemReader(self._state, partition, self._find_item)
+        reader = ItemReader(self._state, partition, self._state.find_item)
         history = self._history(conversation_id, previous)
         inputs = self._own_items(reader.read(request.raw.get("input")))
         _check_calls_answered([*history, *inputs])
@@ -108,7 +107,7 @@ class _Admission:
         extras = self._item_extras()
         response = wire.new_response(
             ids.partitioned("resp_", partition),
-            created_at=self._service.clock.stamp(),
+            created_at=self._project.clock.stamp(),
             request=request,
             model=model,
             instructions=self._instructions(),
@@ -153,7 +152,7 @@ class _Admission:
             return {}
         definition: Json = self._version["definition"]
         if definition.get("kind") != "prompt":
-            raise ServiceError(
+            raise WireError(
                 400,
                 "operation_not_emulated",
                 f"The assetmill emulator does not run agents of kind '{definition.get('kind')}'.",
@@ -195,7 +194,7 @@ class _Admission:
             raise invalid(message, None, "mutually_exclusive_parameters")
         if self._state.get("conversation", conversation_id) is None:
             raise not_found("Conversation", conversation_id, "conversation")
-        if self._service.settings.conversation_lock:
+        if self._project.settings.conversation_lock:
             running = [d for d in self._state.responses_of(conversation_id) if d.body["status"] in RUNNING]
             if running:
                 message = "Another process is currently operating on this conversation."
@@ -206,7 +205,7 @@ class _Admission:
         previous_id = self._request.text("previous_response_id")
         if previous_id is None:
             return None
-        body = self._service.runs.body(previous_id)
+        body = retained(self._project, previous_id)
         if body is None:
             message = f"Previous response with id '{previous_id[:80]}' not found."
             raise invalid(message, "previous_response_id", "previous_response_not_found")
@@ -228,7 +227,7 @@ class _Admission:
                 chain.append(before)
                 break
             next_id = previous["previous_response_id"]
-            previous = self._service.runs.body(next_id) if next_id else None
+            previous = retained(self._project, next_id) if next_id else None
         return [item for items in reversed(chain) for item in items]
 
     def _own_items(self, items: list[Json]) -> list[Json]:
@@ -241,15 +240,12 @@ class _Admission:
             raise invalid(message, "input", "missing_required_parameter")
         return items
 
-    def _find_item(self, item_id: str) -> Json | None:
-        return self._service.runs.find_item(item_id)
-
     def _model(self) -> str:
         name = self._request.text("model") or self._definition.get("model")
         if not name:
             raise invalid("Missing required parameter: 'model'.", "model", "missing_required_parameter")
-        if self._service.deployment(str(name)) is None:
-            raise ServiceError(
+        if self._project.deployment(str(name)) is None:
+            raise WireError(
                 404,
                 "DeploymentNotFound",
                 f"The API deployment '{str(name)[:80]}' does not exist.",
@@ -291,12 +287,12 @@ class _Admission:
                 f"Missing required header: '{IMAGE_DEPLOYMENT_HEADER}'. The image generation tool needs the "
                 "name of an image model deployment in this header."
             )
-            raise ServiceError(400, "image_generation_user_error", message)
+            raise WireError(400, "image_generation_user_error", message)
         if deployment:
-            known = self._service.deployment(deployment)
+            known = self._project.deployment(deployment)
             if known is None or "image" not in known["modelName"]:
                 message = f"The image generation deployment '{deployment[:80]}' does not exist."
-                raise ServiceError(400, "image_generation_user_error", message)
+                raise WireError(400, "image_generation_user_error", message)
             return str(known["modelName"])
         return tool["model"] or "gpt-image-2"
 
@@ -304,24 +300,24 @@ class _Admission:
         for tool in tools:
             if tool["type"] == "file_search":
                 for store_id in tool["vector_store_ids"]:
-                    self._service.vector_stores.live(store_id)
+                    self._project.vector_stores.live(store_id)
             elif tool["type"] == "code_interpreter":
                 container = tool["container"]
                 if isinstance(container, str):
-                    self._service.containers.live(container)
+                    self._project.containers.live(container)
                 else:
                     for file_id in container["file_ids"]:
-                        self._service.file(file_id)
+                        self._project.files.need(file_id)
             elif (mask := tool.get("input_image_mask")) and mask.get("file_id"):
-                self._service.file(mask["file_id"])
+                self._project.files.need(mask["file_id"])
         for part in _parts(inputs):
             if part.get("file_id"):
-                self._service.file(part["file_id"])
+                self._project.files.need(part["file_id"])
 
     def _check_pictures(self, image_model: str | None, history: list[Json], inputs: list[Json]) -> None:
         if image_model is None:
             return
-        settings = self._service.settings
+        settings = self._project.settings
         if settings.refuse_image_streaming and self._request.raw.get("stream"):
             raise _unsupported("Image generation is not supported in streaming mode.")
         if settings.refuse_image_file_ids and any(
@@ -343,7 +339,7 @@ class _Admission:
         return {"agent_reference": reference}
 
     def _rates(self, model: str, image_model: str | None, inputs: list[Json]) -> dict[str, str]:
-        rates = self._service.settings.quota
+        rates = self._project.settings.quota
         if not rates:
             return {}
         # A picture is no text, however long its data URL.
@@ -351,11 +347,11 @@ class _Admission:
         wanted: dict[str, dict[str, float]] = {model: {"requests": 1, "tokens": tokens}}
         if image_model is not None:
             wanted.setdefault(image_model, {})["images"] = 1
-        return self._service.quota.admit(rates, wanted)
+        return self._project.quota.admit(rates, wanted)
 
 
-def _unsupported(message: str) -> ServiceError:
-    return ServiceError(400, "image_generation_user_error", message)
+def _unsupported(message: str) -> WireError:
+    return WireError(400, "image_generation_user_error", message)
 
 
 def _parts(items: list[Json]) -> list[Json]:

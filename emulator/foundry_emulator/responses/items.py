@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.errors import ServiceError, invalid
+from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.state import State
@@ -146,7 +146,7 @@ class ItemReader:
         item_id = raw.need_text("id")
         known = self._find(item_id)
         if known is None:
-            raise ServiceError(
+            raise WireError(
                 404, "not_found", f"Item with id '{item_id[:80]}' not found.", param=raw.path("id")
             )
         return known

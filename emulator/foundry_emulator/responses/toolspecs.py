@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from foundry_emulator.boundary.errors import ServiceError, invalid
+from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.ids import Flavour
 from foundry_emulator.jsons import Json
@@ -32,7 +32,7 @@ def _filled(tool: Fields, flavour: Flavour) -> Json:
     kind = tool.need_text("type")
     fill = _FILLERS.get(kind)
     if fill is None:
-        raise ServiceError(
+        raise WireError(
             400,
             "tool_not_emulated",
             f"The assetmill emulator does not implement the tool type '{kind[:80]}'. "
@@ -69,7 +69,7 @@ def _image(tool: Fields, flavour: Flavour) -> Json:
     for format_name in ("gif", "svg"):
         if filled["output_format"] == format_name:
             message = f"The assetmill emulator does not draw {format_name}: use png, webp or jpeg."
-            raise ServiceError(400, "operation_not_emulated", message, param=tool.path("output_format"))
+            raise WireError(400, "operation_not_emulated", message, param=tool.path("output_format"))
     if fidelity := tool.choice("input_fidelity", ("high", "low")):
         filled["input_fidelity"] = fidelity
     if mask is not None:

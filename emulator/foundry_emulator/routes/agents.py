@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 from foundry_emulator.agents import checked_name, need_agent, need_version, versions_of
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
-from foundry_emulator.boundary.errors import ServiceError, invalid
+from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.boundary.paging import page
 from foundry_emulator.jsons import Json
-from foundry_emulator.project import Service
+from foundry_emulator.project import Project
 from foundry_emulator.responses.toolspecs import TOOL_LIMIT
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
+from foundry_emulator.routes.paging import page
 
 _ENDPOINT_DEFAULTS: Json = {
     "protocols": ["responses"],
@@ -23,8 +23,8 @@ _KINDS = ("prompt", "workflow", "hosted", "external", "voice")
 _DEFINITION_LIMIT = 1_000_000
 
 
-def _shown_agent(service: Service, body: Json) -> Json:
-    versions = versions_of(service.state, body["name"])
+def _shown_agent(project: Project, body: Json) -> Json:
+    versions = versions_of(project.state, body["name"])
     return {
         "object": "agent",
         "id": body["name"],
@@ -47,7 +47,7 @@ def _checked_definition(call: Call, definition: Fields) -> Json:
         raise invalid("Missing required parameter: 'definition.kind'.", "definition.kind")
     if kind == "workflow" and "WorkflowAgents" not in call.request.headers.get("foundry-features", ""):
         message = "This operation requires the following opt-in preview feature(s): WorkflowAgents=V1Preview."
-        raise ServiceError(403, "preview_feature_required", message)
+        raise WireError(403, "preview_feature_required", message)
     if kind == "prompt":
         definition.need_text("model")
         definition.text("instructions")
@@ -75,9 +75,9 @@ async def create_version(call: Call) -> Reply:
     if definition is None:
         raise invalid("Missing required parameter: 'definition'.", "definition", "missing_required_parameter")
     if len(await call.request.body()) > _DEFINITION_LIMIT:
-        raise ServiceError(413, "content_size_exceeded", "The definition is too large.")
+        raise WireError(413, "content_size_exceeded", "The definition is too large.")
     checked = _checked_definition(call, definition)
-    state = call.service.state
+    state = call.project.state
     with state.transaction():
         agent = state.get("agent", name)
         number = 1 if agent is None else int(agent.extra["versions_made"]) + 1
@@ -88,7 +88,7 @@ async def create_version(call: Call) -> Reply:
             "version": str(number),
             "description": body.text("description", max_length=512) or "",
             "metadata": body.metadata() or {},
-            "created_at": call.service.clock.stamp(),
+            "created_at": call.project.clock.stamp(),
             "definition": checked,
             "status": "active",
         }
@@ -101,7 +101,7 @@ async def create_version(call: Call) -> Reply:
 async def list_agents(call: Call) -> Reply:
     """List agents, newest first."""
     kind = call.query("kind")
-    agents = [_shown_agent(call.service, doc.body) for doc in call.service.state.all("agent")]
+    agents = [_shown_agent(call.project, doc.body) for doc in call.project.state.all("agent")]
     wanted = [
         agent
         for agent in agents
@@ -113,12 +113,12 @@ async def list_agents(call: Call) -> Reply:
 
 async def get_agent(call: Call) -> Reply:
     """Return an agent with its latest version."""
-    return Reply(_shown_agent(call.service, need_agent(call.service.state, call.path("agent_name")).body))
+    return Reply(_shown_agent(call.project, need_agent(call.project.state, call.path("agent_name")).body))
 
 
 async def update_details(call: Call) -> Reply:
     """Change an agent's endpoint: which version answers, over which protocols."""
-    state, name = call.service.state, call.path("agent_name")
+    state, name = call.project.state, call.path("agent_name")
     agent = need_agent(state, name)
     body = await call.fields()
     body.only("agent_endpoint", "agent_card")
@@ -129,7 +129,7 @@ async def update_details(call: Call) -> Reply:
         before = agent.body["agent_endpoint"] or _ENDPOINT_DEFAULTS
         merged = _merged(before, endpoint.raw) if endpoint else None
         state.put("agent", name, {**agent.body, "agent_endpoint": merged})
-    return Reply(_shown_agent(call.service, need_agent(state, name).body))
+    return Reply(_shown_agent(call.project, need_agent(state, name).body))
 
 
 def _check_rules(endpoint: Fields) -> None:
@@ -154,40 +154,40 @@ def _merged(before: Json, changes: Json) -> Json:
     return merged
 
 
-def _remove_agent(service: Service, name: str) -> None:
-    service.state.delete_under("version", name)
-    service.state.delete("agent", name)
+def _remove_agent(project: Project, name: str) -> None:
+    project.state.delete_under("version", name)
+    project.state.delete("agent", name)
 
 
 async def delete_agent(call: Call) -> Reply:
     """Remove an agent with all its versions."""
     name = call.path("agent_name")
-    need_agent(call.service.state, name)
-    _remove_agent(call.service, name)
+    need_agent(call.project.state, name)
+    _remove_agent(call.project, name)
     return Reply({"object": "agent.deleted", "name": name, "deleted": True})
 
 
 async def list_versions(call: Call) -> Reply:
     """List an agent's versions, newest first."""
     name = call.path("agent_name")
-    need_agent(call.service.state, name)
-    versions = [doc.body for doc in versions_of(call.service.state, name)]
+    need_agent(call.project.state, name)
+    versions = [doc.body for doc in versions_of(call.project.state, name)]
     data, has_more = page(call, versions, lambda version: version["id"])
     return Reply(_listed(data, has_more=has_more))
 
 
 async def get_version(call: Call) -> Reply:
     """Return one version."""
-    return Reply(need_version(call.service.state, call.path("agent_name"), call.path("version")))
+    return Reply(need_version(call.project.state, call.path("agent_name"), call.path("version")))
 
 
 async def delete_version(call: Call) -> Reply:
     """Remove one version; the last one takes the agent with it."""
     name, version = call.path("agent_name"), call.path("version")
-    need_version(call.service.state, name, version)
-    call.service.state.delete("version", version, name)
-    if not versions_of(call.service.state, name):
-        _remove_agent(call.service, name)
+    need_version(call.project.state, name, version)
+    call.project.state.delete("version", version, name)
+    if not versions_of(call.project.state, name):
+        _remove_agent(call.project, name)
     return Reply({"object": "agent.version.deleted", "name": name, "version": version, "deleted": True})
 
 
@@ -203,8 +203,8 @@ async def disable(call: Call) -> Reply:
 
 def _switched(call: Call, state: str) -> Reply:
     name = call.path("agent_name")
-    agent = need_agent(call.service.state, name)
-    call.service.state.put("agent", name, {**agent.body, "state": state})
+    agent = need_agent(call.project.state, name)
+    call.project.state.put("agent", name, {**agent.body, "state": state})
     return Reply(status=204)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
 from foundry_emulator.boundary.errors import invalid, not_found
-from foundry_emulator.boundary.paging import page
-from foundry_emulator.boundary.uploads import is_form, uploaded
 from foundry_emulator.responses import wire
 from foundry_emulator.responses.turns import mounted_name
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
+from foundry_emulator.routes.paging import page
+from foundry_emulator.routes.uploads import is_form, uploaded
 
 
 async def create(call: Call) -> Reply:
@@ -27,39 +27,41 @@ async def create(call: Call) -> Reply:
             "The emulator's containers have no network.", "network_policy", "operation_not_emulated"
         )
     file_ids = body.texts("file_ids") or []
-    uploads = [(call.service.file(file_id), call.service.file_bytes(file_id)) for file_id in file_ids]
-    container = call.service.containers.create(name, minutes=minutes, memory_limit=limit)
+    uploads = [
+        (call.project.files.need(file_id), call.project.files.content(file_id)) for file_id in file_ids
+    ]
+    container = call.project.containers.create(name, minutes=minutes, memory_limit=limit)
     for file, data in uploads:
         mounted = mounted_name(file["id"], file["filename"])
-        call.service.containers.upload(container["id"], mounted, data, file["id"])
+        call.project.containers.upload(container["id"], mounted, data, file["id"])
     return Reply(container)
 
 
 async def list_containers(call: Call) -> Reply:
     """List containers, newest first unless told; expired ones say so."""
-    for doc in call.service.state.all("container"):
-        call.service.containers.find(doc.id)
-    found = [doc.body for doc in call.service.state.all("container")]
+    for doc in call.project.state.all("container"):
+        call.project.containers.find(doc.id)
+    found = [doc.body for doc in call.project.state.all("container")]
     chosen, has_more = page(call, found, lambda body: body["id"])
     return Reply(wire.listing(chosen, has_more=has_more))
 
 
 async def retrieve(call: Call) -> Reply:
     """Return a live container."""
-    return Reply(call.service.containers.live(call.path("container_id")))
+    return Reply(call.project.containers.live(call.path("container_id")))
 
 
 async def delete(call: Call) -> Reply:
     """Remove a container with its files."""
     container_id = call.path("container_id")
-    call.service.containers.delete(container_id)
+    call.project.containers.delete(container_id)
     return Reply({"id": container_id, "object": "container.deleted", "deleted": True})
 
 
 async def create_file(call: Call) -> Reply:
     """Put a file into a container: an upload, or a file that is stored already."""
     container_id = call.path("container_id")
-    containers = call.service.containers
+    containers = call.project.containers
     if is_form(call):
         upload = await uploaded(call)
         if upload.data is not None:
@@ -69,7 +71,7 @@ async def create_file(call: Call) -> Reply:
     else:
         file_id = (await call.fields()).need_text("file_id")
     containers.live(container_id)
-    file, data = call.service.file(file_id), call.service.file_bytes(file_id)
+    file, data = call.project.files.need(file_id), call.project.files.content(file_id)
     name = mounted_name(file_id, file["filename"])
     return Reply(containers.upload(container_id, name, data, file_id))
 
@@ -77,22 +79,22 @@ async def create_file(call: Call) -> Reply:
 async def list_files(call: Call) -> Reply:
     """List a container's files."""
     container_id = call.path("container_id")
-    call.service.containers.live(container_id)
-    found = [doc.body for doc in call.service.state.all("container_file", container_id)]
+    call.project.containers.live(container_id)
+    found = [doc.body for doc in call.project.state.all("container_file", container_id)]
     chosen, has_more = page(call, found, lambda body: body["id"])
     return Reply(wire.listing(chosen, has_more=has_more))
 
 
 async def retrieve_file(call: Call) -> Reply:
     """Return a file's description."""
-    return Reply(call.service.containers.file(call.path("container_id"), call.path("file_id")))
+    return Reply(call.project.containers.file(call.path("container_id"), call.path("file_id")))
 
 
 async def file_content(call: Call) -> Reply:
     """Return a file's bytes."""
     container_id, file_id = call.path("container_id"), call.path("file_id")
-    call.service.containers.file(container_id, file_id)
-    data = call.service.state.read_blob(file_id)
+    call.project.containers.file(container_id, file_id)
+    data = call.project.state.read_blob(file_id)
     if data is None:
         raise not_found("Container file", file_id)
     return Reply(content=data, media_type="application/octet-stream")
@@ -101,7 +103,7 @@ async def file_content(call: Call) -> Reply:
 async def delete_file(call: Call) -> Reply:
     """Remove a file from a container."""
     file_id = call.path("file_id")
-    call.service.containers.delete_file(call.path("container_id"), file_id)
+    call.project.containers.delete_file(call.path("container_id"), file_id)
     return Reply({"id": file_id, "object": "container.file.deleted", "deleted": True})
 
 

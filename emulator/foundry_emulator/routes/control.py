@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from foundry_emulator import at_rest
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
 from foundry_emulator.boundary.errors import invalid
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
 
 _LOG_PAGE = 1000
 
 
 async def bill(call: Call) -> Reply:
     """Return every charge."""
-    return Reply({"charges": call.service.state.bill()})
+    return Reply({"charges": call.project.state.bill()})
 
 
 async def expire(call: Call) -> Reply:
@@ -19,7 +19,7 @@ async def expire(call: Call) -> Reply:
     body = await call.fields()
     kinds = body.texts("kinds") or ["all"]
     try:
-        return Reply({"expired": at_rest.expire_in(call.service.state, kinds)})
+        return Reply({"expired": at_rest.expire_in(call.project.state, kinds)})
     except ValueError as problem:
         raise invalid(str(problem), "kinds") from problem
 
@@ -27,7 +27,7 @@ async def expire(call: Call) -> Reply:
 async def expire_one_kind(call: Call) -> Reply:
     """Expire everything of the kind in the address."""
     try:
-        return Reply({"expired": at_rest.expire_in(call.service.state, [call.path("kind")])})
+        return Reply({"expired": at_rest.expire_in(call.project.state, [call.path("kind")])})
     except ValueError as problem:
         raise invalid(str(problem), "kind") from problem
 
@@ -36,62 +36,63 @@ async def set_faults(call: Call) -> Reply:
     """Replace the fault plan."""
     body = await call.fields()
     body.only("faults")
-    call.service.faults.set(body.objects("faults") or [])
-    return Reply(call.service.faults.as_json())
+    call.project.faults.set(body.objects("faults") or [])
+    return Reply(call.project.faults.as_json())
 
 
 async def get_faults(call: Call) -> Reply:
     """Show how often each fault was carried out."""
-    return Reply(call.service.faults.as_json())
+    return Reply(call.project.faults.as_json())
 
 
 async def clear_faults(call: Call) -> Reply:
     """Drop the fault plan."""
-    call.service.faults.clear()
-    return Reply(call.service.faults.as_json())
+    call.project.faults.clear()
+    return Reply(call.project.faults.as_json())
 
 
 async def clock(call: Call) -> Reply:
     """Move the emulator's clock forwards."""
     body = await call.fields()
     seconds = body.number("advance_s", 0, 10 * 365 * 86_400) or 0
-    return Reply({"now": call.service.clock.advance(seconds)})
+    return Reply({"now": call.project.clock.advance(seconds)})
 
 
 async def get_settings(call: Call) -> Reply:
     """Show the settings."""
-    return Reply(call.service.settings.as_json())
+    return Reply(call.project.settings.as_json())
 
 
 async def set_settings(call: Call) -> Reply:
     """Change some settings; they outlive a restart."""
     body = await call.fields()
-    call.service.set_settings(call.service.settings.changed(body.raw))
-    return Reply(call.service.settings.as_json())
+    call.project.set_settings(call.project.settings.changed(body.raw))
+    return Reply(call.project.settings.as_json())
 
 
 async def reset(call: Call) -> Reply:
     """Forget everything but secrets."""
-    call.service.reset()
+    call.responses.stop(forget=True)
+    call.project.reset()
     return Reply({"reset": True})
 
 
 async def requests(call: Call) -> Reply:
     """Return how often each operation was called, and the newest calls."""
-    newest = list(call.service.requests)[-_LOG_PAGE:]
-    return Reply({"counts": dict(call.service.counts), "requests": newest})
+    newest = list(call.project.requests)[-_LOG_PAGE:]
+    return Reply({"counts": dict(call.project.counts), "requests": newest})
 
 
 async def clear_requests(call: Call) -> Reply:
     """Forget the request log."""
-    call.service.counts.clear()
-    call.service.requests.clear()
+    call.project.counts.clear()
+    call.project.requests.clear()
     return Reply({"counts": {}, "requests": []})
 
 
 async def health(call: Call) -> Reply:
     """Say that the server is up and how much it is doing."""
-    return Reply({"status": "ok", "running": call.service.runs.count})
+    return Reply({"status": "ok", "running": call.responses.count})
 
 
 OPERATIONS = (

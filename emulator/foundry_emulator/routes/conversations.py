@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
 from foundry_emulator.boundary.errors import invalid, not_found
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.boundary.paging import page
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import wire
 from foundry_emulator.responses.admission import included
 from foundry_emulator.responses.items import ItemReader, shown
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
+from foundry_emulator.routes.paging import page
 
 _ITEMS_AT_ONCE = 20
 
 
 def _need(call: Call) -> Json:
     conversation_id = call.path("conversation_id")
-    doc = call.service.state.get("conversation", conversation_id)
+    doc = call.project.state.get("conversation", conversation_id)
     if doc is None:
         raise not_found("Conversation", conversation_id)
     return doc.body
@@ -29,13 +29,13 @@ def _read_items(call: Call, body: Fields, conversation_id: str) -> list[Json]:
         message = f"Invalid 'items': array too long. Expected at most {_ITEMS_AT_ONCE} items."
         raise invalid(message, "items", "array_above_max_length")
     partition = ids.partition_of(conversation_id) or ids.new_partition()
-    reader = ItemReader(call.service.state, partition, call.service.runs.find_item)
+    reader = ItemReader(call.project.state, partition, call.project.state.find_item)
     return [reader.item(body.element("items", i, entry)) for i, entry in enumerate(entries)]
 
 
 def _store(call: Call, conversation_id: str, items: list[Json]) -> None:
     for item in items:
-        call.service.state.put("item", item["id"], item, parent=conversation_id)
+        call.project.state.put("item", item["id"], item, parent=conversation_id)
 
 
 def _included(call: Call) -> frozenset[str]:
@@ -50,12 +50,12 @@ async def create(call: Call) -> Reply:
     conversation: Json = {
         "id": ids.partitioned("conv_", ids.new_partition()),
         "object": "conversation",
-        "created_at": call.service.clock.stamp(),
+        "created_at": call.project.clock.stamp(),
         "metadata": body.metadata() or {},
     }
     items = _read_items(call, body, conversation["id"])
-    with call.service.state.transaction():
-        call.service.state.put("conversation", conversation["id"], conversation)
+    with call.project.state.transaction():
+        call.project.state.put("conversation", conversation["id"], conversation)
         _store(call, conversation["id"], items)
     return Reply(conversation)
 
@@ -70,16 +70,16 @@ async def update(call: Call) -> Reply:
     conversation, body = _need(call), await call.fields()
     body.only("metadata")
     changed = {**conversation, "metadata": body.metadata() or {}}
-    call.service.state.put("conversation", conversation["id"], changed)
+    call.project.state.put("conversation", conversation["id"], changed)
     return Reply(changed)
 
 
 async def delete(call: Call) -> Reply:
     """Remove a conversation; from here on it takes no new response."""
     conversation = _need(call)
-    with call.service.state.transaction():
-        call.service.state.delete("conversation", conversation["id"])
-        call.service.state.delete_under("item", conversation["id"])
+    with call.project.state.transaction():
+        call.project.state.delete("conversation", conversation["id"])
+        call.project.state.delete_under("item", conversation["id"])
     return Reply({"id": conversation["id"], "object": "conversation.deleted", "deleted": True})
 
 
@@ -89,7 +89,7 @@ async def create_items(call: Call) -> Reply:
     body.only("items")
     body.need("items")
     items = _read_items(call, body, conversation["id"])
-    with call.service.state.transaction():
+    with call.project.state.transaction():
         _store(call, conversation["id"], items)
     include = _included(call)
     return Reply(wire.listing([shown(item, include) for item in items], has_more=False))
@@ -98,7 +98,7 @@ async def create_items(call: Call) -> Reply:
 async def list_items(call: Call) -> Reply:
     """List a conversation's items, newest first unless told."""
     conversation, include = _need(call), _included(call)
-    docs = call.service.state.all("item", conversation["id"])
+    docs = call.project.state.all("item", conversation["id"])
     chosen, has_more = page(call, docs, lambda doc: doc.id)
     return Reply(wire.listing([shown(doc.body, include) for doc in chosen], has_more=has_more))
 
@@ -106,7 +106,7 @@ async def list_items(call: Call) -> Reply:
 async def retrieve_item(call: Call) -> Reply:
     """Return one item."""
     conversation, item_id = _need(call), call.path("item_id")
-    doc = call.service.state.get("item", item_id, conversation["id"])
+    doc = call.project.state.get("item", item_id, conversation["id"])
     if doc is None:
         raise not_found("Item", item_id)
     return Reply(shown(doc.body, _included(call)))
@@ -115,7 +115,7 @@ async def retrieve_item(call: Call) -> Reply:
 async def delete_item(call: Call) -> Reply:
     """Remove an item and return the conversation."""
     conversation, item_id = _need(call), call.path("item_id")
-    if not call.service.state.delete("item", item_id, conversation["id"]):
+    if not call.project.state.delete("item", item_id, conversation["id"]):
         raise not_found("Item", item_id)
     return Reply(conversation)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
-from foundry_emulator.boundary.errors import ServiceError, invalid
-from foundry_emulator.boundary.paging import page
-from foundry_emulator.boundary.uploads import Upload, uploaded
+from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import wire
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
+from foundry_emulator.routes.paging import page
+from foundry_emulator.routes.uploads import UploadForm, uploaded
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _SHORTEST_S, _LONGEST_S = 3600, 2_592_000
 
 
-def _expires_at(upload: Upload, now: int) -> int | None:
+def _expires_at(upload: UploadForm, now: int) -> int | None:
     anchor, seconds = upload.texts.get("expires_after[anchor]"), upload.texts.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None
@@ -38,8 +38,8 @@ async def create(call: Call) -> Reply:
         raise invalid(f"Invalid value: '{purpose[:80]}'. Supported values are: {words}.", "purpose")
     if upload.data is None:
         raise invalid("Missing required parameter: 'file'.", "file", "missing_required_parameter")
-    now = call.service.clock.stamp()
-    file_id = ids.file_id(purpose, call.service.settings.flavour)
+    now = call.project.clock.stamp()
+    file_id = ids.file_id(purpose, call.project.settings.flavour)
     body: Json = {
         "id": file_id,
         "object": "file",
@@ -51,17 +51,17 @@ async def create(call: Call) -> Reply:
         "status": "processed",
         "status_details": None,
     }
-    call.service.state.write_blob(file_id, upload.data)
-    call.service.state.put("file", file_id, body)
+    call.project.state.write_blob(file_id, upload.data)
+    call.project.state.put("file", file_id, body)
     return Reply(body)
 
 
 async def list_files(call: Call) -> Reply:
     """List files that have not expired, newest first unless told."""
-    purpose, now = call.query("purpose"), call.service.clock.now()
+    purpose, now = call.query("purpose"), call.project.clock.now()
     found = [
         doc.body
-        for doc in call.service.state.all("file")
+        for doc in call.project.state.all("file")
         if purpose in (None, doc.body["purpose"]) and (doc.body["expires_at"] or now + 1) > now
     ]
     chosen, has_more = page(call, found, lambda body: body["id"], default=100)
@@ -70,26 +70,26 @@ async def list_files(call: Call) -> Reply:
 
 async def retrieve(call: Call) -> Reply:
     """Return a file's description."""
-    return Reply(call.service.file(call.path("file_id")))
+    return Reply(call.project.files.need(call.path("file_id")))
 
 
 async def content(call: Call) -> Reply:
     """Return a file's bytes."""
-    data = call.service.file_bytes(call.path("file_id"))
+    data = call.project.files.content(call.path("file_id"))
     if (
-        call.service.settings.refuse_assistants_download
-        and call.service.file(call.path("file_id"))["purpose"] == "assistants"
+        call.project.settings.refuse_assistants_download
+        and call.project.files.need(call.path("file_id"))["purpose"] == "assistants"
     ):
-        raise ServiceError(400, "invalid_request", "Not allowed to download files of purpose: assistants")
+        raise WireError(400, "invalid_request", "Not allowed to download files of purpose: assistants")
     return Reply(content=data, media_type="application/octet-stream")
 
 
 async def delete(call: Call) -> Reply:
     """Remove a file."""
     file_id = call.path("file_id")
-    call.service.file(file_id)
-    call.service.state.delete("file", file_id)
-    call.service.state.drop_blob(file_id)
+    call.project.files.need(file_id)
+    call.project.state.delete("file", file_id)
+    call.project.state.drop_blob(file_id)
     return Reply({"id": file_id, "object": "file", "deleted": True})
 
 

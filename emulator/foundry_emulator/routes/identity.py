@@ -8,15 +8,15 @@ import time
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from foundry_emulator.project import Service
+from foundry_emulator.project import Project
 
 TOKEN_LIFETIME_S = 86_400
 
 
-async def token(service: Service, request: Request) -> JSONResponse:
+async def token(project: Project, request: Request) -> JSONResponse:
     """Issue the emulator's token to whoever knows the identity header."""
     given = request.headers.get("x-identity-header", "")
-    if not hmac.compare_digest(given.encode(), service.state.secret("identity").encode()):
+    if not hmac.compare_digest(given.encode(), project.state.secret("identity").encode()):
         error = {"statusCode": 401, "message": "X-IDENTITY-HEADER is missing or wrong."}
         return JSONResponse(error, 401)
     resource = request.query_params.get("resource", "")
@@ -27,7 +27,7 @@ async def token(service: Service, request: Request) -> JSONResponse:
     expires_on = int(time.time()) + TOKEN_LIFETIME_S
     return JSONResponse(
         {
-            "access_token": service.state.secret("access"),
+            "access_token": project.state.secret("access"),
             "expires_on": str(expires_on),
             "resource": resource,
             "token_type": "Bearer",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
-from foundry_emulator.boundary.errors import ServiceError
+from foundry_emulator.boundary.errors import WireError
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
 
 
 async def list_deployments(call: Call) -> Reply:
@@ -11,7 +11,7 @@ async def list_deployments(call: Call) -> Reply:
     filters = {"modelPublisher": "modelPublisher", "modelName": "modelName", "deploymentType": "type"}
     found = [
         one
-        for one in call.service.deployments()
+        for one in call.project.deployments()
         if all(call.query(name) in (None, one[field]) for name, field in filters.items())
     ]
     return Reply({"value": found})
@@ -20,9 +20,9 @@ async def list_deployments(call: Call) -> Reply:
 async def get_deployment(call: Call) -> Reply:
     """Return one model deployment."""
     name = call.path("name")
-    found = call.service.deployment(name)
+    found = call.project.deployment(name)
     if found is None:
-        raise ServiceError(404, "NotFound", f"Deployment {name[:80]} not found.")
+        raise WireError(404, "NotFound", f"Deployment {name[:80]} not found.")
     return Reply(found)
 
 
@@ -35,7 +35,7 @@ async def list_connections(call: Call) -> Reply:
 async def get_connection(call: Call) -> Reply:
     """Say that a connection is not there."""
     name = call.path("name")
-    raise ServiceError(404, "NotFound", f"Connection {name[:80]} not found.")
+    raise WireError(404, "NotFound", f"Connection {name[:80]} not found.")
 
 
 OPERATIONS = (

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from foundry_emulator.at_rest import forget_response
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply, cut_connection
-from foundry_emulator.boundary.errors import ServiceError, invalid, not_emulated
-from foundry_emulator.boundary.paging import page
+from foundry_emulator.boundary.errors import WireError, invalid, not_emulated
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import wire
 from foundry_emulator.responses.admission import admit, included
 from foundry_emulator.responses.events import frames_after
 from foundry_emulator.responses.items import shown
-from foundry_emulator.responses.runs import Run
+from foundry_emulator.responses.registry import ActiveResponse
+from foundry_emulator.routes.endpoint import Call, Operation, Reply, cut_connection
+from foundry_emulator.routes.paging import page
 
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
 
@@ -27,49 +27,49 @@ async def create(call: Call) -> Reply:
     """Make a response with an agent or a model deployment."""
     request = await call.fields()
     agent_name = call.request.path_params.get("agent_name")
-    admitted = admit(call.service, request, call.request.headers, agent_name)
-    run = call.service.runs.start(admitted, call.fault)
-    headers = _agent_headers(run)
+    admitted = admit(call.project, request, call.request.headers, agent_name)
+    active = call.responses.start(admitted, call.fault)
+    headers = _agent_headers(active)
     if admitted.stream:
         headers["cache-control"] = "no-cache"
-        return Reply(stream=_followed(call, run), media_type=_EVENT_STREAM, headers=headers)
-    if not run.is_background:
-        await _foreground(call, run)
-        if run.error_status is not None:
-            error = run.response["error"]
-            forget_response(call.service.state, run.id)
-            raise ServiceError(run.error_status, error.get("type") or error["code"], error["message"])
-    return Reply(_shown(run.response, admitted.include), headers=headers)
+        return Reply(stream=_followed(call, active), media_type=_EVENT_STREAM, headers=headers)
+    if not active.is_background:
+        await _foreground(call, active)
+        if active.error_status is not None:
+            error = active.response["error"]
+            forget_response(call.project.state, active.id)
+            raise WireError(active.error_status, error.get("type") or error["code"], error["message"])
+    return Reply(_shown(active.response, admitted.include), headers=headers)
 
 
-def _agent_headers(run: Run) -> dict[str, str]:
-    reference = run.admitted.item_extras.get("agent_reference")
-    headers = {"x-ms-served-model": run.response["model"], **run.admitted.headers}
+def _agent_headers(active: ActiveResponse) -> dict[str, str]:
+    reference = active.admitted.item_extras.get("agent_reference")
+    headers = {"x-ms-served-model": active.response["model"], **active.admitted.headers}
     if reference:
         headers["x-agent-version-resolution"] = "pinned"
         headers["x-agent-version-resolved"] = reference["version"]
     return headers
 
 
-async def _foreground(call: Call, run: Run) -> None:
+async def _foreground(call: Call, active: ActiveResponse) -> None:
     """Wait for a response; when its caller leaves first, generation stops."""
-    finished = asyncio.ensure_future(call.service.runs.finished(run))
+    finished = asyncio.ensure_future(call.responses.finished(active))
     left = asyncio.ensure_future(call.disconnected())
     try:
         await asyncio.wait({finished, left}, return_when=asyncio.FIRST_COMPLETED)
         if not finished.done():
-            call.service.runs.abandon(run)
+            call.responses.abandon(active)
             await finished
     finally:
         left.cancel()
 
 
-async def _followed(call: Call, run: Run) -> AsyncIterator[bytes]:
-    """Send a run's events as they come."""
-    state, stream = call.service.state, run.stream
+async def _followed(call: Call, active: ActiveResponse) -> AsyncIterator[bytes]:
+    """Send a response's events as they come."""
+    state, stream = call.project.state, active.stream
     if stream is None:
         return
-    fault, number = run.fault, 0
+    fault, number = active.fault, 0
     try:
         async for text in stream.follow():
             if fault is not None and number >= fault.number("event", 1):
@@ -83,15 +83,15 @@ async def _followed(call: Call, run: Run) -> AsyncIterator[bytes]:
             yield state.render(text)
             number += 1
     finally:
-        if not run.is_background and call.service.runs.running(run.id):
-            call.service.runs.abandon(run)
+        if not active.is_background and call.responses.running(active.id):
+            call.responses.abandon(active)
 
 
 async def retrieve(call: Call) -> Reply:
     """Return a response, or its events from a sequence number on."""
     response_id = call.path("response_id")
     include = _included(call)
-    body = call.service.runs.need(response_id)
+    body = call.responses.need(response_id)
     if (call.query("stream") or "").lower() == "true":
         return _resumed(call, response_id)
     return Reply(_shown(body, include))
@@ -107,34 +107,34 @@ def _resumed(call: Call, response_id: str) -> Reply:
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise invalid("Invalid 'starting_after': expected a sequence number.", "starting_after")
     after = None if text is None else int(text)
-    run = call.service.runs.running(response_id)
-    if run is not None and run.stream is not None and run.is_background:
-        live = _live(call, run, 0 if after is None else after + 1)
+    active = call.responses.running(response_id)
+    if active is not None and active.stream is not None and active.is_background:
+        live = _live(call, active, 0 if after is None else after + 1)
         return Reply(stream=live, media_type=_EVENT_STREAM)
-    frames = call.service.state.events(response_id)
+    frames = call.project.state.events(response_id)
     if not frames:
         message = "Only background responses that were created with stream=true can be streamed again."
         raise invalid(message, "stream")
     return Reply(stream=_kept(call, frames_after(frames, after)), media_type=_EVENT_STREAM)
 
 
-async def _live(call: Call, run: Run, start: int) -> AsyncIterator[bytes]:
-    if run.stream is not None:
-        async for text in run.stream.follow(start):
-            yield call.service.state.render(text)
+async def _live(call: Call, active: ActiveResponse, start: int) -> AsyncIterator[bytes]:
+    if active.stream is not None:
+        async for text in active.stream.follow(start):
+            yield call.project.state.render(text)
 
 
 async def _kept(call: Call, frames: Sequence[str]) -> AsyncIterator[bytes]:
     for text in frames:
-        yield call.service.state.render(text)
+        yield call.project.state.render(text)
 
 
 async def list_responses(call: Call) -> Reply:
     """List responses of any status, by conversation and agent; newest first unless told."""
     conversation_id, agent_name = call.query("conversation_id"), call.query("agent_name")
-    state = call.service.state
+    state = call.project.state
     docs = state.responses_of(conversation_id) if conversation_id else state.all("response")
-    newest = call.service.clock.now() - call.service.settings.listing_lag_s
+    newest = call.project.clock.now() - call.project.settings.listing_lag_s
     found = [
         doc.body
         for doc in docs
@@ -148,20 +148,20 @@ async def list_responses(call: Call) -> Reply:
 async def delete(call: Call) -> Reply:
     """Forget a response."""
     response_id = call.path("response_id")
-    call.service.runs.delete(response_id)
+    call.responses.delete(response_id)
     return Reply({"id": response_id, "object": "response", "deleted": True})
 
 
 async def cancel(call: Call) -> Reply:
     """Cancel a background response."""
-    return Reply(_shown(call.service.runs.cancel(call.path("response_id")), frozenset()))
+    return Reply(_shown(call.responses.cancel(call.path("response_id")), frozenset()))
 
 
 async def input_items(call: Call) -> Reply:
     """List what a response was given, newest first unless told."""
     response_id = call.path("response_id")
-    call.service.runs.need(response_id)
-    doc = call.service.state.get("input_items", response_id)
+    call.responses.need(response_id)
+    doc = call.project.state.get("input_items", response_id)
     items: list[Json] = doc.body["items"] if doc else []
     include = _included(call)
     chosen, has_more = page(call, items, lambda item: item["id"])

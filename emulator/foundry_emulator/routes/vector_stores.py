@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.endpoint import Call, Operation, Reply
 from foundry_emulator.boundary.errors import invalid, not_found
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.boundary.paging import page
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import toolspecs, wire
-from foundry_emulator.search.vector_stores import file_counts
+from foundry_emulator.routes.endpoint import Call, Operation, Reply
+from foundry_emulator.routes.paging import page
 from foundry_emulator.state import Doc
+from foundry_emulator.vector_stores import file_counts
 
 _BATCH_LIMIT = 500
 
@@ -56,10 +56,10 @@ async def create(call: Call) -> Reply:
     """Make a store, perhaps with files."""
     body = await call.fields()
     body.only("name", "file_ids", "metadata", "expires_after", "chunking_strategy", "description")
-    stores, file_ids, chunking = call.service.vector_stores, body.texts("file_ids") or [], _chunking(body)
+    stores, file_ids, chunking = call.project.vector_stores, body.texts("file_ids") or [], _chunking(body)
     expiry, name = _expiry(body), body.text("name", max_length=256) or ""
     for file_id in file_ids:
-        call.service.file(file_id)
+        call.project.files.need(file_id)
     store = stores.create(name, metadata=body.metadata() or {}, expires_after=expiry)
     for file_id in file_ids:
         stores.attach(store["id"], file_id, attributes={}, chunking=chunking)
@@ -68,21 +68,21 @@ async def create(call: Call) -> Reply:
 
 async def list_stores(call: Call) -> Reply:
     """List stores, newest first unless told."""
-    stores = call.service.vector_stores
-    found = [stores.shown(stores.need(doc.id)) for doc in call.service.state.all("vector_store")]
+    stores = call.project.vector_stores
+    found = [stores.shown(stores.need(doc.id)) for doc in call.project.state.all("vector_store")]
     chosen, has_more = page(call, found, lambda body: body["id"])
     return Reply(wire.listing(chosen, has_more=has_more))
 
 
 async def retrieve(call: Call) -> Reply:
     """Return a store."""
-    stores = call.service.vector_stores
+    stores = call.project.vector_stores
     return Reply(stores.shown(stores.need(call.path("vector_store_id"))))
 
 
 async def update(call: Call) -> Reply:
     """Change a store's name, metadata and expiry."""
-    stores, body = call.service.vector_stores, await call.fields()
+    stores, body = call.project.vector_stores, await call.fields()
     body.only("name", "metadata", "expires_after")
     store = dict(stores.live(call.path("vector_store_id")))
     if (name := body.text("name", max_length=256)) is not None:
@@ -91,14 +91,14 @@ async def update(call: Call) -> Reply:
         store["metadata"] = body.metadata() or {}
     if "expires_after" in body.raw:
         store["expires_after"] = _expiry(body)
-    call.service.state.put("vector_store", store["id"], store)
+    call.project.state.put("vector_store", store["id"], store)
     return Reply(stores.shown(store))
 
 
 async def delete(call: Call) -> Reply:
     """Remove a store; its files stay."""
     store_id = call.path("vector_store_id")
-    call.service.vector_stores.delete(store_id)
+    call.project.vector_stores.delete(store_id)
     return Reply({"id": store_id, "object": "vector_store.deleted", "deleted": True})
 
 
@@ -109,7 +109,7 @@ async def search(call: Call) -> Reply:
     query = body.need("query")
     queries = body.texts("query") if isinstance(query, list) else [body.need_text("query")]
     filters, ranking = body.fields("filters"), body.fields("ranking_options") or Fields({})
-    hits = call.service.vector_stores.search(
+    hits = call.project.vector_stores.search(
         [call.path("vector_store_id")],
         queries or [],
         max_results=body.integer("max_num_results", 1, 50) or 10,
@@ -139,8 +139,8 @@ async def search(call: Call) -> Reply:
 
 def _need_file(call: Call) -> Doc:
     store_id, file_id = call.path("vector_store_id"), call.path("file_id")
-    call.service.vector_stores.need(store_id)
-    doc = call.service.state.get("vector_store_file", file_id, store_id)
+    call.project.vector_stores.need(store_id)
+    doc = call.project.state.get("vector_store_file", file_id, store_id)
     if doc is None:
         raise not_found("Vector store file", file_id)
     return doc
@@ -151,7 +151,7 @@ async def attach(call: Call) -> Reply:
     body = await call.fields()
     body.only("file_id", "attributes", "chunking_strategy")
     return Reply(
-        call.service.vector_stores.attach(
+        call.project.vector_stores.attach(
             call.path("vector_store_id"),
             body.need_text("file_id"),
             attributes=_attributes(body),
@@ -163,8 +163,8 @@ async def attach(call: Call) -> Reply:
 async def list_files(call: Call) -> Reply:
     """List a store's files, perhaps of one status."""
     store_id = call.path("vector_store_id")
-    call.service.vector_stores.need(store_id)
-    return _files_page(call, call.service.state.all("vector_store_file", store_id))
+    call.project.vector_stores.need(store_id)
+    return _files_page(call, call.project.state.all("vector_store_file", store_id))
 
 
 def _files_page(call: Call, docs: list[Doc]) -> Reply:
@@ -184,14 +184,14 @@ async def update_file(call: Call) -> Reply:
     doc, body = _need_file(call), await call.fields()
     body.only("attributes")
     changed = {**doc.body, "attributes": _attributes(body)}
-    call.service.state.put("vector_store_file", doc.id, changed, parent=doc.parent)
+    call.project.state.put("vector_store_file", doc.id, changed, parent=doc.parent)
     return Reply(changed)
 
 
 async def file_content(call: Call) -> Reply:
     """Return the passages that a file was taken apart into."""
     doc = _need_file(call)
-    passages = call.service.vector_stores.passages(doc.parent, doc.id)
+    passages = call.project.vector_stores.passages(doc.parent, doc.id)
     return Reply(
         {
             "object": "vector_store.file_content.page",
@@ -205,7 +205,7 @@ async def file_content(call: Call) -> Reply:
 async def detach(call: Call) -> Reply:
     """Take a file out of a store."""
     doc = _need_file(call)
-    call.service.vector_stores.detach(doc.parent, doc.id)
+    call.project.vector_stores.detach(doc.parent, doc.id)
     return Reply({"id": doc.id, "object": "vector_store.file.deleted", "deleted": True})
 
 
@@ -224,13 +224,13 @@ def _shown_batch(call: Call, batch: Json) -> Json:
 
 
 def _batch_files(call: Call, batch: Json) -> list[Doc]:
-    docs = call.service.state.all("vector_store_file", batch["vector_store_id"])
+    docs = call.project.state.all("vector_store_file", batch["vector_store_id"])
     return [doc for doc in docs if doc.extra.get("batch_id") == batch["id"]]
 
 
 def _need_batch(call: Call) -> Json:
     batch_id, store_id = call.path("batch_id"), call.path("vector_store_id")
-    doc = call.service.state.get("file_batch", batch_id, store_id)
+    doc = call.project.state.get("file_batch", batch_id, store_id)
     if doc is None:
         raise not_found("File batch", batch_id)
     return doc.body
@@ -240,7 +240,7 @@ async def create_batch(call: Call) -> Reply:
     """Add several files at once."""
     store_id, body = call.path("vector_store_id"), await call.fields()
     body.only("file_ids", "files", "attributes", "chunking_strategy")
-    call.service.vector_stores.live(store_id)
+    call.project.vector_stores.live(store_id)
     entries = [
         *(
             Fields({"file_id": file_id, "attributes": body.raw.get("attributes")})
@@ -251,18 +251,18 @@ async def create_batch(call: Call) -> Reply:
     if not 1 <= len(entries) <= _BATCH_LIMIT:
         raise invalid(f"Invalid 'file_ids': give 1 to {_BATCH_LIMIT} files.", "file_ids")
     for entry in entries:
-        call.service.file(entry.need_text("file_id"))
+        call.project.files.need(entry.need_text("file_id"))
     batch: Json = {
         "id": ids.file_batch_id(),
         "vector_store_id": store_id,
-        "created_at": call.service.clock.stamp(),
+        "created_at": call.project.clock.stamp(),
         "cancelled": False,
     }
-    call.service.state.put("file_batch", batch["id"], batch, parent=store_id)
+    call.project.state.put("file_batch", batch["id"], batch, parent=store_id)
     default = _chunking(body)
     for entry in entries:
         chunking = _chunking(entry) if entry.has("chunking_strategy") else default
-        call.service.vector_stores.attach(
+        call.project.vector_stores.attach(
             store_id,
             entry.need_text("file_id"),
             attributes=_attributes(entry),
@@ -284,8 +284,8 @@ async def cancel_batch(call: Call) -> Reply:
     for doc in _batch_files(call, batch):
         if doc.body["status"] == "in_progress":
             body = {**doc.body, "status": "cancelled"}
-            call.service.state.put("vector_store_file", doc.id, body, parent=store_id)
-    call.service.state.put("file_batch", batch["id"], batch, parent=store_id)
+            call.project.state.put("vector_store_file", doc.id, body, parent=store_id)
+    call.project.state.put("file_batch", batch["id"], batch, parent=store_id)
     return Reply(_shown_batch(call, batch))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from foundry_emulator.responses.steps import Hit
 from foundry_emulator.search.extraction import UnreadableFile, chunk, extract_text
 from foundry_emulator.stems import word_set, words
+from foundry_emulator.steps import Hit
 
 __all__ = ["Chunk", "InvalidFilter", "UnreadableFile", "chunk", "extract_text", "matches", "search"]
 

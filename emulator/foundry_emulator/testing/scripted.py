@@ -16,12 +16,13 @@ from pathlib import Path
 
 from foundry_emulator.interpreter.code import CodeOutcome
 from foundry_emulator.painter.image import ImageRequest, ImageToolError, Painted
-from foundry_emulator.responses.steps import (
+from foundry_emulator.search.ranking import chunk, extract_text, search
+from foundry_emulator.steps import (
     CallFunction,
     CallMcp,
     CodeRan,
     Draw,
-    Found,
+    FoundPassages,
     ListMcpTools,
     RunCode,
     Say,
@@ -32,7 +33,6 @@ from foundry_emulator.responses.steps import (
     Turn,
     UseComputer,
 )
-from foundry_emulator.search.ranking import chunk, extract_text, search
 from foundry_emulator.toolbox import Toolbox
 
 
@@ -91,7 +91,7 @@ def decide(turn: Turn) -> Steps:
 
 
 def _cited(result: StepResult) -> Steps:
-    if isinstance(result, Found) and result.hits:
+    if isinstance(result, FoundPassages) and result.hits:
         hit = result.hits[0]
         citation = {"type": "file_citation", "file_id": hit.file_id, "filename": hit.filename, "index": 5}
         yield Say("found it", [citation])

@@ -46,7 +46,7 @@ def test_broken_bubblewrap_leaves_the_other_tier() -> None:
 
 
 def test_verdict_is_remembered_until_conditions_change(tmp_path: Path) -> None:
-    verdict = canary.Verdict("landlock", None, ("strong: no",))
+    verdict = canary.ProbedTier("landlock", None, ("strong: no",))
     cache_file = tmp_path / "new" / "verdict.json"
     canary.remember(cache_file, None, verdict)
     assert canary.remembered(cache_file, None) == verdict
@@ -56,7 +56,7 @@ def test_verdict_is_remembered_until_conditions_change(tmp_path: Path) -> None:
 
 
 def test_refusal_is_not_remembered(tmp_path: Path) -> None:
-    canary.remember(tmp_path / "verdict.json", None, canary.Verdict("refused", None, ()))
+    canary.remember(tmp_path / "verdict.json", None, canary.ProbedTier("refused", None, ()))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from foundry_emulator.model import decide
-from foundry_emulator.responses.steps import (
+from foundry_emulator.search.ranking import Chunk, chunk, search
+from foundry_emulator.steps import (
     CallFunction,
     CallMcp,
     CodeRan,
     ContainerFile,
     Draw,
     Drawn,
-    Found,
+    FoundPassages,
     ListMcpTools,
-    MadeFile,
     McpAnswer,
     McpTools,
     RunCode,
@@ -31,8 +31,8 @@ from foundry_emulator.responses.steps import (
     Step,
     StepResult,
     Turn,
+    WrittenFile,
 )
-from foundry_emulator.search.ranking import Chunk, chunk, search
 from PIL import Image
 
 FILE_ID = "assistant-ABCDEFGHIJKLMNOPQRSTUV"
@@ -152,7 +152,7 @@ class Stage:
                     for name, text in self.documents.items()
                     for part in chunk(text)
                 ]
-                return Found(search(step.queries, chunks, 20))
+                return FoundPassages(search(step.queries, chunks, 20))
             case ListMcpTools():
                 return self.mcp_tools
             case CallMcp():
@@ -163,7 +163,7 @@ class Stage:
     def _run(self, code: str) -> CodeRan:
         folder = self.folder
         if folder is None:
-            return CodeRan("42\n", [MadeFile("/mnt/data/made.png", "cfile_1", "cntr_1", 10)])
+            return CodeRan("42\n", [WrittenFile("/mnt/data/made.png", "cfile_1", "cntr_1", 10)])
         before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
         ran = subprocess.run(
             [sys.executable, "-c", code.replace("/mnt/data", str(folder))],
@@ -175,7 +175,7 @@ class Stage:
         )
         changed = [path for path in sorted(folder.iterdir()) if before.get(path) != path.stat().st_mtime_ns]
         made = [
-            MadeFile(f"/mnt/data/{path.name}", f"cfile_{path.stem}", "cntr_1", path.stat().st_size)
+            WrittenFile(f"/mnt/data/{path.name}", f"cfile_{path.stem}", "cntr_1", path.stat().st_size)
             for path in changed
         ]
         error = ran.stderr.strip().splitlines()[-1] if ran.returncode else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from foundry_emulator.responses.steps import CallMcp, ListMcpTools, McpAnswer, McpTools, UseComputer
+from foundry_emulator.steps import CallMcp, ListMcpTools, McpAnswer, McpTools, UseComputer
 from staging import Stage, Talk, tool, turn, user
 
 SERVER = tool(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from foundry_emulator.model.coding.charts import write
-from foundry_emulator.model.coding.job import Job, sources_of
+from foundry_emulator.model.coding.request import CodeRequest, sources_of
 from PIL import Image
 from staging import Stage, tool, turn, upload
 
@@ -26,7 +26,7 @@ SALES = upload(
 
 
 def code_for(text: str, *files: object) -> str:
-    return write(Job(text, sources_of(files))) or ""  # type: ignore[arg-type]
+    return write(CodeRequest(text, sources_of(files))) or ""  # type: ignore[arg-type]
 
 
 def test_the_words_of_the_request_choose_columns_and_filter(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from foundry_emulator.responses.steps import CodeRan, Draw, MadeFile, RunCode, Say
+from foundry_emulator.steps import CodeRan, Draw, RunCode, Say, WrittenFile
 from PIL import Image
 from staging import Played, Stage, links, png, tool, turn, upload
 
@@ -178,8 +178,8 @@ def test_code_that_breaks_is_tried_once_more_in_a_simpler_form() -> None:
 def test_a_displayed_plot_is_cited_first_and_has_no_link() -> None:
     class Plotting(Stage):
         def _run(self, code: str) -> CodeRan:
-            saved = MadeFile("/mnt/data/chart.png", "cfile_1", "cntr_1", 9)
-            shown = MadeFile("/mnt/data/figure-1.png", "cfile_2", "cntr_1", 9, displayed=True)
+            saved = WrittenFile("/mnt/data/chart.png", "cfile_1", "cntr_1", 9)
+            shown = WrittenFile("/mnt/data/figure-1.png", "cfile_2", "cntr_1", 9, displayed=True)
             return CodeRan("", [saved, shown])
 
     say = Plotting().play(turn("```python\npass\n```", CODE)).said

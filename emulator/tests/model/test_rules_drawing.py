@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from foundry_emulator.responses.steps import Draw, Picture, RunCode, SearchFiles
+from foundry_emulator.steps import Draw, Picture, RunCode, SearchFiles
 from staging import Stage, Talk, assistant, png, tool, turn, user
 
 IMAGE = tool("image_generation", action="auto")

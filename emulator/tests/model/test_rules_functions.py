@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from foundry_emulator.responses.steps import CallFunction, RunCode, SearchFiles
+from foundry_emulator.steps import CallFunction, RunCode, SearchFiles
 from staging import Stage, Talk, function, tool, turn
 
 CITY = {"type": "string", "description": "The city name"}

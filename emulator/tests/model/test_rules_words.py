@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from foundry_emulator.model import refuses
-from foundry_emulator.responses.steps import Picture, Say, SearchFiles
+from foundry_emulator.steps import Picture, Say, SearchFiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from staging import Stage, Talk, assistant, png, tool, turn, user

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from assetmill.cli.emulator import emulator
 from assetmill.errors import InvalidSettings
+from assetmill.local import services
 from assetmill.local.services import local_services
 from assetmill.settings import load_settings
 
@@ -65,3 +68,23 @@ def test_a_server_that_is_not_there_is_said_at_once(tmp_path: Path, monkeypatch:
         monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/api")
         with pytest.raises(InvalidSettings, match="does not answer: start it, or unset PREFECT_API_URL"):
             begin(tmp_path)
+
+
+def test_a_missing_emulator_is_said_in_one_line_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Production installs assetmill without it."""
+    monkeypatch.setattr(services, "EMULATOR", "foundry_emulator_that_nobody_installed")
+    settings = load_settings("local", {"ASSETMILL_HOME": str(tmp_path)})
+    with pytest.raises(InvalidSettings) as caught, local_services(settings, prefect=False):
+        pass
+    assert "pip install ./emulator" in str(caught.value)
+    assert "assetmill[local]" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not settings.emulator_home.exists()
+
+
+def test_the_command_says_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "EMULATOR", "foundry_emulator_that_nobody_installed")
+    told = CliRunner().invoke(emulator, ["bill"])
+    assert isinstance(told.exception, InvalidSettings)

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from foundry_emulator.interpreter.sandbox import harvest
+from foundry_emulator.interpreter.sandbox import collecting
 from foundry_emulator.interpreter.sandbox.inside import paths
-from foundry_emulator.interpreter.sandbox.inside.job import CPU_S, SYSTEM_TREES, Job, Report, Tier
+from foundry_emulator.interpreter.sandbox.inside.job import CPU_S, SYSTEM_TREES, CellReport, Job, Tier
 from foundry_emulator.interpreter.sandbox.launch import Ended, inside_package, launch
 from foundry_emulator.interpreter.sandbox.outcome import CodeOutcome
 
@@ -48,8 +48,8 @@ class Cage:
         with _run_directory() as tmp:
             uid = _spare_uid() if os.geteuid() == 0 else None
             if uid is not None:
-                harvest.hand_over(work, uid)
-                harvest.hand_over(tmp, uid)
+                collecting.hand_over(work, uid)
+                collecting.hand_over(tmp, uid)
             job = Job(
                 tier=self.tier,
                 code=code,
@@ -67,20 +67,22 @@ class Cage:
                 bubblewrap=self.bubblewrap,
                 font_lists=font_lists or {},
             )
-            before = harvest.snapshot(work)
+            before = collecting.snapshot(work)
             ended = launch(job, objection=lambda: _excess(work, tmp))
-            return _outcome(ended, job, harvest.collect(work, before))
+            return _outcome(ended, job, collecting.collect(work, before))
 
 
-def _outcome(ended: Ended, job: Job, crop: harvest.Harvest) -> CodeOutcome:
+def _outcome(ended: Ended, job: Job, collected: collecting.CollectedFiles) -> CodeOutcome:
     logs = _as_said(ended.log.decode("utf-8", "replace"), job)
     if ended.is_log_cut:
         logs += "\n[output cut at 1 MiB]\n"
-    logs += "".join(f"[not kept: {line}]\n" for line in crop.skipped)
+    logs += "".join(f"[not kept: {line}]\n" for line in collected.skipped)
     error = _error(ended, job)
-    kept = {name for name, _ in crop.files}
+    kept = {name for name, _ in collected.files}
     displayed = tuple(name for name in ended.report.displayed if name in kept)
-    return CodeOutcome(logs=logs, files=crop.files, error=error and _as_said(error, job), displayed=displayed)
+    return CodeOutcome(
+        logs=logs, files=collected.files, error=error and _as_said(error, job), displayed=displayed
+    )
 
 
 def _as_said(text: str, job: Job) -> str:
@@ -101,7 +103,7 @@ def _error(ended: Ended, job: Job) -> str | None:
     return _death(report)
 
 
-def _death(report: Report) -> str:
+def _death(report: CellReport) -> str:
     number = report.signal
     if number is None and report.exit_code is not None and report.exit_code > 128:
         number = report.exit_code - 128  # as bubblewrap passes a signal on
@@ -126,11 +128,11 @@ def _run_directory() -> Generator[Path]:
         tmp.mkdir(mode=0o700)
         yield tmp
     finally:
-        harvest.remove(root)
+        collecting.remove(root)
 
 
 def _excess(*roots: Path) -> str | None:
-    footprints = [harvest.footprint(root) for root in roots]
+    footprints = [collecting.footprint(root) for root in roots]
     if sum(size_bytes for size_bytes, _ in footprints) > MAX_DISK_BYTES:
         return f"killed: disk limit of {MAX_DISK_BYTES >> 20} MiB"
     if sum(count for _, count in footprints) > MAX_DISK_FILES:

@@ -64,7 +64,7 @@ with open("/mnt/data/canary.json", "w") as report:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ProbedTier:
     """The tier that holds here, and why the better ones do not."""
 
     tier: Literal["strong", "landlock", "refused"]
@@ -72,22 +72,22 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def probe(bubblewrap: str | None) -> Verdict:
+def probe(bubblewrap: str | None) -> ProbedTier:
     """Try the tiers from the best down and return the first that nothing escapes from."""
     if not sys.platform.startswith("linux"):
-        return Verdict("refused", None, (f"there is no sandbox for {sys.platform}",))
+        return ProbedTier("refused", None, (f"there is no sandbox for {sys.platform}",))
     reasons: list[str] = []
     if bubblewrap is None:
         reasons.append("strong: bubblewrap is not installed")
     else:
         failure = why_not(Cage("strong", bubblewrap))
         if failure is None:
-            return Verdict("strong", bubblewrap, ())
+            return ProbedTier("strong", bubblewrap, ())
         reasons.append(f"strong: {failure}")
     failure = why_not(Cage("landlock"))
     if failure is None:
-        return Verdict("landlock", None, tuple(reasons))
-    return Verdict("refused", None, (*reasons, f"landlock: {failure}"))
+        return ProbedTier("landlock", None, tuple(reasons))
+    return ProbedTier("refused", None, (*reasons, f"landlock: {failure}"))
 
 
 def why_not(cage: Cage) -> str | None:
@@ -122,7 +122,7 @@ def why_not(cage: Cage) -> str | None:
     return f"code inside could {', '.join(escaped)}" if escaped else None
 
 
-def remembered(cache: Path, bubblewrap: str | None) -> Verdict | None:
+def remembered(cache: Path, bubblewrap: str | None) -> ProbedTier | None:
     """Return the verdict found since this machine was started, None if there is none that still applies."""
     try:
         stored = cast("dict[str, object]", json.loads(cache.read_text(encoding="utf-8")))
@@ -132,10 +132,10 @@ def remembered(cache: Path, bubblewrap: str | None) -> Verdict | None:
         reasons = tuple(cast("list[str]", stored["reasons"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Verdict(tier, bubblewrap if tier == "strong" else None, reasons)
+    return ProbedTier(tier, bubblewrap if tier == "strong" else None, reasons)
 
 
-def remember(cache: Path, bubblewrap: str | None, verdict: Verdict) -> None:
+def remember(cache: Path, bubblewrap: str | None, verdict: ProbedTier) -> None:
     """Keep the verdict for the next start. A refusal is not kept: it may be mended at any time."""
     if verdict.tier == "refused":
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from foundry_emulator.interpreter.sandbox.inside.job import Job, Report
+from foundry_emulator.interpreter.sandbox.inside.job import CellReport, Job
 
 MAX_LOG_BYTES = 1 << 20
 _MAX_REPORT_BYTES = 64 << 10
@@ -29,7 +29,7 @@ class Ended:
 
     log: bytes
     is_log_cut: bool
-    report: Report
+    report: CellReport
     stopped_for: str | None
 
 
@@ -86,7 +86,7 @@ def _attend(
             if now > deadline:
                 stopped_for = stopped_for or "killed: it did not end"
                 break
-    return Ended(bytes(log.data), log.is_cut, Report.load(bytes(report.data)), stopped_for)
+    return Ended(bytes(log.data), log.is_cut, CellReport.load(bytes(report.data)), stopped_for)
 
 
 class _Drain:

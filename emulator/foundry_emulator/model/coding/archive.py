@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foundry_emulator.model.coding.job import Job, named, script
+from foundry_emulator.model.coding.request import CodeRequest, named, script
 from foundry_emulator.model.words import has
 
 TEMPLATE = """
@@ -20,13 +20,13 @@ print(f"{Path(RESULT).name}: {len(FILES)} files, {Path(RESULT).stat().st_size:,}
 """
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that zips what was made just now, or the mounted files, if the request asks for it."""
-    files = job.made or named(job.sources, job.text) or job.sources
-    if not files or not asked(job.text):
+    files = request.made or named(request.sources, request.text) or request.sources
+    if not files or not asked(request.text):
         return None
     pairs = [(source.path, source.name) for source in files]
-    return script(TEMPLATE, files=pairs, result=job.target("files.zip", ".zip"))
+    return script(TEMPLATE, files=pairs, result=request.target("files.zip", ".zip"))
 
 
 def asked(text: str) -> bool:

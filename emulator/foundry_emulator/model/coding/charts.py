@@ -6,8 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
-from foundry_emulator.model.coding.csv_table import Table, columns_named, filters_said, open_table
-from foundry_emulator.model.coding.job import DATA, Job, script
+from foundry_emulator.model.coding.csv_table import CsvTable, columns_named, filters_said, open_table
+from foundry_emulator.model.coding.request import DATA, CodeRequest, script
 from foundry_emulator.model.words import has, sizes, words
 
 FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf")
@@ -107,16 +107,18 @@ class Chart:
     result: str
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code for one or more charts, if the request asks for any and a CSV is mounted."""
-    if not asked(job.text) or (table := open_table(job)) is None or not table.numeric():
+    if not asked(request.text) or (table := open_table(request)) is None or not table.numeric():
         return None
     return script(
         TEMPLATE,
         path=table.source.path,
         separator=table.separator,
-        charts=[asdict(_chart(part, job, table, place)) for place, part in enumerate(_parts(job.text))],
-        colours=_colours(job),
+        charts=[
+            asdict(_chart(part, request, table, place)) for place, part in enumerate(_parts(request.text))
+        ],
+        colours=_colours(request),
     )
 
 
@@ -145,15 +147,15 @@ def _parts(text: str) -> list[str]:
     return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
-def _chart(part: str, job: Job, table: Table, place: int) -> Chart:
+def _chart(part: str, request: CodeRequest, table: CsvTable, place: int) -> Chart:
     kind = _kind(part)
-    labels, filters = _labels(part, table), filters_said(part, table) or filters_said(job.text, table)
+    labels, filters = _labels(part, table), filters_said(part, table) or filters_said(request.text, table)
     filters.pop(labels or "", None)
     values = _values(part, table, kind, labels)
     labels = None if kind in {"scatter", "histogram"} else labels or _default_labels(table, kind, filters)
     default = "chart.png" if place == 0 else f"chart-{place + 1}.png"
-    names = job.new_names(*FORMATS, text=part) or job.new_names(*FORMATS)[place : place + 1]
-    width, height = _extent(part, job)
+    names = request.new_names(*FORMATS, text=part) or request.new_names(*FORMATS)[place : place + 1]
+    width, height = _extent(part, request)
     count = len(set(table.values(labels))) if labels else 0
     said = ", ".join(filters.values())
     title = " and ".join(_plain(value) for value in values) + (f" by {_plain(labels)}" if labels else "")
@@ -174,8 +176,8 @@ def _chart(part: str, job: Job, table: Table, place: int) -> Chart:
     )
 
 
-def _extent(part: str, job: Job) -> tuple[int, int]:
-    stated = [size for size in (*sizes(part), *sizes(job.text)) if min(size) >= 100]
+def _extent(part: str, request: CodeRequest) -> tuple[int, int]:
+    stated = [size for size in (*sizes(part), *sizes(request.text)) if min(size) >= 100]
     return stated[0] if stated else (1000, 600)
 
 
@@ -197,7 +199,7 @@ def _kind_match(text: str, said: str) -> re.Match[str] | None:
     )
 
 
-def _labels(text: str, table: Table) -> str | None:
+def _labels(text: str, table: CsvTable) -> str | None:
     match = re.search(
         r"\b(?:by|per|for each|across|over|grouped by|against)\s+((?:the\s+)?[\w-]+(?:\s+[\w-]+)?)", text
     )
@@ -208,14 +210,14 @@ def _labels(text: str, table: Table) -> str | None:
     return found[0] if found else table.ordered() if has(match.group(1), "time") else None
 
 
-def _default_labels(table: Table, kind: str, filters: dict[str, str]) -> str | None:
+def _default_labels(table: CsvTable, kind: str, filters: dict[str, str]) -> str | None:
     if kind in {"line", "area"} and table.ordered():
         return table.ordered()
     options = [column for column in (*table.textual(), table.ordered()) if column and column not in filters]
     return options[0] if options else None
 
 
-def _values(text: str, table: Table, kind: str, labels: str | None) -> list[str]:
+def _values(text: str, table: CsvTable, kind: str, labels: str | None) -> list[str]:
     options = [column for column in table.measures() if column != labels] or table.numeric()
     found = columns_named(re.sub(r"\S+\.\w{2,4}\b", " ", text), options)
     if kind == "scatter":
@@ -238,8 +240,8 @@ def _top(text: str, count: int, kind: str, *, filtered: bool) -> int | None:
     return 20 if crowded else None
 
 
-def _colours(job: Job) -> list[str]:
-    said = re.findall(r"#[0-9a-fA-F]{6}\b", " ".join([job.text, *(hit.text for hit in job.hits)]))
+def _colours(request: CodeRequest) -> list[str]:
+    said = re.findall(r"#[0-9a-fA-F]{6}\b", " ".join([request.text, *(hit.text for hit in request.hits)]))
     standard = ["#2563eb", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#14b8a6", "#ec4899", "#64748b"]
     return list(dict.fromkeys([*said[:8], *standard]))[:8]
 
@@ -268,12 +270,12 @@ print("saved", $result)
 """
 
 
-def write_simple(job: Job) -> str | None:
+def write_simple(request: CodeRequest) -> str | None:
     """Write the plainest code that draws the first chart, for when the other failed."""
-    table = open_table(job)
+    table = open_table(request)
     if table is None or not table.numeric():
         return None
-    chart = _chart(_parts(job.text)[0], job, table, 0)
+    chart = _chart(_parts(request.text)[0], request, table, 0)
     return script(
         SIMPLE,
         path=table.source.path,

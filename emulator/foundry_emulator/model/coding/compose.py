@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.job import PICTURES, Job, Source, named, script
+from foundry_emulator.model.coding.request import PICTURES, CodeRequest, Source, named, script
 from foundry_emulator.model.words import has, quoted, sizes
 
 STRIP = """
@@ -109,25 +109,25 @@ _JOINING = (
 )
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that makes one picture or PDF of several, if the request asks for it."""
-    sources = chosen(job)
-    if not asked(job.text) or len(sources) < 1 or (len(sources) < 2 and not _is_report(job)):
+    sources = chosen(request)
+    if not asked(request.text) or len(sources) < 1 or (len(sources) < 2 and not _is_report(request)):
         return None
-    size = next(iter(sizes(job.text)), None)
-    if not _is_report(job):
-        stacked = has(job.text, "stack\\w*", "on top of", "vertical\\w*", "above", "below", "one column")
-        target = job.target("combined.png", *PICTURES, ".pdf")
+    size = next(iter(sizes(request.text)), None)
+    if not _is_report(request):
+        stacked = has(request.text, "stack\\w*", "on top of", "vertical\\w*", "above", "below", "one column")
+        target = request.target("combined.png", *PICTURES, ".pdf")
         return script(STRIP, sources=[one.path for one in sources], result=target, stacked=stacked, size=size)
-    cover, figures = _parts(job, sources)
-    default = "report.pdf" if has(job.text, "pdf") else "report.png"
+    cover, figures = _parts(request, sources)
+    default = "report.pdf" if has(request.text, "pdf") else "report.png"
     return script(
         REPORT,
         cover=cover.path if cover else None,
         figures=[figure.path for figure in figures],
-        title=_title(job),
-        notes=_notes(job),
-        result=job.target(default, ".pdf", *PICTURES),
+        title=_title(request),
+        notes=_notes(request),
+        result=request.target(default, ".pdf", *PICTURES),
         width=1600,
         size=size,
     )
@@ -143,20 +143,20 @@ def asked(text: str) -> bool:
     ) or makes
 
 
-def chosen(job: Job) -> tuple[Source, ...]:
+def chosen(request: CodeRequest) -> tuple[Source, ...]:
     """Return the pictures to join, those made earlier in this response included."""
-    made = tuple(source for source in job.made if source.extension in PICTURES)
-    by_name = tuple(source for source in job.pictures() if source.name.lower() in job.text.lower())
-    return (by_name if len(by_name) > 1 else job.pictures()) + made
+    made = tuple(source for source in request.made if source.extension in PICTURES)
+    by_name = tuple(source for source in request.pictures() if source.name.lower() in request.text.lower())
+    return (by_name if len(by_name) > 1 else request.pictures()) + made
 
 
-def _is_report(job: Job) -> bool:
-    if has(job.text, "side[ -]by[ -]side", "next to each other", r"stack\w*"):
+def _is_report(request: CodeRequest) -> bool:
+    if has(request.text, "side[ -]by[ -]side", "next to each other", r"stack\w*"):
         return False
-    return has(job.text, "report", "one[- ]pager", "cover", "dashboard", "page", r"pdf")
+    return has(request.text, "report", "one[- ]pager", "cover", "dashboard", "page", r"pdf")
 
 
-def _parts(job: Job, sources: tuple[Source, ...]) -> tuple[Source | None, tuple[Source, ...]]:
+def _parts(request: CodeRequest, sources: tuple[Source, ...]) -> tuple[Source | None, tuple[Source, ...]]:
     covers = [
         one
         for one in sources
@@ -165,22 +165,24 @@ def _parts(job: Job, sources: tuple[Source, ...]) -> tuple[Source | None, tuple[
     charts = named(sources, "chart graph plot") or tuple(one for one in sources if has(one.stem, ".*chart.*"))
     others = [one for one in sources if one not in charts]
     cover = covers[0] if covers else others[0] if charts and others else None
-    if cover is None and has(job.text, "cover"):
+    if cover is None and has(request.text, "cover"):
         cover = sources[0]
     return cover, tuple(one for one in sources if one is not cover)
 
 
-def _title(job: Job) -> str:
-    said = [part for part in quoted(job.text) if "." not in part]
+def _title(request: CodeRequest) -> str:
+    said = [part for part in quoted(request.text) if "." not in part]
     if said:
         return said[0]
-    match = re.search(r"\b(?:titled|entitled|title[d]?:?|called|headed)\s+([A-Z][^.;,\n]{2,80})", job.text)
-    about = re.search(r"\b((?:[\w-]+ ){1,3}report)\b", job.text)
+    match = re.search(
+        r"\b(?:titled|entitled|title[d]?:?|called|headed)\s+([A-Z][^.;,\n]{2,80})", request.text
+    )
+    about = re.search(r"\b((?:[\w-]+ ){1,3}report)\b", request.text)
     if match:
         return match.group(1).strip()
     plain = re.sub(r"^(?:a|an|the|one|single|into|page)\s+", "", about.group(1)) if about else "report"
     return plain[:1].upper() + plain[1:]
 
 
-def _notes(job: Job) -> list[str]:
-    return [part for part in quoted(job.text)[1:5] if "." not in part or " " in part]
+def _notes(request: CodeRequest) -> list[str]:
+    return [part for part in quoted(request.text)[1:5] if "." not in part or " " in part]

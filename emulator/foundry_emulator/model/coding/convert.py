@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.job import DATA, PICTURES, Job, Source, script
+from foundry_emulator.model.coding.request import DATA, PICTURES, CodeRequest, Source, script
 from foundry_emulator.model.words import has
 
 TEMPLATE = """
@@ -31,21 +31,21 @@ _LIST = (
 )
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that converts pictures, if the request asks for it."""
-    match = re.search(_LIST, job.text, re.IGNORECASE)
-    names = job.new_names(*PICTURES, ".pdf")
-    if not job.pictures() or not asked(job.text) or not (match or names):
+    match = re.search(_LIST, request.text, re.IGNORECASE)
+    names = request.new_names(*PICTURES, ".pdf")
+    if not request.pictures() or not asked(request.text) or not (match or names):
         return None
     wanted = (
         [found.lower() for found in re.findall(_FORMAT, match.group(1), re.IGNORECASE)] if match else [""]
     )
     pairs: list[tuple[str, str]] = []
-    for picture in job.chosen_pictures():
+    for picture in request.chosen_pictures():
         for kind in wanted:
             name = names[len(pairs)] if len(pairs) < len(names) else _name(picture, kind)
             pairs.append((picture.path, DATA + name))
-    quality = re.search(r"\bquality\s*(?:of\s*)?(\d{1,3})\b", job.text, re.IGNORECASE)
+    quality = re.search(r"\bquality\s*(?:of\s*)?(\d{1,3})\b", request.text, re.IGNORECASE)
     level = max(1, min(100, int(quality.group(1)))) if quality else 90
     grey = any(kind.startswith("gr") for kind in wanted)
     return script(TEMPLATE, pictures=pairs, mode="L" if grey else None, quality=level)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foundry_emulator.model.coding.job import Job, Source, named
+from foundry_emulator.model.coding.request import CodeRequest, Source, named
 from foundry_emulator.stems import words
 
 MAX_ROWS = 5000
@@ -19,7 +19,7 @@ _CODES = {"id", "code", "year", "index", "number", "no", "zip", "phone"}
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A mounted CSV, its header and its first rows."""
 
     source: Source
@@ -51,14 +51,14 @@ class Table:
         return next((column for column in self.header if set(words(column)) & _ORDERED), None)
 
 
-def open_table(job: Job) -> Table | None:
+def open_table(request: CodeRequest) -> CsvTable | None:
     """Read the CSV that the request means: the one it names, otherwise the first that can be read."""
-    sources = named(job.tables(), job.text) or job.tables()
+    sources = named(request.tables(), request.text) or request.tables()
     tables = [table for source in sources if (table := read_table(source)) is not None]
     return tables[0] if tables else None
 
 
-def read_table(source: Source) -> Table | None:
+def read_table(source: Source) -> CsvTable | None:
     """Read a CSV; None when it has no header or no rows."""
     text = source.data.decode("utf-8-sig", errors="replace")
     separator = max("\t;|,", key=text.split("\n", 1)[0].count) if text else ","
@@ -74,7 +74,7 @@ def read_table(source: Source) -> Table | None:
     rows = [tuple(row) for row in lines if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         return None
-    return Table(source, separator, tuple(cell.strip() for cell in rows[0]), tuple(rows[1:]))
+    return CsvTable(source, separator, tuple(cell.strip() for cell in rows[0]), tuple(rows[1:]))
 
 
 def to_number(text: str) -> float | None:
@@ -114,7 +114,7 @@ def _place(name: Sequence[str], said: Sequence[str]) -> int | None:
     return said.index(name[0]) if len(name) > 1 and set(name) <= set(said) else None
 
 
-def filters_said(text: str, table: Table) -> dict[str, str]:
+def filters_said(text: str, table: CsvTable) -> dict[str, str]:
     """Return `{column: value}` for the values of text columns that `text` names, such as a sector."""
     said = f" {' '.join(words(text))} "
     header = {word for column in table.header for word in words(column)}

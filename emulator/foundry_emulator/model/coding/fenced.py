@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from foundry_emulator.model.coding.job import Job
+from foundry_emulator.model.coding.request import CodeRequest
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Return the request's own Python, or None without any."""
-    return job.code
+    return request.code

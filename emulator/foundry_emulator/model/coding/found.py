@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from foundry_emulator.model.coding.job import Job, script
+from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.words import has, numbers, words
 
 FIGURES = """
@@ -28,9 +28,9 @@ _LISTED = re.compile(
 )
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that the request wants run over what was found, if it asks for that."""
-    return _run_found_code(job) or _figures(job)
+    return _run_found_code(request) or _figures(request)
 
 
 def listed_figures(text: str) -> dict[str, float]:
@@ -43,9 +43,9 @@ def listed_figures(text: str) -> dict[str, float]:
     return found
 
 
-def _figures(job: Job) -> str | None:
+def _figures(request: CodeRequest) -> str | None:
     if not has(
-        job.text,
+        request.text,
         r"calculat\w*",
         r"comput\w*",
         "averages?",
@@ -56,7 +56,7 @@ def _figures(job: Job) -> str | None:
         r"analy\w*",
     ):
         return None
-    for hit in job.hits:
+    for hit in request.hits:
         values = listed_figures(hit.text)
         if len(values) > 1:
             plain = {name: int(value) if value.is_integer() else value for name, value in values.items()}
@@ -65,17 +65,17 @@ def _figures(job: Job) -> str | None:
     return None
 
 
-def _run_found_code(job: Job) -> str | None:
-    if not has(job.text, "run", r"execut\w*", "test", r"calculat\w*"):
+def _run_found_code(request: CodeRequest) -> str | None:
+    if not has(request.text, "run", r"execut\w*", "test", r"calculat\w*"):
         return None
-    for hit in job.hits:
+    for hit in request.hits:
         names = _functions(hit.text)
-        call = next((call for call in _calls(job.text) if call.split("(")[0] in names), None)
+        call = next((call for call in _calls(request.text) if call.split("(")[0] in names), None)
         if call:
             said = f"From {hit.filename}: {call} ="
             return f"{hit.text.rstrip()}\n\n\nprint({said!r}, {call})\n"
-        named = [name for name in names if set(words(name)) <= set(words(job.text))]
-        if named and not numbers(job.text):
+        named = [name for name in names if set(words(name)) <= set(words(request.text))]
+        if named and not numbers(request.text):
             return hit.text.rstrip() + "\n"
     return None
 

@@ -19,9 +19,9 @@ from foundry_emulator.model.coding import (
     tables,
     texts,
 )
-from foundry_emulator.model.coding.job import Job
+from foundry_emulator.model.coding.request import CodeRequest
 
-Writer = Callable[[Job], str | None]
+Writer = Callable[[CodeRequest], str | None]
 
 PICTURE_WORK: tuple[Writer, ...] = (
     sizes.write,
@@ -37,42 +37,42 @@ ALONE: tuple[Writer, ...] = (sums.write, found.write)
 """Work out an answer; tried one after the other when nothing else applies."""
 
 
-def writers(job: Job) -> list[Writer]:
+def writers(request: CodeRequest) -> list[Writer]:
     """Return what has to be written for the request, in order; empty when it asks for no code that is known.
 
     Only the choice is made here: each writer is asked again when its turn comes, with what was made by then.
     """
-    if fenced.write(job):
+    if fenced.write(request):
         return [fenced.write]
-    chosen: list[Writer] = [sums.write_times_table] if sums.write_times_table(job) else []
-    if charts.write(job):
+    chosen: list[Writer] = [sums.write_times_table] if sums.write_times_table(request) else []
+    if charts.write(request):
         chosen.append(charts.write)
-    elif not (compose.asked(job.text) and job.pictures()) and tables.write(job):
+    elif not (compose.asked(request.text) and request.pictures()) and tables.write(request):
         chosen.append(tables.write)
-    chosen += [writer for writer in _picture_writers(job) if writer(job)]
+    chosen += [writer for writer in _picture_writers(request) if writer(request)]
     if not chosen:
-        chosen += [writer for writer in ALONE if writer(job)][:1]
-    if texts.write(job) and not (chosen and tables.write in chosen):
+        chosen += [writer for writer in ALONE if writer(request)][:1]
+    if texts.write(request) and not (chosen and tables.write in chosen):
         chosen.append(texts.write)
-    if archive.write(job) or (chosen and archive.asked(job.text)):
+    if archive.write(request) or (chosen and archive.asked(request.text)):
         chosen.append(archive.write)
     return chosen
 
 
-def _picture_writers(job: Job) -> Iterator[Writer]:
-    joined = compose.asked(job.text) and not sheet.asked(job.text)
-    laid_over = overlay.asked(job.text)
+def _picture_writers(request: CodeRequest) -> Iterator[Writer]:
+    joined = compose.asked(request.text) and not sheet.asked(request.text)
+    laid_over = overlay.asked(request.text)
     for writer in PICTURE_WORK:
-        if writer is convert.write and (sizes.asked(job.text) or joined or laid_over):
+        if writer is convert.write and (sizes.asked(request.text) or joined or laid_over):
             continue
         if writer is compose.write and (not joined or laid_over):
             continue
-        if writer is sizes.write and ((joined or laid_over) and not _sizes_by_verb(job)):
+        if writer is sizes.write and ((joined or laid_over) and not _sizes_by_verb(request)):
             continue
         yield writer
 
 
-def _sizes_by_verb(job: Job) -> bool:
-    return sizes.asked(job.text) and any(
-        verb in job.text.lower() for verb in ("resiz", "crop", "variant", "thumbnail")
+def _sizes_by_verb(request: CodeRequest) -> bool:
+    return sizes.asked(request.text) and any(
+        verb in request.text.lower() for verb in ("resiz", "crop", "variant", "thumbnail")
     )

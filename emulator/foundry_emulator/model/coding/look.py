@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foundry_emulator.model.coding.job import Job, script
+from foundry_emulator.model.coding.request import CodeRequest, script
 
 TEMPLATE = """
 from pathlib import Path
@@ -33,8 +33,8 @@ print("No files are mounted under /mnt/data.")
 """
 
 
-def write(job: Job) -> str:
+def write(request: CodeRequest) -> str:
     """Write code that lists the mounted files and what they hold."""
-    if not job.sources:
+    if not request.sources:
         return script(NOTHING)
-    return script(TEMPLATE, files=[source.path for source in job.sources])
+    return script(TEMPLATE, files=[source.path for source in request.sources])

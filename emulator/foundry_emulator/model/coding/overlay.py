@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.job import DATA, PICTURES, Job, script, wants_all
+from foundry_emulator.model.coding.request import DATA, PICTURES, CodeRequest, script, wants_all
 from foundry_emulator.model.words import has, quoted
 
 TEMPLATE = """
@@ -54,23 +54,31 @@ for source, result in PICTURES:
 _COLOURS = "white|black|red|green|blue|yellow|orange|purple|gold|navy|pink|gray|grey"
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that lays text over pictures, if the request asks for it."""
-    made = tuple(source for source in job.made if source.extension in PICTURES)
-    if not (made or job.pictures()) or not asked(job.text) or not (text := overlay_text(job.text)):
+    made = tuple(source for source in request.made if source.extension in PICTURES)
+    if (
+        not (made or request.pictures())
+        or not asked(request.text)
+        or not (text := overlay_text(request.text))
+    ):
         return None
-    names = job.new_names(*PICTURES)
-    one = job.one_picture()
-    chosen = job.chosen_pictures() if wants_all(job.text) or one is None else (one,)
+    names = request.new_names(*PICTURES)
+    one = request.one_picture()
+    chosen = request.chosen_pictures() if wants_all(request.text) or one is None else (one,)
     pairs = [(picture.path, picture.path) for picture in made]
     for place, picture in enumerate(() if made else chosen):
         name = names[place] if place < len(names) else f"{picture.stem}-text{picture.extension}"
         pairs.append((picture.path, DATA + name))
-    colour = _colour(job.text)
+    colour = _colour(request.text)
     band = (
-        None if has(job.text, "no band", "without (?:a )?band") else "white" if _is_dark(colour) else "black"
+        None
+        if has(request.text, "no band", "without (?:a )?band")
+        else "white"
+        if _is_dark(colour)
+        else "black"
     )
-    return script(TEMPLATE, pictures=pairs, text=text, colour=colour, band=band, where=_where(job.text))
+    return script(TEMPLATE, pictures=pairs, text=text, colour=colour, band=band, where=_where(request.text))
 
 
 def asked(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foundry_emulator.model.coding.job import PICTURES, Job, script
+from foundry_emulator.model.coding.request import PICTURES, CodeRequest, script
 from foundry_emulator.model.words import count_before, has
 
 TEMPLATE = """
@@ -41,20 +41,23 @@ if $swatches:
 """
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that takes a palette from a picture, if the request asks for it."""
-    source = job.one_picture()
+    source = request.one_picture()
     asks = has(
-        job.text, "palette", r"(?:dominant|main|key|top) colou?rs?", r"(?:extract|find|list) .{0,20}colou?rs?"
+        request.text,
+        "palette",
+        r"(?:dominant|main|key|top) colou?rs?",
+        r"(?:extract|find|list) .{0,20}colou?rs?",
     )
     if source is None or not asks:
         return None
-    pictures = job.new_names(*PICTURES)
+    pictures = request.new_names(*PICTURES)
     swatches = f"/mnt/data/{pictures[0]}" if pictures else "/mnt/data/palette.png"
     return script(
         TEMPLATE,
         source=source.path,
-        count=max(2, min(32, count_before(job.text, "colou?rs?", "swatch\\w*") or 6)),
-        json_result=job.target("palette.json", ".json"),
-        swatches=swatches if pictures or not job.new_names(".json") else None,
+        count=max(2, min(32, count_before(request.text, "colou?rs?", "swatch\\w*") or 6)),
+        json_result=request.target("palette.json", ".json"),
+        swatches=swatches if pictures or not request.new_names(".json") else None,
     )

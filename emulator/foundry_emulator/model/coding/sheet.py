@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.job import PICTURES, Job, named, script
+from foundry_emulator.model.coding.request import PICTURES, CodeRequest, named, script
 from foundry_emulator.model.words import NUMBER_WORDS, has
 
 TEMPLATE = """
@@ -41,18 +41,22 @@ print(f"{Path(RESULT).name}: {len(SOURCES)} pictures, {width}x{height}")
 """
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code for a contact sheet of the pictures made just now, or of the mounted ones."""
-    made = tuple(source for source in job.made if source.extension in PICTURES)
-    if not asked(job.text) or not (job.pictures() or made):
+    made = tuple(source for source in request.made if source.extension in PICTURES)
+    if not asked(request.text) or not (request.pictures() or made):
         return None
-    chosen = named(job.pictures(), job.text)
-    sources = (made or chosen or job.pictures()) if not _with_originals(job.text) else job.pictures() + made
+    chosen = named(request.pictures(), request.text)
+    sources = (
+        (made or chosen or request.pictures())
+        if not _with_originals(request.text)
+        else request.pictures() + made
+    )
     return script(
         TEMPLATE,
         sources=[source.path for source in sources],
-        result=job.target("contact-sheet.png", *PICTURES, text=_about_sheet(job)),
-        columns=_columns(job.text, len(sources)),
+        result=request.target("contact-sheet.png", *PICTURES, text=_about_sheet(request)),
+        columns=_columns(request.text, len(sources)),
         cell=320,
     )
 
@@ -74,15 +78,15 @@ def _with_originals(text: str) -> bool:
     return has(text, "originals?", "sources?", "everything")
 
 
-def _about_sheet(job: Job) -> str:
-    names = job.new_names(*PICTURES)
+def _about_sheet(request: CodeRequest) -> str:
+    names = request.new_names(*PICTURES)
     telling = [
         name for name in names if has(name.replace("-", " ").replace("_", " "), "sheet", "contact", "collage")
     ]
     if telling:
         return telling[0]
-    match = re.search(r"contact[ -]?sheet|collage|montage|grid", job.text, re.IGNORECASE)
-    after = job.text[match.start() :] if match else job.text
+    match = re.search(r"contact[ -]?sheet|collage|montage|grid", request.text, re.IGNORECASE)
+    after = request.text[match.start() :] if match else request.text
     return after.split("\n")[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from foundry_emulator.model.coding.job import DATA, PICTURES, Job, Source, script, wants_all
+from foundry_emulator.model.coding.request import DATA, PICTURES, CodeRequest, Source, script, wants_all
 from foundry_emulator.model.words import has, names_and_sizes
 
 _DISTORTED = r"(?:stretch|distort)\w*"
@@ -45,14 +45,14 @@ for source, result, width, height in VARIANTS:
 """
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code for size variants, if the request asks for any."""
-    if not job.pictures() or not asked(job.text):
+    if not request.pictures() or not asked(request.text):
         return None
-    variants = [(source.path, DATA + name, *size) for source, name, size in plan(job)]
+    variants = [(source.path, DATA + name, *size) for source, name, size in plan(request)]
     if not variants:
         return None
-    return script(TEMPLATE, variants=variants, fit=_fit(job.text), padding=_padding(job.text))
+    return script(TEMPLATE, variants=variants, fit=_fit(request.text), padding=_padding(request.text))
 
 
 def asked(text: str) -> bool:
@@ -73,12 +73,12 @@ def asked(text: str) -> bool:
     return has(text, *verbs) or ((sized or edge) and not sheet_only)
 
 
-def plan(job: Job) -> list[tuple[Source, str, tuple[int, int]]]:
+def plan(request: CodeRequest) -> list[tuple[Source, str, tuple[int, int]]]:
     """Say which picture becomes which file in which size, in the order of the request."""
-    text = re.sub(r"\b\d+\s?[x\u00d7]\s?\d+(?=\s+(?:grid|contact|layout))", " ", job.text)
-    wanted = _named_sizes(text, job)
+    text = re.sub(r"\b\d+\s?[x\u00d7]\s?\d+(?=\s+(?:grid|contact|layout))", " ", request.text)
+    wanted = _named_sizes(text, request)
     every = wants_all(text) and not any(name for name, _ in wanted)
-    pictures = job.chosen_pictures(text) if every else tuple(filter(None, [job.one_picture(text)]))
+    pictures = request.chosen_pictures(text) if every else tuple(filter(None, [request.one_picture(text)]))
     extension = _extension(text)
     found: list[tuple[Source, str, tuple[int, int]]] = []
     for picture in pictures:
@@ -88,8 +88,8 @@ def plan(job: Job) -> list[tuple[Source, str, tuple[int, int]]]:
     return found
 
 
-def _named_sizes(text: str, job: Job) -> list[tuple[str | None, tuple[int, int]]]:
-    fresh = set(job.new_names(*PICTURES, text=text))
+def _named_sizes(text: str, request: CodeRequest) -> list[tuple[str | None, tuple[int, int]]]:
+    fresh = set(request.new_names(*PICTURES, text=text))
     marks = [mark for mark in names_and_sizes(text) if isinstance(mark, tuple) or mark in fresh]
     marks = [mark for mark in marks if isinstance(mark, tuple) or not _is_sheet(mark)]
     sizes = [mark for mark in marks if isinstance(mark, tuple)]

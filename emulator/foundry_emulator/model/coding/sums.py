@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.job import Job, script
+from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.words import NUMBER_WORDS, has, numbers
 
 CALCULATION = """
@@ -121,24 +121,24 @@ _VERBS = {
 }
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code for a calculation, if the request holds one."""
     return (
-        _equation(job.text)
-        or _random(job.text)
-        or _sequence(job.text)
-        or _statistics(job)
-        or _calculation(job)
+        _equation(request.text)
+        or _random(request.text)
+        or _sequence(request.text)
+        or _statistics(request)
+        or _calculation(request)
     )
 
 
-def write_times_table(job: Job) -> str | None:
+def write_times_table(request: CodeRequest) -> str | None:
     """Write the code for a multiplication table, if the request asks for one."""
-    if not has(job.text, r"multiplication (?:table|chart)s?", r"times[- ]tables?"):
+    if not has(request.text, r"multiplication (?:table|chart)s?", r"times[- ]tables?"):
         return None
     found = [
         int(value)
-        for value in numbers(re.sub(r"(\d)\s?[-x\u2013]\s?(\d)", r"\1 \2", job.text))
+        for value in numbers(re.sub(r"(\d)\s?[-x\u2013]\s?(\d)", r"\1 \2", request.text))
         if 1 < value <= 20
     ]
     return script(TIMES_TABLE, last=max(found, default=10))
@@ -182,17 +182,17 @@ def _is_small(working: str) -> bool:
     return len(powers) < 3 and all(power <= 1000 for power in powers)
 
 
-def _calculation(job: Job) -> str | None:
-    if not _is_sum(job.text):
+def _calculation(request: CodeRequest) -> str | None:
+    if not _is_sum(request.text):
         return None
     steps: list[tuple[str, str]] = []
     # What stands in brackets after words says the same again: "the sum of cubes (1³ + 2³ + ...)".
-    text = re.sub(r"\([^()]{0,99}\.\.\.[^()]{0,99}\)|(?<=factorial )\([^()]{0,99}\)", " ", job.text)
+    text = re.sub(r"\([^()]{0,99}\.\.\.[^()]{0,99}\)|(?<=factorial )\([^()]{0,99}\)", " ", request.text)
     for plain in re.split(r"(?<=[;?])\s+|(?<=[a-z\d )][.!])\s+|,?\s+(?:and )?then\s+|\bThen\s+", text):
         working = (
             _range_sum(plain)
             or expression(plain)
-            or _on_result(plain, bool(steps) or bool(_last_number(job)))
+            or _on_result(plain, bool(steps) or bool(_last_number(request)))
         )
         if working is None:
             continue
@@ -207,7 +207,7 @@ def _calculation(job: Job) -> str | None:
         if verb and steps and "result" not in working:
             working = f"result {verb} ({working})"
         if not steps and "result" in working:
-            steps.append(("the last result", _last_number(job) or "0"))
+            steps.append(("the last result", _last_number(request) or "0"))
         steps.append((working.replace("math.", "").replace("statistics.", ""), working))
     return script(CALCULATION, steps=steps) if steps else None
 
@@ -228,10 +228,10 @@ def _on_result(text: str, known: bool) -> str | None:
     return f"result {_VERBS[match.group(1).lower()]} {match.group(3)}" if match and known else None
 
 
-def _last_number(job: Job) -> str | None:
+def _last_number(request: CodeRequest) -> str | None:
     found = (
-        numbers(job.earlier[0])
-        if job.earlier and has(job.text, "that", "it", "result", "this", "those")
+        numbers(request.earlier[0])
+        if request.earlier and has(request.text, "that", "it", "result", "this", "those")
         else []
     )
     return f"{found[-1]:g}" if found else None
@@ -250,16 +250,16 @@ def _range_sum(text: str) -> str | None:
     return f"sum({values})" if has(text, "sum", "total") else values if power else None
 
 
-def _statistics(job: Job) -> str | None:
-    name = next((name for name in _STATISTICS if has(job.text, name)), None)
-    if name is None or _range_sum(job.text):
+def _statistics(request: CodeRequest) -> str | None:
+    name = next((name for name in _STATISTICS if has(request.text, name)), None)
+    if name is None or _range_sum(request.text):
         return None
-    listed = _listed(job.text)
-    if len(listed) < 2 and has(job.text, "those", "these", "same", "them", "the numbers"):
-        listed = next((found for found in map(_listed, job.earlier) if len(found) > 1), listed)
+    listed = _listed(request.text)
+    if len(listed) < 2 and has(request.text, "those", "these", "same", "them", "the numbers"):
+        listed = next((found for found in map(_listed, request.earlier) if len(found) > 1), listed)
     if len(listed) < 2:
         return None
-    names = [name for name in _STATISTICS if has(job.text, name)]
+    names = [name for name in _STATISTICS if has(request.text, name)]
     values = [int(value) if value.is_integer() else value for value in listed]
     return script(CALCULATION, steps=[(name, _STATISTICS[name].format(values)) for name in names])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foundry_emulator.model.coding.csv_table import columns_named, filters_said, open_table
-from foundry_emulator.model.coding.job import Job, script
+from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.words import has
 
 TEMPLATE = """
@@ -57,15 +57,15 @@ for result in RESULTS:
 """
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code for figures from a CSV, if the request asks for any."""
-    if not asked(job.text) or (table := open_table(job)) is None or not table.numeric():
+    if not asked(request.text) or (table := open_table(request)) is None or not table.numeric():
         return None
     measures = table.measures()
-    said = columns_named(job.text, measures)
-    groups = [column for column in columns_named(_after_by(job.text), table.textual())]
-    filters = filters_said(job.text, table)
-    names = job.new_names(".json", ".csv", ".md", ".txt")
+    said = columns_named(request.text, measures)
+    groups = [column for column in columns_named(_after_by(request.text), table.textual())]
+    filters = filters_said(request.text, table)
+    names = request.new_names(".json", ".csv", ".md", ".txt")
     return script(
         TEMPLATE,
         path=table.source.path,
@@ -73,7 +73,7 @@ def write(job: Job) -> str | None:
         columns=said or measures,
         filters={column: value for column, value in filters.items() if column not in groups},
         group=groups[0] if groups else None,
-        results=[f"/mnt/data/{name}" for name in names] or _default_results(job.text),
+        results=[f"/mnt/data/{name}" for name in names] or _default_results(request.text),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.job import Job, script
+from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.verses import verse
 from foundry_emulator.model.words import has, quoted
 
@@ -21,31 +21,31 @@ for path, content in FILES:
 _KINDS = (".txt", ".md", ".json", ".html", ".csv", ".py", ".svg")
 
 
-def write(job: Job) -> str | None:
+def write(request: CodeRequest) -> str | None:
     """Write the code that writes the text files which the request names, if it asks for any."""
-    names = job.new_names(*_KINDS)
+    names = request.new_names(*_KINDS)
     if not names or not has(
-        job.text, r"writ\w*", r"creat\w*", r"sav\w*", r"mak\w*", r"put", r"generat\w*", "produce"
+        request.text, r"writ\w*", r"creat\w*", r"sav\w*", r"mak\w*", r"put", r"generat\w*", "produce"
     ):
         return None
-    return script(TEMPLATE, files=[(f"/mnt/data/{name}", content(job, name)) for name in names])
+    return script(TEMPLATE, files=[(f"/mnt/data/{name}", content(request, name)) for name in names])
 
 
-def content(job: Job, name: str) -> str:
+def content(request: CodeRequest, name: str) -> str:
     """Return what belongs in the file `name`: what is quoted after "with", a verse, or what was found."""
-    said = [part for part in quoted(job.text) if part != name]
+    said = [part for part in quoted(request.text) if part != name]
     if said:
         return "\n".join(said) + "\n"
-    if lines := verse(f"{job.text} {name}"):
+    if lines := verse(f"{request.text} {name}"):
         return lines + "\n"
     match = re.search(
         r"\b(?:containing|contains|with the (?:text|content|words|line)|that says|saying)\s*:?\s+(.+)",
-        job.text,
+        request.text,
     )
     if match:
         return match.group(1).strip() + "\n"
-    if job.hits:
-        return "\n\n".join(hit.text for hit in job.hits[:3]) + "\n"
+    if request.hits:
+        return "\n\n".join(hit.text for hit in request.hits[:3]) + "\n"
     if name.endswith(".json"):
         return "{}\n"
-    return job.text.strip() + "\n"
+    return request.text.strip() + "\n"

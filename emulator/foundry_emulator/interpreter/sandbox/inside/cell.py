@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from . import hooks, paths
-from .job import MAX_ERROR_CHARACTERS, Job, Report
+from .job import MAX_ERROR_CHARACTERS, CellReport, Job
 
 CELL = "<cell>"
 _MAX_FIGURES = 20
@@ -75,7 +75,7 @@ def run(code: str) -> str | None:
 
 def finish(report_fd: int, error: str | None, shown: list[str]) -> None:
     """Send the verdict and leave at once."""
-    report = Report(is_finished=True, error=error, displayed=tuple(shown))
+    report = CellReport(is_finished=True, error=error, displayed=tuple(shown))
     with contextlib.suppress(OSError):
         os.write(report_fd, report.dump())
     os._exit(0)

@@ -60,7 +60,7 @@ class Job(NamedTuple):
         return Job(**fields)  # pyright: ignore[reportArgumentType]  # our own dump, read in our own child
 
 
-class Report(NamedTuple):
+class CellReport(NamedTuple):
     """How a run ended. `error` and `displayed` come from the prison and are as trustworthy as its inmate."""
 
     exit_code: int | None = None
@@ -76,7 +76,7 @@ class Report(NamedTuple):
         return json.dumps(self._asdict(), default=dict).encode()
 
     @staticmethod
-    def load(data: bytes) -> Report:
+    def load(data: bytes) -> CellReport:
         """Read a report; anything that is not one counts as a set-up that failed."""
         try:
             fields = cast("object", json.loads(data))
@@ -84,14 +84,14 @@ class Report(NamedTuple):
             fields = None
         if not isinstance(fields, dict):
             said = data.decode("utf-8", "replace").strip()[-MAX_ERROR_CHARACTERS:]
-            return Report(setup_error=said or "the sandbox ended without a word")
-        return Report._checked(cast("dict[str, object]", fields))
+            return CellReport(setup_error=said or "the sandbox ended without a word")
+        return CellReport._checked(cast("dict[str, object]", fields))
 
     @staticmethod
-    def _checked(fields: Mapping[str, object]) -> Report:
+    def _checked(fields: Mapping[str, object]) -> CellReport:
         displayed = fields.get("displayed")
         names = cast("list[object]", displayed) if isinstance(displayed, list) else []
-        return Report(
+        return CellReport(
             exit_code=_number(fields.get("exit_code")),
             signal=_number(fields.get("signal")),
             is_timed_out=fields.get("is_timed_out") is True,

@@ -15,7 +15,7 @@ import time
 from typing import Literal
 
 from . import bubble, cell, jail, linux, paths
-from .job import Job, Report
+from .job import CellReport, Job
 
 _REPORT_BYTES = 64 << 10
 _GRACE_S = 3.0
@@ -38,8 +38,8 @@ def main() -> None:
     status, ending = _watch(child, job.timeout_s)
     said = _said(reading)
     code = os.waitstatus_to_exitcode(status)
-    report = Report.load(said) if said else Report()
-    outcome = Report(
+    report = CellReport.load(said) if said else CellReport()
+    outcome = CellReport(
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
         is_timed_out=ending == "timed out",
@@ -95,7 +95,7 @@ def _serve(job: Job, report_fd: int, *, work: str, tmp: str) -> None:
 
 
 def _refuse(report_fd: int, error: OSError) -> None:
-    os.write(report_fd, Report(setup_error=str(error)).dump())
+    os.write(report_fd, CellReport(setup_error=str(error)).dump())
     os._exit(1)
 
 

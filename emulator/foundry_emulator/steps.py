@@ -136,7 +136,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class MadeFile:
+class WrittenFile:
     """A file that code left in the container; `file_id` is its `cfile_` ID."""
 
     path: str
@@ -152,7 +152,7 @@ class CodeRan:
     """Result of `RunCode`. `error` is the last line of the traceback, or why the sandbox stopped it."""
 
     logs: str
-    files: Sequence[MadeFile] = ()
+    files: Sequence[WrittenFile] = ()
     error: str | None = None
 
 
@@ -168,7 +168,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPassages:
     """Result of `SearchFiles`, best first."""
 
     hits: Sequence[Hit]
@@ -191,7 +191,7 @@ class McpAnswer:
     awaiting_approval: bool = False
 
 
-StepResult = Drawn | CodeRan | Found | McpTools | McpAnswer | None
+StepResult = Drawn | CodeRan | FoundPassages | McpTools | McpAnswer | None
 """What the runner sends back; None for steps that the caller or nobody answers."""
 
 Steps = Generator[Step, StepResult, None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from foundry_emulator.boundary.endpoint import Call
 from foundry_emulator.boundary.errors import invalid
+from foundry_emulator.routes.endpoint import Call
 
 T = TypeVar("T")
 

@@ -7,24 +7,24 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from foundry_emulator.boundary.errors import ServiceError
+from foundry_emulator.boundary.errors import WireError
 from foundry_emulator.boundary.faults import damaged
 from foundry_emulator.interpreter.containers import MOUNT
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses.events import ItemEvents
-from foundry_emulator.responses.steps import Draw, Drawn
+from foundry_emulator.responses.output import Output
 from foundry_emulator.responses.turns import build_turn, drawn_name, pictures_to_edit
+from foundry_emulator.steps import Draw, Drawn
 
 if TYPE_CHECKING:
     from foundry_emulator.painter.image import ImageRequest, Painted
-    from foundry_emulator.responses.carrier import Carrier
 
 
 class Drawing:
-    """The image tool of one run."""
+    """The image tool of one response."""
 
-    def __init__(self, carrier: Carrier) -> None:
-        self._carrier = carrier
+    def __init__(self, output: Output) -> None:
+        self._output = output
         self.used: list[Painted] = []
 
     def draw(self, step: Draw) -> Drawn:
@@ -33,16 +33,16 @@ class Drawing:
         Raises:
             ServiceError: 400 when the parameters ask for what the model cannot do.
         """
-        fault = self._carrier.fault.name if self._carrier.fault else ""
+        fault = self._output.fault
         request = self._request(step)
         item = self._item(request)
         if fault == "moderation_input":
-            return self._refused(self._carrier.open(item), "input")
-        if categories := self._carrier.service.tools.refuses(step.prompt):
-            return self._refused(self._carrier.open(item), "input", categories)
+            return self._refused(self._output.open(item), "input")
+        if categories := self._output.project.tools.refuses(step.prompt):
+            return self._refused(self._output.open(item), "input", categories)
         if fault == "empty_result" and not self._charged_empty():
             return Drawn(item["id"], None)
-        events = self._carrier.open(item)
+        events = self._output.open(item)
         painted = self._painted(request)
         self._charge(item, painted, request.partial_images)
         item.update(
@@ -56,19 +56,20 @@ class Drawing:
         return self._delivered(events, painted, fault)
 
     def _charged_empty(self) -> bool:
-        return bool(self._carrier.fault and self._carrier.fault.params.get("charged"))
+        fault = self._output.active.fault
+        return bool(fault and fault.params.get("charged"))
 
     def _request(self, step: Draw) -> ImageRequest:
         from foundry_emulator.painter.image import ImageRequest
 
-        carrier = self._carrier
-        tool = next(tool for tool in carrier.admitted.tools if tool["type"] == "image_generation")
+        output = self._output
+        tool = next(tool for tool in output.admitted.tools if tool["type"] == "image_generation")
         action = tool["action"] if tool["action"] in ("generate", "edit") else step.action
-        pictures = pictures_to_edit(carrier.service, carrier.admitted) if action == "edit" else []
-        mask = build_turn(carrier.service, carrier.admitted).mask if action == "edit" else None
+        pictures = pictures_to_edit(output.project, output.admitted) if action == "edit" else []
+        mask = build_turn(output.project, output.admitted).mask if action == "edit" else None
         if action == "edit" and not pictures:
             message = "The image generation tool was asked to edit, but there is no picture to start from."
-            raise ServiceError(400, "image_generation_user_error", message)
+            raise WireError(400, "image_generation_user_error", message)
         return ImageRequest(
             prompt=step.prompt,
             action=action,
@@ -80,13 +81,13 @@ class Drawing:
             input_fidelity=tool.get("input_fidelity"),
             pictures=tuple(picture.data for picture in pictures),
             mask=mask.data if mask else None,
-            partial_images=tool["partial_images"] if carrier.run.stream is not None else 0,
+            partial_images=tool["partial_images"] if output.active.stream is not None else 0,
             seed="",
-            model=carrier.admitted.image_model or "gpt-image-2",
+            model=output.admitted.image_model or "gpt-image-2",
         )
 
     def _item(self, request: ImageRequest) -> Json:
-        return self._carrier.new_item(
+        return self._output.new_item(
             "image_generation_call",
             status="completed",
             result=None,
@@ -100,22 +101,22 @@ class Drawing:
     def _painted(self, request: ImageRequest) -> Painted:
         from foundry_emulator.painter.image import ImageToolError
 
-        service = self._carrier.service
+        project = self._output.project
         try:
-            if service.settings.canned_pictures:
-                return _canned(service.tools.paint, request)
-            with service.cores:
-                self._carrier.stop_if_called_off()
-                return service.tools.paint(request)
+            if project.settings.canned_pictures:
+                return _canned(project.tools.paint, request)
+            with project.cores:
+                self._output.stop_if_called_off()
+                return project.tools.paint(request)
         except ImageToolError as problem:
-            raise ServiceError(400, "image_generation_user_error", str(problem)) from problem
+            raise WireError(400, "image_generation_user_error", str(problem)) from problem
 
     def _charge(self, item: Json, painted: Painted, partial_images: int) -> None:
-        carrier = self._carrier
+        output = self._output
         self.used.append(painted)
-        carrier.service.billing.image(
-            carrier.run.id,
-            carrier.admitted.image_model or "gpt-image-2",
+        output.project.billing.image(
+            output.active.id,
+            output.admitted.image_model or "gpt-image-2",
             call_id=item["id"],
             size=painted.size,
             quality=painted.quality,
@@ -126,17 +127,17 @@ class Drawing:
         )
 
     def _delivered(self, events: ItemEvents, painted: Painted, fault: str) -> Drawn:
-        carrier, item = self._carrier, events.item
-        state = carrier.service.state
+        output, item = self._output, events.item
+        state = output.project.state
         for number, partial in enumerate(painted.partials):
-            if carrier.run.stream is not None:
+            if output.active.stream is not None:
                 marker = state.store_picture(f"{item['id']}.partial{number}", partial)
-                carrier.run.emit(events.partial(number, marker))
+                output.active.emit(events.partial(number, marker))
         item["revised_prompt"] = painted.revised_prompt
         item["result"] = None
         if fault != "empty_result":
             item["result"] = state.store_picture(item["id"], painted.data, lambda text: damaged(fault, text))
-        carrier.close(events)
+        output.close(events)
         path = f"{MOUNT}/{drawn_name(item)}"
         return Drawn(item["id"], painted.data, painted.revised_prompt, path=path)
 
@@ -149,7 +150,7 @@ class Drawing:
             "moderation_details": {"categories": list(categories), "moderation_stage": stage},
         }
         events.item.update(status="failed", error=error)
-        self._carrier.close(events)
+        self._output.close(events)
         return Drawn(events.item["id"], None, error=error)
 
     def tool_usage(self) -> Json:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from foundry_emulator.model.asking import Asking, run
 from foundry_emulator.model.coding import charts, fenced, look
 from foundry_emulator.model.coding.intents import Writer, writers
-from foundry_emulator.model.coding.job import Job
-from foundry_emulator.responses.steps import CodeRan, MadeFile, RunCode
+from foundry_emulator.model.coding.request import CodeRequest
+from foundry_emulator.steps import CodeRan, RunCode, WrittenFile
 
 SIMPLER: dict[Writer, Writer] = {charts.write: charts.write_simple}
 """What to try when the first code failed; a look at the files where nothing simpler gives the same result."""
@@ -17,11 +17,11 @@ MOST_LOGS = 1500
 
 
 @dataclass(frozen=True)
-class Work:
+class CodeResults:
     """What the runs of one request printed, made and failed at."""
 
     logs: str = ""
-    files: tuple[MadeFile, ...] = ()
+    files: tuple[WrittenFile, ...] = ()
     errors: tuple[str, ...] = ()
 
     def words(self) -> str:
@@ -36,36 +36,36 @@ class Work:
         return "\n\n".join(parts) or "The code ran without printing anything."
 
 
-def carry_out(job: Job, limit: int) -> Asking[Work]:
+def carry_out(request: CodeRequest, limit: int) -> Asking[CodeResults]:
     """Run what the request asks for, at most `limit` runs, each step seeing the files of those before it."""
-    work = Work()
-    for writer in writers(job) or [look.write]:
+    work = CodeResults()
+    for writer in writers(request) or [look.write]:
         if limit <= 0:
             break
-        code = writer(job)
+        code = writer(request)
         if code is None:
             continue
         ran = yield from run(RunCode(code))
         limit -= 1
-        simpler = _simpler(writer, job) if ran.error else None
+        simpler = _simpler(writer, request) if ran.error else None
         if simpler and limit > 0:
             repaired = yield from run(RunCode(simpler))
             limit -= 1
             kept_error = ran.error if writer not in SIMPLER else None
             ran = CodeRan(repaired.logs, (*ran.files, *repaired.files), repaired.error or kept_error)
         work = _joined(work, ran)
-        job = job.with_made([file.path for file in ran.files])
+        request = request.with_made([file.path for file in ran.files])
     return work
 
 
-def _simpler(writer: Writer, job: Job) -> str | None:
+def _simpler(writer: Writer, request: CodeRequest) -> str | None:
     # The request's own code is run as it stands: what it should have been is not ours to guess.
     if writer is fenced.write or writer is look.write:
         return None
-    return SIMPLER.get(writer, look.write)(job) if writer in SIMPLER or job.sources else None
+    return SIMPLER.get(writer, look.write)(request) if writer in SIMPLER or request.sources else None
 
 
-def _joined(work: Work, ran: CodeRan) -> Work:
+def _joined(work: CodeResults, ran: CodeRan) -> CodeResults:
     logs = "\n".join(part for part in (work.logs.rstrip(), ran.logs.rstrip()) if part)
     errors = (*work.errors, ran.error) if ran.error else work.errors
-    return Work(logs, (*work.files, *ran.files), errors)
+    return CodeResults(logs, (*work.files, *ran.files), errors)

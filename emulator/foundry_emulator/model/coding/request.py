@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from pprint import pformat
 
 from foundry_emulator.model.words import file_names, has, words
-from foundry_emulator.responses.steps import ContainerFile, Hit
+from foundry_emulator.steps import ContainerFile, Hit
 
 DATA = "/mnt/data/"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -36,7 +36,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Job:
+class CodeRequest:
     """One request for code.
 
     `sources` are the mounted files in order, `made` what this response made already. `earlier` is what was
@@ -51,8 +51,8 @@ class Job:
     earlier: tuple[str, ...] = ()
     code: str | None = None
 
-    def with_made(self, paths: Sequence[str]) -> Job:
-        """Return the job as it stands after a run left files at `paths`."""
+    def with_made(self, paths: Sequence[str]) -> CodeRequest:
+        """Return the request as it stands after a run left files at `paths`."""
         added = tuple(Source(path, PurePosixPath(path).name) for path in paths)
         return replace(self, made=self.made + added)
 

@@ -6,15 +6,20 @@ import json
 import posixpath
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.errors import ServiceError, invalid, not_found
+from foundry_emulator.boundary.errors import WireError, invalid, not_found
+from foundry_emulator.clock import Clock
+from foundry_emulator.files import Files
 from foundry_emulator.jsons import Json
-from foundry_emulator.responses.steps import Hit
+from foundry_emulator.state import State
+from foundry_emulator.steps import Hit
+from foundry_emulator.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from foundry_emulator.project import Service
+    # The tools load when something is searched: a server that draws starts without them.
     from foundry_emulator.search.ranking import Chunk
 
 _SUPPORTED = frozenset(
@@ -29,18 +34,28 @@ _DAY_S = 86_400
 class VectorStores:
     """Makes vector stores, indexes their files on the tool threads, and searches them."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(
+        self,
+        state: State,
+        clock: Clock,
+        files: Files,
+        tools: Toolbox,
+        pool: ThreadPoolExecutor,
+        *,
+        processing_s: Callable[[], float],
+    ) -> None:
+        self._state = state
+        self._clock = clock
+        self._files = files
+        self._tools = tools
+        self._pool = pool
+        self._processing_s = processing_s
         # Batches attach many files at once, and each ends on a thread of its own.
         self._lock = threading.Lock()
 
-    @property
-    def _state(self) -> Any:
-        return self._service.state
-
     def create(self, name: str, *, metadata: Json, expires_after: Json | None) -> Json:
         """Make an empty store."""
-        now = self._service.clock.stamp()
+        now = self._clock.stamp()
         body: Json = {
             "id": ids.vector_store_id(),
             "object": "vector_store",
@@ -64,7 +79,7 @@ class VectorStores:
         if doc is None:
             raise not_found("Vector store", store_id)
         expires_at = _expires_at(doc.body)
-        if expires_at is not None and expires_at <= self._service.clock.now():
+        if expires_at is not None and expires_at <= self._clock.now():
             self._state.put("vector_store", store_id, {**doc.body, "status": "expired"})
             return {**doc.body, "status": "expired"}
         return doc.body
@@ -78,8 +93,8 @@ class VectorStores:
         body = self.need(store_id)
         if body["status"] == "expired":
             message = f"Vector store with id '{store_id}' has expired."
-            raise ServiceError(404, "vector_store_expired", message, param="vector_store_ids")
-        body = {**body, "last_active_at": self._service.clock.stamp()}
+            raise WireError(404, "vector_store_expired", message, param="vector_store_ids")
+        body = {**body, "last_active_at": self._clock.stamp()}
         self._state.put("vector_store", store_id, body)
         return body
 
@@ -113,12 +128,12 @@ class VectorStores:
             ServiceError: 404 for an unknown file, 400 for a kind of file that cannot be searched.
         """
         self.live(store_id)
-        file = self._service.file(file_id)
+        file = self._files.need(file_id)
         _refuse_unsupported(file["filename"])
         body: Json = {
             "id": file_id,
             "object": "vector_store.file",
-            "created_at": self._service.clock.stamp(),
+            "created_at": self._clock.stamp(),
             "vector_store_id": store_id,
             "status": "in_progress",
             "last_error": None,
@@ -128,20 +143,20 @@ class VectorStores:
         }
         extra = {"filename": file["filename"], "batch_id": batch_id}
         self._state.put("vector_store_file", file_id, body, parent=store_id, extra=extra)
-        self._service.pool.submit(self._index, store_id, file_id)
+        self._pool.submit(self._index, store_id, file_id)
         return body
 
     def resume(self) -> None:
         """Index what was still in progress when the last server ended."""
         for doc in self._state.all("vector_store_file", None):
             if doc.body["status"] == "in_progress":
-                self._service.pool.submit(self._index, doc.parent, doc.id)
+                self._pool.submit(self._index, doc.parent, doc.id)
 
     def _index(self, store_id: str, file_id: str) -> None:
         doc = self._state.get("vector_store_file", file_id, store_id)
         if doc is None:
             return
-        delay_s = self._service.settings.file_processing_s
+        delay_s = self._processing_s()
         if delay_s:
             threading.Event().wait(delay_s)
         outcome = self._indexed(doc.extra["filename"], file_id, store_id, doc.body["chunking_strategy"])
@@ -155,12 +170,10 @@ class VectorStores:
 
         sizes = chunking["static"]
         try:
-            text = self._service.tools.extract_text(filename, self._service.file_bytes(file_id))
-        except (UnreadableFile, ServiceError) as problem:
+            text = self._tools.extract_text(filename, self._files.content(file_id))
+        except (UnreadableFile, WireError) as problem:
             return {"status": "failed", "last_error": {"code": "invalid_file", "message": str(problem)}}
-        pieces = self._service.tools.chunk(
-            text, sizes["max_chunk_size_tokens"], sizes["chunk_overlap_tokens"]
-        )
+        pieces = self._tools.chunk(text, sizes["max_chunk_size_tokens"], sizes["chunk_overlap_tokens"])
         content = json.dumps(pieces).encode()
         self._state.write_blob(_chunks_name(store_id, file_id), content)
         return {"status": "completed", "usage_bytes": sum(len(piece.encode()) for piece in pieces)}
@@ -203,7 +216,7 @@ class VectorStores:
 
         chunks = [chunk for store_id in store_ids for chunk in self._chunks(store_id, Chunk)]
         try:
-            return self._service.tools.search(queries, chunks, max_results, filters, score_threshold)
+            return self._tools.search(queries, chunks, max_results, filters, score_threshold)
         except InvalidFilter as problem:
             raise invalid(str(problem), "filters") from problem
 

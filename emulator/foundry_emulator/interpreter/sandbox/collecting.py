@@ -24,7 +24,7 @@ Snapshot = Mapping[str, Stamp]
 
 
 @dataclass(frozen=True)
-class Harvest:
+class CollectedFiles:
     """New and changed files by relative path, in order of name, and a line for each thing passed over."""
 
     files: tuple[tuple[str, bytes], ...]
@@ -63,7 +63,7 @@ def remove(root: Path) -> None:
             subprocess.run([*tool, "--", str(root)], check=False, capture_output=True)  # noqa: S603
 
 
-def collect(root: Path, before: Snapshot) -> Harvest:
+def collect(root: Path, before: Snapshot) -> CollectedFiles:
     """Read every regular file that is new or changed since `before`.
 
     The tree must be at rest: whoever could write to it has been ended. Links, pipes, sockets, files with a
@@ -96,7 +96,7 @@ def collect(root: Path, before: Snapshot) -> Harvest:
         files.append((name, data))
     if seen >= MAX_ENTRIES:
         skipped.append(f"everything after the first {MAX_ENTRIES} entries")
-    return Harvest(tuple(files), tuple(skipped))
+    return CollectedFiles(tuple(files), tuple(skipped))
 
 
 def _entries(root: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from foundry_emulator.jsons import Json
 from foundry_emulator.mcp.client import McpClient, McpProblem
-from foundry_emulator.responses.steps import CallMcp, McpAnswer, McpTools
-
-if TYPE_CHECKING:
-    from foundry_emulator.responses.carrier import Carrier
+from foundry_emulator.responses.output import Output
+from foundry_emulator.steps import CallMcp, McpAnswer, McpTools
 
 
-class McpWork:
-    """The MCP tools of one run."""
+class McpCalls:
+    """The MCP tools of one response."""
 
-    def __init__(self, carrier: Carrier) -> None:
-        self._carrier = carrier
+    def __init__(self, output: Output) -> None:
+        self._output = output
 
     def _tool(self, server_label: str) -> Json:
-        tools = self._carrier.admitted.tools
+        tools = self._output.admitted.tools
         return next(t for t in tools if t["type"] == "mcp" and t["server_label"] == server_label)
 
     def _client(self, server_label: str) -> McpClient:
@@ -28,29 +26,29 @@ class McpWork:
         headers = dict(tool["headers"] or {})
         if tool["authorization"]:
             headers["Authorization"] = f"Bearer {tool['authorization']}"
-        service = self._carrier.service
+        project = self._output.project
         url = str(tool["server_url"] or "")
-        return McpClient(service.settings.mcp_routes.get(url, url), headers, service.mcp_hosts)
+        return McpClient(project.settings.mcp_routes.get(url, url), headers, project.mcp_hosts)
 
     def list_tools(self, server_label: str) -> McpTools:
         """List a server's tools; a list that the history holds already is used again without an item."""
-        for item in self._carrier.admitted.history:
+        for item in self._output.admitted.history:
             if (
                 item["type"] == "mcp_list_tools"
                 and item["server_label"] == server_label
                 and not item["error"]
             ):
                 return McpTools(item["tools"])
-        item = self._carrier.new_item("mcp_list_tools", server_label=server_label, tools=[], error=None)
-        events = self._carrier.open(item)
+        item = self._output.new_item("mcp_list_tools", server_label=server_label, tools=[], error=None)
+        events = self._output.open(item)
         try:
             listed = self._client(server_label).list_tools()
         except McpProblem as problem:
             item["error"] = str(problem)
-            self._carrier.close(events)
+            self._output.close(events)
             return McpTools((), str(problem))
         item["tools"] = [_shown(tool) for tool in listed if self._is_allowed(server_label, tool)]
-        self._carrier.close(events)
+        self._output.close(events)
         return McpTools(item["tools"])
 
     def _is_allowed(self, server_label: str, tool: Json) -> bool:
@@ -63,17 +61,17 @@ class McpWork:
         arguments = json.dumps(dict(step.arguments))
         approval = self._approval(step)
         if approval is None and self._wants_approval(step):
-            request = self._carrier.new_item(
+            request = self._output.new_item(
                 "mcp_approval_request",
                 server_label=step.server_label,
                 name=step.name,
                 arguments=arguments,
             )
-            self._carrier.add(request)
+            self._output.add(request)
             return McpAnswer(None, awaiting_approval=True)
         if approval is not None and not approval["approve"]:
             return McpAnswer(None, error="The user did not approve this call.")
-        item = self._carrier.new_item(
+        item = self._output.new_item(
             "mcp_call",
             status="completed",
             server_label=step.server_label,
@@ -83,9 +81,9 @@ class McpWork:
             output=None,
             error=None,
         )
-        events = self._carrier.open(item)
+        events = self._output.open(item)
         answer = self._answer(step, item)
-        self._carrier.close(events)
+        self._output.close(events)
         return answer
 
     def _answer(self, step: CallMcp, item: Json) -> McpAnswer:
@@ -113,7 +111,7 @@ class McpWork:
 
     def _approval(self, step: CallMcp) -> Json | None:
         """Return the caller's answer to the newest request for this tool that no call has used yet."""
-        items = [*self._carrier.admitted.history, *self._carrier.admitted.inputs]
+        items = [*self._output.admitted.history, *self._output.admitted.inputs]
         requests = {
             item["id"]
             for item in items
@@ -122,7 +120,7 @@ class McpWork:
         }
         used = {
             item.get("approval_request_id")
-            for item in [*items, *self._carrier.output]
+            for item in [*items, *self._output.items]
             if item["type"] == "mcp_call"
         }
         answers = [

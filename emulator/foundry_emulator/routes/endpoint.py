@@ -18,11 +18,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from foundry_emulator.boundary.errors import ServiceError, Surface, invalid
+from foundry_emulator.boundary.errors import Surface, WireError, invalid
 from foundry_emulator.boundary.faults import RESPONSE_FAULTS, Fault, damaged
 from foundry_emulator.boundary.fields import Fields, type_name
 from foundry_emulator.jsons import Json, compact
-from foundry_emulator.project import Service
+from foundry_emulator.project import Project
+from foundry_emulator.responses.registry import Responses
 
 _LOG = logging.getLogger(__name__)
 TRANSPORT = "assetmill.transport"
@@ -47,7 +48,8 @@ class Reply:
 class Call:
     """One request to one operation."""
 
-    service: Service
+    project: Project
+    responses: Responses
     request: Request
     operation: str
     fault: Fault | None = None
@@ -71,9 +73,9 @@ class Call:
             return Fields({})
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in _JSON_TYPES:
-            raise ServiceError(415, "unsupported_content_type", f"Unsupported content type: '{kind[:80]}'.")
+            raise WireError(415, "unsupported_content_type", f"Unsupported content type: '{kind[:80]}'.")
         if len(raw) > _BODY_LIMIT:
-            raise ServiceError(413, "content_size_exceeded", "The request body is too large.")
+            raise WireError(413, "content_size_exceeded", "The request body is too large.")
         return Fields(_parsed(raw))
 
     async def disconnected(self) -> None:
@@ -118,8 +120,11 @@ class Operation:
 class Endpoint:
     """An operation as an ASGI application on one surface."""
 
-    def __init__(self, service: Service, operation: Operation, surface: Surface) -> None:
-        self._service = service
+    def __init__(
+        self, project: Project, responses: Responses, operation: Operation, surface: Surface
+    ) -> None:
+        self._project = project
+        self._responses = responses
         self._operation = operation
         self._surface: Surface = surface
 
@@ -127,7 +132,7 @@ class Endpoint:
         """Answer one request."""
         request = Request(scope, receive, send)
         started = time.monotonic()
-        call = Call(self._service, request, self._operation.name)
+        call = Call(self._project, self._responses, request, self._operation.name)
         status = 0
         try:
             reply = await self._answer(call)
@@ -143,11 +148,11 @@ class Endpoint:
         """Return the reply; None when the connection was cut instead."""
         try:
             check_caller(call, self._surface)
-            fault = None if self._surface == "control" else self._service.faults.take(call.operation)
+            fault = None if self._surface == "control" else self._project.faults.take(call.operation)
             if fault is None:
                 return await self._operation.handler(call)
             return await self._faulty(call, fault)
-        except ServiceError as error:
+        except WireError as error:
             return error_reply(error, self._surface)
         except ClientDisconnect:
             raise
@@ -155,7 +160,7 @@ class Endpoint:
             # The HTTP boundary: an answer in the service's words, the traceback in the log.
             _LOG.exception("%s failed inside the emulator", call.operation)
             return error_reply(
-                ServiceError(500, "server_error", "The emulator failed to answer this request."),
+                WireError(500, "server_error", "The emulator failed to answer this request."),
                 self._surface,
             )
 
@@ -181,13 +186,13 @@ class Endpoint:
             return await _cut(call, compact(reply.body or {}) if name == "half_body" else "")
         if name == "garbage":
             return Reply(content=b"<html>\x00 upstream connect error", media_type="application/json")
-        raise ServiceError(int(fault.number("status", 500)), "server_error", "The service failed to answer.")
+        raise WireError(int(fault.number("status", 500)), "server_error", "The service failed to answer.")
 
     async def _later(self, call: Call, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         try:
             await self._operation.handler(call)
-        except ServiceError as error:
+        except WireError as error:
             _LOG.info("late %s was refused: %s", call.operation, error)
 
     def _response(self, call: Call, reply: Reply, started: float) -> Response:
@@ -198,7 +203,7 @@ class Endpoint:
         if content is None and reply.body is not None:
             damage = call.fault.name if call.fault and call.operation != "responses.create" else ""
             spoil = functools.partial(damaged, damage) if damage else None
-            content = self._service.state.render(compact(reply.body), spoil)
+            content = self._project.state.render(compact(reply.body), spoil)
         return Response(content, reply.status, headers, reply.media_type)
 
     def _standard_headers(self, started: float) -> dict[str, str]:
@@ -215,10 +220,10 @@ class Endpoint:
     def _note(self, call: Call, status: int) -> None:
         if self._surface == "control":
             return
-        self._service.counts[call.operation] += 1
-        self._service.requests.append(
+        self._project.counts[call.operation] += 1
+        self._project.requests.append(
             {
-                "at": round(self._service.clock.now(), 3),
+                "at": round(self._project.clock.now(), 3),
                 "operation": call.operation,
                 "method": call.request.method,
                 "path": call.request.url.path,
@@ -242,7 +247,7 @@ async def _cut(call: Call, half: str = "") -> None:
     """Cut the connection, after half a body if there is one."""
     transport = call.request.scope.get(TRANSPORT)
     if transport is None:
-        raise ServiceError(500, "server_error", "This server cannot cut connections.")
+        raise WireError(500, "server_error", "This server cannot cut connections.")
     if half:
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(half) * 2}\r\n\r\n"
         transport.write(head.encode() + half.encode()[: max(len(half) // 2, 1)])
@@ -256,30 +261,28 @@ async def cut_connection(call: Call) -> None:
     await _cut(call)
 
 
-def refusal(fault: Fault, call: Call) -> ServiceError | None:
+def refusal(fault: Fault, call: Call) -> WireError | None:
     """Return the error with which a fault refuses a request before anything happened."""
     if fault.name == "rate_limit":
         seconds = fault.number("retry_after_s", 1)
         headers = {"retry-after": f"{seconds:g}", "retry-after-ms": str(int(seconds * 1000))}
-        return ServiceError(
-            429, "rate_limit_exceeded", "Rate limit reached. Try again later.", headers=headers
-        )
+        return WireError(429, "rate_limit_exceeded", "Rate limit reached. Try again later.", headers=headers)
     if fault.name == "error_before":
-        return ServiceError(int(fault.number("status", 500)), "server_error", "The service is unavailable.")
+        return WireError(int(fault.number("status", 500)), "server_error", "The service is unavailable.")
     if fault.name == "redirect":
-        return ServiceError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
+        return WireError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
     if fault.name == "account_block":
         message = (
             "Access to this resource has been blocked because of repeated violations of the content policy."
         )
-        return ServiceError(403, "account_blocked", message)
+        return WireError(403, "account_blocked", message)
     if fault.name == "moderation_input":
         message = "The response was filtered due to the prompt triggering the content management policy."
-        return ServiceError(400, "content_filter", message, param="prompt")
+        return WireError(400, "content_filter", message, param="prompt")
     return None
 
 
-def error_reply(error: ServiceError, surface: Surface) -> Reply:
+def error_reply(error: WireError, surface: Surface) -> Reply:
     """Word an error as that surface does."""
     return Reply(error.envelope(surface), error.status, headers=error.headers)
 
@@ -290,7 +293,7 @@ def check_caller(call: Call, surface: Surface) -> None:
     Raises:
         ServiceError: 401.
     """
-    secret = call.service.state.secret("control" if surface == "control" else "access")
+    secret = call.project.state.secret("control" if surface == "control" else "access")
     header = call.request.headers.get("authorization", "")
     scheme, _, given = header.partition(" ")
     if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), secret.encode()):
@@ -299,4 +302,4 @@ def check_caller(call: Call, surface: Surface) -> None:
         "Access denied due to missing or invalid token. Provide a token issued by the identity endpoint."
     )
     challenge = {"www-authenticate": 'Bearer authorization_uri="", error="invalid_token"'}
-    raise ServiceError(401, "Unauthorized", message, headers=challenge)
+    raise WireError(401, "Unauthorized", message, headers=challenge)
