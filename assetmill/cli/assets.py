@@ -86,6 +86,7 @@ def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
     help="Also write where each file comes from, beside it; may be repeated.",
 )
 @profile_option
+@json_option
 def export(
     what: str,
     directory: Path,
@@ -94,6 +95,7 @@ def export(
     everything: bool,
     stages: tuple[str, ...],
     sidecars: tuple[SidecarKind, ...],
+    as_json: bool,
 ) -> int:
     """Write the files of a run, a batch or one asset to DIR.
 
@@ -101,14 +103,21 @@ def export(
     """
     with open_services(load_settings(profile)) as services:
         if batch := _batch(services, what):
-            return _export_batch(batch, directory, Choice(everything, sidecars, stages), services)
+            choice = Choice(everything, sidecars, stages)
+            return _export_batch(batch, directory, choice, services, as_json=as_json)
         if stages:
             raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
+        files: list[dict[str, str | None]] = []
         for asset, path in zip(found, export_assets(found, services.blobs, directory), strict=True):
-            click.echo(path)
+            files.append({"path": str(path), "asset_id": asset.asset_id, "sidecar_of": None})
             for kind in sidecars:
-                click.echo(write_sidecar(kind, asset, path, services))
+                beside = write_sidecar(kind, asset, path, services)
+                files.append({"path": str(beside), "asset_id": asset.asset_id, "sidecar_of": str(path)})
+    if as_json:
+        print_json({"directory": str(directory), "files": files})
+    for file in () if as_json else files:
+        click.echo(file["path"])
     return 0
 
 
@@ -122,9 +131,15 @@ def _batch(services: Services, what: str) -> BatchManifest | None:
     return manifest
 
 
-def _export_batch(manifest: BatchManifest, directory: Path, choice: Choice, services: Services) -> int:
+def _export_batch(
+    manifest: BatchManifest, directory: Path, choice: Choice, services: Services, *, as_json: bool
+) -> int:
     told = export_batch(manifest, directory, choice, services)
-    for text in summary(manifest, directory, told):
+    if as_json:
+        faults = [str(fault) for fault in told.faults]
+        counts = {"files": told.files, "written": told.written, "rows": told.rows, "faults": faults}
+        print_json({"directory": str(directory), "batch_id": manifest.batch_id, **counts})
+    for text in () if as_json else summary(manifest, directory, told):
         click.echo(text)
     return 1 if told.faults else 0
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from assetmill.cli.lock_option import lock_option, root_of
-from assetmill.cli.options import json_option, print_json, usd
+from assetmill.cli.options import given, json_option, print_json, usd
 from assetmill.cli.written import cell, code, one_line, rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
@@ -143,11 +143,11 @@ def _line(problem: Problem) -> str:
 def _advice(kinds: dict[Any, None]) -> list[str]:
     lines: list[str] = []
     if kinds.keys() & _REMADE:
-        lines.append("next: assetmill update    makes what is stale, and nothing else")
+        lines.append(f"next: assetmill update{given('lock_path')}    makes what is stale, and nothing else")
     if kinds.keys() & {"missing", "altered"}:
-        lines.append("next: assetmill sync      brings the files from the store")
+        lines.append(f"next: assetmill sync{given('lock_path')}      brings the files from the store")
     if kinds.keys() == {"left_over"}:
-        lines.append("next: assetmill lock PIPELINE    takes them out of the lock")
+        lines.append(f"next: assetmill lock PIPELINE{given('lock_path')}    takes them out of the lock")
     if "unapproved" in kinds:
-        lines.append("next: assetmill lock PIPELINE --approve NAME")
+        lines.append(f"next: assetmill lock PIPELINE --approve NAME{given('lock_path')}")
     return lines
