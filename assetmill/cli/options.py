@@ -74,9 +74,10 @@ def given(*names: str) -> str:
     """
     context = click.get_current_context(silent=True)
     words: list[str] = []
-    for option in context.command.params if context else ():
-        name = option.name or ""
-        if context is None or name not in names:
+    known = {option.name: option for option in context.command.params} if context else {}
+    for name in names:
+        option = known.get(name)
+        if context is None or option is None:
             continue
         if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
             continue
