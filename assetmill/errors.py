@@ -35,19 +35,25 @@
         ├── BudgetExceeded       a ceiling was reached before the spend
         └── SpendingClosed       its hour has passed, or the account is blocked: no stage begins any more
 
-Arguments go to `super().__init__` unchanged, or an error breaks when it is pickled between processes.
+Arguments go to `super().__init__` as they came, but for secrets, or an error breaks when it is pickled
+between processes.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from assetmill.redaction import redact
+
 
 class AssetmillError(Exception):
-    """Base of every error of ours."""
+    """Base of every error of ours. What it says is told, logged and stored: no secret is in it."""
 
     retryable: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
 
 
 class InvalidInput(AssetmillError):
@@ -60,6 +66,7 @@ class InvalidSpec(InvalidInput):
     """A pipeline file, a parameter or a data file does not say something valid."""
 
     def __init__(self, path: str, line: int | None, message: str, hint: str = "") -> None:
+        message, hint = redact(message), redact(hint)
         super().__init__(path, line, message, hint)
         self.path, self.line, self.message, self.hint = path, line, message, hint
 
@@ -76,6 +83,7 @@ class NotFound(InvalidInput):
     """A run, stage, asset or pipeline of that name is not there."""
 
     def __init__(self, kind: str, name: str, hint: str = "") -> None:
+        name, hint = redact(name), redact(hint)
         super().__init__(kind, name, hint)
         self.kind, self.name, self.hint = kind, name, hint
 
@@ -112,6 +120,7 @@ class ServiceError(AssetmillError):
     """
 
     def __init__(self, message: str, code: str = "", status: int = 0) -> None:
+        message = redact(message)
         super().__init__(message, code, status)
         self.message, self.code, self.status = message, code, status
 
@@ -133,7 +142,7 @@ class Throttled(NotSent):
         self, message: str, code: str = "", status: int = 429, retry_after_s: float | None = None
     ) -> None:
         super().__init__(message, code, status)
-        self.args = (message, code, status, retry_after_s)
+        self.args = (self.message, code, status, retry_after_s)
         self.retry_after_s = retry_after_s
 
 
@@ -155,7 +164,7 @@ class PromptBlocked(Rejected):
         self, message: str, code: str = "", status: int = 0, categories: tuple[str, ...] = ()
     ) -> None:
         super().__init__(message, code, status)
-        self.args = (message, code, status, categories)
+        self.args = (self.message, code, status, categories)
         self.categories = categories
 
 
@@ -187,6 +196,7 @@ class StageError(AssetmillError):
     """One stage, as a run reports it."""
 
     def __init__(self, stage: str, reason: str, response_id: str | None = None) -> None:
+        reason = redact(reason)
         super().__init__(stage, reason, response_id)
         self.stage, self.reason, self.response_id = stage, reason, response_id
 
@@ -218,7 +228,7 @@ class StageBlocked(StageError):
         categories: tuple[str, ...] = (),
     ) -> None:
         super().__init__(stage, reason, response_id)
-        self.args = (stage, reason, response_id, scope, categories)
+        self.args = (stage, self.reason, response_id, scope, categories)
         self.scope, self.categories = scope, categories
 
 
@@ -244,7 +254,7 @@ class StageWaiting(StageError):
         self, stage: str, reason: str, response_id: str | None = None, asked: tuple[str, ...] = ()
     ) -> None:
         super().__init__(stage, reason, response_id)
-        self.args = (stage, reason, response_id, asked)
+        self.args = (stage, self.reason, response_id, asked)
         self.asked = asked
 
 
@@ -257,6 +267,7 @@ class RunStopped(AssetmillError):
     exit_code = 130
 
     def __init__(self, message: str, run_id: str | None = None) -> None:
+        message = redact(message)
         super().__init__(message, run_id)
         self.message, self.run_id = message, run_id
 
@@ -268,6 +279,7 @@ class RunFailed(AssetmillError):
     """A run is sealed and not all of its stages are done; the manifest says which and why."""
 
     def __init__(self, run_id: str, message: str) -> None:
+        message = redact(message)
         super().__init__(run_id, message)
         self.run_id, self.message = run_id, message
 

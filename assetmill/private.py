@@ -48,6 +48,8 @@ def make_folder(folder: Path) -> Path:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(exist_ok=True, mode=path.parent.stat().st_mode & 0o777)
+    # A file of that name is there, and cannot be used.
+    folder.mkdir(exist_ok=True)
     return folder
 
 

@@ -1,15 +1,19 @@
-"""Where a project begins: its root is looked for upwards, as git looks for its own.
+"""Where a project begins, and with it its configs, its lock and its home: looked for upwards, as git does.
 
 A folder is a root when it holds one of `MARKS`. Where none is on the way up, it is the folder one works in.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from assetmill.errors import InvalidSettings
 
 HOME = ".assetmill"
 """What a project keeps for itself, below its root."""
@@ -70,3 +74,87 @@ def _upwards(start: Path, user_home: Path | None) -> Iterator[Path]:
             return
         yield place
         below = place
+
+
+class Borrowed(UserWarning):
+    """Something of another place is used here: said once, so that nobody takes it for their own."""
+
+
+def project_root(environ: Mapping[str, str] | None = None) -> Root:
+    """Return the project that one works in: `ASSETMILL_ROOT`, else what is found upwards from here."""
+    env = os.environ if environ is None else environ
+    named = env.get("ASSETMILL_ROOT")
+    return Root(Path(named).resolve(), "ASSETMILL_ROOT") if named else find_root(Path(), _user_home(env))
+
+
+def home_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the project keeps what it makes: `ASSETMILL_HOME`, else `.assetmill` below its root."""
+    env = os.environ if environ is None else environ
+    return Path(env.get("ASSETMILL_HOME") or project_root(env).path / HOME).resolve()
+
+
+def project_file(name: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Return the nearest file of that name upwards, else where it would be: in the project's root."""
+    env = os.environ if environ is None else environ
+    return find_upwards(name, Path(), _user_home(env)) or project_root(env).path / name
+
+
+def _user_home(env: Mapping[str, str]) -> Path | None:
+    return Path(env["HOME"]) if env.get("HOME") else None
+
+
+def find_configs(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the folder with pipelines, profiles and dated data.
+
+    `ASSETMILL_CONFIGS`, else `configs/` of the project, else what came with the installation.
+
+    Raises:
+        InvalidSettings: there is none, or the named one has neither pipelines nor profiles.
+    """
+    env = os.environ if environ is None else environ
+    named = env.get("ASSETMILL_CONFIGS")
+    candidates = [Path(named)] if named else [project_root(env).path / "configs", *_installed()]
+    for candidate in candidates:
+        if (candidate / "profiles").is_dir() or (candidate / "pipelines").is_dir():
+            return candidate.resolve()
+    raise InvalidSettings(
+        f"no configs folder with pipelines/ or profiles/ at {', '.join(map(str, candidates))}"
+    )
+
+
+def _installed() -> list[Path]:
+    here = Path(__file__).resolve().parent
+    return [here / "configs", here.parent / "configs"]
+
+
+_NEEDED = ("profiles", "prices.toml", "image_models.toml")
+
+
+def config_file(configs: Path, name: str) -> Path:
+    """Return a file or folder that every configs folder needs; one that is missing is the installation's.
+
+    That is said, once: prices and models decide what is paid.
+    """
+    if (configs / name).exists():
+        return configs / name
+    for candidate in _installed():
+        if candidate != configs and (candidate / name).exists():
+            missing = ", ".join(n for n in _NEEDED if not (configs / n).exists())
+            _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
+            return candidate / name
+    return configs / name
+
+
+def warn_of_another_project(pipeline: Path, configs: Path) -> None:
+    """Say once that a pipeline's own project has prices or profiles, and others are used for it."""
+    owner = find_root(pipeline.resolve().parent).path / "configs"
+    own = [name for name in _NEEDED if (owner / name).exists()]
+    if own and owner != configs.resolve():
+        names = ", ".join(own)
+        _warn_once(f"{pipeline} belongs to another project: {names} of {configs} are used, not of {owner}")
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    # Python's own "once" starts anew whenever a library changes the filters, as Prefect does in each run.
+    warnings.warn(message, Borrowed, stacklevel=2)

@@ -1,4 +1,4 @@
-"""The one module that reads the environment and knows where `configs/` is.
+"""What a profile says, with the environment applied; `project.py` knows where `configs/` is.
 
 A profile is a TOML file under `configs/profiles/`; a few environment variables override it. Read with
 tomli and pydantic alone: pydantic-settings would cost half of what `assetmill plan` may take to start
@@ -7,18 +7,18 @@ tomli and pydantic alone: pydantic-settings would cost half of what `assetmill p
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
-import functools
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
+from urllib.parse import urlsplit
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from assetmill.errors import InvalidSettings
-from assetmill.project import HOME, Root, find_root, find_upwards
+from assetmill.project import config_file, find_configs, home_folder
+from assetmill.redaction import remember, remember_environment
 
 EMULATOR = "emulator"
 """As an endpoint: the embedded emulator, started by the run that needs it."""
@@ -141,14 +141,20 @@ class Settings(_Section):
         """Return the headers under `[mcp.NAME.headers]`.
 
         Raises:
-            InvalidSettings: the profile has none of that name, or the environment lacks a variable.
+            InvalidSettings: the profile has none of that name, or the environment lacks a variable, or has a
+                value that cannot be a header.
         """
         server = self.mcp.get(name)
         if server is None:
             raise InvalidSettings(f"profile {self.profile!r} has no [mcp.{name}.headers]")
         if server.unset:
             raise InvalidSettings(f"[mcp.{name}.headers] needs the variables {', '.join(server.unset)}")
-        return {header: value.get_secret_value() for header, value in server.headers.items()}
+        values = {header: value.get_secret_value() for header, value in server.headers.items()}
+        for header, value in values.items():
+            # Sent, it would come back in the text of an error that somebody stores.
+            if problem := _control_character(value):
+                raise InvalidSettings(f"the variable for {header} of [mcp.{name}.headers] {problem}")
+        return values
 
     @property
     def store_url(self) -> str:
@@ -202,15 +208,18 @@ def load_settings(profile: str | None = None, environ: Mapping[str, str] | None 
         InvalidSettings: no such profile, not TOML, an unknown key, a value of the wrong type.
     """
     env = os.environ if environ is None else environ
+    remember_environment(env)
     name = profile or env.get("ASSETMILL_PROFILE") or "local"
     configs = find_configs(env)
     sections: dict[str, Any] = {**{section: {} for section in _SECTIONS}, **_read_profile(configs, name)}
     for variable, (section, key) in _OVERRIDES.items():
         if value := env.get(variable):
-            sections.setdefault(section, {})[key] = value
+            sections.setdefault(section, {})[key] = _plain(variable, value)
     foundry = sections.setdefault("foundry", {})
     if foundry.get("endpoint", EMULATOR) == "":
-        foundry["endpoint"] = env.get("AZURE_AI_PROJECT_ENDPOINT") or env.get("FOUNDRY_PROJECT_ENDPOINT", "")
+        named = ("AZURE_AI_PROJECT_ENDPOINT", "FOUNDRY_PROJECT_ENDPOINT")
+        given = next((name for name in named if env.get(name)), named[0])
+        foundry["endpoint"] = _plain(given, env.get(given, ""))
     if foundry.get("endpoint", EMULATOR) != EMULATOR and "ASSETMILL_ENDPOINT" in env:
         foundry["credential"] = "default"
     if "mcp" in sections:
@@ -218,11 +227,44 @@ def load_settings(profile: str | None = None, environ: Mapping[str, str] | None 
     home = home_folder(env)
     try:
         fields = {"profile": name, "home": home, "configs": configs, **sections}
-        return Settings.model_validate({**fields, "failpoint": env.get("ASSETMILL_FAILPOINT", "")})
+        settings = Settings.model_validate({**fields, "failpoint": env.get("ASSETMILL_FAILPOINT", "")})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidSettings(f"profile {name!r}: {where}: {first['msg']}") from error
+    _check_address(name, "foundry.endpoint", settings.foundry.endpoint)
+    _check_address(name, "store.endpoint_url", settings.store.endpoint_url)
+    return settings
+
+
+def _plain(variable: str, value: str) -> str:
+    """Return a variable's value, which must be one line.
+
+    Raises:
+        InvalidSettings: it has control characters.
+    """
+    if problem := _control_character(value):
+        raise InvalidSettings(f"{variable} {problem}")
+    return value
+
+
+def _control_character(value: str) -> str | None:
+    """Say that a value has a control character, and the likely reason; never the value."""
+    found = next((char for char in value if ord(char) < 0x20 or ord(char) == 0x7F), None)
+    if found is None:
+        return None
+    reason = ": its file has Windows line ends; save it with LF" if value.rstrip("\r\n") != value else ""
+    return f"has the control character {found!r}{reason}"
+
+
+def _check_address(profile: str, section: str, url: str | None) -> None:
+    """Refuse an address with credentials in it: addresses are in records, in errors and in logs."""
+    parts = urlsplit(url or "")
+    if parts.username is not None or parts.password is not None or parts.query:
+        raise InvalidSettings(
+            f"profile {profile!r}: {section} has a user, a password or a query in its address: credentials "
+            "do not belong there, but into the variables and logins that the service's own tools read"
+        )
 
 
 def _with_secrets(profile: str, servers: object, env: Mapping[str, str]) -> dict[str, Any]:
@@ -237,6 +279,7 @@ def _with_secrets(profile: str, servers: object, env: Mapping[str, str]) -> dict
                 message = f"[mcp.{name}.headers] {header}: write env:VARIABLE, so that no secret is in a file"
                 raise InvalidSettings(f"profile {profile!r}: {message}")
         known = {header: env[variable] for header, variable in variables.items() if env.get(variable)}
+        remember(known.values())
         unset = [variable for variable in variables.values() if not env.get(variable)]
         found[name] = {**section, "headers": known, "unset": unset}
     return found
@@ -246,91 +289,6 @@ def _table(profile: str, where: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidSettings(f"profile {profile!r}: [{where}] is not a table")
     return dict(cast("dict[str, Any]", value))
-
-
-class Borrowed(UserWarning):
-    """Something of another place is used here: said once, so that nobody takes it for their own."""
-
-
-def project_root(environ: Mapping[str, str] | None = None) -> Root:
-    """Return the project that one works in: `ASSETMILL_ROOT`, else what is found upwards from here."""
-    env = os.environ if environ is None else environ
-    named = env.get("ASSETMILL_ROOT")
-    return Root(Path(named).resolve(), "ASSETMILL_ROOT") if named else find_root(Path(), _user_home(env))
-
-
-def home_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Return where the project keeps what it makes: `ASSETMILL_HOME`, else `.assetmill` below its root."""
-    env = os.environ if environ is None else environ
-    return Path(env.get("ASSETMILL_HOME") or project_root(env).path / HOME).resolve()
-
-
-def project_file(name: str, environ: Mapping[str, str] | None = None) -> Path:
-    """Return the nearest file of that name upwards, else where it would be: in the project's root."""
-    env = os.environ if environ is None else environ
-    return find_upwards(name, Path(), _user_home(env)) or project_root(env).path / name
-
-
-def _user_home(env: Mapping[str, str]) -> Path | None:
-    return Path(env["HOME"]) if env.get("HOME") else None
-
-
-def find_configs(environ: Mapping[str, str] | None = None) -> Path:
-    """Return the folder with pipelines, profiles and dated data.
-
-    `ASSETMILL_CONFIGS`, else `configs/` of the project, else what came with the installation.
-
-    Raises:
-        InvalidSettings: there is none, or the named one has neither pipelines nor profiles.
-    """
-    env = os.environ if environ is None else environ
-    named = env.get("ASSETMILL_CONFIGS")
-    candidates = [Path(named)] if named else [project_root(env).path / "configs", *_installed()]
-    for candidate in candidates:
-        if (candidate / "profiles").is_dir() or (candidate / "pipelines").is_dir():
-            return candidate.resolve()
-    raise InvalidSettings(
-        f"no configs folder with pipelines/ or profiles/ at {', '.join(map(str, candidates))}"
-    )
-
-
-def _installed() -> list[Path]:
-    here = Path(__file__).resolve().parent
-    return [here / "configs", here.parent / "configs"]
-
-
-_NEEDED = ("profiles", "prices.toml", "image_models.toml")
-
-
-def config_file(configs: Path, name: str) -> Path:
-    """Return a file or folder that every configs folder needs; one that is missing is the installation's.
-
-    That is said, once, of those that decide what is paid: profiles, prices and image models.
-    """
-    if (configs / name).exists():
-        return configs / name
-    for candidate in _installed():
-        if candidate != configs and (candidate / name).exists():
-            missing = ", ".join(n for n in _NEEDED if not (configs / n).exists())
-            if name in _NEEDED:
-                _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
-            return candidate / name
-    return configs / name
-
-
-def warn_of_another_project(pipeline: Path, configs: Path) -> None:
-    """Say once that a pipeline's own project has prices or profiles, and others are used for it."""
-    owner = find_root(pipeline.resolve().parent).path / "configs"
-    own = [name for name in _NEEDED if (owner / name).exists()]
-    if own and owner != configs.resolve():
-        names = ", ".join(own)
-        _warn_once(f"{pipeline} belongs to another project: {names} of {configs} are used, not of {owner}")
-
-
-@functools.cache
-def _warn_once(message: str) -> None:
-    # Python's own "once" starts anew whenever a library changes the filters, as Prefect does in each run.
-    warnings.warn(message, Borrowed, stacklevel=2)
 
 
 def _read_profile(configs: Path, name: str) -> dict[str, Any]:

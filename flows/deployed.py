@@ -13,7 +13,7 @@ from prefect import Flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.errors import NotFound
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.parameters import ParameterSpec

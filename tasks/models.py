@@ -10,7 +10,7 @@ from prefect.events import emit_event
 
 from assetmill.models.radar import Sighting, look
 from assetmill.models.told import keep_told
-from assetmill.settings import project_root
+from assetmill.project import project_root
 from tasks import policies
 from tasks.connections import services_for
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from assetmill.errors import AssetmillError
 from assetmill.plan.calls import StageCall
+from assetmill.project import find_configs
 from assetmill.records import RunManifest, StageRecord
 from assetmill.runs.run import Run, begin_run
-from assetmill.settings import Settings, find_configs, load_settings
+from assetmill.settings import Settings, load_settings
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.backend import Backend

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from assetmill.agents.approvals import engine_part
 from assetmill.agents.gateway import Json
+from assetmill.children import child_environment
 from assetmill.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Browser:
                 executable_path=executable,
                 headless=True,
                 args=_arguments(display),
+                # It shows pages of strangers.
+                env={**child_environment()},
                 # Chromium refuses to put a sandbox around itself for root.
                 chromium_sandbox=os.geteuid() != 0,
             )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from assetmill.agents.foundry import AccessToken, FoundryGateway, default_credential
 from assetmill.agents.gateway import Gateway
 from assetmill.errors import InvalidSettings
+from assetmill.redaction import remember
 from assetmill.settings import Settings
 
 READY_FILE = "ready.json"
@@ -51,6 +52,7 @@ def open_foundry(settings: Settings, wait: Callable[[float], None]) -> Gateway:
     foundry = settings.foundry
     if settings.uses_emulator:
         ready = read_ready_file(settings.emulator_home / READY_FILE)
+        remember([ready.identity_header])
         credential = EmulatorCredential(ready.identity_endpoint, ready.identity_header)
         return FoundryGateway(ready.endpoint, credential, wait=wait, poll_s=foundry.poll_s, ca=ready.ca)
     if not foundry.endpoint.startswith("https://"):

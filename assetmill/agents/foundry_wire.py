@@ -15,6 +15,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.redaction import redact_json
 
 
 class RawReply(Protocol):
@@ -62,6 +63,8 @@ _MOST_REPEATS = 100
 def read_body(body: object) -> Response:
     """Return a response from its body, as it is now. One without a status is asked for again.
 
+    A tool's server may have answered with the secret that it was sent, and a body is stored.
+
     Raises:
         ValueError: it has no ID, so that nobody could.
     """
@@ -69,7 +72,7 @@ def read_body(body: object) -> Response:
     response_id, status = fields.get("id"), fields.get("status")
     if not isinstance(response_id, str) or not response_id:
         raise ValueError("a response without an ID")
-    return Response(response_id, status if isinstance(status, str) else "unknown", fields)
+    return Response(response_id, status if isinstance(status, str) else "unknown", redact_json(fields))
 
 
 def kind_of(body: Mapping[str, Any]) -> tuple[str, str]:

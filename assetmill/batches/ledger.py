@@ -15,6 +15,7 @@ from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Bloc
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Stored
+from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 
@@ -118,7 +119,7 @@ class BatchLedger:
 
     def _create(self, key: str, record: R) -> R:
         # The fastest level: a manifest of many rows is mostly digests, which do not shrink.
-        data = gzip.compress(record.model_dump_json().encode(), compresslevel=1, mtime=0)
+        data = gzip.compress(redact_known(record.model_dump_json()).encode(), compresslevel=1, mtime=0)
         try:
             self._backend.create(key, data)
         except KeyExists:

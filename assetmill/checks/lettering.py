@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assetmill.checks.specimen import Specimen
+from assetmill.children import child_environment
 from assetmill.looking import grounds
 from assetmill.records import CheckResult
 from assetmill.spec.output_checks import TextCheck
@@ -69,8 +70,10 @@ def _greys(specimen: Specimen) -> Iterator[Image.Image]:
 
 
 def _read(picture: Image.Image, language: str) -> str:
-    import pytesseract
+    from pytesseract import pytesseract
 
+    # It has no argument for what its program may know, and hands this on.
+    pytesseract.environ = child_environment()
     # Sparse text (11): a poster is no page of prose. Sauvola's threshold (2) finds letters on any ground.
     config = "--psm 11 -c thresholding_method=2"
     return str(pytesseract.image_to_string(picture, lang=language, config=config, timeout=_TIMEOUT_S))

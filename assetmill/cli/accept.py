@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli.options import asset_json, json_option, print_json, profile_option
+from assetmill.cli.options import asset_json, json_option, print_json, profile_option, run_again
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.history.assets import AssetFinder
@@ -98,7 +98,5 @@ def asked_for(services: Services, run_id: RunId, fp: Fingerprint) -> StageCall |
 def told(record: StageRecord) -> str:
     """Say what a stage's output is now."""
     names = ", ".join(f"{one.name} ({one.asset_id})" for one in record.outputs if one.role == "output")
-    return (
-        f"{record.label}: {names or 'nothing'}\nNext:\n"
-        f"  assetmill run {record.pipeline}    goes on from there; this stage is not paid again"
-    )
+    after = run_again(record.pipeline, "goes on from there; this stage is not paid again")
+    return f"{record.label}: {names or 'nothing'}\n{after}"

@@ -12,7 +12,7 @@ import click
 
 from assetmill.agents.approvals import Request, requests_in
 from assetmill.agents.outputs import read_response
-from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option
+from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option, run_again
 from assetmill.errors import NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, RunId
@@ -40,7 +40,7 @@ def approve(run: str, stage: str, profile: str | None, *, deny: bool, as_json: b
         return
     for request, approval in decided:
         click.echo(f"{'approved' if approval.is_granted else 'denied'}: {request.words}")
-    click.echo(f"Next:\n  assetmill run {pipeline}    goes on from there")
+    click.echo(run_again(pipeline, "goes on from there"))
 
 
 def decide(

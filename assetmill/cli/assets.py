@@ -88,6 +88,7 @@ def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
     help="Also write where each file comes from, beside it; may be repeated.",
 )
 @profile_option
+@json_option
 def export(
     what: str,
     directory: Path,
@@ -96,6 +97,7 @@ def export(
     everything: bool,
     stages: tuple[str, ...],
     sidecars: tuple[SidecarKind, ...],
+    as_json: bool,
 ) -> int:
     """Write the files of a run, a batch or one asset to DIR.
 
@@ -103,19 +105,26 @@ def export(
     """
     with open_services(load_settings(profile)) as services:
         if batch := _batch(services, what):
-            return _export_batch(batch, directory, Choice(everything, sidecars, stages), services)
+            choice = Choice(everything, sidecars, stages)
+            return _export_batch(batch, directory, choice, services, as_json=as_json)
         if stages:
             raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
         paths = export_assets(found.assets, services.blobs, directory)
         beside = sidecar_names([path.name for path in paths], sidecars, directory)
+        files: list[dict[str, str | None]] = []
         for asset, path in zip(found.assets, paths, strict=True):
-            click.echo(path)
             _tell_name(asset.name, path.name)
+            files.append({"path": str(path), "asset_id": asset.asset_id, "sidecar_of": None})
             for kind in sidecars:
                 name = beside[path.name, kind]
                 _tell_name(f"{path.name}.{kind}", name)
-                click.echo(write_sidecar(kind, asset, path.with_name(name), services))
+                written = write_sidecar(kind, asset, path.with_name(name), services)
+                files.append({"path": str(written), "asset_id": asset.asset_id, "sidecar_of": str(path)})
+    if as_json:
+        print_json({"directory": str(directory), "files": files, "missing": list(found.missing)})
+    for file in () if as_json else files:
+        click.echo(file["path"])
     for text in found.missing:
         click.echo(f"missing: {text}", err=True)
     # Who asks for all that there is knows that it may not be what was ordered.
@@ -137,9 +146,15 @@ def _batch(services: Services, what: str) -> BatchManifest | None:
     return manifest
 
 
-def _export_batch(manifest: BatchManifest, directory: Path, choice: Choice, services: Services) -> int:
+def _export_batch(
+    manifest: BatchManifest, directory: Path, choice: Choice, services: Services, *, as_json: bool
+) -> int:
     told = export_batch(manifest, directory, choice, services)
-    for text in summary(manifest, directory, told):
+    if as_json:
+        faults = [str(fault) for fault in told.faults]
+        counts = {"files": told.files, "written": told.written, "rows": told.rows, "faults": faults}
+        print_json({"directory": str(directory), "batch_id": manifest.batch_id, **counts})
+    for text in () if as_json else summary(manifest, directory, told):
         click.echo(text)
     return 0 if told.is_whole else 1
 

@@ -121,13 +121,16 @@ def batch(
 @click.argument("batch_id", metavar="BATCH")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @profile_option
-def contact_sheet(batch_id: str, file: Path, profile: str | None) -> None:
+@json_option
+def contact_sheet(batch_id: str, file: Path, profile: str | None, *, as_json: bool) -> None:
     """Write a page with a picture of everything that BATCH has made."""
     with open_services(load_settings(profile)) as services:
         manifest = BatchLedger(services.backend).find(batch_id)
         if manifest is None:
             raise NotFound("batch", batch_id, "it was never run to an end in this store")
         _write_sheet(manifest, services, file)
+    if as_json:
+        print_json({"batch_id": manifest.batch_id, "file": str(file)})
 
 
 def run_batch_with(

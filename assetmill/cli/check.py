@@ -15,8 +15,15 @@ import click
 
 from assetmill.cli import models
 from assetmill.cli.lock_option import lock_option, root_of
-from assetmill.cli.models import Span
-from assetmill.cli.options import cost_text, json_option, print_json, profile_option, total_text
+from assetmill.cli.options import (
+    Span,
+    cost_text,
+    given,
+    json_option,
+    print_json,
+    profile_option,
+    total_text,
+)
 from assetmill.cli.written import rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
@@ -46,6 +53,7 @@ _TITLE = "### assetmill check"
 @click.option("--models", "of_models", is_flag=True, help="Instead: say how long the project's models live.")
 @click.option(
     "--within",
+    "within_s",
     type=Span(),
     default="90d",
     metavar="DAYS",
@@ -60,7 +68,7 @@ def check(
     markdown: Path | None,
     approved: bool,
     of_models: bool,
-    within: timedelta,
+    within_s: float,
     profile: str | None,
     as_json: bool,
 ) -> int:
@@ -69,7 +77,9 @@ def check(
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
     """
     if of_models:
-        return _check_models(root_of(lock_path), load_settings(profile), within, markdown, as_json=as_json)
+        return _check_models(
+            root_of(lock_path), load_settings(profile), timedelta(seconds=within_s), markdown, as_json=as_json
+        )
     with _no_collections():
         lock = _read(lock_path, markdown)
         problems = check_lock(
@@ -187,11 +197,11 @@ def _line(problem: Problem) -> str:
 def _advice(kinds: dict[Any, None]) -> list[str]:
     lines: list[str] = []
     if kinds.keys() & _REMADE:
-        lines.append("next: assetmill update    makes what is stale, and nothing else")
+        lines.append(f"next: assetmill update{given('lock_path')}    makes what is stale, and nothing else")
     if kinds.keys() & {"missing", "altered"}:
-        lines.append("next: assetmill sync      brings the files from the store")
+        lines.append(f"next: assetmill sync{given('lock_path')}      brings the files from the store")
     if kinds.keys() == {"left_over"}:
-        lines.append("next: assetmill lock PIPELINE    takes them out of the lock")
+        lines.append(f"next: assetmill lock PIPELINE{given('lock_path')}    takes them out of the lock")
     if "unapproved" in kinds:
-        lines.append("next: assetmill lock PIPELINE --approve NAME")
+        lines.append(f"next: assetmill lock PIPELINE --approve NAME{given('lock_path')}")
     return lines

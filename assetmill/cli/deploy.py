@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import os
 import shlex
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.local.services import local_services
 from assetmill.local.timetables import check_schedules
-from assetmill.settings import find_configs, load_settings, project_root
+from assetmill.project import find_configs, project_root
+from assetmill.settings import load_settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.parameters import Scalar, convert
@@ -74,13 +75,19 @@ def deploy(
 @click.command()
 @click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 @click.option("--limit", type=click.IntRange(1, 64), default=4, help="Runs at once in this process.")
-def serve(pipelines: tuple[str, ...], limit: int) -> None:
+@json_option
+def serve(pipelines: tuple[str, ...], limit: int, *, as_json: bool) -> None:
     """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker."""
     loaded = _load(pipelines)
     # Runs start in processes of their own, elsewhere maybe: they are of this project all the same.
     os.environ.setdefault("ASSETMILL_ROOT", str(project_root().path))
-    with _prefect():
-        asyncio.run(_serve(loaded, limit))
+    with _prefect() as own:
+
+        def told(made: list[dict[str, Any]]) -> None:
+            if as_json:
+                print_json({"deployments": made, "prefect": own})
+
+        asyncio.run(_serve(loaded, limit, told))
 
 
 @contextmanager
@@ -141,7 +148,9 @@ async def _deploy(
         return made
 
 
-async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
+async def _serve(
+    loaded: list[LoadedPipeline], limit: int, tell: Callable[[list[dict[str, Any]]], None]
+) -> None:
     from prefect import get_client
     from prefect.deployments.runner import EntrypointType  # pyright: ignore[reportPrivateImportUsage]
 
@@ -149,7 +158,7 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
     from flows.deployed import flow_of
     from flows.run_batch import run_batch
 
-    runner = StoppableRunner(name="assetmill", limit=limit)
+    runner, served = StoppableRunner(name="assetmill", limit=limit), list[dict[str, Any]]()
     async with get_client() as client:
         for one in loaded:
             made = await flow_of(one.path.stem).ato_deployment(
@@ -164,8 +173,10 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
                     await run_batch.ato_deployment(name, entrypoint_type=EntrypointType.MODULE_PATH)
                 )
                 told.append(await _apply_batch(client, one, name, None, {}))
+            served += told
             for entry in told:
                 click.echo(f"serving {entry['name']} ({entry['schedules']} schedules)", err=True)
+    tell(served)
     await serve_until_stopped(runner)
 
 

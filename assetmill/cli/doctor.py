@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import click
 
@@ -18,7 +19,9 @@ from assetmill.errors import AssetmillError, InvalidInput, InvalidSettings, Stor
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.models.told import keep_told
-from assetmill.settings import Settings, load_settings, project_root
+from assetmill.project import project_root
+from assetmill.redaction import redact
+from assetmill.settings import Settings, load_settings
 from assetmill.stage.probing import known_abilities, probe_endpoint
 from assetmill.stage.services import Services, open_services
 
@@ -42,7 +45,8 @@ def doctor(profile: str | None, *, is_live: bool, as_json: bool) -> int:
     Nothing is spent, unless --live is given.
     """
     findings: list[Finding] = []
-    for finding in _examine(profile, is_live=is_live):
+    for told in _examine(profile, is_live=is_live):
+        finding = replace(told, message=redact(told.message), advice=redact(told.advice))
         findings.append(finding)
         if not as_json:
             _print(finding)

@@ -32,6 +32,7 @@ def emulator() -> None:
 @click.option("--idle-timeout", type=click.FloatRange(min=0, min_open=True), help="End when idle so long.")
 @click.option("--unsafe-code-interpreter", is_flag=True, help="Run programs even where no sandbox holds.")
 @click.option("--allow-mcp-host", multiple=True, metavar="HOST", help="An MCP host besides loopback.")
+@json_option
 def serve(
     port: int,
     state: Path | None,
@@ -40,16 +41,20 @@ def serve(
     allow_mcp_host: tuple[str, ...],
     *,
     unsafe_code_interpreter: bool,
+    as_json: bool,
 ) -> None:
     """Serve until Ctrl-C, and print how any official SDK client reaches it."""
     from foundry_emulator.server import Ready, StateInUse
     from foundry_emulator.server import serve as serve_state
 
     def say(ready: Ready) -> None:
+        if as_json:
+            print_json({"endpoint": ready.endpoint, "environment": ready.environment()})
+            return sys.stdout.flush()
         click.echo(f"# the embedded Foundry service: {ready.endpoint}")
         for name, value in ready.environment().items():
             click.echo(f"export {name}={value}")
-        sys.stdout.flush()
+        return sys.stdout.flush()
 
     if state is None:
         make_home(load_settings().home)
@@ -97,7 +102,8 @@ def bill(state: Path | None, *, as_json: bool) -> None:
 @click.option("--containers", is_flag=True, help="Code interpreter containers.")
 @click.option("--responses", is_flag=True, help="Stored responses.")
 @click.option("--vector-stores", "vector_stores", is_flag=True, help="Vector stores.")
-def expire(state: Path | None, kinds: str | None, **chosen: bool) -> None:
+@json_option
+def expire(state: Path | None, kinds: str | None, *, as_json: bool, **chosen: bool) -> None:
     """Make the service forget, as the real one does after a while."""
     from foundry_emulator.at_rest import NoSuchState
     from foundry_emulator.at_rest import expire as expire_state
@@ -109,7 +115,9 @@ def expire(state: Path | None, kinds: str | None, **chosen: bool) -> None:
         expired = expire_state(_state(state), named)
     except NoSuchState as error:
         raise InvalidInput(str(error)) from error
-    for kind, count in expired.items():
+    if as_json:
+        print_json({"expired": dict(expired)})
+    for kind, count in () if as_json else expired.items():
         click.echo(f"{kind}: {count} expired")
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
 from assetmill.fingerprint import digest
 from assetmill.history.lineage import trace
+from assetmill.holding import held
 from assetmill.names import distinct, safe_name
 from assetmill.private import make_folder
 from assetmill.provenance.credentials import read_credential
@@ -120,21 +121,25 @@ def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Ex
     Raises:
         InvalidInput: the folder cannot be written.
     """
-    written, lost = set[str](), dict[str, StoreError]()
     try:
-        make_folder(folder)
-        index = _read_index(folder)
-        known = dict(index)
-        for name, blob in files.items():
-            try:
-                if _export(blob, blobs, folder / name, index):
-                    written.add(name)
-            except (BlobDamaged, KeyMissing) as error:
-                lost[name] = error
-        if index != known:
-            write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
+        with held(make_folder(folder)):
+            return _export_all(files, blobs, folder)
     except OSError as error:
         raise InvalidInput(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _export_all(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Exported:
+    written, lost = set[str](), dict[str, StoreError]()
+    index = _read_index(folder)
+    known = dict(index)
+    for name, blob in files.items():
+        try:
+            if _export(blob, blobs, folder / name, index):
+                written.add(name)
+        except (BlobDamaged, KeyMissing) as error:
+            lost[name] = error
+    if index != known:
+        write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
     return Exported(frozenset(written), lost)
 
 

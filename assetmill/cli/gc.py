@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
 
 from assetmill.care.collecting import GRACE_S, Collection, Collector
-from assetmill.cli.options import json_option, print_json, profile_option, when
+from assetmill.cli.options import Span, json_option, print_json, profile_option, when
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-_SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhdw])")
 _SHOWN = 20
-
-
-def _span(_ctx: click.Context, option: click.Parameter, text: str) -> float:
-    """Return seconds from `90d`, `12h`, `2w`."""
-    found = _SPAN.fullmatch(text.strip().lower())
-    if not found:
-        raise click.BadParameter(f"{text[:40]!r} is not a time span: write 90d, 12h or 2w", param=option)
-    return float(found[1]) * _UNITS[found[2]]
 
 
 @click.command()
 @click.option(
-    "--older-than", "older_than_s", required=True, metavar="90d", callback=_span,
+    "--older-than", "older_than_s", required=True, metavar="90d", type=Span(),
     help="Only what was last written longer ago than this.",
 )  # fmt: skip
 @click.option(
-    "--grace", "grace_s", default=f"{GRACE_S / 3600:.0f}h", show_default=True, metavar="24h", callback=_span,
+    "--grace", "grace_s", default=f"{GRACE_S / 3600:.0f}h", show_default=True, metavar="24h", type=Span(),
     help="How long a plan waits before it is carried out.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what the next step would be; write and delete nothing.")

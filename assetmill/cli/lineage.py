@@ -29,7 +29,8 @@ from assetmill.store.index import Index
     help="For people, for programs, for a diagram.",
 )
 @profile_option
-def lineage(asset: str, form: str, profile: str | None, *, up: bool, down: bool) -> None:
+@json_option
+def lineage(asset: str, form: str, profile: str | None, *, up: bool, down: bool, as_json: bool) -> None:
     """Show what ASSET was made from, and what was made from it.
 
     Each with its prompt, model, agent version, response and cost. ASSET is given as for `assetmill edit`.
@@ -42,7 +43,7 @@ def lineage(asset: str, form: str, profile: str | None, *, up: bool, down: bool)
         index = Index(services.backend, services.ledger)
         found = AssetFinder(services.ledger, index).find(asset)
         family = families.trace(found, services.ledger, index, directions)
-    if form == "json":
+    if as_json or form == "json":
         print_json(families.as_json(family))
     else:
         click.echo(families.as_tree(family) if form == "tree" else families.as_mermaid(family))

@@ -6,7 +6,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.local.timetables import check_schedules
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from assetmill.spec.lint import lint as find_warnings
 from assetmill.spec.loading import load_pipeline
 

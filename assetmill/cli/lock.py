@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import (
+    Saved,
+    change_lock,
     changes,
     folder_options,
     read_lock_or_new,
@@ -15,10 +18,17 @@ from assetmill.cli.lock_options import (
     stores,
     target_of,
 )
-from assetmill.cli.options import json_option, parameter_options, print_json, profile_option, read_parameters
+from assetmill.cli.options import (
+    given,
+    json_option,
+    parameter_options,
+    print_json,
+    profile_option,
+    read_parameters,
+)
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.locking.leaving import Left, files_left, previous_lock, remove_file
-from assetmill.locking.lockfile import read_lock, write_lock
+from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
 from assetmill.locking.paths import tidy_folder
 from assetmill.locking.syncing import Synced, sync_files
@@ -33,6 +43,7 @@ _SHOWN = 20
 @click.option("--drop", metavar="DIR", help="Take this folder, its files and its stages out of the lock.")
 @lock_option
 @profile_option
+@json_option
 def lock(
     pipeline: str | None,
     pairs: tuple[str, ...],
@@ -44,6 +55,7 @@ def lock(
     drop: str | None,
     lock_path: Path,
     profile: str | None,
+    as_json: bool,
 ) -> None:
     """Write what PIPELINE made last into assets.lock. Nothing is spent.
 
@@ -53,26 +65,48 @@ def lock(
     if drop is not None:
         if pipeline or pairs or file or out or only or approve:
             raise InvalidInput("--drop stands alone: nothing else is locked with it")
-        after = _without(before, tidy_folder(drop, root_of(lock_path)), lock_path)
-        click.echo(f"{lock_path}: {changes(before, after)}")
-        click.echo("next: assetmill sync --prune    removes the files that left the lock")
-        return
+        folder = tidy_folder(drop, root_of(lock_path))
+        saved = change_lock(lock_path, lambda lock: _without(lock, folder))
+        if as_json:
+            return print_json(lock_json(lock_path, folder, saved))
+        click.echo(f"{lock_path}: {changes(saved.before, saved.after)}")
+        step = f"assetmill sync --prune{given('lock_path')}"
+        click.echo(f"next: {step}    removes the files that left the lock")
+        return None
     if pipeline is None:
         raise InvalidInput("say which PIPELINE to lock")
-    given = read_parameters(pairs, file)
-    target = target_of(before, root_of(lock_path), pipeline, given=given, out=out, only=only, profile=profile)
-    after = save_lock(lock_path, before, target, target.plan(), approve)
-    count = sum(asset.in_tree for asset in after.assets_of(target.folder).values())
-    click.echo(f"{lock_path}: {target.folder} has {count} files of {pipeline}; {changes(before, after)}")
-    click.echo("next: assetmill sync    brings them into the tree")
+    typed = read_parameters(pairs, file)
+    target = target_of(before, root_of(lock_path), pipeline, given=typed, out=out, only=only, profile=profile)
+    saved = save_lock(lock_path, target, target.plan(), approve)
+    if as_json:
+        return print_json(lock_json(lock_path, target.folder, saved))
+    count, said = len(_files(saved.after, target.folder)), changes(saved.before, saved.after)
+    click.echo(f"{lock_path}: {target.folder} has {count} files of {pipeline}; {said}")
+    click.echo(f"next: assetmill sync{given('lock_path')}    brings them into the tree")
+    return None
 
 
-def _without(before: Lock, folder: str, lock_path: Path) -> Lock:
+def lock_json(lock_path: Path, folder: str, saved: Saved) -> dict[str, Any]:
+    """Return what became of a folder of the lock, as `--json` shows it."""
+    old, new = saved.before.in_tree(), saved.after.in_tree()
+    return {
+        "lock": str(lock_path),
+        "folder": folder,
+        "files": sorted(_files(saved.after, folder)),
+        "added": sorted(new.keys() - old.keys()),
+        "changed": sorted(path for path in new.keys() & old.keys() if new[path].sha256 != old[path].sha256),
+        "removed": sorted(old.keys() - new.keys()),
+    }
+
+
+def _without(before: Lock, folder: str) -> Lock:
     if folder not in before.folder:
         raise NotFound("folder", folder, f"the lock has {', '.join(sorted(before.folder)) or 'none'}")
-    after = before.without(folder)
-    write_lock(lock_path, after)
-    return after
+    return before.without(folder)
+
+
+def _files(lock: Lock, folder: str) -> list[str]:
+    return [path for path, asset in lock.assets_of(folder).items() if asset.in_tree]
 
 
 @click.command()
@@ -125,7 +159,8 @@ def said_left(left: tuple[Left, ...]) -> list[str]:
     more = len(lines) - _SHOWN
     lines = [*lines[:_SHOWN], f"         and {more} more"] if more > 0 else lines
     is_any_ours = any(item.is_ours for item in left)
-    return [*lines, "next: assetmill sync --prune    removes what left the lock"] if is_any_ours else lines
+    step = f"next: assetmill sync --prune{given('lock_path', 'profile')}    removes what left the lock"
+    return [*lines, step] if is_any_ours else lines
 
 
 def said(synced: Synced) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from assetmill.locking.lockfile import NAME
-from assetmill.settings import project_file, project_root
+from assetmill.project import project_file, project_root
 
 
 def root_of(lock_path: Path) -> Path:

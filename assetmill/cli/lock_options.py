@@ -13,6 +13,7 @@ import click
 from assetmill.cli.lock_option import root_of
 from assetmill.cli.options import opened_backend, opened_ledger
 from assetmill.errors import InvalidInput
+from assetmill.holding import held
 from assetmill.locking.lockfile import ask_for_union, mend_lock, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
@@ -41,12 +42,12 @@ def folder_options(command: F) -> F:
     )
 
 
-def read_lock_or_new(path: Path) -> Lock:
+def read_lock_or_new(path: Path, *, tells: bool = True) -> Lock:
     """Read a lock file, even as a merge left it; one that is not there yet is empty."""
     if not path.exists():
         return Lock()
     lock, missing = mend_lock(path)
-    if missing:
+    if missing and tells:
         click.echo(
             f"{path}: both sides of a merge changed {len(missing)} of its blocks; they are looked up again",
             err=True,
@@ -120,12 +121,40 @@ def _named(pipeline: str, lock: Lock, root: Path) -> tuple[str, str]:
     return pipeline, pipeline_written(pipeline, root)
 
 
-def save_lock(lock_path: Path, before: Lock, target: Target, plan: Plan, approved: str | None = None) -> Lock:
-    """Write a plan's finished stages into the lock file, and say what changed.
+@dataclass(frozen=True)
+class Saved:
+    """A lock as it was found when it was written, and as it is now."""
+
+    before: Lock
+    after: Lock
+
+
+def change_lock(lock_path: Path, change: Callable[[Lock], Lock]) -> Saved:
+    """Write a lock with a change; what another command wrote since it was read last is kept.
 
     Raises:
-        InvalidInput: a stage is not finished.
+        InvalidInput: it cannot be written.
     """
+    with held(root_of(lock_path)):
+        before = read_lock_or_new(lock_path, tells=False)
+        after = change(before)
+        write_lock(lock_path, after)
+        is_asked = ask_for_union(lock_path)
+    if is_asked:
+        click.echo(f".gitattributes: git merges {lock_path.name} block by block", err=True)
+    return Saved(before, after)
+
+
+def save_lock(lock_path: Path, target: Target, plan: Plan, approved: str | None = None) -> Saved:
+    """Write a plan's finished stages into the lock file.
+
+    Raises:
+        InvalidInput: a stage is not finished, or the folder was given to another pipeline meanwhile.
+    """
+    return change_lock(lock_path, lambda before: _with(before, lock_path, target, plan, approved))
+
+
+def _with(before: Lock, lock_path: Path, target: Target, plan: Plan, approved: str | None) -> Lock:
     root = root_of(lock_path)
     reference = PlanRef(
         pipeline=_named(target.pipeline, before, root)[1],
@@ -133,11 +162,12 @@ def save_lock(lock_path: Path, before: Lock, target: Target, plan: Plan, approve
         # As the pipeline typed them: a command line gives text.
         parameters={name: plan.parameters[name] for name in target.parameters},
     )
-    after = lock_plan(before, target.folder, plan, reference, only=target.only, approved=approved)
-    write_lock(lock_path, after)
-    if ask_for_union(lock_path):
-        click.echo(f".gitattributes: git merges {lock_path.name} block by block", err=True)
-    return after
+    old = before.folder.get(target.folder)
+    if old and old.plan.pipeline != reference.pipeline:
+        raise InvalidInput(
+            f"folder {target.folder} belongs to {old.plan.pipeline}: choose another with --out"
+        )
+    return lock_plan(before, target.folder, plan, reference, only=target.only, approved=approved)
 
 
 def changes(before: Lock, after: Lock) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import keyword
 import os
@@ -18,6 +19,7 @@ import click
 
 from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
 from assetmill.errors import AssetmillError, RunStopped
+from assetmill.redaction import redact
 from assetmill.stage import interrupts
 
 _COMMANDS: Mapping[str, str] = {
@@ -89,8 +91,10 @@ def call(arguments: list[str] | None = None) -> int:
             warnings.showwarning = say_warning
             outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        _say_as_json(error, error.format_message())
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(redact(shown.getvalue()), nl=False, err=True)
+        _say_as_json(error, redact(error.format_message()))
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; run it again to go on", err=True)
@@ -115,11 +119,12 @@ def _unexpected(error: Exception) -> int:
     import tempfile
     import traceback
 
-    name = f"{type(error).__module__}.{type(error).__name__}"
-    click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {error}", err=True)
-    _say_as_json(error, str(error))
+    name, said = f"{type(error).__module__}.{type(error).__name__}", redact(str(error))
+    click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {said}", err=True)
+    _say_as_json(error, said)
+    trace = "".join(traceback.format_exception(error))
     with tempfile.NamedTemporaryFile("w", prefix="assetmill-", suffix=".traceback", delete=False) as file:
-        traceback.print_exception(error, file=file)
+        file.write(redact(trace))
     click.echo(f"the traceback is in {file.name}", err=True)
     return 1
 

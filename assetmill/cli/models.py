@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import click
 
 from assetmill.agents.gateway import Finding
 from assetmill.cli.written import rows_that_fit
@@ -18,25 +15,6 @@ from assetmill.settings import Settings
 from assetmill.spec.lifetimes import SOON
 
 _ROWS = 50
-_SPAN = re.compile(r"([0-9]{1,4})([dwm]?)")
-_DAYS = {"": 1, "d": 1, "w": 7, "m": 30}
-
-
-class Span(click.ParamType[datetime.timedelta]):
-    """A number of days: `90`, `90d`, `12w`, `3m`."""
-
-    name = "span"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime.timedelta:
-        """Return the time."""
-        if isinstance(value, datetime.timedelta):
-            return value
-        match = _SPAN.fullmatch(str(value))
-        if not match:
-            self.fail(f"{value!r} is no number of days as 90d", param, ctx)
-        return datetime.timedelta(days=int(match[1]) * _DAYS[match[2]])
 
 
 def today() -> datetime.date:

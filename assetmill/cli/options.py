@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
+import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ import click
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.plan.plan import Cost
 from assetmill.records import AssetRecord, StageRecord
+from assetmill.redaction import redact_known
 from assetmill.settings import Settings
 from assetmill.stage import interrupts
 from assetmill.store.backend import Backend
@@ -48,6 +51,55 @@ def exit_code_of(status: str, *, is_stopped: bool) -> int:
     if status == "completed":
         return 0
     return interrupts.exit_code() if is_stopped or status == "cancelled" else 1
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+_SPAN = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhdw]?)")
+
+
+class Span(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - click's older stubs know none
+    """A time span, `90d`, `12h` or `2w`, as seconds; a number alone is days."""
+
+    name = "span"
+
+    def __init__(self, least_s: float = 0.0) -> None:
+        self._least_s = least_s
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        found = _SPAN.fullmatch(str(value).strip().lower())
+        if not found:
+            self.fail(f"{str(value)[:40]!r} is not a time span: write 90d, 12h or 2w", param, ctx)
+        seconds = float(found[1]) * _UNITS[found[2] or "d"]
+        if seconds < self._least_s:
+            self.fail(f"{value} is too short: at least {self._least_s / 86400:g}d", param, ctx)
+        return seconds
+
+
+def given(*names: str) -> str:
+    """Return options of the present command as they were typed, for a hint: what follows needs them too.
+
+    `names` are those of the function's parameters. Begins with a space where there is anything.
+    """
+    context = click.get_current_context(silent=True)
+    words: list[str] = []
+    known = {option.name: option for option in context.command.params} if context else {}
+    for name in names:
+        option = known.get(name)
+        if context is None or option is None:
+            continue
+        if context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        for one in cast(tuple[object, ...], value) if option.multiple else (value,):
+            words += [option.opts[0], f"{one:g}" if isinstance(one, float) else str(one)]
+    return f" {shlex.join(words)}" if words else ""
+
+
+def run_again(pipeline: str, after: str = "") -> str:
+    """Return the hint that a pipeline's next run goes on, with the profile that was named."""
+    tail = f"    {after}" if after else ""
+    return f"Next:\n  assetmill run {pipeline}{given('profile')}{tail}"
 
 
 def budget_option(said: str) -> Callable[[F], F]:
@@ -114,7 +166,7 @@ def opened_ledger(settings: Settings) -> Generator[Ledger]:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print the one document of a `--json` command."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(redact_known(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def usd(amount: float | None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidSpec
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from assetmill.spec.loading import find_pipeline, load_pipeline, pipeline_names
 from assetmill.spec.pipeline import PipelineSpec
 
@@ -48,7 +48,8 @@ def _described(name: str, configs: Path) -> dict[str, Any]:
 
 
 @click.command()
-def schema() -> None:
+@json_option
+def schema(*, as_json: bool) -> None:
     """Print the JSON Schema of pipeline files, for editors that complete and check them."""
     print_json(
         {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelineSpec.model_json_schema()}

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import click
 
 from assetmill.care import reaping
-from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.options import Span, json_option, print_json, profile_option
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
@@ -19,16 +19,16 @@ _DAY_S = 24 * 3600.0
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option(
     "--older-than",
-    "days",
-    type=click.FloatRange(min=1),
-    default=30.0,
+    "older_than_s",
+    type=Span(least_s=_DAY_S),
+    default="30d",
     show_default=True,
-    metavar="DAYS",
+    metavar="30d",
     help="Uploads and agent versions younger than this stay.",
 )
 @profile_option
 @json_option
-def reap(days: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
+def reap(older_than_s: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
     """Delete conversations, files, vector stores and agent versions that no record needs.
 
     Nothing that could still be used is lost: bytes are in the store, and handles are rebuilt from them.
@@ -40,7 +40,7 @@ def reap(days: float, profile: str | None, *, dry_run: bool, as_json: bool) -> N
 
             stack.enter_context(local_services(settings, prefect=False)).wait_for_emulator()
         services = stack.enter_context(open_services(settings))
-        found = list(reaping.leftovers(services, days * _DAY_S))
+        found = list(reaping.leftovers(services, older_than_s))
         for leftover in found:
             if not dry_run:
                 reaping.reap(services, leftover)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import getpass
 import time
+from dataclasses import dataclass
 
 import click
 
 from assetmill.cli.accept import asked_for, finish, told
 from assetmill.cli.approve import find_stage
-from assetmill.cli.options import profile_option
+from assetmill.cli.options import json_option, print_json, profile_option, run_again
 from assetmill.errors import HandleExpired, InvalidInput, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, Intent, Receipt, Verdict
@@ -41,7 +42,10 @@ _PAUSE_S = 10.0
 )
 @click.option("--for", "wait_s", type=float, default=600.0, help="Seconds that --wait looks. [600]")
 @profile_option
-def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: str | None) -> int:
+@json_option
+def resolve(
+    run: str, stage: str, choice: str | None, wait_s: float, profile: str | None, *, as_json: bool
+) -> int:
     """Decide what becomes of STAGE of RUN: its last attempt is in doubt, was in vain, or waits for a quota.
 
     Whatever is chosen about a doubt, the service is asked first: a response that it shows is kept, not paid
@@ -58,11 +62,27 @@ def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: st
 
         with local_services(settings, prefect=False) as local:
             local.wait_for_emulator()
-            return _resolve(run, stage, choice, wait_s, profile)
-    return _resolve(run, stage, choice, wait_s, profile)
+            resolved = _resolve(run, stage, choice, wait_s, profile)
+    else:
+        resolved = _resolve(run, stage, choice, wait_s, profile)
+    is_decided = resolved.outcome != "open"
+    if as_json:
+        print_json({"stage": stage, **vars(resolved)})
+    else:
+        click.echo(resolved.text, err=not is_decided)
+    return 0 if is_decided else 1
 
 
-def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> int:
+@dataclass(frozen=True)
+class Resolved:
+    """What was decided. `outcome` is adopted, accepted, retry, give_up, or open when nothing is."""
+
+    outcome: str
+    text: str
+    response_id: str | None = None
+
+
+def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> Resolved:
     with open_services(load_settings(profile)) as services:
         pipeline, fp = find_stage(services.ledger, services.ledger.find_run_of(run, stage), stage)
         newest = services.ledger.newest_attempt(pipeline, fp)
@@ -81,13 +101,10 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         if response_id is not None:
             receipt = Receipt(response_id=response_id, how="adopted", created_at=time.time())
             services.ledger.write_receipt(pipeline, fp, newest.number, last.intent.turn, receipt)
-            click.echo(
-                f"the service has it: {response_id}\nNext:\n  assetmill run {pipeline}    goes on from there"
-            )
-            return 0
+            text = f"the service has it: {response_id}\n{run_again(pipeline, 'goes on from there')}"
+            return Resolved("adopted", text, response_id)
         if choice == "wait":
-            click.echo(f"the service still shows nothing in {last.intent.conversation_id}", err=True)
-            return 1
+            return Resolved("open", f"the service still shows nothing in {last.intent.conversation_id}")
         kind = "abandoned" if choice == "retry" else "given_up"
         reason = f"{'to be paid again' if choice == 'retry' else 'given up'}, says {getpass.getuser()}"
         verdict = Verdict(
@@ -95,8 +112,7 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         )
         services.ledger.write_verdict(pipeline, fp, newest.number, verdict)
         after = "pays for it again" if choice == "retry" else "leaves it out until something about it changes"
-        click.echo(f"{stage}: {reason}\nNext:\n  assetmill run {pipeline}    {after}")
-        return 0
+        return Resolved(choice, f"{stage}: {reason}\n{run_again(pipeline, after)}")
 
 
 def _is_lost(verdict: Verdict) -> bool:
@@ -104,7 +120,7 @@ def _is_lost(verdict: Verdict) -> bool:
     return verdict.kind == "failed" and verdict.cost_usd != 0.0
 
 
-def _settle(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> int:
+def _settle(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> Resolved:
     """Note what becomes of a stage whose attempt was paid for and failed.
 
     Raises:
@@ -116,8 +132,7 @@ def _settle(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt,
         call = asked_for(services, newest.turns[0].intent.run_id, fp)
         own = call if call and call.fingerprint == fp else None
         record = accept_partial(pipeline, fp, own, services, getpass.getuser())
-        click.echo(told(finish(record, call, services)))
-        return 0
+        return Resolved("accepted", told(finish(record, call, services)))
     word = Approval(
         subject=again_subject(newest.number),
         is_granted=choice == "retry",
@@ -128,11 +143,10 @@ def _settle(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt,
     if counts.is_granted != word.is_granted:
         raise InvalidInput(f"{counts.decided_by} decided otherwise before, and the first decision counts")
     after = "pays for it again" if word.is_granted else "leaves it out until something about it changes"
-    click.echo(f"{newest.turns[0].intent.stage}: noted\nNext:\n  assetmill run {pipeline}    {after}")
-    return 0
+    return Resolved(choice, f"{newest.turns[0].intent.stage}: noted\n{run_again(pipeline, after)}")
 
 
-def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> int:
+def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> Resolved:
     """End an attempt whose response the service has taken and nobody waits for any more.
 
     Raises:
@@ -152,8 +166,7 @@ def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt
     )
     counts = services.ledger.write_verdict(pipeline, fp, newest.number, verdict)
     services.gateway.delete_conversation(last.intent.conversation_id)
-    click.echo(f"{last.intent.stage}: {counts.reason}\nNext:\n  assetmill run {pipeline}")
-    return 0
+    return Resolved(choice, f"{last.intent.stage}: {counts.reason}\n{run_again(pipeline)}")
 
 
 def _check_idle(services: Services, intent: Intent) -> None:

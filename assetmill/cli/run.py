@@ -16,6 +16,7 @@ from assetmill.cli.options import (
     asset_json,
     budget_option,
     exit_code_of,
+    given,
     json_option,
     parameter_options,
     print_json,
@@ -142,15 +143,20 @@ def how_it_ended(manifest: RunManifest) -> str:
 
 def _advice(manifest: RunManifest, pipeline: str) -> list[str]:
     program = _program()
-    show = f"  {program} show {manifest.run_id}"
+    show = f"  {program} show {manifest.run_id}{given('profile')}"
+    typed, all_typed = given("pairs", "file"), given("pairs", "file", "budget_usd", "profile")
     if manifest.status != "completed":
-        return [f"  {program} run {pipeline}    goes on where this run ended", f"{show}    says more"]
+        return [
+            f"  {program} run {pipeline}{all_typed}    goes on where this run ended",
+            f"{show}    says more",
+        ]
     name = next(iter(manifest.parameters), None)
-    again = f"  {program} run {pipeline}" + (f" -p {name}=..." if name else "")
+    changed = f" -p {name}=..." if name and not typed else ""
+    again = f"  {program} run {pipeline}{changed}{all_typed}"
     return [
         f"{again}    makes only what changes",
         f"{show}    what each stage made, from what, for how much",
-        f"  {program} plan {pipeline}    what a run would do and cost",
+        f"  {program} plan {pipeline}{typed}{given('profile')}    what a run would do and cost",
     ]
 
 

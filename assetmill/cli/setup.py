@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from assetmill.cli.options import json_option, print_json
 from assetmill.local import detached, prefect_server
 from assetmill.local.own_prefect import lasting_prefect_service, prefect_service
 from assetmill.local.services import emulator_service
@@ -31,15 +32,23 @@ def setup() -> None:
 
 @click.command()
 @click.option("--profile", help="Whose services; the default is the profile of runs.")
-def stop(profile: str | None) -> None:
+@json_option
+def stop(profile: str | None, *, as_json: bool) -> None:
     """End the embedded services of this directory now, instead of when they have been idle for a while."""
     settings = load_settings(profile)
-    if not settings.home.is_dir():
-        return click.echo("nothing was started here")
-    services = (emulator_service(settings), prefect_service(settings), lasting_prefect_service(settings, 1))
-    for service in services:
-        ended = detached.stop(service)
-        click.echo(f"{service.title}: {'stopped' if ended else 'was not running'}")
+    ended: dict[str, bool] = {}
+    if settings.home.is_dir():
+        started = (
+            emulator_service(settings),
+            prefect_service(settings),
+            lasting_prefect_service(settings, 1),
+        )
+        ended = {service.title: detached.stop(service) for service in started}
+    if as_json:
+        return print_json({"services": [{"title": title, "stopped": was} for title, was in ended.items()]})
+    for title, was_running in ended.items():
+        click.echo(f"{title}: {'stopped' if was_running else 'was not running'}")
+    return None if ended else click.echo("nothing was started here")
 
 
 def _migrate(directory: Path) -> None:

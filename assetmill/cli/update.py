@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from assetmill.cli.lock import bring, left_over, said, said_left
+from assetmill.cli.lock import bring, left_over, lock_json, said, said_left
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import (
     Target,
+    change_lock,
     changes,
     folder_options,
     locked_target,
@@ -21,10 +22,18 @@ from assetmill.cli.lock_options import (
     save_lock,
     target_of,
 )
-from assetmill.cli.options import Usd, exit_code_of, parameter_options, profile_option, read_parameters, usd
+from assetmill.cli.options import (
+    Usd,
+    exit_code_of,
+    json_option,
+    parameter_options,
+    print_json,
+    profile_option,
+    read_parameters,
+    usd,
+)
 from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
-from assetmill.locking.lockfile import write_lock
 from assetmill.locking.models import Lock
 from assetmill.plan.plan import Plan
 from assetmill.records import RunManifest
@@ -40,6 +49,7 @@ _SHOWN = 3
 @click.option("--pay-again", is_flag=True, help="Also make what is locked and lost from the store.")
 @lock_option
 @profile_option
+@json_option
 def update(
     pipeline: str | None,
     pairs: tuple[str, ...],
@@ -52,43 +62,86 @@ def update(
     pay_again: bool,
     lock_path: Path,
     profile: str | None,
+    as_json: bool,
 ) -> int:
     """Make what is stale in assets.lock, write the lock and bring the files into the tree.
 
     Without PIPELINE, everything in the lock. A pipeline that is not in the lock yet is added.
     """
     lock, root = read_lock_or_new(lock_path), root_of(lock_path)
-    given = read_parameters(pairs, file)
+    typed = read_parameters(pairs, file)
     if pipeline is None:
-        if given or out or only:
+        if typed or out or only:
             raise InvalidInput("say which PIPELINE the parameters, --out and --only are for")
         targets = [locked_target(lock, folder, root, profile) for folder in sorted(lock.folder)]
         if not targets:
             raise InvalidInput(f"{lock_path} has nothing to update: name a PIPELINE")
     else:
-        targets = [target_of(lock, root, pipeline, given=given, out=out, only=only, profile=profile)]
-    purse = _Purse(budget)
+        targets = [target_of(lock, root, pipeline, given=typed, out=out, only=only, profile=profile)]
+    updating = _Updating(
+        lock, lock_path, _Purse(budget), approve=approve, pays_again=pay_again, as_json=as_json
+    )
     for target in targets:
-        if _is_as_locked(lock, target, root) and not approve:
-            click.echo(f"{target.folder}: unchanged")
-            continue
+        if code := updating.update(target):
+            if as_json:
+                print_json({"folders": updating.folders})
+            return code
+    # A merge may have left it unsorted, or with what was looked up again as it is.
+    lock = change_lock(lock_path, lambda lock: lock).after
+    synced, left = bring(lock, root, profile), left_over(lock, lock_path)
+    if as_json:
+        print_json({"folders": updating.folders, **vars(synced), "left": [item.path for item in left]})
+    else:
+        click.echo("\n".join([said(synced), *said_left(left)]))
+    return 1 if synced.unknown else 0
+
+
+class _Updating:
+    """Updates one folder after the other, and remembers what became of each."""
+
+    def __init__(
+        self,
+        lock: Lock,
+        lock_path: Path,
+        purse: _Purse,
+        *,
+        approve: str | None,
+        pays_again: bool,
+        as_json: bool,
+    ) -> None:
+        self._lock, self._lock_path, self._purse = lock, lock_path, purse
+        self._approve, self._pays_again, self._as_json = approve, pays_again, as_json
+        self.folders: list[dict[str, Any]] = []
+
+    def update(self, target: Target) -> int:
+        """Make what is stale in a folder and lock it; return the exit code, 0 when it went well."""
+        if _is_as_locked(self._lock, target, root_of(self._lock_path)) and not self._approve:
+            self._tell(f"{target.folder}: unchanged", folder=target.folder, status="unchanged", spent_usd=0.0)
+            return 0
         plan, spent_usd = target.plan(), 0.0
         # What others made meanwhile, or another branch did, is in the store: no service is needed for it.
         if not all(stage.record for stage in plan.stages):
-            if not pay_again:
-                _check_that_nothing_is_lost(lock, target, plan)
-            manifest = _run(target, purse)
+            if not self._pays_again:
+                _check_that_nothing_is_lost(self._lock, target, plan)
+            manifest = _run(target, self._purse)
             if manifest.status != "completed":
+                ended = {"status": manifest.status, "spent_usd": manifest.spent_usd}
+                self.folders.append({"folder": target.folder, **ended})
                 click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
                 return exit_code_of(manifest.status, is_stopped=False)
             plan, spent_usd = target.plan(), manifest.spent_usd
-        before, lock = lock, save_lock(lock_path, lock, target, plan, approve)
-        click.echo(f"{target.folder}: {changes(before, lock)}; spent {usd(spent_usd)}")
-    # A merge may have left it unsorted, or with what was looked up again as it is.
-    write_lock(lock_path, lock)
-    synced = bring(lock, root, profile)
-    click.echo("\n".join([said(synced), *said_left(left_over(lock, lock_path))]))
-    return 1 if synced.unknown else 0
+        saved = save_lock(self._lock_path, target, plan, self._approve)
+        self._lock = saved.after
+        changed = changes(saved.before, saved.after)
+        told = lock_json(self._lock_path, target.folder, saved)
+        text = f"{target.folder}: {changed}; spent {usd(spent_usd)}"
+        self._tell(text, status="updated", spent_usd=spent_usd, **told)
+        return 0
+
+    def _tell(self, text: str, **told: Any) -> None:
+        self.folders.append(told)
+        if not self._as_json:
+            click.echo(text)
 
 
 def _is_as_locked(lock: Lock, target: Target, root: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import click
 
 from assetmill.errors import InvalidSettings
-from assetmill.settings import Borrowed, find_configs, home_folder, project_root
+from assetmill.project import Borrowed, find_configs, home_folder, project_root
 
 _KEY = "assetmill.verbose"
 

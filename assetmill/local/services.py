@@ -31,6 +31,7 @@ from assetmill.local.own_prefect import (
     prefect_service,
 )
 from assetmill.private import make_folder, make_home, open_private
+from assetmill.redaction import remember
 from assetmill.settings import Settings
 
 BUSY_S = 30.0
@@ -81,6 +82,7 @@ class LocalServices:
         _set_defaults({} if is_lasting else PREFECT_EMBEDDED)
         os.environ.setdefault("PREFECT_HOME", str(directory))
         self._auth = auth_string(settings.home / "prefect")
+        remember([self._auth, self._auth.partition(":")[2]])
         self._use(str(told["api_url"]))
 
     @property

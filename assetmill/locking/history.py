@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from assetmill.children import child_environment
 from assetmill.errors import InvalidInput, NotFound
 
 _TIMEOUT_S = 60
@@ -69,7 +70,11 @@ def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     try:
         # No shell; the arguments are ours but for a ref, which stands after --end-of-options.
         return subprocess.run(  # noqa: S603
-            [git, "-C", str(root), *arguments], capture_output=True, timeout=_TIMEOUT_S, check=False
+            [git, "-C", str(root), *arguments],
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=child_environment(beginnings=("GIT_",)),
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise InvalidInput(f"git {arguments[0]} did not work: {error}") from error

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assetmill.settings import config_file
+from assetmill.project import config_file
 from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
 from assetmill.spec.reading import nearest
 from assetmill.spec.tables import PROVIDERS, Row, Source, Table

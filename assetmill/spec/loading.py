@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from assetmill.errors import InvalidSpec, NotFound
-from assetmill.settings import warn_of_another_project
+from assetmill.project import warn_of_another_project
 from assetmill.spec.checks import check_pipeline
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.pipeline import LoadedPipeline, PipelineSpec, spec_keys

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
+from pydantic import ValidationError
+
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import stage_label
@@ -38,6 +40,7 @@ from assetmill.records import (
     Upload,
     Verdict,
 )
+from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
@@ -397,7 +400,8 @@ class Ledger:
             _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
 
     def _create(self, key: str, record: R, *, compressed: bool = False) -> R:
-        data = record.model_dump_json(exclude_defaults=False).encode()
+        record, text = _redacted(record)
+        data = text.encode()
         try:
             self._backend.create(key, gzip.compress(data, mtime=0) if compressed else data)
         except KeyExists:
@@ -410,6 +414,19 @@ class Ledger:
             if self._read(key, type(record)) != record:
                 raise
         return record
+
+
+def _redacted(record: R) -> tuple[R, str]:
+    """Return a record and its JSON without any known secret."""
+    text = record.model_dump_json(exclude_defaults=False)
+    clean = redact_known(text)
+    if clean == text:
+        return record, text
+    try:
+        return type(record).model_validate_json(clean), clean
+    except ValidationError:
+        # The secret is a word of ours, as "completed" is. What was paid for must be found again.
+        return record, text
 
 
 def _numbers(key: str) -> tuple[int, int]:

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.project import MARKS, find_root, find_upwards
-from assetmill.settings import (
+from assetmill.project import (
+    MARKS,
     Borrowed,
     config_file,
     find_configs,
+    find_root,
+    find_upwards,
     home_folder,
-    load_settings,
     project_file,
     project_root,
 )
+from assetmill.settings import load_settings
 from assetmill.spec.loading import find_pipeline
 
 REAL = find_configs({})

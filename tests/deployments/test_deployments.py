@@ -113,7 +113,7 @@ def test_prefects_file_names_flows_that_import_and_parameters_that_they_take() -
 def test_every_pipeline_has_a_flow_with_its_own_parameters() -> None:
     from prefect.flows import load_flow_from_entrypoint
 
-    from assetmill.settings import find_configs
+    from assetmill.project import find_configs
     from assetmill.spec.loading import load_pipeline, pipeline_names
 
     configs = find_configs()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from tests.lockyard import git
 from tests.pages import Shell
 

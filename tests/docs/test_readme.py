@@ -9,7 +9,7 @@ import click
 import pytest
 
 from assetmill.cli.main import cli
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from assetmill.spec.loading import load_pipeline
 from tests.millworks import write_configs
 from tests.pages import ROOT, Shell, blocks

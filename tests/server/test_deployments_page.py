@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from tests.object_servers import BUCKET, ObjectServer, find_weed, seaweedfs
 from tests.pages import blocks
 from tests.server.stack import Stack

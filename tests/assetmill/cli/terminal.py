@@ -7,8 +7,25 @@ import sys
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from assetmill.cli import main
+from assetmill.documents.catalog import DOCUMENTS
+from assetmill.documents.models import Error
+
+
+def check_document(arguments: tuple[str, ...], printed: str) -> None:
+    """Ask that what a command printed is one of its documents, with no field that is not documented."""
+    name = " ".join(arguments[:2]) if arguments[0] == "emulator" else arguments[0]
+    told, problems = json.loads(printed), list[str]()
+    for model in (*DOCUMENTS.get(name, ()), Error):
+        try:
+            model.model_validate(told)
+        except ValidationError as error:
+            problems.append(str(error))
+        else:
+            return
+    raise AssertionError(f"{name}: assetmill.documents says otherwise\n" + "\n".join(problems))
 
 
 class Terminal:
@@ -22,6 +39,8 @@ class Terminal:
         self._monkeypatch.setattr(sys, "argv", ["assetmill", *arguments])
         code = main.call(list(arguments))
         self.out, self.err = self._capsys.readouterr()
+        if "--json" in arguments and self.out:
+            check_document(arguments, self.out)
         return code
 
     def document(self, *arguments: str) -> dict[str, Any]:

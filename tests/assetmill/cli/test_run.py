@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from assetmill.settings import find_configs
+from assetmill.project import find_configs
 from tests.millworks import PICTURE
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(240)]

@@ -1,0 +1,96 @@
+"""What a command says to do next works as it stands: with the options that were typed."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+import pytest
+
+from assetmill.cli.options import Span, given, parameter_options, profile_option
+from assetmill.cli.run import summary
+from assetmill.records import RunManifest
+from assetmill.stage.services import Services
+from tests.assetmill.cli.terminal import Terminal
+from tests.lockyard import FOLDER, Yard
+from tests.millworks import run_here
+
+
+@click.command()
+@parameter_options
+@profile_option
+@click.option("--budget", "budget_usd", type=float)
+def typed(**_: object) -> str:
+    """Return what was typed."""
+    return given("pairs", "file", "budget_usd", "profile")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], ""),
+        (["-p", "a=b c", "--param", "d=e"], " -p 'a=b c' -p d=e"),
+        (["--params", "x y.yaml", "--budget", "0.50"], " --params 'x y.yaml' --budget 0.5"),
+        (["--profile", "azure"], " --profile azure"),
+    ],
+)
+def test_options_are_repeated_so_that_a_shell_reads_them_back(arguments: list[str], told: str) -> None:
+    assert typed.main(arguments, standalone_mode=False) == told
+    assert typed.main(shlex.split(told), standalone_mode=False) == told
+
+
+@pytest.fixture
+def done(services: Services) -> RunManifest:
+    return run_here(services, "chain")
+
+
+def test_a_run_repeats_its_options(done: RunManifest) -> None:
+    failed = done.model_copy(update={"status": "failed"})
+
+    @click.command()
+    @parameter_options
+    @profile_option
+    @click.option("--budget", "budget_usd", type=float)
+    @click.argument("pipeline")
+    def run(pipeline: str, **_: object) -> tuple[str, str]:
+        return summary(done, pipeline, []), summary(failed, pipeline, [])
+
+    arguments = ["chain", "-p", "subject=a red cup", "--budget", "2", "--profile", "local"]
+    told, told_of_failed = run.main(arguments, standalone_mode=False)
+    assert "run chain -p 'subject=a red cup' --budget 2 --profile local    makes" in told
+    assert f"show {done.run_id} --profile local " in told
+    assert "plan chain -p 'subject=a red cup' --profile local " in told
+    assert "--budget 2 --profile local    goes on" in told_of_failed
+
+
+def test_a_lock_elsewhere_is_named_again(yard: Yard, assetmill: Terminal) -> None:
+    path = str(yard.lock_path)
+    assert assetmill("lock", "posters", "--out", FOLDER, "--lock", path) == 0, assetmill.err
+    assert f"next: assetmill sync --lock {path} " in assetmill.out
+    assert assetmill("check", "--lock", path) == 1
+    assert f"next: assetmill sync --lock {path} " in assetmill.out
+
+
+def test_lock_and_update_tell_programs_what_changed(yard: Yard, assetmill: Terminal) -> None:
+    told = assetmill.document("lock", "posters", "--out", FOLDER)
+    assert (told["folder"], len(told["files"]), told["added"]) == (FOLDER, 4, told["files"])
+    updated = assetmill.document("update")
+    assert [folder["status"] for folder in updated["folders"]] == ["unchanged"]
+    assert len(updated["written"]) == 4
+    assert assetmill.document("lock", "--drop", FOLDER)["removed"] == told["files"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("7d", 604800), ("12h", 43200), ("2w", 1209600), ("3", 259200)]
+)
+def test_spans_are_read_alike(text: str, seconds: float) -> None:
+    assert Span().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "7 months", "nan", "1e9"])
+@pytest.mark.parametrize("command", ["gc", "reap"])
+def test_what_is_no_span_is_refused_before_anything_is_opened(
+    command: str, text: str, assetmill: Terminal
+) -> None:
+    assert assetmill(command, f"--older-than={text}") == 2
+    assert "write 90d, 12h or 2w" in assetmill.err
