@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from foundry_emulator.boundary.errors import invalid
-from foundry_emulator.ids import Flavour
+from foundry_emulator.dialects import FLAVOURS, Dialect, Flavour, dialect
 from foundry_emulator.jsons import Json, compact
 from foundry_emulator.state import State
 
@@ -22,6 +22,7 @@ class Switches:
     """Run-time switches; the defaults are what most clients should meet."""
 
     flavour: Flavour = "azure"
+    """Whose words are spoken: `azure` for the newest, a dated one of it, or `openai`."""
     latency_s: float = 0.0
     """How long every response takes before its first step."""
     canned_pictures: bool = False
@@ -36,6 +37,8 @@ class Switches:
     """Azure's Responses page says that multi-turn edits are not supported."""
     refuse_assistants_download: bool = False
     """Microsoft answers that files with purpose=assistants cannot be read back."""
+    replace_expired_containers: bool = False
+    """Give a later turn a fresh container where Azure answers 400 "Container is expired."."""
     conversation_lock: bool = False
     """Refuse a second response in a conversation while one is running."""
     listing_lag_s: float = 0.0
@@ -45,11 +48,16 @@ class Switches:
     mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
     """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """Return the flavour, asked by what it does."""
+        return dialect(self.flavour)
+
     def changed(self, changes: Mapping[str, Any]) -> Switches:
         """Return these settings with some replaced.
 
         Raises:
-            ServiceError: 400 for an unknown name or a value of the wrong type.
+            WireError: 400 for an unknown name or a value of the wrong type.
         """
         checked: dict[str, Any] = {name: _checked(name, value) for name, value in changes.items()}
         return dataclasses.replace(self, **checked)
@@ -97,7 +105,7 @@ def _is_routes(value: object) -> bool:
 
 
 _FITS: dict[str, Callable[[object], bool]] = {
-    "flavour": lambda value: value in ("azure", "openai"),
+    "flavour": lambda value: value in FLAVOURS,
     "latency_s": _is_seconds,
     "listing_lag_s": _is_seconds,
     "file_processing_s": _is_seconds,

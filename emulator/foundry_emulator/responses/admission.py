@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foundry_emulator import agents, ids
-from foundry_emulator.boundary.errors import WireError, invalid, not_found
+from foundry_emulator import agents, data, ids
+from foundry_emulator.boundary.errors import WireError, invalid, no_conversation, not_with_agent
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.ids import Flavour
+from foundry_emulator.boundary.quota import standard_rates
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
 from foundry_emulator.responses import toolspecs, wire
@@ -35,6 +35,7 @@ _FIELDS = (
     *("safety_identifier", "service_tier", "moderation", "temperature", "top_p", "top_logprobs", "user"),
     *("agent_reference", "agent", "structured_inputs", "prompt_cache_key", "prompt_cache_retention"),
 )
+_SETTLED_BY_AGENT = ("tools", "instructions", "text", "reasoning", "temperature", "top_p", "model")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def admit(project: Project, request: Fields, headers: Mapping[str, str], agent_n
     """Check a request for a response against everything it names.
 
     Raises:
-        ServiceError: what the service would answer; nothing was stored or charged.
+        WireError: what the service would answer; nothing was stored or charged.
     """
     request.only(*_FIELDS)
     return _RequestCheck(project, request, headers, agent_name).admitted()
@@ -84,7 +85,7 @@ class _RequestCheck:
         self._state = project.state
         self._request = request
         self._headers = headers
-        self._flavour: Flavour = project.settings.flavour
+        self._dialect = project.settings.dialect
         self._version = self._agent_version(agent_name)
         self._definition: Json = self._filled_definition()
 
@@ -103,10 +104,12 @@ class _RequestCheck:
         inputs = self._own_items(reader.read(request.raw.get("input")))
         _check_calls_answered([*history, *inputs])
         self._check_files(tools, inputs)
+        self._check_container(tools, history)
         self._check_pictures(image_model, history, inputs)
+        self._check_window(model, [*history, *inputs])
         extras = self._item_extras()
         response = wire.new_response(
-            ids.partitioned("resp_", partition),
+            ids.stamped("resp_", partition),
             created_at=self._project.clock.stamp(),
             request=request,
             model=model,
@@ -116,7 +119,7 @@ class _RequestCheck:
             text=wire.text_config(request, self._definition),
             conversation_id=conversation_id,
             agent_reference=extras.get("agent_reference"),
-            flavour=self._flavour,
+            is_azure=self._dialect.is_azure,
             defaults=self._definition,
         )
         return Admitted(
@@ -130,13 +133,18 @@ class _RequestCheck:
             stream=bool(request.boolean("stream")),
             store=request.boolean("store") is not False,
             include=included(request.texts("include")),
-            item_extras={**extras, "response_id": response["id"]} if self._flavour == "azure" else {},
+            item_extras=self._made_by(extras, response["id"]),
             headers=self._rates(model, image_model, inputs),
         )
 
     def _agent_version(self, path_name: str | None) -> Json | None:
         field = "agent_reference" if self._request.has("agent_reference") else "agent"
+        if field == "agent" and self._request.has("agent") and not self._dialect.takes_agent:
+            message = "The 'agent' property is deprecated. Use 'agent_reference' instead."
+            raise WireError(400, "invalid_payload", message, param="agent", layer="foundry")
         reference = self._request.fields(field)
+        if reference is not None or path_name:
+            self._check_settled()
         if reference is None:
             return agents.selected_version(self._state, path_name, None) if path_name else None
         reference.choice("type", ("agent_reference",))
@@ -146,6 +154,13 @@ class _RequestCheck:
         raw_version = reference.raw.get("version")
         wanted = str(raw_version) if isinstance(raw_version, int) else reference.text("version")
         return agents.selected_version(self._state, name, wanted)
+
+    def _check_settled(self) -> None:
+        """Refuse what an agent has settled already; the first preview is not known to have minded."""
+        if self._dialect.is_azure and not self._dialect.is_first:
+            for name in _SETTLED_BY_AGENT:
+                if self._request.has(name):
+                    raise not_with_agent(name)
 
     def _filled_definition(self) -> Json:
         if self._version is None:
@@ -193,7 +208,7 @@ class _RequestCheck:
             message = "Mutually exclusive parameters: 'previous_response_id' and 'conversation'."
             raise invalid(message, None, "mutually_exclusive_parameters")
         if self._state.get("conversation", conversation_id) is None:
-            raise not_found("Conversation", conversation_id, "conversation")
+            raise no_conversation(conversation_id)
         if self._project.settings.conversation_lock:
             running = [d for d in self._state.responses_of(conversation_id) if d.body["status"] in RUNNING]
             if running:
@@ -261,7 +276,7 @@ class _RequestCheck:
         raw = self._request.objects("tools")
         if raw is None:
             raw = Fields({"tools": self._definition.get("tools") or []}).objects("tools") or []
-        return toolspecs.filled_tools(raw, self._flavour)
+        return toolspecs.filled_tools(raw, self._dialect)
 
     def _tool_choice(self, tools: list[Json]) -> Any:
         request = self._request
@@ -282,7 +297,7 @@ class _RequestCheck:
         if tool is None:
             return None
         deployment = self._headers.get(IMAGE_DEPLOYMENT_HEADER)
-        if self._flavour == "azure" and not deployment:
+        if self._dialect.is_azure and not deployment:
             message = (
                 f"Missing required header: '{IMAGE_DEPLOYMENT_HEADER}'. The image generation tool needs the "
                 "name of an image model deployment in this header."
@@ -314,6 +329,15 @@ class _RequestCheck:
             if part.get("file_id"):
                 self._project.files.need(part["file_id"])
 
+    def _check_container(self, tools: list[Json], history: list[Json]) -> None:
+        """Refuse a turn whose history ran code in a container that has ended."""
+        if self._project.settings.replace_expired_containers or not self._dialect.is_azure:
+            return
+        kinds = {tool["type"] for tool in tools if not isinstance(tool.get("container"), str)}
+        used = [item["container_id"] for item in history if item["type"] == "code_interpreter_call"]
+        if "code_interpreter" in kinds and used and self._state.get("container", used[-1]):
+            self._project.containers.find(used[-1]) or self._project.containers.live(used[-1])
+
     def _check_pictures(self, image_model: str | None, history: list[Json], inputs: list[Json]) -> None:
         if image_model is None:
             return
@@ -328,26 +352,49 @@ class _RequestCheck:
         if settings.refuse_image_multi_turn and earlier:
             raise _unsupported("Multi-turn editing of images is not supported.")
 
+    def _check_window(self, model: str, items: list[Json]) -> None:
+        limit = data.context_window(model)
+        # Estimated from characters, so only what is far beyond it is refused.
+        if sum(wire.tokens_in(text_of(item)) for item in items) > limit:
+            message = (
+                "Your input exceeds the context window of this model. Please adjust your input and try again."
+            )
+            raise invalid(message, "input", "context_length_exceeded")
+
+    def _made_by(self, extras: Json, response_id: str) -> Json:
+        if not self._dialect.is_azure:
+            return {}
+        made_by: Json = {**extras, "response_id": response_id}
+        if "created_by" in extras:
+            made_by["created_by"] = {**extras["created_by"], "response_id": response_id}
+        return made_by
+
     def _item_extras(self) -> Json:
-        if self._flavour != "azure" or self._version is None:
+        if not self._dialect.is_azure or self._version is None:
             return {}
         reference = {
             "type": "agent_reference",
             "name": self._version["name"],
             "version": self._version["version"],
         }
-        return {"agent_reference": reference}
+        extras: Json = {"agent_reference": reference}
+        if self._request.has("agent") and not self._dialect.is_first:
+            extras["created_by"] = {"agent": {**reference, "type": "agent_id"}, "response_id": ""}
+        return extras
 
     def _rates(self, model: str, image_model: str | None, inputs: list[Json]) -> dict[str, str]:
         rates = self._project.settings.quota
-        if not rates:
-            return {}
         # A picture is no text, however long its data URL.
         tokens = sum(wire.tokens_in(text_of(item)) for item in inputs)
         wanted: dict[str, dict[str, float]] = {model: {"requests": 1, "tokens": tokens}}
         if image_model is not None:
             wanted.setdefault(image_model, {})["images"] = 1
-        return self._project.quota.admit(rates, wanted)
+        taken = self._project.quota.admit(rates, wanted)
+        if not self._dialect.is_azure:
+            return taken
+        # Background and streamed answers carry none: what they were granted has to be learnt elsewhere.
+        is_silent = self._request.raw.get("background") or self._request.raw.get("stream")
+        return {} if is_silent else {**standard_rates(self._dialect, model), **taken}
 
 
 def _unsupported(message: str) -> WireError:

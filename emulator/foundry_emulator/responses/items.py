@@ -27,7 +27,7 @@ class ItemReader:
         """Read the `input` of a response: a string or an array of items.
 
         Raises:
-            ServiceError: 400 where an item does not fit; 404 where a referenced item is not stored.
+            WireError: 400 where an item does not fit; 404 where a referenced item is not stored.
         """
         if value is None:
             return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.errors import invalid, not_found
+from foundry_emulator.boundary.errors import invalid, no_conversation, not_found
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import wire
@@ -19,7 +19,7 @@ def _need(call: Call) -> Json:
     conversation_id = call.path("conversation_id")
     doc = call.project.state.get("conversation", conversation_id)
     if doc is None:
-        raise not_found("Conversation", conversation_id)
+        raise no_conversation(conversation_id)
     return doc.body
 
 
@@ -58,6 +58,13 @@ async def create(call: Call) -> Reply:
         call.project.state.put("conversation", conversation["id"], conversation)
         _store(call, conversation["id"], items)
     return Reply(conversation)
+
+
+async def list_conversations(call: Call) -> Reply:
+    """List conversations, newest first unless told."""
+    docs = call.project.state.all("conversation")
+    chosen, has_more = page(call, docs, lambda doc: doc.id)
+    return Reply(wire.listing([doc.body for doc in chosen], has_more=has_more))
 
 
 async def retrieve(call: Call) -> Reply:
@@ -123,6 +130,7 @@ async def delete_item(call: Call) -> Reply:
 _ONE = "/conversations/{conversation_id}"
 OPERATIONS = (
     Operation("conversations.create", "POST", "/conversations", create),
+    Operation("conversations.list", "GET", "/conversations", list_conversations, "Foundry only"),
     Operation("conversations.retrieve", "GET", _ONE, retrieve),
     Operation("conversations.update", "POST", _ONE, update),
     Operation("conversations.delete", "DELETE", _ONE, delete),
