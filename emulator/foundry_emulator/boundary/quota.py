@@ -15,6 +15,18 @@ _WINDOW_S = 60.0
 _STANDARD = {"requests": 10_000, "tokens": 1_000_000}
 
 
+def plainer(refusal: WireError, *, from_gateway: bool) -> WireError:
+    """Return a 429 without any hint of how long to wait, in the service's words or in a gateway's."""
+    if from_gateway:
+        return WireError(429, "429", "Rate limit is exceeded. Try again later.", layer="gateway")
+    message = (
+        "Requests to the Responses_Create Operation under Azure OpenAI API have exceeded token rate limit of "
+        "your current AIServices S0 pricing tier."
+    )
+    headers = {name: value for name, value in refusal.headers.items() if not name.startswith("retry-after")}
+    return WireError(429, "429", message, headers=headers, more={"type": "too_many_requests"})
+
+
 def standard_rates(dialect: Dialect, model: str) -> dict[str, str]:
     """Return the rate headers of an answer that was waited for, where no quota is set."""
     kinds = ("tokens",) if dialect.is_first else ("requests", "tokens")

@@ -75,8 +75,8 @@ class Containers:
             return None
         return doc.body
 
-    def live(self, container_id: str) -> Json:
-        """Return a live container and count that as activity.
+    def need_alive(self, container_id: str) -> Json:
+        """Return a container that is still alive, without counting that as activity.
 
         Raises:
             WireError: 404 when it is unknown, 400 when it has expired.
@@ -87,6 +87,15 @@ class Containers:
             if known:
                 raise WireError(400, "invalid_request_error", "Container is expired.")
             raise not_found("Container", container_id)
+        return body
+
+    def live(self, container_id: str) -> Json:
+        """Return a live container and count that as activity.
+
+        Raises:
+            WireError: 404 when it is unknown, 400 when it has expired.
+        """
+        body = self.need_alive(container_id)
         body = {**body, "last_active_at": self._clock.stamp()}
         self._state.put("container", container_id, body)
         return body

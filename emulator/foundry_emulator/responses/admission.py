@@ -9,13 +9,14 @@ from typing import Any
 from foundry_emulator import agents, data, ids
 from foundry_emulator.boundary.errors import WireError, invalid, no_conversation, not_with_agent
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.boundary.quota import standard_rates
+from foundry_emulator.boundary.quota import plainer, standard_rates
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
 from foundry_emulator.responses import toolspecs, wire
 from foundry_emulator.responses.items import ItemReader, text_of
 from foundry_emulator.responses.retention import retained
 from foundry_emulator.responses.wire import RUNNING
+from foundry_emulator.settings import Switches
 
 IMAGE_DEPLOYMENT_HEADER = "x-ms-oai-image-generation-deployment"
 INCLUDABLE = (
@@ -77,15 +78,31 @@ def admit(project: Project, request: Fields, headers: Mapping[str, str], agent_n
     return _RequestCheck(project, request, headers, agent_name).admitted()
 
 
+def _with_answers(settings: Switches, request: Fields, agent_name: str | None) -> Fields:
+    """Return the request without the fields that the settings drop, or refuse it for them."""
+    raw = request.raw
+    has_agent = agent_name is not None or request.has("agent_reference") or request.has("agent")
+    answers = {settings.background_with_agent} if has_agent else set[str]()
+    if request.has("conversation"):
+        answers.add(settings.background_with_conversation)
+    if raw.get("background") and "refused" in answers:
+        raise not_with_agent("background")
+    if raw.get("background") and "dropped" in answers:
+        raw = {name: value for name, value in raw.items() if name != "background"}
+    if settings.drop_metadata:
+        raw = {name: value for name, value in raw.items() if name != "metadata"}
+    return request if raw is request.raw else Fields(raw)
+
+
 class _RequestCheck:
     def __init__(
         self, project: Project, request: Fields, headers: Mapping[str, str], agent_name: str | None
     ) -> None:
         self._project = project
         self._state = project.state
-        self._request = request
         self._headers = headers
         self._dialect = project.settings.dialect
+        self._request = _with_answers(project.settings, request, agent_name)
         self._version = self._agent_version(agent_name)
         self._definition: Json = self._filled_definition()
 
@@ -99,7 +116,8 @@ class _RequestCheck:
         model = self._model()
         tools = self._tools()
         image_model = self._image_model(tools)
-        reader = ItemReader(self._state, partition, self._state.find_item)
+        limit = self._project.settings.longest_data_url
+        reader = ItemReader(self._state, partition, self._state.find_item, longest_data_url=limit)
         history = self._history(conversation_id, previous)
         inputs = self._own_items(reader.read(request.raw.get("input")))
         _check_calls_answered([*history, *inputs])
@@ -336,7 +354,7 @@ class _RequestCheck:
         kinds = {tool["type"] for tool in tools if not isinstance(tool.get("container"), str)}
         used = [item["container_id"] for item in history if item["type"] == "code_interpreter_call"]
         if "code_interpreter" in kinds and used and self._state.get("container", used[-1]):
-            self._project.containers.find(used[-1]) or self._project.containers.live(used[-1])
+            self._project.containers.need_alive(used[-1])
 
     def _check_pictures(self, image_model: str | None, history: list[Json], inputs: list[Json]) -> None:
         if image_model is None:
@@ -382,6 +400,17 @@ class _RequestCheck:
             extras["created_by"] = {"agent": {**reference, "type": "agent_id"}, "response_id": ""}
         return extras
 
+    def _granted(
+        self, rates: Mapping[str, Mapping[str, float]], wanted: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, str]:
+        settings = self._project.settings
+        try:
+            return self._project.quota.admit(rates, wanted)
+        except WireError as refusal:
+            if settings.silent_rate_limits or settings.gateway_rate_limits:
+                raise plainer(refusal, from_gateway=settings.gateway_rate_limits) from refusal
+            raise
+
     def _rates(self, model: str, image_model: str | None, inputs: list[Json]) -> dict[str, str]:
         rates = self._project.settings.quota
         # A picture is no text, however long its data URL.
@@ -389,7 +418,7 @@ class _RequestCheck:
         wanted: dict[str, dict[str, float]] = {model: {"requests": 1, "tokens": tokens}}
         if image_model is not None:
             wanted.setdefault(image_model, {})["images"] = 1
-        taken = self._project.quota.admit(rates, wanted)
+        taken = self._granted(rates, wanted)
         if not self._dialect.is_azure:
             return taken
         # Background and streamed answers carry none: what they were granted has to be learnt elsewhere.

@@ -9,7 +9,10 @@ from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses.toolspecs import echoed
 
-AZURE_RESPONSE_EXTRAS = ("agent_reference", "content_filters", "store")
+AZURE_RESPONSE_EXTRAS = (
+    *("agent_reference", "content_filters", "store", "prompt_cache_key", "prompt_cache_retention"),
+    *("frequency_penalty", "presence_penalty", "context", "structured_inputs", "partition_key"),
+)
 """Fields of a response that Azure sends and the openai package does not know."""
 AZURE_ITEM_EXTRAS = ("agent_reference", "response_id")
 """Fields of an output item that Azure sends and the openai package does not know."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import cast
 
 from foundry_emulator.agents import checked_name, need_agent, need_version, versions_of
 from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
+from foundry_emulator.boundary.merging import merged
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
 from foundry_emulator.responses import toolspecs
@@ -155,8 +155,8 @@ async def update_details(call: Call) -> Reply:
         _check_rules(endpoint)
     if "agent_endpoint" in body.raw:
         before = agent.body["agent_endpoint"] or _ENDPOINT_DEFAULTS
-        merged = _merged(before, endpoint.raw) if endpoint else None
-        state.put("agent", name, {**agent.body, "agent_endpoint": merged})
+        changed = merged(before, endpoint.raw) if endpoint else None
+        state.put("agent", name, {**agent.body, "agent_endpoint": changed})
     return Reply(_shown_agent(call.project, need_agent(state, name).body))
 
 
@@ -166,20 +166,6 @@ def _check_rules(endpoint: Fields) -> None:
         rule.choice("type", ("FixedRatio",))
         rule.need("agent_version")
         rule.integer("traffic_percentage", 0, 100)
-
-
-def _merged(before: Json, changes: Json) -> Json:
-    """Apply a JSON merge patch: objects merge, lists and plain values are replaced, null removes."""
-    merged = dict(before)
-    for name, value in changes.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            inner: object = merged.get(name)
-            merged[name] = _merged(cast(Json, inner) if isinstance(inner, dict) else {}, cast(Json, value))
-        else:
-            merged[name] = value
-    return merged
 
 
 def _remove_agent(project: Project, name: str) -> None:

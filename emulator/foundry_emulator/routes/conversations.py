@@ -87,6 +87,9 @@ async def delete(call: Call) -> Reply:
     with call.project.state.transaction():
         call.project.state.delete("conversation", conversation["id"])
         call.project.state.delete_under("item", conversation["id"])
+        if call.project.settings.forget_with_conversation:
+            for doc in call.project.state.responses_of(conversation["id"]):
+                call.responses.delete(doc.id)
     return Reply({"id": conversation["id"], "object": "conversation.deleted", "deleted": True})
 
 

@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,12 +18,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from foundry_emulator.boundary.errors import Layer, Surface, WireError, invalid, prompt_refused
+from foundry_emulator.boundary.errors import Surface, WireError, invalid, prompt_refused
 from foundry_emulator.boundary.faults import RESPONSE_FAULTS, Fault, damaged
 from foundry_emulator.boundary.fields import Fields, type_name
 from foundry_emulator.jsons import Json, compact
 from foundry_emulator.project import Project
 from foundry_emulator.responses.registry import Responses
+from foundry_emulator.routes.patching import instead, patched
+from foundry_emulator.routes.reply import Reply
 
 _LOG = logging.getLogger(__name__)
 TRANSPORT = "assetmill.transport"
@@ -41,22 +43,7 @@ _FROM_THE_MODEL = (
     "deployments.",
 )
 _VERSIONS = "1.0,2025-05-15-preview,2025-11-15-preview"
-_EXPOSED = "Operation-Location,Location,Apim-Request-Id,x-agent-session-id,x-agent-invocation-id"
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What an operation answers with: a JSON body, bytes, or a stream of text."""
-
-    body: Json | None = None
-    status: int = 200
-    content: bytes | None = None
-    media_type: str | None = "application/json"
-    stream: AsyncIterator[bytes] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    layer: Layer | None = None
-    """Who refused, where this is an error."""
 
 
 @dataclass
@@ -193,6 +180,8 @@ class Endpoint:
             if name == "slow":
                 await asyncio.sleep(fault.number("delay_s", 1.0))
             return await self._operation.handler(call)
+        if name == "patch":
+            return instead(fault) if fault.params.get("instead") else await self._patched(call, fault)
         if name == "drop_before":
             return await _cut(call)
         if name == "late":
@@ -209,6 +198,13 @@ class Endpoint:
             return Reply(content=b"<html>\x00 upstream connect error", media_type="application/json")
         raise WireError(int(fault.number("status", 500)), "server_error", "The service failed to answer.")
 
+    async def _patched(self, call: Call, fault: Fault) -> Reply:
+        try:
+            reply = await self._operation.handler(call)
+        except WireError as error:
+            reply = self._refusal(error, call)
+        return patched(fault, reply)
+
     async def _later(self, call: Call, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         try:
@@ -217,7 +213,8 @@ class Endpoint:
             _LOG.info("late %s was refused: %s", call.operation, error)
 
     def _response(self, call: Call, reply: Reply, started: float) -> Response:
-        headers = {**self._standard_headers(call, started), **reply.headers}
+        given = {**self._standard_headers(call, started), **reply.headers}
+        headers = {name: str(value) for name, value in given.items() if value is not None}
         if reply.body is not None and not self._comes_from_the_model(call, reply):
             headers.setdefault("content-type", "application/json; charset=utf-8")
         if reply.stream is not None:
@@ -249,8 +246,6 @@ class Endpoint:
             "x-ms-region": "local",
             "x-ms-response-type": "standard",
             "api-supported-versions": _VERSIONS if not dialect.is_first else _VERSIONS.partition(",")[2],
-            "access-control-allow-origin": "*",
-            "access-control-expose-headers": _EXPOSED,
             **(self._model_headers(started) if self._surface == "openai" else {}),
         }
 

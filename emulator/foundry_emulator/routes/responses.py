@@ -111,7 +111,14 @@ async def retrieve(call: Call) -> Reply:
     body = call.responses.need(response_id)
     if (call.query("stream") or "").lower() == "true":
         return _resumed(call, response_id)
-    return Reply(shapes.stored(call.project.settings.dialect, _shown(body, include)))
+    shown_body = _shown(body, include)
+    if call.project.settings.hide_results:
+        shown_body["output"] = [_without_result(item) for item in shown_body["output"]]
+    return Reply(shapes.stored(call.project.settings.dialect, shown_body))
+
+
+def _without_result(item: Json) -> Json:
+    return {**item, "result": None} if item["type"] == "image_generation_call" else item
 
 
 def _included(call: Call) -> frozenset[str]:
@@ -150,7 +157,8 @@ async def list_responses(call: Call) -> Reply:
     """List responses of any status, by conversation and agent; newest first unless told."""
     conversation_id, agent_name = call.query("conversation_id"), call.query("agent_name")
     state = call.project.state
-    docs = state.responses_of(conversation_id) if conversation_id else state.all("response")
+    is_filtered = conversation_id and not call.project.settings.ignore_list_filter
+    docs = state.responses_of(conversation_id) if conversation_id and is_filtered else state.all("response")
     newest = call.project.clock.now() - call.project.settings.listing_lag_s
     found = [
         doc.body
