@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from foundry_emulator.boundary.errors import Surface, WireError, invalid, prompt_refused
 from foundry_emulator.boundary.faults import RESPONSE_FAULTS, Fault, damaged
 from foundry_emulator.boundary.fields import Fields, type_name
+from foundry_emulator.boundary.quota import plainer
 from foundry_emulator.jsons import Json, compact
 from foundry_emulator.project import Project
 from foundry_emulator.responses.registry import Responses
@@ -297,12 +298,20 @@ async def cut_connection(call: Call) -> None:
     await _cut(call)
 
 
+def _limited(fault: Fault, call: Call) -> WireError:
+    seconds, settings = fault.number("retry_after_s", 1), call.project.settings
+    headers = {"retry-after": f"{seconds:g}", "retry-after-ms": str(int(seconds * 1000))}
+    message = "Rate limit reached. Try again later."
+    limited = WireError(429, "rate_limit_exceeded", message, headers=headers)
+    if settings.silent_rate_limits or settings.gateway_rate_limits:
+        return plainer(limited, from_gateway=settings.gateway_rate_limits)
+    return limited
+
+
 def refusal(fault: Fault, call: Call) -> WireError | None:
     """Return the error with which a fault refuses a request before anything happened."""
     if fault.name == "rate_limit":
-        seconds = fault.number("retry_after_s", 1)
-        headers = {"retry-after": f"{seconds:g}", "retry-after-ms": str(int(seconds * 1000))}
-        return WireError(429, "rate_limit_exceeded", "Rate limit reached. Try again later.", headers=headers)
+        return _limited(fault, call)
     if fault.name == "error_before":
         return WireError(int(fault.number("status", 500)), "server_error", "The service is unavailable.")
     if fault.name == "redirect":

@@ -88,7 +88,7 @@ async def _followed(call: Call, active: ActiveResponse) -> AsyncIterator[bytes]:
         return
     fault, number = active.fault, 0
     try:
-        async for text in stream.follow():
+        async for text in stream.follow(keepalive_s=call.project.settings.keepalive_s):
             if fault is not None and number >= fault.number("event", 1):
                 if fault.name == "clean_early_close":
                     return
