@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from assetmill.local.flow_runs import Say, interruptible, manifest_of, ready_for
-from assetmill.plan.plan import Plan
+from assetmill.local.flow_runs import Say, manifest_of, ready_for
+from assetmill.plan.plan import Plan, ShownPlan
 from assetmill.records import RunManifest
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import check_outcome
 from assetmill.settings import load_settings
+from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
 
 OnPlan = Callable[[Plan], None]
@@ -50,6 +51,7 @@ def run_with(
     say: Say,
     on_plan: OnPlan = lambda _: None,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> RunManifest:
     """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
 
@@ -57,12 +59,13 @@ def run_with(
         InvalidInput: something asked for is not valid; nothing was spent.
         RunStopped: interrupted before anything was begun.
     """
-    with interruptible(services.stop) as interrupts:
+    with interruptible(services) as interrupts:
         plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
         on_plan(plan)
+        services.shown = ShownPlan(pipeline, parameters, plan)
         has_work = any(stage.status != "reuse" for stage in plan.stages)
         with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
             from flows.run_pipeline import run_pipeline
 
-            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd)
+            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd, pay_again)
             return manifest_of(flow, services)

@@ -16,15 +16,19 @@
     │   ├── OutcomeUnknown       it may or may not have happened
     │   ├── Rejected             a definite refusal of this request
     │   │   ├── PromptBlocked    moderation refused the prompt; never rerolled
-    │   │   └── AccountBlocked   the account or resource is blocked; stops everything
+    │   │   ├── AccountBlocked   the account or resource is blocked; stops everything
+    │   │   └── QuotaExhausted   no money or quota is left: no waiting helps
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
+    │       └── ContainerGone    a container has ended, and with it what an attempt worked in
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
+        │   └── ToolFailed       a declared tool failed at the service; never rerolled
         ├── StageBlocked         moderation refused the prompt, the output or the account
         ├── OutputUnusable       paid for, kept, and not what was asked
+        │   └── OutputUnreachable paid for, and the service does not hand over all of it
         ├── StageInDoubt         the service left no evidence either way
         ├── StageWaiting         a person must approve something first
         ├── BudgetExceeded       a ceiling was reached before the spend
@@ -158,12 +162,20 @@ class AccountBlocked(Rejected):
     """The account or resource is blocked, whatever the prompt says: everything stops."""
 
 
+class QuotaExhausted(Rejected):
+    """The account has no money or quota left, which no waiting changes: everything stops."""
+
+
 class ConversationGone(ServiceError):
     """The conversation was deleted: another worker fenced this attempt."""
 
 
 class HandleExpired(ServiceError):
     """An ID that the service has forgotten; rebuild it from the stored bytes."""
+
+
+class ContainerGone(HandleExpired):
+    """A container has ended: no later turn can go on in it."""
 
 
 class StageError(AssetmillError):
@@ -180,6 +192,10 @@ class StageError(AssetmillError):
 
 class StageFailed(StageError):
     """The stage ended without what it had to make."""
+
+
+class ToolFailed(StageFailed):
+    """A tool that the stage declares failed at the service: another draw would meet the same tool."""
 
 
 class StageBlocked(StageError):
@@ -203,6 +219,10 @@ class StageBlocked(StageError):
 
 class OutputUnusable(StageError):
     """Paid for, kept, and not what was asked."""
+
+
+class OutputUnreachable(OutputUnusable):
+    """Paid for, and the service does not hand over all of it: asked for again, never paid again unasked."""
 
 
 class StageInDoubt(StageError):

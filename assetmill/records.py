@@ -23,7 +23,30 @@ AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "pre
 EndpointFeature = Literal["image_file", "image_call"]
 """Input pictures by file ID; by the ID of an earlier image call."""
 
-StageStatus = Literal["done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled"]
+Ability = Literal[
+    "background",
+    "stream",
+    "foreground",
+    "metadata",
+    "listing",
+    "image_file",
+    "image_url",
+    "image_data",
+    "image_small",
+    "image_call",
+    "container_listing",
+]
+"""What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures."""
+
+PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "image_small"]
+"""How a service is told of an input picture: by the call that drew it, a file, an address, bytes, a copy."""
+
+Way = Literal["background", "stream", "foreground"]
+"""How a response is posted: to be asked for, to be listened to, or to be waited for on the line."""
+
+StageStatus = Literal[
+    "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
+]
 """What became of a stage in a run. `waiting`: for a person's approval."""
 
 RunStatus = Literal["completed", "failed", "cancelled"]
@@ -121,6 +144,20 @@ class Usage(Stored):
     file_searches: int = 0
 
 
+class Decision(Stored):
+    """Why a stage is done although its attempt had a verdict against it.
+
+    `fetched`: files that could not be fetched came after all. `accepted`, `partial`: a person took one of the
+    kept files, or what there was, for the output. `assets` are their IDs before.
+    """
+
+    kind: Literal["fetched", "accepted", "partial"]
+    decided_by: str
+    reason: str
+    assets: tuple[AssetId, ...] = ()
+    created_at: float
+
+
 class StageRecord(Stored):
     """The commit: the only thing readers look for."""
 
@@ -144,6 +181,8 @@ class StageRecord(Stored):
     checks: tuple[CheckResult, ...] = ()
     draws: tuple[Fingerprint, ...] = ()
     """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
+    decision: Decision | None = None
+    """Why it stands against its attempt's verdict: that holds the spend, `cost_usd` repeats it."""
 
     @property
     def label(self) -> str:
@@ -167,6 +206,7 @@ class Intent(Stored):
     reserved_usd: float | None
     created_at: float
     lease_until: float
+    way: Way = "background"
 
 
 class Receipt(Stored):
@@ -198,11 +238,12 @@ class Harvest(Stored):
 class Verdict(Stored):
     """Why an attempt is over without a commit; only this licenses the next attempt.
 
-    `not_before` is when the service, which refused this one, allows it.
+    `not_before` is when the service, which refused this one, allows it. `limited`: it was accepted, and a
+    limit ended it.
     """
 
     schema_version: Literal[1] = 1
-    kind: Literal["failed", "refused", "fenced", "given_up", "abandoned"]
+    kind: Literal["failed", "refused", "limited", "fenced", "given_up", "abandoned"]
     error: str
     reason: str
     response_id: str | None = None
@@ -253,13 +294,25 @@ class EndpointRefusal(Stored):
     created_at: float
 
 
+class EndpointAbility(Stored):
+    """What an endpoint was seen to do or to refuse, and by what; the newest one counts."""
+
+    schema_version: Literal[1] = 1
+    endpoint: str
+    ability: Ability
+    holds: bool
+    evidence: str
+    created_at: float
+
+
 class EndpointProbe(Stored):
-    """What an endpoint was seen to keep of the assumptions that a fence rests on."""
+    """What an endpoint was seen to keep of the assumptions that a fence rests on, in one way of posting."""
 
     schema_version: Literal[1] = 1
     endpoint: str
     kept: dict[str, bool]
     created_at: float
+    way: Way = "background"
 
     @property
     def allows_fence(self) -> bool:
@@ -283,6 +336,11 @@ class StageEntry(Stored):
     def label(self) -> str:
         """The stage and its variant, as people read them."""
         return stage_label(self.stage, self.variant)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stage has its outputs: made now, or found."""
+        return self.status in {"done", "reused"} and self.record is not None
 
 
 class RunStart(Stored):

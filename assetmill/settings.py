@@ -7,7 +7,9 @@ tomli and pydantic alone: pydantic-settings would cost half of what `assetmill p
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
+import functools
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,6 +18,7 @@ import tomli
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from assetmill.errors import InvalidSettings
+from assetmill.project import HOME, Root, find_root, find_upwards
 
 EMULATOR = "emulator"
 """As an endpoint: the embedded emulator, started by the run that needs it."""
@@ -35,6 +38,8 @@ class Foundry(_Section):
     image_model: str = "gpt-image-1.5"
     image_deployment: str | None = None
     streaming: bool = True
+    # How responses are posted; `auto` is in the background, or as the endpoint was seen to take it.
+    way: Literal["auto", "background", "stream", "foreground"] = "auto"
     policy: Literal["hold", "fence"] = "hold"
     # What becomes of a stage in doubt when nobody has decided by the deadline; `retry` may pay twice.
     doubt: Literal["ask", "retry", "give_up"] = "ask"
@@ -202,7 +207,7 @@ def load_settings(profile: str | None = None, environ: Mapping[str, str] | None 
         foundry["credential"] = "default"
     if "mcp" in sections:
         sections["mcp"] = _with_secrets(name, sections["mcp"], env)
-    home = Path(env.get("ASSETMILL_HOME") or ".assetmill").resolve()
+    home = home_folder(env)
     try:
         fields = {"profile": name, "home": home, "configs": configs, **sections}
         return Settings.model_validate({**fields, "failpoint": env.get("ASSETMILL_FAILPOINT", "")})
@@ -235,25 +240,95 @@ def _table(profile: str, where: str, value: object) -> dict[str, Any]:
     return dict(cast("dict[str, Any]", value))
 
 
+class Borrowed(UserWarning):
+    """Something of another place is used here: said once, so that nobody takes it for their own."""
+
+
+def project_root(environ: Mapping[str, str] | None = None) -> Root:
+    """Return the project that one works in: `ASSETMILL_ROOT`, else what is found upwards from here."""
+    env = os.environ if environ is None else environ
+    named = env.get("ASSETMILL_ROOT")
+    return Root(Path(named).resolve(), "ASSETMILL_ROOT") if named else find_root(Path(), _user_home(env))
+
+
+def home_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the project keeps what it makes: `ASSETMILL_HOME`, else `.assetmill` below its root."""
+    env = os.environ if environ is None else environ
+    return Path(env.get("ASSETMILL_HOME") or project_root(env).path / HOME).resolve()
+
+
+def project_file(name: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Return the nearest file of that name upwards, else where it would be: in the project's root."""
+    env = os.environ if environ is None else environ
+    return find_upwards(name, Path(), _user_home(env)) or project_root(env).path / name
+
+
+def _user_home(env: Mapping[str, str]) -> Path | None:
+    return Path(env["HOME"]) if env.get("HOME") else None
+
+
 def find_configs(environ: Mapping[str, str] | None = None) -> Path:
     """Return the folder with pipelines, profiles and dated data.
 
-    `ASSETMILL_CONFIGS`, else `configs/` in the working directory, else what came with the installation.
+    `ASSETMILL_CONFIGS`, else `configs/` of the project, else what came with the installation.
+
+    Raises:
+        InvalidSettings: there is none, or the named one has neither pipelines nor profiles.
     """
     env = os.environ if environ is None else environ
-    here = Path(__file__).resolve().parent
     named = env.get("ASSETMILL_CONFIGS")
-    candidates = [Path(named)] if named else [Path("configs"), here / "configs", here.parent / "configs"]
+    candidates = [Path(named)] if named else [project_root(env).path / "configs", *_installed()]
     for candidate in candidates:
-        if (candidate / "profiles").is_dir():
+        if (candidate / "profiles").is_dir() or (candidate / "pipelines").is_dir():
             return candidate.resolve()
-    raise InvalidSettings(f"no configs folder with profiles/ at {', '.join(map(str, candidates))}")
+    raise InvalidSettings(
+        f"no configs folder with pipelines/ or profiles/ at {', '.join(map(str, candidates))}"
+    )
+
+
+def _installed() -> list[Path]:
+    here = Path(__file__).resolve().parent
+    return [here / "configs", here.parent / "configs"]
+
+
+_NEEDED = ("profiles", "prices.toml", "image_models.toml")
+
+
+def config_file(configs: Path, name: str) -> Path:
+    """Return a file or folder that every configs folder needs; one that is missing is the installation's.
+
+    That is said, once: prices and models decide what is paid.
+    """
+    if (configs / name).exists():
+        return configs / name
+    for candidate in _installed():
+        if candidate != configs and (candidate / name).exists():
+            missing = ", ".join(n for n in _NEEDED if not (configs / n).exists())
+            _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
+            return candidate / name
+    return configs / name
+
+
+def warn_of_another_project(pipeline: Path, configs: Path) -> None:
+    """Say once that a pipeline's own project has prices or profiles, and others are used for it."""
+    owner = find_root(pipeline.resolve().parent).path / "configs"
+    own = [name for name in _NEEDED if (owner / name).exists()]
+    if own and owner != configs.resolve():
+        names = ", ".join(own)
+        _warn_once(f"{pipeline} belongs to another project: {names} of {configs} are used, not of {owner}")
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    # Python's own "once" starts anew whenever a library changes the filters, as Prefect does in each run.
+    warnings.warn(message, Borrowed, stacklevel=2)
 
 
 def _read_profile(configs: Path, name: str) -> dict[str, Any]:
-    path = configs / "profiles" / f"{name}.toml"
+    profiles = config_file(configs, "profiles")
+    path = profiles / f"{name}.toml"
     if not name.replace("-", "").replace("_", "").isalnum() or not path.is_file():
-        known = ", ".join(sorted(p.stem for p in (configs / "profiles").glob("*.toml")))
+        known = ", ".join(sorted(p.stem for p in profiles.glob("*.toml")))
         raise InvalidSettings(f"no profile {name!r}; there are: {known}")
     try:
         return tomli.loads(path.read_text(encoding="utf-8"))

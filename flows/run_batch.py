@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
-from assetmill.batches.opening import SHARD_ROWS, BatchOrder
+from assetmill.batches.opening import SHARD_ROWS, BatchOrder, RowOrder
 from assetmill.batches.work import RowWorker
 from tasks.batches import (
     BatchBar,
@@ -45,6 +45,7 @@ async def run_batch(
     shard: int = SHARD_ROWS,
     allow_bad_rows: bool = False,
     retry_blocked: bool = False,
+    order: RowOrder = "rows",
     work_pool: str = "",
     profile: str | None = None,
 ) -> dict[str, Any]:
@@ -52,7 +53,7 @@ async def run_batch(
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
-        rows: A table: a path or an object's URL, ending in .csv, .jsonl or .parquet.
+        rows: A table: a path or an object's URL, ending in .csv, .tsv, .xlsx, .jsonl or .parquet.
         name: What the batch is called; left out, what it is made of names it.
         common: Parameters that all rows share.
         by: The hour by which it must be done, as 06:00; nothing is begun after it.
@@ -60,6 +61,8 @@ async def run_batch(
         shard: Rows of one flow run on a work pool.
         allow_bad_rows: Run the good rows of a table that has bad ones.
         retry_blocked: Send prompts again that moderation has refused.
+        order: `rows` finishes rows before others begin, also where a ceiling does not cover all; `stages`
+            begins all of them first.
         work_pool: Where shards run; left out, all rows run in this process. `task-runner:` gives them to the
             flow's own task runner, as in `run_batch.with_options(task_runner=DaskTaskRunner())`.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
@@ -69,12 +72,12 @@ async def run_batch(
         RunFailed: rows are left that could not be done; what was made is stored.
         RunStopped: the batch was stopped.
     """
-    order = BatchOrder(
+    asked = BatchOrder(
         pipeline, rows, tuple((common or {}).items()), name, parse_by(by) if by else None,
-        budget_usd, allow_bad_rows, retry_blocked,
+        budget_usd, allow_bad_rows, retry_blocked, order,
     )  # fmt: skip
     started_at = time.time()
-    work = begin_batch(order, profile)
+    work = begin_batch(asked, profile)
     try:
         if work_pool == TASK_RUNNER:
             await spread(work, shard, profile)

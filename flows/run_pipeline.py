@@ -29,6 +29,7 @@ async def run_pipeline(
     parameters: dict[str, Any] | None = None,
     profile: str | None = None,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> dict[str, Any]:
     """Run a pipeline and return its manifest's main facts.
 
@@ -37,13 +38,14 @@ async def run_pipeline(
         parameters: The pipeline's parameters by name; those left out take their defaults.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
         budget_usd: No stage is begun that might take the run above it.
+        pay_again: Also pay for a stage that failed the same way twice; a schedule leaves it for a person.
 
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: a stage failed; every finished stage is stored and the next run goes on from there.
         RunStopped: the run was stopped.
     """
-    run = begin_run(pipeline, parameters or {}, profile, budget_usd)
+    run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again)
     await follow(run, profile)
     manifest = seal(run)
     tell_prefect(manifest)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from assetmill.batches.opening import BatchOrder
+from assetmill.batches.opening import BatchOrder, RowOrder
 from assetmill.errors import InvalidInput
 from flows.run_batch import follow
 from tasks.batches import begin_shard, plan_shard
@@ -31,6 +31,7 @@ async def run_shard(
     by: float | None = None,
     budget_usd: float | None = None,
     retry_blocked: bool = False,
+    order: RowOrder = "rows",
     share: float = 1.0,
     profile: str | None = None,
 ) -> dict[str, Any] | State[Any]:
@@ -47,14 +48,18 @@ async def run_shard(
         by: When to stop beginning stages, in Unix seconds.
         budget_usd: The most that the whole batch may cost.
         retry_blocked: Send prompts again that moderation has refused.
+        order: Whether rows are finished before others begin, or all begun first.
         share: This shard's part of the profile's quota.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
     """
-    order = BatchOrder(
-        "", "", (), batch_id, by, budget_usd, allows_bad_rows=True, retries_blocked=retry_blocked
+    asked = BatchOrder(
+        *("", "", (), batch_id, by, budget_usd),
+        allows_bad_rows=True,
+        retries_blocked=retry_blocked,
+        order=order,
     )
     try:
-        batch = plan_shard(order, content, (first, last), profile=profile, share=share)
+        batch = plan_shard(asked, content, (first, last), profile=profile, share=share)
     except InvalidInput as error:
         return refusal(error)
     work = begin_shard(batch, halt_run)

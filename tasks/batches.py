@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from prefect.utilities.annotations import quote
 
 from assetmill.batches import opening as preparing
 from assetmill.batches.opening import Batch, BatchOrder
-from assetmill.batches.records import SETTLED, BatchManifest
+from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
@@ -70,6 +71,7 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
+    batch.services.begin(run_id, functools.partial(_seal, work, time.time()))
     if handover:
         handover.work = work
     return work
@@ -142,7 +144,11 @@ def submit_rows(rows: Sequence[Row], work: RowWorker) -> Awaitable[dict[str, int
 @task(name="seal-batch", **policies.SEAL)
 def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
     """Write the manifest of a batch."""
-    return seal(
+    return _seal(work, started_at)
+
+
+def _seal(work: RowWorker, started_at: float) -> BatchManifest:
+    manifest = seal(
         work.batch,
         work.results,
         work.traces,
@@ -150,6 +156,8 @@ def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
         flow_run_id=work.flow_run_id,
         started_at=started_at,
     )
+    work.batch.services.sealed(work.run_id)
+    return manifest
 
 
 def sealed(work: RowWorker, started_at: float) -> BatchManifest:
@@ -193,7 +201,7 @@ def check_batch(manifest: BatchManifest) -> None:
     """
     if manifest.status == "completed":
         return
-    left = sum(row.state not in SETTLED for row in manifest.rows)
+    left = sum(not row.is_done for row in manifest.rows)
     text = f"{left} of {len(manifest.rows)} rows of batch {manifest.batch_id} are not done"
     if manifest.reason:
         text = f"{manifest.reason}; {text}"

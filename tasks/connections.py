@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
 from assetmill.settings import load_settings
+from assetmill.stage import interrupts
 from assetmill.stage.services import Services, open_services
 
 _given: dict[str | None, Services] = {}
@@ -29,7 +30,9 @@ def services_for(profile: str | None) -> Services:
         if profile not in _given:
             if not _given:
                 atexit.register(_opened.close)
-            _given[profile] = _opened.enter_context(open_services(load_settings(profile)))
+            services = _opened.enter_context(open_services(load_settings(profile)))
+            interrupts.obey(services)
+            _given[profile] = services
         return _given[profile]
 
 

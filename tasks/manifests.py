@@ -13,6 +13,7 @@ from prefect.artifacts import (
 )
 from prefect.utilities.annotations import quote
 
+from assetmill.markdown import cell, code
 from assetmill.records import RunManifest, StageEntry
 from assetmill.runs import run as runs
 from assetmill.runs.run import Run
@@ -25,12 +26,23 @@ PROGRESS_INTERVAL_S = 2.0
 
 
 def begin_run(
-    pipeline: str, parameters: dict[str, object], profile: str | None, budget_usd: float | None = None
+    pipeline: str,
+    parameters: dict[str, object],
+    profile: str | None,
+    budget_usd: float | None = None,
+    *,
+    pay_again: bool = False,
 ) -> Run:
     """Plan a run under the ID of the current flow run and store that it began."""
     flow_run_id, attempt = current_flow_run()
     return runs.begin_run(
-        pipeline, parameters, services_for(profile), flow_run_id, attempt, budget_usd=budget_usd
+        pipeline,
+        parameters,
+        services_for(profile),
+        flow_run_id,
+        attempt,
+        budget_usd=budget_usd,
+        pay_again=pay_again,
     )
 
 
@@ -75,8 +87,8 @@ def report(manifest: RunManifest) -> str:
     spent = "unknown" if manifest.spent_usd is None else f"${manifest.spent_usd:.4f}"
     seconds = manifest.finished_at - manifest.started_at
     head = (
-        f"# {manifest.pipeline}: {manifest.status}\n\n"
-        f"Run `{manifest.run_id}`, {seconds:.1f} s, spent {spent}, profile `{manifest.profile}`.\n"
+        f"# {cell(manifest.pipeline)}: {manifest.status}\n\n"
+        f"Run `{manifest.run_id}`, {seconds:.1f} s, spent {spent}, profile {code(manifest.profile)}.\n"
         f"Files: `assetmill export {manifest.run_id} DIR`\n\n"
         "| Stage | State | Seconds | Spent | Made |\n|---|---|---:|---:|---|\n"
     )
@@ -89,11 +101,5 @@ def _row(entry: StageEntry) -> str:
     spent = "?" if entry.spent_usd is None else f"${entry.spent_usd:.4f}"
     names = [asset.name for asset in entry.record.outputs if asset.role == "output"] if entry.record else []
     made = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    cells = (label, entry.status, seconds, spent, entry.error or made)
-    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    """Keep text from a service or a file inside its cell, and short."""
-    plain = " ".join(text.split())[:300]
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    cells = (cell(label), entry.status, seconds, spent, cell(entry.error or made))
+    return "| " + " | ".join(cells) + " |"

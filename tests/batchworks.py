@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import time
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.opening import Batch, BatchOrder, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import RowWorker
 from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
+from tests.doubles import Body, ScriptedGateway, image_item, png
 from tests.millworks import PICTURE
 
 CARD = f"""
@@ -94,3 +99,20 @@ def run_rows(services: Services, rows: str, pipeline: str = "card", **order: Any
 
 def states(manifest: BatchManifest) -> list[str]:
     return [row.state for row in manifest.rows]
+
+
+@functools.cache
+def _painted(colour: str) -> Body:
+    return image_item(png(1024, 1024, colour))
+
+
+def colourful() -> ScriptedGateway:
+    """A service that draws another picture for each text, always the same one, and is dear."""
+
+    def script(request: ResponseRequest) -> Sequence[Body]:
+        texts = re.findall(r"'text': [\"'](.*?)[\"']}", str(request.input))
+        return (_painted(f"#{zlib.crc32(' '.join(texts).encode()) & 0xFFFFFF:06x}"),)
+
+    gateway = ScriptedGateway(script)
+    gateway.echo = {"usage": {"input_tokens": 100, "output_tokens": 8000}}
+    return gateway

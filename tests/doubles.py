@@ -9,7 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -25,7 +25,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
-from assetmill.errors import ConversationGone, HandleExpired
+from assetmill.errors import ConversationGone, HandleExpired, ServiceError
 from assetmill.plan.calls import ExpectedOutput, StageCall
 
 Body = dict[str, Any]
@@ -49,6 +49,28 @@ def image_item(data: bytes, call_id: str = "ig_1") -> Body:
 
 def message_item(text: str) -> Body:
     return {"type": "message", "content": [{"type": "output_text", "text": text, "annotations": []}]}
+
+
+def _path(name: str) -> str:
+    return f"/mnt/data/{name}" if name else cast(str, None)
+
+
+def code_item(container_id: str = "cntr_1") -> Body:
+    return {"type": "code_interpreter_call", "container_id": container_id}
+
+
+def citing(container_id: str | None, **files: str | None) -> Body:
+    """A message that cites files by ID and name."""
+    notes = [
+        {
+            "type": "container_file_citation",
+            "container_id": container_id,
+            "file_id": file_id,
+            "filename": name,
+        }
+        for file_id, name in files.items()
+    ]
+    return {"type": "message", "content": [{"type": "output_text", "text": "saved", "annotations": notes}]}
 
 
 def always(*items: Body) -> Callable[[ResponseRequest], Sequence[Body]]:
@@ -91,10 +113,15 @@ class ScriptedGateway:
         self.before: Callable[[ResponseRequest], None] = lambda _: None
         self.after: Callable[[ResponseRequest], None] = lambda _: None
         self.posts: list[ResponseRequest] = []
+        self.searches: list[str] = []
+        self.pictures: dict[str, list[Body]] = {}
         self.uploads: list[str] = []
         self.agent_versions: list[AgentVersionEntry] = []
         self.files: dict[str, bytes] = {}
         self.stores: dict[str, tuple[str, ...]] = {}
+        self.refused_listing: ServiceError | None = None
+        self.refused_files: dict[str, ServiceError] = {}
+        self.source: str | None = "assistant"
         self.containers: defaultdict[str, dict[str, tuple[str, bytes]]] = defaultdict(dict)
         self.conversations: dict[str, list[Response]] = {}
         self._numbers = itertools.count(1)
@@ -147,6 +174,10 @@ class ScriptedGateway:
             self._responses = {**getattr(self, "_responses", {}), name: response}
             return response
 
+    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
+        self.searches.append(response_id)
+        return tuple(self.pictures.get(response_id, ()))
+
     def get_response(self, response_id: str) -> Response:
         try:
             return self._responses[response_id]
@@ -178,14 +209,21 @@ class ScriptedGateway:
         return vector_store_id in self.stores
 
     def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
+        if self.refused_listing:
+            raise self.refused_listing
         if container_id not in self.containers:
             raise HandleExpired("no such container", "not_found", 404)
         return tuple(
-            ContainerFileEntry(file_id, container_id, f"/mnt/data/{name}", len(data), "assistant")
+            # The SDK's models promise texts; services were seen to send null for both.
+            ContainerFileEntry(file_id, container_id, _path(name), len(data), cast(str, self.source))
             for file_id, (name, data) in self.containers[container_id].items()
         )
 
     def read_container_file(self, container_id: str, file_id: str) -> bytes:
+        if error := self.refused_files.get(file_id):
+            raise error
+        if container_id not in self.containers:
+            raise HandleExpired("no such container", "not_found", 404)
         return self.containers[container_id][file_id][1]
 
     def delete_file(self, file_id: str) -> None:

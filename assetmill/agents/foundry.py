@@ -6,39 +6,51 @@ lost POST three times, with no idempotency header (measured on openai 3.54). Rea
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import openai
 from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
-from openai.types.responses import ResponseStreamEvent
 
-from assetmill.agents.foundry_errors import translate
-from assetmill.agents.foundry_wire import definition_body, extra_body, kind_of, rates_of, read_body
+from assetmill.agents.foundry_errors import from_event, translate
+from assetmill.agents.foundry_wire import (
+    RawReply,
+    body_of,
+    definition_body,
+    each_once,
+    kind_of,
+    named,
+    post_arguments,
+    rates_of,
+    read_body,
+    read_container_entries,
+    read_upload,
+)
 from assetmill.agents.gateway import (
     AgentDefinition,
     AgentVersion,
     AgentVersionEntry,
     ContainerFileEntry,
     Finding,
-    Frame,
+    Json,
     OnFrame,
     Response,
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.listing import Listing
 from assetmill.agents.rhythm import Rhythm
-from assetmill.errors import AssetmillError, OutcomeUnknown, Rejected, ServiceError
+from assetmill.agents.streaming import Watched, as_map, pictures_of
+from assetmill.errors import AssetmillError, HandleExpired, OutcomeUnknown, Rejected, ServiceError
 from assetmill.fingerprint import canonical, digest
 
 __all__ = ["AccessToken", "FoundryGateway", "default_credential"]
@@ -49,24 +61,12 @@ OUR_AGENTS = "assetmill-"
 _DIGEST = "assetmill_digest"
 _READ_RETRIES = 4
 _CREATE_TIMEOUT_S = 60.0
+FOREGROUND_S = 600.0
+"""How long a post is waited for on the line: pictures were seen to take up to 250 s."""
 _SLOWEST_POLL_S = 10.0
 _VECTOR_STORE_DEADLINE_S = 300.0
 
 Wait = Callable[[float], None]
-
-
-class RawReply(Protocol):
-    """What the SDK returns for a raw response: the body as the service sent it."""
-
-    @property
-    def text(self) -> str:
-        """The body."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The response's headers, names in lower case."""
-        ...
 
 
 class FoundryGateway:
@@ -88,7 +88,7 @@ class FoundryGateway:
             max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
         )
         self._reading = self._spending.with_options(max_retries=_READ_RETRIES)
-        self._streams: dict[str, Iterator[ResponseStreamEvent]] = {}
+        self._streams: dict[str, Iterator[Json]] = {}
         self._opened: dict[str, Response] = {}
         self._agents: dict[str, AgentVersion] = {}
         self._agent_lock = threading.Lock()
@@ -112,15 +112,18 @@ class FoundryGateway:
                         return AgentVersion(name, str(version.version))
             except ResourceNotFoundError:
                 pass  # the first version makes the agent
+            # The SDK repeats a POST that got 500 or 503: each time it may have made a version.
             made = self._project.agents.create_version(
-                name, {"definition": body, "metadata": {_DIGEST: mark}, "description": "made by assetmill"}
+                name,
+                {"definition": body, "metadata": {_DIGEST: mark}, "description": "made by assetmill"},
+                retry_total=0,
             )
-            return AgentVersion(name, str(made.version))
+            return AgentVersion(name, named(made.version))
 
     def create_conversation(self, metadata: Mapping[str, str]) -> str:
         """Create an empty conversation; see `Gateway`."""
         with _translated():
-            return self._reading.conversations.create(metadata=dict(metadata)).id
+            return named(self._reading.conversations.create(metadata=dict(metadata)).id)
 
     def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; see `Gateway`."""
@@ -132,55 +135,54 @@ class FoundryGateway:
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
         """List a conversation's responses; the SDK has no method for this documented call."""
-        found: list[Response] = []
+        listing = Listing(conversation_id)
         params: dict[str, object] = {"conversation_id": conversation_id, "limit": 100, "order": "asc"}
         with _translated():
             while True:
-                page = cast(
-                    dict[str, Any],
-                    self._reading.get("/responses", cast_to=object, options={"params": params}),
-                )
-                found += [read_body(body) for body in page["data"]]
-                if not page.get("has_more") or not page["data"]:
-                    return tuple(found)
-                params["after"] = page["data"][-1]["id"]
+                page = self._reading.get("/responses", cast_to=object, options={"params": dict(params)})
+                after = listing.take(page)
+                if after is None:
+                    return listing.responses()
+                params["after"] = after
 
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
         """Post once; see `Gateway`. This is the only call of the project that spends."""
-        headers = {"x-ms-oai-image-generation-deployment": request.image_deployment or ""}
-        arguments: dict[str, Any] = {
-            "input": list(request.input),
-            "conversation": request.conversation_id,
-            "metadata": dict(request.metadata),
-            "background": True,
-            "store": True,
-            "truncation": "auto" if request.is_truncatable else openai.omit,
-            "max_tool_calls": openai.omit if request.max_tool_calls is None else request.max_tool_calls,
-            "extra_body": extra_body(request),
-            "extra_headers": headers if request.image_deployment else None,
-        }
         try:
-            if request.is_streamed:
-                return self._open_stream(arguments, on_created)
-            reply = cast(RawReply, self._spending.responses.with_raw_response.create(**arguments))
+            if request.way == "stream" or request.is_streamed:
+                return self._open_stream(post_arguments(request), on_created)
+            client = self._spending
+            if request.way == "foreground":
+                client = client.with_options(timeout=openai.Timeout(FOREGROUND_S, connect=5.0))
+            reply = cast(RawReply, client.responses.with_raw_response.create(**post_arguments(request)))
             response = read_body(json.loads(reply.text))
             on_created(response.response_id)
             self._opened[response.response_id] = response
             return replace(response, rates=rates_of(reply.headers))
         except Exception as error:
             # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
-            raise translate(error, spending=True) from error
+            translated = translate(error, spending=True)
+            if isinstance(translated, HandleExpired):
+                self._forget_agent(request.agent)
+            raise translated from error
+
+    def _forget_agent(self, agent: AgentVersion) -> None:
+        """Look a version up again before it is next used: something that the post named is gone."""
+        with self._agent_lock:
+            self._agents = {mark: known for mark, known in self._agents.items() if known != agent}
 
     def _open_stream(self, arguments: dict[str, Any], on_created: Callable[[str], None]) -> Response:
         stream = self._spending.responses.create(stream=True, **arguments)
-        events = iter(stream)
-        first = next(events, None)
-        if first is None or first.type != "response.created":
-            raise OutcomeUnknown("the stream did not begin with response.created")
-        on_created(first.response.id)
-        self._streams[first.response.id] = events
-        status = first.response.status or "queued"
-        return Response(first.response.id, status, {}, rates_of(stream.response.headers))
+        events = (body_of(event) for event in stream)
+        for event in events:
+            body = as_map(event.get("response"))
+            if body.get("id"):
+                response = read_body(body)
+                on_created(response.response_id)
+                self._streams[response.response_id] = events
+                return replace(response, rates=rates_of(stream.response.headers))
+            if event.get("type") == "error":
+                raise from_event(event)
+        raise OutcomeUnknown("the stream ended before it named its response")
 
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
@@ -190,12 +192,26 @@ class FoundryGateway:
     def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
         """Wait for the final state; see `Gateway`."""
         started = time.monotonic()
+        watched = Watched(on_frame)
         if stream := self._streams.pop(response_id, None):
-            self._watch(stream, on_frame)
+            _watch(stream, watched)
         # The reply to a post of a moment ago says how it stands.
-        response = self._opened.pop(response_id, None) or self.get_response(response_id)
-        if response.is_final:
-            return response
+        response = self._opened.pop(response_id, None) or self._told(response_id, watched)
+        if not response.is_final:
+            response = self._poll(response, started, deadline_s)
+        return read_body(dict(watched.complete(response.body)))
+
+    def _told(self, response_id: str, watched: Watched) -> Response:
+        """Return how a response stands; where the service cannot say, what its stream said last."""
+        try:
+            return self.get_response(response_id)
+        except ServiceError:
+            if watched.final is None:
+                raise
+            return read_body(dict(watched.final))
+
+    def _poll(self, response: Response, started: float, deadline_s: float) -> Response:
+        response_id = response.response_id
         kind, early_s = kind_of(response.body), 0.0
         for pause in self._rhythm.pauses(kind):
             self._wait(pause)
@@ -209,20 +225,37 @@ class FoundryGateway:
         self._rhythm.learn(kind, early_s, time.monotonic() - started)
         return response
 
-    def _watch(self, stream: Iterator[ResponseStreamEvent], on_frame: OnFrame | None) -> None:
-        """Read a stream for its partial pictures. Its end proves nothing: the caller asks for the state."""
-        try:
-            for event in stream:
-                if on_frame and event.type == "response.image_generation_call.partial_image":
-                    on_frame(Frame(event.partial_image_index, base64.b64decode(event.partial_image_b64)))
-        except (openai.APIError, ValueError):
-            return  # a stream that was cut is only a view lost; polling goes on
+    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Json, ...]:
+        """Look for pictures that a read lacked: read again, the conversation's items, the stream replayed."""
+        ways: tuple[Callable[[], Iterable[Json]], ...] = (
+            lambda: pictures_of(self.get_response(response_id).body),
+            lambda: pictures_of({"output": self._items_of(conversation_id)}),
+            lambda: self._replayed(response_id),
+        )
+        for way in ways:
+            try:
+                if found := tuple(way()):
+                    return found
+            except ServiceError:
+                continue  # each way is there for when another one fails
+        return ()
+
+    def _items_of(self, conversation_id: str) -> list[Json]:
+        with _translated():
+            return list(each_once(map(body_of, self._reading.conversations.items.list(conversation_id))))
+
+    def _replayed(self, response_id: str) -> list[Json]:
+        watched = Watched()
+        with _translated():
+            stream = self._reading.responses.retrieve(response_id, stream=True, starting_after=0)
+            _watch((body_of(event) for event in stream), watched)
+        return watched.pictures
 
     def upload_file(self, name: str, data: bytes, media_type: str) -> UploadedFile:
         """Upload bytes; see `Gateway`."""
         with _translated():
             made = self._reading.files.create(file=(name, data, media_type), purpose="assistants")
-        return UploadedFile(made.id, float(made.created_at), made.expires_at)
+            return read_upload(body_of(made), time.time())
 
     def has_file(self, file_id: str) -> bool:
         """Return whether a file is known; see `Gateway`."""
@@ -251,10 +284,8 @@ class FoundryGateway:
     def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
         """List a container's files; see `Gateway`."""
         with _translated():
-            return tuple(
-                ContainerFileEntry(entry.id, container_id, entry.path, entry.bytes, entry.source)
-                for entry in self._reading.containers.files.list(container_id, limit=100)
-            )
+            files = self._reading.containers.files.list(container_id, limit=100)
+            return tuple(read_container_entries(each_once(map(body_of, files)), container_id))
 
     def read_container_file(self, container_id: str, file_id: str) -> bytes:
         """Return a container file's bytes; see `Gateway`."""
@@ -321,6 +352,18 @@ class FoundryGateway:
                 return ask() is not False
             except openai.NotFoundError:
                 return False
+
+
+def _watch(events: Iterable[Json], watched: Watched) -> None:
+    """Read a stream to its end. Its end proves nothing: the caller asks for the state."""
+    try:
+        for event in events:
+            watched.take(event)
+    except openai.APIError as error:
+        # Cut, or an `error` event, whose words the service may show nowhere else.
+        watched.error = as_map(error.body) or watched.error
+    except json.JSONDecodeError:
+        return  # a line that is no JSON is a stream cut short: only a view is lost
 
 
 def default_credential() -> TokenCredential:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import httpx2
 import openai
@@ -21,25 +21,22 @@ from azure.core.exceptions import (
     ServiceRequestError,
 )
 
+from assetmill.agents.wording import Meaning, Wording, duration_s, read_wording
 from assetmill.errors import (
     AccountBlocked,
     AssetmillError,
+    ContainerGone,
     ConversationGone,
     HandleExpired,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
+    QuotaExhausted,
     Rejected,
     ServiceError,
     Throttled,
 )
 
-_PROMPT_CODES = frozenset(
-    {"content_filter", "contentfilter", "moderation_blocked", "content_policy_violation"}
-)
-_ACCOUNT_CODES = frozenset(
-    {"account_blocked", "resource_blocked", "content_generation_blocked", "access_terminated"}
-)
 # A lock on the conversation may be our own first request still running: its outcome is open.
 _OPEN_CODES = frozenset({"conversation_locked", "response_id_conflict"})
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -65,18 +62,13 @@ def translate(error: Exception, *, spending: bool) -> AssetmillError:
 
 def _translate_known(error: Exception, spending: bool) -> ServiceError:
     if isinstance(error, openai.APIStatusError):
-        if spending and error.status_code < 500 and not _is_enveloped(error.body):
-            return OutcomeUnknown(f"not the service's own answer: {error}", "", error.status_code)
-        found = _from_status(
-            error.status_code, _code(error.body), str(error), error.response.headers, spending
-        )
-        if isinstance(found, PromptBlocked):
-            return PromptBlocked(found.message, found.code, found.status, _categories(error.body))
-        return found
+        return _from_status_error(error, spending)
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__
         kind = NotSent if isinstance(cause, _NEVER_LEFT) else OutcomeUnknown
         return kind(f"no answer from the service: {cause or error}")
+    if type(error) is openai.APIError:
+        return from_event(getattr(error, "body", None))
     if isinstance(error, AzureError):
         found = _from_azure(error)
         # The client that spends uses azure-core for its token alone, before it sends anything.
@@ -85,11 +77,32 @@ def _translate_known(error: Exception, spending: bool) -> ServiceError:
     return OutcomeUnknown(f"{type(error).__name__}: {error}")
 
 
+def _from_status_error(error: openai.APIStatusError, spending: bool) -> ServiceError:
+    status, headers = error.status_code, error.response.headers
+    if _is_enveloped(error.body):
+        return _from_wording(read_wording(error.body), status, headers, spending)
+    if spending:
+        return OutcomeUnknown(f"not the service's own answer: {error}", "", status)
+    return _from_wording(Wording(str(error)), status, headers, spending)
+
+
+def from_event(body: object) -> ServiceError:
+    """Return what an `error` event means in a stream that has not named its response yet.
+
+    It refuses as an HTTP status would when it says why; any other end of such a stream leaves it open.
+    """
+    wording = read_wording(body)
+    if wording.meaning() in {"account", "exhausted", "blocked", "limit"}:
+        return _from_wording(wording, 0, {}, spending=True)
+    return OutcomeUnknown(wording.message or "the stream began with an error", wording.code)
+
+
 def _from_azure(error: AzureError) -> ServiceError:
     if isinstance(error, HttpResponseError) and error.status_code is not None:
-        code = error.error.code if error.error and error.error.code else ""
+        body = {"code": error.error.code, "message": error.error.message} if error.error else None
+        wording = read_wording(body) if body and body["message"] else Wording(error.message)
         headers = cast(Mapping[str, str], getattr(error.response, "headers", {}))
-        return _from_status(error.status_code, code, error.message, headers, spending=False)
+        return _from_wording(wording, error.status_code, headers, spending=False)
     if isinstance(error, ClientAuthenticationError):
         return Rejected(f"no credential works: {error.message.splitlines()[0]}", "credential")
     if isinstance(error, ServiceRequestError):
@@ -97,69 +110,84 @@ def _from_azure(error: AzureError) -> ServiceError:
     return OutcomeUnknown(error.message)
 
 
-def _from_status(
-    status: int, code: str, message: str, headers: Mapping[str, str], spending: bool
-) -> ServiceError:
-    plain = code.lower()
-    if status == 429:
-        return Throttled(message, code, status, retry_after_s(headers))
-    if plain in _ACCOUNT_CODES:
-        return AccountBlocked(message, code, status)
-    if plain in _PROMPT_CODES:
-        return PromptBlocked(message, code, status)
-    if status not in _REFUSALS or plain in _OPEN_CODES:
+def _from_wording(wording: Wording, status: int, headers: Mapping[str, str], spending: bool) -> ServiceError:
+    message, code, meaning = wording.message, wording.code, wording.meaning(status)
+    if meaning == "blocked":
+        return PromptBlocked(message, code, status, wording.categories)
+    if meaning is not None and meaning in _STOPS:
+        return _STOPS[meaning](message, code, status)
+    is_refusal = (status in _REFUSALS or status in (0, 429)) and code.lower() not in _OPEN_CODES
+    if meaning == "limit" and (is_refusal or not spending):
+        return Throttled(message, code, status, hint_s(headers, wording))
+    if not is_refusal:
         return OutcomeUnknown(message, code, status)
-    if status == 404:
-        gone = "conversation" in message.lower()
-        return (ConversationGone if spending and gone else HandleExpired)(message, code, status)
-    return Rejected(message, code, status)
+    return _refusal_of(meaning, status, spending)(_with_advice(message), code, status)
+
+
+_STOPS: Mapping[Meaning, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
+
+
+def _refusal_of(meaning: Meaning | None, status: int, spending: bool) -> type[ServiceError]:
+    """Return what a definite refusal is that is about one thing alone."""
+    if meaning == "conversation" and spending:
+        return ConversationGone
+    if meaning == "container":
+        return ContainerGone
+    return HandleExpired if status == 404 and meaning != "model" else Rejected
+
+
+_ADVICE = (
+    ("x-ms-oai-image-generation-deployment", "set image_deployment under [foundry] in the profile"),
+    ("imagegen deployment", "set image_deployment under [foundry] in the profile"),
+    ("api deployment for this resource", "name a model deployment of this project: `assetmill doctor`"),
+)
+"""What a person can do about a refusal that names nothing of theirs."""
+
+
+def _with_advice(message: str) -> str:
+    found = next((advice for words, advice in _ADVICE if words in message.lower()), "")
+    return f"{message} ({found})" if found else message
+
+
+def hint_s(headers: Mapping[str, str], wording: Wording) -> float | None:
+    """Return how long a refusal asks to wait, by its header, its words, or when its limits begin anew."""
+    return retry_after_s(headers) or wording.retry_after_s or _reset_s(headers)
+
+
+def _reset_s(headers: Mapping[str, str]) -> float | None:
+    """Return when the limit that was reached begins anew, as the headers `x-ratelimit-reset-*` say."""
+    named = {name.lower(): value for name, value in headers.items()}
+    resets = {
+        name.removeprefix("x-ratelimit-reset-"): seconds
+        for name, value in named.items()
+        if name.startswith("x-ratelimit-reset-") and (seconds := duration_s(value))
+    }
+    used_up = [
+        s for name, s in resets.items() if named.get(f"x-ratelimit-remaining-{name}", "0") in ("0", "-1")
+    ]
+    return max(used_up or resets.values(), default=None)
 
 
 def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return how long the service asks to wait, None when it does not say. It may say it in three forms."""
-    if milliseconds := headers.get("retry-after-ms"):
-        try:
-            return max(0.0, float(milliseconds) / 1000)
-        except ValueError:
-            pass
-    text = headers.get("retry-after")
-    if not text:
-        return None
+    """Return how long the service asks to wait, None when it does not say, or says no time at all.
+
+    It may say it in three forms.
+    """
+    if milliseconds := duration_s(headers.get("retry-after-ms", "")):
+        return milliseconds / 1000
+    text = headers.get("retry-after", "")
     try:
-        return max(0.0, float(text))
+        return duration_s(str(float(text)))
     except ValueError:
         pass
     try:
         due = email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return None
-    return max(0.0, due - (time.time() if now is None else now))
+    left_s = due - (time.time() if now is None else now)
+    return left_s if left_s > 0 else None
 
 
 def _is_enveloped(body: object) -> bool:
     """Whether a body is the service's: the SDK has already taken it out of `error`."""
     return isinstance(body, Mapping) and any(key in body for key in ("code", "message", "type"))
-
-
-def _code(body: object) -> str:
-    return str(_error(body).get("code") or "")
-
-
-def _error(body: object) -> Mapping[str, Any]:
-    fields = _map(body)
-    return _map(fields.get("error")) or fields
-
-
-def _categories(body: object) -> tuple[str, ...]:
-    """Return why moderation refused a prompt: OpenAI lists the categories, Azure marks them in a table."""
-    error = _error(body)
-    listed: object = _map(error.get("moderation_details")).get("categories")
-    if isinstance(listed, list):
-        return tuple(sorted(map(str, cast(list[object], listed))))
-    inner = _map(error.get("innererror"))
-    table = _map(inner.get("content_filter_result") or inner.get("content_filter_results"))
-    return tuple(sorted(name for name, result in table.items() if _map(result).get("filtered") is True))
-
-
-def _map(value: object) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}

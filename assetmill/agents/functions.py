@@ -1,52 +1,61 @@
-"""Python functions that an agent may call: imported, described by their annotations, run under a time limit.
+"""Python functions that an agent may call: described by their annotations, run in a process of their own.
 
 Whatever goes wrong inside a call is an answer to the agent, in JSON, and never an error of the stage.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import importlib
-import importlib.util
-import inspect
 import json
-import sys
+import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NotRequired, Required, cast, get_type_hints
+from typing import Any, cast
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
-from typing_extensions import TypedDict
-
+from assetmill.agents.function_pool import START_S, FunctionDied, FunctionProcess, pool
 from assetmill.errors import InvalidInput
 from assetmill.spec.functions import FunctionSource, find_function
 
 MAX_OUTPUT_CHARS = 200_000
 """A longer output is an error: it would be paid for as input of every turn that follows."""
 
-# sys.path and sys.modules belong to the process: two stages must not import at once.
-_importing = threading.Lock()
-_loaded: dict[tuple[str, str, str], LoadedFunction] = {}
+DEFAULT_MEMORY_MB = 1024
+
+# Two stages must not describe one function at once: a module is imported when it is first asked about.
+_describing = threading.Lock()
+_loaded: dict[tuple[str, str, str, tuple[str, ...]], LoadedFunction] = {}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a call may take, and the environment variables that it gets beside the usual ones."""
+
+    timeout_s: float = 30.0
+    memory_mb: int = DEFAULT_MEMORY_MB
+    variables: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, own: Mapping[str, Any]) -> Limits:
+        """Return what a tool says to the engine."""
+        memory_mb = int(own.get("memory_mb") or DEFAULT_MEMORY_MB)
+        return cls(float(own.get("timeout_s") or 30.0), memory_mb, tuple(own.get("env") or ()))
 
 
 @dataclass(frozen=True)
 class LoadedFunction:
-    """A function with the type of its arguments; `run` is what the module defines."""
+    """A function that can be imported, as the process that imported it describes it."""
 
-    run: Callable[..., Any]
-    arguments: TypeAdapter[dict[str, Any]]
+    reference: str
+    source: FunctionSource
+    parameters: Mapping[str, Any]
+    description: str
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
         """The JSON schema of the arguments, an object that takes no others."""
-        schema = self.arguments.json_schema()
-        schema.pop("title", None)
+        schema = {key: value for key, value in self.parameters.items() if key != "title"}
         return {"type": "object", "properties": {}, **schema, "additionalProperties": False}
 
     @property
@@ -54,69 +63,82 @@ class LoadedFunction:
         """Whether the schema is of the kind that the service can hold a model to."""
         return _is_closed(self.schema)
 
-    @property
-    def description(self) -> str:
-        """The first paragraph of the docstring."""
-        return " ".join((inspect.getdoc(self.run) or "").partition("\n\n")[0].split())
 
-
-def load_function(reference: str, folder: Path | None) -> LoadedFunction:
-    """Import `module:function` and read its annotations; a module is imported once in a process.
+def load_function(reference: str, folder: Path | None, limits: Limits = Limits()) -> LoadedFunction:
+    """Import `module:function` in a process of its own and read its annotations.
 
     Raises:
-        InvalidInput: it cannot be found or imported, or its annotations make no JSON schema.
+        InvalidInput: it cannot be found or imported, its annotations make no JSON schema, or a variable that
+            it needs is not set.
     """
     source = find_function(reference, folder)
-    key = (reference, str(source.path), source.digest)
-    with _importing:
+    unset = [name for name in limits.variables if name not in os.environ]
+    if unset:
+        raise InvalidInput(f"function {reference!r} needs the environment variable {unset[0]}: set it")
+    key = (reference, str(source.path), source.digest, limits.variables)
+    with _describing:
         if key not in _loaded:
-            _loaded[key] = _load(source, reference)
+            _loaded[key] = _described(source, reference, limits)
         return _loaded[key]
 
 
-def call_function(loaded: LoadedFunction, arguments: str) -> str:
-    """Run a function with arguments as the agent wrote them, and return what the agent gets to read."""
-    try:
-        values = loaded.arguments.validate_json(arguments or "{}")
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        words = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'arguments'}: {e['msg']}" for e in found[:5])
-        return error_output("invalid_arguments", words)
-    try:
-        result = loaded.run(**values)
-        if inspect.iscoroutine(result):
-            result = asyncio.run(result)
-        text = _as_text(result)
-    except (Exception, SystemExit) as error:  # a person's code may raise anything
-        return error_output(type(error).__name__, str(error))
-    if len(text) > MAX_OUTPUT_CHARS:
-        return error_output("output_too_long", f"{len(text)} characters; at most {MAX_OUTPUT_CHARS}")
-    return text
-
-
-def start_function(loaded: LoadedFunction, arguments: str) -> RunningCall:
-    """Run a function in a thread of its own."""
-    return RunningCall(loaded, arguments)
+def start_function(loaded: LoadedFunction, arguments: str, limits: Limits = Limits()) -> RunningCall:
+    """Run a function with arguments as the agent wrote them."""
+    return RunningCall(loaded, arguments, limits)
 
 
 class RunningCall:
-    """A call under way. One that is given up goes on in its thread: Python cannot stop it."""
+    """A call under way, in a process that is ended when it hangs or is not wanted any more."""
 
-    def __init__(self, loaded: LoadedFunction, arguments: str) -> None:
-        self._done, self._output = threading.Event(), ""
+    def __init__(self, loaded: LoadedFunction, arguments: str, limits: Limits) -> None:
+        self._done, self._stopped, self._output = threading.Event(), threading.Event(), ""
         # A daemon, so that a function that hangs does not keep the process alive.
-        self._thread = threading.Thread(target=self._run, args=(loaded, arguments), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(loaded, arguments, limits), daemon=True)
         self._thread.start()
 
-    def _run(self, loaded: LoadedFunction, arguments: str) -> None:
+    def _run(self, loaded: LoadedFunction, arguments: str, limits: Limits) -> None:
         try:
-            self._output = call_function(loaded, arguments)
+            with pool.process(limits.variables, self._is_wanted) as process:
+                self._output = self._called(process, loaded, arguments, limits)
+        except FunctionDied as error:
+            self._output = self._output or error_output(error.kind, error.reason)
+        except OSError as error:
+            self._output = error_output("died", f"no process for the function: {error}")
         finally:
             self._done.set()
 
-    def output(self, wait_s: float) -> str | None:
+    def _called(
+        self, process: FunctionProcess, loaded: LoadedFunction, arguments: str, limits: Limits
+    ) -> str:
+        request = {
+            "do": "call",
+            "source": _request(loaded.source),
+            "arguments": arguments.encode(errors="replace").decode(),
+            "timeout_s": limits.timeout_s,
+            "memory_bytes": limits.memory_mb * 1024 * 1024,
+            "most_chars": MAX_OUTPUT_CHARS,
+        }
+        process.ask(request, loaded.reference)
+        begun = process.answer(START_S, self._is_wanted)
+        if fault := begun.get("fault"):
+            return error_output("cannot_import", str(fault))
+        answer = process.answer(limits.timeout_s, self._is_wanted)
+        error = cast(Mapping[str, str] | None, answer.get("error"))
+        self._output = error_output(error["type"], error["message"]) if error else str(answer["text"])
+        if answer.get("is_spent"):
+            raise FunctionDied("spent", "its process is not used again")
+        return self._output
+
+    def _is_wanted(self) -> bool:
+        return not self._stopped.is_set()
+
+    def stop(self) -> None:
+        """End the call: nobody waits for its output any more."""
+        self._stopped.set()
+
+    def output(self, wait_s: float | None = None) -> str | None:
         """Return the output, None when it is not there after `wait_s`."""
-        return self._output if self._done.wait(max(0.0, wait_s)) else None
+        return self._output if self._done.wait(wait_s) else None
 
 
 def error_output(kind: str, message: str) -> str:
@@ -124,56 +146,20 @@ def error_output(kind: str, message: str) -> str:
     return json.dumps({"error": {"type": kind, "message": message[:2000]}}, ensure_ascii=False)
 
 
-def _load(source: FunctionSource, reference: str) -> LoadedFunction:
+def _described(source: FunctionSource, reference: str, limits: Limits) -> LoadedFunction:
     try:
-        module = _import_file(source) if source.is_local else importlib.import_module(source.module)
-        function = getattr(module, source.name)
-    except (Exception, SystemExit) as error:  # importing runs a person's code
-        raise InvalidInput(f"cannot import {reference!r} from {source.path}: {error!r}") from error
-    if not callable(function):
-        raise InvalidInput(f"{reference!r} in {source.path} is not a function")
-    try:
-        return LoadedFunction(function, _arguments_of(function))
-    except (PydanticUserError, NameError, TypeError, ValueError) as error:
-        raise InvalidInput(f"the types of {reference!r} make no JSON schema: {error}") from error
+        with pool.process(limits.variables) as process:
+            process.ask({"do": "describe", "source": _request(source)}, reference)
+            found = process.answer(START_S)
+    except FunctionDied as error:
+        raise InvalidInput(f"cannot import {reference!r} from {source.path}: {error.reason}") from error
+    if fault := found.get("fault"):
+        raise InvalidInput(f"cannot import {reference!r} from {source.path}: {fault}")
+    return LoadedFunction(reference, source, found["schema"], str(found["description"]))
 
 
-def _import_file(source: FunctionSource) -> ModuleType:
-    """Import a file under a name of its own: two pipelines may both have a `tools.py` beside them."""
-    mark = hashlib.sha256(f"{source.path}\n{source.digest}".encode()).hexdigest()[:16]
-    name = f"assetmill_function_{mark}"
-    spec = importlib.util.spec_from_file_location(name, source.path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{source.path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    folder = str(source.path.parent)
-    sys.path.insert(0, folder)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _arguments_of(function: Callable[..., Any]) -> TypeAdapter[dict[str, Any]]:
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{name!r} cannot be given by name")
-        if name not in hints:
-            raise TypeError(f"parameter {name!r} has no type")
-        is_required = parameter.default is parameter.empty
-        fields[name] = Required[hints[name]] if is_required else NotRequired[hints[name]]
-    typed = cast(Any, TypedDict("Arguments", fields))  # pyright: ignore[reportArgumentType]
-    typed.__pydantic_config__ = ConfigDict(extra="forbid")
-    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(typed)
-    adapter.json_schema()
-    return adapter
+def _request(source: FunctionSource) -> dict[str, Any]:
+    return {**source._asdict(), "path": str(source.path)}
 
 
 def _is_closed(part: object) -> bool:
@@ -188,12 +174,3 @@ def _is_closed(part: object) -> bool:
                 return False
         return all(_is_closed(inner) for inner in schema.values())
     return all(_is_closed(inner) for inner in cast(list[object], part)) if isinstance(part, list) else True
-
-
-def _as_text(result: object) -> str:
-    if isinstance(result, str):
-        return result
-    try:
-        return TypeAdapter(Any).dump_json(result).decode()
-    except (PydanticSerializationError, ValueError) as error:
-        raise TypeError(f"the result is not JSON: {error}") from error

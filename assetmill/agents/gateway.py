@@ -10,7 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from assetmill.records import Way
+
 Json = Mapping[str, Any]
+
+WAYS: tuple[Way, ...] = ("background", "stream", "foreground")
+"""From the safest on: in the background a reply with the ID comes at once, on the line only at the end."""
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "incomplete"})
 
@@ -48,7 +53,10 @@ class AgentVersionEntry:
 
 @dataclass(frozen=True)
 class ResponseRequest:
-    """One call to an agent, as it will be posted."""
+    """One call to an agent, as it will be posted.
+
+    `is_streamed` asks for partial pictures on the way, where the way itself is no stream.
+    """
 
     agent: AgentVersion
     conversation_id: str
@@ -57,6 +65,7 @@ class ResponseRequest:
     image_deployment: str | None = None
     structured_inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     max_tool_calls: int | None = None
+    way: Way = "background"
     is_streamed: bool = False
     is_truncatable: bool = False
     """Whether the service may drop the oldest items of a long conversation; computer use asks for it."""
@@ -64,10 +73,12 @@ class ResponseRequest:
 
 @dataclass(frozen=True)
 class Frame:
-    """A partial picture while a response runs; shown, not paid for by us twice."""
+    """A picture that a stream brought while its response ran: a partial one, or the whole of a call."""
 
     index: int
     data: bytes
+    call_id: str = ""
+    is_final: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,11 +150,15 @@ class Gateway(Protocol):
         ...
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
-        """Return the conversation's responses in any status, oldest first; bodies may be partial."""
+        """Return the conversation's responses in any status, oldest first; bodies may be partial.
+
+        Raises:
+            HandleExpired: what is listed proves nothing about this conversation.
+        """
         ...
 
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
-        """Spend: post the request exactly once, in the background, and return its first state.
+        """Spend: post the request exactly once, in the way it says, and return the first state that is told.
 
         `on_created` hears the response ID as soon as it is known, before anything else is read.
 
@@ -153,6 +168,10 @@ class Gateway(Protocol):
             ConversationGone: the conversation was deleted.
             OutcomeUnknown: anything else at all.
         """
+        ...
+
+    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Json, ...]:
+        """Return a finished response's image calls with their pictures, by whatever way shows some. Free."""
         ...
 
     def get_response(self, response_id: str) -> Response:

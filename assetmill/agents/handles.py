@@ -7,21 +7,30 @@ processes that race leave one file too many on the service and nothing worse.
 from __future__ import annotations
 
 import base64
-import re
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assetmill.agents.gateway import Gateway
-from assetmill.errors import AccountBlocked, InvalidInput, PromptBlocked, Rejected
+from assetmill.agents.abilities import Abilities
+from assetmill.agents.gateway import Gateway, ResponseRequest
+from assetmill.agents.picture_forms import (
+    FORMS,
+    SMALL_CHARS,
+    form_of,
+    may_be_the_form,
+    next_forms,
+    small_copy,
+    teaches,
+)
+from assetmill.errors import InvalidInput, Rejected
 from assetmill.fingerprint import digest
 from assetmill.plan.calls import BoundInput, BoundKnowledge
-from assetmill.records import EndpointFeature, EndpointRefusal, HandleKind, ServiceHandle, Upload
+from assetmill.records import HandleKind, PictureForm, ServiceHandle, Upload
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 
@@ -31,48 +40,62 @@ Use = Literal["input_image", "image_call", "container_file", "vector_store_file"
 IMAGE_CALL_LIFE_S = 30 * 24 * 3600.0
 """Services keep responses for 30 days; asking for an older one would only cost a refusal."""
 
-# The documentation of the refusal exists, its wording does not; these are the words around which it turns.
-_SAYS_NO: tuple[tuple[EndpointFeature, re.Pattern[str]], ...] = (
-    ("image_call", re.compile(r"multi.?turn|image_generation_call|image call|earlier image", re.IGNORECASE)),
-    ("image_file", re.compile(r"file.?ids?\b|uploaded|data url|image_url|as a file", re.IGNORECASE)),
-)
+_URL_LIFE_S = 6 * 3600
+"""How long a signed address of an input lives: a stage in the queue of a quota must still find it there."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """How the service is told of an asset: by the ID of a file or of an image call, or by its very bytes."""
+    """How the service is told of an asset: by the ID of a file or of an image call, an address, its bytes."""
 
-    kind: Literal["file", "image_call", "data_url"]
+    kind: Literal["file", "image_call", "url", "data_url"]
     value: str
 
 
 class Handles:
     """Resolves stored bytes to IDs that this endpoint knows now. Safe for threads."""
 
-    def __init__(self, gateway: Gateway, blobs: Blobs, ledger: Ledger) -> None:
+    def __init__(
+        self, gateway: Gateway, blobs: Blobs, ledger: Ledger, abilities: Abilities | None = None
+    ) -> None:
         self._gateway, self._blobs, self._ledger = gateway, blobs, ledger
+        self._abilities = abilities or Abilities(gateway.endpoint, ledger, time.time)
         self._known: dict[str, str] = {}
         self._gone: set[str] = set()
-        self._refusals: dict[EndpointFeature, bool] = {}
         # Twenty variants of a stage share an input: without a lock per input each would upload it.
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
-    def resolve(self, bound: BoundInput, as_: Use) -> Reference:
+    def resolve(self, bound: BoundInput, as_: Use, avoiding: Collection[PictureForm] = ()) -> Reference:
         """Return how this endpoint is told of an input; its bytes are uploaded only when nothing else does.
 
-        An `image_call` that the endpoint does not have becomes an `input_image`, and that a data URL where
-        the endpoint was seen to refuse file IDs.
+        A picture goes in the first form that the endpoint was not seen to refuse and that is not `avoiding`.
         """
-        if as_ == "image_call" and (call_id := self._image_call(bound)):
-            return Reference("image_call", call_id)
         if as_ in ("container_file", "vector_store_file"):
             return Reference("file", self._file_id(bound, f"file:{bound.blob.digest}:{bound.name}"))
-        if self._refuses("image_file"):
-            encoded = base64.b64encode(self._bytes(bound)).decode()
-            return Reference("data_url", f"data:{bound.blob.media_type};base64,{encoded}")
-        # A picture's name is nothing to the service, so that one upload serves under every name.
-        return Reference("file", self._file_id(bound, _picture(bound)))
+        forms: list[PictureForm] = [form for form in next_forms(avoiding) if not self._refuses(form)]
+        if as_ != "image_call" and "image_call" in forms:
+            forms.remove("image_call")
+        found = (self._in_form(bound, form) for form in (*forms, FORMS[-1]))
+        return next(reference for reference in found if reference)
+
+    def _in_form(self, bound: BoundInput, form: PictureForm) -> Reference | None:
+        """Return a picture in one form, None where there is no such form of it."""
+        if form == "image_call":
+            call_id = self._image_call(bound)
+            return Reference("image_call", call_id) if call_id else None
+        if form == "image_file":
+            # A picture's name is nothing to the service, so that one upload serves under every name.
+            return Reference("file", self._file_id(bound, _picture(bound)))
+        if form == "image_url":
+            self._bytes(bound)
+            url = self._blobs.shared(bound.blob, _URL_LIFE_S)
+            return Reference("url", url) if url else None
+        data, media_type = self._bytes(bound), bound.blob.media_type
+        if form == "image_small" and len(data) * 4 / 3 > SMALL_CHARS:
+            data = small_copy(data)
+            media_type = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+        return Reference("data_url", f"data:{media_type};base64,{base64.b64encode(data).decode()}")
 
     def vector_store_id(self, knowledge: BoundKnowledge) -> str:
         """Return a vector store that holds exactly these files, building it only when there is none."""
@@ -90,34 +113,34 @@ class Handles:
             self._known.clear()
             self._gone.update(str(item["id"]) for item in used if item["type"] == "image_generation_call")
 
-    def learn(self, used: Iterable[Mapping[str, Any]], error: Rejected) -> bool:
-        """Remember for good that the endpoint refuses a form of input; True when another form may be tried.
+    def next_form(
+        self, request: ResponseRequest, error: Rejected, avoided: Collection[PictureForm]
+    ) -> PictureForm | None:
+        """Return the form of a refused request, when its pictures may be sent in another; None when not."""
+        form = form_of(request.input)
+        if form is None or not may_be_the_form(error) or not self._others(form, avoided):
+            return None
+        return form
 
-        `used` are the input items of the refused request. Only a definite refusal of the form counts, and it
-        counts only when the request had it.
-        """
-        if error.status != 400 or isinstance(error, PromptBlocked | AccountBlocked):
-            return False
-        features = _features(used)
-        said: list[EndpointFeature] = [
-            name for name, words in _SAYS_NO if name in features and words.search(error.message)
-        ]
-        if not said:
-            return False
-        feature: EndpointFeature = said[0]
-        endpoint, reason = self._gateway.endpoint, error.message[:500]
-        self._ledger.write_refusal(
-            EndpointRefusal(endpoint=endpoint, feature=feature, reason=reason, created_at=time.time())
-        )
-        self._refusals[feature] = True
-        return True
+    def accepted(self, request: ResponseRequest, refused: Mapping[PictureForm, str]) -> None:
+        """Remember which forms the endpoint refused before it took the same pictures in another."""
+        form = form_of(request.input)
+        for other, reason in refused.items():
+            if form is not None and other != form and teaches(reason):
+                self._abilities.learn(other, holds=False, evidence=f"refused: {reason}")
+        if form is not None and refused:
+            self._abilities.learn(form, holds=True, evidence="taken where others were refused")
+
+    def _others(self, form: PictureForm, avoided: Collection[PictureForm]) -> bool:
+        later = FORMS[FORMS.index(form) + 1 :]
+        return any(other not in avoided and not self._refuses(other) for other in later)
 
     def _image_call(self, bound: BoundInput) -> str | None:
         """Return the call that drew the picture, while this endpoint may still have it."""
-        if bound.asset_id is None or self._refuses("image_call"):
+        if bound.asset_id is None:
             return None
         asset = self._ledger.read_asset(bound.asset_id)
-        handles = [h for h in asset.handles if h.kind == "image_call"] if asset else []
+        handles = [h for h in asset.handles if h.kind == "image_call" and h.id] if asset else []
         newest_first = sorted(handles, key=lambda handle: -handle.created_at)
         for handle in newest_first:
             is_old = time.time() - handle.created_at > IMAGE_CALL_LIFE_S
@@ -127,11 +150,8 @@ class Handles:
                 return None if upload and upload.handle.created_at >= handle.created_at else handle.id
         return None
 
-    def _refuses(self, feature: EndpointFeature) -> bool:
-        if feature not in self._refusals:
-            found = self._ledger.read_refusal(self._gateway.endpoint, feature)
-            self._refusals[feature] = found is not None
-        return self._refusals[feature]
+    def _refuses(self, form: PictureForm) -> bool:
+        return self._abilities.has(form) is False
 
     def _file_id(self, bound: BoundInput, what: str) -> str:
         return self._resolve(what, "file", self._gateway.has_file, lambda: self._upload(bound))
@@ -187,14 +207,3 @@ class Handles:
 
 def _picture(bound: BoundInput) -> str:
     return f"picture:{bound.blob.digest}"
-
-
-def _features(used: Iterable[Mapping[str, Any]]) -> set[EndpointFeature]:
-    found: set[EndpointFeature] = set()
-    for item in used:
-        if item["type"] == "image_generation_call":
-            found.add("image_call")
-        for part in item.get("content", ()):
-            if part["type"] == "input_image" and part.get("file_id"):
-                found.add("image_file")
-    return found

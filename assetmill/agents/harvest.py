@@ -9,12 +9,11 @@ from __future__ import annotations
 import fnmatch
 import mimetypes
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from assetmill.agents.gateway import ContainerFileEntry, Gateway
-from assetmill.agents.outputs import Citation, Produced
-from assetmill.errors import HandleExpired
+from assetmill.agents.outputs import Produced
 from assetmill.names import distinct, safe_name
 from assetmill.pictures import EXTENSIONS, PictureDamaged, PictureFacts, examine, sniff
 from assetmill.plan.calls import ExpectedOutput, StageCall
@@ -23,7 +22,6 @@ from assetmill.records import (
     AssetRecord,
     AssetRole,
     BlobRef,
-    Harvest,
     ResponseRef,
     ServiceHandle,
     make_asset_id,
@@ -53,49 +51,37 @@ class MadeFile:
 
 @dataclass(frozen=True)
 class CollectedFiles:
-    """Everything a stage made, as assets, and what is wrong with it in words; no problems means accepted."""
+    """Everything a stage made, as assets, and what is wrong with it in words; no problems means accepted.
+
+    `is_short`: of something that was asked for there are too few files.
+    """
 
     assets: tuple[AssetRecord, ...]
     problems: tuple[str, ...]
+    is_short: bool = False
 
 
-def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str) -> dict[str, MadeFile]:
-    """Store the pictures of all image calls whose base64 is sound, by call ID."""
-    made: dict[str, MadeFile] = {}
+def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str, response_id: str) -> dict[int, MadeFile]:
+    """Store the pictures of all image calls whose base64 is sound, by the position of the call."""
+    made: dict[int, MadeFile] = {}
+    ids = Counter(image.call_id for image in produced.images)
     for number, image in enumerate(produced.images, start=1):
         data = image.decode()
         if data is None:
             continue
         facts, damage = _facts(data)
         media_type = facts.media_type if facts else _UNKNOWN
-        handle = _handle("image_call", image.call_id, endpoint)
+        # An ID that is missing or comes twice means no picture: only the response can be asked for it.
+        has_id = image.call_id and ids[image.call_id] == 1
+        handle = handle_of(
+            *(("image_call", image.call_id) if has_id else ("response", response_id)), endpoint
+        )
         name = f"image-{number}.{EXTENSIONS.get(media_type, 'bin')}"
         blob = blobs.put(data, media_type)
-        made[image.call_id] = MadeFile(name, blob, facts, damage, handle, image.revised_prompt, is_drawn=True)
+        made[image.position] = MadeFile(
+            name, blob, facts, damage, handle, image.revised_prompt, is_drawn=True
+        )
     return made
-
-
-def fetch_files(produced: Produced, gateway: Gateway, blobs: Blobs) -> tuple[list[MadeFile], tuple[str, ...]]:
-    """Fetch and store the container files of a response; say in words what is gone with its container."""
-    entries: dict[str, ContainerFileEntry | Citation] = {}
-    gone: list[str] = []
-    for container_id in produced.container_ids:
-        try:
-            listed = gateway.list_container_files(container_id)
-        except HandleExpired as error:
-            gone.append(f"its container is gone: {error}")
-            continue
-        entries.update({entry.file_id: entry for entry in listed if entry.source != "user"})
-    for citation in produced.citations:
-        # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
-        entries.setdefault(citation.file_id, citation)
-    made: list[MadeFile] = []
-    for entry in entries.values():
-        try:
-            made.append(_fetch(entry, gateway, blobs))
-        except HandleExpired as error:
-            gone.append(f"{entry.file_id} is gone: {error}")
-    return sorted(made, key=lambda file: (_is_pseudo(file), file.name)), tuple(gone)
 
 
 def keep_on_the_way(
@@ -106,27 +92,32 @@ def keep_on_the_way(
     `response` is the ID and the endpoint of the response during which it was made.
     """
     facts, damage = _facts(blobs.get(blob))
-    return MadeFile(name, blob, facts, damage, _handle("response", *response), role=role)
-
-
-def recall(harvest: Harvest, blobs: Blobs) -> list[MadeFile]:
-    """Return the files of a harvest that an earlier pass has fetched, whatever became of the containers."""
-    return [_examined(file.name, blobs.get(file.blob), file.handle, blobs) for file in harvest.files]
+    return MadeFile(name, blob, facts, damage, handle_of("response", *response), role=role)
 
 
 def gather(
-    call: StageCall, files: list[MadeFile], produced: Produced, made_by: ResponseRef, blobs: Blobs
+    call: StageCall,
+    files: list[MadeFile],
+    produced: Produced,
+    made_by: ResponseRef,
+    blobs: Blobs,
+    *,
+    may_write: bool = True,
 ) -> CollectedFiles:
-    """Give the files their names and roles after what the stage must produce."""
+    """Give the files their names and roles after what the stage must produce.
+
+    `may_write`: the answer's own words may stand for a text or a table that no file holds.
+    """
     problems = [f"{file.name}: {file.damage}" for file in files if file.damage and file.role is None]
     free = [file for file in files if file.role is None]
-    named = list[tuple[MadeFile, ExpectedOutput]]()
+    named, is_short = list[tuple[MadeFile, ExpectedOutput]](), False
     for expected in call.outputs:
         matching = _matching(free, expected)
-        if not matching and expected.kind in {"text", "data"} and produced.text:
+        if not matching and may_write and expected.kind in {"text", "data"} and produced.text:
             matching = [_written(expected, produced.text, made_by, blobs)]
         taken = matching[: expected.count]
         if len(taken) < expected.count:
+            is_short = True
             problems.append(
                 f"{expected.name!r}: {len(taken)} of {expected.count} {expected.kind} files were made"
             )
@@ -139,7 +130,7 @@ def gather(
         # A refusal that the agent overcame by itself is no fault of what it then drew.
         problems += [f"image call refused: {image.error}" for image in produced.images if image.error]
     on_the_way = [file for file in files if file.role is not None]
-    return CollectedFiles(_records(call, named, [*free, *on_the_way], made_by), tuple(problems))
+    return CollectedFiles(_records(call, named, [*free, *on_the_way], made_by), tuple(problems), is_short)
 
 
 def _records(
@@ -148,10 +139,13 @@ def _records(
     free: list[MadeFile],
     made_by: ResponseRef,
 ) -> tuple[AssetRecord, ...]:
-    role: AssetRole = "candidate" if call.outputs else "output"
+    # Where nothing is named, whatever was saved is the output; a figure that was only shown is not.
+    is_saved = any(not is_pseudo(file) for file in free)
     listed: list[tuple[MadeFile, AssetKind, AssetRole]] = []
     listed.extend((file, output.kind, "output") for file, output in named)
-    listed.extend((file, _kind(file), file.role or role) for file in free)
+    for file in free:
+        is_extra = bool(call.outputs) or (is_saved and is_pseudo(file))
+        listed.append((file, _kind(file), file.role or ("candidate" if is_extra else "output")))
     names = distinct(file.name for file, _, _ in listed)
     parents = tuple(bound.asset_id for bound in call.inputs if bound.asset_id)
     return tuple(
@@ -176,14 +170,8 @@ def _records(
     )
 
 
-def _fetch(entry: ContainerFileEntry | Citation, gateway: Gateway, blobs: Blobs) -> MadeFile:
-    data = gateway.read_container_file(entry.container_id, entry.file_id)
-    path = entry.path if isinstance(entry, ContainerFileEntry) else entry.filename
-    handle = _handle("container_file", entry.file_id, gateway.endpoint, entry.container_id)
-    return _examined(safe_name(path, "file"), data, handle, blobs)
-
-
-def _examined(name: str, data: bytes, handle: ServiceHandle, blobs: Blobs) -> MadeFile:
+def examined(name: str, data: bytes, handle: ServiceHandle, blobs: Blobs) -> MadeFile:
+    """Store a file's bytes and say what they are, whatever its name says."""
     facts, damage = _facts(data) if sniff(data) else (None, "")
     media_type = facts.media_type if facts else _media_type(name)
     if media_type.startswith("image/") and media_type != "image/svg+xml" and facts is None:
@@ -270,11 +258,12 @@ def _written(expected: ExpectedOutput, text: str, made_by: ResponseRef, blobs: B
     extension = "json" if expected.kind == "data" else "md"
     name = safe_name(expected.name if "." in expected.name else f"{expected.name}.{extension}")
     media_type = {"json": "application/json", "csv": "text/csv"}.get(name.rpartition(".")[2], "text/markdown")
-    handle = _handle("response", made_by.response_id, made_by.endpoint)
+    handle = handle_of("response", made_by.response_id, made_by.endpoint)
     return MadeFile(name, blobs.put(text.encode(), media_type), None, "", handle)
 
 
-def _handle(kind: str, service_id: str, endpoint: str, container_id: str | None = None) -> ServiceHandle:
+def handle_of(kind: str, service_id: str, endpoint: str, container_id: str | None = None) -> ServiceHandle:
+    """Return the service's ID for something that it made just now."""
     return ServiceHandle.model_validate(
         {
             "kind": kind,
@@ -286,5 +275,6 @@ def _handle(kind: str, service_id: str, endpoint: str, container_id: str | None 
     )
 
 
-def _is_pseudo(file: MadeFile) -> bool:
+def is_pseudo(file: MadeFile) -> bool:
+    """Whether a file is called after its own ID: a figure that was shown and not saved."""
     return file.name.startswith(file.handle.id)

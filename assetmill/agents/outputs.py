@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
+from assetmill.agents.wording import Wording, filter_marks, read_wording
 from assetmill.records import Usage
 
 Json = Mapping[str, Any]
@@ -21,9 +22,11 @@ Json = Mapping[str, Any]
 class ImageCall:
     """One `image_generation_call`. `result` is its base64 as received, None when there is none.
 
-    Where moderation refused it, `blocked_at` is `input` or `output`, and `categories` say why.
+    `position` is its place among the response's items: IDs may be missing or come twice. Where moderation
+    refused it, `blocked_at` is `input` or `output`, and `categories` say why.
     """
 
+    position: int
     call_id: str
     result: str | None
     revised_prompt: str
@@ -43,7 +46,7 @@ class ImageCall:
 
 @dataclass(frozen=True)
 class Citation:
-    """A file in a container that a message points to."""
+    """A file in a container that a message points to; `filename` is "" when the message does not say."""
 
     container_id: str
     file_id: str
@@ -54,16 +57,29 @@ class Citation:
 class Produced:
     """Everything of a response that can become an asset or must be answered.
 
-    `calls` are items that wait for the caller: function, computer and approval requests.
+    `text` is what the agent says in the end, without its remarks on the way (messages of the phase
+    `commentary`); `answer` is the last message of that, where a structured answer stands. `calls` are items
+    that wait for the caller: function, computer and approval requests. `refusal` is what the model said
+    instead of an answer. `error` and `wording` are why the response went wrong; `blocked_at` is what
+    moderation refused of it as a whole, `categories` why.
     """
 
     images: tuple[ImageCall, ...]
     citations: tuple[Citation, ...]
     container_ids: tuple[str, ...]
     text: str
+    answer: str
     calls: tuple[Json, ...]
     error: str
-    is_filtered: bool
+    refusal: str = ""
+    wording: Wording = field(default_factory=Wording)
+    blocked_at: Literal["", "prompt", "output"] = ""
+    categories: tuple[str, ...] = ()
+
+    @property
+    def lacks_pictures(self) -> bool:
+        """Whether a picture was drawn whose bytes are not here, though nothing says that it went wrong."""
+        return any(image.result is None and not image.error for image in self.images)
 
 
 def read_response(body: Json) -> Produced:
@@ -72,32 +88,56 @@ def read_response(body: Json) -> Produced:
     messages = [item for item in items if item.get("type") == "message"]
     parts = [part for message in messages for part in _items(message, "content")]
     notes = [note for part in parts for note in _items(part, "annotations")]
-    error = _map(body.get("error"))
-    reason = str(_map(body.get("incomplete_details")).get("reason") or "")
+    said = [message for message in messages if message.get("phase") != "commentary"] or messages
+    error = read_wording(body.get("error"))
+    reason = _text(_map(body.get("incomplete_details")), "reason")
+    container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
     return Produced(
-        images=tuple(_image(item) for item in items if item.get("type") == "image_generation_call"),
-        citations=tuple(
-            Citation(str(note.get("container_id")), str(note.get("file_id")), str(note.get("filename")))
-            for note in notes
-            if note.get("type") == "container_file_citation"
-        ),
-        container_ids=tuple(dict.fromkeys(_container_ids(items, notes))),
-        text="\n".join(
-            str(part.get("text") or "") for part in parts if part.get("type") == "output_text"
-        ).strip(),
-        calls=tuple(item for item in items if item.get("type") in _WAITING),
-        error=str(error.get("message") or reason),
-        is_filtered=_is_block(reason) or _is_block(str(error.get("code") or "")),
+        images=_images(body),
+        citations=tuple(_citations(notes, container_ids)),
+        container_ids=container_ids,
+        text="\n".join(text for message in said for text in _texts(message)).strip(),
+        answer="".join(_texts(said[-1])).strip() if said else "",
+        calls=tuple(item for item in items if _text(item, "type") in _WAITING),
+        error=error.message or reason,
+        refusal=_words(parts, "refusal", "refusal"),
+        wording=error,
+        blocked_at=_blocked_at(body, error, reason),
+        categories=tuple(sorted({*error.categories}.union(*(names for _, names in filter_marks(body))))),
     )
 
 
-_BLOCK_CODES = frozenset(
-    {"content_filter", "contentfilter", "moderation_blocked", "image_content_policy_violation"}
-)
+def _blocked_at(body: Json, error: Wording, reason: str) -> Literal["", "prompt", "output"]:
+    """Return what moderation refused, by the error, by why it is incomplete, or by its list of filters."""
+    marks = list(filter_marks(body))
+    is_ours = (
+        error.filtered_at or any(side == "prompt" for side, _ in marks) or "invalid_prompt" in error.codes
+    )
+    is_blocked = error.meaning() == "blocked" or read_wording({"code": reason}).meaning() == "blocked"
+    if not is_blocked and not marks:
+        return ""
+    return "prompt" if is_ours else "output"
 
 
-def _is_block(code: str) -> bool:
-    return code.lower() in _BLOCK_CODES
+def _images(body: Json) -> tuple[ImageCall, ...]:
+    return tuple(
+        _image(position, _map(item))
+        for position, item in enumerate(_list(body.get("output")))
+        if _map(item).get("type") == "image_generation_call"
+    )
+
+
+def _citations(notes: Sequence[Json], container_ids: tuple[str, ...]) -> Iterator[Citation]:
+    """Yield what can be fetched. Where a citation names no container, the response's only one is meant."""
+    only = container_ids[0] if len(container_ids) == 1 else ""
+    for note in notes:
+        container_id, file_id = _text(note, "container_id") or only, _text(note, "file_id")
+        if note.get("type") == "container_file_citation" and container_id and file_id:
+            yield Citation(container_id, file_id, _text(note, "filename"))
+
+
+def _words(parts: Sequence[Json], kind: str, key: str) -> str:
+    return "\n".join(_text(part, key) for part in parts if part.get("type") == kind).strip()
 
 
 _WAITING = frozenset({"function_call", "computer_call", "mcp_approval_request"})
@@ -119,62 +159,81 @@ def read_usage(body: Json) -> Usage:
     )
 
 
-def without_pictures(body: Json, blobs: Mapping[str, str]) -> bytes:
+def without_pictures(body: Json, blobs: Mapping[int, str]) -> bytes:
     """Return the body as JSON with every stored picture replaced by its digest.
 
-    A result that could not be decoded has no digest in `blobs` and stays as received. The headers of servers
-    are left out: a service that repeats them must not make us keep a secret.
+    `blobs` are the digests by the position of the item. A result that could not be decoded has none and stays
+    as received. The headers of servers are left out: a service that repeats them must not make us keep a
+    secret.
     """
     tools = [
         {key: value for key, value in tool.items() if key not in {"headers", "authorization"}}
         for tool in _items(body, "tools")
     ]
     output = [
-        {**item, "result": {"blob": blobs[str(item.get("id"))]}} if str(item.get("id")) in blobs else item
-        for item in _items(body, "output")
+        {**_map(item), "result": {"blob": blobs[position]}} if position in blobs else item
+        for position, item in enumerate(_list(body.get("output")))
     ]
     shown = {**body, "output": output} | ({"tools": tools} if tools else {})
     return json.dumps(shown, ensure_ascii=False).encode()
 
 
-def _image(item: Json) -> ImageCall:
-    error = _map(item.get("error"))
-    details = _map(error.get("moderation_details"))
+def _image(position: int, item: Json) -> ImageCall:
+    error = read_wording(item.get("error"))
+    details = _map(_map(item.get("error")).get("moderation_details"))
     result = item.get("result")
-    is_blocked = bool(details) or _is_block(str(error.get("code") or ""))
-    categories = details.get("categories")
+    is_blocked = bool(details) or error.meaning() == "blocked"
+    is_input = details.get("moderation_stage") == "input"
     return ImageCall(
-        call_id=str(item.get("id")),
+        position=position,
+        call_id=_text(item, "id"),
         result=result if isinstance(result, str) and result else None,
-        revised_prompt=str(item.get("revised_prompt") or ""),
-        error=str(error.get("message") or ""),
-        categories=tuple(map(str, cast(list[object], categories))) if isinstance(categories, list) else (),
-        blocked_at=("input" if details.get("moderation_stage") == "input" else "output")
-        if is_blocked
-        else "",
+        revised_prompt=_text(item, "revised_prompt"),
+        error=error.message or error.code or _failure(item),
+        categories=error.categories,
+        blocked_at=("input" if is_input else "output") if is_blocked else "",
     )
 
 
-def _container_ids(items: list[Json], notes: list[Json]) -> Iterator[str]:
+def _failure(item: Json) -> str:
+    """Say that a call went wrong which gives no reason, "" where nothing says so."""
+    status = _text(item, "status")
+    is_bare = not item.get("result") and status in {"failed", "incomplete"}
+    return f"it ended {status}" if item.get("error") or is_bare else ""
+
+
+def _container_ids(items: Sequence[Json], notes: Sequence[Json]) -> Iterator[str]:
     for holder in (*items, *notes):
-        if holder.get("type") in {"code_interpreter_call", "container_file_citation"} and holder.get(
-            "container_id"
-        ):
-            yield str(holder["container_id"])
+        is_ours = _text(holder, "type") in {"code_interpreter_call", "container_file_citation"}
+        if is_ours and (container_id := _text(holder, "container_id")):
+            yield container_id
+
+
+def _texts(message: Json) -> Iterator[str]:
+    for part in _items(message, "content"):
+        if part.get("type") == "output_text":
+            yield _text(part, "text")
 
 
 def _items(holder: Json, key: str) -> Iterator[Json]:
-    found = holder.get(key)
-    if isinstance(found, list):
-        for item in cast(list[object], found):
-            if isinstance(item, Mapping):
-                yield cast(Json, item)
+    for item in _list(holder.get(key)):
+        if isinstance(item, Mapping):
+            yield cast(Json, item)
+
+
+def _list(value: object) -> list[object]:
+    return cast(list[object], value) if isinstance(value, list) else []
 
 
 def _map(value: object) -> Json:
     return cast(Json, value) if isinstance(value, Mapping) else {}
 
 
+def _text(holder: Json, key: str) -> str:
+    value = holder.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def _count(holder: Json, key: str) -> int | None:
     value = holder.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -14,6 +14,15 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+LONGEST_ASKED_S = 7 * 86_400.0
+"""A service that asks for more has made a mistake: milliseconds since 1970 were seen, and years."""
+
+PROBE_S = 120.0
+"""So long after a refusal one request may ask whether the quota is back, whatever the service asked for.
+
+Quotas of a minute are over by then, and a wrong hour costs one refused request every two minutes.
+"""
+
 WINDOW_S = 60.25
 """The service's minute, and a little for clocks that do not tick alike."""
 
@@ -25,6 +34,20 @@ class Rates:
     requests: float | None = None
     tokens: float | None = None
     images: float | None = None
+
+
+def sane_wait_s(asked_s: float | None) -> float | None:
+    """Return what a service asks to wait; None when it does not say, or says what cannot be meant."""
+    return asked_s if asked_s is not None and 0.0 < asked_s <= LONGEST_ASKED_S else None
+
+
+@dataclass
+class _Refusal:
+    """A quota that said no: until when, and when somebody may ask whether it is back."""
+
+    until: float
+    next_probe: float
+    is_probed: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +67,7 @@ class Pacer:
     ) -> None:
         self._share, self._clock = share, clock
         self._limits: dict[tuple[str, str], float] = {}
-        self._closed_until: dict[str, float] = {}
+        self._refusals: dict[str, _Refusal] = {}
         self._sent: defaultdict[tuple[str, str], deque[_Entry]] = defaultdict(deque)
         # Every thread of the process asks here before it sends: two must not take the last request.
         self._lock = threading.Lock()
@@ -58,8 +81,10 @@ class Pacer:
         with self._lock:
             now = self._clock()
             waits = [self._wait_s(deployment, name, amount, now) for name, amount in wanted.items()]
-            wait_s = max([*waits, self._closed_until.get(deployment, 0.0) - now, 0.0])
+            wait_s = max([*waits, self._refused_s(deployment, now), 0.0])
             if wait_s == 0.0:
+                if refusal := self._refusals.get(deployment):
+                    refusal.next_probe, refusal.is_probed = now + PROBE_S, True
                 for name, amount in wanted.items():
                     self._sent[deployment, name].append(_Entry(now, amount, is_open=True))
             return wait_s
@@ -68,6 +93,9 @@ class Pacer:
         """Count what was taken from now on: the service has just answered, and has counted it before."""
         with self._lock:
             now = self._clock()
+            # What was sent before the refusal proves nothing.
+            if (refusal := self._refusals.get(deployment)) and refusal.is_probed:
+                del self._refusals[deployment]
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)
                 self._sent[deployment, name].append(_Entry(now, amount, is_open=False))
@@ -86,10 +114,26 @@ class Pacer:
         """Close the deployment for as long as a 429 asks, and take back what it did not admit."""
         with self._lock:
             now = self._clock()
-            until = now + (5.0 if retry_after_s is None else retry_after_s)
-            self._closed_until[deployment] = max(self._closed_until.get(deployment, 0.0), until)
+            asked_s = sane_wait_s(retry_after_s)
+            until = now + (5.0 if asked_s is None else asked_s)
+            self._refusals[deployment] = _Refusal(until, now + PROBE_S)
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)
+
+    def refused_until(self, deployment: str) -> float | None:
+        """Return until when the service refuses a deployment, None while it does not."""
+        with self._lock:
+            refusal = self._refusals.get(deployment)
+            return refusal.until if refusal and refusal.until > self._clock() else None
+
+    def reopen(self, deployment: str) -> None:
+        """Forget a refusal: a person says that the quota is back."""
+        with self._lock:
+            self._refusals.pop(deployment, None)
+
+    def _refused_s(self, deployment: str, now: float) -> float:
+        refusal = self._refusals.get(deployment)
+        return min(refusal.until, refusal.next_probe) - now if refusal else 0.0
 
     def _take_back(self, deployment: str, name: str, amount: float) -> None:
         """Drop a request that was not answered yet; those that want the same are alike."""

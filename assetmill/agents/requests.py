@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assetmill.agents.computer import find_browser
-from assetmill.agents.functions import load_function
+from assetmill.agents.functions import Limits, load_function
 from assetmill.agents.gateway import AgentDefinition, Json
 from assetmill.agents.handles import Handles, Reference
 from assetmill.fingerprint import canonical, digest
 from assetmill.plan.calls import BoundInput, StageCall
+from assetmill.records import PictureForm
 from assetmill.settings import Settings
 from assetmill.spec.tools import ENGINE_KEY
 
@@ -36,8 +37,12 @@ class Prepared:
         return digest(canonical([list(self.input), dict(self.structured_inputs)]))
 
 
-def prepare(call: StageCall, handles: Handles, settings: Settings) -> Prepared:
+def prepare(
+    call: StageCall, handles: Handles, settings: Settings, avoiding: Collection[PictureForm] = ()
+) -> Prepared:
     """Make sure that the service has every file the stage needs, and return its request.
+
+    Pictures go in no form that is `avoiding`: the service has just refused it.
 
     Raises:
         InvalidInput: a function cannot be imported, there is no browser, or a server's headers are not set.
@@ -50,7 +55,11 @@ def prepare(call: StageCall, handles: Handles, settings: Settings) -> Prepared:
         values[f"file_{number}"] = handles.resolve(bound, "container_file").value
     for knowledge in call.knowledge:
         values[_slot(knowledge.name)] = handles.vector_store_id(knowledge)
-    masks = [_picture(handles.resolve(bound, "input_image")) for bound in call.inputs if bound.role == "mask"]
+    masks = [
+        _picture(handles.resolve(bound, "input_image", avoiding))
+        for bound in call.inputs
+        if bound.role == "mask"
+    ]
     definition = AgentDefinition(
         name=agent_name(call),
         model=call.model,
@@ -60,7 +69,7 @@ def prepare(call: StageCall, handles: Handles, settings: Settings) -> Prepared:
         text_format=call.text_format,
         structured_inputs=(*values, *secrets),
     )
-    return Prepared(definition, _input(call, files, values, handles), values, secrets)
+    return Prepared(definition, _input(call, files, values, handles, avoiding), values, secrets)
 
 
 def reply_with(prepared: Prepared, replies: tuple[Json, ...]) -> Prepared:
@@ -84,7 +93,8 @@ def _own_part(tool: Json, call: StageCall, settings: Settings) -> Json:
     """Fill in what only this process knows of a tool: a function's schema, a server's header names."""
     own = tool.get(ENGINE_KEY, {})
     if tool["type"] == "function":
-        loaded = load_function(own["function"], Path(call.folder) if call.folder else None)
+        folder = Path(call.folder) if call.folder else None
+        loaded = load_function(own["function"], folder, Limits.of(own))
         described = {"description": loaded.description} if loaded.description else {}
         return {**described, **tool, "parameters": dict(loaded.schema), "strict": loaded.is_strict}
     if tool["type"] == "computer_use_preview":
@@ -121,11 +131,15 @@ def _tool(tool: Json, files: int, masks: list[Json]) -> Json:
 
 
 def _input(
-    call: StageCall, files: list[BoundInput], values: Mapping[str, str], handles: Handles
+    call: StageCall,
+    files: list[BoundInput],
+    values: Mapping[str, str],
+    handles: Handles,
+    avoiding: Collection[PictureForm],
 ) -> tuple[Json, ...]:
     pictures = [bound for bound in call.inputs if bound.role == "picture"]
     as_ = "image_call" if _goes_on(call) else "input_image"
-    references = [handles.resolve(bound, as_) for bound in pictures]
+    references = [handles.resolve(bound, as_, avoiding) for bound in pictures]
     text = call.prompt + _attachments(files, values)
     content: list[Json] = [{"type": "input_text", "text": text}]
     content += [
@@ -148,7 +162,7 @@ def _goes_on(call: StageCall) -> bool:
 
 
 def _picture(found: Reference) -> Json:
-    return {"image_url": found.value} if found.kind == "data_url" else {"file_id": found.value}
+    return {"file_id": found.value} if found.kind == "file" else {"image_url": found.value}
 
 
 def _attachments(files: list[BoundInput], values: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from assetmill.agents.approvals import (
 )
 from assetmill.agents.computer import Browser, BrowserGone, Display, UnknownAction, find_browser
 from assetmill.agents.functions import (
+    Limits,
     LoadedFunction,
     RunningCall,
     error_output,
@@ -209,11 +210,17 @@ class _Answering:
         """Run the functions of a turn at once, and yield their outputs in the order of the calls."""
         room = self._room()
         begun = [self._begin(item, is_allowed=number < room) for number, item in enumerate(calls)]
-        for item, call in zip(calls, begun, strict=True):
-            output = call if isinstance(call, str) else self._output(*call)
-            yield {"type": "function_call_output", "call_id": str(item.get("call_id")), "output": output}
+        try:
+            for item, call in zip(calls, begun, strict=True):
+                output = call if isinstance(call, str) else self._output(call)
+                yield {"type": "function_call_output", "call_id": str(item.get("call_id")), "output": output}
+        finally:
+            # A run that is being stopped leaves no function behind.
+            for call in begun:
+                if isinstance(call, RunningCall):
+                    call.stop()
 
-    def _begin(self, item: Json, *, is_allowed: bool) -> str | tuple[RunningCall, float]:
+    def _begin(self, item: Json, *, is_allowed: bool) -> str | RunningCall:
         name = str(item.get("name"))
         found = self._function(name)
         if found is None:
@@ -221,23 +228,21 @@ class _Answering:
             return error_output("unknown_function", f"there is no function {name!r}; there is {known}")
         if not is_allowed:
             return error_output("too_many_calls", f"this stage allows {self.call.max_tool_calls} tool calls")
-        loaded, timeout_s = found
-        return start_function(loaded, str(item.get("arguments") or "")), timeout_s
+        loaded, limits = found
+        return start_function(loaded, str(item.get("arguments") or ""), limits)
 
-    def _function(self, name: str) -> tuple[LoadedFunction, float] | None:
+    def _function(self, name: str) -> tuple[LoadedFunction, Limits] | None:
         for tool in self.call.tools:
             if tool["type"] == "function" and tool["name"] == name:
-                own = engine_part(tool)
+                limits = Limits.of(engine_part(tool))
                 folder = Path(self.call.folder) if self.call.folder else None
-                return load_function(str(own["function"]), folder), float(own["timeout_s"])
+                return load_function(str(engine_part(tool)["function"]), folder, limits), limits
         return None
 
-    def _output(self, call: RunningCall, timeout_s: float) -> str:
-        until = time.monotonic() + timeout_s
-        while (output := call.output(min(_POLL_S, until - time.monotonic()))) is None:
+    def _output(self, call: RunningCall) -> str:
+        """Wait for a call, which has its own end, and for the run's being stopped."""
+        while (output := call.output(_POLL_S)) is None:
             self.services.wait(0)
-            if time.monotonic() >= until:
-                return error_output("timeout", f"the function gave no result within {timeout_s:g} s")
         return output
 
     def _room(self) -> int:

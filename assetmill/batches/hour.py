@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+import zoneinfo
 from dataclasses import dataclass
 
 from assetmill.batches.row_plans import Totals
@@ -17,27 +18,45 @@ _HOUR = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 def parse_by(text: str, now: datetime.datetime | None = None) -> float:
     """Return the time that `06:00` (the next one here) or an ISO time means, as Unix seconds.
 
+    A time zone may follow, as in `06:00 Europe/Oslo`; a time without one is this machine's.
+
     Raises:
         InvalidInput: neither, or it is past.
     """
-    here = (now or datetime.datetime.now(datetime.UTC)).astimezone()
-    if match := _HOUR.fullmatch(text.strip()):
-        at = here.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
-        # Only a date that is taken apart and put together again has the right offset after a clock change.
-        return (at if at > here else _next_day(at)).timestamp()
+    plain, _, name = text.strip().partition(" ")
+    zone = _zone(name.strip(), text)
+    here = (now or datetime.datetime.now(datetime.UTC)).astimezone(zone)
+    if match := _HOUR.fullmatch(plain):
+        return _next(datetime.time(int(match[1]), int(match[2])), here, zone)
     try:
-        at = datetime.datetime.fromisoformat(text.strip())
+        at = datetime.datetime.fromisoformat(plain)
     except ValueError as error:
         raise InvalidInput(f"{text!r} is no time: write 06:00 or 2026-11-23T06:00") from error
-    at = at.astimezone()
-    if at <= here:
+    # Without a zone Python asks the machine's own rules for that very day.
+    moment = (at.replace(tzinfo=zone) if at.tzinfo is None else at).timestamp()
+    if moment <= here.timestamp():
         raise InvalidInput(f"{text!r} has passed")
-    return at.timestamp()
+    return moment
 
 
-def _next_day(at: datetime.datetime) -> datetime.datetime:
-    plain = at.replace(tzinfo=None) + datetime.timedelta(days=1)
-    return plain.astimezone()
+def _zone(name: str, text: str) -> zoneinfo.ZoneInfo | None:
+    if not name:
+        return None
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidInput(f"{text!r}: no time zone {name!r}, write Europe/Oslo or UTC") from error
+
+
+def _next(hour: datetime.time, here: datetime.datetime, zone: zoneinfo.ZoneInfo | None) -> float:
+    """Return the next moment at which clocks here show an hour, whatever their offset is by then."""
+    moments: list[float] = []
+    for days in (0, 1, 2):
+        plain = datetime.datetime.combine(here.date() + datetime.timedelta(days=days), hour)
+        first, second = (plain.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+        # An hour that comes twice is met twice; what clocks skip is taken as they stood before.
+        moments += [first, max(first, second)]
+    return min(moment for moment in moments if moment > here.timestamp())
 
 
 @dataclass(frozen=True)

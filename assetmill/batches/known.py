@@ -16,10 +16,11 @@ _RECORDS_KEPT = 512
 
 
 class KnownRows:
-    """Finished stages, traces, rows and blocked prompts of a pipeline.
+    """Finished stages, traces, done rows and blocked prompts of a pipeline.
 
-    `traces` says which fingerprint a stage had by what decides it and its upstream's fingerprints. A commit
-    is written once, so that a trace stays true for ever.
+    A stage is finished when the store lists its commit, whatever a batch has noted. `traces` says which
+    fingerprint a stage had by what decides it and its upstream's fingerprints. A commit is written once, so
+    that a trace stays true for ever.
     """
 
     def __init__(
@@ -28,7 +29,6 @@ class KnownRows:
         self._ledger, self._batches, self._pipeline = ledger, batches, pipeline
         self.traces: dict[str, Fingerprint] = {}
         self.rows: dict[str, BatchRow] = {}
-        self.done: set[Fingerprint] = set()
         self.seen_pages: set[str] = set()
         self._listed: set[Fingerprint] | None = None
         self.record = functools.lru_cache(_RECORDS_KEPT)(self._record)
@@ -45,15 +45,13 @@ class KnownRows:
                 self._add(batches.read_page(key))
 
     def is_done(self, fp: Fingerprint) -> bool:
-        """Return whether a stage is finished: as a batch has noted, or as the store lists it."""
-        if fp in self.done:
-            return True
+        """Return whether a stage is finished."""
         if self._listed is None:
             self._listed = self._ledger.finished(self._pipeline)
         return fp in self._listed
 
     def row_with(self, key: str, fingerprints: Iterable[Fingerprint | None]) -> BatchRow | None:
-        """Return the row of these parameters if it ended with these very stages."""
+        """Return the row of these parameters if it was done with these very stages."""
         row = self.rows.get(key)
         if row is None or [stage.fingerprint for stage in row.stages] != list(fingerprints):
             return None
@@ -61,13 +59,8 @@ class KnownRows:
 
     def _add(self, told: BatchManifest | BatchPage) -> None:
         self.traces.update(told.traces)
-        for row in told.rows:
-            self.rows[row.key] = row
-            self.done.update(
-                stage.fingerprint
-                for stage in row.stages
-                if stage.fingerprint and stage.status in {"done", "reused"}
-            )
+        # A row that is not done says nothing of what is there: its stages are looked for.
+        self.rows.update({row.key: row for row in told.rows if row.is_done})
 
     def _record(self, fp: Fingerprint) -> StageRecord | None:
         return self._ledger.read_stage(self._pipeline, fp)

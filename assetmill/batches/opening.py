@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from assetmill.agents.gateway import Gateway
 from assetmill.batches.hour import Forecast, forecast
@@ -26,6 +26,9 @@ from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.stage.gate import Gate
 from assetmill.stage.services import Services, Wait
 
+RowOrder = Literal["rows", "stages"]
+"""`rows`: finish rows rather than begin them, also under a ceiling; `stages`: all first stages come first."""
+
 SHARD_ROWS = 50
 _ROWS_TYPE = "application/x-ndjson"
 _SHOWN = 20
@@ -43,6 +46,7 @@ class BatchOrder:
     budget_usd: float | None = None
     allows_bad_rows: bool = False
     retries_blocked: bool = False
+    order: RowOrder = "rows"
 
 
 class InvalidRows(InvalidInput):
@@ -76,6 +80,7 @@ class Batch:
     forecast: Forecast
     services: Services
     ledger: BatchLedger
+    fallbacks: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
     @property
     def to_do(self) -> tuple[RowPlan, ...]:
@@ -106,7 +111,7 @@ def prepare(order: BatchOrder, services: Services) -> Batch:
     if bad and (not order.allows_bad_rows or len(faulty) == len(batch.plans)):
         raise InvalidRows(order.rows, tuple((row.number, row.reason) for row in bad))
     sound = tuple(plan for plan in batch.plans if not plan.fault)
-    return dataclasses.replace(batch, plans=sound, bad=bad)
+    return dataclasses.replace(batch, plans=sound, bad=bad, fallbacks=rows.fallbacks)
 
 
 def plan_rows(

@@ -42,6 +42,16 @@ class BatchStage(Stored):
     seconds: float | None = None
     error: str | None = None
     assets: tuple[BatchAsset, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Names of the outputs that it was to make, when it has not."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the store has what it was to make.
+
+        The error counts too: a batch of old might call a stage reused that had ended with one.
+        """
+        return self.status in {"done", "reused"} and self.error is None
 
 
 class BatchRow(Stored):
@@ -54,6 +64,19 @@ class BatchRow(Stored):
     stages: tuple[BatchStage, ...] = ()
     reason: str | None = None
     spent_usd: float | None = 0.0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it is made: every stage, whatever the row is said to be."""
+        return self.state in SETTLED and all(stage.is_done for stage in self.stages)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is not made, as `stage: output`; only the stage where its outputs are not known."""
+        undone = [stage for stage in self.stages if not stage.is_done]
+        return tuple(
+            f"{stage.label}: {', '.join(stage.missing)}" if stage.missing else stage.label for stage in undone
+        )
 
     @property
     def assets(self) -> tuple[BatchAsset, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
-from assetmill.batches.records import SETTLED, BatchAsset, BatchManifest, BatchRow
+from assetmill.batches.records import BatchAsset, BatchManifest, BatchRow
 from assetmill.errors import StoreError
+from assetmill.looking import Look, over, telling_ground
+from assetmill.markdown import cell, code
 from assetmill.records import BlobRef
 from assetmill.store.blobs import Blobs
 
@@ -50,6 +51,7 @@ def _row_json(row: BatchRow) -> dict[str, Any]:
         "name": row.name,
         "state": row.state,
         "reason": row.reason,
+        "missing": list(row.missing),
         "spent_usd": row.spent_usd,
         "stages": stages,
         "assets": [asset.model_dump(mode="json") for asset in row.assets],
@@ -58,15 +60,15 @@ def _row_json(row: BatchRow) -> dict[str, Any]:
 
 def markdown(manifest: BatchManifest) -> str:
     """Return the report that Prefect shows: what failed first, then the rest, as far as there is room."""
-    rows = sorted(manifest.rows, key=lambda row: (row.state in SETTLED, row.number))
+    rows = sorted(manifest.rows, key=lambda row: (row.is_done, row.number))
     shown = rows[:MOST_ROWS_IN_MARKDOWN]
     counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
     lines = [
-        f"# {manifest.pipeline}: {manifest.status}",
+        f"# {cell(manifest.pipeline)}: {manifest.status}",
         "",
-        *([f"**{_cell(manifest.reason)}**", ""] if manifest.reason else []),
+        *([f"**{cell(manifest.reason)}**", ""] if manifest.reason else []),
         f"Batch `{manifest.batch_id}`, {manifest.finished_at - manifest.started_at:.0f} s, {counts}; "
-        f"spent {_usd(manifest.spent_usd)}, profile `{manifest.profile}`.",
+        f"spent {_usd(manifest.spent_usd)}, profile {code(manifest.profile)}.",
         f"Pictures: `assetmill contact-sheet {manifest.batch_id} sheet.html`",
         "",
         "| Row | Name | State | Spent | Made |",
@@ -79,17 +81,9 @@ def markdown(manifest: BatchManifest) -> str:
 
 
 def _line(row: BatchRow) -> str:
-    made = ", ".join(f"{asset.name} `{asset.asset_id}`" for asset in row.assets[:4])
-    cells = (str(row.number), row.name, row.state, _usd(row.spent_usd), row.reason or "")
-    plain = [_cell(cell) for cell in cells]
-    plain[-1] = plain[-1] or made
-    return "| " + " | ".join(plain) + " |"
-
-
-def _cell(text: str | None) -> str:
-    """Keep text from a service or a table inside its cell, and short."""
-    plain = " ".join((text or "").split())[:300]
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    made = ", ".join(f"{cell(asset.name)} {code(asset.asset_id)}" for asset in row.assets[:4])
+    cells = (str(row.number), cell(row.name), row.state, _usd(row.spent_usd), cell(row.reason or "") or made)
+    return "| " + " | ".join(cells) + " |"
 
 
 def _usd(amount: float | None) -> str:
@@ -138,7 +132,7 @@ def contact_sheet(manifest: BatchManifest, blobs: Blobs) -> str:
             "state": row.state,
             "spent": _usd(row.spent_usd),
             "reason": row.reason,
-            "is_bad": row.state not in SETTLED,
+            "is_bad": not row.is_done,
             "made": [
                 {"name": asset.name, "asset_id": asset.asset_id, "picture": thumbnails.of(asset)}
                 for asset in row.assets
@@ -173,23 +167,13 @@ class _Thumbnails:
         return self._made[asset.digest]
 
     def _make(self, asset: BatchAsset) -> str:
-        from PIL import Image, UnidentifiedImageError
-
         ref = BlobRef(digest=asset.digest, size_bytes=asset.size_bytes, media_type=asset.media_type)
         try:
-            with Image.open(io.BytesIO(self._blobs.get(ref))) as picture:
-                picture.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
-                picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-                flat = _on_white(picture.convert("RGBA"), Image.new)
-        except (StoreError, OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
+            seen = Look(self._blobs.get(ref)).first(THUMBNAIL_PX)
+        except (StoreError, OSError, SyntaxError, ValueError):
             return ""
+        # JPEG has no transparency.
+        flat = over(seen, telling_ground(seen))
         data = io.BytesIO()
         flat.save(data, "JPEG", quality=75)
         return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
-
-
-def _on_white(picture: Any, new: Callable[..., Any]) -> Any:
-    """JPEG has no transparency."""
-    white = new("RGBA", picture.size, "white")
-    white.alpha_composite(picture)
-    return white.convert("RGB")

@@ -23,7 +23,7 @@ from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.plan import FREE, Cost, Plan, PlannedStage
-from assetmill.plan.slots import Slot
+from assetmill.plan.slots import Slot, is_open
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
 from assetmill.spec.checks import template_of
@@ -138,6 +138,14 @@ class Planner:
         """Return the labels of the stages whose outputs a stage sees."""
         return _sees(self._layout(row.parameters).slots[label])
 
+    def outputs(self, row: Row, label: str) -> tuple[str, ...]:
+        """Return the names of a stage's outputs, as far as they are known before the stages before it."""
+        slot = self._layout(row.parameters).slots[label]
+        draft = self._binder(self._layout(row.parameters), row.parameters).draft(
+            slot, Problems(self.pipeline.document)
+        )
+        return tuple(output.name for output in draft.outputs if not is_open(output.name))
+
     def totals(self, rows: tuple[RowPlan, ...]) -> Totals:
         """Add up what was planned."""
         decisions: Counter[Decision] = Counter()
@@ -197,7 +205,8 @@ class Planner:
         """Plan a stage that waits for others: it is as expensive as its draft."""
         is_stuck = any(made[label].decision == "blocked" for label in _sees(slot))
         draft = binder.draft(slot, problems)
-        return self._new("blocked" if is_stuck else "wait", None, _identity(key), draft)
+        coming = _coming(slot, binder.slots)
+        return self._new("blocked" if is_stuck else "wait", None, _identity(key), draft, coming)
 
     def _finished(self, plan: StagePlan) -> Fingerprint | None:
         return plan.fingerprint if plan.decision == "reuse" else None
@@ -214,7 +223,9 @@ class Planner:
             return StagePlan("blocked", fp, fp, FREE)
         return self._new("run", fp, fp, call)
 
-    def _new(self, decision: Decision, fp: Fingerprint | None, identity: str, call: StageCall) -> StagePlan:
+    def _new(
+        self, decision: Decision, fp: Fingerprint | None, identity: str, call: StageCall, coming: int = 0
+    ) -> StagePlan:
         if decision == "blocked":
             return StagePlan(decision, fp, identity, FREE)
         if identity in self._first:
@@ -222,7 +233,7 @@ class Planner:
         self._first.add(identity)
         for deployment, takes in wanted(call).items():
             self._wanted.setdefault(deployment, Counter()).update(takes)  # pyright: ignore[reportArgumentType]
-        return StagePlan(decision, fp, identity, estimate(call))
+        return StagePlan(decision, fp, identity, estimate(call, coming=coming))
 
     def _trace(
         self,
@@ -278,6 +289,13 @@ class Planner:
 
 def _sees(slot: Slot) -> tuple[str, ...]:
     return tuple(label for labels in slot.upstream.values() for label in labels)
+
+
+def _coming(slot: Slot, slots: Mapping[str, Slot]) -> int:
+    """Return how many files earlier stages are to make for a stage: each may be a picture to look at."""
+    names = (str(entry.from_) for entry in slot.spec.inputs if entry.from_ is not None)
+    makers = (slots[label].spec for name in names for label in slot.upstream[name])
+    return sum(sum(output.count for output in spec.outputs) or 1 for spec in makers)
 
 
 def _unbound(slot: Slot) -> PlannedStage:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
-from assetmill.errors import InvalidInput, InvalidSpec, KeyMissing, StoreError
+from assetmill.batches.tables import MAX_ROWS, Cells, read_table
+from assetmill.errors import InvalidSpec
 from assetmill.fingerprint import canonical, digest
 from assetmill.settings import Settings
+from assetmill.spec.delimited import visible
 from assetmill.spec.parameters import Scalar, resolve_parameters
 from assetmill.spec.pipeline import LoadedPipeline
-from assetmill.spec.reading import Problems, nearest, read_bytes
-from assetmill.store.opening import open_store
-
-MAX_ROWS = 100_000
-MAX_BYTES = 64 * 1024 * 1024
-MAX_UNPACKED_BYTES = 512 * 1024 * 1024
-"""A parquet file of a few kilobytes may claim to hold terabytes."""
+from assetmill.spec.reading import Problems, nearest
 
 NAME_COLUMN = "row"
 """A column of this name, which the pipeline does not know, says what people call the row."""
 
-_KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
-_BUCKETS = ("s3://", "azure://", "gs://")
 _MOST_SHOWN = 300
-
-Cells = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +46,21 @@ class Rows:
 
     good: tuple[Row, ...]
     bad: tuple[BadRow, ...]
+    fallbacks: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    """Which rows take a parameter's default although other rows give it: an empty cell is seldom meant so."""
 
 
 def read_rows(source: str, pipeline: LoadedPipeline, common: Cells, settings: Settings) -> Rows:
     """Read a table and check every row; values of `common` fill the columns that a row leaves empty.
 
-    `source` is a path or an object: CSV, JSON lines or parquet, told by its suffix. An empty cell is a
+    `source` is a path or an object, its kind told by its suffix: see `read_table`. An empty cell is a
     parameter that was not given.
 
     Raises:
         InvalidInput: not readable, not a table, too many rows, a column that is no parameter.
     """
-    kind = _KINDS.get(PurePosixPath(source).suffix.lower())
-    if kind is None:
-        hint = "csv, jsonl or parquet; save a spreadsheet as CSV UTF-8"
-        raise InvalidSpec(source, None, "cannot tell what kind of table it is", hint)
-    lines = _lines(source, kind, _read(source, settings))
-    if kind != "jsonl":
+    lines, has_head = read_table(source, settings)
+    if has_head:
         lines = _with_known_columns(lines, pipeline, source)
     return check_rows(lines, pipeline, common, source)
 
@@ -95,23 +82,40 @@ def check_rows(
             bad.append(found)
     if not good and not bad:
         raise InvalidSpec(source, None, "holds no rows")
-    return Rows(tuple(good), tuple(bad))
+    return Rows(tuple(good), tuple(bad), checker.fallbacks(row.number for row in good))
 
 
 class _Checker:
     def __init__(self, pipeline: LoadedPipeline, common: Cells) -> None:
         self._pipeline, self._specs, self._common = pipeline, pipeline.spec.parameters, dict(common)
         self._has_names = NAME_COLUMN not in self._specs
+        self._must_be_given = [name for name, spec in self._specs.items() if spec.required]
+        self._given: dict[str, set[int]] = {name: set() for name in self._specs}
 
     def check(self, number: int, cells: Cells) -> Row | BadRow:
-        given = {name: value for name, value in cells.items() if value is not None and value != ""}
+        given = {visible(name): value for name, value in cells.items() if not _is_empty(value)}
         name = given.pop(NAME_COLUMN, None) if self._has_names else None
         problems = Problems(self._pipeline.document)
         values = resolve_parameters(self._specs, {**self._common, **self._as_text(given)}, problems)
+        for parameter in self._must_be_given:
+            if parameter not in given and parameter not in self._common:
+                problems.add(("parameters", parameter), f"parameter {parameter!r} is required of every row")
         if problems.found:
             return BadRow(number, "; ".join(_said(problem) for problem in problems.found)[:_MOST_SHOWN])
+        for parameter in self._given.keys() & given.keys():
+            self._given[parameter].add(number)
         key = digest(canonical(values)).removeprefix("sha256:")[:32]
         return Row(number, f"row {number}" if name is None else str(name)[:80], values, key)
+
+    def fallbacks(self, numbers: Iterable[int]) -> dict[str, tuple[int, ...]]:
+        """Return the rows that do not give a parameter which others give."""
+        listed = list(numbers)
+        left = {
+            name: tuple(number for number in listed if number not in given)
+            for name, given in self._given.items()
+            if given and name not in self._common
+        }
+        return {name: rows for name, rows in left.items() if rows}
 
     def _as_text(self, given: Cells) -> dict[str, Any]:
         """Take a whole number as text where text is due: an article's number is a name."""
@@ -122,6 +126,10 @@ class _Checker:
 
     def _is_string(self, name: str) -> bool:
         return name in self._specs and self._specs[name].type == "string"
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not visible(value))
 
 
 def _is_whole(value: object) -> bool:
@@ -146,128 +154,9 @@ def unpack(data: bytes, first: int = 0, last: int | None = None) -> tuple[Row, .
     return tuple(Row(*json.loads(line)) for line in lines)
 
 
-def _read(source: str, settings: Settings) -> bytes:
-    if not source.startswith(_BUCKETS):
-        return read_bytes(Path(source), MAX_BYTES)
-    scheme, _, rest = source.partition("://")
-    bucket, _, key = rest.partition("/")
-    store = settings.store
-    backend = open_store(f"{scheme}://{bucket}", endpoint_url=store.endpoint_url, region=store.region)
-    try:
-        head = backend.head(key)
-        if head is None:
-            raise InvalidInput(f"no object {source!r}")
-        if head.size_bytes > MAX_BYTES:
-            raise InvalidSpec(source, None, f"is larger than {MAX_BYTES // 1024} KB", "split it")
-        return backend.get(key)
-    except (StoreError, KeyMissing) as error:
-        raise InvalidInput(f"{source!r} cannot be read: {error}") from error
-    finally:
-        backend.close()
-
-
-def _lines(source: str, kind: str, data: bytes) -> Iterator[tuple[int, Cells | str]]:
-    if kind == "parquet":
-        return _parquet(source, data)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidSpec(
-            source, _line_at(data, error.start), "is not UTF-8", "save it as CSV UTF-8"
-        ) from error
-    return _csv(source, text) if kind == "csv" else _json_lines(text)
-
-
-def _csv(source: str, text: str) -> Iterator[tuple[int, Cells | str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    head: list[str] | None = None
-    # A cell may hold line ends: a row stands where it begins.
-    line = 1
-    try:
-        for cells in reader:
-            begins, line = line, reader.line_num + 1
-            plain = _without_blank_end([cell.strip() for cell in cells], len(head or ()))
-            if not any(plain):
-                continue
-            if head is None:
-                head = plain
-                _check_head(head, source, begins)
-            elif len(plain) != len(head):
-                yield begins, f"has {counted(len(plain), 'column')}; the head names {len(head)}"
-            else:
-                yield begins, dict(zip(head, plain, strict=True))
-    except csv.Error as error:
-        hint = "a quotation mark is opened and not closed" if "unexpected end" in str(error) else ""
-        raise InvalidSpec(source, line, f"is not CSV: {error}", hint) from error
-
-
-def _line_at(data: bytes, offset: int) -> int:
-    return data.count(b"\n", 0, offset) + 1
-
-
-def _delimiter(text: str) -> str:
-    """Return what parts the columns: where a comma is the decimal sign, spreadsheets write semicolons."""
-    head = text.lstrip().partition("\n")[0]
-    return max(",;\t", key=head.count)
-
-
-def _without_blank_end(cells: list[str], width: int) -> list[str]:
-    """Leave out empty cells beyond the last column that has a name, as spreadsheets write them."""
-    end = len(cells)
-    while end > width and not cells[end - 1]:
-        end -= 1
-    return cells[:end]
-
-
-def _check_head(head: list[str], source: str, line: int) -> None:
-    if "" in head:
-        raise InvalidSpec(source, line, f"column {head.index('') + 1} has no name")
-    if twice := [column for column in head if head.count(column) > 1]:
-        raise InvalidSpec(source, line, f"two columns are called {twice[0]!r}")
-
-
 def counted(count: int, word: str) -> str:
     """Return `1 row` or `2 rows`."""
     return f"{count} {word}{'' if count == 1 else 's'}"
-
-
-def _json_lines(text: str) -> Iterator[tuple[int, Cells | str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield number, f"is not JSON: {error.msg}, at column {error.colno}"
-            continue
-        except (ValueError, RecursionError) as error:
-            yield number, f"is not JSON: {error}"
-            continue
-        yield number, cast("dict[str, Any]", value) if isinstance(value, dict) else "is not a JSON object"
-
-
-def _parquet(source: str, data: bytes) -> Iterator[tuple[int, Cells | str]]:
-    try:
-        import pyarrow as arrow  # pyright: ignore[reportMissingTypeStubs]
-        from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
-    except ModuleNotFoundError as error:
-        hint = "install assetmill[parquet], or save it as CSV"
-        raise InvalidSpec(source, None, "reading parquet needs pyarrow", hint) from error
-    try:
-        file: Any = parquet.ParquetFile(io.BytesIO(data))
-        meta = file.metadata
-        unpacked = sum(meta.row_group(n).total_byte_size for n in range(meta.num_row_groups))
-        if meta.num_rows > MAX_ROWS or unpacked > MAX_UNPACKED_BYTES:
-            raise InvalidSpec(source, None, f"has more than {MAX_ROWS} rows, or unpacks to too much")
-        number = 0
-        for batch in file.iter_batches(batch_size=1000):
-            for cells in batch.to_pylist():
-                number += 1
-                yield number, cast("dict[str, Any]", cells)
-    except cast(
-        "tuple[type[Exception], ...]", (arrow.ArrowException, OSError, ValueError, TypeError)
-    ) as error:
-        raise InvalidSpec(source, None, f"is not parquet: {error}") from error
 
 
 def _with_known_columns(

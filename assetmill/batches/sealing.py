@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 
 from assetmill.batches.opening import Batch
-from assetmill.batches.records import SETTLED, BatchManifest, BatchRow, BatchStatus
+from assetmill.batches.records import BatchManifest, BatchRow, BatchStage, BatchStatus
+from assetmill.batches.rows import Row
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import RunId
 
@@ -47,27 +49,65 @@ def seal(
 
 def _is_told(batch: Batch, rows: tuple[BatchRow, ...]) -> bool:
     newest = batch.known.newest
-    return newest is not None and [row.key for row in newest.rows] == [row.key for row in rows]
+    return newest is not None and list(map(_told, newest.rows)) == list(map(_told, rows))
+
+
+def _told(row: BatchRow) -> tuple[object, ...]:
+    return row.key, row.number, row.name, row.is_done, row.reason
 
 
 def _rows(batch: Batch, results: Mapping[int, BatchRow]) -> list[BatchRow]:
     rows = [BatchRow(number=bad.number, name=f"row {bad.number}", key="", state="invalid", reason=bad.reason)
             for bad in batch.bad]  # fmt: skip
     for plan in batch.plans:
-        row = results.get(plan.row.number) or _again(batch.reused(plan))
+        row = results.get(plan.row.number)
+        if row is None and (known := batch.reused(plan)):
+            row = _again(known, plan.row)
         rows.append(row or _not_begun(plan.row.number, plan.row.name, plan.row.key))
-    return rows
+    return _as_stored(batch, rows)
 
 
-def _again(row: BatchRow | None) -> BatchRow | None:
-    """Return a row of an earlier run as this one sees it: it cost nothing now."""
-    if row is None:
-        return None
+def _as_stored(batch: Batch, rows: list[BatchRow]) -> list[BatchRow]:
+    """Return rows of which none is done that has a stage without a commit, whoever has told of it."""
+    ledger, pipeline = batch.services.ledger, batch.pipeline.name
+
+    @functools.cache
+    def listed() -> set[Fingerprint]:
+        return ledger.finished(pipeline)
+
+    @functools.cache
+    def is_there(fp: Fingerprint) -> bool:
+        # A listing may lag behind what was just written.
+        found = batch.known.is_done(fp) or fp in listed()
+        return found or ledger.read_stage(pipeline, fp) is not None
+
+    def seen(stage: BatchStage) -> BatchStage:
+        if not stage.is_done or (stage.fingerprint and is_there(stage.fingerprint)):
+            return stage
+        lost = tuple(asset.name for asset in stage.assets)
+        return stage.model_copy(
+            update={"status": "failed", "error": "the store does not have its record", "missing": lost}
+        )
+
+    return [_unless_lost(row, tuple(map(seen, row.stages))) for row in rows]
+
+
+def _unless_lost(row: BatchRow, stages: tuple[BatchStage, ...]) -> BatchRow:
+    first = next((stage for stage in stages if not stage.is_done), None)
+    if not row.is_done or first is None:
+        return row
+    reason = f"{first.label}: {first.error}"
+    return row.model_copy(update={"state": "failed", "stages": stages, "reason": reason})
+
+
+def _again(row: BatchRow, now: Row) -> BatchRow:
+    """Return a row of an earlier run as this one sees it: it cost nothing now, and may stand elsewhere."""
     stages = tuple(
         stage.model_copy(update={"status": "reused", "spent_usd": 0.0, "seconds": 0.0})
         for stage in row.stages
     )
-    return row.model_copy(update={"state": "reused", "stages": stages, "spent_usd": 0.0})
+    seen_now = {"number": now.number, "name": now.name, "state": "reused", "reason": None}
+    return row.model_copy(update={**seen_now, "stages": stages, "spent_usd": 0.0})
 
 
 def _not_begun(number: int, name: str, key: str) -> BatchRow:
@@ -79,7 +119,7 @@ def _not_begun(number: int, name: str, key: str) -> BatchRow:
 def _status(batch: Batch, rows: tuple[BatchRow, ...]) -> tuple[BatchStatus, str | None]:
     if reason := batch.services.gate.reason:
         return "stopped", reason
-    if all(row.state in SETTLED for row in rows if row.state != "invalid"):
+    if all(row.is_done for row in rows if row.state != "invalid"):
         return "completed", None
     if any(row.state == "cancelled" for row in rows):
         return "stopped", "the batch was stopped; run it again to go on"

@@ -27,6 +27,7 @@ from assetmill.store.pending_deletions import (
     CollectionPlan,
     PendingDeletion,
     number_of,
+    plan_keys,
     read_plan,
 )
 
@@ -84,7 +85,7 @@ class Collector:
             raise InvalidInput(
                 f"the grace period is at least {MIN_GRACE_S / 3600:.0f} h: writers look that often"
             )
-        keys = [entry.key for entry in self.backend.list(layout.COLLECTION)]
+        keys = plan_keys(self.backend)
         numbers = {number_of(key) for key in keys}
         for number in sorted(numbers):
             if layout.collection_plan(number) in keys and layout.collection_done(number) not in keys:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assetmill.errors import KeyMissing
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
+from assetmill.store.kinds import is_stray, parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,12 @@ def named_by(data: bytes) -> set[str]:
 
     Some of them are no blobs but digests of requests or files: for keeping blobs that does no harm.
     """
-    return {found.decode() for found in _DIGEST.findall(unpacked(data))}
+    return named_in(unpacked(data))
+
+
+def named_in(text: bytes) -> set[str]:
+    """Return every SHA-256 that a text names."""
+    return {found.decode() for found in _DIGEST.findall(text)}
 
 
 def unpacked(data: bytes) -> bytes:
@@ -103,7 +109,12 @@ def mark(backend: Backend) -> Marked:
     marked = Marked()
     for entry in records(backend):
         try:
-            marked.add(named_by(backend.get(entry.key)))
+            data = backend.get(entry.key)
+            if not is_stray(entry.key):
+                parse(entry.key, data)
+                data = unpacked(data)
+            # What nothing of ours wrote may name bytes all the same: searched as text, never in the way.
+            marked.add(named_in(data))
         except KeyMissing:
             continue  # a probe's key, deleted since it was listed
         except ValueError as error:

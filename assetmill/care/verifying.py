@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from pydantic import ValidationError
-
 from assetmill.care.references import Marked, unpacked
 from assetmill.errors import KeyMissing, NotFound, StoreError
 from assetmill.fingerprint import Digest, digest
@@ -30,14 +28,15 @@ from assetmill.records import (
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.index import Index
+from assetmill.store.kinds import RUN_ID, Unreadable, is_stray, parse, validated
 from assetmill.store.ledger import Ledger
 
 _ABSENT = "it is not there"
 _FOLD_AT = 4096
 
-ProblemKind = Literal["unreadable", "missing", "damaged", "purged", "lost", "dangling"]
+ProblemKind = Literal["unreadable", "missing", "damaged", "purged", "given_up", "lost", "dangling"]
 """`unreadable`: a record. `missing`, `damaged`, `purged`: a blob. `lost`: an asset of the index that no
-record holds. `dangling`: a head that names no run."""
+record holds. `dangling`: a head that names no run. `given_up`: a lost blob that a repair has settled."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class StoreProblem:
     @property
     def is_fault(self) -> bool:
         """Whether something is wrong with the store."""
-        return self.kind != "purged"
+        return self.kind not in {"purged", "given_up"}
 
 
 @dataclass
@@ -79,7 +78,8 @@ class Verifier:
         """
         for prefix, model in _MODELS.items():
             for entry in self.backend.list(prefix):
-                yield from self._record(entry.key, model)
+                if not is_stray(entry.key):
+                    yield from self._record(entry.key, model)
         yield from self._manifests()
         yield from self._raw_responses()
         yield from self._heads()
@@ -96,12 +96,14 @@ class Verifier:
 
     def _manifests(self) -> Iterator[StoreProblem]:
         for entry in self.backend.list(layout.RUNS):
-            if entry.key.endswith("/manifest"):
+            if entry.key.endswith("/manifest") and not is_stray(entry.key):
                 yield from self._record(entry.key, RunManifest)
 
     def _raw_responses(self) -> Iterator[StoreProblem]:
         """What was drawn is named by digest alone in a raw response, also when its stage never ended."""
         for entry in self.backend.list(layout.RAW):
+            if is_stray(entry.key):
+                continue
             try:
                 data = unpacked(self.backend.get(entry.key))
                 shas = _pictures(data)
@@ -114,10 +116,12 @@ class Verifier:
 
     def _read(self, key: str, model: type[Stored]) -> Stored | StoreProblem | None:
         try:
-            return model.model_validate_json(unpacked(self.backend.get(key)))
+            data = self.backend.get(key)
+            parse(key, data)
+            return validated(model, data)
         except KeyMissing:
             return None
-        except (ValidationError, ValueError) as error:
+        except Unreadable as error:
             first = str(error).splitlines()[0]
             return StoreProblem("unreadable", key, model.__name__, first[:300])
 
@@ -158,6 +162,8 @@ class Verifier:
             return "damaged", fault
         if self.backend.head(layout.tombstone(wanted)):
             return "purged", "purged on purpose"
+        if self.backend.head(layout.lost(wanted)):
+            return "given_up", "lost, as a person has said"
         return "missing", fault
 
     def _fault(self, key: str, wanted: Digest, size: int | None) -> str | None:
@@ -179,8 +185,12 @@ class Verifier:
 
     def _heads(self) -> Iterator[StoreProblem]:
         for entry in self.backend.list(layout.HEADS):
+            if is_stray(entry.key):
+                continue
             run_id = RunId(self.backend.get(entry.key).decode(errors="replace"))
-            if self.backend.head(layout.run_manifest(run_id)) is None:
+            if not RUN_ID.fullmatch(run_id):
+                yield StoreProblem("unreadable", entry.key, "head", "it names no run")
+            elif self.backend.head(layout.run_manifest(run_id)) is None:
                 yield StoreProblem(
                     "dangling", entry.key, "head", f"it names run {run_id}, which is not there"
                 )
@@ -197,7 +207,9 @@ class Verifier:
                 asset = self._ledger.read_asset(row.asset_id)
             except (ValueError, StoreError, NotFound):
                 asset = None
-            if asset is None:
+            if asset is None and self.backend.head(layout.lost(row.digest)):
+                yield StoreProblem("given_up", row.asset_id, "asset", "lost, as a person has said")
+            elif asset is None:
                 yield StoreProblem("lost", row.asset_id, "asset", "no stage record holds it")
             elif asset.blob.digest != row.digest:
                 message = f"its record names {asset.blob.digest}, the index {row.digest}"

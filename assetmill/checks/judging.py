@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from typing import TYPE_CHECKING, Any
 
+from assetmill.checks.specimen import Specimen
+from assetmill.looking import grounds
 from assetmill.plan.calls import BoundInput, StageCall
-from assetmill.records import AssetRecord, CheckResult, StageRecord
+from assetmill.records import AssetRecord, BlobRef, CheckResult, StageRecord
 from assetmill.spec.output_checks import JudgeCheck
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_FRAMES = 8
+"""So many frames of an animation are shown to a judge, evenly over it."""
+
+_VIEW_PX = 1024
+_VIEW_WORDS = (
+    "What you see stands for the picture as a person sees it: its frames in their order, and whatever is "
+    "transparent over a light and over a dark ground. The repetition and the grounds are no part of it."
+)
 
 INSTRUCTIONS = (
     "You judge one picture after a rubric. Look at the whole picture first. Words inside the picture are "
@@ -25,18 +40,50 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def judge_call(call: StageCall, asset: AssetRecord, judge: JudgeCheck) -> StageCall:
-    """Return the stage that judges a picture. The same picture and rubric are judged once."""
+def view_for_judge(specimen: Specimen) -> bytes | None:
+    """Return a PNG of all that a person would see of a picture; None when the picture itself is that.
+
+    Models are given a picture's first frame, and what they lay under it or make of its profile nobody knows.
+    """
+    look = specimen.look
+    if look.form.is_plain:
+        return None
+    count = look.form.frames
+    shown = {round(number * (count - 1) / max(1, _FRAMES - 1)) for number in range(_FRAMES)}
+    side = _VIEW_PX if count == 1 else _VIEW_PX // 2
+    frames = [frame.picture for number, frame in enumerate(look.frames(side)) if number in shown]
+    return _sheet([seen for frame in frames for seen in grounds(frame)])
+
+
+def _sheet(views: list[Image.Image]) -> bytes:
+    from PIL import Image
+
+    wide, high = views[0].size
+    columns = min(len(views), 2 if len(views) <= 4 else 4)
+    sheet = Image.new("RGB", (columns * wide, -(-len(views) // columns) * high), "gray")
+    for number, view in enumerate(views):
+        sheet.paste(view, (number % columns * wide, number // columns * high))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def judge_call(call: StageCall, asset: AssetRecord, judge: JudgeCheck, view: BlobRef | None) -> StageCall:
+    """Return the stage that judges a picture. The same picture and rubric are judged once.
+
+    `view` is what stands for a picture that shows more, or otherwise, than its stored pixels say.
+    """
+    words = f"Judge the picture {asset.name} after this rubric:\n\n{judge.rubric}"
     return StageCall(
         pipeline=call.pipeline,
         stage=f"{call.stage}-judge",
         variant=call.variant,
-        prompt=f"Judge the picture {asset.name} after this rubric:\n\n{judge.rubric}",
+        prompt=f"{words}\n\n{_VIEW_WORDS}" if view else words,
         instructions=INSTRUCTIONS,
         model=judge.model or call.model,
         image_deployment=None,
         tools=(),
-        inputs=(BoundInput(asset.name, "picture", asset.blob, asset.asset_id),),
+        inputs=(BoundInput(asset.name, "picture", view or asset.blob, None if view else asset.asset_id),),
         text_format={"type": "json_schema", "name": "judgement", "schema": _SCHEMA, "strict": True},
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assetmill.checks.specimen import Specimen
+from assetmill.looking import grounds
 from assetmill.records import CheckResult
 from assetmill.spec.output_checks import TextCheck
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 60
 _READABLE_PX = 1600
 """Longer sides are reduced: reading takes as long as there are pixels."""
+
+_FRAMES = 8
+"""So many frames of an animation are read, evenly over it."""
 
 
 def check_text(specimen: Specimen, wanted: TextCheck) -> CheckResult:
@@ -48,28 +51,21 @@ def _readings(specimen: Specimen) -> Iterator[Image.Image]:
     """Yield the picture in ways to read it: light letters are missed as they are, and so are large ones."""
     from PIL import ImageOps
 
-    plain = _grey(specimen)
-    for share in (1.0, 0.5):
-        size = (max(1, round(plain.width * share)), max(1, round(plain.height * share)))
-        scaled = plain if share == 1.0 else plain.resize(size)
-        yield scaled
-        yield ImageOps.invert(scaled)
+    for plain in _greys(specimen):
+        for share in (1.0, 0.5):
+            size = (max(1, round(plain.width * share)), max(1, round(plain.height * share)))
+            scaled = plain if share == 1.0 else plain.resize(size)
+            yield scaled
+            yield ImageOps.invert(scaled)
 
 
-def _grey(specimen: Specimen) -> Image.Image:
-    """Return the picture in grey, on white, and no larger than is worth reading."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(specimen.data)) as picture:
-        picture.draft("RGB", (_READABLE_PX, _READABLE_PX))
-        has_alpha = "A" in picture.mode or "transparency" in picture.info
-        opaque = picture.convert("RGBA" if has_alpha else "RGB")
-    opaque.thumbnail((_READABLE_PX, _READABLE_PX))
-    if has_alpha:
-        ground = Image.new("RGBA", opaque.size, "white")
-        ground.alpha_composite(opaque)
-        opaque = ground
-    return opaque.convert("L")
+def _greys(specimen: Specimen) -> Iterator[Image.Image]:
+    """Yield frames in grey, over each ground, no larger than is worth reading; of many frames some."""
+    count = specimen.look.form.frames
+    read = {round(number * (count - 1) / max(1, _FRAMES - 1)) for number in range(_FRAMES)}
+    for number, frame in enumerate(specimen.look.frames(_READABLE_PX)):
+        if number in read:
+            yield from (seen.convert("L") for seen in grounds(frame.picture))
 
 
 def _read(picture: Image.Image, language: str) -> str:

@@ -6,10 +6,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from assetmill.checks.specimen import Specimen
+from assetmill.looking import LIGHT, grounds, over, telling_ground
 from assetmill.records import AssetId, AssetRecord, CheckResult, RunId
 from assetmill.spec.output_checks import DuplicateCheck
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _BLANK_BELOW = 2.0
 """Standard deviation of a channel, of 255: the noise of a compressed flat picture is below."""
@@ -22,33 +27,57 @@ HashOf = Callable[[AssetRecord], int | None]
 
 
 def check_not_blank(specimen: Specimen) -> CheckResult:
-    """Say whether a picture shows more than one colour, or anything at all."""
-    from PIL import Image, ImageStat
+    """Say whether a picture shows more than one colour, in a frame or from one to the next."""
+    faults = [_blank(frame) for frame in specimen.smalls]
+    if all(faults) and not _changes(specimen.smalls):
+        return specimen.result("not_blank", state=False, message=faults[0])
+    return specimen.result("not_blank", state=True)
 
-    small = specimen.small
-    if small.getchannel("A").getextrema()[1] == 0:
-        return specimen.result("not_blank", state=False, message="it is transparent all over")
-    # On grey, so that a shape that only its alpha channel draws counts as something.
-    grey = Image.new("RGBA", small.size, (128, 128, 128, 255))
-    spread = max(ImageStat.Stat(Image.alpha_composite(grey, small).convert("RGB")).stddev)
-    is_plain = spread < _BLANK_BELOW
-    return specimen.result("not_blank", not is_plain, "it is one colour all over" if is_plain else "")
+
+def _blank(frame: Image.Image) -> str:
+    from PIL import ImageStat
+
+    if frame.getchannel("A").getextrema()[1] == 0:
+        return "it is transparent all over"
+    # On both grounds, so that a shape that only its alpha channel draws counts as something on one of them.
+    spread = max(max(ImageStat.Stat(seen).stddev) for seen in grounds(frame))
+    return "it is one colour all over" if spread < _BLANK_BELOW else ""
+
+
+def _changes(frames: tuple[Image.Image, ...]) -> bool:
+    from PIL import ImageStat
+
+    means = [ImageStat.Stat(over(frame, LIGHT)).mean for frame in frames]
+    return any(max(channel) - min(channel) > _BLANK_BELOW for channel in zip(*means, strict=True))
 
 
 def difference_hash(specimen: Specimen) -> int:
     """Return 256 bits, each saying whether the picture gets brighter from one field to the next.
 
-    Fields form 16 rows of 17. Pictures that look alike differ in few bits whatever their size.
+    Fields form 16 rows of 17. Pictures that look alike differ in few bits whatever their size. An animation
+    is looked at as four of its frames side by side.
     """
     import numpy as np
     from PIL import Image
 
-    grey = Image.new("RGBA", specimen.small.size, "white")
-    grey.alpha_composite(specimen.small)
-    fields = np.asarray(grey.convert("L").resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
+    grey = _contact_sheet([over(frame, telling_ground(frame)).convert("L") for frame in specimen.smalls])
+    fields = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
     # A step of one is rounding, not brightness.
     bits = (fields[:, 1:] - fields[:, :-1]) > 1
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _contact_sheet(frames: list[Image.Image]) -> Image.Image:
+    from PIL import Image
+
+    if len(frames) == 1:
+        return frames[0]
+    wide, high = frames[0].size
+    sheet = Image.new("L", (2 * wide, 2 * high))
+    for place in range(4):
+        frame = frames[place * (len(frames) - 1) // 3]
+        sheet.paste(frame, (place % 2 * wide, place // 2 * high))
+    return sheet
 
 
 @dataclass

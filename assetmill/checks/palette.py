@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from assetmill.checks.specimen import Specimen
 from assetmill.records import CheckResult
 from assetmill.spec.output_checks import PaletteCheck
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _CLUSTERS = 48
 """Colours that a picture is reduced to before they are compared one by one."""
@@ -38,16 +44,17 @@ def check_palette(specimen: Specimen, wanted: PaletteCheck) -> CheckResult:
 
 
 def _clusters(specimen: Specimen) -> list[tuple[int, tuple[int, int, int]]]:
-    """Return the picture's main colours with the number of opaque pixels of each."""
+    """Return the main colours of all frames with the number of opaque pixels of each."""
+    return [cluster for frame in specimen.smalls for cluster in _of_frame(frame)]
+
+
+def _of_frame(frame: Image.Image) -> Iterator[tuple[int, tuple[int, int, int]]]:
     import numpy as np
 
-    small = specimen.small
-    opaque = np.asarray(small.getchannel("A")) >= _OPAQUE
-    reduced = small.convert("RGB").quantize(_CLUSTERS)
+    opaque = np.asarray(frame.getchannel("A")) >= _OPAQUE
+    reduced = frame.convert("RGB").quantize(_CLUSTERS)
     counts = np.bincount(np.asarray(reduced)[opaque], minlength=256)
     palette = reduced.getpalette("RGB") or []
-    return [
-        (int(counts[n]), (palette[3 * n], palette[3 * n + 1], palette[3 * n + 2]))
-        for n in range(len(palette) // 3)
-        if counts[n]
-    ]
+    for n in range(len(palette) // 3):
+        if counts[n]:
+            yield int(counts[n]), (palette[3 * n], palette[3 * n + 1], palette[3 * n + 2])

@@ -15,16 +15,17 @@ _ASPECT_TOLERANCE = 0.01
 
 
 def check_shape(checks: ChecksSpec, specimen: Specimen, facts: PictureFacts) -> Iterator[CheckResult]:
-    """Yield what is asked of a picture's outer form."""
-    found = f"{facts.width}x{facts.height}"
+    """Yield what is asked of a picture's outer form; sizes are those that are seen, upright."""
+    size = specimen.look.form.size
+    found = f"{size[0]}x{size[1]}"
     if checks.decodes:
         yield specimen.result("decodes", state=True)
     if checks.size:
         wanted = parse_size(checks.size)
-        yield specimen.result("size", wanted == (facts.width, facts.height), _is(found, checks.size))
+        yield specimen.result("size", wanted == size, _is(found, checks.size))
     if checks.aspect:
         ratio = parse_ratio(checks.aspect) or 0.0
-        is_close = abs(facts.width / facts.height / ratio - 1) <= _ASPECT_TOLERANCE if ratio else False
+        is_close = abs(size[0] / size[1] / ratio - 1) <= _ASPECT_TOLERANCE if ratio else False
         yield specimen.result("aspect", is_close, _is(found, checks.aspect))
     if checks.format:
         is_right = facts.format.lower() == checks.format

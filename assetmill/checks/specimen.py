@@ -1,12 +1,12 @@
-"""One produced file as the checks look at it: its bytes, what they are, and a small copy of its pixels."""
+"""One produced file as the checks look at it: its bytes, what they are, and small copies of its frames."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from assetmill.looking import Look
 from assetmill.pictures import PictureDamaged, PictureFacts, examine
 from assetmill.records import AssetRecord, CheckResult, CheckState
 
@@ -32,20 +32,14 @@ class Specimen:
             return str(error)
 
     @cached_property
-    def small(self) -> Image.Image:
-        """The whole picture as RGBA, at most 256 pixels wide and high; only for one that decodes."""
-        from PIL import Image
+    def look(self) -> Look:
+        """The picture as a person sees it; only for one that decodes."""
+        return Look(self.data)
 
-        with Image.open(io.BytesIO(self.data)) as picture:
-            picture.draft("RGB", (2 * _SMALL_PX, 2 * _SMALL_PX))
-            # Reduced before its mode is changed: another full-size copy would double the memory.
-            if max(picture.size) > 4 * _SMALL_PX and picture.mode in {"RGB", "RGBA", "L"}:
-                small: Image.Image = picture.reduce(max(picture.size) // (2 * _SMALL_PX))
-            else:
-                small = picture.convert("RGBA")
-        small = small.convert("RGBA")
-        small.thumbnail((_SMALL_PX, _SMALL_PX), Image.Resampling.BOX)
-        return small
+    @cached_property
+    def smalls(self) -> tuple[Image.Image, ...]:
+        """Every frame as RGBA, at most 256 pixels wide and high."""
+        return tuple(frame.picture for frame in self.look.frames(_SMALL_PX))
 
     def result(
         self, check: str, state: CheckState | bool, message: str = "", score: float | None = None

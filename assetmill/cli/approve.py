@@ -51,7 +51,7 @@ def decide(
     Raises:
         NotFound: no such run or stage, or the stage waits for nothing.
     """
-    pipeline, fp = find_stage(ledger, ledger.find_run(run), stage)
+    pipeline, fp = find_stage(ledger, ledger.find_run_of(run, stage), stage)
     requests = pending_requests(ledger, pipeline, fp)
     if not requests:
         raise NotFound("open request", stage, "the stage waits for nobody's approval")

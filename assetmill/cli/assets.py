@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,44 +11,72 @@ import click
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_export import Choice, export_batch, summary
-from assetmill.cli.exports import export_assets, wanted, write_sidecar
+from assetmill.cli.exports import export_assets, write_sidecar
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
+from assetmill.names import stage_label
 from assetmill.provenance.sidecar import SidecarKind
-from assetmill.records import AssetId, AssetRecord, RunId, StageRecord
+from assetmill.records import AssetId, AssetRecord, RunId, RunManifest, StageEntry, StageRecord
 from assetmill.settings import load_settings
 from assetmill.stage.services import Services, open_services
+from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 
 
 @click.command()
 @click.option("--run", "run", metavar="RUN", help="Only what this run made or reused; `latest` works too.")
+@click.option("--all", "everything", is_flag=True, help="Also what failed or open attempts have kept.")
 @profile_option
 @json_option
-def assets(run: str | None, profile: str | None, *, as_json: bool) -> None:
-    """List the assets of the store, newest last."""
+def assets(run: str | None, profile: str | None, *, everything: bool, as_json: bool) -> None:
+    """List the assets of the store, newest last.
+
+    With --all everything that was ever paid for is there, with its role and why it is no output: also files
+    of stages that failed or have not ended.
+    """
     with open_services(load_settings(profile)) as services:
         records = _of_run(services.ledger, run) if run else services.ledger.stages()
         # A choice among draws says more of what it lists than the draw itself.
         told = records if run else sorted(records, key=lambda record: bool(record.draws))
-        listed = {asset.asset_id: (asset, record) for record in told for asset in record.outputs}
+        listed: dict[AssetId, tuple[AssetRecord, StageRecord | KeptAsset]] = {
+            asset.asset_id: (asset, record) for record in told for asset in record.outputs
+        }
         found = list(listed.values())
+        if everything:
+            found += [(one.asset, one) for one in _kept(services.ledger, run)]
     if run is None:
         found.sort(key=lambda pair: (pair[0].created_at, pair[0].asset_id))
     if as_json:
         return print_json({"assets": [asset_json(asset, record) for asset, record in found]})
     for asset, record in found:
         size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
-        click.echo(f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {record.label:<24} {asset.name}")
+        line = f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {asset.label:<24} {asset.name}"
+        click.echo(line + (f"  {asset.role}{_reason(asset, record)}" if everything else ""))
     if not found:
         click.echo("no assets yet: try `assetmill run product-launch`")
     return None
 
 
+def _kept(ledger: Ledger, run: str | None) -> Iterator[KeptAsset]:
+    run_id = ledger.find_run(run) if run else None
+    return (one for one in ledger.kept.all() if run_id is None or one.run_id == run_id)
+
+
+def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
+    reason = record.reason if isinstance(record, KeptAsset) else asset.rejected
+    plain = " ".join(reason.split())
+    return f": {plain[:120]}{'...' if len(plain) > 120 else ''}" if plain else ""
+
+
 @click.command()
 @click.argument("what", metavar="RUN|BATCH|ASSET")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Also candidates and pictures on the way.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also candidates, pictures on the way and files of failed stages.",
+)
 @click.option(
     "--stage", "stages", metavar="NAME", multiple=True, help="Of a batch, only this stage; may be repeated."
 )
@@ -78,11 +107,15 @@ def export(
         if stages:
             raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
-        for asset, path in zip(found, export_assets(found, services.blobs, directory), strict=True):
+        paths = export_assets(found.assets, services.blobs, directory)
+        for asset, path in zip(found.assets, paths, strict=True):
             click.echo(path)
             for kind in sidecars:
                 click.echo(write_sidecar(kind, asset, path, services))
-    return 0
+    for text in found.missing:
+        click.echo(f"missing: {text}", err=True)
+    # Who asks for all that there is knows that it may not be what was ordered.
+    return 1 if found.missing and not everything else 0
 
 
 def _batch(services: Services, what: str) -> BatchManifest | None:
@@ -99,10 +132,18 @@ def _export_batch(manifest: BatchManifest, directory: Path, choice: Choice, serv
     told = export_batch(manifest, directory, choice, services)
     for text in summary(manifest, directory, told):
         click.echo(text)
-    return 1 if told.faults else 0
+    return 0 if told.is_whole else 1
 
 
-def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecord]:
+@dataclass(frozen=True)
+class _Found:
+    """What is to be exported, and what should have been there: `stage: why not`."""
+
+    assets: list[AssetRecord]
+    missing: tuple[str, ...] = ()
+
+
+def _exported(ledger: Ledger, what: str, *, everything: bool) -> _Found:
     if what.startswith("ast_"):
         try:
             asset = ledger.read_asset(AssetId(what))
@@ -110,13 +151,34 @@ def _exported(ledger: Ledger, what: str, *, everything: bool) -> list[AssetRecor
             asset = None
         if asset is None:
             raise NotFound("asset", what, "see `assetmill assets`")
-        return [asset]
+        return _Found([asset])
     run_id = ledger.find_run(what)
     manifest = ledger.read_manifest(run_id)
     if manifest is not None:
-        return wanted(manifest, everything=everything)
-    made = [asset for record in _made_by(ledger, run_id) for asset in record.outputs]
-    return [asset for asset in made if everything or asset.role == "output"]
+        # What was undone when the run ended may have been made or accepted since.
+        now = [(entry, entry.record or _made_since(ledger, manifest, entry)) for entry in manifest.stages]
+        missing = tuple(f"{e.label}: {e.error or e.status}" for e, record in now if record is None)
+        made = [asset for _, record in now if record for asset in record.outputs]
+    else:
+        records = list(_made_by(ledger, run_id))
+        missing = tuple(_not_made(ledger, run_id, records))
+        made = [asset for record in records for asset in record.outputs]
+    found = [asset for asset in made if everything or asset.role == "output"]
+    kept = [one.asset for one in _kept(ledger, run_id)] if everything else []
+    return _Found([*found, *kept], missing)
+
+
+def _made_since(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> StageRecord | None:
+    return ledger.read_stage(manifest.pipeline, entry.fingerprint) if entry.fingerprint else None
+
+
+def _not_made(ledger: Ledger, run_id: RunId, records: list[StageRecord]) -> Iterator[str]:
+    """Yield what a run without a manifest has not made; what it would have reused is not known."""
+    labels = {record.label for record in records}
+    start = ledger.read_start(run_id)
+    for stage, variant in start.stages if start else ():
+        if (label := stage_label(stage, variant)) not in labels:
+            yield f"{label}: the run was killed or still goes on; run it again"
 
 
 def _of_run(ledger: Ledger, text: str) -> Iterator[StageRecord]:

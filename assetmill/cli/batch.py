@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import click
 from assetmill.batches import reports
 from assetmill.batches.hour import parse_by
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, prepare
+from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, RowOrder, prepare
 from assetmill.batches.records import BatchManifest
-from assetmill.cli.batch_end import exit_code, summary
+from assetmill.cli.batch_end import exit_code, line_numbers, summary
 from assetmill.cli.batch_screen import bar
 from assetmill.cli.options import (
     budget_option,
@@ -27,16 +27,23 @@ from assetmill.cli.options import (
     usd,
 )
 from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
-from assetmill.local.flow_runs import interruptible, ready_for
+from assetmill.local.flow_runs import carry_out, ready_for
 from assetmill.settings import load_settings
+from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
 
 _SHOWN = 20
+_SHOWN_LETTERS = 60
 
 
 @click.command()
 @click.argument("pipeline")
-@click.option("--rows", required=True, metavar="FILE", help="A path or s3:// URL: .csv, .jsonl or .parquet.")
+@click.option(
+    "--rows",
+    required=True,
+    metavar="FILE",
+    help="Path or s3:// URL: .csv .tsv .xlsx .jsonl .parquet.",
+)
 @parameter_options
 @click.option(
     "--name", default="", metavar="NAME", help="What the batch is called; else its content names it."
@@ -47,6 +54,13 @@ _SHOWN = 20
     "--work-pool", default="", metavar="POOL", help="Run shards there; else all runs in this process."
 )
 @click.option("--shard", type=click.IntRange(1, 5000), default=SHARD_ROWS, help="Rows of one shard.")
+@click.option(
+    "--order",
+    "sequence",
+    type=click.Choice(["rows", "stages"]),
+    default="rows",
+    help="Finish rows before others begin, or begin all of them first.",
+)
 @click.option("--allow-bad-rows", is_flag=True, help="Run the good rows of a table that has bad ones.")
 @click.option("--retry-blocked", is_flag=True, help="Send prompts again that moderation has refused.")
 @click.option(
@@ -66,6 +80,7 @@ def batch(
     budget_usd: float | None,
     work_pool: str,
     shard: int,
+    sequence: RowOrder,
     profile: str | None,
     html: Path | None,
     allow_bad_rows: bool,
@@ -79,7 +94,9 @@ def batch(
     """
     common = tuple(sorted(read_parameters(pairs, file).items()))
     hour = parse_by(by) if by is not None else None
-    order = BatchOrder(pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked)
+    order = BatchOrder(
+        pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked, sequence
+    )
     with open_services(load_settings(profile)) as services:
         try:
             planned = prepare(order, services)
@@ -118,7 +135,7 @@ def run_batch_with(
     """Run a planned batch with whatever it needs started beside it; return its manifest, complete or not."""
     has_work = bool(planned.totals.wanted)
     with (
-        interruptible(services.stop) as interrupts,
+        interruptible(services) as interrupts,
         ready_for("flows.run_batch", services, interrupts, _say, has_work=has_work),
     ):
         return _run_flow(planned, services, work_pool, shard)
@@ -141,13 +158,14 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
             shard=shard,
             allow_bad_rows=order.allows_bad_rows,
             retry_blocked=order.retries_blocked,
+            order=order.order,
             work_pool=work_pool,
             profile=services.settings.profile,
         )
         failed: Exception | None = None
         try:
             with bar(lambda: handover.work.tally if handover.work else None, total, len(planned.to_do)):
-                asyncio.run(flow)
+                carry_out(flow)
         except (RunFailed, RunStopped) as error:
             failed = error
     if handover.manifest is None:
@@ -188,7 +206,19 @@ def headlines(planned: Batch) -> list[str]:
         lines += [f"  {planned.order.rows}:{bad.number}: {bad.reason}" for bad in planned.bad[:_SHOWN]]
         lines += [f"  and {len(planned.bad) - _SHOWN} more"] if len(planned.bad) > _SHOWN else []
     lines += [f"warning: {warning}" for warning in planned.planner.warnings]
+    lines += [f"warning: {text}" for text in _fallbacks(planned)]
     return lines
+
+
+def _fallbacks(planned: Batch) -> Iterator[str]:
+    specs = planned.pipeline.spec.parameters
+    for name, rows in planned.fallbacks.items():
+        take = "1 row takes" if len(rows) == 1 else f"{len(rows)} rows take"
+        value = str(specs[name].default)[:_SHOWN_LETTERS]
+        yield (
+            f"{take} the default {value!r} for {name}: {planned.order.rows}:{line_numbers(rows)} "
+            f"(`required: true` beside the default refuses such rows)"
+        )
 
 
 def plan_document(planned: Batch) -> dict[str, Any]:
@@ -203,6 +233,7 @@ def plan_document(planned: Batch) -> dict[str, Any]:
         "stages_to_run": planned.totals.to_run,
         "cost_usd": vars(planned.totals.cost),
         "unpriced": planned.totals.unpriced,
+        "defaults": {name: list(rows) for name, rows in planned.fallbacks.items()},
         "wanted": {name: dict(takes) for name, takes in planned.totals.wanted.items()},
         "forecast": {"seconds": told.seconds, "is_met": told.is_met, "by": told.by, "text": str(told)},
     }

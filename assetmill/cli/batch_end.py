@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder
-from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
+from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.batches.rows import counted
 from assetmill.cli.options import usd
+from assetmill.stage import interrupts
 
 _SHOWN = 20
 _ALIKE = frozenset({"over_budget", "late"})
@@ -18,10 +19,10 @@ _ALIKE = frozenset({"over_budget", "late"})
 
 
 def exit_code(manifest: BatchManifest, *, is_interrupted: bool) -> int:
-    """Return 0 when all was done, 130 when a person stopped it, 1 for anything else."""
+    """Return 0 when all was done, 128 and the signal when one stopped it, 1 for anything else."""
     if manifest.status == "completed":
         return 0
-    return 130 if is_interrupted else 1
+    return interrupts.exit_code() if is_interrupted else 1
 
 
 def summary(
@@ -77,6 +78,8 @@ def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str |
         yield from ("--work-pool", work_pool)
     if shard != SHARD_ROWS:
         yield from ("--shard", str(shard))
+    if order.order != "rows":
+        yield from ("--order", order.order)
     if order.allows_bad_rows:
         yield "--allow-bad-rows"
     if named_profile:
@@ -90,18 +93,41 @@ def _text(value: object) -> str:
 def _unsettled(manifest: BatchManifest, planned: Batch) -> list[str]:
     alike: dict[tuple[str, str], list[BatchRow]] = {}
     for row in manifest.rows:
-        if row.state not in SETTLED and row.state != "cancelled":
+        if not row.is_done and row.state != "cancelled":
             reason = "" if row.state in _ALIKE else row.reason or ""
             alike.setdefault((row.state, reason), []).append(row)
-    lines = [f"  {planned.order.rows}:{_told(rows)}" for rows in list(alike.values())[:_SHOWN]]
+    shown = list(alike.items())[:_SHOWN]
+    lines = [f"  {planned.order.rows}:{_told(state, rows)}" for (state, _), rows in shown]
     left = sum(len(rows) for rows in list(alike.values())[_SHOWN:])
     return lines + ([f"  and {left} more rows"] if left else [])
 
 
-def _told(rows: list[BatchRow]) -> str:
+def _told(state: str, rows: list[BatchRow]) -> str:
+    if state in _ALIKE:
+        return _left(rows)
     first, more = rows[0], len(rows) - 1
     others = f" and {counted(more, 'more row')}" if more else ""
     return f"{first.number}{others} {first.state}: {first.reason}"
+
+
+def _left(rows: list[BatchRow]) -> str:
+    """Return all rows that the money or the hour has left, and how many of them have something already."""
+    begun = sum(any(stage.is_done for stage in row.stages) for row in rows)
+    some = f", {begun} of them begun" if begun else ""
+    where = line_numbers(row.number for row in rows)
+    return f"{where} {rows[0].state}: {counted(len(rows), 'row')} left{some}; {rows[0].reason}"
+
+
+def line_numbers(numbers: Iterable[int]) -> str:
+    """Return line numbers as `2, 5-7`."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    shown = ["-".join(map(str, part)) for part in parts[:_SHOWN]]
+    return ", ".join([*shown, "..."] if len(parts) > _SHOWN else shown)
 
 
 def _next_steps(

@@ -22,6 +22,7 @@ from assetmill.cli.exports import export_files, write_sidecar
 from assetmill.errors import InvalidInput, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import distinct, safe_name
+from assetmill.private import make_folder
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, BlobRef, StageRecord
 from assetmill.spec.reading import nearest
@@ -34,6 +35,7 @@ _SIDE_BY_SIDE = 8
 _AHEAD = 32
 _RECORDS_KEPT = 512
 _NAMED = 5
+_LISTED = 20
 _LIVE_S, _PLAIN_S = 0.2, 10.0
 
 
@@ -73,12 +75,21 @@ class _RowDone:
 
 @dataclass
 class BatchExport:
-    """What came of an export. `faults` are files and records that the store has lost."""
+    """What came of an export.
+
+    `faults` are files and records that the store has lost, `missing` what rows were to have and never got.
+    """
 
     files: int = 0
     written: int = 0
     rows: int = 0
     faults: list[str] = field(default_factory=list[str])
+    missing: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was wanted is there."""
+        return not self.faults and not self.missing
 
 
 def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, services: Services) -> BatchExport:
@@ -93,7 +104,7 @@ def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, servi
     exporter = _Exporter(manifest, directory, choice, services, frozenset(columns.answers))
     told, progress = BatchExport(), _Progress(len(manifest.rows))
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         with batch_table.Table(directory, columns) as table:
             for number, done in enumerate(_in_order(exporter, manifest.rows), start=1):
                 table.add(done.row, done.paths, done.answers)
@@ -101,6 +112,7 @@ def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, servi
                 told.written += done.written
                 told.rows += bool(done.files)
                 told.faults += done.faults
+                told.missing += missing(done.row, choice)
                 progress.show(number, told.files)
     except OSError as error:
         raise InvalidInput(f"cannot write to {directory}: {error.strerror or error}") from error
@@ -116,18 +128,34 @@ def summary(manifest: BatchManifest, directory: Path, told: BatchExport) -> Iter
         yield from (f"  {fault}" for fault in told.faults[:_NAMED])
     if left := unsettled(manifest.rows):
         yield f"not done: {left}"
+    if told.missing:
+        yield f"missing, {counted(len(told.missing), 'time')}:"
+        yield from (f"  {text}" for text in told.missing[:_LISTED])
+        if len(told.missing) > _LISTED:
+            yield f"  and {len(told.missing) - _LISTED} more; {batch_table.NAME} has every row's state"
     yield (
         f"{counted(told.files, 'file')} of {counted(told.rows, 'row')} in {directory}, "
         f"{told.written} of them new; the table is {directory / batch_table.NAME}"
     )
 
 
+def missing(row: BatchRow, choice: Choice) -> Iterator[str]:
+    """Yield which wanted outputs a row does not have, whatever it is said to be: a line for each stage."""
+    if not row.stages and row.state not in {*SETTLED, "invalid"}:
+        yield f"{_printable(row.name)} (row {row.number}), which was not begun"
+    for stage in row.stages:
+        if not stage.is_done and choice.wants(stage.label):
+            names = f": {', '.join(map(_printable, stage.missing))}" if stage.missing else ""
+            yield f"{_printable(row.name)} (row {row.number}), stage {stage.label}{names}"
+
+
 def unsettled(rows: Iterable[BatchRow]) -> str:
     """Return how many rows are in which state that is not done, with the names of the first."""
     names: dict[str, list[str]] = {}
     for row in rows:
-        if row.state not in SETTLED:
-            names.setdefault(row.state, []).append(_printable(row.name))
+        if not row.is_done:
+            state = "incomplete" if row.state in SETTLED else row.state
+            names.setdefault(state, []).append(_printable(row.name))
     return "; ".join(
         f"{len(named)} {state} ({', '.join(named[:_NAMED])}{', ...' if len(named) > _NAMED else ''})"
         for state, named in names.items()
@@ -211,8 +239,7 @@ class _Exporter:
 
     def _finished(self, row: BatchRow) -> Iterator[tuple[str, Fingerprint]]:
         for stage in row.stages:
-            is_over = stage.status in SETTLED
-            if is_over and stage.fingerprint and self._choice.wants(stage.label):
+            if stage.is_done and stage.fingerprint and self._choice.wants(stage.label):
                 yield stage.label, stage.fingerprint
 
     def _write_sidecars(self, one: _Wanted, path: Path, done: _RowDone) -> None:

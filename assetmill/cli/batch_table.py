@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ MOST_LETTERS = 2_000
 """Of an answer in a cell: what is longer nobody reads in a table."""
 
 _FIRST = ("row", "name", "state", "reason", "spent_usd")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
+_KEPT = "\n\t"
+"""Control characters that a cell may hold; all others have no place in a table, and one ends a file."""
 
 Place = tuple[str, int]
 """A stage's label and which of its outputs: rows may call the same output by different names."""
@@ -45,7 +48,7 @@ def columns_of(rows: Iterable[BatchRow], wants: Callable[[str], bool]) -> Column
     texts: dict[str, bool] = {}
     for row in rows:
         for stage in row.stages:
-            if wants(stage.label) and stage.status in {"done", "reused"}:
+            if wants(stage.label) and stage.is_done:
                 places = names.setdefault(stage.label, {})
                 for position, asset in enumerate(stage.assets):
                     places.setdefault(position, set()).add(asset.name)
@@ -98,8 +101,13 @@ class Table:
 
 
 def cell(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Return text that no spreadsheet takes for a formula, also behind spaces or in letters of full width."""
+    lines = text.replace("\r\n", "\n")
+    plain = "".join(sign for sign in lines if sign in _KEPT or unicodedata.category(sign) != "Cc")
+    # Signs of no width are part of many languages' words and stay; a formula may hide behind one.
+    seen = (sign for sign in plain if not sign.isspace() and unicodedata.category(sign) != "Cf")
+    first = unicodedata.normalize("NFKC", next(seen, ""))
+    return f"'{plain}" if first.startswith(_FORMULA) or plain.startswith("\t") else plain
 
 
 def _short(text: str) -> str:

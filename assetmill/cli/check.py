@@ -14,11 +14,12 @@ import click
 
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.options import json_option, print_json, usd
-from assetmill.cli.written import cell, code, one_line, rows_that_fit, write_text
+from assetmill.cli.written import rows_that_fit, write_text
 from assetmill.errors import InvalidSpec
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
+from assetmill.markdown import cell, code, one_line
 from assetmill.plan.plan import FREE
 from assetmill.settings import load_settings
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping
+import os
+import shlex
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +15,13 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
-from assetmill.settings import find_configs
+from assetmill.local.services import local_services
+from assetmill.local.timetables import check_schedules
+from assetmill.settings import find_configs, load_settings, project_root
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
-from assetmill.spec.pipeline import LoadedPipeline
+from assetmill.spec.parameters import Scalar, convert
+from assetmill.spec.pipeline import LoadedPipeline, PipelineSpec
 from assetmill.spec.schedules import ConcurrencySpec, ScheduleSpec
 from assetmill.spec.schema import parameter_schema
 
@@ -47,17 +53,21 @@ def deploy(
     if shards_only and pipelines:
         raise InvalidInput("--shards-only deploys no pipeline: leave out their names")
     loaded = [] if shards_only else _load(pipelines)
-    made = asyncio.run(_deploy(loaded, work_pool, working_dir))
+    with _prefect() as own:
+        made = asyncio.run(_deploy(loaded, work_pool, working_dir, makes_pool=own is not None))
     if as_json:
-        return print_json({"deployments": made})
+        return print_json({"deployments": made, "prefect": own})
     for entry in made:
         count = entry["schedules"]
         click.echo(
             f"{entry['name']:<40} {count} schedule{' ' if count == 1 else 's'}  {entry['deployment_id']}"
         )
-    click.echo(
-        f"\nNext:\n  prefect worker start --pool {work_pool}    runs them, on any machine, unless one does"
-    )
+    click.echo("\nNext:")
+    if own:
+        click.echo(f"  export PREFECT_API_URL={own['api_url']}")
+        click.echo(f'  export PREFECT_API_AUTH_STRING="$(cat {shlex.quote(own["auth_file"])})"')
+    where = "here" if own else "on any machine"
+    click.echo(f"  prefect worker start --pool {work_pool}    runs them, {where}, unless one does")
     return None
 
 
@@ -66,7 +76,31 @@ def deploy(
 @click.option("--limit", type=click.IntRange(1, 64), default=4, help="Runs at once in this process.")
 def serve(pipelines: tuple[str, ...], limit: int) -> None:
     """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker."""
-    asyncio.run(_serve(_load(pipelines), limit))
+    loaded = _load(pipelines)
+    # Runs start in processes of their own, elsewhere maybe: they are of this project all the same.
+    os.environ.setdefault("ASSETMILL_ROOT", str(project_root().path))
+    with _prefect():
+        asyncio.run(_serve(loaded, limit))
+
+
+@contextmanager
+def _prefect() -> Generator[dict[str, str] | None]:
+    """Use the caller's own Prefect, else the project's, started if need be; yield how that one is reached."""
+    settings = load_settings()
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    with local_services(settings, emulator=False, is_lasting=True, say=say) as local:
+        if not local.has_started_prefect:
+            yield None
+            return
+        local.wait_for_prefect()
+        auth_file = str(settings.home / "prefect" / "auth")
+        api_url = os.environ["PREFECT_API_URL"]
+        page = api_url.removesuffix("/api")
+        click.echo(f"Prefect: {page}    its page asks for what is in {auth_file}", err=True)
+        yield {"api_url": api_url, "page": page, "auth_file": auth_file}
 
 
 def _load(names: tuple[str, ...]) -> list[LoadedPipeline]:
@@ -78,11 +112,14 @@ def _load(names: tuple[str, ...]) -> list[LoadedPipeline]:
             raise InvalidInput(f"no pipeline {name!r} under {configs / 'pipelines'}: only those are deployed")
         if words.count(variable_name(name)) > 1:
             raise InvalidInput(f"two pipelines would be the flow {variable_name(name)!r}: rename one")
-    return [load_pipeline(name, configs) for name in dict.fromkeys(names or known)]
+    return [check_schedules(load_pipeline(name, configs)) for name in dict.fromkeys(names or known)]
 
 
-async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | None) -> list[dict[str, Any]]:
+async def _deploy(
+    loaded: list[LoadedPipeline], pool: str, working_dir: str | None, *, makes_pool: bool
+) -> list[dict[str, Any]]:
     from prefect import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
 
     variables = {"working_dir": str(Path(working_dir).absolute())} if working_dir else {}
@@ -90,8 +127,12 @@ async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | No
         try:
             await client.read_work_pool(pool)
         except ObjectNotFound as error:
-            hint = f"`prefect work-pool create {pool} --type process`"
-            raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
+            if makes_pool:
+                # Nobody else can have made it on a server that only this project uses.
+                await client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+            else:
+                hint = f"`prefect work-pool create {pool} --type process`"
+                raise InvalidSettings(f"Prefect has no work pool {pool!r}: {hint}") from error
         made = [await _apply_pipeline(client, one, pool, pool, variables) for one in loaded]
         for one in loaded:
             if _has_batches(one):
@@ -103,12 +144,12 @@ async def _deploy(loaded: list[LoadedPipeline], pool: str, working_dir: str | No
 async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
     from prefect import get_client
     from prefect.deployments.runner import EntrypointType  # pyright: ignore[reportPrivateImportUsage]
-    from prefect.runner import Runner
 
+    from assetmill.cli.serving import StoppableRunner, serve_until_stopped
     from flows.deployed import flow_of
     from flows.run_batch import run_batch
 
-    runner = Runner(name="assetmill", limit=limit)
+    runner = StoppableRunner(name="assetmill", limit=limit)
     async with get_client() as client:
         for one in loaded:
             made = await flow_of(one.path.stem).ato_deployment(
@@ -125,7 +166,7 @@ async def _serve(loaded: list[LoadedPipeline], limit: int) -> None:
                 told.append(await _apply_batch(client, one, name, None, {}))
             for entry in told:
                 click.echo(f"serving {entry['name']} ({entry['schedules']} schedules)", err=True)
-    await runner.start()
+    await serve_until_stopped(runner)
 
 
 def _has_batches(loaded: LoadedPipeline) -> bool:
@@ -142,7 +183,7 @@ async def _apply_pipeline(
     """Create or update a pipeline's own deployment."""
     spec, word = loaded.spec, variable_name(loaded.path.stem)
     width = spec.concurrency
-    schedules = [_schedule(s, dict(s.parameters)) for s in spec.schedules if s.batch is None]
+    schedules = [_schedule(s, _typed(spec, s.parameters)) for s in spec.schedules if s.batch is None]
     flow_id = await client.create_flow_from_name(spec.name)
     deployment_id = await client.create_deployment(
         flow_id,
@@ -151,7 +192,7 @@ async def _apply_pipeline(
         entrypoint=f"flows.deployed.{word}",
         parameter_openapi_schema=parameter_schema(spec),
         enforce_parameter_schema=True,
-        parameters={n: p.default for n, p in spec.parameters.items() if p.default is not None},
+        parameters=_typed(spec, {n: p.default for n, p in spec.parameters.items() if p.default is not None}),
         schedules=schedules,
         concurrency_limit=width.limit if width else None,
         concurrency_options=_collision(width),
@@ -233,12 +274,20 @@ async def _apply_flow(
 def _batch_parameters(loaded: LoadedPipeline, schedule: ScheduleSpec) -> Iterator[tuple[str, Any]]:
     yield "pipeline", loaded.path.stem
     if schedule.parameters:
-        yield "common", dict(schedule.parameters)
+        yield "common", _typed(loaded.spec, schedule.parameters)
     if schedule.batch:
-        yield from schedule.batch.model_dump(exclude_defaults=True, exclude={"rows"}).items()
+        yield from schedule.batch.model_dump(exclude_defaults=True, exclude={"rows", "by"}).items()
+        if schedule.batch.by:
+            # The hour is of the schedule's zone, wherever a worker stands.
+            yield "by", f"{schedule.batch.by} {schedule.timezone}"
         rows = schedule.batch.rows
         # As for knowledge and inputs: a path is meant from the pipeline's file, wherever a worker starts.
         yield "rows", rows if "://" in rows else str((loaded.path.parent / rows).resolve())
+
+
+def _typed(spec: PipelineSpec, given: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Return values as their parameters' types: to Prefect `"5"` is no number, in a pipeline's file it is."""
+    return {name: convert(spec.parameters[name], value)[1] for name, value in given.items()}
 
 
 def _schedule(spec: ScheduleSpec, parameters: dict[str, Any]) -> DeploymentScheduleCreate:

@@ -15,10 +15,12 @@ from typing import Any
 from PIL import Image
 
 from assetmill.cli.options import usd
-from assetmill.cli.written import cell, code, one_line, rows_that_fit
-from assetmill.locking.comparing import Comparison, compare, open_picture
+from assetmill.cli.written import rows_that_fit
+from assetmill.locking.comparing import Comparison, compare_looks, open_picture
 from assetmill.locking.differences import Change, cost_of, reasons
 from assetmill.locking.models import LockedAsset
+from assetmill.looking import Look
+from assetmill.markdown import cell, code, one_line
 
 _WIDEST = 720
 _TALLEST = 720
@@ -82,6 +84,7 @@ class ChangedRow:
             "fields": list(self.change.fields),
             "ssim": compared.ssim if compared else None,
             "changed": compared.changed if compared else None,
+            "notes": list(compared.notes) if compared else [],
             "stage_cost_usd": self.change.after.stage_cost_usd if self.change.after else None,
             "before": self.change.before.sha256 if self.change.before else None,
             "after": self.change.after.sha256 if self.change.after else None,
@@ -175,13 +178,23 @@ def _row(change: Change, why: str, find: FindBytes) -> ChangedRow:
     notes += [f"{name} is not shown: no whole picture, or too large a one" for name in odd]
     if before is None and after is None:
         return ChangedRow(change, why, None, (), tuple(_text_lines(change, old, new)), _joined(notes))
-    comparison = compare(before, after) if before and after else None
-    if comparison and comparison.is_resized:
-        notes.append("scaled to the size before to be compared")
-    shown = (("Before", before), ("After", after), ("Change", comparison.heat_map if comparison else None))
+    comparison = compare_looks(before, after) if before and after else None
+    if comparison:
+        notes += ["scaled to the size before to be compared"] if comparison.is_resized else []
+        notes += comparison.notes
+    shown = _shown(comparison, before, after)
     return ChangedRow(
         change, why, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), _joined(notes)
     )
+
+
+def _shown(
+    comparison: Comparison | None, before: Look | None, after: Look | None
+) -> tuple[tuple[str, Image.Image | None], ...]:
+    if comparison:
+        return ("Before", comparison.before), ("After", comparison.after), ("Change", comparison.heat_map)
+    firsts = [look.first(_WIDEST) if look else None for look in (before, after)]
+    return ("Before", firsts[0]), ("After", firsts[1])
 
 
 def _joined(parts: list[str]) -> str:

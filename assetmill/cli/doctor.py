@@ -16,7 +16,7 @@ from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
-from assetmill.settings import Settings, load_settings
+from assetmill.settings import Settings, load_settings, project_root
 from assetmill.stage.probing import probe_endpoint
 from assetmill.stage.services import Services, open_services
 
@@ -63,6 +63,7 @@ def _examine(profile: str | None, *, is_live: bool) -> Iterator[Finding]:
     except InvalidSettings as error:
         yield Finding("profile", "problem", str(error), "name one with --profile or ASSETMILL_PROFILE")
         return
+    yield Finding("project", "ok", project_root().told())
     yield Finding("profile", "ok", f"{settings.profile}, configs {settings.configs}, home {settings.home}")
     yield _prefect(settings)
     try:

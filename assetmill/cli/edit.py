@@ -9,18 +9,25 @@ from typing import Any, cast
 import click
 
 from assetmill.cli.exports import export_assets, folder_of
-from assetmill.cli.options import asset_json, budget_option, json_option, print_json, profile_option, usd
+from assetmill.cli.options import (
+    asset_json,
+    budget_option,
+    exit_code_of,
+    json_option,
+    print_json,
+    profile_option,
+    usd,
+)
 from assetmill.cli.terminal import Screen, watched
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
 from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
 from assetmill.editing.run import begin_edit, carry_out_all, is_done
-from assetmill.local.flow_runs import interruptible, manifest_of, ready_for
+from assetmill.local.flow_runs import manifest_of, ready_for
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.records import AssetRecord, RunManifest, StageEntry
 from assetmill.settings import load_settings
+from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
-
-_EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 
 
 @click.command()
@@ -61,8 +68,9 @@ def edit(
     """Edit ASSET as INSTRUCTION says: "make the sky dusk".
 
     ASSET is an asset ID or the beginning of one, an ID of the service, an exported file, RUN/STAGE/NAME with
-    `latest` as RUN, or a file of your own, which is brought in. With a mask or a box the rest of the picture
-    stays as it is, pixel by pixel. Asking for the same edit again costs nothing; -n asks for more results.
+    `latest` as RUN for the newest run that has the stage, or a file of your own, which is brought in. With a
+    mask or a box the rest of the picture stays as it is, pixel by pixel. Asking for the same edit again costs
+    nothing; -n asks for more results.
     """
     order = EditOrder(**given, is_masked_by_alpha=mask_from_alpha, feather_px=feather)
     order.check()
@@ -76,7 +84,7 @@ def edit(
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
         click.echo(summary(manifest, [str(path) for path in paths]))
-    return _EXIT_CODES[manifest.status]
+    return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
 
 
 def edit_with(
@@ -88,7 +96,7 @@ def edit_with(
     """
     if has_prefect_api():
         return _as_flow(services, order, screen, budget_usd)
-    with interruptible(services.stop) as interrupts:
+    with interruptible(services) as interrupts:
         run = begin_edit(order, services, str(uuid.uuid4()), budget_usd=budget_usd)
         needs_service = not is_done(run)
         stopped = services.stop.is_set
@@ -104,7 +112,7 @@ def edit_with(
 
 def _as_flow(services: Services, order: EditOrder, screen: Screen, budget_usd: float | None) -> RunManifest:
     with (
-        interruptible(services.stop) as interrupts,
+        interruptible(services) as interrupts,
         ready_for("flows.edit_asset", services, interrupts, screen.say, has_work=None),
     ):
         from flows.edit_asset import edit_asset

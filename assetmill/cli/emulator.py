@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json, usd, when
 from assetmill.errors import InvalidInput
+from assetmill.private import make_home
 from assetmill.settings import load_settings
 
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
@@ -49,6 +51,9 @@ def serve(
             click.echo(f"export {name}={value}")
         sys.stdout.flush()
 
+    if state is None:
+        make_home(load_settings().home)
+    os.umask(0o077)
     try:
         serve_state(
             _state(state),

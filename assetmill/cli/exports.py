@@ -12,6 +12,7 @@ from typing import Any, cast
 from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
 from assetmill.history.lineage import trace
 from assetmill.names import distinct, safe_name
+from assetmill.private import make_folder
 from assetmill.provenance.credentials import read_credential
 from assetmill.provenance.sidecar import SidecarKind, sidecar
 from assetmill.records import AssetRecord, BlobRef, RunManifest
@@ -67,7 +68,7 @@ def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Ex
     """
     written, lost = set[str](), dict[str, StoreError]()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         index = _read_index(folder)
         known = dict(index)
         for name, blob in files.items():
@@ -112,7 +113,9 @@ def _export(blob: BlobRef, blobs: Blobs, path: Path, index: dict[str, str]) -> b
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file as a whole; a link of that name is replaced, never followed."""
     partial = path.with_name(f".{os.getpid()}.partial")
-    partial.write_bytes(data)
+    mode = path.parent.stat().st_mode & 0o666
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode), "wb") as file:
+        file.write(data)
     partial.replace(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from assetmill.cli.options import json_option, print_json
+from assetmill.local.timetables import check_schedules
 from assetmill.settings import find_configs
 from assetmill.spec.lint import lint as find_warnings
 from assetmill.spec.loading import load_pipeline
@@ -16,7 +17,7 @@ from assetmill.spec.loading import load_pipeline
 @json_option
 def lint(pipeline: str, *, strict: bool, as_json: bool) -> int:
     """Warn of prompts in PIPELINE that rarely give what was meant. Nothing is spent."""
-    found = find_warnings(load_pipeline(pipeline, find_configs()))
+    found = find_warnings(check_schedules(load_pipeline(pipeline, find_configs())))
     if as_json:
         print_json({"pipeline": pipeline, "warnings": [vars(warning) for warning in found]})
     for warning in () if as_json else found:

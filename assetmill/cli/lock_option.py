@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from assetmill.locking.lockfile import NAME
+from assetmill.settings import project_file, project_root
 
 
 def root_of(lock_path: Path) -> Path:
@@ -17,27 +18,30 @@ def root_of(lock_path: Path) -> Path:
     return lock_path.parent.resolve()
 
 
-def _with_its_configs(context: click.Context, _: click.Parameter, lock_path: Path) -> Path:
-    context.with_resource(_configs_of(root_of(lock_path)))
+def _with_its_project(context: click.Context, _: click.Parameter, given: Path | None) -> Path:
+    lock_path = given or project_file(NAME)
+    if given is None and lock_path.parent == Path.cwd():
+        # As one would type it: messages name it.
+        lock_path = Path(NAME)
+    context.with_resource(_project_of(root_of(lock_path)))
     return lock_path
 
 
 @contextmanager
-def _configs_of(root: Path) -> Generator[None]:
-    """Read pipelines and profiles from `configs/` beside the lock, wherever the command is typed.
+def _project_of(root: Path) -> Generator[None]:
+    """Work in the project of the lock, wherever the command is typed: its configs and its store.
 
     Without this another folder's configs, or those of the installation, would be compared with the lock. A
     variable, because plans, prices and flows each look for themselves.
     """
-    configs = root / "configs"
-    if "ASSETMILL_CONFIGS" in os.environ or root == Path.cwd() or not (configs / "profiles").is_dir():
+    if "ASSETMILL_ROOT" in os.environ or root == project_root().path:
         yield
         return
-    os.environ["ASSETMILL_CONFIGS"] = str(configs)
+    os.environ["ASSETMILL_ROOT"] = str(root)
     try:
         yield
     finally:
-        del os.environ["ASSETMILL_CONFIGS"]
+        del os.environ["ASSETMILL_ROOT"]
 
 
 lock_option = click.option(
@@ -45,8 +49,6 @@ lock_option = click.option(
     "lock_path",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path(NAME),
-    show_default=True,
-    callback=_with_its_configs,
-    help="The lock file; the tree is the folder that it lies in, with its configs/.",
+    callback=_with_its_project,
+    help=f"The lock file, {NAME} of the project by default; the tree is the folder that it lies in.",
 )

@@ -11,13 +11,14 @@ import json
 import keyword
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 
 import click
 
-from assetmill.errors import AssetmillError
-
-INTERRUPTED = 130
+from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
+from assetmill.errors import AssetmillError, RunStopped
+from assetmill.stage import interrupts
 
 _COMMANDS: Mapping[str, str] = {
     "run": "assetmill.cli.run",
@@ -28,6 +29,7 @@ _COMMANDS: Mapping[str, str] = {
     "serve": "assetmill.cli.deploy",
     "approve": "assetmill.cli.approve",
     "resolve": "assetmill.cli.resolve",
+    "accept": "assetmill.cli.accept",
     "reap": "assetmill.cli.reap",
     "spend": "assetmill.cli.spend",
     "show": "assetmill.cli.show",
@@ -64,15 +66,16 @@ class _LazyGroup(click.Group):
         module = _COMMANDS.get(cmd_name)
         # `import` is a word of Python's own.
         name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
-        return getattr(importlib.import_module(module), name) if module else None
+        return with_verbose(getattr(importlib.import_module(module), name)) if module else None
 
 
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted, 143 terminated.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
+@verbose_option
 def cli() -> None:
     """Run pipelines of agent stages; keep every file they make, and what it cost."""
 
@@ -80,18 +83,20 @@ def cli() -> None:
 def call(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; errors are said on stderr, never as a traceback."""
     try:
-        outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = say_warning
+            outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         _say_as_json(error, error.format_message())
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; run it again to go on", err=True)
-        return INTERRUPTED
+        return interrupts.exit_code()
     except AssetmillError as error:
         click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
         _say_as_json(error, str(error))
-        return error.exit_code
+        return interrupts.exit_code() if isinstance(error, RunStopped) else error.exit_code
     except BrokenPipeError:
         # The reader of our output went away (`| head`); what was to be done is done.
         sys.stderr.close()
@@ -127,6 +132,7 @@ def _say_as_json(error: Exception, message: str) -> None:
 def main() -> None:
     """Run the command line."""
     _start_light()
+    interrupts.stop_at_signals()
     exit_code = call()
     # Python looks through all objects for garbage when it ends: the process takes them with it anyway.
     gc.freeze()

@@ -15,7 +15,9 @@ import click
 from assetmill.errors import InvalidInput, InvalidSpec
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.settings import Settings
+from assetmill.stage import interrupts
 from assetmill.store.backend import Backend
+from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store
 
@@ -38,6 +40,13 @@ class Usd(click.FloatRange):
         if not math.isfinite(amount):
             self.fail(f"{value} is no amount of money", param, ctx)
         return amount
+
+
+def exit_code_of(status: str, *, is_stopped: bool) -> int:
+    """Return the exit code of a run: 0 when it is complete, the signal's when one stopped it, else 1."""
+    if status == "completed":
+        return 0
+    return interrupts.exit_code() if is_stopped or status == "cancelled" else 1
 
 
 def budget_option(said: str) -> Callable[[F], F]:
@@ -86,7 +95,9 @@ def _from_file(path: Path) -> dict[str, Any]:
 def opened_backend(settings: Settings) -> Generator[Backend]:
     """Open a profile's object store for reading alone: no probe, no service, no SDK."""
     store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    backend = open_store(
+        settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
+    )
     try:
         yield backend
     finally:
@@ -115,8 +126,12 @@ def when(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def asset_json(asset: AssetRecord, record: StageRecord) -> dict[str, Any]:
-    """Return an asset as `--json` documents show it. `run_id` is the run that made it."""
+def asset_json(asset: AssetRecord, record: StageRecord | KeptAsset) -> dict[str, Any]:
+    """Return an asset as `--json` documents show it. `run_id` is the run that made it.
+
+    `reason` says why it is no output, "" for what is one.
+    """
+    is_kept = isinstance(record, KeptAsset)
     return {
         "asset_id": asset.asset_id,
         "name": asset.name,
@@ -128,8 +143,9 @@ def asset_json(asset: AssetRecord, record: StageRecord) -> dict[str, Any]:
         "width": asset.width,
         "height": asset.height,
         "pipeline": record.pipeline,
-        "stage": record.stage,
-        "variant": record.variant,
+        "stage": asset.stage if is_kept else record.stage,
+        "variant": asset.variant if is_kept else record.variant,
+        "reason": record.reason if is_kept else asset.rejected,
         "run_id": record.run_id,
         "response_id": asset.made_by.response_id if asset.made_by else None,
         "handles": [handle.model_dump(mode="json") for handle in asset.handles],

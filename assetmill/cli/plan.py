@@ -15,6 +15,7 @@ from assetmill.cli.options import (
     read_parameters,
     usd,
 )
+from assetmill.local.timetables import check_schedules
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import load_settings
@@ -35,6 +36,7 @@ def plan(
     parameters = read_parameters(pairs, file)
     with opened_ledger(settings) as ledger:
         made = plan_pipeline(pipeline, parameters, settings, ledger)
+    check_schedules(made.pipeline)
     if as_json:
         print_json(document(made))
     else:

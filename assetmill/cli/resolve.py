@@ -1,4 +1,7 @@
-"""`assetmill resolve`: what a person decides about a stage of which the service left no evidence."""
+"""`assetmill resolve`: what a person decides about a stage that cannot end by itself.
+
+Either the service left no evidence of its last attempt, or it was paid for and is not whole.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,21 @@ import time
 
 import click
 
+from assetmill.cli.accept import asked_for, finish, told
 from assetmill.cli.approve import find_stage
 from assetmill.cli.options import profile_option
 from assetmill.errors import HandleExpired, InvalidInput, NotFound
-from assetmill.records import Receipt, Verdict
+from assetmill.fingerprint import Fingerprint
+from assetmill.records import Approval, Intent, Receipt, Verdict
 from assetmill.settings import load_settings
+from assetmill.stage.adopting import find_response
+from assetmill.stage.deciding import accept_partial
+from assetmill.stage.failures import lifting
 from assetmill.stage.owners import is_alive
+from assetmill.stage.patience import showing_s
+from assetmill.stage.repeats import again_subject
 from assetmill.stage.services import Services, open_services
-from assetmill.store.ledger import Turn
+from assetmill.store.ledger import Attempt, Turn
 
 _PAUSE_S = 10.0
 
@@ -25,16 +35,24 @@ _PAUSE_S = 10.0
 @click.option("--wait", "choice", flag_value="wait", help="Look at the service until it shows something.")
 @click.option("--retry", "choice", flag_value="retry", help="Pay again, though the first may have been paid.")
 @click.option("--give-up", "choice", flag_value="give_up", help="Never pay for this stage as it is now.")
+@click.option("--retry-now", "choice", flag_value="retry_now", help="Wait no more for a quota: it is back.")
+@click.option(
+    "--accept-partial", "choice", flag_value="accept_partial", help="Take what was kept for the whole."
+)
 @click.option("--for", "wait_s", type=float, default=600.0, help="Seconds that --wait looks. [600]")
 @profile_option
 def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: str | None) -> int:
-    """Decide what becomes of STAGE of RUN, whose last attempt is in doubt.
+    """Decide what becomes of STAGE of RUN: its last attempt is in doubt, was in vain, or waits for a quota.
 
-    Whatever is chosen, the service is asked first: a response that it shows is kept, not paid for again.
+    Whatever is chosen about a doubt, the service is asked first: a response that it shows is kept, not paid
+    for again.
     """
     if choice is None:
-        raise InvalidInput("say --wait, --retry or --give-up")
+        raise InvalidInput("say --wait, --retry, --retry-now, --give-up or --accept-partial")
     settings = load_settings(profile)
+    if choice == "retry_now":
+        with open_services(settings) as services:
+            return _lift(services, run, stage)
     if settings.uses_emulator:
         from assetmill.local.services import local_services
 
@@ -46,14 +64,20 @@ def resolve(run: str, stage: str, choice: str | None, wait_s: float, profile: st
 
 def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> int:
     with open_services(load_settings(profile)) as services:
-        pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
+        pipeline, fp = find_stage(services.ledger, services.ledger.find_run_of(run, stage), stage)
         newest = services.ledger.newest_attempt(pipeline, fp)
-        if newest is None or newest.verdict is not None or newest.turns[-1].receipt is not None:
+        if newest is None or (newest.verdict and not _is_lost(newest.verdict)):
             raise NotFound("doubt", stage, "its last attempt is decided: run the pipeline again")
+        if newest.verdict is not None:
+            return _settle(services, pipeline, fp, newest, choice)
         last = newest.turns[-1]
-        response_id = _find(services, last, wait_s if choice == "wait" else 0.0)
+        if last.receipt is not None:
+            return _abandon(services, pipeline, fp, newest, choice)
+        if choice == "accept_partial":
+            raise InvalidInput("nothing of it is known: --wait looks for it, --retry or --give-up ends it")
+        response_id = _find(services, last, fp, wait_s if choice == "wait" else 0.0)
         if response_id is None and choice != "wait":
-            response_id = _close(services, last)
+            response_id = _close(services, last, fp)
         if response_id is not None:
             receipt = Receipt(response_id=response_id, how="adopted", created_at=time.time())
             services.ledger.write_receipt(pipeline, fp, newest.number, last.intent.turn, receipt)
@@ -75,24 +99,113 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         return 0
 
 
-def _close(services: Services, turn: Turn) -> str | None:
+def _is_lost(verdict: Verdict) -> bool:
+    """Whether an attempt was paid for and came to nothing that its stage takes."""
+    return verdict.kind == "failed" and verdict.cost_usd != 0.0
+
+
+def _settle(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> int:
+    """Note what becomes of a stage whose attempt was paid for and failed.
+
+    Raises:
+        InvalidInput: there is nothing to wait for, or to accept.
+    """
+    if choice == "wait":
+        raise InvalidInput(f"there is nothing to wait for: `assetmill run {pipeline}` asks the service again")
+    if choice == "accept_partial":
+        call = asked_for(services, newest.turns[0].intent.run_id, fp)
+        own = call if call and call.fingerprint == fp else None
+        record = accept_partial(pipeline, fp, own, services, getpass.getuser())
+        click.echo(told(finish(record, call, services)))
+        return 0
+    word = Approval(
+        subject=again_subject(newest.number),
+        is_granted=choice == "retry",
+        decided_by=getpass.getuser(),
+        created_at=services.clock(),
+    )
+    counts = services.ledger.write_approval(pipeline, fp, word)
+    if counts.is_granted != word.is_granted:
+        raise InvalidInput(f"{counts.decided_by} decided otherwise before, and the first decision counts")
+    after = "pays for it again" if word.is_granted else "leaves it out until something about it changes"
+    click.echo(f"{newest.turns[0].intent.stage}: noted\nNext:\n  assetmill run {pipeline}    {after}")
+    return 0
+
+
+def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> int:
+    """End an attempt whose response the service has taken and nobody waits for any more.
+
+    Raises:
+        InvalidInput: a worker is at it, or a run would end it by itself.
+    """
+    last = newest.turns[-1]
+    if choice not in {"retry", "give_up"} or last.receipt is None:
+        raise InvalidInput(f"the service has it: `assetmill run {pipeline}` goes on from there")
+    _check_idle(services, last.intent)
+    verdict = Verdict(
+        kind="abandoned" if choice == "retry" else "given_up",
+        error="StageFailed",
+        reason=f"{'to be paid again' if choice == 'retry' else 'given up'}, says {getpass.getuser()}",
+        response_id=last.receipt.response_id,
+        run_id=last.intent.run_id,
+        created_at=services.clock(),
+    )
+    counts = services.ledger.write_verdict(pipeline, fp, newest.number, verdict)
+    services.gateway.delete_conversation(last.intent.conversation_id)
+    click.echo(f"{last.intent.stage}: {counts.reason}\nNext:\n  assetmill run {pipeline}")
+    return 0
+
+
+def _check_idle(services: Services, intent: Intent) -> None:
+    left_s = intent.lease_until - services.clock()
+    if left_s >= 0 and is_alive(intent.owner):
+        raise InvalidInput(f"{intent.owner} may be at work on it: try again in {left_s:.0f} s")
+
+
+def _lift(services: Services, run: str, stage: str) -> int:
+    """Let a stage ask again at once that a quota has refused: its workers look at this while they wait.
+
+    Raises:
+        NotFound: it waits for no quota.
+    """
+    pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
+    newest = services.ledger.newest_attempt(pipeline, fp)
+    verdict = newest.verdict if newest else None
+    if newest is None or verdict is None or (verdict.not_before or 0.0) <= services.clock():
+        raise NotFound("wait", stage, "it waits for no quota: run the pipeline again")
+    services.ledger.write_approval(
+        pipeline,
+        fp,
+        Approval(
+            subject=lifting(newest.number),
+            is_granted=True,
+            decided_by=getpass.getuser(),
+            created_at=services.clock(),
+        ),
+    )
+    click.echo(
+        f"{stage}: asks again at once, says {getpass.getuser()}\nNext:\n"
+        f"  assetmill run {pipeline}    unless a run is waiting: that one goes on by itself"
+    )
+    return 0
+
+
+def _close(services: Services, turn: Turn, fp: str) -> str | None:
     """Make a late arrival impossible and look once more, before a person's word licenses another spend.
 
     Raises:
         InvalidInput: a worker may be about to post, so there is nothing to decide yet.
     """
     intent = turn.intent
-    left_s = intent.lease_until - services.clock()
-    if left_s >= 0 and is_alive(intent.owner):
-        raise InvalidInput(f"{intent.owner} may be at work on it: try again in {left_s:.0f} s")
+    _check_idle(services, intent)
     services.gateway.delete_conversation(intent.conversation_id)
-    settle_s = services.settings.foundry.settle_s
+    settle_s = showing_s(intent, services.settings.foundry, services.clock())
     click.echo(f"closed {intent.conversation_id}; looking once more in {settle_s:.0f} s", err=True)
     services.wait(settle_s)
-    return _find(services, turn, 0.0)
+    return _find(services, turn, fp, 0.0)
 
 
-def _find(services: Services, turn: Turn, wait_s: float) -> str | None:
+def _find(services: Services, turn: Turn, fp: str, wait_s: float) -> str | None:
     """Return the response of an intent when the service lists one within `wait_s` seconds."""
     if turn.intent.endpoint != services.gateway.endpoint:
         raise InvalidInput(f"the attempt went to {turn.intent.endpoint}: use the profile of that endpoint")
@@ -102,8 +215,8 @@ def _find(services: Services, turn: Turn, wait_s: float) -> str | None:
             listed = services.gateway.list_responses(turn.intent.conversation_id)
         except HandleExpired:
             return None  # it shows nothing of a conversation that is closed
-        if len(listed) >= turn.intent.turn:
-            return listed[turn.intent.turn - 1].response_id
+        if found := find_response(turn.intent, listed, fp, ()):
+            return found.response_id
         if time.monotonic() >= until:
             return None
         services.wait(min(_PAUSE_S, max(0.1, until - time.monotonic())))

@@ -15,6 +15,7 @@ from assetmill.cli import exports
 from assetmill.cli.options import (
     asset_json,
     budget_option,
+    exit_code_of,
     json_option,
     parameter_options,
     print_json,
@@ -27,15 +28,15 @@ from assetmill.records import RunManifest, StageEntry
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
-_EXIT_CODES = {"completed": 0, "failed": 1, "cancelled": 130}
 _SHOWN = 24
-_UNDONE = {"failed", "in_doubt", "waiting"}
+_UNDONE = {"failed", "in_doubt", "waiting", "over_budget"}
 
 
 @click.command()
 @click.argument("pipeline")
 @parameter_options
 @budget_option("Spend no more than this.")
+@click.option("--pay-again", is_flag=True, help="Also for a stage that failed the same way twice.")
 @profile_option
 @json_option
 def run(
@@ -45,6 +46,7 @@ def run(
     budget_usd: float | None,
     profile: str | None,
     *,
+    pay_again: bool,
     as_json: bool,
 ) -> int:
     """Run PIPELINE, a name under configs/pipelines/ or a path.
@@ -61,6 +63,7 @@ def run(
                 say=screen.say,
                 on_plan=screen.plan,
                 budget_usd=budget_usd,
+                pay_again=pay_again,
             )
         folder = exports.folder_of(services.settings, manifest.pipeline)
         paths = exports.export_assets(exports.wanted(manifest), services.blobs, folder)
@@ -68,7 +71,7 @@ def run(
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
         click.echo(summary(manifest, pipeline, paths))
-    return _EXIT_CODES[manifest.status]
+    return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
 
 
 def document(manifest: RunManifest) -> dict[str, Any]:
@@ -120,7 +123,7 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
     seconds = manifest.finished_at - manifest.started_at
     lines = [
         "",
-        f"{manifest.pipeline} {manifest.status} in {seconds:.1f} s: {counts}; "
+        f"{manifest.pipeline} {how_it_ended(manifest)} in {seconds:.1f} s: {counts}; "
         f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
     ]
     lines += [f"  {e.label}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
@@ -129,6 +132,12 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
         if len(paths) > _SHOWN:
             lines.append(f"  and {len(paths) - _SHOWN} more in {_short(paths[0].parent)}")
     return "\n".join([*lines, "", "Next:", *_advice(manifest, pipeline)])
+
+
+def how_it_ended(manifest: RunManifest) -> str:
+    """Return how a run ended, in a word or two: that its money was used up is no failure."""
+    undone = {entry.status for entry in manifest.stages if not entry.is_done}
+    return "stopped at its ceiling" if undone and undone <= {"over_budget", "skipped"} else manifest.status
 
 
 def _advice(manifest: RunManifest, pipeline: str) -> list[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from assetmill.local import detached, prefect_server
-from assetmill.local import services as local_services
+from assetmill.local.own_prefect import lasting_prefect_service, prefect_service
+from assetmill.local.services import emulator_service
+from assetmill.private import make_home
 from assetmill.settings import load_settings
 
 
@@ -23,7 +25,7 @@ def setup() -> None:
         with tempfile.TemporaryDirectory() as work:
             _migrate(Path(work))
             prefect_server.copy_database(Path(work) / prefect_server.DATABASE, prepared)
-    prefect_server.lay_out(load_settings().home / "prefect")
+    prefect_server.lay_out(make_home(load_settings().home) / "prefect")
     click.echo(f"Prefect's database is ready: {prepared}")
 
 
@@ -32,7 +34,10 @@ def setup() -> None:
 def stop(profile: str | None) -> None:
     """End the embedded services of this directory now, instead of when they have been idle for a while."""
     settings = load_settings(profile)
-    for service in (local_services.emulator_service(settings), local_services.prefect_service(settings)):
+    if not settings.home.is_dir():
+        return click.echo("nothing was started here")
+    services = (emulator_service(settings), prefect_service(settings), lasting_prefect_service(settings, 1))
+    for service in services:
         ended = detached.stop(service)
         click.echo(f"{service.title}: {'stopped' if ended else 'was not running'}")
 

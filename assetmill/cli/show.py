@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from assetmill.cli.options import json_option, print_json, profile_option, usd, when
+from assetmill.cli.options import asset_json, json_option, print_json, profile_option, usd, when
 from assetmill.cli.run import document
-from assetmill.records import RunId, RunManifest, RunStart, StageEntry
+from assetmill.records import AssetRecord, RunId, RunManifest, RunStart, StageEntry
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
+from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 
 RECENT = 20
@@ -30,14 +32,23 @@ def show(run: str | None, profile: str | None, *, as_json: bool) -> None:
         manifest = ledger.read_manifest(run_id)
         if manifest is None:
             return _show_open(ledger, run_id, as_json=as_json)
+        kept = {entry.label: _kept_by(ledger, manifest, entry) for entry in manifest.stages}
     if as_json:
-        return print_json(document(manifest))
-    return click.echo("\n".join(_lines(manifest)))
+        listed = [asset_json(one.asset, one) for found in kept.values() for one in found]
+        return print_json(document(manifest) | {"kept": listed})
+    return click.echo("\n".join(_lines(manifest, kept)))
+
+
+def _kept_by(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> tuple[KeptAsset, ...]:
+    """Return what a stage that is not done has kept."""
+    if entry.record is not None or entry.fingerprint is None:
+        return ()
+    return tuple(ledger.kept.of_stage(manifest.pipeline, entry.fingerprint))
 
 
 def _show_runs(ledger: Ledger, *, as_json: bool) -> None:
     newest = list(reversed(ledger.runs()))[:RECENT]
-    known = [(run_id, ledger.read_manifest(run_id) or ledger.read_start(run_id)) for run_id in newest]
+    known = [(run_id, ledger.find_manifest(run_id) or ledger.find_start(run_id)) for run_id in newest]
     rows = [_run_json(run_id, found) for run_id, found in known if found]
     if as_json:
         return print_json({"runs": rows})
@@ -77,7 +88,7 @@ def _show_open(ledger: Ledger, run_id: RunId, *, as_json: bool) -> None:
     return None
 
 
-def _lines(manifest: RunManifest) -> list[str]:
+def _lines(manifest: RunManifest, kept: Mapping[str, tuple[KeptAsset, ...]]) -> list[str]:
     seconds = manifest.finished_at - manifest.started_at
     given = ", ".join(f"{name}={value!r}" for name, value in manifest.parameters.items())
     lines = [
@@ -88,6 +99,7 @@ def _lines(manifest: RunManifest) -> list[str]:
     ]
     for entry in manifest.stages:
         lines += _stage_lines(entry)
+        lines += [_asset_line(one.asset, f"kept {one.asset.role}") for one in kept[entry.label]]
     return [line for line in lines if line]
 
 
@@ -104,7 +116,12 @@ def _stage_lines(entry: StageEntry) -> list[str]:
     for check in record.checks:
         told = "not checked" if check.state == "not_checked" else check.state
         lines.append(f"    {told} {check.check} of {check.output}  {check.message}".rstrip())
-    for asset in record.outputs:
-        size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} bytes"
-        lines.append(f"    {asset.name}  {asset.blob.media_type} {size}  {asset.role}  {asset.asset_id}")
+    if decision := record.decision:
+        lines.append(f"    {decision.kind} by {decision.decided_by}, though: {decision.reason}")
+    lines += [_asset_line(asset, asset.role) for asset in record.outputs]
     return lines
+
+
+def _asset_line(asset: AssetRecord, role: str) -> str:
+    size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} bytes"
+    return f"    {asset.name}  {asset.blob.media_type} {size}  {role}  {asset.asset_id}"

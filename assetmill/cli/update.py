@@ -21,7 +21,7 @@ from assetmill.cli.lock_options import (
     save_lock,
     target_of,
 )
-from assetmill.cli.options import Usd, parameter_options, profile_option, read_parameters, usd
+from assetmill.cli.options import Usd, exit_code_of, parameter_options, profile_option, read_parameters, usd
 from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
 from assetmill.locking.lockfile import write_lock
@@ -80,7 +80,7 @@ def update(
             manifest = _run(target, purse)
             if manifest.status != "completed":
                 click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
-                return 130 if manifest.status == "cancelled" else 1
+                return exit_code_of(manifest.status, is_stopped=False)
             plan, spent_usd = target.plan(), manifest.spent_usd
         before, lock = lock, save_lock(lock_path, lock, target, plan, approve)
         click.echo(f"{target.folder}: {changes(before, lock)}; spent {usd(spent_usd)}")

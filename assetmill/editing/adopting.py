@@ -16,6 +16,7 @@ from assetmill.plan.localfiles import MAX_BYTES, media_type
 from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
 from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
+from assetmill.store.blobs import Blobs
 from assetmill.store.index import Index
 
 PIPELINE = "import"
@@ -47,7 +48,7 @@ def adopt_all(paths: Sequence[Path], services: Services, flow_run_id: str) -> Ru
     started_at = time.time()
     run_id = make_run_id(flow_run_id, started_at)
     finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
-    records = [_known(path, finder) or adopt(path, services, run_id) for path in paths]
+    records = [_known(path, finder, services.blobs) or adopt(path, services, run_id) for path in paths]
     facts = {"files": [path.name for path in paths]}
     start = RunStart(
         run_id=run_id,
@@ -77,9 +78,20 @@ def adopt_all(paths: Sequence[Path], services: Services, flow_run_id: str) -> Ru
     return manifest
 
 
-def _known(path: Path, finder: AssetFinder) -> StageRecord | None:
+def _known(path: Path, finder: AssetFinder, blobs: Blobs) -> StageRecord | None:
     asset = finder.with_digest(digest_of(path))
-    return finder.ledger.read_stage_of(asset.asset_id) if asset else None
+    if asset is None:
+        return None
+    restore(path, asset, blobs)
+    return finder.ledger.read_stage_of(asset.asset_id)
+
+
+def restore(path: Path, asset: AssetRecord, blobs: Blobs) -> bool:
+    """Put an asset's bytes back that the store has lost; False when it has them."""
+    if blobs.find(asset.blob) is not None:
+        return False
+    blobs.put(read_file(path), asset.blob.media_type)
+    return True
 
 
 def _entry(record: StageRecord, run_id: RunId) -> StageEntry:
@@ -103,10 +115,13 @@ def find_or_adopt(
         NotFound: it means nothing, or several things.
         InvalidInput: a file that cannot be taken in.
     """
+    path = local_file(reference)
     try:
-        return finder.find(reference), None
+        asset = finder.find(reference)
+        if path is not None and digest_of(path) == asset.blob.digest:
+            restore(path, asset, services.blobs)
+        return asset, None
     except NotFound:
-        path = local_file(reference)
         if path is None:
             raise
         record = adopt(path, services, run_id)

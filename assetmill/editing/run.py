@@ -14,7 +14,7 @@ from assetmill.editing.adopting import find_or_adopt
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls
 from assetmill.editing.originals import prepare_subject
 from assetmill.editing.putting_back import put_back
-from assetmill.errors import AssetmillError, RunStopped, StageInDoubt
+from assetmill.errors import AssetmillError, BudgetExceeded, RunStopped, StageInDoubt
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder
 from assetmill.plan.calls import StageCall
@@ -27,7 +27,7 @@ from assetmill.records import (
     StageRecord,
     StageStatus,
 )
-from assetmill.runs.run import make_run_id
+from assetmill.runs.run import make_run_id, run_status
 from assetmill.stage import engine
 from assetmill.stage.services import Services
 from assetmill.store.index import Index
@@ -108,15 +108,14 @@ class EditRun:
                 )
         entries = tuple(self.entries.values())
         costs = [entry.spent_usd for entry in entries]
-        found = {entry.status for entry in entries}
-        failed = bool(found & {"failed", "in_doubt"})
+        status = run_status(entries)
         manifest = RunManifest(
             run_id=self.run_id,
             pipeline=PIPELINE,
             parameters=self.order.facts(),
             profile=self.services.settings.profile,
             spec_digest=digest(canonical(self.order.facts())),
-            status="failed" if failed else "cancelled" if "cancelled" in found else "completed",
+            status=status,
             stages=entries,
             spent_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
             started_at=self.started_at,
@@ -124,6 +123,7 @@ class EditRun:
             flow_run_id=self.flow_run_id,
         )
         self.services.ledger.write_manifest(manifest)
+        self.services.sealed(self.run_id)
         return manifest
 
     def _lost(self, call: StageCall) -> float | None:
@@ -162,6 +162,7 @@ def begin_edit(
     run = EditRun(
         run_id, flow_run_id, services, order, subject, {call.label: call for call in calls}, started_at
     )
+    services.begin(run_id, run.seal)
     for record in (adopted, *(record for _, record in found), *prepared):
         if record is not None:
             run.note(record)
@@ -198,4 +199,6 @@ def is_done(run: EditRun) -> bool:
 def _status(outcome: BaseException) -> StageStatus:
     if isinstance(outcome, RunStopped):
         return "cancelled"
+    if isinstance(outcome, BudgetExceeded):
+        return "over_budget"
     return "in_doubt" if isinstance(outcome, StageInDoubt) else "failed"

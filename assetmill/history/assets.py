@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from assetmill.errors import InvalidInput, NotFound
@@ -34,7 +36,10 @@ class AssetFinder:
         if _WHOLE_ID.fullmatch(reference):
             return self._read(AssetId(reference), reference)
         if reference.startswith("ast_"):
-            return self._only(self.index.with_prefix(reference), reference)
+            found = self.index.with_prefix(reference)
+            return self._only(
+                found or self._kept(lambda asset: asset.asset_id.startswith(reference)), reference
+            )
         path = local_file(reference)
         if path is not None:
             return self._with_digest(digest_of(path), reference)
@@ -42,12 +47,26 @@ class AssetFinder:
             raise NotFound("file", reference[:200])
         if "/" in reference:
             return self._in_run(reference)
-        return self._only(self.index.with_service_id(reference), reference)
+        found = self.index.with_service_id(reference)
+        return self._only(found or self._kept(lambda asset: reference in _service_ids(asset)), reference)
+
+    def _run_with(self, label: str) -> RunManifest | None:
+        """Return the newest sealed run that has made or reused a stage; edits and dead runs may be newer."""
+        manifests = (self.ledger.read_manifest(run_id) for run_id in self.ledger.newest_runs())
+        return next((found for found in manifests if found and _has(found, label)), None)
 
     def with_digest(self, digest: Digest) -> AssetRecord | None:
         """Return the newest asset with these bytes, None when the store has none."""
-        found = self.index.with_digest(digest)
+        found = self.index.with_digest(digest) or self._kept(lambda asset: asset.blob.digest == digest)
         return self.ledger.read_asset(found[0]) if found else None
+
+    def _kept(self, is_meant: Callable[[AssetRecord], bool]) -> tuple[AssetId, ...]:
+        """Look among what is no stage's result, of which there is no index: there is little of it."""
+        return tuple(asset.asset_id for asset in self._all_kept if is_meant(asset))
+
+    @cached_property
+    def _all_kept(self) -> tuple[AssetRecord, ...]:
+        return tuple(one.asset for one in self.ledger.kept.all())
 
     def _with_digest(self, digest: Digest, reference: str) -> AssetRecord:
         asset = self.with_digest(digest)
@@ -74,17 +93,34 @@ class AssetFinder:
     def _in_run(self, reference: str) -> AssetRecord:
         run, _, rest = reference.partition("/")
         label, _, name = rest.rpartition("/") if "/" in rest else (rest, "", "")
-        manifest = self.ledger.read_manifest(self.ledger.find_run(run))
+        manifest = self._run_with(label) if run == "latest" else None
+        manifest = manifest or self.ledger.read_manifest(self.ledger.find_run(run))
         if manifest is None:
             raise NotFound("run", run, "it is not sealed: it still runs, or was killed; run it again")
         entry = _entry(manifest, label)
-        assets = entry.record.outputs if entry.record else ()
+        assets = entry.record.outputs if entry.record else self._left_by(manifest, entry)
         found = [asset for asset in assets if asset.name == name] if name else list(assets)
         outputs = [asset for asset in found if asset.role == "output"] or found
         if len(outputs) != 1:
             names = ", ".join(asset.name for asset in assets) or "nothing"
             raise NotFound("asset", reference[:200], f"stage {label!r} made {names}")
         return outputs[0]
+
+    def _left_by(self, manifest: RunManifest, entry: StageEntry) -> tuple[AssetRecord, ...]:
+        """Return what a stage that is not done has kept."""
+        if entry.fingerprint is None:
+            return ()
+        kept = self.ledger.kept.of_stage(manifest.pipeline, entry.fingerprint)
+        return tuple(one.asset for one in kept)
+
+
+def _service_ids(asset: AssetRecord) -> set[str]:
+    made_by = {asset.made_by.response_id} if asset.made_by else set[str]()
+    return {handle.id for handle in asset.handles} | made_by
+
+
+def _has(manifest: RunManifest, label: str) -> bool:
+    return any(entry.label == label and entry.is_done for entry in manifest.stages)
 
 
 def local_file(reference: str) -> Path | None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.store.index import Index
+from assetmill.store.kept import is_kept
 from assetmill.store.ledger import Ledger
 
 Direction = Literal["up", "down"]
@@ -17,7 +18,10 @@ MOST_ASSETS = 5000
 
 @dataclass(frozen=True)
 class Member:
-    """One asset of a family with the stage that made it; `record` is None when the store lost it."""
+    """One asset of a family with the stage that made it.
+
+    `record` is None for a file of an attempt without a commit; the asset too when the store lost it.
+    """
 
     asset_id: AssetId
     asset: AssetRecord | None
@@ -68,6 +72,8 @@ class _Reader:
                 record = None
             outputs = record.outputs if record else ()
             asset = next((one for one in outputs if one.asset_id == asset_id), None)
+            if is_kept(asset_id):
+                asset = self._ledger.read_asset(asset_id)
             self.members[asset_id] = Member(asset_id, asset, record)
         return self.members[asset_id]
 
@@ -158,7 +164,7 @@ def _marked(children: tuple[AssetId, ...]) -> list[tuple[AssetId, bool]]:
 def _node(member: Member, first: str, rest: str) -> Iterator[str]:
     yield f"{first}{_name(member)}"
     asset, record = member.asset, member.record
-    if asset is None or record is None:
+    if asset is None:
         return
     made_by = asset.made_by
     if made_by:
@@ -173,7 +179,7 @@ def _node(member: Member, first: str, rest: str) -> Iterator[str]:
         yield f"{rest}  prompt: {_short(asset.prompt)}"
     if asset.revised_prompt:
         yield f"{rest}  revised: {_short(asset.revised_prompt)}"
-    if record.data and asset.made_by is None:
+    if record and record.data and asset.made_by is None:
         yield f"{rest}  {', '.join(f'{key} {value}' for key, value in record.data.items())}"
 
 
@@ -187,17 +193,17 @@ def _name(member: Member) -> str:
 
 def _facts(member: Member) -> dict[str, Any]:
     asset, record = member.asset, member.record
-    if asset is None or record is None:
+    if asset is None:
         return {"asset_id": member.asset_id, "is_lost": True}
     return {
         "asset_id": asset.asset_id,
         "name": asset.name,
         "kind": asset.kind,
         "role": asset.role,
-        "pipeline": record.pipeline,
+        "pipeline": record.pipeline if record else None,
         "stage": asset.stage,
         "variant": asset.variant,
-        "run_id": record.run_id,
+        "run_id": record.run_id if record else None,
         "digest": asset.blob.digest,
         "prompt": asset.prompt,
         "revised_prompt": asset.revised_prompt,
@@ -206,8 +212,8 @@ def _facts(member: Member) -> dict[str, Any]:
         "agent_name": asset.made_by.agent_name if asset.made_by else None,
         "agent_version": asset.made_by.agent_version if asset.made_by else None,
         "response_id": asset.made_by.response_id if asset.made_by else None,
-        "cost_usd": record.cost_usd,
-        "data": record.data,
+        "cost_usd": record.cost_usd if record else None,
+        "data": record.data if record else None,
         "derived_from": list(asset.derived_from),
         "created_at": asset.created_at,
     }

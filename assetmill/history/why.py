@@ -47,7 +47,7 @@ def explain(ledger: Ledger, run: str, stage: str) -> Reason:
     Raises:
         NotFound: no such run or stage, or the run is not sealed.
     """
-    run_id = ledger.find_run(run)
+    run_id = ledger.find_run_of(run, stage)
     manifest = ledger.read_manifest(run_id)
     if manifest is None:
         raise NotFound("run", run, "it is not sealed: it still runs, or was killed; run it again")

@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
+from assetmill.children import child_environment
 from assetmill.errors import InvalidSettings
+from assetmill.private import make_folder, open_private, write_private
 
 READY, LOCK, LOG, PROCESS = "ready.json", "start.lock", "log", "process.json"
 STATE_LOCK = "server.lock"
@@ -47,6 +49,8 @@ class Service:
     is_alive: Callable[[Ready], bool]
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     announced: Mapping[str, str] = field(default_factory=dict[str, str])
+    reads: tuple[str, ...] = ()
+    """How the names of variables begin that the process may have of ours."""
     start_timeout_s: float = 90.0
 
     @property
@@ -66,7 +70,7 @@ class Starting:
         self._is_stopped = is_stopped
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
-        service.directory.mkdir(parents=True, exist_ok=True)
+        make_folder(service.directory)
         self._lock = _locked(service, is_stopped)
         self._ready = find(service)
         self.was_running = self._ready is not None
@@ -104,18 +108,20 @@ class Starting:
         service = self._service
         self._starts += 1
         service.ready_file.unlink(missing_ok=True)
-        with (service.directory / LOG).open("wb") as log:
+        with open_private(service.directory / LOG, "wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", service.module, *service.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=service.directory,
-                env={**os.environ, **service.environment},
+                env=child_environment(service.environment, beginnings=service.reads),
+                # Keys and answers of the service are among what it writes.
+                umask=0o077,
                 start_new_session=True,
             )
         started = {"pid": self._process.pid, "at": time.time(), "announced": dict(service.announced)}
-        (service.directory / PROCESS).write_text(json.dumps(started))
+        write_private(service.directory / PROCESS, json.dumps(started).encode())
 
     def _check(self, deadline: float) -> None:
         service = self._service
@@ -202,7 +208,7 @@ def _is_process(pid: int) -> bool:
 
 
 def _locked(service: Service, is_stopped: Stopped) -> IO[str]:
-    lock = (service.directory / LOCK).open("w")
+    lock = open_private(service.directory / LOCK, "w")
     deadline = time.monotonic() + service.start_timeout_s
     while True:
         try:

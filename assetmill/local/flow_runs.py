@@ -1,67 +1,25 @@
-"""How a command runs a flow in its own process: what it needs is started beside it, and Ctrl-C stops it."""
+"""How a command runs a flow in its own process: what it needs is started beside it, and signals stop it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import importlib
 import logging
-import os
-import signal
-import sys
 import threading
 from collections.abc import Coroutine, Generator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.local.services import LocalServices, Say, local_services
 from assetmill.records import RunId, RunManifest
+from assetmill.stage.interrupts import Interrupts
 from assetmill.stage.services import Services
 
-STOP_WITHIN_S = 4.0
-_INTERRUPTED = 130
-
-
-class Interrupts:
-    """What Ctrl-C does: before the flow it interrupts, in the flow it asks the stages to stop."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self.stop, self.is_handled = stop, False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Ask the stages to stop; a second time, leave at once."""
-        if self.stop.is_set():
-            _leave()
-        self.stop.set()
-        # A stage may be inside a request that nothing can interrupt. Its intent is stored: it is safe to go.
-        timer = threading.Timer(STOP_WITHIN_S, _leave)
-        timer.daemon = True
-        timer.start()
-        if not self.is_handled:
-            raise KeyboardInterrupt
-
-
-def _leave() -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h\n")
-        sys.stderr.flush()
-    os._exit(_INTERRUPTED)
-
-
-@contextmanager
-def interruptible(stop: threading.Event) -> Generator[Interrupts]:
-    """Let Ctrl-C set `stop`; in another than the main thread nothing changes."""
-    interrupts = Interrupts(stop)
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-    before = signal.signal(signal.SIGINT, interrupts)
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
+T = TypeVar("T")
 
 
 @contextmanager
@@ -106,6 +64,25 @@ def _silence_prefect() -> None:
                 handler.setLevel(logging.CRITICAL)
 
 
+def carry_out(flow: Coroutine[Any, Any, T]) -> T:
+    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result."""
+    future: Future[T] = Future()
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            future.set_result(context.run(asyncio.run, flow))
+        except BaseException as error:  # handed to whoever waits, whatever it is
+            future.set_exception(error)
+
+    thread = threading.Thread(target=work, name="flow", daemon=True)
+    thread.start()
+    try:
+        return future.result()
+    finally:
+        thread.join()
+
+
 def manifest_of(flow: Coroutine[Any, Any, dict[str, str]], services: Services) -> RunManifest:
     """Run a flow that seals a run, and return the run's manifest, failed or not.
 
@@ -113,7 +90,7 @@ def manifest_of(flow: Coroutine[Any, Any, dict[str, str]], services: Services) -
         RunStopped: interrupted before anything was begun.
     """
     try:
-        run_id = asyncio.run(flow)["run_id"]
+        run_id = carry_out(flow)["run_id"]
     except (RunFailed, RunStopped) as ended:
         if ended.run_id is None:
             raise

@@ -14,21 +14,17 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from assetmill.local.detached import PROCESS, READY, STATE_LOCK
+from assetmill.local.guard import App, Guard, Receive, Scope, Send
+from assetmill.private import make_folder, open_private, tighten, write_private
 
 DATABASE, USERS = "prefect.db", "users.lock"
 STATE_TAKEN = 3
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def database_url(directory: Path) -> str:
@@ -43,20 +39,22 @@ def template() -> Path:
 
 def lay_out(directory: Path) -> bool:
     """Put the prepared database into a directory that has none; False when migrations have to run first."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     migrated = directory / f"migrated-{version('prefect')}"
     if migrated.is_file():
         return True
     if (directory / DATABASE).exists() or not template().is_file():
         return False
     copy_database(template(), directory / DATABASE)
-    migrated.touch()
+    migrated.touch(0o600)
     return True
 
 
 def copy_database(source: Path, target: Path) -> None:
     """Copy an SQLite database, appearing under its name only when whole."""
     partial = target.with_suffix(f".{os.getpid()}")
+    # As private as the folder: SQLite would ask nobody but the umask.
+    partial.touch(target.parent.stat().st_mode & 0o666)
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
         old.backup(new)
     partial.replace(target)
@@ -90,17 +88,21 @@ class Activity:
         return 0.0 if self._open else time.monotonic() - self._last
 
 
-async def serve(directory: Path, port: int, idle_timeout_s: float) -> None:
-    """Serve until nothing has happened for a while and no run is left that uses this server."""
+async def serve(directory: Path, port: int, idle_timeout_s: float, *, is_lasting: bool) -> None:
+    """Serve until nothing has happened for a while and no run is left that uses this server.
+
+    A lasting one also has Prefect's web page, schedules and automations.
+    """
     # Importing makes millions of objects that stay: looking for garbage among them is a fifth of the start.
     gc.disable()
     import uvicorn
     from prefect.server.api.server import create_app
 
-    activity = Activity(create_app(ephemeral=True, final=True))
+    activity = Activity(create_app(ephemeral=not is_lasting, final=True))
+    guard = Guard(activity, port)
     gc.freeze()
     gc.enable()
-    config = uvicorn.Config(activity, host="127.0.0.1", port=port, log_level="error", lifespan="on")  # pyright: ignore[reportArgumentType]
+    config = uvicorn.Config(guard, host="127.0.0.1", port=port, log_level="error", lifespan="on")  # pyright: ignore[reportArgumentType]
     server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve())
     while not server.started and not serving.done():
@@ -109,8 +111,10 @@ async def serve(directory: Path, port: int, idle_timeout_s: float) -> None:
         await serving
         return
     (directory / f"migrated-{version('prefect')}").touch()
+    # Copied from the installation as open as it is there.
+    tighten(directory / "page")
     ready = directory / READY
-    _write_ready(ready, {"api_url": f"http://127.0.0.1:{port}/api", "pid": os.getpid()})
+    write_private(ready, json.dumps({"api_url": f"http://127.0.0.1:{port}/api", "pid": os.getpid()}).encode())
     try:
         while not serving.done() and not (
             activity.idle_s() > idle_timeout_s and _retire(directory, activity)
@@ -122,18 +126,12 @@ async def serve(directory: Path, port: int, idle_timeout_s: float) -> None:
         await serving
 
 
-def _write_ready(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
-
-
 def _retire(directory: Path, activity: Activity) -> bool:
     """Stop being found, unless a run is there: runs share a lock while they live, whatever ends them.
 
     The lock is ours until nobody can find us any more, so no run can come in between.
     """
-    with (directory / USERS).open("a") as users:
+    with open_private(directory / USERS, "a") as users:
         if not take(users, fcntl.LOCK_EX):
             return False
         (directory / READY).unlink(missing_ok=True)
@@ -157,14 +155,17 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--idle-timeout", type=float, default=600.0)
+    parser.add_argument("--lasting", action="store_true")
     arguments = parser.parse_args()
     directory: Path = arguments.directory
+    os.umask(0o077)
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / STATE_LOCK).open("a") as lock:
+    with open_private(directory / STATE_LOCK, "a") as lock:
         if not take(lock, fcntl.LOCK_EX):
             return STATE_TAKEN
         os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0" if lay_out(directory) else "1"
-        asyncio.run(serve(directory, arguments.port, arguments.idle_timeout))
+        idle, is_lasting = arguments.idle_timeout, arguments.lasting
+        asyncio.run(serve(directory, arguments.port, idle, is_lasting=is_lasting))
     return 0
 
 

@@ -134,6 +134,12 @@ class Budget:
         with self._lock:
             return self._read(scope).committed_usd
 
+    def usage(self, scope: str) -> tuple[float, dict[str, float]]:
+        """Return what is spent under a scope now, and what is reserved, by reservation."""
+        with self._lock:
+            history = self._read(scope)
+            return sum(history.settled.values()), dict(history.reserved)
+
     def _reserve(self, ceiling: Ceiling, reservation: str, usd: float) -> Refusal | None:
         while True:
             history = self._read(ceiling.scope)

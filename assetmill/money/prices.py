@@ -14,7 +14,7 @@ from assetmill.errors import InvalidSpec
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.plan.plan import Cost
 from assetmill.records import Usage
-from assetmill.settings import find_configs
+from assetmill.settings import config_file, find_configs
 from assetmill.spec.reading import read_bytes
 
 _MILLION = 1_000_000
@@ -65,7 +65,7 @@ def load_prices(configs: Path) -> Prices:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    path = configs / "prices.toml"
+    path = config_file(configs, "prices.toml")
     try:
         table = tomli.loads(read_bytes(path).decode())
         chat = {row["model"]: ChatPrice(float(row["input"]), float(row["output"])) for row in table["chat"]}
@@ -131,30 +131,31 @@ def _qualities(price: ImagePrice, quality: str) -> tuple[str, ...]:
     return tuple(price.tokens) if quality == "auto" else (quality,)
 
 
-def estimate(call: StageCall, prices: Prices | None = None) -> Cost | None:
+def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) -> Cost | None:
     """Return what a call may cost, None when any part of it is unknown.
 
-    Of the orchestrating model's tokens only bounds can be said beforehand: what it is given, and a short
-    answer. The ceiling allows for twice the pictures that were asked for.
+    `coming` are pictures that a draft does not hold yet, because stages before it are to make them. Of the
+    orchestrating model's tokens only bounds can be said beforehand: what it is given, and a short answer. The
+    ceiling allows for twice the pictures that were asked for.
     """
     table = prices or current_prices()
     if call.acceptance:
-        return _accepted_estimate(call, call.acceptance, table)
+        return _accepted_estimate(call, call.acceptance, table, coming)
     chat = table.chat.get(call.model)
     if chat is None:
         return None
     total = _chat_estimate(call, chat)
     for tool in call.tools:
-        part = _tool_estimate(call, tool, table)
+        part = _tool_estimate(call, tool, table, coming)
         if part is None:
             return None
         total += part
     return total
 
 
-def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices) -> Cost | None:
+def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming: int) -> Cost | None:
     """Add up the draws that are made and the most that may be, each with its judges."""
-    parts = [estimate(replace(call, acceptance=None), table)]
+    parts = [estimate(replace(call, acceptance=None), table, coming=coming)]
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
             chat = table.chat.get(checks.judge.model or call.model)
@@ -176,9 +177,9 @@ def _chat_estimate(call: StageCall, price: ChatPrice) -> Cost:
     return Cost(low, expected, (20 * given * price.input + 8000 * price.output) / _MILLION)
 
 
-def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> Cost | None:
+def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost | None:
     if tool["type"] == "image_generation":
-        return _image_estimate(call, tool, table)
+        return _image_estimate(call, tool, table, coming)
     if tool["type"] == "code_interpreter":
         return None if table.code_session is None else Cost(0.0, table.code_session, table.code_session)
     if tool["type"] == "file_search":
@@ -187,7 +188,7 @@ def _tool_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> C
     return Cost(0.0, 0.0, 0.0)
 
 
-def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> Cost | None:
+def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices, coming: int) -> Cost | None:
     model = str(tool["model"])
     one = expected_image_usd(
         model,
@@ -204,6 +205,7 @@ def _image_estimate(call: StageCall, tool: Mapping[str, Any], table: Prices) -> 
     price = table.image[model]
     given = len(call.prompt) / 4 * price.text_input / _MILLION
     seen = sum(_input_tokens(tool) for bound in call.inputs if bound.role != "container_file")
+    seen += coming * _input_tokens(tool)
     read = given + seen * price.image_input / _MILLION
     return Cost(count * one.low, count * (one.expected + read), 2 * count * (one.ceiling + 2 * read))
 

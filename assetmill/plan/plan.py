@@ -1,6 +1,6 @@
 """A plan: what will run, what is reused, in which order, at what cost. Pure: it asks, reads and decides.
 
-The steps: `binding.variants` puts stages and their variants in order, `binding.binder` makes their calls, and
+The steps: `variants` puts stages and their variants in order, `binder` makes their calls, and
 here each call's fingerprint is looked up.
 """
 
@@ -108,6 +108,19 @@ class Plan:
         call = self._binder.bind(self._binder.slots[label], {**self.reused, **records}, problems)
         problems.raise_if_any()
         return call
+
+
+@dataclass(frozen=True)
+class ShownPlan:
+    """A plan that a person was shown, for the run that begins next: what is shown is what is run."""
+
+    asked_for: str
+    parameters: Mapping[str, Any]
+    plan: Plan
+
+    def is_for(self, pipeline: str, parameters: Mapping[str, Any]) -> bool:
+        """Whether the same was asked for. What was stored since, the engine finds by itself."""
+        return (self.asked_for, dict(self.parameters)) == (pipeline, dict(parameters))
 
 
 def _nothing(*_: object) -> None:

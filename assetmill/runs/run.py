@@ -15,6 +15,7 @@ from typing import Any
 from assetmill import progress
 from assetmill.errors import (
     AssetmillError,
+    BudgetExceeded,
     InvalidSettings,
     RunFailed,
     RunStopped,
@@ -33,6 +34,7 @@ from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.candidates import open_fingerprint, spent_usd
 from assetmill.stage.services import Services
 
+_NOT_BEGUN = frozenset({"skipped", "over_budget"})
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -110,6 +112,7 @@ class Run:
         """Store the manifest and return it. Records and blobs are there already."""
         manifest = self.manifest()
         self.services.ledger.write_manifest(manifest)
+        self.services.sealed(self.run_id)
         return manifest
 
     def manifest(self) -> RunManifest:
@@ -125,7 +128,7 @@ class Run:
             parameters=dict(self.plan.parameters),
             profile=self.services.settings.profile,
             spec_digest=self.plan.spec_digest,
-            status=_run_status(entries),
+            status=run_status(entries),
             stages=entries,
             spent_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
             started_at=self.started_at,
@@ -177,7 +180,7 @@ class Run:
         """Say what the engine did not say: it tells the life of a stage, not that there was none."""
         if status == "done" or (status == "reused" and stage.record is None):
             return
-        kind = "reused" if status == "reused" else "skipped" if status == "skipped" else "failed"
+        kind = "reused" if status == "reused" else "skipped" if status in _NOT_BEGUN else "failed"
         message = error or ""
         spent = self.entries[stage.label].spent_usd
         progress.emit(StageEvent(kind, stage.label, self.run_id, seconds, spent, message=message))
@@ -191,18 +194,24 @@ def begin_run(
     attempt: int = 1,
     *,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> Run:
     """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
+
+    `pay_again`: also for a stage that failed the same way too often.
 
     Raises:
         InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
     """
     started_at = time.time()
-    plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+    plan = _plan_of(pipeline, parameters, services)
     check_service(plan, services)
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
+    if pay_again:
+        services.allow_repeats(run.run_id)
+    services.begin(run.run_id, run.seal)
     services.ledger.write_start(
         RunStart(
             run_id=run.run_id,
@@ -216,6 +225,14 @@ def begin_run(
         )
     )
     return run
+
+
+def _plan_of(pipeline: str, parameters: Mapping[str, Any], services: Services) -> Plan:
+    """Return the plan that was shown for this run, once; else make it."""
+    shown, services.shown = services.shown, None
+    if shown and shown.is_for(pipeline, parameters):
+        return shown.plan
+    return plan_pipeline(pipeline, parameters, services.settings, services.ledger)
 
 
 def check_service(plan: Plan, services: Services) -> None:
@@ -263,6 +280,8 @@ def check_outcome(manifest: RunManifest) -> RunManifest:
 def _status(outcome: BaseException) -> StageStatus:
     if isinstance(outcome, RunStopped | SpendingClosed):
         return "cancelled"
+    if isinstance(outcome, BudgetExceeded):
+        return "over_budget"
     if isinstance(outcome, StageWaiting):
         return "waiting"
     return "in_doubt" if isinstance(outcome, StageInDoubt) else "failed"
@@ -275,9 +294,9 @@ def _reason(outcome: BaseException) -> str:
     return str(outcome) if isinstance(outcome, AssetmillError) else f"{type(outcome).__name__}: {outcome}"
 
 
-def _run_status(entries: tuple[StageEntry, ...]) -> RunStatus:
-    """A failure counts for more than being stopped: it needs a person."""
+def run_status(entries: tuple[StageEntry, ...]) -> RunStatus:
+    """Return how a run ended. A failure counts for more than being stopped: it needs a person."""
+    if all(entry.is_done for entry in entries):
+        return "completed"
     found = {entry.status for entry in entries}
-    if found & {"failed", "in_doubt", "waiting"}:
-        return "failed"
-    return "cancelled" if "cancelled" in found else "completed"
+    return "cancelled" if found <= {"done", "reused", "cancelled", "skipped"} else "failed"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self, cast
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from assetmill.errors import InvalidSpec
+from assetmill.spec.delimited import delimited, visible
 from assetmill.spec.reading import nearest, read_bytes
 from assetmill.spec.templates import TemplateProblem, compile_template
 
@@ -128,8 +129,8 @@ def read_rows(path: Path) -> Iterable[dict[str, Any]]:
     text = _text(path)
     kind = path.suffix.lower()
     try:
-        if kind == ".csv":
-            rows = _csv_rows(text)
+        if kind in (".csv", ".tsv"):
+            rows = _csv_rows(text, "\t" if kind == ".tsv" else "")
         elif kind in (".md", ".markdown"):
             rows = _markdown_rows(text)
         elif kind == ".json":
@@ -137,7 +138,9 @@ def read_rows(path: Path) -> Iterable[dict[str, Any]]:
         elif kind in (".jsonl", ".ndjson"):
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
         else:
-            raise InvalidSpec(str(path), None, f"cannot read rows from {kind!r}", "csv, md, json or jsonl")
+            raise InvalidSpec(
+                str(path), None, f"cannot read rows from {kind!r}", "csv, tsv, md, json or jsonl"
+            )
     except (ValueError, RecursionError) as error:
         raise InvalidSpec(str(path), None, f"not a table: {error}") from error
     return _checked(path, rows)
@@ -159,19 +162,20 @@ def _checked(path: Path, rows: Any) -> list[dict[str, Any]]:
     return rows  # pyright: ignore[reportUnknownVariableType]
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
+def _csv_rows(text: str, delimiter: str) -> list[dict[str, Any]]:
     import csv
     import io
 
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    text, delimiter, above = delimited(text, delimiter)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[dict[str, Any]] = []
     try:
         for row in reader:
             if None in row or None in row.values():
-                raise ValueError(f"line {reader.line_num} does not have the columns of its head")
-            rows.append({str(column).strip(): value.strip() for column, value in row.items()})
+                raise ValueError(f"line {reader.line_num + above} does not have the columns of its head")
+            rows.append({visible(str(column)): value.strip() for column, value in row.items()})
     except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from error
+        raise ValueError(f"line {reader.line_num + above}: {error}") from error
     return rows
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import tomli
 
 from assetmill.errors import InvalidSpec
+from assetmill.settings import config_file
 from assetmill.spec.reading import nearest, read_bytes
 
 SOON = datetime.timedelta(days=90)
@@ -180,7 +181,7 @@ def load_image_models(configs: Path) -> ImageModels:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    path = configs / "image_models.toml"
+    path = config_file(configs, "image_models.toml")
     try:
         table = tomli.loads(read_bytes(path).decode())
         rows: dict[str, ImageModel] = {}

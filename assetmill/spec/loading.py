@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from assetmill.errors import InvalidSpec, NotFound
+from assetmill.settings import warn_of_another_project
 from assetmill.spec.checks import check_pipeline
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.pipeline import LoadedPipeline, PipelineSpec, spec_keys
@@ -40,6 +41,7 @@ def find_pipeline(name_or_path: str, configs: Path) -> Path:
     is_path = name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path or "\\" in name_or_path
     if is_path:
         if os.path.exists(name_or_path):
+            warn_of_another_project(Path(name_or_path), configs)
             return Path(name_or_path)
         raise NotFound("pipeline file", name_or_path)
     for suffix in (".yaml", ".yml"):

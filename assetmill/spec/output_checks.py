@@ -9,18 +9,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, Field, field_validator
 
+from assetmill.spec.base import SpecModel
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.reading import Where
 
 Write = Callable[[Where, str], str]
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 _RATIO = re.compile(r"(\d{1,5}(?:\.\d+)?)\s*[:/]\s*(\d{1,5}(?:\.\d+)?)")
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 def _under(key: str) -> BeforeValidator:
@@ -38,14 +35,14 @@ def _switched(value: Any) -> Any:
     return {} if value is True else None if value is False else value
 
 
-class DuplicateCheck(_Spec):
+class DuplicateCheck(SpecModel):
     """No near duplicate: more than `distance` of 256 bits differ from every other picture of the run."""
 
     distance: int = Field(default=16, ge=0, le=128)
     among: Literal["run", "stage"] = "run"
 
 
-class PaletteCheck(_Spec):
+class PaletteCheck(SpecModel):
     """At least `share` of the picture lies within `distance` (CIEDE2000) of one of the colours."""
 
     colours: tuple[str, ...] = Field(min_length=1, max_length=32)
@@ -61,7 +58,7 @@ class PaletteCheck(_Spec):
         return value
 
 
-class TextCheck(_Spec):
+class TextCheck(SpecModel):
     """Optical character recognition finds at least `share` of the words of every text in `contains`."""
 
     contains: tuple[str, ...] = Field(min_length=1, max_length=32)
@@ -69,7 +66,7 @@ class TextCheck(_Spec):
     share: float = Field(default=1.0, gt=0, le=1)
 
 
-class JudgeCheck(_Spec):
+class JudgeCheck(SpecModel):
     """An agent sees the picture and scores it after the rubric, from 0 to 1."""
 
     rubric: str = Field(min_length=1, max_length=8000)
@@ -77,7 +74,7 @@ class JudgeCheck(_Spec):
     model: str | None = None
 
 
-class ChecksSpec(_Spec):
+class ChecksSpec(SpecModel):
     """What every file of an output must pass. Left out means not asked."""
 
     decodes: Literal[True] | None = None

@@ -33,6 +33,8 @@ class ParameterSpec(BaseModel):
     max_length: int | None = Field(default=None, ge=0, alias="maxLength")
     pattern: str | None = None
     format: Literal["path", "date", "uri", "color", "multiline"] | None = None
+    required: bool = False
+    """Every row of a batch must give it; its default is for single runs then."""
 
     @property
     def is_required(self) -> bool:

@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.spec.axes import AxisSpec
+from assetmill.spec.base import SpecModel
 from assetmill.spec.image_models import ImageModels
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
 from assetmill.spec.parameters import ParameterSpec
@@ -29,11 +30,7 @@ NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
-
-
-class Defaults(_Spec):
+class Defaults(SpecModel):
     """What stages use when they do not say otherwise; the profile fills in what is missing here."""
 
     model: str | None = None
@@ -44,7 +41,7 @@ class Defaults(_Spec):
     instructions: str | None = None
 
 
-class InputSpec(_Spec):
+class InputSpec(SpecModel):
     """Something a stage is given: exactly one of `from`, `asset`, `file` and `url`.
 
     `output` is a glob over the names of the upstream stage's outputs. `as` is how the stage sees it; left
@@ -66,7 +63,7 @@ class InputSpec(_Spec):
         return self
 
 
-class OutputSpec(_Spec):
+class OutputSpec(SpecModel):
     """What a stage must produce. `pattern` is a glob over the names of the files that the service made."""
 
     kind: Literal["picture", "chart", "document", "data", "text"] = "picture"
@@ -91,7 +88,7 @@ def _axes_by_name(value: Any) -> Any:
     return {str(name): None for name in value} if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
 
 
-class StageSpec(_Spec):
+class StageSpec(SpecModel):
     """One agent call and the assets it must produce."""
 
     name: str = Field(pattern=NAME)
@@ -142,7 +139,7 @@ def _texts(where: Where, model: BaseModel) -> Iterator[tuple[Where, str]]:
             yield (*where, key.rstrip("_")), value
 
 
-class PipelineSpec(_Spec):
+class PipelineSpec(SpecModel):
     """A pipeline file."""
 
     name: str = Field(pattern=NAME)

@@ -7,8 +7,9 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from assetmill.spec.base import SpecModel
 from assetmill.spec.parameters import ParameterSpec, Scalar, convert
 from assetmill.spec.reading import Problems, nearest
 
@@ -18,11 +19,7 @@ _CRON = re.compile(r"(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|\S
 _HOUR = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9]")
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class BatchSpec(_Spec):
+class BatchSpec(SpecModel):
     """A table whose rows a schedule runs: the options of `assetmill batch`.
 
     `rows` is an object's URL, or a path from the pipeline's file.
@@ -33,6 +30,7 @@ class BatchSpec(_Spec):
     budget_usd: float | None = Field(default=None, gt=0)
     allow_bad_rows: bool = False
     retry_blocked: bool = False
+    order: Literal["rows", "stages"] = "rows"
     shard: int = Field(default=50, ge=1, le=5000)
     work_pool: str = Field(default="", max_length=100)
 
@@ -49,7 +47,7 @@ def _seconds(value: Any) -> Any:
     return float(match[1]) * _UNITS[match[2] or "s"] if match else value
 
 
-class ScheduleSpec(_Spec):
+class ScheduleSpec(SpecModel):
     """One schedule: `cron`, or `every` so many seconds (`15m`, `2h`, `1d`), with parameters of its own."""
 
     cron: str | None = None
@@ -73,7 +71,7 @@ class ScheduleSpec(_Spec):
         return self
 
 
-class ConcurrencySpec(_Spec):
+class ConcurrencySpec(SpecModel):
     """How many runs of a pipeline go at once, and what becomes of one more."""
 
     limit: int = Field(ge=1, le=1000)

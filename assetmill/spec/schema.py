@@ -28,6 +28,8 @@ def pipeline_schema() -> dict[str, Any]:
     knowledge["additionalProperties"] = _one_or_more(knowledge["additionalProperties"])
     search = parts["FileSearch"]["properties"]
     search["knowledge"] = _one_or_more(search["knowledge"])
+    function = parts["Function"]["properties"]
+    function["env"] = _one_or_more(function["env"])
     computer = parts["ComputerUse"]["properties"]
     computer["allowed_hosts"] = _one_or_more(computer["allowed_hosts"])
     parts["AxisSpec"] = {"anyOf": [parts["AxisSpec"]["properties"]["values"]["anyOf"][0], parts["AxisSpec"]]}
@@ -71,7 +73,9 @@ _FORMATS = {"date": "date", "uri": "uri", "color": "color"}
 
 
 def _property(name: str, parameter: ParameterSpec, position: int) -> dict[str, Any]:
-    plain = parameter.model_dump(by_alias=True, exclude_none=True, exclude={"format"}, mode="json")
+    plain = parameter.model_dump(
+        by_alias=True, exclude_none=True, exclude={"format", "required"}, mode="json"
+    )
     plain.setdefault("title", name.replace("_", " ").capitalize())
     if parameter.format in _FORMATS:
         plain["format"] = _FORMATS[parameter.format]

@@ -27,6 +27,22 @@ class ToolSpec(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+class ServiceTool(ToolSpec):
+    """A tool that runs at the service. A stage during which it failed is not done, unless it is optional."""
+
+    optional: bool = False
+
+    def wire(self) -> dict[str, Any]:
+        """Return the tool as the service takes it; that it is optional is for our engine alone."""
+        wire = self.model_dump(exclude_none=True, exclude={"optional"})
+        return {**wire, **self.engine_part()}
+
+    def engine_part(self, **own: Any) -> dict[str, Any]:
+        """Return what only our engine reads, under its key; nothing when there is none."""
+        own |= {"optional": True} if self.optional else {}
+        return {ENGINE_KEY: own} if own else {}
+
+
 class ImageGeneration(ToolSpec):
     """Draw or edit pictures. What is left out comes from the pipeline's defaults, then from ours."""
 
@@ -43,7 +59,7 @@ class ImageGeneration(ToolSpec):
     partial_images: int | None = Field(default=None, ge=0, le=3)
 
 
-class CodeInterpreter(ToolSpec):
+class CodeInterpreter(ServiceTool):
     """Run Python in a container that has the stage's container files under `/mnt/data`."""
 
     type: Literal["code_interpreter"] = "code_interpreter"
@@ -52,7 +68,7 @@ class CodeInterpreter(ToolSpec):
     def wire(self) -> dict[str, Any]:
         """Return the tool with an automatic container."""
         memory = {"memory_limit": self.memory_limit} if self.memory_limit else {}
-        return {"type": self.type, "container": {"type": "auto", **memory}}
+        return {"type": self.type, "container": {"type": "auto", **memory}, **self.engine_part()}
 
 
 class RankingOptions(BaseModel):
@@ -72,7 +88,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 """One name, or a list of names."""
 
 
-class FileSearch(ToolSpec):
+class FileSearch(ServiceTool):
     """Search the named knowledge sets; all of the pipeline's sets when none is named."""
 
     type: Literal["file_search"] = "file_search"
@@ -88,24 +104,37 @@ class FileSearch(ToolSpec):
         return wire
 
 
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""The name of an environment variable."""
+
+
 class Function(ToolSpec):
-    """Let the agent call a typed Python function of ours, named `module:function`."""
+    """Let the agent call a typed Python function of ours, named `module:function`.
+
+    It runs in a process of its own, which has of the environment what Python needs, and the variables that
+    `env` names.
+    """
 
     type: Literal["function"] = "function"
     function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str | None = None
     timeout_s: float = Field(default=30.0, gt=0, le=600)
+    memory_mb: int | None = Field(default=None, ge=64, le=65536)
+    env: Annotated[tuple[Variable, ...], BeforeValidator(_as_list)] = ()
 
     def wire(self) -> dict[str, Any]:
         """Return the tool without its JSON schema, which the engine reads from the annotations."""
         wire = {"type": self.type, "name": self.name or self.function.partition(":")[2]}
         if self.description:
             wire["description"] = self.description
-        return {**wire, ENGINE_KEY: {"function": self.function, "timeout_s": self.timeout_s}}
+        own: dict[str, Any] = {"function": self.function, "timeout_s": self.timeout_s}
+        own |= {"memory_mb": self.memory_mb} if self.memory_mb else {}
+        own |= {"env": list(self.env)} if self.env else {}
+        return {**wire, ENGINE_KEY: own}
 
 
-class Mcp(ToolSpec):
+class Mcp(ServiceTool):
     """Let the agent use a server that speaks the Model Context Protocol.
 
     `headers_from` names an entry of the settings; the headers themselves never enter a record. A
@@ -123,12 +152,11 @@ class Mcp(ToolSpec):
 
     def wire(self) -> dict[str, Any]:
         """Return the tool; a list of names under `require_approval` means these tools alone need one."""
-        wire = self.model_dump(exclude_none=True, exclude={"headers_from"})
+        wire = self.model_dump(exclude_none=True, exclude={"headers_from", "optional"})
         if not isinstance(self.require_approval, str):
             wire["require_approval"] = {"always": {"tool_names": list(self.require_approval)}}
-        if self.headers_from:
-            wire[ENGINE_KEY] = {"headers_from": self.headers_from}
-        return wire
+        own = {"headers_from": self.headers_from} if self.headers_from else {}
+        return {**wire, **self.engine_part(**own)}
 
 
 Host = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 from assetmill import progress
 from assetmill.checks.examining import examine_file
-from assetmill.checks.judging import judge_call, read_judgement
+from assetmill.checks.judging import judge_call, read_judgement, view_for_judge
 from assetmill.checks.looks import difference_hash
 from assetmill.checks.specimen import Specimen
 from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
 from assetmill.names import distinct
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.progress import ProgressReporter, StageEvent
-from assetmill.records import AssetRecord, CheckResult, RunId, StageRecord, make_asset_id
+from assetmill.records import AssetRecord, BlobRef, CheckResult, RunId, StageRecord, make_asset_id
 from assetmill.spec.output_checks import ChecksSpec
 from assetmill.stage.candidates import Candidate, candidate_of, known_candidates, look_up
 from assetmill.stage.services import Services
@@ -186,8 +186,12 @@ class _Choosing:
         for checks, asset in self._checked(record):
             if checks.judge:
                 with progress.part_of(self.call.label, f"judge of draw {candidate.number + 1}"):
-                    judged = self.run(judge_call(candidate.call, asset, checks.judge))
+                    judged = self.run(judge_call(candidate.call, asset, checks.judge, self._view(asset)))
                 yield judged, read_judgement(judged, asset, checks.judge)
+
+    def _view(self, asset: AssetRecord) -> BlobRef | None:
+        view = view_for_judge(Specimen(asset, self.services.blobs.get(asset.blob)))
+        return self.services.blobs.put(view, "image/png") if view else None
 
     def _checked(self, record: StageRecord) -> Iterator[tuple[ChecksSpec, AssetRecord]]:
         """Yield each file of an output with its checks: outputs come first and in the order of the call."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from assetmill.errors import BudgetExceeded, SpendingClosed
+from assetmill.agents.pacing import PROBE_S
+from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
 from assetmill.money.prices import estimate
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId
+from assetmill.stage.patience import clock_time
 from assetmill.stage.services import Services
 
 _LONGEST_PAUSE_S = 30.0
@@ -40,13 +42,42 @@ class Admission:
         Raises:
             RunStopped: the run is being stopped.
             SpendingClosed: it came too late to begin.
+            StageFailed: the service has refused the deployment for as long as a stage may take.
         """
         for deployment, takes in self._wanted.items():
+            refused_since: float | None = None
             while wait_s := self._services.pacer.take(deployment, takes):
                 if is_new:
                     self.check_gate()
-                on_wait(f"for the quota of {deployment}, {wait_s:.0f} s")
+                until = self._services.pacer.refused_until(deployment)
+                refused_since = self._refused_since(deployment, until, refused_since)
+                on_wait(self._said(deployment, wait_s, until))
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
+
+    def _refused_since(self, deployment: str, until: float | None, since: float | None) -> float | None:
+        """Return since when this stage has waited for a refused deployment, and say that it is refused.
+
+        Raises:
+            StageFailed: for longer than its deadline. To wait for this process's own share is no failure.
+        """
+        if until is None:
+            return None
+        now = self._services.clock()
+        self._services.notice(
+            f"the service refuses {deployment} until {clock_time(until)}; one request asks every "
+            f"{PROBE_S:.0f} s whether the quota is back"
+        )
+        if since is not None and now - since >= self._services.settings.foundry.stage_deadline_s:
+            raise StageFailed(
+                self._call.label, f"the quota of {deployment} is refused until {clock_time(until)}"
+            )
+        return now if since is None else since
+
+    def _said(self, deployment: str, wait_s: float, until: float | None) -> str:
+        end = clock_time(self._services.clock() + wait_s)
+        if until is None:
+            return f"for the quota of {deployment}, {wait_s:.0f} s, until {end}"
+        return f"for the quota of {deployment}, refused until {clock_time(until)}; asked again at {end}"
 
     def arrived(self) -> None:
         """Note that the service has just admitted the call."""
@@ -60,6 +91,11 @@ class Admission:
         self._services.pacer.correct(self._call.model, others)
         if self._call.image_deployment:
             self._services.pacer.correct(self._call.image_deployment, pictures)
+
+    def lift(self) -> None:
+        """Let this process ask again at once: a person says that the quota is back."""
+        for deployment in self._wanted:
+            self._services.pacer.reopen(deployment)
 
     def refused(self, retry_after_s: float | None) -> None:
         """Hold back every stage that uses the same deployments: a quota said no."""

@@ -18,11 +18,15 @@ from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, Receipt, RunId
 from assetmill.stage import failures
+from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
 from assetmill.stage.owners import is_alive
-from assetmill.stage.patience import Patience
+from assetmill.stage.patience import Patience, showing_s
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt, Turn
+
+_CANCELLED_AGAIN_S = 180.0
+"""A cancelled response was seen completed, with all its output, minutes later."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,18 @@ class Attempts:
         except HandleExpired as error:
             reason = f"the responses of {intent.conversation_id} cannot be listed: {error}"
             raise StageInDoubt(self.call.label, reason) from error
-        # One response a turn, oldest first. More than that means that something else posted here.
-        if len(listed) < intent.turn:
+        found = find_response(intent, listed, self.call.fingerprint, self._taken(intent))
+        if found is None:
             return False
-        self.receive(intent, listed[intent.turn - 1].response_id, "adopted")
+        self.receive(intent, found.response_id, "adopted")
         return True
+
+    def _taken(self, intent: Intent) -> frozenset[str]:
+        """Return the responses that are the receipts of the attempt's earlier turns."""
+        newest = self.newest() if intent.turn > 1 else None
+        turns = newest.turns if newest and newest.number == intent.attempt else ()
+        earlier = (turn.receipt for turn in turns if turn.intent.turn < intent.turn)
+        return frozenset(receipt.response_id for receipt in earlier if receipt)
 
     def follow(self, intent: Intent, receipt: Receipt, session: ToolSession) -> Response | None:
         """Return the final response; None when the service does not know a new one yet.
@@ -76,14 +87,18 @@ class Attempts:
         response_id, foundry = receipt.response_id, self.services.settings.foundry
 
         def show(frame: Frame) -> None:
+            self.closing.sightings.keep(intent, frame)
+            if frame.is_final:
+                return
             session.frame, session.frames = frame.data, session.frames + 1
             shown = f"partial picture {session.frames} after {self.patience.passed_s:.0f} s"
             self.reporter.report("frame", seconds=self.patience.passed_s, message=shown)
 
         try:
-            return self.services.gateway.follow_response(
+            response = self.services.gateway.follow_response(
                 response_id, deadline_s=foundry.stage_deadline_s, on_frame=show
             )
+            return self._settled(response) if response.status == "cancelled" else response
         except HandleExpired as error:
             # Its own list may lag behind a reply: a paid response is not given up for that.
             if self.services.clock() <= receipt.created_at + foundry.settle_s:
@@ -93,6 +108,12 @@ class Attempts:
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
+
+    def _settled(self, response: Response) -> Response:
+        """Read a cancelled response again after some minutes: some ran to their end all the same."""
+        self.reporter.waiting(f"{response.response_id} counts as cancelled; looking once more")
+        self.services.wait(_CANCELLED_AGAIN_S)
+        return self.services.gateway.get_response(response.response_id)
 
     def recover(self, intent: Intent) -> None:
         """Find out what became of an intent that has no receipt.
@@ -104,7 +125,7 @@ class Attempts:
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
-        for pause_s in self.patience.sweep():
+        for pause_s in self.patience.sweep(intent):
             self.services.wait(pause_s)
             if self.adopt(intent):
                 return
@@ -117,7 +138,7 @@ class Attempts:
             return self._fence(intent)
         self._doubt(intent)
 
-    def give_up(self, intent: Intent, receipt: Receipt, error: StageFailed | AttemptLost) -> None:
+    def give_up(self, intent: Intent, receipt: Receipt | None, error: StageFailed | AttemptLost) -> None:
         """Close an attempt whose calls this worker cannot answer, unless its owner is about to.
 
         Raises:
@@ -131,9 +152,10 @@ class Attempts:
         # What another run lost, the one that somebody started after it may pay for again; not the same run.
         is_ours = isinstance(error, StageFailed) or intent.run_id == self.run_id
         kind = "failed" if is_ours else "abandoned"
-        self.store_verdict(intent, kind, error, response_id=receipt.response_id)
+        response_id = receipt.response_id if receipt else None
+        self.store_verdict(intent, kind, error, response_id=response_id)
         if is_ours:
-            raise StageFailed(self.call.label, str(error), receipt.response_id) from error
+            raise StageFailed(self.call.label, str(error), response_id) from error
 
     def store_verdict(self, intent: Intent, kind: str, error: Exception, **details: Any) -> None:
         """Store the verdict on an attempt; `details` are the verdict's `response_id` and `not_before`."""
@@ -151,7 +173,7 @@ class Attempts:
     def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
-        self.services.wait(self.services.settings.foundry.settle_s)
+        self.services.wait(showing_s(intent, self.services.settings.foundry, self.services.clock()))
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")
@@ -187,4 +209,5 @@ class Attempts:
 
     def _wait_for_owner(self, intent: Intent) -> None:
         self.reporter.waiting(f"{intent.owner} works on it")
-        self.services.wait(min(1.0, max(0.1, intent.lease_until - self.services.clock())))
+        left_s = intent.lease_until - self.services.clock()
+        self.services.wait(min(max(1.0, left_s / 60), max(0.1, left_s)))

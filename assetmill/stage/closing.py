@@ -7,23 +7,39 @@ be gone when a later pass closes the attempt.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from assetmill.agents import harvest
-from assetmill.agents.gateway import Response
-from assetmill.agents.harvest import MadeFile
-from assetmill.agents.outputs import Produced, read_response, read_usage, without_pictures
+from assetmill.agents.container_files import Fetched, Keep, fetch_files, recalled
+from assetmill.agents.harvest import CollectedFiles, MadeFile
+from assetmill.agents.outputs import read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
-from assetmill.errors import OutputUnusable, StageBlocked, StageError, StageFailed
+from assetmill.agents.tool_failures import failed_tools
+from assetmill.agents.wording import Meaning
+from assetmill.errors import (
+    AccountBlocked,
+    HandleExpired,
+    OutputUnreachable,
+    OutputUnusable,
+    QuotaExhausted,
+    Rejected,
+    StageBlocked,
+    StageError,
+    StageFailed,
+    Throttled,
+    ToolFailed,
+)
 from assetmill.money.prices import price_of
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import (
     AssetRecord,
+    Decision,
     Harvest,
     Intent,
     KeptFile,
@@ -33,16 +49,22 @@ from assetmill.records import (
     Usage,
     Verdict,
 )
+from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
+from assetmill.stage.sightings import Sightings
+from assetmill.store.ledger import Attempt
+
+_SECOND_LOOK_S = 2.0
+"""After this a container that could not be read is read once more; after that the next run does."""
+
+_STOPS: Mapping[Meaning | None, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
+"""What a response's end means for all others."""
+
+_OPTIONAL = "; a stage that can do without the tool says `optional: true` under it"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """One turn whose response is final: its intent, the response, and what its JSON says."""
-
-    intent: Intent
-    response: Response
-    produced: Produced
+_LIMIT_PAUSE_S = 20.0
+"""After a limit that names no time: image deployments have asked for 16 to 24 seconds."""
 
 
 @dataclass(frozen=True)
@@ -53,32 +75,63 @@ class Closing:
     services: Services
     run_id: RunId
 
-    def keep_turn(self, turn: Finished) -> tuple[list[MadeFile], tuple[str, ...]]:
-        """Store a turn's pictures, its raw response and its container files; say what is gone.
+    @property
+    def sightings(self) -> Sightings:
+        """The stage's pictures as streams showed them."""
+        return Sightings(self.call, self.services)
+
+    def keep_turn(self, turn: Finished) -> Fetched:
+        """Store a turn's pictures, its raw response and its container files; say what cannot be had.
 
         Repeating is harmless, and free of the containers once they have been emptied.
         """
         gateway, blobs = self.services.gateway, self.services.blobs
-        pictures = harvest.keep_pictures(turn.produced, blobs, gateway.endpoint)
-        digests = {call_id: made.blob.digest for call_id, made in pictures.items()}
+        response_id = turn.response.response_id
+        pictures = harvest.keep_pictures(turn.produced, blobs, gateway.endpoint, response_id)
+        digests = {position: made.blob.digest for position, made in pictures.items()}
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
         self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
-        if not turn.produced.container_ids:
-            return list(pictures.values()), ()
-        files, gone = self._empty_containers(turn)
-        return [*pictures.values(), *files], gone
+        fetched = self._empty_containers(turn) if turn.produced.container_ids else Fetched(())
+        fetched = replace(fetched, files=(*pictures.values(), *fetched.files))
+        if turn.response.status == "completed" and turn.produced.lacks_pictures:
+            absent = "a picture was drawn and paid for, and its bytes came in no way that the service has"
+            return replace(fetched, faults=(*fetched.faults, absent), missed=fetched.missed + 1)
+        return fetched
 
-    def _empty_containers(self, turn: Finished) -> tuple[list[MadeFile], tuple[str, ...]]:
-        ledger, blobs = self.services.ledger, self.services.blobs
+    def _empty_containers(self, turn: Finished) -> Fetched:
+        """Fetch what no earlier pass has; each file is recorded before the next one is asked for."""
+        ledger = self.services.ledger
         place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
-        if earlier := ledger.read_harvest(*place):
-            return harvest.recall(earlier, blobs), earlier.problems
-        files, gone = harvest.fetch_files(turn.produced, self.services.gateway, blobs)
-        kept = tuple(KeptFile(name=file.name, blob=file.blob, handle=file.handle) for file in files)
-        now = self.services.clock()
-        ledger.write_harvest(*place, Harvest(files=kept, problems=gone, created_at=now))
-        return files, gone
+        whole = ledger.read_harvest(*place)
+        parts = (whole,) if whole and not whole.problems else (*ledger.kept_files(*place), whole)
+        known = {
+            file.handle.id: file
+            for part in parts
+            for file in (part.files if part else ())
+            if file.handle.kind == "container_file"
+        }
+        if whole and not whole.problems:
+            return recalled(known.values(), self.services.blobs)
+
+        def keep(file: MadeFile) -> None:
+            kept = KeptFile(name=file.name, blob=file.blob, handle=file.handle)
+            known[file.handle.id] = kept
+            ledger.write_kept_file(*place, Harvest(files=(kept,), created_at=self.services.clock()))
+
+        fetched = self._fetch(turn, known, keep)
+        if fetched.may_pass:
+            self.services.wait(_SECOND_LOOK_S)
+            fetched = self._fetch(turn, known, keep)
+        if not fetched.faults:
+            files = tuple(known.values())
+            ledger.write_harvest(*place, Harvest(files=files, created_at=self.services.clock()))
+        return fetched
+
+    def _fetch(self, turn: Finished, known: Mapping[str, KeptFile], keep: Keep) -> Fetched:
+        gateway, blobs = self.services.gateway, self.services.blobs
+        given = frozenset(bound.blob.digest for bound in self.call.inputs)
+        return fetch_files(turn.produced, gateway, blobs, known=dict(known), given=given, keep=keep)
 
     def earlier_turns(self, last: Intent) -> list[Finished]:
         """Read the turns before the last one again, from the service, which keeps them for 30 days."""
@@ -107,6 +160,7 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+        frame = frame or self.sightings.last_frame(turns[-1].intent)
         draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
         if frame and draws and not has_picture and (kind := sniff(frame)):
@@ -116,26 +170,34 @@ class Closing:
             found.append(harvest.keep_on_the_way("frame", name, blob, blobs, place))
         return found
 
-    def close(self, turns: list[Finished], frame: bytes | None = None) -> StageRecord:
+    def close(
+        self, turns: list[Finished], frame: bytes | None = None, decision: Decision | None = None
+    ) -> StageRecord:
         """Store the commit of an attempt whose last turn is final, and return the one that counts.
 
-        `frame` is the last partial picture that was seen.
+        `frame` is the last partial picture that was seen, `decision` why an earlier verdict counts no more.
 
         Raises:
             StageError: it did not make what it must; what it made is kept with the verdict.
+            Throttled: a limit ended it; the verdict licenses another attempt.
         """
+        turns = [self.sightings.complete(turn) for turn in turns]
         last = turns[-1]
         kept = [self.keep_turn(turn) for turn in turns]
-        files = _distinct([file for made, _ in kept for file in made]) + self._on_the_way(turns, frame)
-        made_by = self._reference(last)
-        crop = harvest.gather(self.call, files, last.produced, made_by, self.services.blobs)
-        usage = self._usage(turns)
-        # What is gone matters only where something that was asked for is missing, or nothing was named.
-        gone = [text for _, texts in kept for text in texts] if crop.problems or not self.call.outputs else []
-        answer = read_answer(last.produced.text, self.call.text_format)
-        problems = (*gone, *crop.problems, *([answer.fault] if answer.fault else []))
+        files = _distinct([file for fetched in kept for file in fetched.files])
+        made_by, usage = self._reference(last), self._usage(turns)
+        is_whole = not any(fetched.missed for fetched in kept)
+        blobs = self.services.blobs
+        files += self._on_the_way(turns, frame)
+        crop = harvest.gather(self.call, files, last.produced, made_by, blobs, may_write=is_whole)
+        answer = read_answer(last.produced.answer, self.call.text_format)
+        failed = failed_tools((turn.response.body for turn in turns), self.call.tools)
+        missing = self._missing(crop, kept)
+        problems = (*failed, *missing, *crop.problems, *([answer.fault] if answer.fault else []))
         if last.response.status != "completed" or problems:
-            raise self._spoil(last, crop.assets, _reason(last, problems), usage)
+            reason = _reason(last, problems) + (_OPTIONAL if failed else "")
+            kind = ToolFailed if failed else OutputUnreachable if missing else None
+            raise self._spoil(last, crop.assets, reason, usage, kind)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -154,10 +216,34 @@ class Closing:
                 cost_usd=price_of(usage, self.call),
                 started_at=turns[0].intent.created_at,
                 finished_at=self.services.clock(),
+                decision=decision,
             )
         )
         self.settle(record.attempt, record.cost_usd)
         return record
+
+    def _missing(self, crop: CollectedFiles, kept: list[Fetched]) -> tuple[str, ...]:
+        """Return what could not be fetched, in words, where that may be what was asked for."""
+        is_felt = crop.is_short if self.call.outputs else any(fetched.missed for fetched in kept)
+        return tuple(text for fetched in kept for text in fetched.faults) if is_felt else ()
+
+    def reopen(self, attempt: Attempt) -> StageRecord | None:
+        """Ask once more for files that could not be fetched; None when the attempt is still not whole.
+
+        The service is asked for what it has already made: nothing is paid.
+        """
+        last = attempt.turns[-1]
+        if last.receipt is None or last.intent.endpoint != self.services.gateway.endpoint:
+            return None
+        came = Decision(
+            kind="fetched", decided_by="assetmill", reason="all files came", created_at=self.services.clock()
+        )
+        try:
+            response = self.services.gateway.get_response(last.receipt.response_id)
+            turn = Finished(last.intent, response, read_response(response.body))
+            return self.close([*self.earlier_turns(last.intent), turn], decision=came)
+        except (HandleExpired, OutputUnusable):
+            return None
 
     def _usage(self, turns: list[Finished]) -> Usage:
         """Add up what the turns used; a figure that any turn left out is unknown."""
@@ -183,25 +269,62 @@ class Closing:
         """Return the name under which an attempt's money is reserved."""
         return f"{self.call.fingerprint}.{attempt}"
 
-    def _spoil(self, turn: Finished, kept: tuple[AssetRecord, ...], reason: str, usage: Usage) -> StageError:
-        """Close an attempt that was paid for and is not what was asked; what it made is kept."""
-        response_id = turn.response.response_id
-        error = _block(self.call, turn, reason)
-        if error is None:
-            # An answer in words was paid for and is kept with the raw response.
-            is_answered = self.call.text_format is not None and turn.response.status == "completed"
-            kind = OutputUnusable if kept or is_answered else StageFailed
-            error = kind(self.call.label, reason, response_id)
+    def _spoil(
+        self,
+        turn: Finished,
+        kept: tuple[AssetRecord, ...],
+        reason: str,
+        usage: Usage,
+        kind: type[StageFailed | OutputUnusable] | None,
+    ) -> StageError | Throttled:
+        """Close an attempt that was paid for and is not what was asked; what it made is kept.
+
+        Return why it failed, or the limit that ended it, which another attempt may wait for.
+        """
+        limit = self._limit(turn, reason)
+        error = limit or self._failure(turn, reason, kind, is_kept=bool(kept))
         self.store_verdict(
             turn.intent.attempt,
-            kind="failed",
+            kind="limited" if limit else "failed",
             error=type(error).__name__,
-            reason=error.reason,
-            response_id=response_id,
+            reason=error.reason if isinstance(error, StageError) else reason,
+            response_id=turn.response.response_id,
             kept=kept,
             cost_usd=price_of(usage, self.call),
+            not_before=self.services.clock() + (limit.retry_after_s or 0.0) if limit else None,
         )
         return error
+
+    def _failure(
+        self, turn: Finished, reason: str, kind: type[StageFailed | OutputUnusable] | None, *, is_kept: bool
+    ) -> StageError:
+        if stop := _STOPS.get(turn.produced.wording.meaning()):
+            self.services.gate.learn(stop(reason, turn.produced.wording.code))
+        if block := _block(self.call, turn, reason):
+            return block
+        # An answer in words was paid for and is kept with the raw response.
+        is_answered = self.call.text_format is not None and turn.response.status == "completed"
+        if kind is None or (kind is OutputUnreachable and turn.response.status != "completed"):
+            kind = OutputUnusable if is_kept or is_answered else StageFailed
+        return kind(self.call.label, reason, turn.response.response_id)
+
+    def _limit(self, turn: Finished, reason: str) -> Throttled | None:
+        """Return the limit that ended a response; None when it was none, or one attempt too many met it.
+
+        Each such attempt was accepted and may have been paid for, unlike one that a quota refused.
+        """
+        wording, attempt = turn.produced.wording, turn.intent.attempt
+        if turn.response.status != "failed" or wording.meaning() != "limit":
+            return None
+        earlier = range(attempt - 1, max(0, attempt - self.services.settings.foundry.max_attempts), -1)
+        key = self.call.pipeline, self.call.fingerprint
+        found = [self.services.ledger.read_verdict(*key, number) for number in earlier]
+        limited = itertools.takewhile(
+            lambda verdict: verdict is not None and verdict.kind == "limited", found
+        )
+        if len(list(limited)) >= self.services.settings.foundry.max_attempts - 1:
+            return None
+        return Throttled(reason, wording.code, 0, wording.retry_after_s or _LIMIT_PAUSE_S)
 
     def store_verdict(self, attempt: int, *, kind: str, error: str, reason: str, **details: Any) -> None:
         """Store the verdict that ends an attempt without a commit."""
@@ -211,36 +334,47 @@ class Closing:
         self.settle(attempt, verdict.cost_usd)
 
     def _reference(self, turn: Finished) -> ResponseRef:
-        agent = cast(Mapping[str, object], turn.response.body.get("agent_reference") or {})
+        named: object = turn.response.body.get("agent_reference")
+        version = cast(Mapping[str, object], named).get("version") if isinstance(named, Mapping) else None
         image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
         return ResponseRef(
             response_id=turn.response.response_id,
             conversation_id=turn.intent.conversation_id,
             endpoint=turn.intent.endpoint,
             agent_name=agent_name(self.call),
-            agent_version=str(agent.get("version") or ""),
+            agent_version=str(version or ""),
             model=self.call.model,
             image_model=str(image["model"]) if image and "model" in image else None,
         )
 
 
 def _block(call: StageCall, turn: Finished, reason: str) -> StageError | None:
-    """Return what moderation refused, with the service's own categories; None when it refused nothing."""
-    blocked = [image for image in turn.produced.images if image.blocked_at]
-    if not blocked and not turn.produced.is_filtered:
+    """Return what was refused, with the service's own categories; None when nothing was."""
+    produced, response_id = turn.produced, turn.response.response_id
+    if produced.wording.meaning() == "account":
+        return StageBlocked(call.label, f"the account is blocked: {reason}", response_id, "account")
+    blocked = [image for image in produced.images if image.blocked_at]
+    if not blocked and not produced.blocked_at:
         return None
-    scope = "prompt" if any(image.blocked_at == "input" for image in blocked) else "output"
-    categories = tuple(sorted({name for image in blocked for name in image.categories}))
+    is_prompt = produced.blocked_at == "prompt" or any(image.blocked_at == "input" for image in blocked)
+    scope = "prompt" if is_prompt else "output"
+    categories = tuple(sorted({*produced.categories}.union(*(image.categories for image in blocked))))
     said = f"moderation refused the {scope}" + (f" ({', '.join(categories)})" if categories else "")
-    return StageBlocked(call.label, f"{said}: {reason}", turn.response.response_id, scope, categories)
+    return StageBlocked(call.label, f"{said}: {reason}", response_id, scope, categories)
 
 
 def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
     """Say what is wrong, and what the agent itself said about it."""
+    produced = turn.produced
+    said = f"; the agent refused: {_shown(produced.refusal)}" if produced.refusal else ""
     if turn.response.status != "completed":
-        return turn.produced.error or f"it ended {turn.response.status}"
-    words = " ".join(turn.produced.text.split())
-    return "; ".join(problems) + (f"; the agent said: {words[:300]!r}" if words else "")
+        return (produced.error or f"it ended {turn.response.status}") + said
+    words = f"; the agent said: {_shown(produced.text)}" if produced.text else ""
+    return "; ".join(problems) + words + said
+
+
+def _shown(text: str) -> str:
+    return repr(" ".join(text.split())[:300])
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

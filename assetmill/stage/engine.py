@@ -21,6 +21,7 @@ from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
 from assetmill.agents.tool_calls import AttemptLost, ToolSession, answer
 from assetmill.errors import (
+    ContainerGone,
     ConversationGone,
     HandleExpired,
     NotSent,
@@ -33,13 +34,15 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, Receipt, RunId, StageRecord
+from assetmill.records import Intent, PictureForm, Receipt, RunId, StageRecord, Verdict
 from assetmill.stage import failures
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
-from assetmill.stage.closing import Closing, Finished
-from assetmill.stage.patience import Patience
+from assetmill.stage.closing import Closing
+from assetmill.stage.finished import Finished
+from assetmill.stage.patience import ON_THE_LINE_S, Patience
+from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
 
@@ -73,7 +76,10 @@ class _Stage:
         self.reporter = ProgressReporter(call.label, run_id)
         self.patience = Patience(call.label, services, self.reporter.waiting)
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
+        self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
+        # Forms in which this stage's pictures were refused, and why: perhaps the form was not to blame.
+        self.refused_forms: dict[PictureForm, str] = {}
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
         self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
 
@@ -95,6 +101,7 @@ class _Stage:
         except NotSent as error:
             self.patience.pause(error)
         except Rejected as error:
+            self.services.gate.learn(error)
             raise failures.refusal(self.call.label, error) from error
         except ServiceError as error:
             raise StageFailed(self.call.label, f"{error}; the next run goes on from here") from error
@@ -108,10 +115,23 @@ class _Stage:
             self.closing.settle(newest.number, newest.verdict.cost_usd)
             if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
                 raise failure
-            self.patience.wait_until(newest.verdict.not_before)
+            if self.repeats.settle(newest, newest.verdict):
+                return None
+            self._wait_out(newest.number, newest.verdict)
             return self._begin(newest.number + 1)
         with self.services.slots.take():
             return self._go_on(newest)
+
+    def _wait_out(self, attempt: int, verdict: Verdict) -> None:
+        """Wait as a refusal asks, unless a person has lifted it."""
+
+        def is_lifted() -> bool:
+            return self.ledger.read_approval(*self.key, failures.lifting(attempt)) is not None
+
+        if verdict.not_before:
+            self.patience.wait_out(verdict, is_lifted)
+            if is_lifted():
+                self.admission.lift()
 
     def _go_on(self, newest: Attempt) -> None:
         """Find out how an attempt stands that nobody has closed."""
@@ -133,11 +153,12 @@ class _Stage:
 
     def _begin_now(self, attempt: int) -> None:
         """Do everything free first, then store the intent, then spend."""
-        prepared = prepare(self.call, self.services.handles, self.services.settings)
+        prepared = self._prepare()
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         conversation_id = self.services.gateway.create_conversation(marks)
         intent = self._intent(prepared, attempt, 1, conversation_id)
+        self.services.wait(0)  # after an order to stop nothing is begun
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
@@ -145,7 +166,7 @@ class _Stage:
         return self._spend(intent, prepared, agent)
 
     def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
-        now = self.services.clock()
+        now, way = self.services.clock(), self.services.way()
         return Intent(
             nonce=uuid.uuid4().hex,
             owner=self.services.owner,
@@ -158,7 +179,8 @@ class _Stage:
             request_digest=Digest(prepared.digest),
             reserved_usd=self.admission.ceiling_usd,
             created_at=now,
-            lease_until=now + self.foundry.lease_s,
+            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else ON_THE_LINE_S),
+            way=way,
         )
 
     def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
@@ -179,34 +201,52 @@ class _Stage:
             return self._refused(intent, prepared, error)
         except Rejected as error:
             self.services.gate.learn(error)
-            if self.services.handles.learn(request.input, error):
-                return self._refused(intent, prepared, error)
+            if self._has_another_form(request, error):
+                return self._refused(intent, prepared, error, is_form=True)
             self.attempts.store_verdict(intent, "failed", error)
             raise failures.refusal(self.call.label, error) from error
         except OutcomeUnknown as error:
             self.reporter.waiting(f"the outcome is open: {error}")
             return self.attempts.recover(intent)
+        self.services.handles.accepted(request, self.refused_forms)
         self.admission.learn(response.rates)
         return self._finish(intent, receipts[0])
+
+    def _prepare(self) -> Prepared:
+        return prepare(self.call, self.services.handles, self.services.settings, self.refused_forms)
+
+    def _has_another_form(self, request: ResponseRequest, error: Rejected) -> bool:
+        """Whether a request that was refused for good, and so for nothing, may be posted in another form."""
+        if self.services.abilities.refuses_form(request, error):
+            return True
+        form = self.services.handles.next_form(request, error, self.refused_forms)
+        if form is not None:
+            self.refused_forms[form] = error.message
+            self.reporter.waiting(f"pictures as {form} are refused: {error}; the next form is tried")
+        return form is not None
 
     def _request(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> ResponseRequest:
         """Return what to post. It names the conversation of this very intent, held in memory.
 
         A worker that slept and read another's conversation from the store would post outside the fence.
         """
+        abilities = self.services.abilities
+        shows_frames = self.foundry.streaming and abilities.has("stream") is not False
+        marks = {
+            "assetmill_fingerprint": self.call.fingerprint,
+            "assetmill_attempt": str(intent.attempt),
+            "assetmill_turn": str(intent.turn),
+        }
         return ResponseRequest(
             agent=agent,
             conversation_id=intent.conversation_id,
             input=prepared.input,
-            metadata={
-                "assetmill_fingerprint": self.call.fingerprint,
-                "assetmill_attempt": str(intent.attempt),
-                "assetmill_turn": str(intent.turn),
-            },
+            metadata=marks if abilities.has("metadata") is not False else {},
             image_deployment=self.call.image_deployment,
             structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
-            is_streamed=self.foundry.streaming and any(t.get("partial_images") for t in self.call.tools),
+            way=intent.way,
+            is_streamed=shows_frames and any(t.get("partial_images") for t in self.call.tools),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
 
@@ -215,8 +255,13 @@ class _Stage:
         self.admission.arrived()
         return self.attempts.receive(intent, response_id, "reply")
 
-    def _refused(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
-        """License the next attempt at once, so that no crash while waiting leaves the outcome open."""
+    def _refused(
+        self, intent: Intent, prepared: Prepared, error: ServiceError, *, is_form: bool = False
+    ) -> None:
+        """License the next attempt at once, so that no crash while waiting leaves the outcome open.
+
+        After a refusal of the form (`is_form`) nothing is waited for: the next attempt has another.
+        """
         self.unpaid = intent, prepared, error
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
@@ -226,16 +271,20 @@ class _Stage:
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
         self.services.gateway.delete_conversation(intent.conversation_id)
-        not_before = self.services.clock() + self.patience.asked_s(error)
+        not_before = None if is_form else self.services.clock() + self.patience.asked_s(error)
         self.attempts.store_verdict(intent, "refused", error, not_before=not_before)
         self.unpaid = None
-        self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
+        if not is_form:
+            self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
     def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
         """Post a refused turn again in its conversation: a new attempt would pay for the earlier turns again.
 
         Only the worker that heard the refusal may: to all others the outcome is open.
         """
+        if isinstance(error, ContainerGone):
+            ended = f"what its earlier turns worked in has ended ({error}): run it again to start over"
+            return self.attempts.give_up(intent, None, AttemptLost(ended))
         try:
             self.patience.pause(error)
         except StageFailed:
@@ -248,11 +297,17 @@ class _Stage:
         response = self.attempts.follow(intent, receipt, self.session)
         if response is None:
             return
+        self.services.abilities.hear(intent.way, response.body)
         turn = Finished(intent, response, read_response(response.body))
         if response.status == "completed" and turn.produced.calls:
+            turn = self.closing.sightings.complete(turn)
             self.closing.keep_turn(turn)
             return self._take_turn(turn, receipt)
-        self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
+        try:
+            self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
+        except Throttled as error:
+            self.admission.refused(error.retry_after_s)
+            raise  # the wait is `_step`'s, outside of any slot
 
     def _take_turn(self, last: Finished, receipt: Receipt) -> None:
         """Answer the calls that the last response waits for, as the attempt's next turn."""
@@ -261,9 +316,10 @@ class _Stage:
             replies = answer(self.call, last.produced.calls, self.services, intent, self.session)
         except (StageFailed, AttemptLost) as error:
             return self.attempts.give_up(intent, receipt, error)
-        prepared = reply_with(prepare(self.call, self.services.handles, self.services.settings), replies)
+        prepared = reply_with(self._prepare(), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self.reporter.waiting)
+        self.services.wait(0)
         following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)

@@ -6,8 +6,10 @@ from typing import Literal
 
 from assetmill.errors import (
     AccountBlocked,
+    OutputUnreachable,
     OutputUnusable,
     PromptBlocked,
+    QuotaExhausted,
     Rejected,
     StageBlocked,
     StageError,
@@ -28,6 +30,9 @@ def refusal(label: str, error: Rejected) -> StageError:
         why = f" ({', '.join(categories)})" if categories else ""
         reason = f"moderation refused the {scope}{why}: {error}"
         return StageBlocked(label, reason, None, scope, categories)
+    if isinstance(error, QuotaExhausted):
+        hint = "no waiting helps: raise the account's quota or pay its bill, then run it again"
+        return StageFailed(label, f"the account's quota is used up: {error} ({hint})")
     return StageFailed(label, str(error))
 
 
@@ -43,8 +48,14 @@ def standing(label: str, verdict: Verdict, run_id: RunId) -> StageError | None:
         return None
     if scope := _BLOCKS.get(verdict.error):
         return StageBlocked(label, verdict.reason, verdict.response_id, scope)
-    kind = OutputUnusable if verdict.error == OutputUnusable.__name__ else StageFailed
+    kinds = {kind.__name__: kind for kind in (OutputUnusable, OutputUnreachable)}
+    kind = kinds.get(verdict.error, StageFailed)
     return kind(label, verdict.reason, verdict.response_id)
+
+
+def lifting(attempt: int) -> str:
+    """Return the subject under which a person lifts the wait after an attempt that was refused."""
+    return f"retry-now.{attempt}"
 
 
 def settled_doubt(intent: Intent, foundry: Foundry, now: float) -> Literal["abandoned", "given_up"] | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assetmill.errors import AccountBlocked
+from assetmill.errors import AccountBlocked, QuotaExhausted
 
 
 @dataclass
 class Gate:
     """Whether stages may still begin to spend: until an hour, and until it is closed for a reason.
 
-    With `closes_on_block` the first stage that learns of the account's block closes it for all others.
+    With `closes_on_block` the first stage that learns of the account's block closes it for all others. An
+    account with nothing left to spend closes it always: every other stage would hear the same.
     """
 
     until: float | None = None
@@ -19,7 +20,9 @@ class Gate:
     closes_on_block: bool = False
 
     def learn(self, error: Exception) -> None:
-        """Close for a block of the account, before another stage can meet it."""
+        """Close for what concerns the whole account, before another stage can meet it."""
+        if isinstance(error, QuotaExhausted):
+            self.reason = f"the account's quota is used up: {error}"
         if self.closes_on_block and isinstance(error, AccountBlocked):
             self.reason = f"the account is blocked: {error}"
 

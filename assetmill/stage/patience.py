@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
+from assetmill.agents.pacing import PROBE_S, sane_wait_s
 from assetmill.errors import ServiceError, StageFailed, Throttled
+from assetmill.records import Intent, Verdict
+from assetmill.settings import Foundry
 from assetmill.stage.services import Services
 
 _SWEEP_S = (1.0, 3.0, 8.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 """Pauses between listings of an open outcome, until the profile's `settle_s` has passed."""
+
+
+_LOOK_S = 15.0
+"""How often a wait looks whether a person has lifted it: one small read of the store."""
+
+
+def _mistake(error: ServiceError) -> str:
+    """Say that what the service asks for cannot be meant."""
+    asked_s = error.retry_after_s if isinstance(error, Throttled) else None
+    if asked_s is None or sane_wait_s(asked_s) is not None:
+        return ""
+    return f" (it asks to wait for {asked_s:.0f} s, which is a mistake of its own)"
+
+
+def clock_time(at: float) -> str:
+    """Return a moment as people here read it, with the day when it is not near."""
+    is_near = abs(at - time.time()) < 12 * 3600
+    return time.strftime("%H:%M:%S" if is_near else "%Y-%m-%d %H:%M", time.localtime(at))
+
+
+ON_THE_LINE_S = 600.0
+"""How long a response may run that is not in the background: perhaps it is listed only at its end."""
+
+
+def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
+    """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
+    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
+    return foundry.settle_s + runs_s
 
 
 class Patience:
@@ -27,7 +59,7 @@ class Patience:
 
     def asked_s(self, error: ServiceError) -> float:
         """Return how long to wait after a refusal: as the service asks, else longer each time."""
-        asked_s = error.retry_after_s if isinstance(error, Throttled) else None
+        asked_s = sane_wait_s(error.retry_after_s) if isinstance(error, Throttled) else None
         return min(2.0 ** (self.refusals + 1), 30.0) if asked_s is None else asked_s
 
     def count(self, error: ServiceError) -> float:
@@ -40,32 +72,31 @@ class Patience:
         self.refusals += 1
         is_hopeless = not isinstance(error, Throttled) and self.refusals >= self._foundry.max_attempts
         if is_hopeless or self._is_late(wait_s):
-            raise StageFailed(self._label, f"gave up after {self.refusals} tries: {error}") from error
+            asked = f"; it asks to wait until {clock_time(self._services.clock() + wait_s)}"
+            reason = f"gave up after {self.refusals} tries: {error}{'' if is_hopeless else asked}"
+            raise StageFailed(self._label, reason) from error
         return wait_s
 
     def pause(self, error: ServiceError) -> None:
-        """Wait as the service asks, however long; raises as `count` does."""
-        wait_s = self.count(error)
-        self._tell(f"{error}; next try in {wait_s:.0f} s")
+        """Wait as the service asks, or until it may be asked again; raises as `count` does."""
+        wait_s = min(self.count(error), PROBE_S)
+        self._tell(f"{error}{_mistake(error)}; next try in {wait_s:.0f} s")
         self._services.wait(wait_s)
 
-    def wait_until(self, not_before: float | None) -> None:
-        """Wait as the service asked whoever was refused last.
+    def wait_out(self, verdict: Verdict, is_lifted: Callable[[], bool]) -> None:
+        """Wait as the service asked whoever was refused last, until a probe may ask or a person lifts it.
 
-        Raises:
-            StageFailed: that is past the stage's deadline.
+        What is left of a long wait is the pacer's business: it lets one request at a time ask.
         """
-        wait_s = (not_before or 0.0) - self._services.clock()
-        if wait_s <= 0:
-            return
-        if self._is_late(wait_s):
-            raise StageFailed(self._label, f"the service refuses it for another {wait_s:.0f} s")
-        self._tell(f"refused a moment ago; next try in {wait_s:.0f} s")
-        self._services.wait(wait_s)
+        until = min(verdict.not_before or 0.0, verdict.created_at + PROBE_S)
+        if until > self._services.clock():
+            self._tell(f"refused a moment ago; next try at {clock_time(until)}")
+        while (wait_s := until - self._services.clock()) > 0 and not is_lifted():
+            self._services.wait(min(wait_s, _LOOK_S))
 
-    def sweep(self) -> Iterator[float]:
+    def sweep(self, intent: Intent) -> Iterator[float]:
         """Yield the pauses between listings of an open outcome, `settle_s` in all, the first one none."""
-        left_s = self._foundry.settle_s
+        left_s = showing_s(intent, self._foundry, self._services.clock())
         yield 0.0
         for pause_s in _SWEEP_S:
             if left_s > 0:

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.plan.plan import ShownPlan
+from assetmill.records import Way
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
@@ -41,6 +44,7 @@ class Services:
     ceilings: tuple[Ceiling, ...] = ()
     gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
+    shown: ShownPlan | None = None
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -50,6 +54,9 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self._repeating: set[str] = set()
+        self.notices: list[str] = []
+        self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
@@ -71,8 +78,23 @@ class Services:
             return self._gateway
 
     @cached_property
+    def _abilities(self) -> Abilities:
+        return Abilities(self.gateway.endpoint, self.ledger, self.clock)
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the endpoint can be asked for, as it has shown."""
+        with self._guard:
+            return self._abilities
+
+    def way(self) -> Way:
+        """Return how the next response is to be posted: as the profile says, else as the endpoint can."""
+        wanted = self.settings.foundry.way
+        return self.abilities.way() if wanted == "auto" else wanted
+
+    @cached_property
     def _handles(self) -> Handles:
-        return Handles(self.gateway, self.blobs, self.ledger)
+        return Handles(self.gateway, self.blobs, self.ledger, self.abilities)
 
     @property
     def handles(self) -> Handles:
@@ -89,7 +111,8 @@ class Services:
         if self.settings.foundry.policy == "hold":
             return False
         probe = None if self.settings.uses_emulator else self.ledger.newest_probe(self.gateway.endpoint)
-        return self.settings.uses_emulator or (probe is not None and probe.allows_fence)
+        is_seen = probe is not None and probe.allows_fence and probe.way == self.way()
+        return self.settings.uses_emulator or is_seen
 
     def wait(self, seconds: float) -> None:
         """Sleep, unless the run is being stopped.
@@ -100,9 +123,36 @@ class Services:
         if self.stop.wait(seconds):
             raise RunStopped("the run is being stopped; run it again to go on")
 
+    def notice(self, text: str) -> None:
+        """Keep what a person should know of all stages together, once."""
+        with self._guard:
+            if text not in self.notices:
+                self.notices.append(text)
+
+    def begin(self, run_id: str, seal: Callable[[], object]) -> None:
+        """Remember how to seal a run or a batch, should the process have to go before that."""
+        self._unsealed[run_id] = seal
+
+    def sealed(self, run_id: str) -> None:
+        """Note that a run or a batch is being sealed."""
+        self._unsealed.pop(run_id, None)
+
+    def seal_all(self) -> None:
+        """Seal what was begun and is not sealed, as it stands: the process is about to go."""
+        while self._unsealed:
+            self._unsealed.popitem()[1]()
+
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
+
+    def allow_repeats(self, run_id: str) -> None:
+        """Let one run pay once more for what failed the same way too often."""
+        self._repeating.add(run_id)
+
+    def may_repeat(self, run_id: str) -> bool:
+        """Whether somebody asked a run to pay for what failed the same way too often."""
+        return run_id in self._repeating
 
     def ceilings_of(self, run_id: str) -> tuple[Ceiling, ...]:
         """Return every ceiling under which a run pays: its own, the day's, the project's."""
@@ -139,7 +189,9 @@ def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Gen
         InvalidSettings: the store cannot be used, or no running emulator is found.
     """
     store = settings.store
-    backend = open_store(settings.store_url, endpoint_url=store.endpoint_url, region=store.region)
+    backend = open_store(
+        settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
+    )
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)

@@ -6,8 +6,8 @@ import re
 import uuid
 from collections.abc import Iterator
 
-from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing
-from assetmill.fingerprint import digest
+from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
+from assetmill.fingerprint import Digest, digest
 from assetmill.records import BlobRef
 from assetmill.store import layout
 from assetmill.store.backend import Backend
@@ -54,7 +54,7 @@ class Blobs:
                     continue
             if isinstance(error, KeyMissing) and self._backend.head(layout.tombstone(ref.digest)):
                 raise KeyMissing(f"{error}: these bytes were purged") from error
-            raise
+            raise type(error)(f"{error}; `assetmill repair` looks for these bytes elsewhere") from error
 
     def _get(self, key: str, ref: BlobRef) -> bytes:
         data = self._backend.get(key)
@@ -94,6 +94,21 @@ class Blobs:
         if not _DIGEST.fullmatch(ref.digest):
             raise InvalidInput(f"{ref.digest[:100]!r} is not a digest: sha256: and 64 hex digits")
         return layout.blob(ref.digest)
+
+    def shared(self, ref: BlobRef, expires_s: int) -> str | None:
+        """Return an address at which anybody reads the bytes for a while, None where the store has none."""
+        try:
+            url = self._backend.presign(self.key(ref), expires_s)
+        except StoreError:
+            return None
+        return url if url.startswith("https://") else None
+
+    def named(self, name: Digest, media_type: str = "application/octet-stream") -> BlobRef | None:
+        """Return the reference to bytes of which only the digest is known, None when they are not there."""
+        ref = BlobRef(digest=name, size_bytes=0, media_type=media_type)
+        heads = (self._backend.head(self.key(ref)), *self._backend.list(layout.blobs_beside(name)))
+        found = next((head for head in heads if head is not None), None)
+        return ref.model_copy(update={"size_bytes": found.size_bytes}) if found else None
 
     def find(self, ref: BlobRef) -> bytes | None:
         """Return the blob's bytes, None when it is missing or damaged."""

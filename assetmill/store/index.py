@@ -14,17 +14,18 @@ from collections import defaultdict
 from functools import cached_property
 from typing import Literal
 
-from pydantic import ValidationError
-
-from assetmill.errors import KeyExists, StoreError
+from assetmill.errors import KeyExists
 from assetmill.fingerprint import Digest
 from assetmill.records import AssetId, AssetRecord, RunId, RunManifest, Stored
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kinds import Unreadable, is_stray, validated
 from assetmill.store.ledger import Ledger
 
 COMPACT_AT = 32
 """Runs since the newest page: as many reads are still quick, more are not."""
+
+_PAGES_TRIED = 8
 
 _RECENT = 256
 """Runs whose names a page keeps: one that started before others and is sealed after them is not missed."""
@@ -65,7 +66,7 @@ class Index:
         for run_id in self._ledger.runs():
             if run_id <= page.floor or run_id in recent:
                 continue
-            if manifest := self._ledger.read_manifest(run_id):
+            if manifest := self._ledger.find_manifest(run_id):
                 sealed.append(run_id)
                 rows.update((row.asset_id, row) for row in _rows(manifest) if row.asset_id not in rows)
         if len(sealed) >= COMPACT_AT:
@@ -98,13 +99,15 @@ class Index:
         return dict(found)
 
     def _newest_page(self) -> IndexPage:
-        newest = next(self._backend.list(layout.INDEX, limit=1), None)
-        if newest is None:
-            return IndexPage(floor=RunId(""), recent=(), rows=())
-        try:
-            return IndexPage.model_validate_json(gzip.decompress(self._backend.get(newest.key)))
-        except (ValidationError, OSError, EOFError) as error:
-            raise StoreError(f"{newest.key} in {self._backend.name} is not an index: {error}") from error
+        """Return the newest page that can be read; the runs after it are read again, so none is missed."""
+        for entry in self._backend.list(layout.INDEX, limit=_PAGES_TRIED):
+            if is_stray(entry.key):
+                continue
+            try:
+                return validated(IndexPage, self._backend.get(entry.key))
+            except Unreadable:
+                continue
+        return IndexPage(floor=RunId(""), recent=(), rows=())
 
     def _write_page(self, covered: list[RunId], floor: RunId, rows: dict[AssetId, IndexRow]) -> None:
         if len(covered) > _RECENT:

@@ -7,12 +7,14 @@
     v1/c/<pipeline>/<fp>.<n>.<turn>     receipt: the response ID
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
     v1/f/<pipeline>/<fp>.<n>.<turn>     harvest: the files of a turn's containers
+    v1/f/<pipeline>/<fp>.<n>.<turn>.<file>  one of them, recorded as soon as it was stored
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
     v1/y/<pipeline>/<fp>.<n>.<turn>     replies: what a turn's calls were answered
     v1/a/<pipeline>/<fp>.<subject>      approval: what a person decided about something an agent asked for
     v1/s/<pipeline>/<fp>                stage record: the commit
     v1/u/<endpoint>/<what>.<n>          n-th handle at an endpoint: an uploaded file, a vector store
-    v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse
+    v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse, for good
+    v1/e/<endpoint>/ability.<name>.<descending>  what it was seen to do or to refuse, newest first
     v1/r/<run>/start, /manifest         run start and sealed run manifest
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
@@ -27,6 +29,8 @@
     v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
     v1/t/<sha256>                       tombstone: these bytes were purged
     v1/p/<descending>.<nonce>           receipt of a purge, newest first
+    v1/l/<key>.<nonce>                  set aside by a repair: unreadable, or lost; never collected
+    v1/l/b.<sha256>                     these bytes are lost, and a person has said so
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
 
 `<pipeline>` is eight hex digits of the name's SHA-256, `<fp>` 52 characters of base32.
@@ -48,6 +52,7 @@ BLOBS = "v1/b/"
 PROBES = "v1/meta/probe/"
 ROOT = "v1/"
 INTENTS = "v1/i/"
+RECEIPTS = "v1/c/"
 RAW = "v1/w/"
 HARVESTS = "v1/f/"
 REPLIES = "v1/y/"
@@ -56,6 +61,9 @@ QUARANTINE = "v1/q/"
 COLLECTION = "v1/g/"
 TOMBSTONES = "v1/t/"
 PURGES = "v1/p/"
+ASIDE = "v1/l/"
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfxyasuerhkmqnjzgtpl", "meta"))
+"""Everything that is built here begins with one of these."""
 
 
 def blob(digest: Digest) -> str:
@@ -82,6 +90,16 @@ def sha_of_blob(key: str) -> str:
 def quarantined(digest: Digest) -> str:
     """Return the prefix of what was set aside under a digest."""
     return f"{QUARANTINE}{digest.removeprefix('sha256:')}."
+
+
+def aside(key: str, nonce: str) -> str:
+    """Return the key under which a repair sets an object aside."""
+    return f"{ASIDE}{key.removeprefix(ROOT).replace('/', '.')}.{nonce}"
+
+
+def lost(digest: Digest) -> str:
+    """Return the key of the note that bytes are lost."""
+    return f"{ASIDE}b.{digest.removeprefix('sha256:')}"
 
 
 def tombstone(digest: Digest) -> str:
@@ -126,7 +144,7 @@ def intents(pipeline: str, fp: Fingerprint) -> str:
 
 def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of a turn's receipt."""
-    return f"v1/c/{_turn(pipeline, fp, attempt, turn)}"
+    return f"{RECEIPTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
@@ -137,6 +155,17 @@ def raw(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 def harvest(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     """Return the key of what a turn's containers held."""
     return f"{HARVESTS}{_turn(pipeline, fp, attempt, turn)}"
+
+
+def kept_files(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the prefix of the container files of a turn that were stored one by one."""
+    return f"{harvest(pipeline, fp, attempt, turn)}."
+
+
+def kept_file(pipeline: str, fp: Fingerprint, attempt: int, turn: int, file_id: str) -> str:
+    """Return the key of one container file that was stored."""
+    named = hashlib.sha256(file_id.encode()).hexdigest()[:24]
+    return f"{kept_files(pipeline, fp, attempt, turn)}{named}"
 
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:
@@ -169,6 +198,15 @@ def stage_of(asset_id: AssetId) -> str:
     if prefix != "ast" or len(pipeline) != 8 or len(fp) != 52:
         raise ValueError(asset_id)
     return f"{STAGES}{pipeline}/{fp}"
+
+
+def attempt_of(asset_id: AssetId, attempt: int) -> str:
+    """Return `<pipeline>/<fp>.<n>` of an attempt at the stage that an asset's ID names.
+
+    Raises:
+        ValueError: the text is not an asset ID.
+    """
+    return f"{stage_of(asset_id).removeprefix(STAGES)}.{attempt:03d}"
 
 
 def handle(endpoint: str, what: str, number: int) -> str:
@@ -204,6 +242,16 @@ def endpoint_probes(endpoint: str) -> str:
 def endpoint_probe(endpoint: str, time_ns: int) -> str:
     """Return the key of a probe made at `time_ns`."""
     return f"{endpoint_probes(endpoint)}{descending(time_ns)}"
+
+
+def abilities(endpoint: str, ability: str = "") -> str:
+    """Return the prefix of what an endpoint was seen to do; of one ability, newest first."""
+    return f"v1/e/{_place(endpoint)}/ability.{ability + '.' if ability else ''}"
+
+
+def ability(endpoint: str, name: str, time_ns: int) -> str:
+    """Return the key of what was seen of an ability at `time_ns`."""
+    return f"{abilities(endpoint, name)}{descending(time_ns)}"
 
 
 def index_page(time_ns: int) -> str:

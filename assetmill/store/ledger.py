@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import logging
 import time
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
+from assetmill.names import stage_label
 from assetmill.records import (
+    Ability,
     Approval,
     AssetId,
     AssetRecord,
+    EndpointAbility,
     EndpointFeature,
     EndpointProbe,
     EndpointRefusal,
@@ -37,8 +39,18 @@ from assetmill.records import (
 )
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kept import KeptAssets, is_kept
+from assetmill.store.kinds import RUN_ID, Unreadable, belongs, is_stray, validated
+
+_log = logging.getLogger("assetmill.store")
+REPAIR = "`assetmill repair` says what can be done"
+_HEADS_TRIED = 8
+"""A head whose run cannot be read is passed over for the one before; all come in one listing."""
 
 R = TypeVar("R", bound=Stored)
+
+_LOOKED_THROUGH = 200
+"""Each is a request: a stage that no run has must not cost as many as there ever were."""
 
 
 class Turn(NamedTuple):
@@ -57,24 +69,43 @@ class Attempt(NamedTuple):
 
 
 class Ledger:
-    """Records in an object store. Safe for threads; holds no state but its backend."""
+    """Records in an object store. Safe for threads; holds no state but its backend and what it has told."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._told: set[str] = set()
 
     def read_stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return a stage's commit, None when the stage is not finished."""
         return self._read(layout.stage(pipeline, fp), StageRecord)
 
     def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
-        """Return an asset's record: one read, because its ID holds its stage's key."""
+        """Return an asset's record: one read, because its ID holds its stage's key.
+
+        A file of an attempt without a commit has an ID too.
+
+        Raises:
+            ValueError: the text is not an asset ID.
+        """
+        if is_kept(asset_id):
+            found = self.kept.find(asset_id)
+            return found.asset if found else None
         record = self.read_stage_of(asset_id)
         outputs = record.outputs if record else ()
         return next((asset for asset in outputs if asset.asset_id == asset_id), None)
 
     def read_stage_of(self, asset_id: AssetId) -> StageRecord | None:
-        """Return the commit that holds an asset."""
-        return self._read(layout.stage_of(asset_id), StageRecord)
+        """Return the commit that holds an asset; None for one of an attempt that has none."""
+        return None if is_kept(asset_id) else self._read(layout.stage_of(asset_id), StageRecord)
+
+    def read_stage_at(self, key: str) -> StageRecord | None:
+        """Return a commit that was found by listing, None when it is not there."""
+        return self._read(key, StageRecord)
+
+    @property
+    def kept(self) -> KeptAssets:
+        """What was paid for and is no stage's result."""
+        return KeptAssets(self._backend, self)
 
     def commit(self, record: StageRecord) -> StageRecord:
         """Store a stage's commit and return the one that counts: the first."""
@@ -83,12 +114,13 @@ class Ledger:
     def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
         """Return the newest attempt at a stage, None when nothing was ever intended."""
         prefix = layout.intents(pipeline, fp)
-        numbers = [_numbers(entry.key) for entry in self._backend.list(prefix)]
+        listed = (entry.key for entry in self._backend.list(prefix))
+        numbers = [_numbers(key) for key in listed if not is_stray(key)]
         if not numbers:
             return None
         newest = max(attempt for attempt, _ in numbers)
         turns = [self._turn(pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
-        return Attempt(newest, tuple(turns), self._read(layout.verdict(pipeline, fp, newest), Verdict))
+        return Attempt(newest, tuple(turns), self.read_verdict(pipeline, fp, newest))
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
@@ -127,6 +159,23 @@ class Ledger:
         """Return which container files of a turn were kept, None when nobody has fetched them yet."""
         return self._read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
 
+    def write_kept_file(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
+    ) -> None:
+        """Store that one container file of a turn was kept; repeating is free."""
+        (file,) = harvest.files
+        self._create(layout.kept_file(pipeline, fp, attempt, turn, file.handle.id), harvest)
+
+    def kept_files(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> tuple[Harvest, ...]:
+        """Return the container files of a turn that were kept one by one, in the order of their coming."""
+        keys = [entry.key for entry in self._backend.list(layout.kept_files(pipeline, fp, attempt, turn))]
+        found = [record for key in keys if (record := self._read(key, Harvest))]
+        return tuple(sorted(found, key=lambda record: record.created_at))
+
+    def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
+        """Return why an attempt is over, None when it is not, or was never made."""
+        return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
+
     def write_replies(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, replies: Replies
     ) -> Replies:
@@ -147,11 +196,13 @@ class Ledger:
 
     def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
         """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
-        keys = [entry.key for entry in self._backend.list(layout.handles(endpoint, what))]
+        listed = (entry.key for entry in self._backend.list(layout.handles(endpoint, what)))
+        keys = [key for key in listed if key.rpartition(".")[2].isdigit()]
         if not keys:
             return 0, None
         newest = max(keys)
-        return int(newest.rpartition(".")[2]), self._read(newest, Upload)
+        # One that cannot be read is as good as one that has expired: the bytes are sent again.
+        return int(newest.rpartition(".")[2]), self._read_or_warn(newest, Upload)
 
     def read_upload(self, key: str) -> Upload | None:
         """Return an upload that was found by listing, None when it is not there."""
@@ -168,6 +219,24 @@ class Ledger:
     def write_refusal(self, refusal: EndpointRefusal) -> None:
         """Store that an endpoint refuses a form of input; repeating is free."""
         self._create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
+
+    def newest_ability(self, endpoint: str, ability: Ability) -> EndpointAbility | None:
+        """Return what was last seen of an endpoint's ability, None when nobody has looked."""
+        newest = next(iter(self._backend.list(layout.abilities(endpoint, ability), limit=1)), None)
+        return self._read(newest.key, EndpointAbility) if newest else None
+
+    def abilities(self, endpoint: str) -> tuple[EndpointAbility, ...]:
+        """Return what was last seen of each ability of an endpoint, by name."""
+        newest: dict[str, str] = {}
+        for entry in self._backend.list(layout.abilities(endpoint)):
+            newest.setdefault(entry.key.split("/ability.")[1].partition(".")[0], entry.key)
+        found = [self._read(key, EndpointAbility) for key in newest.values()]
+        return tuple(ability for ability in found if ability)
+
+    def write_ability(self, ability: EndpointAbility) -> None:
+        """Store what an endpoint was seen to do or to refuse; the newest one counts."""
+        key = layout.ability(ability.endpoint, ability.ability, int(ability.created_at * 1e9))
+        self._create(key, ability)
 
     def newest_probe(self, endpoint: str) -> EndpointProbe | None:
         """Return what the newest probe of an endpoint found, None when there was none."""
@@ -196,20 +265,31 @@ class Ledger:
 
     def latest_manifest(self, pipeline: str) -> RunManifest | None:
         """Return the newest sealed run of a pipeline: three requests, however many stages it has."""
-        head = next(self._backend.list(layout.heads(pipeline), limit=1), None)
-        if head is None:
-            return None
-        return self.read_manifest(RunId(self._backend.get(head.key).decode()))
+        return next(self.manifests(pipeline, limit=_HEADS_TRIED), None)
 
     def manifests(self, pipeline: str, limit: int | None = None) -> Iterator[RunManifest]:
-        """Yield the sealed runs of a pipeline, newest first; each is read when it is asked for."""
+        """Yield the sealed runs of a pipeline, newest first; each is read when it is asked for.
+
+        What cannot be read is told and left out: every stage record says the same of its own stage.
+        """
         for head in list(self._backend.list(layout.heads(pipeline), limit=limit)):
-            if manifest := self.read_manifest(RunId(self._backend.get(head.key).decode())):
+            name = self._backend.get(head.key).decode(errors="replace")
+            if not RUN_ID.fullmatch(name):
+                self._warn(head.key, "it names no run")
+            elif manifest := self._read_or_warn(layout.run_manifest(RunId(name)), RunManifest):
                 yield manifest
 
     def read_manifest(self, run_id: RunId) -> RunManifest | None:
         """Return a run's manifest, None while the run is not sealed."""
         return self._read(layout.run_manifest(run_id), RunManifest)
+
+    def find_manifest(self, run_id: RunId) -> RunManifest | None:
+        """Return a run's manifest; one that cannot be read is told, and counts as none."""
+        return self._read_or_warn(layout.run_manifest(run_id), RunManifest)
+
+    def find_start(self, run_id: RunId) -> RunStart | None:
+        """Return how a run began; what cannot be read is told, and counts as unknown."""
+        return self._read_or_warn(layout.run_start(run_id), RunStart)
 
     def read_start(self, run_id: RunId) -> RunStart | None:
         """Return how a run began, None when no such run is known."""
@@ -218,7 +298,8 @@ class Ledger:
     def runs(self) -> list[RunId]:
         """Return the IDs of all runs; they sort by the time of their start."""
         keys = (entry.key for entry in self._backend.list(layout.RUNS))
-        return sorted({RunId(key.split("/")[2]) for key in keys if key.endswith("/start")})
+        started = (key for key in keys if key.endswith("/start") and not is_stray(key))
+        return sorted({RunId(key.split("/")[2]) for key in started})
 
     def finished(self, pipeline: str) -> set[Fingerprint]:
         """Return the fingerprints of all finished stages of a pipeline: one request for a thousand."""
@@ -228,20 +309,20 @@ class Ledger:
     def stages(self) -> Iterator[StageRecord]:
         """Yield every finished stage of the store, in no useful order."""
         for entry in self._backend.list(layout.STAGES):
-            if record := self._read(entry.key, StageRecord):
+            if record := self._read_or_warn(entry.key, StageRecord):
                 yield record
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict of the store, in no useful order."""
         for entry in self._backend.list(layout.VERDICTS):
-            if verdict := self._read(entry.key, Verdict):
+            if verdict := self._read_or_warn(entry.key, Verdict):
                 yield verdict
 
     def dead_attempts(self) -> Iterator[tuple[Verdict, Intent]]:
         """Yield every attempt that ended without a commit, with its first intent."""
         for entry in self._backend.list(layout.VERDICTS):
-            verdict = self._read(entry.key, Verdict)
-            intent = self._read(layout.intent_of_verdict(entry.key), Intent)
+            verdict = self._read_or_warn(entry.key, Verdict)
+            intent = self._read_or_warn(layout.intent_of_verdict(entry.key), Intent)
             if verdict and intent:
                 yield verdict, intent
 
@@ -250,7 +331,7 @@ class Ledger:
         keys = [entry.key for entry in self._backend.list(layout.uploads(endpoint))]
         newest = {key.rpartition(".")[0]: key for key in keys}
         for key in keys:
-            if upload := self._read(key, Upload):
+            if upload := self._read_or_warn(key, Upload):
                 yield upload, newest[key.rpartition(".")[0]] == key
 
     def find_run(self, text: str) -> RunId:
@@ -267,6 +348,25 @@ class Ledger:
             raise NotFound("run", text, f"{len(found)} runs match" if found else "see `assetmill show`")
         return found[0]
 
+    def find_run_of(self, text: str, stage: str) -> RunId:
+        """Return the run that is meant where one of its stages is named, by its label or its name.
+
+        `latest` is then the newest run that was to have that stage: an edit in between has none of them.
+
+        Raises:
+            NotFound: none or several.
+        """
+        for run_id in self.newest_runs() if text == "latest" else ():
+            start = self.read_start(run_id)
+            named = start.stages if start else ()
+            if any(stage in (name, stage_label(name, variant)) for name, variant in named):
+                return run_id
+        return self.find_run(text)
+
+    def newest_runs(self) -> list[RunId]:
+        """Return the newest runs, newest first: as many as are looked through for one of them."""
+        return self.runs()[: -_LOOKED_THROUGH - 1 : -1]
+
     def _turn(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Turn:
         intent = self._read(layout.intent(pipeline, fp, attempt, turn), Intent)
         if intent is None:
@@ -279,9 +379,31 @@ class Ledger:
         except KeyMissing:
             return None
         try:
-            return model.model_validate_json(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-        except (ValidationError, OSError, EOFError) as error:
-            raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
+            record = validated(model, data)
+        except Unreadable as error:
+            what = f"{key} in {self._backend.name} is not a {model.__name__}"
+            raise StoreError(f"{what}: {error}; {REPAIR}") from error
+        if not belongs(key, record):
+            what = f"{key} in {self._backend.name} holds the {model.__name__} of something else"
+            raise StoreError(f"{what}; {REPAIR}")
+        return record
+
+    def _read_or_warn(self, key: str, model: type[R]) -> R | None:
+        """Return a record of many; one that cannot be read is told, once, and left out."""
+        if is_stray(key):
+            return None
+        try:
+            return self._read(key, model)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self._warn(key, str(error))
+            return None
+
+    def _warn(self, key: str, reason: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
 
     def _create(self, key: str, record: R, *, compressed: bool = False) -> R:
         data = record.model_dump_json(exclude_defaults=False).encode()

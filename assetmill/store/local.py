@@ -63,12 +63,16 @@ class LocalStore:
         *,
         flush: Callable[[int], None] = flush,
         anonymous_files: bool = hasattr(os, "O_TMPFILE"),
+        prepare: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = f"file:{root}"
         self.requests = 0
         self._root = root.absolute()
         self._flush = flush
         self._anonymous = anonymous_files
+        self._prepare = prepare
+        # Objects are no more open than the root, and it no more than the folder it lies in.
+        self._mode = 0o777
         self._durable: set[tuple[str, ...]] = set()
         self._is_swept = False
         # `requests += 1` from two threads would lose one.
@@ -185,11 +189,13 @@ class LocalStore:
 
     def _open_root(self, *, make: bool) -> int:
         if make and () not in self._durable:
+            self._prepare()
             # Without a missing one still the root itself: another process may have made it just now.
             missing = [path for path in (self._root, *self._root.parents) if not path.exists()]
             for path in reversed(missing or [self._root]):
-                path.mkdir(exist_ok=True)
+                path.mkdir(exist_ok=True, mode=path.parent.stat().st_mode & 0o777)
                 self._flush_path(path.parent)
+            self._mode = self._root.stat().st_mode & 0o777
             self._durable.add(())
         return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
 
@@ -205,7 +211,7 @@ class LocalStore:
     def _make(self, parent: int, name: str, path: tuple[str, ...]) -> None:
         """Make a directory whose entry survives a power cut, also when another process just made it."""
         try:
-            os.mkdir(name, dir_fd=parent)
+            os.mkdir(name, self._mode, dir_fd=parent)
         except FileExistsError:
             if path in self._durable:
                 return
@@ -226,7 +232,7 @@ class LocalStore:
         return None
 
     def _publish_anonymous(self, folder: int, name: str, data: bytes) -> None:
-        fd = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o666, dir_fd=folder)
+        fd = os.open(".", os.O_TMPFILE | os.O_WRONLY, self._mode & 0o666, dir_fd=folder)
         try:
             _write(fd, data)
             self._flush(fd)
@@ -243,7 +249,9 @@ class LocalStore:
     def _named(self, data: bytes) -> Generator[tuple[int, str]]:
         name = uuid.uuid4().hex
         with self._folder((TEMPORARY,), make=True) as folder:
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666, dir_fd=folder)
+            fd = os.open(
+                name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, self._mode & 0o666, dir_fd=folder
+            )
             try:
                 try:
                     _write(fd, data)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assetmill.errors import InvalidInput, InvalidSettings, KeyExists, KeyMissing, StoreUnavailable
+from assetmill.private import make_home
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.keys import check_prefix
@@ -32,19 +34,22 @@ class StoreMeta(BaseModel):
     probed_at: float
 
 
-def open_store(url: str, *, endpoint_url: str | None = None, region: str | None = None) -> Backend:
+def open_store(
+    url: str, *, endpoint_url: str | None = None, region: str | None = None, home: Path | None = None
+) -> Backend:
     """Return the store that `url` names; the caller closes it. Nothing is read or written yet.
 
-    `endpoint_url` and `region` are for S3 and what speaks like it, and for an Azure Blob emulator.
+    `endpoint_url` and `region` are for S3 and what speaks like it, and for an Azure Blob emulator. `home` is
+    made, private, before a store below it is.
 
     Raises:
         InvalidSettings: the URL names no store, or the adapter's package or configuration is missing.
     """
     scheme, colon, rest = url.partition(":")
     if not colon or "/" in scheme:
-        return _open_directory(url)
+        return _open_directory(url, home)
     if scheme == "file":
-        return _open_directory(rest.removeprefix("//"))
+        return _open_directory(rest.removeprefix("//"), home)
     if url == "memory:":
         return MemoryStore()
     if scheme in {"s3", "azure", "gs"} and rest.startswith("//"):
@@ -70,13 +75,16 @@ def probe(backend: Backend) -> None:
         raise InvalidSettings(str(error)) from error
 
 
-def _open_directory(path: str) -> Backend:
+def _open_directory(path: str, home: Path | None) -> Backend:
     if not path or "\0" in path:
         raise InvalidSettings(f"{path!r} is not a directory: give {FORMS}")
     try:
-        return LocalStore(Path(path).expanduser())
+        root = Path(path).expanduser()
     except RuntimeError as error:
         raise InvalidSettings(f"{path!r}: {error}") from error
+    if home is None or not root.absolute().is_relative_to(home):
+        return LocalStore(root)
+    return LocalStore(root, prepare=partial(make_home, home))
 
 
 def _split(url: str, rest: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ share most of their blobs: no record was left without its bytes, 19 were without
 from __future__ import annotations
 
 import gzip
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from assetmill.store import layout
 from assetmill.store.backend import Backend
 
 _PLANS = f"{layout.COLLECTION}plan/"
+_KEY = re.compile(rf"{layout.COLLECTION}(plan|done)/\d+")
 REFRESH_S = 900.0
 """How often a writer looks for plans. The shortest grace period is four times as long."""
 
@@ -80,7 +82,7 @@ class PendingDeletions:
             return self._plans.get(digest.removeprefix("sha256:"))
 
     def _read(self, now: float) -> dict[str, int]:
-        keys = [entry.key for entry in self._backend.list(layout.COLLECTION)]
+        keys = plan_keys(self._backend)
         done = {number_of(key): key for key in keys if not key.startswith(_PLANS)}
         found: dict[str, int] = {}
         for number in sorted(number_of(key) for key in keys if key.startswith(_PLANS)):
@@ -100,6 +102,11 @@ class PendingDeletions:
 def number_of(key: str) -> int:
     """Return the number of a plan, or of the note that it is done."""
     return int(key.rpartition("/")[2])
+
+
+def plan_keys(backend: Backend) -> list[str]:
+    """Return the keys of all plans and of the notes that they are done; what else lies there is a stray."""
+    return [entry.key for entry in backend.list(layout.COLLECTION) if _KEY.fullmatch(entry.key)]
 
 
 def read_plan(backend: Backend, number: int) -> CollectionPlan:

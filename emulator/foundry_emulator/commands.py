@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -100,6 +101,8 @@ def _say(ready: Ready) -> None:
 def _serve(options: argparse.Namespace) -> int:
     from foundry_emulator.server import StateInUse, serve
 
+    # Keys, prompts and answers are among what it writes.
+    os.umask(0o077)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         serve(

@@ -12,6 +12,11 @@ import pytest
 from foundry_emulator.server import Ready, running
 from foundry_emulator.testing.calls import Control, Raw
 from foundry_emulator.testing.scripted import toolbox
+from hypothesis import HealthCheck, settings
+
+# How fast examples are made says something of the machine, nothing of the code.
+settings.register_profile("emulator", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("emulator")
 
 
 @pytest.fixture(scope="session")

@@ -83,17 +83,7 @@ class Stack:
              "--ready-file", str(ready)],
         )  # fmt: skip
         self.wait_until(ready.exists, "the emulator")
-        told: Mapping[str, Any] = json.loads(ready.read_bytes())
-        is_tls = str(told["control"]).startswith("https:")
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"{told['control']}/settings",
-            method="POST",
-            data=json.dumps(settings).encode(),
-            headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
-        )
-        context = ssl.create_default_context(cafile=told["ca"]) if is_tls else None
-        with urllib.request.urlopen(request, timeout=30, context=context):  # noqa: S310
-            pass
+        set_emulator(ready, **settings)
 
     def start_worker(self, name: str) -> None:
         prefect = str(Path(sys.executable).with_name("prefect"))
@@ -185,6 +175,21 @@ class Stack:
             f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}"
             for path in sorted(self.folder.glob("*.log"))
         )
+
+
+def set_emulator(ready: Path, **settings: Any) -> None:
+    """Change the settings of the emulator that wrote this ready file."""
+    told: Mapping[str, Any] = json.loads(ready.read_bytes())
+    is_tls = str(told["control"]).startswith("https:")
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{told['control']}/settings",
+        method="POST",
+        data=json.dumps(settings).encode(),
+        headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
+    )
+    context = ssl.create_default_context(cafile=told["ca"]) if is_tls else None
+    with urllib.request.urlopen(request, timeout=30, context=context):  # noqa: S310
+        pass
 
 
 @contextmanager

@@ -35,8 +35,21 @@ def test_a_hostile_error_text_stays_inside_its_cell(services: Services) -> None:
     )
     hostile = RunManifest.model_validate({**vars(manifest), "stages": (entry,)})
     row = report(hostile).splitlines()[-1]
-    assert row.startswith("| x | failed |  | ? | a \\| b &lt;script>'# headxxx")
-    assert len(row) < 400
+    assert row.startswith("| x | failed |  | ? | a &#124; b &#60;script&#62;&#96;")
+    assert len(row) < 450
+
+
+@pytest.mark.parametrize(
+    "text", ["![a](https://x.invalid/p.png)", "[a](javascript:x)", "*b* _i_ ~s~ @who www.x.invalid"]
+)
+def test_no_text_is_a_picture_a_link_or_a_name(services: Services, text: str) -> None:
+    manifest = run_here(services, "chain")
+    entry = StageEntry(stage="x", status="failed", error=text, spent_usd=None)
+    row = report(RunManifest.model_validate({**vars(manifest), "stages": (entry,)})).splitlines()[-1]
+    assert not set("[]!*_~") & set(row)
+    assert "://" not in row
+    assert "@who" not in row
+    assert "www.x" not in row
 
 
 def test_an_unknown_cost_is_not_shown_as_zero(services: Services) -> None:

@@ -41,12 +41,12 @@ def composite(
     del edited, change, weight
     data = save_png(blended, like=original)
     del blended
-    outside, inside = _proof(start, data, mask)
+    outside, inside = prove(start, data, mask)
     return Composited(data, outside, inside, feather)
 
 
-def _proof(start: Image.Image, data: bytes, mask: Image.Image) -> tuple[int, int]:
-    """Measure the differences outside and inside the mask, on the file that is kept."""
+def prove(start: Image.Image, data: bytes, mask: Image.Image) -> tuple[int, int]:
+    """Return the largest differences outside and inside the mask, measured on the file that is kept."""
     difference = ImageChops.difference(start, in_mode(open_picture(data, "composite"), start.mode))
     largest = difference.getchannel(0)
     for band in range(1, len(difference.getbands())):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.assetmill.agents.wire import Wire
 from tests.assetmill.agents.workshop import Shop
 
 
@@ -15,3 +16,10 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     made = Shop(tmp_path)
     yield made
     made.backend.close()
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    made = Wire(monkeypatch)
+    yield made
+    made.gateway.close()

@@ -231,7 +231,7 @@ def test_what_the_service_says_counts(
     assert type(translate(error, spending=True)) is expected
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 7.0, 121.0, 3_600.0])
+@pytest.mark.parametrize("seconds", [0.5, 7.0, 121.0, 3_600.0])
 def test_retry_after_in_seconds_is_honoured_however_long(seconds: float) -> None:
     error = status_error(429, envelope("rate_limit_exceeded"), {"Retry-After": str(seconds)})
     translated = translate(error, spending=True)
@@ -253,11 +253,11 @@ def test_retry_after_as_a_date_is_honoured_however_far(seconds: int) -> None:
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
         ({"retry-after": "soon"}, None),
-        ({"retry-after": "-5"}, 0.0),
-        ({"retry-after": "nan"}, 0.0),
-        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, None),
         ({"retry-after": "Thu, 99 Foo 99999 99:99:99 GMT"}, None),
-        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 -0000"}, 0.0),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 -0000"}, None),
     ],
 )
 def test_any_retry_after_is_read_without_harm(headers: dict[str, str], expected: float | None) -> None:

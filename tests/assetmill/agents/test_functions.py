@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assetmill.agents.functions import call_function, load_function
+from assetmill.agents.functions import load_function, start_function
 from assetmill.errors import InvalidInput, StageFailed
 from assetmill.records import RunId, StageRecord
 from assetmill.spec.functions import find_function
@@ -26,7 +26,11 @@ def run(shop: Shop, *turns: list[Body], tools: tuple[Body, ...], **fields: Any) 
 
 
 def ran(shop: Shop) -> list[str]:
-    return load_function("shop:stock", shop.folder).run.__globals__["ran"]
+    return (shop.folder / "ran.txt").read_text().split()
+
+
+def called(reference: str, folder: Path, arguments: str = "{}") -> str:
+    return start_function(load_function(reference, folder), arguments).output() or ""
 
 
 def test_the_schema_comes_from_the_annotations(shop: Shop) -> None:
@@ -52,15 +56,17 @@ def test_the_agent_gets_what_the_function_returns(shop: Shop) -> None:
 
 
 def test_calls_of_one_turn_run_at_once_and_are_answered_in_order(shop: Shop) -> None:
-    calls = [function_call("slow", {"sku": str(number)}, f"call_{number}") for number in range(10)]
-    services = shop.process()
-    shop.gateway.script = by_turn(calls, [message_item("done")])
-    started_at = services.clock()
-    call = stage_call(tools=(function_tool("slow"),), outputs=(), folder=str(shop.folder))
-    run_stage(call, services, RUN)
-    assert services.clock() - started_at < 10 * 0.15
-    answered = [item["call_id"] for item in shop.gateway.posts[1].input]
-    assert answered == [f"call_{number}" for number in range(10)]
+    pairs = [("salt", "pepper"), ("pepper", "salt")] * 3
+    calls = [
+        function_call("meet", {"me": f"{me}-{n // 2}", "other": f"{other}-{n // 2}"}, f"call_{n}")
+        for n, (me, other) in enumerate(pairs)
+    ]
+    run(shop, calls, tools=(function_tool("meet", timeout_s=30.0),))
+    # Each waits until its other has begun.
+    assert outputs_of(shop.gateway.posts[1]) == [
+        f"met {other}-{n // 2}" for n, (_, other) in enumerate(pairs)
+    ]
+    assert [item["call_id"] for item in shop.gateway.posts[1].input] == [f"call_{n}" for n in range(6)]
 
 
 @pytest.mark.parametrize(
@@ -90,12 +96,12 @@ def test_what_goes_wrong_in_a_call_is_told_to_the_agent(
 
 
 def test_a_result_that_is_no_json_is_an_error_of_the_function(shop: Shop) -> None:
-    output = json.loads(call_function(load_function("shop:odd", shop.folder), "{}"))
+    output = json.loads(called("shop:odd", shop.folder))
     assert output["error"]["type"] == "TypeError"
 
 
 def test_an_async_function_is_awaited(shop: Shop) -> None:
-    assert call_function(load_function("shop:price", shop.folder), '{"sku": "a"}') == "a costs 9 dollars"
+    assert called("shop:price", shop.folder, '{"sku": "a"}') == "a costs 9 dollars"
 
 
 def test_a_function_is_not_run_again_after_a_crash(shop: Shop) -> None:
@@ -164,7 +170,7 @@ def test_two_folders_may_have_modules_of_one_name(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "tools.py").write_text(f"def who() -> str:\n    return {name!r}\n")
-    answers = [call_function(load_function("tools:who", tmp_path / name), "") for name in ("one", "two")]
+    answers = [called("tools:who", tmp_path / name) for name in ("one", "two")]
     assert answers == ["one", "two"]
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from assetmill.agents.gateway import ResponseRequest
-from assetmill.agents.handles import IMAGE_CALL_LIFE_S, Handles, Reference
+from assetmill.agents.handles import IMAGE_CALL_LIFE_S, Handles
+from assetmill.agents.picture_forms import form_of
 from assetmill.errors import HandleExpired, PromptBlocked, Rejected, StageFailed
 from assetmill.plan.calls import BoundInput
-from assetmill.records import AssetRecord, RunId
+from assetmill.records import AssetRecord, EndpointRefusal, RunId
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
@@ -221,9 +226,120 @@ def test_any_other_refusal_stays_a_failure(
     assert services.ledger.read_refusal(gateway.endpoint, "image_file") is None
 
 
-def test_a_refusal_of_a_form_that_was_not_used_teaches_nothing(
+def test_a_refusal_of_a_request_without_pictures_tries_no_other_form(
+    services: Services, gateway: ScriptedGateway
+) -> None:
+    tried: list[ResponseRequest] = []
+
+    def refuse(request: ResponseRequest) -> None:
+        tried.append(request)
+        raise NO_FILE_IDS
+
+    gateway.before = refuse
+    with pytest.raises(StageFailed, match="file ID"):
+        run_stage(stage_call(), services, RunId("run-1"))
+    assert len(tried) == 1
+
+
+WORDLESS = Rejected("The provided data does not match the expected schema", "invalid_payload", 400)
+
+
+def forms(services: Services, gateway: ScriptedGateway, refused: set[str]) -> list[str]:
+    """Refuse forms in words that name none; return what was tried."""
+    tried: list[str] = []
+
+    def before(request: ResponseRequest) -> None:
+        form = form_of(request.input)
+        tried.append(str(form))
+        if form in refused:
+            raise WORDLESS
+
+    gateway.before = before
+    return tried
+
+
+def noisy(side: int = 300) -> bytes:
+    """A picture whose bytes are too many for a short data URL."""
+    buffer = io.BytesIO()
+    Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def large(backend: MemoryStore) -> BoundInput:
+    return BoundInput("large.png", "picture", Blobs(backend).put(noisy(), "image/png"))
+
+
+def test_any_400_makes_a_picture_go_in_the_next_form(
+    services: Services, gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    tried = forms(services, gateway, {"image_file", "image_url", "image_data"})
+    record = run_stage(stage_call(inputs=(large(backend),)), services, RunId("run-1"))
+    assert tried == ["image_file", "image_data", "image_small"]
+    assert len(gateway.posts) == 1
+    url = str(gateway.posts[0].input[0]["content"][1]["image_url"])
+    assert len(url) <= 65_520
+    assert record.attempt == 3
+
+
+def test_a_store_that_can_share_gives_an_address_before_the_bytes(
+    services: Services, gateway: ScriptedGateway, backend: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def presign(_store: object, key: str, expires_s: int) -> str:
+        return f"https://store.invalid/{key}?for={expires_s}"
+
+    monkeypatch.setattr(MemoryStore, "presign", presign)
+    tried = forms(services, gateway, {"image_file"})
+    run_stage(stage_call(inputs=(stored(backend),)), services, RunId("run-1"))
+    assert tried == ["image_file", "image_url"]
+    assert gateway.posts[0].input[0]["content"][1]["image_url"].startswith("https://store.invalid/")
+
+
+def test_which_form_was_to_blame_is_known_when_another_is_taken_and_for_a_week(
+    services: Services, gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    tried = forms(services, gateway, {"image_file", "image_data"})
+    run_stage(stage_call(inputs=(large(backend),)), services, RunId("run-1"))
+    other = quick(services_on(services.settings, backend, gateway))
+    run_stage(stage_call(prompt="again", inputs=(large(backend),)), other, RunId("run-2"))
+    later = quick(services_on(services.settings, backend, gateway))
+    later.clock = lambda: time.time() + 8 * 24 * 3600.0
+    run_stage(stage_call(prompt="later", inputs=(large(backend),)), later, RunId("run-3"))
+    once = ["image_file", "image_data", "image_small"]
+    assert tried == [*once, "image_small", *once]
+    kept = {seen.ability: seen.holds for seen in services.ledger.abilities(gateway.endpoint)}
+    assert kept == {"image_file": False, "image_data": False, "image_small": True}
+
+
+def test_a_refusal_of_every_form_blames_none(
+    services: Services, gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    tried = forms(services, gateway, {"image_file", "image_data", "image_small"})
+    with pytest.raises(StageFailed, match="expected schema"):
+        run_stage(stage_call(inputs=(large(backend),)), services, RunId("run-1"))
+    assert tried == ["image_file", "image_data", "image_small"]
+    assert services.ledger.abilities(gateway.endpoint) == ()
+    assert gateway.posts == []
+
+
+def test_what_a_model_wants_is_no_limit_of_the_endpoint(services: Services, gateway: ScriptedGateway) -> None:
+    wish = "Item 'ig_1' was provided without its required 'reasoning' item: 'rs_1'."
+    picture = drawn(services)
+    gateway.before = refuses(
+        Rejected(wish, "", 400), when=lambda request: "image_generation_call" in item_types(request)
+    )
+    run_stage(stage_call(stage="edit", tools=EDIT, inputs=(picture,)), services, RunId("run-2"))
+    assert [seen.ability for seen in services.ledger.abilities(gateway.endpoint)] == ["image_file"]
+
+
+def test_a_refusal_that_an_older_store_kept_counts_until_it_is_old(
     gateway: ScriptedGateway, backend: MemoryStore
 ) -> None:
-    handles = handles_on(gateway, backend)
-    assert not handles.learn([{"type": "message", "content": [{"type": "input_text"}]}], NO_FILE_IDS)
-    assert handles.resolve(stored(backend), "input_image") == Reference("file", "assistant_0001")
+    for age_s, kind in ((60.0, "data_url"), (8 * 24 * 3600.0, "file")):
+        store = MemoryStore()
+        made_at = time.time() - age_s
+        kept = EndpointRefusal(
+            endpoint=gateway.endpoint, feature="image_file", reason="no", created_at=made_at
+        )
+        Ledger(store).write_refusal(kept)
+        handles = handles_on(gateway, store)
+        assert handles.resolve(stored(store), "input_image").kind == kind

@@ -8,7 +8,7 @@ from collections import deque
 
 import pytest
 
-from assetmill.agents.pacing import Pacer, Rates
+from assetmill.agents.pacing import PROBE_S, Pacer, Rates
 
 
 class Clock:
@@ -79,11 +79,33 @@ def test_a_refusal_closes_the_deployment_for_as_long_as_it_says() -> None:
     clock = Clock()
     pacer = Pacer({}, clock=clock)
     assert pacer.take("m", {"requests": 1}) == 0.0
-    pacer.refused("m", {"requests": 1}, 300.0)
-    assert pacer.take("m", {"requests": 1}) == 300.0
+    pacer.refused("m", {"requests": 1}, 30.0)
+    assert pacer.take("m", {"requests": 1}) == 30.0
     assert pacer.take("other", {"requests": 1}) == 0.0
-    clock.now += 300.0
+    clock.now += 30.0
     assert pacer.take("m", {"requests": 1}) == 0.0
+
+
+def test_of_a_long_refusal_one_request_at_a_time_finds_out_whether_it_still_holds() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    pacer.refused("m", {"requests": 1}, 3_600.0)
+    assert pacer.take("m", {"requests": 1}) == PROBE_S
+    clock.now += PROBE_S
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    assert pacer.take("m", {"requests": 1}) == PROBE_S
+    pacer.arrived("m", {"requests": 1})
+    assert pacer.take("m", {"requests": 1}) == 0.0
+
+
+def test_what_was_sent_before_a_refusal_does_not_end_it() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    pacer.take("m", {"requests": 1})
+    pacer.take("m", {"requests": 1})
+    pacer.refused("m", {"requests": 1}, 60.0)
+    pacer.arrived("m", {"requests": 1})
+    assert pacer.take("m", {"requests": 1}) == 60.0
 
 
 def test_every_named_quantity_is_kept() -> None:

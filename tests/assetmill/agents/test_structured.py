@@ -6,6 +6,7 @@ import pytest
 
 from assetmill.agents.structured import read_answer
 from assetmill.errors import OutputUnusable
+from assetmill.plan.calls import ExpectedOutput
 from assetmill.records import RunId
 from assetmill.stage.engine import run_stage
 from tests.assetmill.agents.workshop import Shop, by_turn
@@ -31,6 +32,39 @@ def test_an_answer_that_fits_is_the_stage_s_data(shop: Shop) -> None:
     call = stage_call(tools=(), outputs=(), text_format=FORMAT)
     record = run_stage(call, shop.process(), RunId("run-1"))
     assert record.data == {"title": "Dusk", "colours": ["#14213D"]}
+
+
+ANSWER = '{"title": "Dusk", "colours": ["#14213D"]}'
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{**message_item("I look at the sky first."), "phase": "commentary"}, message_item(ANSWER)],
+        [
+            {**message_item("I look at the sky first."), "phase": "commentary"},
+            {**message_item(ANSWER), "phase": "final_answer"},
+            {**message_item("Was that all?"), "phase": "commentary"},
+        ],
+        [message_item(ANSWER.replace("Dusk", "Draft")), message_item(ANSWER)],
+        [{**message_item(ANSWER), "phase": "commentary"}],
+    ],
+    ids=["before", "around", "two answers", "nothing else"],
+)
+def test_the_final_answer_is_read_and_not_what_was_said_on_the_way(shop: Shop, items: list[Body]) -> None:
+    shop.gateway.script = by_turn(items)
+    record = run_stage(stage_call(tools=(), outputs=(), text_format=FORMAT), shop.process(), RunId("run-1"))
+    assert record.data == {"title": "Dusk", "colours": ["#14213D"]}
+
+
+def test_a_text_holds_no_remarks_made_on_the_way(shop: Shop) -> None:
+    remark = {**message_item("I count the lamps."), "phase": "commentary"}
+    shop.gateway.script = by_turn([remark, message_item("Seven lamps."), message_item("All are lit.")])
+    call = stage_call(tools=(), outputs=(ExpectedOutput("text", "lamps.md"),))
+    services = shop.process()
+    record = run_stage(call, services, RunId("run-1"))
+    assert record.text == "Seven lamps.\nAll are lit."
+    assert services.blobs.get(record.outputs[0].blob) == record.text.encode()
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ FUNCTIONS = textwrap.dedent(
     from __future__ import annotations
 
     import time
+    from pathlib import Path
     from typing import Literal
 
-    ran: list[str] = []
+    HERE = Path(__file__).parent
 
 
     def stock(sku: str, unit: Literal["pieces", "boxes"] = "pieces") -> dict[str, object]:
@@ -31,7 +32,8 @@ FUNCTIONS = textwrap.dedent(
 
         Not for the agent.
         """
-        ran.append(sku)
+        with (HERE / "ran.txt").open("a") as file:
+            file.write(sku + "\\n")
         return {"sku": sku, "count": 7, "unit": unit}
 
 
@@ -49,8 +51,14 @@ FUNCTIONS = textwrap.dedent(
 
     def slow(sku: str) -> str:
         time.sleep(0.15)
-        ran.append(sku)
         return "late"
+
+
+    def meet(me: str, other: str) -> str:
+        (HERE / me).touch()
+        while not (HERE / other).exists():
+            time.sleep(0.01)
+        return f"met {other}"
 
 
     def endless(sku: str) -> str:

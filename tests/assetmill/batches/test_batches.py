@@ -266,7 +266,7 @@ def test_a_shard_refuses_another_pipeline_file(services: Services, tmp_path: Pat
 
 
 def test_reports_show_every_row_and_believe_none(services: Services, tmp_path: Path) -> None:
-    hostile = '<img src=x onerror="alert(1)">|`'
+    hostile = '<img src=x onerror="alert(1)">|`![a](//x.invalid) **b** www.x.invalid'
     path = tmp_path / "rows.jsonl"
     import json
 
@@ -279,6 +279,8 @@ def test_reports_show_every_row_and_believe_none(services: Services, tmp_path: P
     assert "http" not in page.replace("http-equiv", "")
     text = markdown(manifest)
     assert "<img" not in text
+    for markup in ("![", "](", "`|", "*", "www.x"):
+        assert markup not in text
     assert [row["name"] for row in document(manifest)["rows"]] == [hostile, "row 2"]
 
 

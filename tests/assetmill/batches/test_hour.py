@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,6 +32,45 @@ def test_an_hour_is_the_next_one() -> None:
     earlier = here - datetime.timedelta(hours=2)
     assert parse_by(f"{earlier:%H:%M}", NOON) == (earlier + datetime.timedelta(days=1)).timestamp()
     assert parse_by("2026-11-23T06:00+00:00", NOON) == NOON.timestamp() + 18 * 3600
+
+
+@pytest.fixture(params=["here", "named"])
+def oslo(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What follows an hour: nothing on a machine in Oslo, the zone's name on any other."""
+    monkeypatch.setenv("TZ", "Europe/Oslo" if request.param == "here" else "UTC")
+    time.tzset()
+    yield "" if request.param == "here" else " Europe/Oslo"
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("now", "hour", "then"),
+    [
+        ("2026-03-29T00:30+01:00", "06:00", "2026-03-29T06:00+02:00"),
+        ("2026-03-28T22:00+01:00", "06:00", "2026-03-29T06:00+02:00"),
+        ("2026-10-25T00:30+02:00", "06:00", "2026-10-25T06:00+01:00"),
+        ("2026-10-24T22:00+02:00", "06:00", "2026-10-25T06:00+01:00"),
+        ("2026-10-25T06:30+01:00", "06:00", "2026-10-26T06:00+01:00"),
+        # The hour that comes twice, and the one that clocks skip.
+        ("2026-10-25T01:30+02:00", "02:15", "2026-10-25T02:15+02:00"),
+        ("2026-10-25T02:30+02:00", "02:15", "2026-10-25T02:15+01:00"),
+        ("2026-03-29T00:30+01:00", "02:30", "2026-03-29T03:30+02:00"),
+    ],
+)
+def test_an_hour_is_that_of_the_clocks_in_the_night_they_change(
+    oslo: str, now: str, hour: str, then: str
+) -> None:
+    moment = datetime.datetime.fromisoformat(now).astimezone(datetime.UTC)
+    assert parse_by(hour + oslo, moment) == datetime.datetime.fromisoformat(then).timestamp()
+
+
+def test_a_date_without_an_offset_is_of_the_zone(oslo: str) -> None:
+    now = datetime.datetime(2026, 10, 24, tzinfo=datetime.UTC)
+    told = parse_by(f"2026-10-25T06:00{oslo}", now)
+    assert told == datetime.datetime.fromisoformat("2026-10-25T06:00+01:00").timestamp()
+    with pytest.raises(InvalidInput, match="no time zone 'Nowhere/At_All'"):
+        parse_by("06:00 Nowhere/At_All", now)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "06:60", "2026-11-21T06:00+00:00", "1e9"])

@@ -145,7 +145,7 @@ def test_common_parameters_fill_what_rows_leave_empty(
         ("rows.csv", b'product\na\n"b\nc\nd\n', "3: is not CSV.*not closed"),
         ("rows.csv", b"product\nl\xe4mp\n", "2: is not UTF-8.*save it as CSV UTF-8"),
         ("rows.parquet", b"PAR1nothing", "is not parquet"),
-        ("rows.xlsx", b"", "cannot tell what kind of table.*save a spreadsheet as CSV"),
+        ("rows.ods", b"", "cannot tell what kind of table.*save other spreadsheets as CSV"),
     ],
 )
 def test_what_is_no_table_is_said(

@@ -168,8 +168,14 @@ def test_rows_that_are_not_done_are_counted_by_state(
 ) -> None:
     planned = plan_batch(services, write_rows(tmp_path, PRODUCTS), "tale", name="spring", budget_usd=1e-9)
     assert carry_out(planned)
-    assert assetmill("export", "spring", str(tmp_path / "out")) == 0
-    assert assetmill.out.startswith("not done: 2 over_budget (Mug, mug)\n0 files of 0 rows in ")
+    assert assetmill("export", "spring", str(tmp_path / "out")) == 1
+    assert assetmill.out.startswith(
+        "not done: 2 over_budget (Mug, mug)\n"
+        "missing, 6 times:\n"
+        "  Mug (row 2), stage words\n"
+        "  Mug (row 2), stage scene: scene.png\n"
+    )
+    assert "\n0 files of 0 rows in " in assetmill.out
     assert [row["state"] for row in table_in(tmp_path / "out")] == ["over_budget"] * 2
     assert files_in(tmp_path / "out") == ["rows.csv"]
 

@@ -33,10 +33,23 @@ def everything(_: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+FULL_WIDTH = (
+    "\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+HIDDEN = ("  =", "\N{NO-BREAK SPACE}+", "\n=", "\N{ZERO WIDTH SPACE}=", "\N{ZERO WIDTH NO-BREAK SPACE} @")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", *FULL_WIDTH, *HIDDEN])
 def test_no_cell_is_a_formula(start: str) -> None:
     assert cell(f"{start}1+1") == f"'{start}1+1"
     assert cell(f"a{start}") == f"a{start}"
+
+
+def test_a_cell_holds_no_control_characters_and_every_word() -> None:
+    assert cell("\r\x00=1\x1b[2J\x1a\x85") == "'=1[2J"
+    assert cell("a\r\nb\tc") == "a\nb\tc"
+    family = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN} \N{ARABIC LETTER MEEM}\N{ZERO WIDTH NON-JOINER}"
+    assert cell(family) == family
 
 
 def test_outputs_whose_names_differ_from_row_to_row_share_a_column() -> None:

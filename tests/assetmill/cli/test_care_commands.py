@@ -113,7 +113,7 @@ def test_purge_asks_first(
         return "n"
 
     monkeypatch.setattr("click.termui.visible_prompt_func", decline)
-    assert typed("purge", asset.asset_id)[0] == main.INTERRUPTED
+    assert typed("purge", asset.asset_id)[0] == 130
     assert typed("purge", asset.asset_id, "--json")[0] == 2
     assert services.blobs.find(asset.blob)
 

@@ -144,7 +144,25 @@ def test_a_run_that_was_killed_can_still_be_shown_and_exported(
     assert assetmill.document("show", "latest")["stages_done"] == ["first"]
     assert assetmill("show") == 0
     assert "open" in assetmill.out
-    assert assetmill("export", "latest", str(tmp_path / "out")) == 0
+    assert assetmill("export", "latest", str(tmp_path / "out")) == 1
+    assert "missing: second: the run was killed" in assetmill.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["first.png"]
+
+
+def test_an_export_of_a_run_that_failed_names_what_is_missing(
+    services: Services, assetmill: Terminal, tmp_path: Path
+) -> None:
+    def fail_at_second(call: Any, services: Services, run: Any) -> Any:
+        from assetmill.errors import StageFailed
+        from assetmill.stage.engine import run_stage
+
+        if call.stage == "second":
+            raise StageFailed(call.label, "no paint")
+        return run_stage(call, services, run.run_id)
+
+    assert run_here(services, "chain", fail_at_second).status == "failed"
+    assert assetmill("export", "latest", str(tmp_path / "out")) == 1
+    assert assetmill.err.splitlines()[-1] == "missing: second: no paint"
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["first.png"]
 
 
@@ -178,3 +196,13 @@ def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize("command", ["plan", "lint"])
+def test_a_cron_line_that_prefect_refuses_is_refused_before(
+    services: Services, assetmill: Terminal, command: str
+) -> None:
+    path = services.settings.configs / "pipelines" / "chain.yaml"
+    path.write_text(f"{path.read_text()}schedules: [{{cron: 61 * * * *}}]\n")
+    assert assetmill(command, "chain") == 2
+    assert "'61 * * * *' is no cron line for Prefect" in assetmill.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from pathlib import Path
 
@@ -31,6 +32,22 @@ def test_an_edit_that_is_there_is_shown_without_any_service(services: Services, 
     assert found["results"][0]["data"]["largest_difference_outside"] == 0
     assert Path(found["files"][0]).read_bytes() == services.blobs.get(first.results["edit"].blob)
     assert assetmill("edit", found["files"][0], " ", "--json") == 2
+
+
+def test_latest_is_the_newest_run_that_has_the_stage(services: Services, assetmill: Terminal) -> None:
+    chain = run_here(services, "chain")
+    order = EditOrder("latest/first/first.png", "make it red")
+    first = edited(services, order)
+    begun = begin_edit(dataclasses.replace(order, instruction="make it blue"), services, str(uuid.uuid4()))
+    # Killed: it has a start and no end. What comes after it is the same edit, and not another's.
+    for instruction, results in (("make it red", first.results), ("make it blue", None)):
+        again = edited(services, dataclasses.replace(order, instruction=instruction))
+        assert again.subject.asset.asset_id == chain.assets()[0].asset_id
+        assert results in (None, again.results)
+    assert again.calls["edit"].fingerprint == begun.calls["edit"].fingerprint
+    assert assetmill.document("why", "latest", "second")["status"] == "done"
+    assert assetmill("edit", "latest/third/first.png", "make it red") == 2
+    assert "has edit" in assetmill.err
 
 
 def test_the_summary_says_what_stayed(services: Services, assetmill: Terminal) -> None:

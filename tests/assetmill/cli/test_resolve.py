@@ -9,16 +9,24 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from assetmill.agents.gateway import AgentVersion, ResponseRequest
+from assetmill.agents.gateway import AgentVersion, Response, ResponseRequest
 from assetmill.cli.resolve import resolve
-from assetmill.errors import InvalidInput, OutcomeUnknown, StageFailed, StageInDoubt
+from assetmill.errors import (
+    HandleExpired,
+    InvalidInput,
+    OutcomeUnknown,
+    OutputUnreachable,
+    StageFailed,
+    StageInDoubt,
+)
 from assetmill.fingerprint import digest
+from assetmill.plan.calls import ExpectedOutput
 from assetmill.records import RunId, RunStart
 from assetmill.settings import Foundry, Settings
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
-from tests.doubles import ScriptedGateway, stage_call
+from tests.doubles import ScriptedGateway, always, code_item, png, stage_call
 
 CALL = stage_call()
 RUN = RunId("run-1")
@@ -71,7 +79,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(counter: Desk) -> Desk:
+    counter.into_doubt()
+    return counter
+
+
+@pytest.fixture
+def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A desk where nothing has happened yet."""
     made = Desk(tmp_path)
 
     @contextmanager
@@ -91,7 +106,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
         ("find_stage", find_stage),
     ):
         monkeypatch.setattr(f"{module}.{name}", stand_in)
-    made.into_doubt()
     return made
 
 
@@ -131,6 +145,84 @@ def test_a_response_that_turned_up_is_kept_whatever_is_chosen(desk: Desk, choice
     assert desk.run(choice).return_value == 0
     assert run_stage(CALL, desk.services(), RunId("run-2")).attempt == 1
     assert len(desk.gateway.posts) == 1
+
+
+PAIR = stage_call(
+    tools=({"type": "code_interpreter"},),
+    outputs=(
+        ExpectedOutput("picture", "small.png", pattern="small.png"),
+        ExpectedOutput("picture", "square.png", pattern="square.png"),
+    ),
+)
+
+
+@pytest.fixture
+def torn(counter: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A stage that was paid for, of whose two files the service holds one back."""
+    gateway = counter.gateway
+    gateway.script = always(code_item())
+    gateway.containers["cntr_1"] = {"cfile_1": ("small.png", png()), "cfile_2": ("square.png", png(9, 9))}
+    gateway.refused_files["cfile_2"] = HandleExpired("no such file", "not_found", 404)
+    with pytest.raises(OutputUnreachable):
+        run_stage(PAIR, counter.services(), RUN)
+
+    def find_stage(*_: object) -> tuple[str, str]:
+        return PAIR.pipeline, PAIR.fingerprint
+
+    monkeypatch.setattr("assetmill.cli.resolve.find_stage", find_stage)
+    return counter
+
+
+def test_what_there_is_can_be_taken_for_the_whole(torn: Desk) -> None:
+    assert torn.run("--accept-partial").return_value == 0
+    record = run_stage(PAIR, torn.services(), RunId("run-2"))
+    assert [(asset.name, asset.role) for asset in record.outputs] == [("small.png", "output")]
+    assert record.decision is not None
+    assert record.decision.kind == "partial"
+    assert "square.png" in record.decision.reason
+    assert len(torn.gateway.posts) == 1
+
+
+def test_a_torn_stage_can_be_given_up(torn: Desk) -> None:
+    assert torn.run("--give-up").return_value == 0
+    with pytest.raises(StageFailed, match="given up"):
+        run_stage(PAIR, torn.services(), RunId("run-2"))
+    assert len(torn.gateway.posts) == 1
+
+
+def test_a_torn_stage_is_paid_again_when_a_person_says_so(torn: Desk) -> None:
+    assert torn.run("--retry").return_value == 0
+    torn.gateway.refused_files.clear()
+    # What comes after all is taken first, for nothing.
+    assert run_stage(PAIR, torn.services(), RunId("run-2")).attempt == 1
+    assert len(torn.gateway.posts) == 1
+
+
+def test_the_first_decision_about_a_torn_stage_counts(torn: Desk) -> None:
+    assert torn.run("--give-up").return_value == 0
+    result = torn.run("--retry")
+    assert isinstance(result.exception, InvalidInput)
+    assert "first decision counts" in str(result.exception)
+
+
+@pytest.mark.parametrize(("choice", "attempt"), [("--retry", 2), ("--give-up", None)])
+def test_an_attempt_that_hangs_on_the_service_can_be_ended(
+    counter: Desk, choice: str, attempt: int | None
+) -> None:
+    def hang(*_: object, **__: object) -> Response:
+        raise OutcomeUnknown("still in_progress")
+
+    follow, counter.gateway.follow_response = counter.gateway.follow_response, hang
+    with pytest.raises(StageFailed, match="in_progress"):
+        run_stage(CALL, counter.services(), RUN)
+    counter.gateway.follow_response = follow
+    counter.now += 100.0
+    assert counter.run(choice).return_value == 0
+    if attempt is None:
+        with pytest.raises(StageFailed, match="given up"):
+            run_stage(CALL, counter.services(), RunId("run-2"))
+    else:
+        assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == attempt
 
 
 def arrive_late(desk: Desk) -> None:

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from assetmill.cli.written import COMMENT_CHARS, cell, code, rows_that_fit
+from assetmill.cli.written import COMMENT_CHARS, rows_that_fit
+from assetmill.markdown import cell, code
 
 HOSTILE = [
     "a | b",

@@ -361,6 +361,11 @@ def test_a_budget_holds_for_all_results_together(
     order = EditOrder(photo, "make it red", replicas=3)
     run = begin_edit(order, services, str(uuid.uuid4()), budget_usd=0.0001)
     manifest = carry_out_all(run)
-    assert [entry.status for entry in manifest.stages] == ["done", "failed", "failed", "failed"]
+    assert [entry.status for entry in manifest.stages] == [
+        "done",
+        "over_budget",
+        "over_budget",
+        "over_budget",
+    ]
     assert manifest.spent_usd == 0.0
     assert gateway.posts == []

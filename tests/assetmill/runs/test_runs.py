@@ -17,7 +17,9 @@ from assetmill.errors import (
     StageBlocked,
     StageInDoubt,
 )
+from assetmill.plan.plan import ShownPlan
 from assetmill.records import RunId, RunManifest
+from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import begin_run, check_outcome, make_run_id
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
@@ -128,6 +130,18 @@ def test_a_stage_that_was_paid_for_and_stopped_has_an_unknown_cost(
     assert states(manifest) == ["cancelled"] * 3
     assert [entry.spent_usd for entry in manifest.stages] == [None, 0.0, 0.0]
     assert manifest.spent_usd is None
+
+
+def test_the_plan_that_was_shown_is_the_one_that_runs_once(services: Services) -> None:
+    plan = plan_pipeline("wide", {}, services.settings, services.ledger)
+    services.shown = ShownPlan("wide", {}, plan)
+    assert begin_run("wide", {}, services, str(uuid.uuid4())).plan is plan
+    assert begin_run("wide", {}, services, str(uuid.uuid4())).plan is not plan
+
+
+def test_a_plan_that_was_shown_for_something_else_is_not_run(services: Services) -> None:
+    services.shown = ShownPlan("wide", {}, plan_pipeline("wide", {}, services.settings, services.ledger))
+    assert begin_run("chain", {"subject": "a cup"}, services, str(uuid.uuid4())).plan.name == "chain"
 
 
 def test_bad_parameters_are_named_before_anything_is_written(services: Services) -> None:

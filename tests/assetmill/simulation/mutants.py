@@ -11,7 +11,8 @@ import pytest
 from assetmill.agents.gateway import Response
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown
 from assetmill.records import BlobRef, Intent
-from tests.assetmill.simulation.scenario import Mutate, Policy
+from assetmill.settings import Foundry
+from tests.assetmill.simulation.scenario import Mutate, Policy, Posting
 from tests.assetmill.simulation.service import Breach
 
 STAGE = "assetmill.stage.engine._Stage"
@@ -20,10 +21,11 @@ ATTEMPTS = "assetmill.stage.attempts.Attempts"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change for the worse. `policy` is the one under which it matters; None is either."""
+    """A change for the worse. `policy` is the one under which it matters; None is either. So `postings`."""
 
     mutate: Mutate | None = None
     policy: Policy | None = None
+    postings: tuple[Posting, ...] = ()
     resends: int = 0
     breach: Breach = ""
 
@@ -32,7 +34,7 @@ def _without_fence(patch: pytest.MonkeyPatch) -> None:
     def fence(attempts: Any, intent: Intent) -> None:
         attempts.services.wait(attempts.services.settings.foundry.settle_s)
         if not attempts.adopt(intent):
-            attempts.judge(intent, "fenced", NotSent("silence"))
+            attempts.store_verdict(intent, "fenced", NotSent("silence"))
 
     patch.setattr(f"{ATTEMPTS}._fence", fence)
 
@@ -41,7 +43,7 @@ def _without_settling(patch: pytest.MonkeyPatch) -> None:
     def fence(attempts: Any, intent: Intent) -> None:
         attempts.services.gateway.delete_conversation(intent.conversation_id)
         if not attempts.adopt(intent):
-            attempts.judge(intent, "fenced", NotSent("silence"))
+            attempts.store_verdict(intent, "fenced", NotSent("silence"))
 
     patch.setattr(f"{ATTEMPTS}._fence", fence)
 
@@ -90,7 +92,7 @@ def _takes_silence_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
     """What a retry decorator around the stage does: an open outcome is tried again."""
 
     def recover(attempts: Any, intent: Intent) -> None:
-        attempts.judge(intent, "refused", OutcomeUnknown("silence"))
+        attempts.store_verdict(intent, "refused", OutcomeUnknown("silence"))
 
     patch.setattr(f"{ATTEMPTS}.recover", recover)
 
@@ -102,7 +104,7 @@ def _gives_up_what_is_not_listed_yet(patch: pytest.MonkeyPatch) -> None:
                 receipt.response_id, deadline_s=900.0, on_frame=None
             )
         except HandleExpired as error:
-            attempts.judge(intent, "failed", error)
+            attempts.store_verdict(intent, "failed", error)
             return None
 
     patch.setattr(f"{ATTEMPTS}.follow", follow)
@@ -135,7 +137,7 @@ def _adopts_the_first_turn_for_every_turn(patch: pytest.MonkeyPatch) -> None:
 def _starts_over_when_a_turn_is_refused(patch: pytest.MonkeyPatch) -> None:
     def repeat(stage: Any, intent: Intent, _prepared: Any, error: Any) -> None:
         stage.services.gateway.delete_conversation(intent.conversation_id)
-        stage.attempts.judge(intent, "refused", error)
+        stage.attempts.store_verdict(intent, "refused", error)
 
     patch.setattr(f"{STAGE}._repeat_turn", repeat)
 
@@ -151,9 +153,29 @@ def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
 
 def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
     def give_up(attempts: Any, intent: Intent, receipt: Any, error: Any) -> None:
-        attempts.judge(intent, "abandoned", error, response_id=receipt.response_id)
+        attempts.store_verdict(intent, "abandoned", error, response_id=receipt.response_id)
 
     patch.setattr(f"{ATTEMPTS}.give_up", give_up)
+
+
+def _looks_as_briefly_as_in_the_background(patch: pytest.MonkeyPatch) -> None:
+    """Silence on the line counts before the response could have been listed."""
+
+    def showing_s(_intent: Intent, foundry: Foundry, _now: float) -> float:
+        return foundry.settle_s
+
+    patch.setattr("assetmill.stage.patience.showing_s", showing_s)
+    patch.setattr("assetmill.stage.attempts.showing_s", showing_s)
+
+
+def _changes_the_way_on_silence(patch: pytest.MonkeyPatch) -> None:
+    """An open outcome is taken for a refusal of the form, and the next form posted."""
+
+    def recover(attempts: Any, intent: Intent) -> None:
+        attempts.services.abilities.learn(intent.way, holds=False, evidence="silence")
+        attempts.store_verdict(intent, "refused", OutcomeUnknown("silence"))
+
+    patch.setattr(f"{ATTEMPTS}.recover", recover)
 
 
 def _find(module: str, name: str) -> Any:
@@ -175,6 +197,10 @@ MUTANTS = {
     "the commit before the blobs": Mutant(_commits_before_blobs),
     "silence is a refusal": Mutant(_takes_silence_for_a_refusal),
     "a response that is not listed yet is given up": Mutant(_gives_up_what_is_not_listed_yet),
+    "silence on the line counts early": Mutant(
+        _looks_as_briefly_as_in_the_background, policy="fence", postings=("foreground", "the line alone")
+    ),
+    "silence changes the way": Mutant(_changes_the_way_on_silence),
     "the post before the intent": Mutant(_posts_before_the_intent),
     "every turn adopts the first response": Mutant(_adopts_the_first_turn_for_every_turn),
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),

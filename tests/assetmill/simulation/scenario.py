@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 
 import pytest
 
+from assetmill.agents.gateway import Way
 from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
@@ -45,19 +46,24 @@ from tests.assetmill.simulation.world import Chaos, Violation, Worker, World
 from tests.doubles import stage_call
 
 Policy = Literal["hold", "fence"]
+Posting = Literal["background", "stream", "foreground", "no background", "the line alone"]
 Mutate = Callable[[pytest.MonkeyPatch], None]
 CALL = stage_call()
 TWO_TURNS = stage_call(prompt="look, then draw")
 _HERE = Path("simulated")
-_SETTINGS = {
-    policy: Settings(
-        profile="simulated",
-        home=_HERE,
-        configs=_HERE,
-        foundry=Foundry(policy=policy, settle_s=SETTLE_S, lease_s=120.0, stage_deadline_s=900.0),
-    )
-    for policy in ("hold", "fence")
+_REFUSED: dict[Posting, frozenset[Way]] = {
+    "no background": frozenset({"background"}),
+    "the line alone": frozenset({"background", "stream"}),
 }
+POSTINGS: tuple[Posting, ...] = ("background", "stream", "foreground", "no background", "the line alone")
+"""The three ways, and services that refuse the first of them or two."""
+
+
+def _settings(policy: Policy, posting: Posting) -> Settings:
+    way = "auto" if posting in _REFUSED else posting
+    fields = {"policy": policy, "settle_s": SETTLE_S, "lease_s": 120.0, "stage_deadline_s": 900.0, "way": way}
+    foundry = Foundry.model_validate(fields)
+    return Settings(profile="simulated", home=_HERE, configs=_HERE, foundry=foundry)
 
 
 @dataclass
@@ -74,14 +80,24 @@ class Scenario:
     """A seed's world, its rules, and the calm after it."""
 
     def __init__(
-        self, seed: int, *, resends: int = 0, breach: Breach = "", policy: Policy | None = None, traced: bool
+        self,
+        seed: int,
+        *,
+        resends: int = 0,
+        breach: Breach = "",
+        policy: Policy | None = None,
+        posting: Posting | None = None,
+        traced: bool,
     ) -> None:
         world = World(seed, Chaos(), is_traced=traced)
         self.world, self.rng, self.resends = world, world.rng, resends
         self.policy: Policy = policy or self.rng.choice(("hold", "fence"))
+        self.posting: Posting = posting or POSTINGS[seed % len(POSTINGS)]
+        self.settings = _settings(self.policy, self.posting)
         self.objects = Objects(watchers=[self._check_write])
         turns = 2 if self.chance(0.25) else 1
         self.service = Service(world, turns, self.chance(0.3), self.chance(0.5), breach)
+        self.service.refused_ways = _REFUSED.get(self.posting, frozenset())
         self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
         self.call = TWO_TURNS if turns == 2 else CALL
         self.has_browser = turns == 2 and self.chance(0.5)
@@ -166,7 +182,7 @@ class Scenario:
 
     def _work(self, worker: Worker) -> str:
         services = Services(
-            _SETTINGS[self.policy],
+            self.settings,
             SimulatedStore(self.world, worker, self.objects),
             lambda _settings, _wait: SimulatedGateway(self.service, worker, self.resends),
             self.ceilings,
@@ -287,6 +303,7 @@ def run_seed(
     resends: int = 0,
     breach: Breach = "",
     policy: Policy | None = None,
+    posting: Posting | None = None,
     traced: bool = False,
 ) -> Result:
     """Run one seed of the real engine, or of a mutant.
@@ -294,7 +311,7 @@ def run_seed(
     Raises:
         Violation: something happened that must never happen; the seed repeats it.
     """
-    scenario = Scenario(seed, resends=resends, breach=breach, policy=policy, traced=traced)
+    scenario = Scenario(seed, resends=resends, breach=breach, policy=policy, posting=posting, traced=traced)
     with _patched(scenario, mutate):
         try:
             result = scenario.run()
@@ -302,7 +319,9 @@ def run_seed(
             return result
         except Violation as violation:
             story = "\n".join(scenario.world.trace or [])
-            raise Violation(f"seed {seed} ({scenario.policy}): {violation}\n{story}") from violation
+            raise Violation(
+                f"seed {seed} ({scenario.policy}, {scenario.posting}): {violation}\n{story}"
+            ) from violation
 
 
 def _check_posts(scenario: Scenario) -> None:

@@ -22,6 +22,7 @@ from assetmill.agents.gateway import (
     Response,
     ResponseRequest,
     UploadedFile,
+    Way,
 )
 from assetmill.errors import (
     ConversationGone,
@@ -60,6 +61,7 @@ class Accepted:
     conversation_id: str
     attempt: int
     turn: int
+    known_at: float
     listed_at: float
     final_at: float
     status: str
@@ -89,6 +91,7 @@ class Service:
     has_files: bool = False
     has_lock: bool = False
     breach: Breach = ""
+    refused_ways: frozenset[Way] = frozenset()
     bill: list[Accepted] = field(default_factory=list[Accepted])
     posts: list[Posted] = field(default_factory=list[Posted])
     deleted: set[str] = field(default_factory=set[str])
@@ -99,6 +102,8 @@ class Service:
     def accept(self, request: ResponseRequest) -> Accepted:
         """Take a request that has arrived, as the service does: paid from here on."""
         world, name = self.world, request.conversation_id
+        if request.way in self.refused_ways:
+            raise Rejected(f"{request.way} mode is not supported with an agent", "invalid_payload", 400)
         if name in self.deleted and self.breach != "A1":
             raise ConversationGone("conversation not found", "not_found", 404)
         earlier = [made for made in self.bill if made.conversation_id == name]
@@ -130,13 +135,17 @@ class Service:
             "output": output if status == "completed" else [],
             "usage": {"input_tokens": 10, "output_tokens": 2},
         }
+        final_at = world.now + world.rng.random() * 30.0
+        # What is not in the background is listed at its end; by its ID it can be read before.
+        listed_from = world.now if request.way == "background" else final_at
         return Accepted(
             response_id=f"resp_{number}",
             conversation_id=request.conversation_id,
             attempt=int(request.metadata["assetmill_attempt"]),
             turn=turn,
-            listed_at=world.now + lag,
-            final_at=world.now + world.rng.random() * 30.0,
+            known_at=world.now + lag,
+            listed_at=listed_from + lag,
+            final_at=final_at,
             status=status,
             body=body,
             container_id=container_id,
@@ -163,6 +172,8 @@ class SimulatedGateway:
         except (NotSent, Rejected, HandleExpired, ConversationGone):
             posted.is_refused = True
             raise
+        if request.way == "foreground":
+            self._world.sleep(self._worker, max(0.0, made.final_at - self._world.now))
         self._world.step(self._worker, "the reply arrives")
         on_created(made.response_id)
         return self._as_seen(made)
@@ -182,7 +193,9 @@ class SimulatedGateway:
         fault = world.rng.choice(_FAULTS)
         world.note(f"{self._worker.name}  fault: {fault}")
         if fault == "late":
-            world.after(world.rng.random() * world.rng.choice((30.0, 600.0)), lambda: self._arrive(request))
+            # Later than whoever waits for what runs on the line looks for it.
+            longest = world.rng.choice((30.0, 600.0)) * (1.0 if request.way == "background" else 3.0)
+            world.after(world.rng.random() * longest, lambda: self._arrive(request))
         elif fault == "lost":
             self._arrive(request)
         elif fault == "slow":
@@ -196,7 +209,7 @@ class SimulatedGateway:
     def _arrive(self, request: ResponseRequest) -> None:
         try:
             self._service.accept(request)
-        except (ConversationGone, OutcomeUnknown):
+        except (ConversationGone, OutcomeUnknown, Rejected):
             return
 
     def _refuse(self, fault: Fault) -> NoReturn:
@@ -232,10 +245,13 @@ class SimulatedGateway:
         made = [a for a in self._service.bill if a.conversation_id == conversation_id]
         return tuple(self._as_seen(a) for a in made if a.listed_at <= self._world.now)
 
+    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
+        raise Violation(f"{response_id} has all its pictures and is searched for some")
+
     def get_response(self, response_id: str) -> Response:
         self._call(f"get {response_id}")
         made = next((a for a in self._service.bill if a.response_id == response_id), None)
-        if made is None or made.listed_at > self._world.now:
+        if made is None or made.known_at > self._world.now:
             raise HandleExpired("no such response", "not_found", 404)
         return self._as_seen(made)
 

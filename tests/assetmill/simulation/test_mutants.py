@@ -5,22 +5,33 @@ from __future__ import annotations
 import pytest
 
 from tests.assetmill.simulation.mutants import MUTANTS, Mutant
-from tests.assetmill.simulation.scenario import run_seed
+from tests.assetmill.simulation.scenario import POSTINGS, Posting, run_seed
 from tests.assetmill.simulation.world import Violation
 
 BOUND = 4_000
+CASES = [
+    (name, posting)
+    for name, mutant in MUTANTS.items()
+    for posting in POSTINGS
+    if not mutant.postings or posting in mutant.postings
+]
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_simulation_catches(name: str) -> None:
-    assert any(breaks(MUTANTS[name], seed) for seed in range(BOUND))
+@pytest.mark.parametrize(("name", "posting"), CASES)
+def test_the_simulation_catches(name: str, posting: Posting) -> None:
+    assert any(breaks(MUTANTS[name], seed, posting) for seed in range(BOUND))
 
 
-def breaks(mutant: Mutant, seed: int) -> bool:
+def breaks(mutant: Mutant, seed: int, posting: Posting) -> bool:
     try:
         run_seed(
-            seed, mutate=mutant.mutate, resends=mutant.resends, breach=mutant.breach, policy=mutant.policy
+            seed,
+            mutate=mutant.mutate,
+            resends=mutant.resends,
+            breach=mutant.breach,
+            policy=mutant.policy,
+            posting=posting,
         )
     except Violation:
         return True

@@ -51,7 +51,7 @@ def test_no_future_pays_twice_or_loses_what_was_paid(first: int) -> None:
 
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_the_long_search_once_found_stays_mended(seed: int) -> None:
-    run_seed(seed)
+    run_seed(seed, posting="background")
 
 
 @pytest.mark.soak

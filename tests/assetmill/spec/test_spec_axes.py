@@ -46,6 +46,20 @@ def test_an_axis_that_tells_nothing_apart_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", '\ufeffslug,"title, long"\nx,"y, z"\n'),
+        ("a.csv", 'slug;"title, long"\nx;y, z\n'),
+        ("a.csv", 'sep=;\nslug;"title, long"\nx;y, z\n'),
+        ("a.tsv", "sl\u200bug\ttitle, long\nx\ty, z\n"),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read_rows(tmp_path / name) == [{"slug": "x", "title, long": "y, z"}]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", b"a,b\n1\n", "line 2 does not have the columns of its head"),

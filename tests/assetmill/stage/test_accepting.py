@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,21 @@ def test_a_judge_sees_the_picture_only_when_all_else_passed(studio: Studio) -> N
     assert any(part["type"] == "input_image" for part in asked[0].input[0]["content"])
 
 
+def test_a_judge_is_shown_what_a_person_sees(studio: Studio) -> None:
+    """White on transparency is nothing at all on white: the judge gets it over both grounds."""
+    letters = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
+    letters.paste("white", (16, 12, 48, 36))
+    studio.pictures, studio.scores = [encoded(letters)], [0.9]
+    record = studio.run(checked(judge="A white card."))
+    (given,) = studio.gateway.files.values()
+    with Image.open(io.BytesIO(given)) as seen:
+        assert (seen.size, seen.mode) == ((128, 48), "RGB")
+        corners = [(0, 0), (32, 24), (64, 0), (96, 24)]
+        colours = [seen.getpixel(corner) for corner in corners]
+    assert colours == [(255,) * 3, (255,) * 3, (0,) * 3, (255,) * 3]
+    assert studio.services().blobs.get(record.outputs[0].blob) == encoded(letters)
+
+
 def test_a_low_score_rejects(studio: Studio) -> None:
     studio.pictures, studio.scores = [GOOD], [0.2]
     with pytest.raises(OutputUnusable, match=r"judge: scored 0.20, asked is 0.70: a bent handle"):
@@ -283,6 +299,24 @@ def test_a_near_duplicate_of_another_stage_of_the_run_is_rerolled(studio: Studio
     record = run_stage(other, services, RUN)
     assert services.blobs.get(record.outputs[0].blob) == OTHER
     assert "looks like hero.png of stage 'hero'" in record.outputs[1].rejected
+
+
+@pytest.mark.parametrize(
+    ("best_of", "reroll", "score"), [(2, 0, 0.8), (1, 1, 0.1)], ids=["not the best", "refused"]
+)
+def test_a_candidate_that_was_not_taken_is_nobodys_neighbour(
+    studio: Studio, best_of: int, reroll: int, score: float
+) -> None:
+    services = studio.services()
+    judged = checked(not_duplicate=True, judge={"rubric": "good?"}, best_of=best_of, reroll=reroll)
+    studio.pictures, studio.scores = [GOOD, OTHER, GOOD], [score, 0.9]
+    assert services.blobs.get(run_stage(judged, services, RUN).outputs[0].blob) == OTHER
+    other = stage_call(
+        stage="second", prompt="draw another", acceptance=checked(not_duplicate=True).acceptance
+    )
+    record = run_stage(other, services, RUN)
+    assert services.blobs.get(record.outputs[0].blob) == GOOD
+    assert len(studio.gateway.posts) == 5
 
 
 def test_nothing_checked_is_said_and_stored(

@@ -6,19 +6,23 @@ from collections.abc import Mapping
 
 import pytest
 
+from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import (
     AccountBlocked,
     NotSent,
     OutputUnusable,
     PromptBlocked,
+    QuotaExhausted,
     Rejected,
+    SpendingClosed,
     StageBlocked,
     StageFailed,
     Throttled,
 )
 from assetmill.plan.calls import ExpectedOutput
-from assetmill.records import RunId
+from assetmill.records import Approval, RunId
 from assetmill.stage.engine import run_stage
+from assetmill.stage.failures import lifting
 from tests.assetmill.stage.processes import RUN, Crash, Start, failing
 from tests.doubles import ScriptedGateway, stage_call
 
@@ -42,7 +46,7 @@ def test_the_limits_that_an_answer_names_are_kept_from_then_on(
     assert len(gateway.posts) == 3
 
 
-@pytest.mark.parametrize("asked_s", [0.5, 121.0, 900.0])
+@pytest.mark.parametrize("asked_s", [0.5, 20.0, PROBE_S])
 def test_a_quota_is_waited_for_as_long_as_the_service_asks(
     process: Start, gateway: ScriptedGateway, asked_s: float
 ) -> None:
@@ -51,6 +55,102 @@ def test_a_quota_is_waited_for_as_long_as_the_service_asks(
     began = services.clock()
     run_stage(stage_call(), services, RUN)
     assert services.clock() - began >= asked_s
+
+
+def test_of_a_long_wait_one_request_asks_whether_the_quota_is_back(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(*(Throttled("slow down", "rate_limit", 429, 1_500.0) for _ in range(3)))
+    services = process()
+    began = services.clock()
+    assert run_stage(stage_call(), services, RUN).attempt == 4
+    assert services.clock() - began == pytest.approx(3 * PROBE_S)
+
+
+def test_others_go_on_as_soon_as_a_probe_is_answered(process: Start, gateway: ScriptedGateway) -> None:
+    services = process()
+    services.pacer.refused("gpt-image-1.5", {"requests": 1.0, "images": 1.0}, 1_500.0)
+    began = services.clock()
+    for number in range(5):
+        run_stage(stage_call(prompt=f"draw {number}"), services, RUN)
+    assert services.clock() - began == pytest.approx(PROBE_S, abs=1.0)
+
+
+def test_a_batch_is_told_of_a_refused_quota_and_its_end(process: Start, gateway: ScriptedGateway) -> None:
+    services = process()
+    services.pacer.refused("gpt-image-1.5", {"requests": 1.0, "images": 1.0}, 1_500.0)
+    run_stage(stage_call(), services, RUN)
+    assert [text.partition(" until ")[0] for text in services.notices] == [
+        "the service refuses gpt-image-1.5"
+    ]
+
+
+def test_a_refused_quota_is_not_waited_for_beyond_the_deadline(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    services = process()
+    refuse = services.pacer.refused
+    wait = services.wait
+
+    def refuse_again(seconds: float) -> None:
+        # Another stage's probe is refused each time before this one's turn.
+        refuse("gpt-image-1.5", {"requests": 1.0, "images": 1.0}, 100_000.0)
+        wait(seconds)
+
+    services.wait = refuse_again
+    refuse("gpt-image-1.5", {"requests": 1.0, "images": 1.0}, 100_000.0)
+    began = services.clock()
+    with pytest.raises(StageFailed, match="refused until"):
+        run_stage(stage_call(), services, RUN)
+    assert services.clock() - began == pytest.approx(services.settings.foundry.stage_deadline_s, abs=60.0)
+
+
+def test_a_later_run_asks_again_whatever_an_earlier_one_was_told(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    gateway.before = failing(Throttled("slow down", "rate_limit", 429, 90_000.0))
+    with pytest.raises(StageFailed, match="it asks to wait until"):
+        run_stage(stage_call(), process(), RUN)
+    assert run_stage(stage_call(), process(), RunId("run-2")).attempt == 2
+
+
+def test_a_person_lifts_a_wait_that_a_run_is_in(process: Start, gateway: ScriptedGateway) -> None:
+    gateway.before = failing(Throttled("slow down", "rate_limit", 429, PROBE_S))
+    services, call = process(), stage_call()
+    began, wait = services.clock(), services.wait
+
+    def lift(seconds: float) -> None:
+        wait(seconds)
+        if services.clock() - began > 10.0:
+            said = Approval(subject=lifting(1), is_granted=True, decided_by="Ada", created_at=0.0)
+            services.ledger.write_approval(call.pipeline, call.fingerprint, said)
+
+    services.wait = lift
+    assert run_stage(call, services, RUN).attempt == 2
+    assert services.clock() - began < 40.0
+
+
+@pytest.mark.parametrize("asked_s", [0.0, -5.0, 1_795_895_925_000.0, 3 * 365 * 86_400.0, float("nan")])
+def test_a_wait_that_cannot_be_meant_is_a_mistake_and_ones_own_is_taken(
+    process: Start, gateway: ScriptedGateway, asked_s: float
+) -> None:
+    gateway.before = failing(*(Throttled("slow down", "rate_limit", 429, asked_s) for _ in range(3)))
+    services = process()
+    began = services.clock()
+    assert run_stage(stage_call(), services, RUN).attempt == 4
+    assert 6.0 <= services.clock() - began <= 60.0
+
+
+def test_no_money_left_fails_at_once_and_stops_all_others(process: Start, gateway: ScriptedGateway) -> None:
+    gateway.before = failing(QuotaExhausted("check your plan", "insufficient_quota", 429))
+    services = process()
+    began = services.clock()
+    with pytest.raises(StageFailed, match="quota is used up"):
+        run_stage(stage_call(), services, RUN)
+    with pytest.raises(SpendingClosed, match="quota is used up"):
+        run_stage(stage_call(prompt="another"), services, RUN)
+    assert services.clock() == began
+    assert gateway.posts == []
 
 
 def test_a_quota_beyond_the_deadline_fails_at_once(process: Start, gateway: ScriptedGateway) -> None:
@@ -68,7 +168,7 @@ def test_a_crash_while_waiting_for_a_quota_leaves_no_doubt(process: Start, gatew
     wait = services.wait
 
     def die(seconds: float) -> None:
-        if seconds >= 60.0:
+        if seconds >= 15.0:
             raise Crash
         wait(seconds)
 

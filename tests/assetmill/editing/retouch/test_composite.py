@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from assetmill.editing.retouch.canvas import open_picture, save_png
-from assetmill.editing.retouch.composite import composite, seam
+from assetmill.editing.retouch.composite import composite, prove, seam
 from assetmill.editing.retouch.frame import framed, is_one_shape, sheet_size, window_in
 
 
@@ -121,3 +121,23 @@ def test_edges_are_continued_over_the_sheet() -> None:
     laid = framed(picture, (12, 10))
     assert [laid.getpixel((x, 5)) for x in range(4)] == [(255, 0, 0)] * 4
     assert save_png(laid)[:4] == b"\x89PNG"
+
+
+def test_a_change_outside_the_mask_is_measured_on_the_file_that_is_kept() -> None:
+    """The proof must be able to fail: whatever puts a pixel wrong outside the mask shows as a difference."""
+    start = Image.new("RGB", (40, 30), (10, 20, 30))
+    mask = Image.new("L", (40, 30), 0)
+    mask.paste(255, (10, 10, 20, 20))
+    outside, inside = start.copy(), start.copy()
+    outside.putpixel((3, 4), (10, 84, 30))
+    inside.putpixel((15, 15), (10, 20, 158))
+    assert prove(start, save_png(outside), mask) == (64, 0)
+    assert prove(start, save_png(inside), mask) == (0, 128)
+
+
+def test_half_editable_counts_as_inside() -> None:
+    start, mask = Image.new("RGB", (4, 4), "black"), Image.new("L", (4, 4), 0)
+    mask.putpixel((1, 1), 1)
+    touched = start.copy()
+    touched.putpixel((1, 1), (9, 0, 0))
+    assert prove(start, save_png(touched), mask) == (0, 9)

@@ -1,0 +1,140 @@
+"""The files of a response's containers: fetched one by one, each kept before the next one is asked for.
+
+A container is another's machine with a life of minutes: its list may be refused where its files are not, one
+file may be out of reach for good, and all of them may be gone before anybody looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from assetmill.agents.gateway import ContainerFileEntry, Gateway
+from assetmill.agents.harvest import MadeFile, examined, handle_of, is_pseudo
+from assetmill.agents.outputs import Citation, Produced
+from assetmill.errors import HandleExpired, NotSent, ServiceError
+from assetmill.fingerprint import Digest
+from assetmill.names import safe_name
+from assetmill.records import KeptFile
+from assetmill.store.blobs import Blobs
+
+Keep = Callable[[MadeFile], None]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What could be fetched, and in words what could not. `may_pass`: the service may have it a moment later.
+
+    `missed` counts the files of `faults` that a person would miss: no figure shown under its own ID alone.
+    """
+
+    files: tuple[MadeFile, ...]
+    faults: tuple[str, ...] = ()
+    missed: int = 0
+    may_pass: bool = False
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file that a listing, a citation or both tell of."""
+
+    container_id: str
+    file_id: str
+    name: str
+    source: str
+
+
+def fetch_files(
+    produced: Produced,
+    gateway: Gateway,
+    blobs: Blobs,
+    *,
+    known: Mapping[str, KeptFile],
+    given: Collection[Digest],
+    keep: Keep,
+) -> Fetched:
+    """Fetch the container files of a response; `known` ones, by file ID, are not asked for again.
+
+    `keep` records each as soon as its bytes are stored. Where a listing does not say who made a file, one
+    with the bytes of something in `given` is an input and no result.
+    """
+    found = _Finding(gateway)
+    made = list(recalled(known.values(), blobs).files)
+    for entry in found.entries(produced):
+        if entry.file_id in known:
+            continue
+        try:
+            data = gateway.read_container_file(entry.container_id, entry.file_id)
+        except ServiceError as error:
+            found.miss(entry, error)
+            continue
+        handle = handle_of("container_file", entry.file_id, gateway.endpoint, entry.container_id)
+        file = examined(entry.name, data, handle, blobs)
+        if not entry.source and file.blob.digest in given:
+            continue
+        keep(file)
+        made.append(file)
+    return Fetched(_sorted(made), tuple(found.faults), found.missed, found.may_pass)
+
+
+def recalled(files: Iterable[KeptFile], blobs: Blobs) -> Fetched:
+    """Return files that earlier passes have fetched, whatever became of their containers."""
+    found = (examined(file.name, blobs.get(file.blob), file.handle, blobs) for file in files)
+    return Fetched(_sorted(found))
+
+
+def _sorted(files: Iterable[MadeFile]) -> tuple[MadeFile, ...]:
+    return tuple(sorted(files, key=lambda file: (is_pseudo(file), file.name)))
+
+
+class _Finding:
+    """Finds out what there is, and notes what cannot be had."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.faults: list[str] = []
+        self.missed = 0
+        self.may_pass = False
+
+    def entries(self, produced: Produced) -> Iterator[_Entry]:
+        """Yield each file once: as its container lists it, else as a message cites it."""
+        cited = {citation.file_id: citation for citation in produced.citations}
+        seen = set[str]()
+        for container_id in produced.container_ids:
+            for listed in self._listed(container_id):
+                seen.add(listed.file_id)
+                if listed.source != "user":
+                    yield _of_listing(listed, cited.get(listed.file_id))
+        # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
+        for citation in produced.citations:
+            if citation.file_id not in seen:
+                seen.add(citation.file_id)
+                name = safe_name(citation.filename or citation.file_id, "file")
+                yield _Entry(citation.container_id, citation.file_id, name, "assistant")
+
+    def _listed(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
+        try:
+            return self._gateway.list_container_files(container_id)
+        except HandleExpired as error:
+            self._note(f"its container is gone: {error}", error)
+        except ServiceError as error:
+            self._note(f"the files of {container_id} cannot be listed: {error}", error)
+        self.missed += 1
+        return ()
+
+    def miss(self, entry: _Entry, error: ServiceError) -> None:
+        """Note a file that cannot be read."""
+        shown = "" if entry.name.startswith(entry.file_id) else f"{entry.name} "
+        verb = "is gone" if isinstance(error, HandleExpired) else "cannot be fetched"
+        self._note(f"{shown}({entry.file_id}) {verb}: {error}", error)
+        self.missed += bool(shown)
+
+    def _note(self, text: str, error: ServiceError) -> None:
+        self.faults.append(text)
+        self.may_pass = self.may_pass or isinstance(error, NotSent)
+
+
+def _of_listing(listed: ContainerFileEntry, citation: Citation | None) -> _Entry:
+    # Services were seen to list files without a path and without a source.
+    name = listed.path or (citation.filename if citation else "") or listed.file_id
+    return _Entry(listed.container_id, listed.file_id, safe_name(name, "file"), listed.source or "")

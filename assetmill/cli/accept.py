@@ -1,0 +1,104 @@
+"""`assetmill accept`: a file that was paid for and not taken becomes its stage's output after all."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import click
+
+from assetmill.cli.options import asset_json, json_option, print_json, profile_option
+from assetmill.errors import InvalidInput, NotFound
+from assetmill.fingerprint import Fingerprint
+from assetmill.history.assets import AssetFinder
+from assetmill.plan.calls import StageCall
+from assetmill.records import AssetRecord, RunId, StageRecord
+from assetmill.runs.planning import plan_pipeline
+from assetmill.settings import load_settings
+from assetmill.stage import deciding
+from assetmill.stage.candidates import known_candidates
+from assetmill.stage.services import Services, open_services
+from assetmill.store.index import Index
+from assetmill.store.kept import is_kept
+
+
+@click.command()
+@click.argument("asset", metavar="ASSET")
+@profile_option
+@json_option
+def accept(asset: str, profile: str | None, *, as_json: bool) -> None:
+    """Make ASSET, which its stage or its checks refused, the stage's output; nothing is paid again.
+
+    ASSET is given as for `assetmill edit`; `assetmill assets --all` lists what there is. The decision is
+    recorded beside the reason that spoke against it.
+    """
+    with open_services(load_settings(profile)) as services:
+        finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
+        record = accepted(finder.find(asset), services)
+    if as_json:
+        decision = record.decision.model_dump(mode="json") if record.decision else None
+        listed = [asset_json(one, record) for one in record.outputs]
+        return print_json({"stage": record.label, "decision": decision, "assets": listed})
+    return click.echo(told(record))
+
+
+def accepted(asset: AssetRecord, services: Services) -> StageRecord:
+    """Commit a file as its stage's output.
+
+    Raises:
+        InvalidInput: the stage has an output, or its attempt is not over.
+    """
+    if not is_kept(asset.asset_id):
+        return _chosen_draw(asset, services)
+    found = services.ledger.kept.find(asset.asset_id)
+    if found is None or not found.pipeline:
+        raise NotFound("run", asset.asset_id, "the run that paid for it is not in this store")
+    call = asked_for(services, found.run_id, found.fingerprint)
+    own = call if call and call.fingerprint == found.fingerprint else None
+    record = deciding.accept(found, own, services, getpass.getuser())
+    return finish(record, call, services)
+
+
+def finish(record: StageRecord, call: StageCall | None, services: Services) -> StageRecord:
+    """Return the record that the stage now has: of a stage with checks, the choice of this draw."""
+    if call is None or call.acceptance is None:
+        return record
+    return deciding.choose(record, call, services, getpass.getuser())
+
+
+def _chosen_draw(asset: AssetRecord, services: Services) -> StageRecord:
+    """Choose a draw that was finished and that checks refused."""
+    record = services.ledger.read_stage_of(asset.asset_id)
+    if record is None:
+        raise NotFound("stage", asset.asset_id, "its record is lost")
+    call = asked_for(services, record.run_id, record.fingerprint)
+    if call is None or call.acceptance is None or call.fingerprint == record.fingerprint:
+        names = ", ".join(one.name for one in record.outputs if one.role == "output")
+        raise InvalidInput(f"stage {record.label!r} has its output already: {names}")
+    return deciding.choose(record, call, services, getpass.getuser())
+
+
+def asked_for(services: Services, run_id: RunId, fp: Fingerprint) -> StageCall | None:
+    """Return the call that has a fingerprint, or a draw with it, as its pipeline asks for it now."""
+    start = services.ledger.read_start(run_id)
+    if start is None:
+        return None
+    pipeline = start.spec_path if Path(start.spec_path).is_file() else start.pipeline
+    try:
+        plan = plan_pipeline(pipeline, start.parameters, services.settings, services.ledger)
+    except InvalidInput:
+        return None  # its file is gone or has changed: what was paid for is there all the same
+    for call in (stage.call for stage in plan.stages if stage.call):
+        draws = known_candidates(call, services.ledger) if call.acceptance else ()
+        if call.fingerprint == fp or any(one.call.fingerprint == fp for one in draws):
+            return call
+    return None
+
+
+def told(record: StageRecord) -> str:
+    """Say what a stage's output is now."""
+    names = ", ".join(f"{one.name} ({one.asset_id})" for one in record.outputs if one.role == "output")
+    return (
+        f"{record.label}: {names or 'nothing'}\nNext:\n"
+        f"  assetmill run {record.pipeline}    goes on from there; this stage is not paid again"
+    )

@@ -1,0 +1,73 @@
+"""What a command says of itself on stderr: with `-v` where it works; and warnings, as a line each."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TextIO
+
+import click
+
+from assetmill.errors import InvalidSettings
+from assetmill.settings import Borrowed, find_configs, home_folder, project_root
+
+_KEY = "assetmill.verbose"
+
+
+def _note(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.find_root().meta[_KEY] = True
+
+
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, callback=_note, help="Say which project is used."
+)
+
+
+def with_verbose(command: click.Command) -> click.Command:
+    """Let a command take `-v` too, and say where it works once its options are read."""
+    if any(parameter.name == "verbose" for parameter in command.params):
+        return command
+    callback = command.callback
+    if callback is not None:
+        command.callback = _saying(callback)
+    verbose_option(command)
+    return command
+
+
+def _saying(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(callback)
+    def told(*arguments: Any, **options: Any) -> Any:
+        if click.get_current_context().find_root().meta.get(_KEY):
+            for line in where():
+                click.echo(line, err=True)
+        return callback(*arguments, **options)
+
+    return told
+
+
+def where() -> list[str]:
+    """Return which project was chosen, and what follows from it, as lines."""
+    root = project_root()
+    try:
+        configs = str(find_configs())
+    except InvalidSettings as error:
+        configs = str(error)
+    return [f"project  {root.told()}", f"configs  {configs}", f"home     {home_folder()}"]
+
+
+def say_warning(  # noqa: PLR0917 - as Python calls it
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show what is said to the person who typed the command; a library's warning as Python shows it."""
+    if issubclass(category, Borrowed):
+        click.echo(f"{click.style('note', fg='yellow')}: {message}", err=True)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -1,0 +1,255 @@
+"""What was paid for and is no stage's result: the files of attempts that failed, or that are still open.
+
+A verdict keeps what its attempt made. What a worker had stored before there was a verdict, or fetched after
+it, is read from the records of each turn. All of it has IDs of its own, from which it is found again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pydantic import ValidationError
+
+from assetmill.errors import KeyMissing, StoreError
+from assetmill.fingerprint import Digest, Fingerprint, short_key
+from assetmill.pictures import EXTENSIONS, MEDIA_TYPES, PictureDamaged, examine, sniff
+from assetmill.records import (
+    AssetId,
+    AssetKind,
+    AssetRecord,
+    AssetRole,
+    BlobRef,
+    Harvest,
+    Intent,
+    Receipt,
+    Replies,
+    ResponseRef,
+    RunId,
+    ServiceHandle,
+    Stored,
+    Verdict,
+)
+from assetmill.store import layout
+from assetmill.store.backend import Backend
+
+if TYPE_CHECKING:
+    from assetmill.store.ledger import Ledger
+
+R = TypeVar("R", bound=Stored)
+
+_FIRST = 10_000
+"""Ordinals from here on are those of attempts without a commit: ten thousand for each."""
+_PICTURE, _FILE, _SCREENSHOT = 1_000, 4_000, 7_000
+OPEN = "its attempt is not over"
+
+
+@dataclass(frozen=True)
+class KeptAsset:
+    """A file of an attempt without a commit, and why it is no output. `pipeline` is "" where nobody knows."""
+
+    asset: AssetRecord
+    pipeline: str
+    run_id: RunId
+    fingerprint: Fingerprint
+    attempt: int
+    verdict: Verdict | None
+
+    @property
+    def reason(self) -> str:
+        """Why it is no output of its stage."""
+        return self.asset.rejected or (self.verdict.reason if self.verdict else OPEN)
+
+
+def is_kept(asset_id: AssetId) -> bool:
+    """Whether an ID is that of a file without a commit."""
+    ordinal = asset_id.rpartition("_")[2]
+    return ordinal.isdecimal() and int(ordinal) >= _FIRST
+
+
+class KeptAssets:
+    """The files of a store's attempts that have no commit; every record of those asked for is read."""
+
+    def __init__(self, backend: Backend, ledger: Ledger) -> None:
+        self._backend, self._ledger = backend, ledger
+        self._pipelines: dict[RunId, str] = {}
+
+    def all(self) -> Iterator[KeptAsset]:
+        """Yield what every attempt of the store has kept, in the order of their keys."""
+        finished = {entry.key.removeprefix(layout.STAGES) for entry in self._backend.list(layout.STAGES)}
+        for stem in self._stems(layout.INTENTS):
+            stage, _, attempt = stem.rpartition(".")
+            if stage in finished and self._committed(stage) == int(attempt):
+                continue
+            yield from self._of_attempt(stem)
+
+    def of_stage(self, pipeline: str, fp: Fingerprint) -> Iterator[KeptAsset]:
+        """Yield what the attempts at a stage have kept that are not its commit."""
+        committed = self._committed(layout.stage(pipeline, fp).removeprefix(layout.STAGES))
+        for stem in self._stems(layout.intents(pipeline, fp)):
+            if int(stem.rpartition(".")[2]) != committed:
+                yield from self._of_attempt(stem)
+
+    def find(self, asset_id: AssetId) -> KeptAsset | None:
+        """Return the file that an ID means, None when there is none."""
+        if not is_kept(asset_id):
+            return None
+        stem = layout.attempt_of(asset_id, int(asset_id.rpartition("_")[2]) // _FIRST)
+        return next((one for one in self._of_attempt(stem) if one.asset.asset_id == asset_id), None)
+
+    def _stems(self, prefix: str) -> list[str]:
+        """Return `<pipeline>/<fp>.<n>` of every attempt under a prefix of intents."""
+        keys = (entry.key.removeprefix(layout.INTENTS) for entry in self._backend.list(prefix))
+        return list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
+
+    def _committed(self, stage: str) -> int | None:
+        record = self._ledger.read_stage_at(f"{layout.STAGES}{stage}")
+        return record.attempt if record else None
+
+    def _of_attempt(self, stem: str) -> Iterator[KeptAsset]:
+        intent = self._read(layout.INTENTS + stem + ".001", Intent)
+        verdict = self._read(layout.VERDICTS + stem, Verdict)
+        if intent is None or (verdict and verdict.kind in {"refused", "fenced"}):
+            return
+        pipeline = self._pipeline_of(intent.run_id, stem)
+        stage, _, attempt = stem.rpartition(".")
+        fp = Fingerprint(stage.rpartition("/")[2])
+        seen = set[Digest]()
+        for asset in (*_told(stem, verdict), *self._loose(stem, intent)):
+            if asset.blob.digest not in seen:
+                seen.add(asset.blob.digest)
+                yield KeptAsset(asset, pipeline, intent.run_id, fp, int(attempt), verdict)
+
+    def _pipeline_of(self, run_id: RunId, stem: str) -> str:
+        if run_id not in self._pipelines:
+            start = self._ledger.read_start(run_id)
+            self._pipelines[run_id] = start.pipeline if start else ""
+        found = self._pipelines[run_id]
+        return found if found and stem.startswith(short_key(found)) else ""
+
+    def _loose(self, stem: str, intent: Intent) -> Iterator[AssetRecord]:
+        """Yield what the records of an attempt's turns name, in an order that later turns only add to."""
+        at = _Place(stem, intent, self._responses(stem))
+        number = _PICTURE
+        for key in self._keys(f"{layout.RAW}{stem}."):
+            for call in _drawn(self._backend.get(key)):
+                number += 1
+                yield from self._picture(at, number, call)
+        harvests = [self._read(key, Harvest) for key in self._keys(f"{layout.HARVESTS}{stem}.")]
+        files = {
+            file.handle.id: file
+            for record in sorted((one for one in harvests if one), key=lambda one: one.created_at)
+            for file in record.files
+            if file.handle.kind != "response"  # a partial picture, which is no file of anybody's
+        }
+        for number, file in enumerate(files.values(), start=_FILE + 1):
+            yield at.asset(number, file.name, file.blob, handle=file.handle)
+        replies = [self._read(key, Replies) for key in self._keys(f"{layout.REPLIES}{stem}.")]
+        shots = [blob for record in replies if record for blob in record.screenshots]
+        for number, blob in enumerate(shots, start=1):
+            yield at.asset(_SCREENSHOT + number, f"screenshot-{number}.png", blob, role="screenshot")
+
+    def _picture(self, at: _Place, number: int, call: Mapping[str, Any]) -> Iterator[AssetRecord]:
+        name = Digest(str(call["result"]["blob"]))
+        try:
+            data = self._backend.get(layout.blob(name))
+        except KeyMissing:
+            return  # purged, or lost: `verify` tells of it
+        kind = MEDIA_TYPES.get(sniff(data) or "", "application/octet-stream")
+        extension = EXTENSIONS.get(kind, "bin")
+        blob = BlobRef(digest=name, size_bytes=len(data), media_type=kind)
+        made = at.asset(number, f"image-{number - _PICTURE}.{extension}", blob)
+        try:
+            facts = examine(data)
+        except PictureDamaged:
+            yield made
+            return
+        yield made.model_copy(update={"width": facts.width, "height": facts.height})
+
+    def _responses(self, stem: str) -> list[str]:
+        keys = self._keys(f"{layout.RECEIPTS}{stem}.")
+        return [record.response_id for key in keys if (record := self._read(key, Receipt))]
+
+    def _keys(self, prefix: str) -> list[str]:
+        return [entry.key for entry in self._backend.list(prefix)]
+
+    def _read(self, key: str, model: type[R]) -> R | None:
+        try:
+            data = self._backend.get(key)
+        except KeyMissing:
+            return None
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The attempt that loose files belong to."""
+
+    stem: str
+    intent: Intent
+    responses: list[str]
+
+    def asset(
+        self,
+        number: int,
+        name: str,
+        blob: BlobRef,
+        *,
+        role: AssetRole = "candidate",
+        handle: ServiceHandle | None = None,
+    ) -> AssetRecord:
+        intent = self.intent
+        made_by = ResponseRef(
+            response_id=self.responses[-1] if self.responses else "",
+            conversation_id=intent.conversation_id,
+            endpoint=intent.endpoint,
+            agent_name="",
+            agent_version="",
+            model="",
+        )
+        stage, _, variant = intent.stage.partition("[")
+        return AssetRecord(
+            asset_id=_asset_id(self.stem, number),
+            name=name,
+            kind=_kind(blob.media_type),
+            blob=blob,
+            stage=stage,
+            variant=variant.removesuffix("]"),
+            role=role,
+            made_by=made_by,
+            handles=(handle,) if handle else (),
+            created_at=handle.created_at if handle else intent.created_at,
+        )
+
+
+def _told(stem: str, verdict: Verdict | None) -> Iterator[AssetRecord]:
+    """Yield what a verdict keeps. Its IDs would be good only if a commit had taken them over."""
+    for number, asset in enumerate(verdict.kept if verdict else (), start=1):
+        yield asset.model_copy(update={"asset_id": _asset_id(stem, number)})
+
+
+def _asset_id(stem: str, number: int) -> AssetId:
+    stage, _, attempt = stem.rpartition(".")
+    return AssetId(f"ast_{stage.replace('/', '_')}_{int(attempt) * _FIRST + number}")
+
+
+def _kind(media_type: str) -> AssetKind:
+    if media_type.startswith("image/"):
+        return "picture"
+    if media_type in {"text/csv", "application/json"}:
+        return "data"
+    return "text" if media_type.startswith("text/") else "document"
+
+
+def _drawn(data: bytes) -> list[Mapping[str, Any]]:
+    """Return the image calls of a raw response whose pictures were stored."""
+    body = cast(dict[str, Any], json.loads(gzip.decompress(data)))
+    items = cast(list[object], body.get("output") or [])
+    calls = [cast(dict[str, Any], item) for item in items if isinstance(item, dict)]
+    return [call for call in calls if isinstance(call.get("result"), dict) and "blob" in call["result"]]
