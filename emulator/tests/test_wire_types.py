@@ -61,24 +61,19 @@ def adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def filled(value: Any) -> Any:
-    """Return a value with what Azure was recorded to leave out and the types call required."""
-    if isinstance(value, list):
-        return [filled(inner) for inner in cast("list[Any]", value)]
-    if not isinstance(value, dict):
-        return value
-    whole = {name: filled(inner) for name, inner in cast(Json, value).items()}
-    if "cached_tokens" in whole:
-        whole.setdefault("cache_write_tokens", 0)
-    if whole.get("object") == "response" and whole["tool_choice"] is None:
-        whole["tool_choice"] = "auto"
-    return whole
+def filled(found: Json) -> Json:
+    """Return an object with what Azure was recorded to leave out and the types call required."""
+    if "cached_tokens" in found:
+        found.setdefault("cache_write_tokens", 0)
+    if found.get("object") == "response":
+        found["tool_choice"] = found["tool_choice"] or "auto"
+    return found
 
 
 def fits(kind: Any, value: object, allowed: set[str] | None = None) -> None:
     """Check a JSON value against a type, strictly."""
-    is_azure = allowed is not None and allowed >= AZURE_EXTRAS
-    value = filled(value) if is_azure else value
+    if allowed is not None and allowed >= AZURE_EXTRAS:
+        value = json.loads(json.dumps(value), object_hook=filled)
     parsed = adapter(kind).validate_json(json.dumps(value), strict=True)
     unknown = {name for name in extras(parsed) if name.rpartition(".")[2] not in (allowed or set())}
     assert not unknown, f"{unknown} in {json.dumps(value)[:500]}"

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foundry_emulator import agents, data, ids
+from foundry_emulator import agents, ids
 from foundry_emulator.boundary.errors import WireError, invalid, no_conversation, not_with_agent
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.boundary.quota import plainer, standard_rates
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
-from foundry_emulator.responses import toolspecs, wire
+from foundry_emulator.responses import grounds, toolspecs, wire
 from foundry_emulator.responses.items import ItemReader, text_of
 from foundry_emulator.responses.retention import retained
 from foundry_emulator.responses.wire import RUNNING
@@ -120,11 +120,11 @@ class _RequestCheck:
         reader = ItemReader(self._state, partition, self._state.find_item, longest_data_url=limit)
         history = self._history(conversation_id, previous)
         inputs = self._own_items(reader.read(request.raw.get("input")))
-        _check_calls_answered([*history, *inputs])
-        self._check_files(tools, inputs)
-        self._check_container(tools, history)
-        self._check_pictures(image_model, history, inputs)
-        self._check_window(model, [*history, *inputs])
+        grounds.check_calls_answered([*history, *inputs])
+        grounds.check_files(self._project, tools, inputs)
+        grounds.check_container(self._project, tools, history)
+        grounds.check_pictures(self._project, request, image_model, history, inputs)
+        grounds.check_window(model, [*history, *inputs])
         extras = self._item_extras()
         response = wire.new_response(
             ids.stamped("resp_", partition),
@@ -329,56 +329,6 @@ class _RequestCheck:
             return str(known["modelName"])
         return tool["model"] or "gpt-image-2"
 
-    def _check_files(self, tools: list[Json], inputs: list[Json]) -> None:
-        for tool in tools:
-            if tool["type"] == "file_search":
-                for store_id in tool["vector_store_ids"]:
-                    self._project.vector_stores.live(store_id)
-            elif tool["type"] == "code_interpreter":
-                container = tool["container"]
-                if isinstance(container, str):
-                    self._project.containers.live(container)
-                else:
-                    for file_id in container["file_ids"]:
-                        self._project.files.need(file_id)
-            elif (mask := tool.get("input_image_mask")) and mask.get("file_id"):
-                self._project.files.need(mask["file_id"])
-        for part in _parts(inputs):
-            if part.get("file_id"):
-                self._project.files.need(part["file_id"])
-
-    def _check_container(self, tools: list[Json], history: list[Json]) -> None:
-        """Refuse a turn whose history ran code in a container that has ended."""
-        if self._project.settings.replace_expired_containers or not self._dialect.is_azure:
-            return
-        kinds = {tool["type"] for tool in tools if not isinstance(tool.get("container"), str)}
-        used = [item["container_id"] for item in history if item["type"] == "code_interpreter_call"]
-        if "code_interpreter" in kinds and used and self._state.get("container", used[-1]):
-            self._project.containers.need_alive(used[-1])
-
-    def _check_pictures(self, image_model: str | None, history: list[Json], inputs: list[Json]) -> None:
-        if image_model is None:
-            return
-        settings = self._project.settings
-        if settings.refuse_image_streaming and self._request.raw.get("stream"):
-            raise _unsupported("Image generation is not supported in streaming mode.")
-        if settings.refuse_image_file_ids and any(
-            part.get("file_id") and part["type"] == "input_image" for part in _parts(inputs)
-        ):
-            raise _unsupported("Images cannot be referenced by file ID: send a data URL.")
-        earlier = [item for item in [*history, *inputs] if item["type"] == "image_generation_call"]
-        if settings.refuse_image_multi_turn and earlier:
-            raise _unsupported("Multi-turn editing of images is not supported.")
-
-    def _check_window(self, model: str, items: list[Json]) -> None:
-        limit = data.context_window(model)
-        # Estimated from characters, so only what is far beyond it is refused.
-        if sum(wire.tokens_in(text_of(item)) for item in items) > limit:
-            message = (
-                "Your input exceeds the context window of this model. Please adjust your input and try again."
-            )
-            raise invalid(message, "input", "context_length_exceeded")
-
     def _made_by(self, extras: Json, response_id: str) -> Json:
         if not self._dialect.is_azure:
             return {}
@@ -424,35 +374,3 @@ class _RequestCheck:
         # Background and streamed answers carry none: what they were granted has to be learnt elsewhere.
         is_silent = self._request.raw.get("background") or self._request.raw.get("stream")
         return {} if is_silent else {**standard_rates(self._dialect, model), **taken}
-
-
-def _unsupported(message: str) -> WireError:
-    return WireError(400, "image_generation_user_error", message)
-
-
-def _parts(items: list[Json]) -> list[Json]:
-    parts: list[Json] = []
-    for item in items:
-        if isinstance(item.get("content"), list):
-            parts += item["content"]
-        if isinstance(item.get("output"), list):
-            parts += item["output"]
-        elif isinstance(item.get("output"), dict):
-            parts.append(item["output"])
-    return parts
-
-
-def _check_calls_answered(items: list[Json]) -> None:
-    for call, answer in (
-        ("function_call", "function_call_output"),
-        ("computer_call", "computer_call_output"),
-    ):
-        asked = {item["call_id"] for item in items if item["type"] == call}
-        answered = {item["call_id"] for item in items if item["type"] == answer}
-        words = answer.split("_")[0]
-        for call_id in sorted(answered - asked):
-            raise invalid(
-                f"No tool call found for {words} call output with call_id {call_id[:80]}.", "input", None
-            )
-        for call_id in sorted(asked - answered):
-            raise invalid(f"No tool output found for {words} call {call_id[:80]}.", "input", None)
