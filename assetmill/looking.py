@@ -35,7 +35,7 @@ _ORIENTATION = 0x0112
 _ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 
 
-class Frame(NamedTuple):
+class SeenFrame(NamedTuple):
     """One frame as RGBA in sRGB, with how long it is shown; 0 for a picture that does not move."""
 
     picture: Image.Image
@@ -82,7 +82,7 @@ class Look:
     def form(self) -> Form:
         """How the file is to be shown."""
         with opened(self.data) as picture:
-            turn = int(picture.getexif().get(_ORIENTATION, 1))
+            turn = _turn(picture, self.data)
             width, height = picture.size if turn not in range(5, 9) else picture.size[::-1]
             return Form(
                 width,
@@ -106,7 +106,7 @@ class Look:
             )
         return low, high
 
-    def frames(self, longest: int | None = None, levels: Levels | None = None) -> Iterator[Frame]:
+    def frames(self, longest: int | None = None, levels: Levels | None = None) -> Iterator[SeenFrame]:
         """Yield the frames, scaled down to `longest` pixels; grey of 16 bits is spread over `levels`.
 
         Without `levels` it is spread over those that it uses, as a viewer of height maps does.
@@ -130,8 +130,9 @@ class Look:
                 seen = in_srgb(_reduced(_spread(picture, spread), longest), profile)
                 # The file's own pixels go with the next frame, and at the end.
                 own = seen.copy() if seen is picture else seen
+                own.info.pop("icc_profile", None)
                 duration = picture.info.get("duration") if form.frames > 1 else 0
-                yield Frame(_turned(own, form.turn), round(float(duration or 0)))
+                yield SeenFrame(_turned(own, form.turn), round(float(duration or 0)))
 
     def first(self, longest: int | None = None) -> Image.Image:
         """Return the first frame."""
@@ -284,6 +285,27 @@ def _numbers(count: int, most: int) -> list[int]:
     if count <= most:
         return list(range(count))
     return sorted({round(number * (count - 1) / max(1, most - 1)) for number in range(most)})
+
+
+def _turn(picture: Image.Image, data: bytes) -> int:
+    from PIL import Image
+
+    exif = picture.getexif() if sniff(data) != "PNG" else Image.Exif()
+    if sniff(data) == "PNG" and (block := _png_chunk(data, b"eXIf")):
+        # Pillow would decode the whole picture to look behind its pixels.
+        exif.load(block)
+    turn = exif.get(_ORIENTATION, 1)
+    return turn if isinstance(turn, int) else 1
+
+
+def _png_chunk(data: bytes, wanted: bytes) -> bytes:
+    at, name = 8, b""
+    while name != b"IEND" and at + 8 <= len(data):
+        length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if name == wanted:
+            return data[at + 8 : at + 8 + length]
+        at += 12 + length
+    return b""
 
 
 def _depth_bits(data: bytes) -> int:

@@ -48,7 +48,7 @@ class PictureFacts:
     has_alpha: bool
 
 
-def examine(data: bytes) -> PictureFacts:
+def examine(data: bytes, most_pixels: int = MAX_PIXELS) -> PictureFacts:
     """Decode a picture completely and say what it is.
 
     Raises:
@@ -57,8 +57,8 @@ def examine(data: bytes) -> PictureFacts:
     kind = sniff(data)
     if kind is None:
         raise PictureDamaged("not a PNG, JPEG, WebP or GIF")
-    _check_frame(kind, data)
-    return _decode(kind, data)
+    _check_frame(kind, data, most_pixels)
+    return _decode(kind, data, most_pixels)
 
 
 def sniff(data: bytes) -> str | None:
@@ -72,9 +72,9 @@ def sniff(data: bytes) -> str | None:
     return "GIF" if data[:6] in {b"GIF87a", b"GIF89a"} else None
 
 
-def _check_frame(kind: str, data: bytes) -> None:
+def _check_frame(kind: str, data: bytes, most_pixels: int) -> None:
     if kind == "PNG":
-        _check_png(data)
+        check_png(data, most_pixels)
     elif kind == "JPEG" and not data.endswith(b"\xff\xd9"):
         raise PictureDamaged("the JPEG does not end with its end marker")
     elif kind == "WEBP" and int.from_bytes(data[4:8], "little") + 8 != len(data):
@@ -83,14 +83,14 @@ def _check_frame(kind: str, data: bytes) -> None:
         raise PictureDamaged("the GIF does not end with its trailer")
 
 
-def _decode(kind: str, data: bytes) -> PictureFacts:
+def _decode(kind: str, data: bytes, most_pixels: int) -> PictureFacts:
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as picture:
             width, height = picture.size
-            if width * height > MAX_PIXELS:
-                raise PictureDamaged(f"{width}x{height} has more than {MAX_PIXELS} pixels")
+            if width * height > most_pixels:
+                raise PictureDamaged(f"{width}x{height} has more than {most_pixels} pixels")
             picture.load()
             has_alpha = picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -98,14 +98,19 @@ def _decode(kind: str, data: bytes) -> PictureFacts:
     return PictureFacts(kind, MEDIA_TYPES[kind], width, height, has_alpha)
 
 
-def _check_png(data: bytes) -> None:
+def check_png(data: bytes, most_pixels: int) -> None:
+    """Check a PNG's chunks and unpack its pixels without keeping them.
+
+    Raises:
+        PictureDamaged: see `examine`.
+    """
     chunks = _png_chunks(data)
     name, header = next(chunks, (b"", b""))
     if name != b"IHDR" or len(header) != 13:
         raise PictureDamaged("the PNG has no header")
     width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", header)
-    if width * height > MAX_PIXELS:
-        raise PictureDamaged(f"{width}x{height} has more than {MAX_PIXELS} pixels")
+    if width * height > most_pixels:
+        raise PictureDamaged(f"{width}x{height} has more than {most_pixels} pixels")
     if colour not in _CHANNELS or interlace > 1:
         raise PictureDamaged("the PNG's header makes no sense")
     expected = _raster_bytes(width, height, depth * _CHANNELS[colour], interlaced=interlace == 1)

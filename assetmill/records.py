@@ -176,6 +176,8 @@ class StageRecord(Stored):
     turns: int = 1
     usage: Usage = Field(default_factory=Usage)
     cost_usd: float | None = None
+    cost_range_usd: tuple[float, float] | None = None
+    """Between which amounts the cost lies where only the service knows it; None where it is exact."""
     started_at: float
     finished_at: float
     checks: tuple[CheckResult, ...] = ()
@@ -250,7 +252,16 @@ class Verdict(Stored):
     run_id: RunId
     kept: tuple[AssetRecord, ...] = ()
     cost_usd: float | None = None
+    cost_range_usd: tuple[float, float] | None = None
     not_before: float | None = None
+    created_at: float
+
+
+class TurnCost(Stored):
+    """What a turn has cost that is not its attempt's last, so that it counts before the attempt is over."""
+
+    schema_version: Literal[1] = 1
+    usd: float | None
     created_at: float
 
 

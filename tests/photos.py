@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def display_p3() -> bytes:
     """A colour profile with the primaries of phones, made out of that of sRGB."""
     srgb = cast(Any, ImageCms).createProfile("sRGB")

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
+from assetmill.children import child_environment
+
 Json = Mapping[str, Any]
 
 MOST_PROCESSES = 4
@@ -33,12 +35,6 @@ _ANSWER_BYTES = 8 * 1024 * 1024
 _LOG_BYTES = 64 * 1024
 """Of what a call prints, more is left out of the log."""
 
-_KEPT = frozenset(
-    {
-        "HOME", "LANG", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUTF8", "SSL_CERT_DIR", "SSL_CERT_FILE",
-        "TMPDIR", "TZ", "VIRTUAL_ENV",
-    }
-)  # fmt: skip
 _log = logging.getLogger("assetmill.functions")
 
 
@@ -70,7 +66,8 @@ class FunctionProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(child_reads, child_writes),
-                env=_environment(variables),
+                # No credential of ours: what a function needs beside the usual, its tool names.
+                env=child_environment({name: os.environ[name] for name in variables if name in os.environ}),
                 start_new_session=True,
             )
         finally:
@@ -206,12 +203,3 @@ class FunctionPool:
 
 pool = FunctionPool()
 atexit.register(pool.close)
-
-
-def _environment(variables: tuple[str, ...]) -> dict[str, str]:
-    """Return what a function needs to run, and what its tool names; no credential of ours."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _KEPT or name in variables or name.startswith("LC_")
-    }

@@ -22,6 +22,7 @@ MAX_OUTPUT_CHARS = 200_000
 """A longer output is an error: it would be paid for as input of every turn that follows."""
 
 DEFAULT_MEMORY_MB = 1024
+_SPENT = "spent"
 
 # Two stages must not describe one function at once: a module is imported when it is first asked about.
 _describing = threading.Lock()
@@ -91,7 +92,9 @@ class RunningCall:
     """A call under way, in a process that is ended when it hangs or is not wanted any more."""
 
     def __init__(self, loaded: LoadedFunction, arguments: str, limits: Limits) -> None:
-        self._done, self._stopped, self._output = threading.Event(), threading.Event(), ""
+        self._done, self._stopped = threading.Event(), threading.Event()
+        # What the agent reads unless there is more to say.
+        self._output = error_output("died", "the call ended without a result")
         # A daemon, so that a function that hangs does not keep the process alive.
         self._thread = threading.Thread(target=self._run, args=(loaded, arguments, limits), daemon=True)
         self._thread.start()
@@ -101,7 +104,8 @@ class RunningCall:
             with pool.process(limits.variables, self._is_wanted) as process:
                 self._output = self._called(process, loaded, arguments, limits)
         except FunctionDied as error:
-            self._output = self._output or error_output(error.kind, error.reason)
+            if error.kind != _SPENT:
+                self._output = error_output(error.kind, error.reason)
         except OSError as error:
             self._output = error_output("died", f"no process for the function: {error}")
         finally:
@@ -126,7 +130,7 @@ class RunningCall:
         error = cast(Mapping[str, str] | None, answer.get("error"))
         self._output = error_output(error["type"], error["message"]) if error else str(answer["text"])
         if answer.get("is_spent"):
-            raise FunctionDied("spent", "its process is not used again")
+            raise FunctionDied(_SPENT, "its process is not used again")
         return self._output
 
     def _is_wanted(self) -> bool:

@@ -29,10 +29,12 @@ from assetmill.agents.picture_forms import (
 )
 from assetmill.errors import InvalidInput, Rejected
 from assetmill.fingerprint import digest
+from assetmill.pictures import PictureDamaged
 from assetmill.plan.calls import BoundInput, BoundKnowledge
 from assetmill.records import HandleKind, PictureForm, ServiceHandle, Upload
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
+from assetmill.taking import fault_for_editing, take
 
 Use = Literal["input_image", "image_call", "container_file", "vector_store_file"]
 """What an asset is to be for the service. `image_call`: the call that drew it, to be gone on with."""
@@ -86,12 +88,13 @@ class Handles:
             return Reference("image_call", call_id) if call_id else None
         if form == "image_file":
             # A picture's name is nothing to the service, so that one upload serves under every name.
-            return Reference("file", self._file_id(bound, _picture(bound)))
+            return Reference("file", self._picture_id(bound))
+        data, media_type = self._picture_bytes(bound), bound.blob.media_type
         if form == "image_url":
-            self._bytes(bound)
-            url = self._blobs.shared(bound.blob, _URL_LIFE_S)
+            # An address shows the bytes as they are stored: no way for a picture that is taken otherwise.
+            is_as_stored = digest(data) == bound.blob.digest
+            url = self._blobs.shared(bound.blob, _URL_LIFE_S) if is_as_stored else None
             return Reference("url", url) if url else None
-        data, media_type = self._bytes(bound), bound.blob.media_type
         if form == "image_small" and len(data) * 4 / 3 > SMALL_CHARS:
             data = small_copy(data)
             media_type = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
@@ -154,7 +157,17 @@ class Handles:
         return self._abilities.has(form) is False
 
     def _file_id(self, bound: BoundInput, what: str) -> str:
-        return self._resolve(what, "file", self._gateway.has_file, lambda: self._upload(bound))
+        return self._resolve(
+            what, "file", self._gateway.has_file, lambda: self._upload(bound, self._bytes(bound))
+        )
+
+    def _picture_id(self, bound: BoundInput) -> str:
+        return self._resolve(
+            _picture(bound),
+            "file",
+            self._gateway.has_file,
+            lambda: self._upload(bound, self._picture_bytes(bound)),
+        )
 
     def _resolve(
         self, what: str, kind: HandleKind, is_known: Callable[[str], bool], make: Callable[[], ServiceHandle]
@@ -176,8 +189,8 @@ class Handles:
         upload = Upload(nonce=uuid.uuid4().hex, handle=make())
         return self._ledger.write_upload(endpoint, what, number + 1, upload).handle.id
 
-    def _upload(self, bound: BoundInput) -> ServiceHandle:
-        made = self._gateway.upload_file(bound.name, self._bytes(bound), bound.blob.media_type)
+    def _upload(self, bound: BoundInput, data: bytes) -> ServiceHandle:
+        made = self._gateway.upload_file(bound.name, data, bound.blob.media_type)
         return ServiceHandle(
             kind="file",
             id=made.file_id,
@@ -193,6 +206,16 @@ class Handles:
         return ServiceHandle(
             kind="vector_store", id=made, endpoint=self._gateway.endpoint, created_at=time.time()
         )
+
+    def _picture_bytes(self, bound: BoundInput) -> bytes:
+        """Return a picture's own bytes, examined before anything is paid for what is made of it."""
+        try:
+            taken = take(self._bytes(bound))
+        except PictureDamaged as error:
+            raise InvalidInput(f"input {bound.name!r} is not a whole picture: {error}") from error
+        if fault := fault_for_editing((taken.facts.width, taken.facts.height)):
+            raise InvalidInput(f"input {bound.name!r}: {fault}")
+        return taken.data
 
     def _bytes(self, bound: BoundInput) -> bytes:
         """Return an input's bytes, and keep those of a local file before anything else sees them."""

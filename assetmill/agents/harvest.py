@@ -7,10 +7,8 @@ all the same, and is kept as a candidate.
 from __future__ import annotations
 
 import fnmatch
-import mimetypes
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from assetmill.agents.outputs import Produced
@@ -26,10 +24,8 @@ from assetmill.records import (
     ServiceHandle,
     make_asset_id,
 )
+from assetmill.spec.file_kinds import ACCEPTED, UNKNOWN, kind_of, media_type_of
 from assetmill.store.blobs import Blobs
-
-_DATA = frozenset({"text/csv", "application/json", "application/vnd.apache.parquet"})
-_UNKNOWN = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str, response_id: 
         if data is None:
             continue
         facts, damage = _facts(data)
-        media_type = facts.media_type if facts else _UNKNOWN
+        media_type = facts.media_type if facts else UNKNOWN
         # An ID that is missing or comes twice means no picture: only the response can be asked for it.
         has_id = image.call_id and ids[image.call_id] == 1
         handle = handle_of(
@@ -145,7 +141,9 @@ def _records(
     listed.extend((file, output.kind, "output") for file, output in named)
     for file in free:
         is_extra = bool(call.outputs) or (is_saved and is_pseudo(file))
-        listed.append((file, _kind(file), file.role or ("candidate" if is_extra else "output")))
+        listed.append(
+            (file, kind_of(file.blob.media_type), file.role or ("candidate" if is_extra else "output"))
+        )
     names = distinct(file.name for file, _, _ in listed)
     parents = tuple(bound.asset_id for bound in call.inputs if bound.asset_id)
     return tuple(
@@ -173,10 +171,10 @@ def _records(
 def examined(name: str, data: bytes, handle: ServiceHandle, blobs: Blobs) -> MadeFile:
     """Store a file's bytes and say what they are, whatever its name says."""
     facts, damage = _facts(data) if sniff(data) else (None, "")
-    media_type = facts.media_type if facts else _media_type(name)
+    media_type = facts.media_type if facts else media_type_of(name)
     if media_type.startswith("image/") and media_type != "image/svg+xml" and facts is None:
         damage = damage or "not the picture that its name says"
-        media_type = _UNKNOWN
+        media_type = UNKNOWN
     return MadeFile(name, blobs.put(data, media_type), facts, damage, handle)
 
 
@@ -187,28 +185,6 @@ def _facts(data: bytes) -> tuple[PictureFacts | None, str]:
         return None, str(error)
 
 
-def _media_type(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or _UNKNOWN
-
-
-def _kind(file: MadeFile) -> AssetKind:
-    media_type = file.blob.media_type
-    if media_type.startswith("image/"):
-        return "picture"
-    if media_type in _DATA:
-        return "data"
-    return "text" if media_type.startswith("text/") else "document"
-
-
-_KINDS: Mapping[AssetKind, frozenset[AssetKind]] = {
-    "picture": frozenset({"picture"}),
-    "chart": frozenset({"picture", "document"}),
-    "document": frozenset({"document", "text", "data"}),
-    "data": frozenset({"data", "document"}),
-    "text": frozenset({"text", "document"}),
-}
-
-
 def _matching(files: list[MadeFile], expected: ExpectedOutput) -> list[MadeFile]:
     """Return the whole files that an output may be, one for each content, the one with its name first."""
     fitting = [file for file in files if not file.damage and _fits(file, expected)]
@@ -217,7 +193,9 @@ def _matching(files: list[MadeFile], expected: ExpectedOutput) -> list[MadeFile]
 
 
 def _fits(file: MadeFile, expected: ExpectedOutput) -> bool:
-    return _kind(file) in _KINDS[expected.kind] and fnmatch.fnmatchcase(file.name, expected.pattern)
+    return kind_of(file.blob.media_type) in ACCEPTED[expected.kind] and fnmatch.fnmatchcase(
+        file.name, expected.pattern
+    )
 
 
 def _differences(file: MadeFile, expected: ExpectedOutput) -> list[str]:

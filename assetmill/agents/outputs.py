@@ -33,6 +33,14 @@ class ImageCall:
     error: str
     categories: tuple[str, ...]
     blocked_at: str = ""
+    size: str = ""
+    quality: str = ""
+    action: str = ""
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether a picture was drawn: one that was refused afterwards, or not handed over, is paid too."""
+        return self.result is not None or self.blocked_at == "output" or not self.error
 
     def decode(self) -> bytes | None:
         """Return the picture's bytes, None when the base64 is damaged or empty."""
@@ -192,6 +200,9 @@ def _image(position: int, item: Json) -> ImageCall:
         error=error.message or error.code or _failure(item),
         categories=error.categories,
         blocked_at=("input" if is_input else "output") if is_blocked else "",
+        size=_text(item, "size"),
+        quality=_text(item, "quality"),
+        action=_text(item, "action"),
     )
 
 

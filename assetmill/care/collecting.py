@@ -21,6 +21,7 @@ from assetmill.errors import InvalidInput, KeyExists, KeyMissing, StoreError
 from assetmill.records import Intent
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
+from assetmill.store.kinds import is_stray
 from assetmill.store.pending_deletions import (
     REFRESH_S,
     CollectionDone,
@@ -121,7 +122,11 @@ class Collector:
     def _garbage(self, marked: Marked, before: float) -> Iterator[PendingDeletion]:
         for prefix in (layout.BLOBS, layout.QUARANTINE):
             for entry in self.backend.list(prefix):
-                if entry.modified_at < before and self._is_garbage(entry.key, marked):
+                if (
+                    entry.modified_at < before
+                    and not is_stray(entry.key)
+                    and self._is_garbage(entry.key, marked)
+                ):
                     yield _pending(entry)
 
     @staticmethod

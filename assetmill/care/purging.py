@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assetmill.agents.gateway import Gateway
+from assetmill.care.local_copies import local_copies
 from assetmill.errors import InvalidInput, KeyExists, ServiceError
 from assetmill.fingerprint import Digest
 from assetmill.history.lineage import trace
@@ -44,8 +45,27 @@ class ServiceCopy(Stored):
     message: str = ""
 
 
+class LocalCopy(Stored):
+    """A copy that the product wrote on this machine, and what became of it. `left`: nobody asked for it."""
+
+    path: str
+    outcome: Literal["deleted", "failed", "left"]
+    message: str = ""
+
+
+UNREACHED = (
+    "files exported to folders outside of the project's home",
+    "backups, and copies that somebody made of the store or of an export",
+    "pages and contact sheets with small pictures of it",
+)
+"""Where a purge never looks: nobody has noted where such copies are."""
+
+
 class PurgeReceipt(Stored):
-    """What a purge removed. `records_kept`: the assets whose records still tell of them."""
+    """What a purge removed. `records_kept`: the assets whose records still tell of them.
+
+    `local`: copies below the project's home. `unreached`: where nobody has looked.
+    """
 
     schema_version: Literal[1] = 1
     digests: tuple[Digest, ...]
@@ -53,12 +73,15 @@ class PurgeReceipt(Stored):
     size_bytes: int
     service: tuple[ServiceCopy, ...]
     asked_service: bool
+    local: tuple[LocalCopy, ...] = ()
+    unreached: tuple[str, ...] = ()
     created_at: float
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing that was to be removed is left."""
-        return all(copy.outcome in {"deleted", "expires"} for copy in self.service)
+        is_gone = all(copy.outcome in {"deleted", "expires"} for copy in self.service)
+        return is_gone and all(copy.outcome != "failed" for copy in self.local)
 
 
 @dataclass(frozen=True)
@@ -92,8 +115,10 @@ def plan_purge(asset: AssetRecord, services: Services, index: Index, *, derivati
     return Purge(tuple(assets.values()), tuple(dict.fromkeys(shared)))
 
 
-def carry_out(purge: Purge, services: Services, *, ask_service: bool) -> PurgeReceipt:
-    """Remove the bytes and, if asked, the service's copies; store and return the receipt.
+def carry_out(
+    purge: Purge, services: Services, *, ask_service: bool, clear_local: bool = False
+) -> PurgeReceipt:
+    """Remove the bytes and, if asked, the service's copies and those on this machine; return the receipt.
 
     Repeating is harmless. Assets that share the bytes lose them too: they are the same bytes.
     """
@@ -108,11 +133,30 @@ def carry_out(purge: Purge, services: Services, *, ask_service: bool) -> PurgeRe
         size_bytes=freed,
         service=copies,
         asked_service=ask_service,
+        local=tuple(_local_copies(purge, services, clear=clear_local)),
+        unreached=UNREACHED,
         created_at=now,
     )
     key = layout.purge_receipt(time.time_ns(), uuid.uuid4().hex)
     services.backend.create(key, receipt.model_dump_json().encode())
     return receipt
+
+
+def _local_copies(purge: Purge, services: Services, *, clear: bool) -> Iterator[LocalCopy]:
+    settings = services.settings
+    wanted = {(asset.blob.digest, asset.blob.size_bytes) for asset in purge.assets}
+    for path in list(local_copies(wanted, settings)):
+        if path.is_relative_to(settings.emulator_home):
+            yield LocalCopy(path=str(path), outcome="left", message="the embedded service's own: --service")
+        elif not clear:
+            yield LocalCopy(path=str(path), outcome="left")
+        else:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                yield LocalCopy(path=str(path), outcome="failed", message=error.strerror or str(error))
+            else:
+                yield LocalCopy(path=str(path), outcome="deleted")
 
 
 def _bury(asset: AssetRecord, services: Services, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from array import array
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from assetmill.errors import KeyMissing
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
-from assetmill.store.kinds import is_stray, parse
+from assetmill.store.kinds import is_stray, kind_of, parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,6 +114,8 @@ def mark(backend: Backend) -> Marked:
             if not is_stray(entry.key):
                 parse(entry.key, data)
                 data = unpacked(data)
+                if kind_of(entry.key) is None and not entry.key.startswith(layout.ASIDE):
+                    json.loads(data)
             # What nothing of ours wrote may name bytes all the same: searched as text, never in the way.
             marked.add(named_in(data))
         except KeyMissing:

@@ -207,7 +207,8 @@ class Verifier:
                 asset = self._ledger.read_asset(row.asset_id)
             except (ValueError, StoreError, NotFound):
                 asset = None
-            if asset is None and self.backend.head(layout.lost(row.digest)):
+            is_same = asset is not None and asset.blob.digest == row.digest
+            if not is_same and self.backend.head(layout.lost(row.digest)):
                 yield StoreProblem("given_up", row.asset_id, "asset", "lost, as a person has said")
             elif asset is None:
                 yield StoreProblem("lost", row.asset_id, "asset", "no stage record holds it")

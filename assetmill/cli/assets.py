@@ -11,7 +11,7 @@ import click
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_export import Choice, export_batch, summary
-from assetmill.cli.exports import export_assets, write_sidecar
+from assetmill.cli.exports import export_assets, sidecar_names, write_sidecar
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.names import stage_label
@@ -108,14 +108,23 @@ def export(
             raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
         paths = export_assets(found.assets, services.blobs, directory)
+        beside = sidecar_names([path.name for path in paths], sidecars, directory)
         for asset, path in zip(found.assets, paths, strict=True):
             click.echo(path)
+            _tell_name(asset.name, path.name)
             for kind in sidecars:
-                click.echo(write_sidecar(kind, asset, path, services))
+                name = beside[path.name, kind]
+                _tell_name(f"{path.name}.{kind}", name)
+                click.echo(write_sidecar(kind, asset, path.with_name(name), services))
     for text in found.missing:
         click.echo(f"missing: {text}", err=True)
     # Who asks for all that there is knows that it may not be what was ordered.
     return 1 if found.missing and not everything else 0
+
+
+def _tell_name(wanted: str, name: str) -> None:
+    if name != wanted:
+        click.echo(f"{wanted!r} is written as {name}: its own name is not safe here, or taken", err=True)
 
 
 def _batch(services: Services, what: str) -> BatchManifest | None:

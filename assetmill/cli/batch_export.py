@@ -7,9 +7,9 @@ import itertools
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
 from assetmill.batches.rows import counted
 from assetmill.cli import batch_table
 from assetmill.cli.batch_table import Place
-from assetmill.cli.exports import export_files, write_sidecar
+from assetmill.cli.exports import export_files, free_names, sidecar_names, write_sidecar
 from assetmill.errors import InvalidInput, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import distinct, safe_name
@@ -54,13 +54,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """One file of a row. `place` is None for what no stage was asked for."""
+    """One file of a row. `place` is None for what no stage was asked for; `asked` is its stored name."""
 
     name: str
     fingerprint: Fingerprint | None
     asset_id: AssetId
     blob: BlobRef
     place: Place | None
+    asked: str
 
 
 @dataclass
@@ -71,6 +72,7 @@ class _RowDone:
     paths: dict[Place, str] = field(default_factory=dict[Place, str])
     answers: dict[str, str] = field(default_factory=dict[str, str])
     faults: list[str] = field(default_factory=list[str])
+    renamed: list[str] = field(default_factory=list[str])
 
 
 @dataclass
@@ -84,6 +86,7 @@ class BatchExport:
     written: int = 0
     rows: int = 0
     faults: list[str] = field(default_factory=list[str])
+    renamed: list[str] = field(default_factory=list[str])
     missing: list[str] = field(default_factory=list[str])
 
     @property
@@ -112,6 +115,7 @@ def export_batch(manifest: BatchManifest, directory: Path, choice: Choice, servi
                 told.written += done.written
                 told.rows += bool(done.files)
                 told.faults += done.faults
+                told.renamed += done.renamed
                 told.missing += missing(done.row, choice)
                 progress.show(number, told.files)
     except OSError as error:
@@ -126,6 +130,9 @@ def summary(manifest: BatchManifest, directory: Path, told: BatchExport) -> Iter
     if told.faults:
         yield f"{counted(len(told.faults), 'file')} could not be read from the store:"
         yield from (f"  {fault}" for fault in told.faults[:_NAMED])
+    if told.renamed:
+        yield f"{counted(len(told.renamed), 'file')} got another name, for its own is unsafe or taken:"
+        yield from (f"  {name}" for name in told.renamed[:_NAMED])
     if left := unsettled(manifest.rows):
         yield f"not done: {left}"
     if told.missing:
@@ -191,7 +198,11 @@ class _Exporter:
 
     def export(self, row: BatchRow, folder: str) -> _RowDone:
         done = _RowDone(row)
-        wanted = {one.name: one for one in self._wanted(row, done)}
+        own = list(self._wanted(row, done))
+        names = free_names([(one.name, one.blob) for one in own], self._directory / folder)
+        wanted = {name: replace(one, name=name) for name, one in zip(names, own, strict=True)}
+        beside = sidecar_names(names, self._choice.sidecars, self._directory / folder)
+        done.renamed += [f"{folder}/{one.asked}" for one in wanted.values() if one.name != one.asked]
         if wanted:
             files = {name: one.blob for name, one in wanted.items()}
             exported = export_files(files, self._services.blobs, self._directory / folder)
@@ -203,7 +214,7 @@ class _Exporter:
         for name, one in wanted.items():
             if one.place:
                 done.paths[one.place] = f"{folder}/{name}"
-            self._write_sidecars(one, self._directory / folder / name, done)
+            self._write_sidecars(one, self._directory / folder, beside, done)
         done.answers.update(self._said(row, done))
         return done
 
@@ -221,9 +232,10 @@ class _Exporter:
             name = next(names)
             if self._choice.wants(stage.label):
                 blob = BlobRef(digest=asset.digest, size_bytes=asset.size_bytes, media_type=asset.media_type)
-                yield _Wanted(name, stage.fingerprint, asset.asset_id, blob, (stage.label, position))
+                place = (stage.label, position)
+                yield _Wanted(name, stage.fingerprint, asset.asset_id, blob, place, asset.name)
         for fp, asset in others:
-            yield _Wanted(next(names), fp, asset.asset_id, asset.blob, None)
+            yield _Wanted(next(names), fp, asset.asset_id, asset.blob, None, asset.name)
 
     def _others(self, row: BatchRow, done: _RowDone) -> Iterator[tuple[Fingerprint, AssetRecord]]:
         for label, fp in self._finished(row):
@@ -242,14 +254,16 @@ class _Exporter:
             if stage.is_done and stage.fingerprint and self._choice.wants(stage.label):
                 yield stage.label, stage.fingerprint
 
-    def _write_sidecars(self, one: _Wanted, path: Path, done: _RowDone) -> None:
+    def _write_sidecars(
+        self, one: _Wanted, folder: Path, beside: Mapping[tuple[str, SidecarKind], str], done: _RowDone
+    ) -> None:
         if not self._choice.sidecars or not one.fingerprint:
             return
-        record = self._record_of(one.fingerprint, done, path.name)
+        record = self._record_of(one.fingerprint, done, one.name)
         for asset in record.outputs if record else ():
             if asset.asset_id == one.asset_id:
                 for kind in self._choice.sidecars:
-                    write_sidecar(kind, asset, path, self._services)
+                    write_sidecar(kind, asset, folder / beside[one.name, kind], self._services)
 
     def _record_of(self, fp: Fingerprint, done: _RowDone, what: str) -> StageRecord | None:
         """One record that is damaged keeps no other row from being written."""

@@ -149,6 +149,7 @@ def document(manifest: RunManifest) -> dict[str, Any]:
             for asset, entry in results
             if entry.record
         ],
+        "lost": lost(manifest),
         "stages": [
             {
                 "stage": entry.stage,
@@ -174,8 +175,15 @@ def summary(manifest: RunManifest, paths: list[str]) -> str:
     for (asset, entry), path in zip(_results(manifest), paths, strict=True):
         lines += [f"  {asset.asset_id}  {asset.width or '?'}x{asset.height or '?'}", f"    {path}"]
         lines += [f"    {sentence}" for sentence in _findings(manifest, entry)]
+    lines += [f"  lost: {words}" for words in lost(manifest)]
     lines += [f"  failed: {entry.error}" for entry in manifest.stages if entry.record is None]
     return "\n".join(lines)
+
+
+def lost(manifest: RunManifest) -> list[str]:
+    """Return what the picture lost on its way to the service."""
+    found = [entry.record.data or {} for entry in manifest.stages if entry.record and entry.stage == "frame"]
+    return [str(words) for data in found for words in data.get("lost", ())]
 
 
 def _results(manifest: RunManifest) -> list[tuple[AssetRecord, StageEntry]]:

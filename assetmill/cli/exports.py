@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from assetmill.errors import BlobDamaged, InvalidInput, KeyMissing, StoreError
+from assetmill.fingerprint import digest
 from assetmill.history.lineage import trace
 from assetmill.names import distinct, safe_name
 from assetmill.private import make_folder
@@ -46,16 +48,68 @@ class Exported:
 def export_assets(assets: Iterable[AssetRecord], blobs: Blobs, folder: Path) -> list[Path]:
     """Write assets as files with safe, distinct names and return their paths, in order.
 
+    A file of the same name that no export has written is left alone: the asset gets another name.
+
     Raises:
         InvalidInput: the folder cannot be written.
         BlobDamaged, KeyMissing: the store lost the bytes of one; the others are written.
     """
     listed = list(assets)
-    names = list(distinct(safe_name(asset.name) for asset in listed))
+    names = free_names([(safe_name(asset.name), asset.blob) for asset in listed], folder)
     files = {name: asset.blob for name, asset in zip(names, listed, strict=True)}
     for error in export_files(files, blobs, folder).lost.values():
         raise error
     return [folder / name for name in names]
+
+
+def free_names(files: Sequence[tuple[str, BlobRef]], folder: Path) -> list[str]:
+    """Return a name for each file that is distinct and takes no place of a person's own file in a folder."""
+    there, index = _files_in(folder), _read_index(folder)
+    foreign = [
+        path.name
+        for name, blob in files
+        for path in there.get(name.lower(), ())
+        if path.name not in index and not _is_same(path, blob)
+    ]
+    return list(distinct((name for name, _ in files), taken=foreign))
+
+
+def sidecar_names(
+    names: Sequence[str], kinds: Sequence[SidecarKind], folder: Path
+) -> dict[tuple[str, SidecarKind], str]:
+    """Return what the sidecars of exported files are called: never like a file that is none of ours."""
+    if not kinds:
+        return {}
+    there = _files_in(folder)
+    pairs: list[tuple[str, SidecarKind]] = [(name, kind) for name in names for kind in kinds]
+    wanted = [f"{name}.{kind}" for name, kind in pairs]
+    foreign = [path.name for name in wanted for path in there.get(name.lower(), ()) if not _is_sidecar(path)]
+    found = distinct(wanted, taken=[*names, *foreign])
+    return dict(zip(pairs, found, strict=True))
+
+
+def _files_in(folder: Path) -> Mapping[str, list[Path]]:
+    """Return what is in a folder, by the name without its case: some systems do not tell it apart."""
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        found[path.name.lower()].append(path)
+    return found
+
+
+def _is_same(path: Path, blob: BlobRef) -> bool:
+    try:
+        is_like = path.is_file() and path.stat().st_size == blob.size_bytes
+        return is_like and digest(path.read_bytes()) == blob.digest
+    except OSError:
+        return False
+
+
+def _is_sidecar(path: Path) -> bool:
+    """Whether a file is one that `write_sidecar` wrote: it names an asset."""
+    try:
+        return path.is_file() and b"ast_" in path.read_bytes()[:4096]
+    except OSError:
+        return False
 
 
 def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Exported:
@@ -84,15 +138,14 @@ def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Ex
     return Exported(frozenset(written), lost)
 
 
-def write_sidecar(kind: SidecarKind, asset: AssetRecord, path: Path, services: Services) -> Path:
-    """Write where an exported asset comes from beside it, as `NAME.json` or `NAME.xmp`; return the path.
+def write_sidecar(kind: SidecarKind, asset: AssetRecord, beside: Path, services: Services) -> Path:
+    """Write where an exported asset comes from to a file beside it, as `sidecar_names` says; return the path.
 
     Raises:
         InvalidInput: the folder cannot be written.
     """
     family = trace(asset, services.ledger, Index(services.backend, services.ledger), ("up",))
     credential = read_credential(services.blobs.get(asset.blob), services.settings.provenance)
-    beside = path.with_name(f"{path.name}.{kind}")
     try:
         write_whole(beside, sidecar(kind, asset, family, credential))
     except OSError as error:

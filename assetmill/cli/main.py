@@ -50,6 +50,7 @@ _COMMANDS: Mapping[str, str] = {
     "diff": "assetmill.cli.diff",
     "emulator": "assetmill.cli.emulator",
     "verify": "assetmill.cli.verify",
+    "repair": "assetmill.cli.repair",
     "gc": "assetmill.cli.gc",
     "purge": "assetmill.cli.purge",
     "doctor": "assetmill.cli.doctor",

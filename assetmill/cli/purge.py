@@ -17,6 +17,9 @@ from assetmill.store.index import Index
 @click.argument("asset", metavar="ASSET")
 @click.option("--derivatives", is_flag=True, help="Also everything that was made from it.")
 @click.option("--service", "ask_service", is_flag=True, help="Also the service's copies of it.")
+@click.option(
+    "--local", "clear_local", is_flag=True, help="Also exports and other copies that were written here."
+)
 @click.option("--shared", is_flag=True, help="Also where other assets have the very same bytes.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @profile_option
@@ -27,14 +30,16 @@ def purge(
     *,
     derivatives: bool,
     ask_service: bool,
+    clear_local: bool,
     shared: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
     """Remove the bytes of ASSET. Its records stay, and say that the bytes were purged.
 
-    ASSET is an asset ID, a service ID, an exported file, or RUN/STAGE/NAME. Exit code 1 when a copy on the
-    service could not be removed; the receipt says which.
+    ASSET is an asset ID, a service ID, an exported file, or RUN/STAGE/NAME. Exit code 1 when a copy that was
+    to go could not be removed; the receipt says which, which copies on this machine are left, and where
+    nobody has looked.
     """
     with open_services(load_settings(profile)) as services:
         index = Index(services.backend, services.ledger)
@@ -47,7 +52,7 @@ def purge(
             )
         if not yes:
             _ask(planned, as_json=as_json)
-        receipt = carry_out(planned, services, ask_service=ask_service)
+        receipt = carry_out(planned, services, ask_service=ask_service, clear_local=clear_local)
     if as_json:
         print_json({"complete": receipt.is_complete, **receipt.model_dump(mode="json")})
     else:
@@ -67,6 +72,10 @@ def _lines(receipt: PurgeReceipt) -> list[str]:
     lines = [f"purged {len(receipt.digests)} files, {receipt.size_bytes} bytes; the records stay"]
     for copy in receipt.service:
         lines.append(f"  {copy.outcome:<9} {copy.kind} {copy.id}  {copy.message}".rstrip())
+    lines += [f"  {copy.outcome:<9} {copy.path}  {copy.message}".rstrip() for copy in receipt.local]
+    lines += [f"  not looked at: {place}" for place in receipt.unreached]
+    if any(copy.outcome == "left" and not copy.message for copy in receipt.local):
+        lines.append("next: add --local to remove the copies that are left on this machine")
     if not receipt.asked_service:
         lines.append("next: add --service to remove the service's copies too")
     return lines

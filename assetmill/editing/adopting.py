@@ -11,13 +11,14 @@ from assetmill.errors import InvalidInput, NotFound
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder, digest_of, local_file
 from assetmill.names import safe_name
-from assetmill.pictures import PictureDamaged, examine
+from assetmill.pictures import PictureDamaged
 from assetmill.plan.localfiles import MAX_BYTES, media_type
 from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
 from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
 from assetmill.store.index import Index
+from assetmill.taking import take
 
 PIPELINE = "import"
 
@@ -155,7 +156,7 @@ def _examined(name: str, data: bytes) -> LocalFile:
     safe = safe_name(name, "import")
     if kind_of_file.startswith("image/") and kind_of_file != "image/svg+xml":
         try:
-            facts = examine(data)
+            facts = take(data).facts
         except PictureDamaged as error:
             raise InvalidInput(f"{name!r} is not a whole picture: {error}") from error
         return LocalFile.picture(safe, data, (facts.width, facts.height), "import", facts.media_type)

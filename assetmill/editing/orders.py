@@ -108,6 +108,9 @@ class Subject:
     own_mask: AssetRecord | None = None
     """The mask at the original's size, by which the result is put back."""
 
+    profile: str = ""
+    """What the colour profile of the original calls itself, where it is another than sRGB."""
+
 
 def is_picture(asset: AssetRecord) -> bool:
     """Whether the image tool can edit an asset; everything else is edited with code."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -19,13 +18,18 @@ from assetmill.editing.orders import (
     result_name,
 )
 from assetmill.editing.retouch import masks
-from assetmill.editing.retouch.canvas import open_picture, save_png
+from assetmill.editing.retouch.canvas import as_seen, open_picture, save_png
 from assetmill.editing.retouch.frame import framed, framed_mask, is_one_shape, sheet_size, window_in
+from assetmill.errors import InvalidInput
 from assetmill.fingerprint import digest
 from assetmill.history.assets import AssetFinder, local_file
+from assetmill.looking import Form, Look
+from assetmill.pictures import PictureDamaged
+from assetmill.progress import ProgressReporter
 from assetmill.records import AssetRecord, RunId, StageRecord
 from assetmill.spec.image_models import parse_size
 from assetmill.stage.services import Services
+from assetmill.taking import Taken, foreign_format, losses, take, way_out
 
 
 def prepare_subject(
@@ -36,18 +40,29 @@ def prepare_subject(
     Raises:
         InvalidInput: a mask that does not fit the picture.
     """
-    if not is_picture(asset):
-        return Subject(asset, None, has_alpha=False, given=asset), []
     data = services.blobs.get(asset.blob)
+    if not is_picture(asset):
+        if foreign := foreign_format(data[:256], asset.blob.media_type):
+            raise InvalidInput(f"{asset.name!r} cannot be edited: {way_out(foreign)}")
+        return Subject(asset, None, has_alpha=False, given=asset), []
     picture = open_picture(data, asset.name)
-    # Stored as it lies in the file: a camera's own turn shows as another size or not at all.
-    turned = is_turned_by_camera(data)
-    subject = Subject(asset, picture.size, has_alpha=picture.mode == "RGBA", given=asset)
-    worker = _Preparing(order, asset, picture, finder, services, run_id)
+    taken = _taken(data, asset.name)
+    form = Look(taken.data).form
+    if order.is_masked:
+        _check_lossless(form, asset.name)
+    subject = Subject(
+        asset, picture.size, has_alpha=picture.mode == "RGBA", given=asset, profile=form.profile
+    )
+    worker = _Preparing(order, asset, picture, as_seen(data, asset.name), finder, services, run_id)
     records: list[StageRecord] = []
     sheet = worker.sheet()
-    if turned or sheet != picture.size:
-        records.append(worker.frame(sheet))
+    lost = losses(form)
+    # A camera's own turn shows as another size or not at all, and what else is odd as anything.
+    if form.turn != 1 or lost or taken.behind_bytes or sheet != picture.size:
+        said = () if order.is_masked else lost
+        records.append(worker.frame(sheet, said, is_converted=bool(lost)))
+        if said:
+            ProgressReporter(records[-1].label, run_id).waiting(f"warning: {'; '.join(said)}")
         subject = replace(subject, given=records[-1].outputs[0], window=window_in(picture.size, sheet))
     if order.is_masked:
         mask, wire = worker.masks(sheet)
@@ -56,10 +71,22 @@ def prepare_subject(
     return subject, records
 
 
-def is_turned_by_camera(data: bytes) -> bool:
-    """Whether a camera asks for the picture to be turned, which not every reader does."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return picture.getexif().get(0x0112, 1) not in (0, 1)
+def _taken(data: bytes, name: str) -> Taken:
+    try:
+        return take(data)
+    except PictureDamaged as error:
+        raise InvalidInput(f"{name!r} is not a whole picture: {error}") from error
+
+
+def _check_lossless(form: Form, name: str) -> None:
+    """Refuse a mask where what it promises to keep could not be kept as it is stored."""
+    kept = replace(form, profile="") if form.mode in {"RGB", "RGBA", "P"} else form
+    if lost := losses(kept):
+        words = "; ".join(lost)
+        raise InvalidInput(
+            f"{name!r}: a mask keeps what is outside it as it is stored, and in an edit {words}."
+            " Convert the picture yourself and edit that, or leave the mask out"
+        )
 
 
 @dataclass(frozen=True)
@@ -69,6 +96,9 @@ class _Preparing:
     order: EditOrder
     asset: AssetRecord
     picture: Image.Image
+    seen: Image.Image
+    """The same in sRGB: what the service is given, which asks for no profile."""
+
     finder: AssetFinder
     services: Services
     run_id: RunId
@@ -84,17 +114,20 @@ class _Preparing:
         shape = parse_size(drawn_size(self.order, image_model(self.order, self.services.settings), size))
         return size if shape is None or is_one_shape(size, shape) else sheet_size(size, shape)
 
-    def frame(self, sheet: tuple[int, int]) -> StageRecord:
+    def frame(self, sheet: tuple[int, int], lost: tuple[str, ...], *, is_converted: bool) -> StageRecord:
+        """Keep what the service is given in the picture's place, and what of the picture it has lost."""
+
         def make() -> tuple[list[LocalFile], Facts]:
-            data = save_png(framed(self.picture, sheet), like=self.picture)
+            data = save_png(framed(self.seen, sheet), like=self.seen)
             name = result_name(self.asset, suffix="sheet", extension="png")
-            return [LocalFile.picture(name, data, sheet, "prepared")], {}
+            return [LocalFile.picture(name, data, sheet, "prepared")], {"lost": list(lost)} if lost else {}
 
         deciding = {
             "operation": "frame",
             "version": 1,
             "content": self.asset.blob.digest,
             "size": list(sheet),
+            **({"colours": "sRGB", "lost": list(lost)} if is_converted else {}),
         }
         local = LocalStage(PIPELINE, "frame", "", deciding, (self.asset.asset_id,))
         return run_local(local, self.services, self.run_id, make)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from assetmill.editing.derived import Facts, LocalFile, LocalStage, run_local
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, is_picture, replica_of, result_name
-from assetmill.editing.retouch.canvas import open_picture
+from assetmill.editing.retouch.canvas import as_seen, open_picture
 from assetmill.editing.retouch.changes import compare
 from assetmill.editing.retouch.composite import composite
 from assetmill.editing.retouch.masks import read_wire_mask
@@ -60,7 +60,7 @@ class _PuttingBack:
             blobs = self.services.blobs
             made = composite(
                 open_picture(blobs.get(self.original.blob), self.original.name),
-                open_picture(blobs.get(self.edited.blob), self.edited.name),
+                as_seen(blobs.get(self.edited.blob), self.edited.name),
                 read_wire_mask(blobs.get(mask.blob)),
                 feather_px=self.order.feather_px,
                 window=self.subject.window,
@@ -76,7 +76,11 @@ class _PuttingBack:
                 "feather_px": made.feather_px,
             }
 
-        deciding = {"feather_px": self.order.feather_px, "window": list(self.subject.window)}
+        deciding = {
+            "feather_px": self.order.feather_px,
+            "window": list(self.subject.window),
+            **self._colours(),
+        }
         return run_local(self._local("composite", deciding, mask), self.services, self.run_id, make)
 
     def report(self) -> StageRecord:
@@ -85,8 +89,8 @@ class _PuttingBack:
         def make() -> tuple[list[LocalFile], Facts]:
             blobs = self.services.blobs
             changes = compare(
-                open_picture(blobs.get(self.original.blob), self.original.name),
-                open_picture(blobs.get(self.edited.blob), self.edited.name),
+                as_seen(blobs.get(self.original.blob), self.original.name),
+                as_seen(blobs.get(self.edited.blob), self.edited.name),
             )
             name = result_name(self.original, replica_of(self.call), "changes", "png")
             heat = LocalFile.picture(name, changes.heat_map, (changes.width, changes.height), "report")
@@ -97,7 +101,11 @@ class _PuttingBack:
                 "box": list(changes.box) if changes.box else None,
             }
 
-        return run_local(self._local("changes", {}), self.services, self.run_id, make)
+        return run_local(self._local("changes", self._colours()), self.services, self.run_id, make)
+
+    def _colours(self) -> Facts:
+        """Return what decides the colours, where they are others than sRGB."""
+        return {"profile": self.subject.profile} if self.subject.profile else {}
 
     def _local(self, stage: str, deciding: Facts, *further: AssetRecord) -> LocalStage:
         parents = (self.edited, self.original, *further)

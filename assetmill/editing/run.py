@@ -11,10 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from assetmill.editing.adopting import find_or_adopt
-from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls
+from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls, is_picture
 from assetmill.editing.originals import prepare_subject
 from assetmill.editing.putting_back import put_back
-from assetmill.errors import AssetmillError, BudgetExceeded, RunStopped, StageInDoubt
+from assetmill.errors import (
+    AssetmillError,
+    BudgetExceeded,
+    InvalidInput,
+    RunStopped,
+    StageInDoubt,
+    StoreError,
+)
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder
 from assetmill.plan.calls import StageCall
@@ -127,7 +134,10 @@ class EditRun:
         return manifest
 
     def _lost(self, call: StageCall) -> float | None:
-        attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        try:
+            attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        except StoreError:
+            return None  # what says it cannot be read
         if attempt is None or attempt.turns[0].intent.run_id != self.run_id:
             return 0.0
         return attempt.verdict.cost_usd if attempt.verdict else None
@@ -157,6 +167,8 @@ def begin_edit(
     asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
     found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]
     references = [reference for reference, _ in found]
+    if is_picture(asset):
+        _check_references(references)
     subject, prepared = prepare_subject(order, asset, finder, services, run_id)
     calls = edit_calls(order, subject, references, services.settings)
     run = EditRun(
@@ -179,6 +191,14 @@ def begin_edit(
         )
     )
     return run
+
+
+def _check_references(references: list[AssetRecord]) -> None:
+    for reference in references:
+        if not is_picture(reference):
+            raise InvalidInput(
+                f"reference {reference.name!r} is {reference.blob.media_type}: give a PNG, JPEG, WebP or GIF"
+            )
 
 
 def carry_out_all(run: EditRun) -> RunManifest:

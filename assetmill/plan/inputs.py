@@ -18,6 +18,7 @@ from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.pipeline import InputSpec, LoadedPipeline
 from assetmill.spec.reading import Problems, Where
+from assetmill.taking import fault_of_picture
 
 Assets = Callable[[AssetId], AssetRecord | None]
 Fetch = Callable[[str], Path]
@@ -43,6 +44,7 @@ class Inputs:
     fetch: Fetch | None
     slots: Mapping[str, Slot]
     _files: dict[str, BlobRef] = field(default_factory=dict[str, BlobRef])
+    _faults: dict[str, str] = field(default_factory=dict[str, str])
     _sets: dict[str, BoundKnowledge] = field(default_factory=dict[str, BoundKnowledge])
 
     def bound(self, pen: Pen, records: Mapping[str, StageRecord]) -> Iterator[BoundInput]:
@@ -52,6 +54,8 @@ class Inputs:
             where: Where = ("inputs", number)
             for found in self._found(entry, where, pen, records):
                 role = _role(entry, found.blob, where, pen)
+                if found.path and role != "container_file":
+                    self._check_picture(found.path, where, pen)
                 name = found.name if SAFE_NAME.fullmatch(found.name) else slug(found.name)
                 if (role, name) in names:
                     pen.problem(where, f"two inputs are called {name!r}", "give one of them a `name`")
@@ -64,7 +68,10 @@ class Inputs:
         if blob is not None and blob.media_type not in PICTURES:
             pen.problem(where, f"{str(path)!r} is no picture")
             return None
-        return BoundInput(name, "picture", blob, None, str(path)) if blob else None
+        if blob is None:
+            return None
+        self._check_picture(str(path), where, pen)
+        return BoundInput(name, "picture", blob, None, str(path))
 
     def knowledge_set(self, name: str, problems: Problems) -> BoundKnowledge:
         """Return a knowledge set with its files digested."""
@@ -141,6 +148,16 @@ class Inputs:
         else:
             return self.fetch(source)
         return None
+
+    def _check_picture(self, path: str, where: Where, pen: Pen) -> None:
+        """Note a picture that cannot be taken: a plan looks at its structure, who sends it decodes it."""
+        if path not in self._faults:
+            try:
+                self._faults[path] = fault_of_picture(Path(path).read_bytes())
+            except OSError as error:
+                self._faults[path] = _reason(error)
+        if fault := self._faults[path]:
+            pen.problem(where, f"{path!r} cannot be used as a picture: {fault}")
 
     def _blob(self, path: Path, where: Where, pen: Pen) -> BlobRef | None:
         key = str(path)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from assetmill.plan.calls import Acceptance, ExpectedOutput
 from assetmill.plan.slots import Pen, is_open
 from assetmill.spec.checks import SAFE_NAME
+from assetmill.spec.contradictions import Asked, Makers, contradictions
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.output_checks import ChecksSpec
 from assetmill.spec.pipeline import OutputSpec
@@ -33,8 +34,9 @@ def expected_outputs(pen: Pen, tools: tuple[Mapping[str, Any], ...]) -> Iterator
         expected = _expected(spec, ("outputs", number), only_image, pen)
         if spec.pattern is None and runs_code and not (image and spec.kind == "picture"):
             expected = replace(expected, pattern=_pattern(expected))
-        if only_image and not pen.is_draft:
+        if only_image:
             _check_against_tool(expected, only_image, ("outputs", number), pen)
+        _check_written(spec, expected, Makers(image, runs_code), ("outputs", number), pen)
         yield expected
 
 
@@ -104,9 +106,29 @@ def _pattern(output: ExpectedOutput) -> str:
     return f"{path.stem}*{path.suffix}"
 
 
+def _check_written(
+    spec: OutputSpec, expected: ExpectedOutput, makers: Makers, where: Where, pen: Pen
+) -> None:
+    """Note contradictions that only the written templates show; the others were found when it was loaded."""
+    texts = (spec.name, spec.pattern, spec.format, spec.size)
+    if not any(text and "{" in text for text in texts):
+        return
+    asked = Asked(
+        kind=spec.kind,
+        name=expected.name,
+        count=spec.count,
+        pattern=expected.pattern if spec.pattern else "",
+        format=pen.write((*where, "format"), spec.format or ""),
+        size=pen.write((*where, "size"), spec.size or ""),
+        alpha=spec.alpha,
+    )
+    for key, message, hint in contradictions(asked, makers):
+        pen.problem((*where, key), message, hint)
+
+
 def _check_against_tool(output: ExpectedOutput, tool: Mapping[str, Any], where: Where, pen: Pen) -> None:
     size = f"{output.width}x{output.height}"
-    if output.width and tool["size"] not in (size, "auto"):
+    if output.width and tool["size"] not in (size, "auto") and not is_open(str(tool["size"])):
         hint = "let a code_interpreter stage crop or resize it"
         pen.problem((*where, "size"), f"the tool draws {tool['size']}, not {size}", hint)
     if output.format in _PICTURE_FORMATS and output.format != tool["output_format"]:

@@ -24,6 +24,7 @@ from assetmill.errors import (
     StageError,
     StageInDoubt,
     StageWaiting,
+    StoreError,
 )
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
@@ -169,7 +170,10 @@ class Run:
         """Return what a stage that did not finish has cost this run; None when nobody can say."""
         if call.acceptance:
             return spent_usd(call, self.services.ledger, self.run_id)
-        attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        try:
+            attempt = self.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
+        except StoreError:
+            return None  # what says it cannot be read, which is why the stage did not finish
         if attempt is None or attempt.turns[0].intent.run_id != self.run_id:
             return 0.0
         return attempt.verdict.cost_usd if attempt.verdict else None

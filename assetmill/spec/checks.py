@@ -10,10 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from assetmill.errors import InvalidSpec, NotFound
+from assetmill.spec.contradictions import Asked, Makers, contradictions, schema_faults
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.parameters import check_definitions
-from assetmill.spec.pipeline import IDENTIFIER, LoadedPipeline, StageSpec
+from assetmill.spec.pipeline import IDENTIFIER, LoadedPipeline, OutputSpec, StageSpec
 from assetmill.spec.reading import Problems, Where, nearest
 from assetmill.spec.schedules import check_schedules
 from assetmill.spec.styles import load_style
@@ -229,7 +230,8 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
     names = Counter(output.name for output in stage.outputs)
     for number, output in enumerate(stage.outputs):
         place = (*where, "outputs", number)
-        if output.kind != "text" and not makers:
+        is_answer = output.kind == "data" and stage.json_schema is not None
+        if output.kind != "text" and not makers and not is_answer:
             problems.add(place, f"no tool of stage {stage.name!r} makes {output.name!r}",
                          "add image_generation or code_interpreter")  # fmt: skip
         elif makers == {"image_generation"} and output.kind != "picture":
@@ -242,8 +244,47 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
             problems.add(place, f"{output.name!r} is not a safe file name", "letters, digits, `.`, `_`, `-`")
         if output.size and "{" not in output.size and not parse_size(output.size):
             problems.add(place, f"{output.size!r} is not a size", "write WIDTHxHEIGHT, as 1200x630")
+        elif makers or output.kind == "text" or is_answer:
+            for key, message, hint in contradictions(_asked(output), _makers(stage)):
+                problems.add((*place, key), message, hint)
+    _check_calls(stage, where, problems)
     if stage.json_schema is not None:
         _check_schema(stage.json_schema, (*where, "schema"), problems)
+
+
+def _makers(stage: StageSpec) -> Makers:
+    image = stage.tool("image_generation")
+    known = image.model_dump(exclude_none=True) if image else None
+    return Makers(known, stage.tool("code_interpreter") is not None)
+
+
+def _asked(output: OutputSpec) -> Asked:
+    return Asked(
+        kind=output.kind,
+        name=output.name,
+        count=output.count,
+        pattern=output.pattern or "",
+        format=output.format or "",
+        size=output.size or "",
+        alpha=output.alpha,
+        checks=output.checks,
+    )
+
+
+def _check_calls(stage: StageSpec, where: Where, problems: Problems) -> None:
+    """Note where the stage may not call its tools often enough for what it must make."""
+    made = [output for output in stage.outputs if output.kind != "text"]
+    if not made or not stage.tools:
+        return
+    if stage.tool_choice == "none":
+        problems.add(
+            (*where, "tool_choice"), f"without a tool nothing makes {made[0].name!r}", "leave it out"
+        )
+    wanted = sum(output.count for output in made)
+    is_drawn = _makers(stage).only_draws
+    if is_drawn and stage.max_tool_calls is not None and stage.max_tool_calls < wanted:
+        message = f"{wanted} pictures need as many calls, and {stage.max_tool_calls} are allowed"
+        problems.add((*where, "max_tool_calls"), message, "allow more")
 
 
 def _check_schema(schema: Mapping[str, Any], where: Where, problems: Problems) -> None:
@@ -258,6 +299,9 @@ def _check_schema(schema: Mapping[str, Any], where: Where, problems: Problems) -
     except (jsonschema.SchemaError, RecursionError) as error:
         message = error.message if isinstance(error, jsonschema.SchemaError) else "it is nested too deeply"
         problems.add(where, f"not a JSON schema: {message[:300]}")
+        return
+    for fault in schema_faults(schema):
+        problems.add(where, f"the service refuses it: {fault}", "or leave the outer object open")
 
 
 def _check_cycles(pipeline: LoadedPipeline, words: Mapping[str, str], problems: Problems) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.base import SpecModel
+from assetmill.spec.file_kinds import kind_of_name, suffix_of
 from assetmill.spec.image_models import ImageModels
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
 from assetmill.spec.parameters import ParameterSpec
@@ -64,7 +65,10 @@ class InputSpec(SpecModel):
 
 
 class OutputSpec(SpecModel):
-    """What a stage must produce. `pattern` is a glob over the names of the files that the service made."""
+    """What a stage must produce. `pattern` is a glob over the names of the files that the service made.
+
+    A kind that is left out follows from the name's suffix, or from the format.
+    """
 
     kind: Literal["picture", "chart", "document", "data", "text"] = "picture"
     name: str
@@ -74,6 +78,18 @@ class OutputSpec(SpecModel):
     size: str | None = None
     alpha: bool | None = None
     checks: ChecksSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_kind(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        given = cast(dict[str, Any], value)
+        name, word = given.get("name"), given.get("format")
+        if "kind" in given or not isinstance(name, str):
+            return given
+        said = name if suffix_of(name) or not isinstance(word, str) else f"{name}.{word}"
+        return {"kind": kind_of_name(said), **given}
 
     @model_validator(mode="after")
     def _has_what_is_checked(self) -> Self:

@@ -34,7 +34,7 @@ from assetmill.errors import (
     Throttled,
     ToolFailed,
 )
-from assetmill.money.prices import price_of
+from assetmill.money.drawn import Range
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import (
@@ -46,9 +46,11 @@ from assetmill.records import (
     ResponseRef,
     RunId,
     StageRecord,
+    TurnCost,
     Usage,
     Verdict,
 )
+from assetmill.stage.costing import cost_of
 from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
 from assetmill.stage.sightings import Sightings
@@ -186,6 +188,7 @@ class Closing:
         kept = [self.keep_turn(turn) for turn in turns]
         files = _distinct([file for fetched in kept for file in fetched.files])
         made_by, usage = self._reference(last), self._usage(turns)
+        cost = self._cost(turns, usage)
         is_whole = not any(fetched.missed for fetched in kept)
         blobs = self.services.blobs
         files += self._on_the_way(turns, frame)
@@ -197,7 +200,7 @@ class Closing:
         if last.response.status != "completed" or problems:
             reason = _reason(last, problems) + (_OPTIONAL if failed else "")
             kind = ToolFailed if failed else OutputUnreachable if missing else None
-            raise self._spoil(last, crop.assets, reason, usage, kind)
+            raise self._spoil(last, crop.assets, reason, cost, kind)
         record = self.services.ledger.commit(
             StageRecord(
                 pipeline=self.call.pipeline,
@@ -213,7 +216,8 @@ class Closing:
                 data=answer.data,
                 turns=last.intent.turn,
                 usage=usage,
-                cost_usd=price_of(usage, self.call),
+                cost_usd=cost.about if cost else None,
+                cost_range_usd=_range(cost),
                 started_at=turns[0].intent.created_at,
                 finished_at=self.services.clock(),
                 decision=decision,
@@ -228,10 +232,7 @@ class Closing:
         return tuple(text for fetched in kept for text in fetched.faults) if is_felt else ()
 
     def reopen(self, attempt: Attempt) -> StageRecord | None:
-        """Ask once more for files that could not be fetched; None when the attempt is still not whole.
-
-        The service is asked for what it has already made: nothing is paid.
-        """
+        """Ask once more, for nothing, for files that could not be fetched; None when some still cannot."""
         last = attempt.turns[-1]
         if last.receipt is None or last.intent.endpoint != self.services.gateway.endpoint:
             return None
@@ -244,6 +245,16 @@ class Closing:
             return self.close([*self.earlier_turns(last.intent), turn], decision=came)
         except (HandleExpired, OutputUnusable):
             return None
+
+    def note_cost(self, turn: Finished) -> None:
+        """Store what a turn has cost that another one follows, or a person's word."""
+        cost = self._cost([turn], self._usage([turn]))
+        place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
+        usd = cost.about if cost else None
+        self.services.ledger.write_turn_cost(*place, TurnCost(usd=usd, created_at=self.services.clock()))
+
+    def _cost(self, turns: list[Finished], usage: Usage) -> Range | None:
+        return cost_of(usage, self.call, [turn.produced for turn in turns], self.services.blobs)
 
     def _usage(self, turns: list[Finished]) -> Usage:
         """Add up what the turns used; a figure that any turn left out is unknown."""
@@ -274,7 +285,7 @@ class Closing:
         turn: Finished,
         kept: tuple[AssetRecord, ...],
         reason: str,
-        usage: Usage,
+        cost: Range | None,
         kind: type[StageFailed | OutputUnusable] | None,
     ) -> StageError | Throttled:
         """Close an attempt that was paid for and is not what was asked; what it made is kept.
@@ -290,7 +301,8 @@ class Closing:
             reason=error.reason if isinstance(error, StageError) else reason,
             response_id=turn.response.response_id,
             kept=kept,
-            cost_usd=price_of(usage, self.call),
+            cost_usd=cost.about if cost else None,
+            cost_range_usd=_range(cost),
             not_before=self.services.clock() + (limit.retry_after_s or 0.0) if limit else None,
         )
         return error
@@ -375,6 +387,10 @@ def _reason(turn: Finished, problems: tuple[str, ...]) -> str:
 
 def _shown(text: str) -> str:
     return repr(" ".join(text.split())[:300])
+
+
+def _range(cost: Range | None) -> tuple[float, float] | None:
+    return (cost.low, cost.high) if cost and cost.low != cost.high else None
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

@@ -302,6 +302,7 @@ class _Stage:
         if response.status == "completed" and turn.produced.calls:
             turn = self.closing.sightings.complete(turn)
             self.closing.keep_turn(turn)
+            self.closing.note_cost(turn)
             return self._take_turn(turn, receipt)
         try:
             self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)

@@ -19,8 +19,8 @@ from assetmill.store.backend import Backend
 T = TypeVar("T")
 Reach = Callable[[str], None]
 
-# The letters of `store/layout.py`: intent, receipt, raw response, harvest, replies, verdict and so on.
-_CREATED = ("i", "c", "w", "f", "y", "x", "s", "u", "m", "r", "h")
+# The letters of `store/layout.py`: intent, receipt, raw response, harvest, cost, replies, verdict and so on.
+_CREATED = ("i", "c", "w", "f", "o", "y", "x", "s", "u", "m", "r", "h")
 _CALLS = (
     "ensure_agent",
     "create_conversation",

@@ -68,7 +68,8 @@ class Index:
                 continue
             if manifest := self._ledger.find_manifest(run_id):
                 sealed.append(run_id)
-                rows.update((row.asset_id, row) for row in _rows(manifest) if row.asset_id not in rows)
+                # The later one counts: what was lost may have been made again under its ID.
+                rows.update((row.asset_id, row) for row in _rows(manifest))
         if len(sealed) >= COMPACT_AT:
             self._write_page(sorted({*recent, *sealed}), page.floor, rows)
         return rows

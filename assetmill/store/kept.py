@@ -7,19 +7,17 @@ it, is read from the records of each turn. All of it has IDs of its own, from wh
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import ValidationError
-
-from assetmill.errors import KeyMissing, StoreError
+from assetmill.errors import KeyMissing
 from assetmill.fingerprint import Digest, Fingerprint, short_key
 from assetmill.pictures import EXTENSIONS, MEDIA_TYPES, PictureDamaged, examine, sniff
 from assetmill.records import (
     AssetId,
-    AssetKind,
     AssetRecord,
     AssetRole,
     BlobRef,
@@ -30,16 +28,17 @@ from assetmill.records import (
     ResponseRef,
     RunId,
     ServiceHandle,
-    Stored,
+    StageRecord,
+    TurnCost,
     Verdict,
 )
+from assetmill.spec.file_kinds import kind_of
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kinds import is_stray
 
 if TYPE_CHECKING:
     from assetmill.store.ledger import Ledger
-
-R = TypeVar("R", bound=Stored)
 
 _FIRST = 10_000
 """Ordinals from here on are those of attempts without a commit: ten thousand for each."""
@@ -100,18 +99,57 @@ class KeptAssets:
         stem = layout.attempt_of(asset_id, int(asset_id.rpartition("_")[2]) // _FIRST)
         return next((one for one in self._of_attempt(stem) if one.asset.asset_id == asset_id), None)
 
+    def verdicts(self) -> Iterator[tuple[str, Verdict]]:
+        """Yield every verdict of the store with its `<pipeline>/<fp>.<n>`."""
+        for key in self._keys(layout.VERDICTS):
+            if verdict := self._ledger.read_or_warn(key, Verdict):
+                yield key.removeprefix(layout.VERDICTS), verdict
+
+    def intent_of(self, stem: str) -> Intent | None:
+        """Return the first intent of an attempt, by `<pipeline>/<fp>.<n>`."""
+        return self._ledger.read_or_warn(f"{layout.INTENTS}{stem}.001", Intent)
+
+    def turn_costs(self, stem: str) -> dict[int, float | None]:
+        """Return what is known of the cost of an attempt's turns, by `<pipeline>/<fp>.<n>`."""
+        keys = self._keys(f"{layout.COSTS}{stem}.")
+        found = {int(key.rpartition(".")[2]): self._ledger.read_or_warn(key, TurnCost) for key in keys}
+        return {turn: cost.usd for turn, cost in found.items() if cost}
+
+    def turns_of(self, stem: str) -> int:
+        """Return how many turns of an attempt the service has taken, by `<pipeline>/<fp>.<n>`."""
+        return len(self._keys(f"{layout.RECEIPTS}{stem}."))
+
+    def open_attempts(
+        self, committed: Mapping[str, int]
+    ) -> Iterator[tuple[str, list[tuple[Intent, Receipt | None]]]]:
+        """Yield every attempt that is neither committed nor decided, as `<pipeline>/<fp>.<n>` and its turns.
+
+        `committed` gives the attempt of each commit by `<pipeline>/<fp>`.
+        """
+        decided = {key.removeprefix(layout.VERDICTS) for key in self._keys(layout.VERDICTS)}
+        keys = [k.removeprefix(layout.INTENTS) for k in self._keys(layout.INTENTS) if not is_stray(k)]
+        for stem, group in itertools.groupby(keys, lambda key: key.rpartition(".")[0]):
+            stage, _, attempt = stem.rpartition(".")
+            if stem not in decided and committed.get(stage) != int(attempt):
+                turns = [
+                    (intent, self._ledger.read_or_warn(layout.RECEIPTS + key, Receipt))
+                    for key in group
+                    if (intent := self._ledger.read_or_warn(layout.INTENTS + key, Intent))
+                ]
+                yield stem, turns
+
     def _stems(self, prefix: str) -> list[str]:
         """Return `<pipeline>/<fp>.<n>` of every attempt under a prefix of intents."""
         keys = (entry.key.removeprefix(layout.INTENTS) for entry in self._backend.list(prefix))
         return list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
 
     def _committed(self, stage: str) -> int | None:
-        record = self._ledger.read_stage_at(f"{layout.STAGES}{stage}")
+        record = self._ledger.read_or_warn(f"{layout.STAGES}{stage}", StageRecord)
         return record.attempt if record else None
 
     def _of_attempt(self, stem: str) -> Iterator[KeptAsset]:
-        intent = self._read(layout.INTENTS + stem + ".001", Intent)
-        verdict = self._read(layout.VERDICTS + stem, Verdict)
+        intent = self._ledger.read_or_warn(layout.INTENTS + stem + ".001", Intent)
+        verdict = self._ledger.read_or_warn(layout.VERDICTS + stem, Verdict)
         if intent is None or (verdict and verdict.kind in {"refused", "fenced"}):
             return
         pipeline = self._pipeline_of(intent.run_id, stem)
@@ -138,7 +176,9 @@ class KeptAssets:
             for call in _drawn(self._backend.get(key)):
                 number += 1
                 yield from self._picture(at, number, call)
-        harvests = [self._read(key, Harvest) for key in self._keys(f"{layout.HARVESTS}{stem}.")]
+        harvests = [
+            self._ledger.read_or_warn(key, Harvest) for key in self._keys(f"{layout.HARVESTS}{stem}.")
+        ]
         files = {
             file.handle.id: file
             for record in sorted((one for one in harvests if one), key=lambda one: one.created_at)
@@ -147,7 +187,7 @@ class KeptAssets:
         }
         for number, file in enumerate(files.values(), start=_FILE + 1):
             yield at.asset(number, file.name, file.blob, handle=file.handle)
-        replies = [self._read(key, Replies) for key in self._keys(f"{layout.REPLIES}{stem}.")]
+        replies = [self._ledger.read_or_warn(key, Replies) for key in self._keys(f"{layout.REPLIES}{stem}.")]
         shots = [blob for record in replies if record for blob in record.screenshots]
         for number, blob in enumerate(shots, start=1):
             yield at.asset(_SCREENSHOT + number, f"screenshot-{number}.png", blob, role="screenshot")
@@ -171,20 +211,10 @@ class KeptAssets:
 
     def _responses(self, stem: str) -> list[str]:
         keys = self._keys(f"{layout.RECEIPTS}{stem}.")
-        return [record.response_id for key in keys if (record := self._read(key, Receipt))]
+        return [record.response_id for key in keys if (record := self._ledger.read_or_warn(key, Receipt))]
 
     def _keys(self, prefix: str) -> list[str]:
         return [entry.key for entry in self._backend.list(prefix)]
-
-    def _read(self, key: str, model: type[R]) -> R | None:
-        try:
-            data = self._backend.get(key)
-        except KeyMissing:
-            return None
-        try:
-            return model.model_validate_json(data)
-        except ValidationError as error:
-            raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -217,7 +247,7 @@ class _Place:
         return AssetRecord(
             asset_id=_asset_id(self.stem, number),
             name=name,
-            kind=_kind(blob.media_type),
+            kind=kind_of(blob.media_type),
             blob=blob,
             stage=stage,
             variant=variant.removesuffix("]"),
@@ -237,14 +267,6 @@ def _told(stem: str, verdict: Verdict | None) -> Iterator[AssetRecord]:
 def _asset_id(stem: str, number: int) -> AssetId:
     stage, _, attempt = stem.rpartition(".")
     return AssetId(f"ast_{stage.replace('/', '_')}_{int(attempt) * _FIRST + number}")
-
-
-def _kind(media_type: str) -> AssetKind:
-    if media_type.startswith("image/"):
-        return "picture"
-    if media_type in {"text/csv", "application/json"}:
-        return "data"
-    return "text" if media_type.startswith("text/") else "document"
 
 
 def _drawn(data: bytes) -> list[Mapping[str, Any]]:

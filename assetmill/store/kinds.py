@@ -14,7 +14,17 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from assetmill.records import Harvest, Intent, Receipt, RunManifest, RunStart, StageRecord, Stored, Verdict
+from assetmill.records import (
+    Harvest,
+    Intent,
+    Receipt,
+    RunManifest,
+    RunStart,
+    StageRecord,
+    Stored,
+    TurnCost,
+    Verdict,
+)
 from assetmill.store import layout
 
 R = TypeVar("R", bound=Stored)
@@ -41,7 +51,8 @@ KINDS = (
     _kind("verdict", rf"x/{_STAGE}\.\d+", Verdict),
     _kind("intent", rf"i/{_STAGE}\.\d+\.\d+", Intent),
     _kind("receipt", rf"c/{_STAGE}\.\d+\.\d+", Receipt),
-    _kind("harvest", rf"f/{_STAGE}\.\d+\.\d+", Harvest),
+    _kind("harvest", rf"f/{_STAGE}\.\d+\.\d+(\.[0-9a-f]{{24}})?", Harvest),
+    _kind("turn cost", rf"o/{_STAGE}\.\d+\.\d+", TurnCost),
     _kind("raw response", rf"w/{_STAGE}\.\d+\.\d+", None),
     _kind("run start", rf"r/{_RUN}/start", RunStart),
     _kind("manifest", rf"r/{_RUN}/manifest", RunManifest),
@@ -49,6 +60,7 @@ KINDS = (
     _kind("index page", r"k/[0-9a-f]{16}", None),
     _kind("blob", r"b/[0-9a-f]{2}/[0-9a-f]{64}(\.\d+)?", None),
 )
+_MARKS = {"raw response": "output", "index page": "rows"}
 _CHECKED = tuple(f"v1/{letter}/" for letter in "sxicwrhkb")
 """Under these nothing else has a place; other prefixes have keys of more shapes than one."""
 
@@ -86,11 +98,11 @@ def parse(key: str, data: bytes) -> Stored | None:
             raise Unreadable("it names no run")
     elif kind.title != "blob":
         try:
-            sound = isinstance(json.loads(_unpacked(data)), dict)
+            found = json.loads(_unpacked(data))
         except ValueError as error:
             raise Unreadable(f"it is no JSON: {error}") from error
-        if not sound:
-            raise Unreadable("it is no JSON object")
+        if not isinstance(found, dict) or _MARKS[kind.title] not in found:
+            raise Unreadable(f"it has no {_MARKS[kind.title]!r}, as every {kind.title} has")
     return None
 
 

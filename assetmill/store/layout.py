@@ -8,6 +8,7 @@
     v1/w/<pipeline>/<fp>.<n>.<turn>     raw terminal response, its pictures moved to blobs
     v1/f/<pipeline>/<fp>.<n>.<turn>     harvest: the files of a turn's containers
     v1/f/<pipeline>/<fp>.<n>.<turn>.<file>  one of them, recorded as soon as it was stored
+    v1/o/<pipeline>/<fp>.<n>.<turn>     what a turn has cost that is not its attempt's last
     v1/x/<pipeline>/<fp>.<n>            verdict on a dead attempt
     v1/y/<pipeline>/<fp>.<n>.<turn>     replies: what a turn's calls were answered
     v1/a/<pipeline>/<fp>.<subject>      approval: what a person decided about something an agent asked for
@@ -48,6 +49,7 @@ RUNS = "v1/r/"
 INDEX = "v1/k/"
 STAGES = "v1/s/"
 VERDICTS = "v1/x/"
+COSTS = "v1/o/"
 BLOBS = "v1/b/"
 PROBES = "v1/meta/probe/"
 ROOT = "v1/"
@@ -62,7 +64,7 @@ COLLECTION = "v1/g/"
 TOMBSTONES = "v1/t/"
 PURGES = "v1/p/"
 ASIDE = "v1/l/"
-PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfxyasuerhkmqnjzgtpl", "meta"))
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpl", "meta"))
 """Everything that is built here begins with one of these."""
 
 
@@ -166,6 +168,11 @@ def kept_file(pipeline: str, fp: Fingerprint, attempt: int, turn: int, file_id: 
     """Return the key of one container file that was stored."""
     named = hashlib.sha256(file_id.encode()).hexdigest()[:24]
     return f"{kept_files(pipeline, fp, attempt, turn)}{named}"
+
+
+def turn_cost(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
+    """Return the key of what a turn has cost."""
+    return f"{COSTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
 def verdict(pipeline: str, fp: Fingerprint, attempt: int) -> str:

@@ -34,6 +34,7 @@ from assetmill.records import (
     RunStart,
     StageRecord,
     Stored,
+    TurnCost,
     Upload,
     Verdict,
 )
@@ -80,13 +81,7 @@ class Ledger:
         return self._read(layout.stage(pipeline, fp), StageRecord)
 
     def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
-        """Return an asset's record: one read, because its ID holds its stage's key.
-
-        A file of an attempt without a commit has an ID too.
-
-        Raises:
-            ValueError: the text is not an asset ID.
-        """
+        """Return an asset's record, also of an attempt without a commit: its ID holds its stage's key."""
         if is_kept(asset_id):
             found = self.kept.find(asset_id)
             return found.asset if found else None
@@ -97,10 +92,6 @@ class Ledger:
     def read_stage_of(self, asset_id: AssetId) -> StageRecord | None:
         """Return the commit that holds an asset; None for one of an attempt that has none."""
         return None if is_kept(asset_id) else self._read(layout.stage_of(asset_id), StageRecord)
-
-    def read_stage_at(self, key: str) -> StageRecord | None:
-        """Return a commit that was found by listing, None when it is not there."""
-        return self._read(key, StageRecord)
 
     @property
     def kept(self) -> KeptAssets:
@@ -172,8 +163,14 @@ class Ledger:
         found = [record for key in keys if (record := self._read(key, Harvest))]
         return tuple(sorted(found, key=lambda record: record.created_at))
 
+    def write_turn_cost(
+        self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, cost: TurnCost
+    ) -> None:
+        """Store what a turn has cost; the first figure counts."""
+        self._create(layout.turn_cost(pipeline, fp, attempt, turn), cost)
+
     def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
-        """Return why an attempt is over, None when it is not, or was never made."""
+        """Return why an attempt is over, None when it is not."""
         return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
 
     def write_replies(
@@ -202,7 +199,7 @@ class Ledger:
             return 0, None
         newest = max(keys)
         # One that cannot be read is as good as one that has expired: the bytes are sent again.
-        return int(newest.rpartition(".")[2]), self._read_or_warn(newest, Upload)
+        return int(newest.rpartition(".")[2]), self.read_or_warn(newest, Upload)
 
     def read_upload(self, key: str) -> Upload | None:
         """Return an upload that was found by listing, None when it is not there."""
@@ -276,7 +273,7 @@ class Ledger:
             name = self._backend.get(head.key).decode(errors="replace")
             if not RUN_ID.fullmatch(name):
                 self._warn(head.key, "it names no run")
-            elif manifest := self._read_or_warn(layout.run_manifest(RunId(name)), RunManifest):
+            elif manifest := self.read_or_warn(layout.run_manifest(RunId(name)), RunManifest):
                 yield manifest
 
     def read_manifest(self, run_id: RunId) -> RunManifest | None:
@@ -285,11 +282,11 @@ class Ledger:
 
     def find_manifest(self, run_id: RunId) -> RunManifest | None:
         """Return a run's manifest; one that cannot be read is told, and counts as none."""
-        return self._read_or_warn(layout.run_manifest(run_id), RunManifest)
+        return self.read_or_warn(layout.run_manifest(run_id), RunManifest)
 
     def find_start(self, run_id: RunId) -> RunStart | None:
         """Return how a run began; what cannot be read is told, and counts as unknown."""
-        return self._read_or_warn(layout.run_start(run_id), RunStart)
+        return self.read_or_warn(layout.run_start(run_id), RunStart)
 
     def read_start(self, run_id: RunId) -> RunStart | None:
         """Return how a run began, None when no such run is known."""
@@ -309,20 +306,14 @@ class Ledger:
     def stages(self) -> Iterator[StageRecord]:
         """Yield every finished stage of the store, in no useful order."""
         for entry in self._backend.list(layout.STAGES):
-            if record := self._read_or_warn(entry.key, StageRecord):
+            if record := self.read_or_warn(entry.key, StageRecord):
                 yield record
-
-    def verdicts(self) -> Iterator[Verdict]:
-        """Yield every verdict of the store, in no useful order."""
-        for entry in self._backend.list(layout.VERDICTS):
-            if verdict := self._read_or_warn(entry.key, Verdict):
-                yield verdict
 
     def dead_attempts(self) -> Iterator[tuple[Verdict, Intent]]:
         """Yield every attempt that ended without a commit, with its first intent."""
         for entry in self._backend.list(layout.VERDICTS):
-            verdict = self._read_or_warn(entry.key, Verdict)
-            intent = self._read_or_warn(layout.intent_of_verdict(entry.key), Intent)
+            verdict = self.read_or_warn(entry.key, Verdict)
+            intent = self.read_or_warn(layout.intent_of_verdict(entry.key), Intent)
             if verdict and intent:
                 yield verdict, intent
 
@@ -331,7 +322,7 @@ class Ledger:
         keys = [entry.key for entry in self._backend.list(layout.uploads(endpoint))]
         newest = {key.rpartition(".")[0]: key for key in keys}
         for key in keys:
-            if upload := self._read_or_warn(key, Upload):
+            if upload := self.read_or_warn(key, Upload):
                 yield upload, newest[key.rpartition(".")[0]] == key
 
     def find_run(self, text: str) -> RunId:
@@ -388,7 +379,7 @@ class Ledger:
             raise StoreError(f"{what}; {REPAIR}")
         return record
 
-    def _read_or_warn(self, key: str, model: type[R]) -> R | None:
+    def read_or_warn(self, key: str, model: type[R]) -> R | None:
         """Return a record of many; one that cannot be read is told, once, and left out."""
         if is_stray(key):
             return None

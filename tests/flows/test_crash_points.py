@@ -45,7 +45,7 @@ POINTS = {
     "refused": both("gateway.list_responses", "gateway.delete_conversation", "store.create.x"),
     "lost": both("gateway.list_responses", "store.create.c"),
     "turns": [
-        *both("gateway.get_response", "store.create.y"),
+        *both("gateway.get_response", "store.create.o", "store.create.y"),
         *(f"{point}:2" for point in both("store.create.i", "gateway.create_response", "store.create.c")),
     ],
     "tools": [

@@ -8,7 +8,9 @@ from PIL import Image, ImageOps
 
 from assetmill.editing.retouch.frame import WHOLE, Window
 from assetmill.errors import InvalidInput
-from assetmill.pictures import MAX_PIXELS, sniff
+from assetmill.looking import Look, from_srgb, opened, profile_name
+from assetmill.pictures import PictureDamaged
+from assetmill.taking import fault_for_editing, picture_part
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; the last two are outside."""
@@ -21,18 +23,48 @@ def open_picture(data: bytes, name: str) -> Image.Image:
         InvalidInput: it is no PNG, JPEG, WebP or GIF, damaged, or has too many pixels.
     """
     try:
-        kind = sniff(data)
-        if kind is None:
-            raise InvalidInput(f"{name!r} is not a PNG, JPEG, WebP or GIF picture")
-        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise InvalidInput(f"{name!r} has more than {MAX_PIXELS} pixels")
+        own = picture_part(data)
+        if fault := fault_for_editing(Look(own).form.size):
+            raise InvalidInput(f"{name!r}: {fault}")
+        with opened(own) as picture:
             picture.load()
             # In place: a picture of 40 million pixels is better not held twice.
             ImageOps.exif_transpose(picture, in_place=True)
             return _plain(picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PictureDamaged as error:
+        raise InvalidInput(f"{name!r} is not a whole picture: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise InvalidInput(f"{name!r} cannot be decoded: {error}") from error
+
+
+def as_seen(data: bytes, name: str) -> Image.Image:
+    """Decode a picture's first frame as it is seen: upright and in sRGB, without a profile.
+
+    Raises:
+        InvalidInput: see `open_picture`.
+    """
+    picture = open_picture(data, name)
+    look = Look(picture_part(data))
+    if not (look.form.profile or look.form.is_cmyk):
+        return picture
+    # Over all 65536 levels: what is darker than white in a photo stays so.
+    seen = next(look.frames(levels=(0, 65535))).picture
+    return seen if look.form.has_alpha else seen.convert("RGB")
+
+
+def in_colours_of(original: Image.Image, picture: Image.Image) -> Image.Image:
+    """Return a picture that is in sRGB with the numbers that its colours have in the original's profile.
+
+    Raises:
+        InvalidInput: the profile cannot be used.
+    """
+    profile = original.info.get("icc_profile")
+    if not profile or not profile_name(profile):
+        return picture
+    try:
+        return from_srgb(picture, profile)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
 
 
 def save_png(picture: Image.Image, like: Image.Image | None = None) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFilter
 
-from assetmill.editing.retouch.canvas import fitted, in_mode, open_picture, same_mode, save_png
+from assetmill.editing.retouch.canvas import fitted, in_colours_of, in_mode, open_picture, same_mode, save_png
 from assetmill.editing.retouch.frame import WHOLE, Window
 
 DEFAULT_FEATHER_PX = 8
@@ -32,9 +32,10 @@ def composite(
 ) -> Composited:
     """Take the edit inside the mask and the original outside it; the seam lies inside.
 
-    `window` is where the original lies in the edit when that shows more than the original.
+    `window` is where the original lies in the edit when that shows more than the original. The edit is in
+    sRGB; it is put back in the original's own colours, whose numbers stay what they are outside the mask.
     """
-    start, change = same_mode(original, fitted(edited, original.size, window))
+    start, change = same_mode(original, in_colours_of(original, fitted(edited, original.size, window)))
     weight, feather = seam(mask, feather_px)
     blended = Image.composite(change, start, weight)
     # Each of these is as large as the picture: they go as soon as they are used.

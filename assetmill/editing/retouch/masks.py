@@ -12,6 +12,8 @@ from PIL import Image, ImageChops
 
 from assetmill.editing.retouch.canvas import Box, open_picture, save_png
 from assetmill.errors import InvalidInput
+from assetmill.pictures import PictureDamaged
+from assetmill.taking import take
 
 _BOX = re.compile(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*,\s*(\d{1,6})\s*")
 
@@ -22,7 +24,11 @@ def mask_from_file(data: bytes, name: str, size: tuple[int, int]) -> Image.Image
     Raises:
         InvalidInput: not a picture, of another size, in colour without alpha, or nothing is editable.
     """
-    picture = open_picture(data, name)
+    try:
+        taken = take(data)
+    except PictureDamaged as error:
+        raise InvalidInput(f"mask {name!r} is not a whole picture: {error}") from error
+    picture = open_picture(taken.data, name)
     if picture.size != size:
         raise InvalidInput(
             f"mask {name!r} is {picture.width}x{picture.height}, the picture {size[0]}x{size[1]}:"

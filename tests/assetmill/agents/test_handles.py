@@ -15,7 +15,7 @@ from PIL import Image
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.agents.handles import IMAGE_CALL_LIFE_S, Handles
 from assetmill.agents.picture_forms import form_of
-from assetmill.errors import HandleExpired, PromptBlocked, Rejected, StageFailed
+from assetmill.errors import HandleExpired, InvalidInput, PromptBlocked, Rejected, StageFailed
 from assetmill.plan.calls import BoundInput
 from assetmill.records import AssetRecord, EndpointRefusal, RunId
 from assetmill.stage.engine import run_stage
@@ -25,6 +25,7 @@ from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway, png, stage_call
 from tests.millworks import services_on, settings_in
+from tests.photos import MOVIE, encoded
 
 NO_FILE_IDS = Rejected("Images cannot be referenced by file ID: send a data URL.", "image", 400)
 NO_MULTI_TURN = Rejected("Multi-turn editing of images is not supported.", "image", 400)
@@ -343,3 +344,28 @@ def test_a_refusal_that_an_older_store_kept_counts_until_it_is_old(
         Ledger(store).write_refusal(kept)
         handles = handles_on(gateway, store)
         assert handles.resolve(stored(store), "input_image").kind == kind
+
+
+def test_a_picture_is_sent_without_what_lies_behind_its_end(
+    gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    bound = BoundInput("photo.png", "picture", Blobs(backend).put(png() + MOVIE, "image/png"))
+    handles_on(gateway, backend).resolve(bound, "input_image")
+    assert list(gateway.files.values()) == [png()]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (png()[:-30], "input 'photo.png' is not a whole picture"),
+        (encoded(Image.new("1", (30_001, 8))), "input 'photo.png': it is 30001x8, .* scale it down"),
+    ],
+    ids=["cut", "long"],
+)
+def test_a_picture_that_no_service_takes_is_refused_before_it_is_sent(
+    gateway: ScriptedGateway, backend: MemoryStore, data: bytes, words: str
+) -> None:
+    bound = BoundInput("photo.png", "picture", Blobs(backend).put(data, "image/png"))
+    with pytest.raises(InvalidInput, match=words):
+        handles_on(gateway, backend).resolve(bound, "input_image")
+    assert gateway.files == {}

@@ -95,7 +95,9 @@ def test_what_is_named_again_during_the_wait_is_spared(
     ref = Blobs(backend).put(b"named again", "text/plain")
     later.offset = 91 * DAY
     step(backend, later)
-    services.ledger.write_raw("p", layout.Fingerprint("a" * 52), 1, 1, f'{{"{ref.digest}":1}}'.encode())
+    services.ledger.write_raw(
+        "p", layout.Fingerprint("a" * 52), 1, 1, f'{{"output":["{ref.digest}"]}}'.encode()
+    )
     later.offset += 2 * DAY
     done = step(backend, later)
     assert (done.objects, done.spared) == ((), 1)

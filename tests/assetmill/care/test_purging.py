@@ -7,6 +7,7 @@ import pytest
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.care.purging import PurgeReceipt, carry_out, plan_purge
 from assetmill.care.verifying import Verifier
+from assetmill.cli.exports import export_assets, folder_of
 from assetmill.errors import KeyMissing, NotSent
 from assetmill.records import AssetRecord, RunManifest
 from assetmill.stage.services import Services
@@ -127,3 +128,22 @@ def test_a_purge_may_be_repeated(services: Services, manifest: RunManifest) -> N
     first = manifest.assets()[0]
     purged(services, first)
     assert purged(services, first).size_bytes == 0
+
+
+@pytest.mark.parametrize("clear", [False, True])
+def test_copies_that_were_written_here_are_named_and_go_when_asked(
+    services: Services, manifest: RunManifest, clear: bool
+) -> None:
+    first, second = manifest.assets()
+    folder = folder_of(services.settings, "chain")
+    copy, other = export_assets([first, second], services.blobs, folder)
+    result = services.settings.home / "prefect" / "storage" / "some-result"
+    result.parent.mkdir(parents=True)
+    result.write_bytes(copy.read_bytes())
+    planned = plan_purge(first, services, Index(services.backend, services.ledger), derivatives=False)
+    receipt = carry_out(planned, services, ask_service=False, clear_local=clear)
+    assert {one.path for one in receipt.local} == {str(copy), str(result)}
+    assert {one.outcome for one in receipt.local} == {"deleted" if clear else "left"}
+    assert (copy.exists(), result.exists(), other.exists()) == (not clear, not clear, True)
+    assert any("outside" in place for place in receipt.unreached)
+    assert receipt.is_complete

@@ -149,3 +149,13 @@ def test_files_of_an_attempt_that_is_not_over_are_listed(services: Services, ass
     (listed,) = kept(assetmill)
     assert (listed["name"], listed["role"], listed["width"]) == ("image-1.png", "candidate", 1024)
     assert "not over" in listed["reason"]
+
+
+def test_a_name_that_could_not_be_kept_is_told(
+    failed: RunManifest, assetmill: Terminal, tmp_path: Path
+) -> None:
+    (listed,) = kept(assetmill)
+    (tmp_path / "first.png").write_bytes(b"mine")
+    assert assetmill("export", listed["asset_id"], str(tmp_path)) == 0
+    assert "'first.png' is written as first-2.png" in assetmill.err
+    assert (tmp_path / "first.png").read_bytes() == b"mine"

@@ -120,3 +120,19 @@ def test_purge_asks_first(
 
 def test_purge_of_nothing_known_is_refused(typed: Typed, asset: AssetRecord) -> None:
     assert typed("purge", "ast_nope", "--yes")[0] == 2
+
+
+def test_repair_says_what_is_lost_and_mends_it_from_a_copy(
+    typed: Typed, asset: AssetRecord, services: Services, tmp_path: Path
+) -> None:
+    data = services.blobs.get(asset.blob)
+    services.backend.delete(layout.blob(asset.blob.digest))
+    code, out, _ = typed("repair", "--offline")
+    assert code == 1
+    assert "assetmill import" in out
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "kept.png").write_bytes(data)
+    told = document(typed, "repair", "--offline", "--from", str(tmp_path / "copies"))
+    assert (told["status"], told["counts"]) == ("whole", {"mended": 1})
+    assert services.blobs.get(asset.blob) == data
+    assert "nothing to mend" in typed("repair", "--offline")[1]

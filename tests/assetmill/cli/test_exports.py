@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assetmill.cli.exports import export_assets, wanted
+from assetmill.cli.exports import export_assets, sidecar_names, wanted, write_sidecar
 from assetmill.errors import InvalidInput
 from assetmill.records import AssetRecord
 from assetmill.stage.services import Services
@@ -72,3 +72,30 @@ def test_a_folder_that_cannot_be_written_is_bad_input(services: Services, tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match="cannot write to"):
         export_assets(made(services), services.blobs, tmp_path / "file")
+
+
+def test_a_persons_own_file_is_never_written_over(services: Services, tmp_path: Path) -> None:
+    assets = made(services)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "First.png").write_bytes(b"mine")
+    for _ in range(2):
+        first, second = export_assets(assets, services.blobs, folder)
+        assert (first.name, second.name) == ("first-2.png", "second.png")
+    assert (folder / "First.png").read_bytes() == b"mine"
+
+
+def test_a_sidecar_takes_no_name_of_a_file(services: Services, tmp_path: Path) -> None:
+    first = made(services)[0]
+    other = first.model_copy(update={"name": "first.png.json"})
+    folder = tmp_path / "out"
+    paths = export_assets([first, other], services.blobs, folder)
+    (folder / "first.png.xmp").write_text("my own notes")
+    names = sidecar_names([path.name for path in paths], ("json", "xmp"), folder)
+    assert names["first.png", "json"] == "first.png-2.json"
+    assert names["first.png", "xmp"] == "first.png-2.xmp"
+    assert len({name.lower() for name in names.values()} | {path.name for path in paths}) == 6
+    write_sidecar("json", first, folder / names["first.png", "json"], services)
+    again = sidecar_names([path.name for path in paths], ("json", "xmp"), folder)
+    assert again == names
+    assert paths[1].read_bytes() == services.blobs.get(other.blob)

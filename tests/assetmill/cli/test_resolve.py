@@ -14,10 +14,12 @@ from assetmill.cli.resolve import resolve
 from assetmill.errors import (
     HandleExpired,
     InvalidInput,
+    NotFound,
     OutcomeUnknown,
     OutputUnreachable,
     StageFailed,
     StageInDoubt,
+    Throttled,
 )
 from assetmill.fingerprint import digest
 from assetmill.plan.calls import ExpectedOutput
@@ -232,3 +234,18 @@ def arrive_late(desk: Desk) -> None:
     intent = attempt.turns[0].intent
     marks = {"assetmill_fingerprint": CALL.fingerprint, "assetmill_attempt": "1", "assetmill_turn": "1"}
     desk.gateway.accept(ResponseRequest(AgentVersion("a", "1"), intent.conversation_id, (), marks))
+
+
+def test_a_wait_for_a_quota_is_lifted_and_nothing_else_is(counter: Desk) -> None:
+    def refuse(_: ResponseRequest) -> None:
+        counter.gateway.before = lambda _: None
+        raise Throttled("slow down", "rate_limit", 429, 90_000.0)
+
+    counter.gateway.before = refuse
+    with pytest.raises(StageFailed):
+        run_stage(CALL, counter.services(), RUN)
+    assert counter.run("--retry-now").return_value == 0
+    began = counter.now
+    assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 2
+    assert counter.now - began < 1.0
+    assert isinstance(counter.run("--retry-now").exception, NotFound)

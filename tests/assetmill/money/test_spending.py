@@ -22,9 +22,9 @@ def test_what_was_committed_and_what_failed_after_it_was_paid_are_counted(tmp_pa
     gateway.script = always(message_item("no picture today"))
     with pytest.raises(StageError):
         run_stage(stage_call(prompt="draw nothing"), services, RunId("r"))
-    stages = {group.group: group for group in spending(services.ledger, "stage")}
+    stages = {group.group: group for group in spending(services.ledger, "stage").groups}
     assert stages["poster/hero"].usd == pytest.approx(made.cost_usd)
     assert [name for name in stages if name.startswith("failed: ")]
-    (day,) = spending(services.ledger, "day")
+    (day,) = spending(services.ledger, "day").groups
     assert day.usd == pytest.approx(sum(group.usd for group in stages.values()))
     assert day.attempts == 2

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from assetmill.errors import InvalidSpec
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import make_plan
 from assetmill.spec.pipeline import LoadedPipeline
+from tests.photos import encoded
 from tests.written import DEFAULTS, TODAY, plan_of, record_of, written
 
 Write = Callable[[str], LoadedPipeline]
@@ -126,7 +128,7 @@ def test_options_of_stages_that_wait_are_checked_too(write: Write) -> None:
 
 
 def test_an_output_that_the_tool_does_not_draw_is_refused(write: Write) -> None:
-    outputs = "    outputs: [{name: hero.webp, size: 1200x630, format: png}]\n"
+    outputs = "    outputs: [{name: hero.png, size: 1200x630}]\n"
     with pytest.raises(InvalidSpec, match="the tool draws 1024x1024, not 1200x630"):
         plan_of(write(image_stage("size: 1024x1024", outputs)))
 
@@ -162,8 +164,30 @@ def test_inputs_that_cannot_be_had_are_named_with_their_line(write: Write, entry
     assert "p.yaml:7: " in str(caught.value)
 
 
+PICTURE = encoded(Image.radial_gradient("L"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("cut.png", PICTURE[:-40], "the PNG is cut short"),
+        ("scan.png", encoded(Image.radial_gradient("L"), "BMP"), "it is BMP, which is not taken"),
+        ("phone.jpg", b"version https://git-lfs.github.com/spec/v1\n", "`git lfs pull` brings the picture"),
+    ],
+)
+@pytest.mark.parametrize("as_", ["picture", "mask"])
+def test_a_picture_that_cannot_be_taken_is_named_by_the_plan(
+    write: Write, tmp_path: Path, *, name: str, data: bytes, words: str, as_: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    stage = "stages:\n  - name: s\n    prompt: x\n    tools: [image_generation]\n"
+    pipeline = write(f"{stage}    inputs: [{{file: {name}, as: {as_}}}]\n")
+    with pytest.raises(InvalidSpec, match=words):
+        plan_of(pipeline)
+
+
 def test_a_fetched_address_is_bound_by_content(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "x.png").write_bytes(PICTURE)
     text = "stages: [{name: s, prompt: look, inputs: [{url: 'https://example.com/x.png'}]}]"
     plan = make_plan(write(text), {}, defaults=DEFAULTS, fetch=lambda _: tmp_path / "x.png", today=TODAY)
     call = plan.stages[0].call

@@ -97,6 +97,7 @@ def test_reference_pictures_become_inputs_and_decide(configs: Path) -> None:
         ("seen", "code_interpreter", "has reference pictures, which no tool"),
         ('"{{ kit }}x"', "image_generation", "no style kit 'inkx'"),
         ("text", "image_generation", "is no picture"),
+        ("cut", "image_generation", "cannot be used as a picture: the PNG is cut short"),
     ],
 )
 def test_a_bad_kit_is_named_before_any_spend(configs: Path, style: str, tool: str, words: str) -> None:
@@ -107,6 +108,9 @@ def test_a_bad_kit_is_named_before_any_spend(configs: Path, style: str, tool: st
     kit(configs, "gone", f"{KIT}references: [nowhere.png]\n")
     kit(configs, "seen", f"{KIT}references: [sample.png]\n")
     kit(configs, "text", f"{KIT}references: [words.md]\n")
+    sample = (configs / "styles" / "sample.png").read_bytes()
+    (configs / "styles" / "cut.png").write_bytes(sample[:-20])
+    kit(configs, "cut", f"{KIT}references: [cut.png]\n")
     with pytest.raises(InvalidSpec, match=words):
         bound(configs, style, tool=tool)
 

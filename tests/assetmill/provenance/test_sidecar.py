@@ -43,8 +43,9 @@ def beside(
     services: Services, asset: AssetRecord, folder: Path
 ) -> tuple[dict[str, object], ElementTree.Element]:
     (path,) = export_assets([asset], services.blobs, folder)
-    found = json.loads(write_sidecar("json", asset, path, services).read_bytes())
-    xmp = ElementTree.fromstring(write_sidecar("xmp", asset, path, services).read_text(encoding="utf-8"))  # noqa: S314
+    found = json.loads(write_sidecar("json", asset, path.with_suffix(".json"), services).read_bytes())
+    beside = write_sidecar("xmp", asset, path.with_suffix(".xmp"), services)
+    xmp = ElementTree.fromstring(beside.read_text(encoding="utf-8"))  # noqa: S314
     assert path.read_bytes() == services.blobs.get(asset.blob)
     return found, xmp
 

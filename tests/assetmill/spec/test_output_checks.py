@@ -15,7 +15,7 @@ from assetmill.spec.output_checks import ChecksSpec, parse_ratio
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
-def loaded(folder: Path, checks: str, kind: str = "picture") -> ChecksSpec:
+def loaded(folder: Path, checks: str, kind: str = "picture", name: str = "hero.png") -> ChecksSpec:
     (folder / "pipelines").mkdir(exist_ok=True)
     shutil.copy(CONFIGS / "image_models.toml", folder)
     text = f"""name: one
@@ -25,7 +25,7 @@ stages:
     prompt: Draw.
     tools: [image_generation, code_interpreter]
     outputs:
-      - name: hero.png
+      - name: {name}
         kind: {kind}
         checks:
           {checks}
@@ -87,9 +87,9 @@ def test_a_mistake_is_named(tmp_path: Path, checks: str, said: str) -> None:
 
 
 def test_of_words_only_the_bytes_can_be_checked(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "max_bytes: 1 MB", kind="data").max_bytes == 1_000_000
+    assert loaded(tmp_path, "max_bytes: 1 MB", kind="data", name="hero.csv").max_bytes == 1_000_000
     with pytest.raises(InvalidSpec, match="of data only max_bytes can be checked"):
-        loaded(tmp_path, "alpha: true", kind="data")
+        loaded(tmp_path, "alpha: true", kind="data", name="hero.csv")
 
 
 @pytest.mark.parametrize(

@@ -373,7 +373,7 @@ def test_a_pipeline_reuses_its_choices_and_tells_what_they_cost(backend: MemoryS
     again = run_here(services, "checked")
     assert [entry.status for entry in again.stages] == ["reused", "reused"]
     assert len(gateway.posts) == 3
-    assert sum(group.usd for group in spending(services.ledger, "stage")) == pytest.approx(manifest.spent_usd)
+    assert spending(services.ledger, "stage").usd == pytest.approx(manifest.spent_usd)
 
 
 def test_a_failed_choice_names_the_draw_that_can_be_looked_at(backend: MemoryStore, tmp_path: Path) -> None:

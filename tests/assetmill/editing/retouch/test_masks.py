@@ -65,7 +65,7 @@ def test_a_mask_that_says_nothing_is_refused(picture: Image.Image, complaint: st
 
 
 def test_a_mask_that_is_no_picture_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="not a PNG"):
+    with pytest.raises(InvalidInput, match="it is SVG, which is not taken: convert it"):
         mask_from_file(b"<svg><script>alert(1)</script></svg>", "mask.svg", SIZE)
 
 

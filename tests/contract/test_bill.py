@@ -1,0 +1,215 @@
+"""What the ledger says was spent is what the service has charged, in whatever way a stage ends."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from foundry_emulator.server import running
+
+from assetmill.agents.connecting import read_ready_file
+from assetmill.agents.tool_calls import AttemptLost
+from assetmill.editing.orders import EditOrder
+from assetmill.editing.run import begin_edit, carry_out_all
+from assetmill.errors import StageFailed, StageWaiting
+from assetmill.money.spending import Spending, spending
+from assetmill.settings import load_settings
+from assetmill.stage.services import Services, connect
+from assetmill.store.memory import MemoryStore
+from tests.millworks import run_here, write_configs
+
+pytestmark = pytest.mark.server
+
+CENT = 0.005
+DRAW = """
+stages:
+  - name: hero
+    prompt: Draw a teal mug on a table.
+    tools: [{type: image_generation, quality: low}]
+    outputs: [{name: hero.png}]
+"""
+ASK = """
+stages:
+  - name: ask
+    prompt: What is the stock count of the article "teal mug"?
+    tools: [{type: function, function: "warehouse:stock_count"}]
+"""
+FUNCTION = '''
+def stock_count(article: str) -> int:
+    """Get the stock count of an article."""
+    return 42
+'''
+
+
+class Till:
+    """A store and a service that charges."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.home = home
+        self.configs = write_configs(folder / "configs")
+        (self.configs / "pipelines" / "warehouse.py").write_text(FUNCTION)
+        settings = load_settings(
+            "local", {"ASSETMILL_HOME": str(home), "ASSETMILL_CONFIGS": str(self.configs)}
+        )
+        self.services = Services(settings, MemoryStore(), connect)
+        self.control("reset", {})
+
+    def control(self, path: str, body: Any = None) -> dict[str, Any]:
+        ready = read_ready_file(self.home / "emulator" / "ready.json")
+        token = json.loads((self.home / "emulator" / "ready.json").read_text())["token"]
+        method = "GET" if body is None else "POST"
+        headers = {"Authorization": f"Bearer {token}"}
+        reply = httpx2.request(method, f"{ready.control}/{path}", json=body, headers=headers)
+        reply.raise_for_status()
+        return reply.json() if reply.content else {}
+
+    def fault(self, name: str, **more: Any) -> None:
+        self.control("faults", {"faults": [{"op": "responses.create", "fault": name, **more}]})
+
+    def run(self, text: str) -> str:
+        (self.configs / "pipelines" / "p.yaml").write_text("name: p\n" + text)
+        return run_here(self.services, "p").status
+
+    def edit(self, **order: Any) -> str:
+        run = begin_edit(EditOrder(asset="latest/hero/hero.png", **order), self.services, str(uuid.uuid4()))
+        return carry_out_all(run).status
+
+    @property
+    def billed(self) -> float:
+        return sum(charge["usd"] for charge in self.control("bill")["charges"])
+
+    @property
+    def spent(self) -> Spending:
+        return spending(self.services.ledger, "stage")
+
+    def close(self) -> None:
+        self.services.close()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("home")
+    with running(folder / "emulator"):
+        yield folder
+
+
+@pytest.fixture
+def till(home: Path, tmp_path: Path) -> Iterator[Till]:
+    with closing(Till(home, tmp_path)) as made:
+        yield made
+
+
+def test_a_stage_that_is_done(till: Till) -> None:
+    assert till.run(DRAW) == "completed"
+    assert till.billed > CENT
+    assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
+    (group,) = till.spent.groups
+    assert group.low_usd <= till.billed <= group.high_usd
+    assert group.is_about
+
+
+@pytest.mark.parametrize("size", ["1024x1024", "1536x1024"])
+def test_an_edit_reads_the_picture_and_not_the_dearest_one(till: Till, size: str) -> None:
+    till.run(DRAW.replace("quality: low", f"quality: low, size: {size}"))
+    assert till.edit(instruction="make it dusk") == "completed"
+    assert till.spent.usd == pytest.approx(till.billed, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("fault", "more"),
+    [
+        ("moderation_output", {}),
+        ("bad_base64", {}),
+        ("truncated_picture", {}),
+        ("empty_result", {}),
+        ("empty_result", {"charged": True}),
+        ("error_before", {}),
+        ("drop_after_accept", {}),
+    ],
+)
+def test_a_stage_that_the_service_spoils(till: Till, fault: str, more: dict[str, Any]) -> None:
+    till.fault(fault, **more)
+    till.run(DRAW)
+    assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
+    assert till.spent.unknown == 0
+
+
+@pytest.mark.parametrize("fault", ["moderation_input", "fail_response"])
+def test_what_the_service_does_not_price_is_unknown_within_a_range(till: Till, fault: str) -> None:
+    till.fault(fault)
+    assert till.run(DRAW) == "failed"
+    (group,) = till.spent.groups
+    assert (group.unknown, group.usd, group.low_usd) == (1, 0.0, 0.0)
+    assert till.billed <= group.high_usd
+    assert group.is_about
+
+
+def test_a_stage_that_made_something_else(till: Till) -> None:
+    assert till.run(DRAW.replace("{name: hero.png}", "{name: hero.png, count: 2}")) == "failed"
+    assert till.billed > CENT
+    assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
+
+
+def test_a_stage_that_was_killed_while_the_service_worked(till: Till) -> None:
+    def die(*_: object, **__: object) -> Any:
+        raise KeyboardInterrupt
+
+    follow, till.services.gateway.follow_response = till.services.gateway.follow_response, die
+    with pytest.raises(KeyboardInterrupt):
+        till.run(DRAW)
+    till.services.gateway.follow_response = follow
+    (one,) = till.spent.open
+    assert (one.stage, one.state, one.usd) == ("hero", "in flight", 0.0)
+    assert one.response_id is not None
+    assert one.high_usd is not None
+    assert till.billed <= one.high_usd + CENT
+    assert till.run(DRAW) == "completed"
+    assert till.spent.open == ()
+    assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
+
+
+def test_a_response_that_could_not_be_stored(till: Till) -> None:
+    def full(*_: object, **__: object) -> Any:
+        raise OSError(28, "No space left on device")
+
+    commit, till.services.ledger.commit = till.services.ledger.commit, full
+    with pytest.raises(OSError, match="No space"):
+        till.run(DRAW)
+    till.services.ledger.commit = commit
+    (one,) = till.spent.open
+    assert one.usd <= till.billed <= (one.high_usd or 0.0)
+    till.run(DRAW)
+    assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
+
+
+def test_a_stage_that_waits_for_approval(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(*_: object) -> Any:
+        raise StageWaiting("ask", "waits for approval", None, ("pay",))
+
+    monkeypatch.setattr("assetmill.stage.engine.answer", wait)
+    till.run(ASK)
+    (one,) = till.spent.open
+    assert one.state == "waits"
+    assert one.usd == one.high_usd == pytest.approx(till.billed, abs=1e-6)
+    assert till.spent.usd == one.usd > 0
+
+
+@pytest.mark.parametrize("error", [AttemptLost("the browser is gone"), StageFailed("ask", "no such tool")])
+def test_an_attempt_that_failed_between_two_turns(
+    till: Till, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> Any:
+        raise error
+
+    monkeypatch.setattr("assetmill.stage.engine.answer", fail)
+    assert till.run(ASK) == "failed"
+    assert till.spent.open == ()
+    assert till.spent.unknown == 0
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-6)
+    assert till.billed > 0
