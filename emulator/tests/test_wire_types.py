@@ -37,8 +37,7 @@ from pydantic import BaseModel, TypeAdapter
 Json = dict[str, Any]
 FLAVOURS = ("azure", "openai")
 AZURE_EXTRAS = {*AZURE_ITEM_EXTRAS, *AZURE_RESPONSE_EXTRAS, *AZURE_TOOL_EXTRAS}
-# Text deltas carry padding that the types do not know; both services send it.
-EVENT_EXTRAS = {"obfuscation"}
+EVENT_EXTRAS = {"obfuscation"}  # padding of text deltas that the types do not know; both services send it
 
 
 def extras(value: object, where: str = "") -> Iterator[str]:
