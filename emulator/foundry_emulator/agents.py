@@ -27,6 +27,10 @@ def checked_name(name: str) -> str:
     return name
 
 
+def _no_agent(message: str) -> WireError:
+    return WireError(404, "not_found", message, layer="foundry")
+
+
 def versions_of(state: State, name: str) -> list[Doc]:
     """Return an agent's versions, oldest first."""
     return state.all("version", name)
@@ -36,11 +40,11 @@ def need_agent(state: State, name: str) -> Doc:
     """Return an agent.
 
     Raises:
-        ServiceError: 404 when there is none of that name.
+        WireError: 404 when there is none of that name.
     """
     doc = state.get("agent", name)
     if doc is None:
-        raise WireError(404, "not_found", f"Agent {name[:80]} doesn't exist")
+        raise _no_agent(f"Agent {name[:80]} doesn't exist")
     return doc
 
 
@@ -48,11 +52,11 @@ def need_version(state: State, name: str, version: str) -> Json:
     """Return one version of an agent.
 
     Raises:
-        ServiceError: 404 when there is none.
+        WireError: 404 when there is none.
     """
     doc = state.get("version", version, name)
     if doc is None:
-        raise WireError(404, "not_found", f"Agent {name[:80]} with version {version[:20]} not found.")
+        raise _no_agent(f"Agent {name[:80]} with version {version[:20]} not found.")
     return doc.body
 
 
@@ -60,7 +64,7 @@ def selected_version(state: State, name: str, wanted: str | None) -> Json:
     """Choose the version that answers: the one named, else by the endpoint's traffic rules, else the latest.
 
     Raises:
-        ServiceError: 404 for an unknown agent or version, 403 for a disabled agent.
+        WireError: 404 for an unknown agent or version, 403 for a disabled agent.
     """
     agent = need_agent(state, name)
     if agent.body["state"] == "disabled":
@@ -77,7 +81,7 @@ def selected_version(state: State, name: str, wanted: str | None) -> Json:
             return need_version(state, name, str(chosen["agent_version"]))
     latest = versions_of(state, name)
     if not latest:
-        raise WireError(404, "not_found", f"Agent {name[:80]} doesn't exist")
+        raise _no_agent(f"Agent {name[:80]} doesn't exist")
     return latest[-1].body
 
 
@@ -85,7 +89,7 @@ def input_values(definition: Mapping[str, Any], given: Fields | None) -> Json:
     """Collect the values for an agent's structured inputs.
 
     Raises:
-        ServiceError: 400 when a required one without a default is missing.
+        WireError: 400 when a required one without a default is missing.
     """
     values: Json = dict(given.raw) if given else {}
     declared: Mapping[str, Json] = definition.get("structured_inputs") or {}

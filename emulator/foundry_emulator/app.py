@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 
 from starlette.applications import Starlette
@@ -42,6 +43,8 @@ OPENAI_OPERATIONS: tuple[Operation, ...] = (
 CONTROL_OPERATIONS: tuple[Operation, ...] = control.OPERATIONS
 CONTROL_PATH = "/_assetmill"
 _AGENT_ENDPOINT = "/agents/{agent_name}/endpoint/protocols/openai"
+# The first preview had no `v1`; an agent's own endpoint is written both ways.
+_OPENAI_BASES = ("/openai/v1", "/openai", f"{_AGENT_ENDPOINT}/v1", _AGENT_ENDPOINT)
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 
 
@@ -72,7 +75,8 @@ def _surface(path: str) -> Surface:
 
 
 def _worded(error: WireError, path: str) -> Response:
-    return JSONResponse(error.envelope(_surface(path)), error.status, headers=error.headers)
+    body = error.envelope(_surface(path), secrets.token_hex(16))
+    return JSONResponse(body, error.status, headers=error.headers)
 
 
 def _routes(
@@ -105,7 +109,7 @@ def create_app(project: Project, responses: Responses, project_name: str = "loca
     """Return the application that speaks for the project endpoint `/api/projects/<project_name>`."""
     base = f"/api/projects/{project_name}"
     routes: list[BaseRoute] = []
-    for prefix in (f"{base}/openai/v1", f"{base}{_AGENT_ENDPOINT}/v1", f"{base}{_AGENT_ENDPOINT}"):
+    for prefix in (base + one for one in _OPENAI_BASES):
         routes += _routes(project, responses, OPENAI_OPERATIONS, prefix, "openai")
     routes += _routes(project, responses, PROJECT_OPERATIONS, base, "project")
     return Guard(_application(project, responses, routes))

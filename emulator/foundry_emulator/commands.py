@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "reset", _reset, "make a running emulator forget everything but its secrets")
     clock = _command(commands, "clock", _clock, "move the clock of a running emulator forwards")
     clock.add_argument("advance_s", type=float, metavar="SECONDS", help="how far")
+    _add_compare(commands)
     return parser
 
 
@@ -79,6 +80,16 @@ def _add_serve(commands: Any) -> None:
         help="run code interpreter programs with limits only where no sandbox holds",
     )
     serve.add_argument("--allow-mcp-host", action="append", default=[], help="MCP host besides loopback")
+
+
+def _add_compare(commands: Any) -> None:
+    words = "send recorded exchanges again and say what differs; 1 when a difference is new"
+    compare = commands.add_parser("compare", help=words, description=words)
+    compare.add_argument("folder", type=Path, help="exchanges as JSON files")
+    compare.add_argument("--verdicts", type=Path, help="TOML of accepted differences, besides our own")
+    compare.add_argument("--all", action="store_true", dest="everything", help="show accepted ones too")
+    compare.add_argument("--json", action="store_true", dest="as_json", help="as JSON")
+    compare.set_defaults(carry_out=_compare)
 
 
 def _say(ready: Ready) -> None:
@@ -109,6 +120,27 @@ def _serve(options: argparse.Namespace) -> int:
         message = f"cannot serve on port {options.port}: {problem.strerror or problem}"
         raise CommandFailed(message) from problem
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from foundry_emulator.comparing import report
+    from foundry_emulator.comparing.exchange import UnreadableExchange, read_exchanges
+    from foundry_emulator.comparing.run import compare
+    from foundry_emulator.comparing.verdicts import OWN, UnreadableVerdicts, read_accepted
+
+    try:
+        exchanges = list(read_exchanges(options.folder))
+        given = read_accepted(options.verdicts) if options.verdicts else ()
+        accepted = [*given, *read_accepted(OWN)]
+    except (UnreadableExchange, UnreadableVerdicts) as problem:
+        raise CommandFailed(str(problem)) from problem
+    comparison = compare(exchanges, accepted)
+    if options.as_json:
+        _print_json(report.as_json(comparison))
+    else:
+        for line in report.lines(comparison, everything=options.everything):
+            sys.stdout.write(line + "\n")
+    return 1 if comparison.new else 0
 
 
 def _bill(options: argparse.Namespace) -> int:

@@ -32,7 +32,11 @@ is not listed with `tool_not_emulated`.
 _DIFFERENCES = """\
 ## Known differences
 
-- `tool_choice` is `auto` where Azure's streams have null: the openai types do not allow null.
+- Answers are worded as the service's were in July 2026; the setting `flavour` gives `azure-2025-11`,
+  `azure-2026-03` and `openai`. `foundry-emulator compare DIR` says where recorded exchanges differ.
+- Where public sources disagree a setting chooses the answer (`background_with_agent`, `hide_results`, ...).
+- A failed response ends its stream with `response.failed` alone; the fault `patch` inserts an `error` event.
+- No header allows a browser (`Access-Control-*`).
 - `input_items` lists what a response was given itself, not what it took from earlier responses.
 - Pictures and files are never fetched from an address: data URLs and file IDs only (`invalid_image_url`).
 - Unknown fields in a request are refused (`unknown_parameter`).
@@ -41,12 +45,12 @@ _DIFFERENCES = """\
 - A PNG carries a note of its subject's outline, so that an edit need not guess; other formats do not.
 - Compaction, hosted, workflow, external and voice agents cannot be run; connections are always empty.
 - A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
-- Files are `processed` at once. Search is lexical.
+- Files are `processed` at once, those for fine-tuning stay `pending`. Search is lexical.
 - One model deployment per model, with the model's name; see `deployments.toml`.
 - A foreground response whose caller leaves stops at its next step and cannot be retrieved.
 - A response that was running when the emulator was killed is `failed` (`server_error`) after the restart.
-- An account block is 403 `account_blocked`. No public source shows the service's own code.
-- Rate limits are off until they are set. Tokens are estimated at four characters each.
+- Rate limits are off until they are set; headers then tell fixed numbers. Tokens are estimated at four
+  characters each, so only what is far beyond a context window is refused for its length.
 - An image prompt is refused by a short word list, at the input stage, uncharged.
 - Prices are dated data (`prices.toml`), OpenAI's list prices where Azure's are not known.
 """

@@ -29,8 +29,20 @@ def deployments() -> list[Json]:
             "modelName": one["model"],
             "modelVersion": one["version"],
             "modelPublisher": "OpenAI",
-            "capabilities": {"image_generation" if "image" in one["model"] else "chat_completion": "true"},
+            "capabilities": {} if "image" in one["model"] else {"chat_completion": "true"},
             "sku": {"name": "GlobalStandard", "capacity": 100},
         }
         for one in _read("deployments.toml")["deployment"]
     ]
+
+
+def dated_model(deployment: str) -> str:
+    """Return the model that answers for a deployment, with the date of its version."""
+    known = next((one for one in deployments() if one["name"] == deployment), None)
+    return f"{known['modelName']}-{known['modelVersion']}" if known else deployment
+
+
+def context_window(deployment: str) -> int:
+    """Return how many tokens a deployment's model reads at most."""
+    known = {one["model"]: one for one in _read("deployments.toml")["deployment"]}
+    return int(known.get(deployment, {}).get("context_window", 128_000))

@@ -19,7 +19,7 @@ class Files:
         """Return an uploaded file that has not expired.
 
         Raises:
-            ServiceError: 404 when it is gone.
+            WireError: 404 when it is gone.
         """
         doc = self._state.get("file", file_id)
         if doc is None:
@@ -35,7 +35,7 @@ class Files:
         """Return an uploaded file's bytes.
 
         Raises:
-            ServiceError: 404 when it is gone.
+            WireError: 404 when it is gone.
         """
         self.need(file_id)
         content = self._state.read_blob(file_id)

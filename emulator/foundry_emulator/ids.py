@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from typing import Literal
-
-Flavour = Literal["azure", "openai"]
+import time
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
@@ -48,9 +46,19 @@ def partitioned(prefix: str, partition: str) -> str:
     return f"{prefix}{partition}00{alphanumerics(32)}"
 
 
+def stamped(prefix: str, partition: str) -> str:
+    """Make an ID of something that was generated in that partition: hex, with the time inside."""
+    return f"{prefix}{partition}00{int(time.time()):08x}{secrets.token_hex(12)}"
+
+
 def item_id(item_type: str, partition: str) -> str:
-    """Make an ID for an item of that type; types without a known prefix get `item_`."""
+    """Make an ID for an item that a caller brings; types without a known prefix get `item_`."""
     return partitioned(_ITEM_PREFIXES.get(item_type, "item_"), partition)
+
+
+def output_id(item_type: str, partition: str) -> str:
+    """Make an ID for an item that was generated."""
+    return stamped(_ITEM_PREFIXES.get(item_type, "item_"), partition)
 
 
 def call_id() -> str:
@@ -58,9 +66,9 @@ def call_id() -> str:
     return f"call_{alphanumerics(24)}"
 
 
-def file_id(purpose: str, flavour: Flavour) -> str:
-    """Make a file ID; on Azure its prefix is the purpose."""
-    return f"{purpose}-{alphanumerics(22)}" if flavour == "azure" else f"file-{alphanumerics(22)}"
+def file_id(purpose: str, *, is_azure: bool) -> str:
+    """Make a file ID; on Azure its prefix is the purpose, without the plural."""
+    return f"{purpose.removesuffix('s')}-{alphanumerics(22)}" if is_azure else f"file-{alphanumerics(22)}"
 
 
 def container_id() -> str:

@@ -7,13 +7,15 @@ import datetime
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 from foundry_emulator.boundary.errors import invalid
-from foundry_emulator.ids import Flavour
+from foundry_emulator.dialects import FLAVOURS, Dialect, Flavour, dialect
 from foundry_emulator.jsons import Json, compact
 from foundry_emulator.state import State
 
+Answer = Literal["accepted", "refused", "dropped"]
+"""What becomes of a field: it works, the request is refused for it, or it is silently left out."""
 _KEY = "settings"
 RATES = ("requests_per_minute", "tokens_per_minute", "images_per_minute")
 
@@ -23,6 +25,7 @@ class Switches:
     """Run-time switches; the defaults are what most clients should meet."""
 
     flavour: Flavour = "azure"
+    """Whose words are spoken: `azure` for the newest, a dated one of it, or `openai`."""
     latency_s: float = 0.0
     """How long every response takes before its first step."""
     canned_pictures: bool = False
@@ -37,8 +40,32 @@ class Switches:
     """Azure's Responses page says that multi-turn edits are not supported."""
     refuse_assistants_download: bool = False
     """Microsoft answers that files with purpose=assistants cannot be read back."""
+    replace_expired_containers: bool = False
+    """Give a later turn a fresh container where Azure answers 400 "Container is expired."."""
     conversation_lock: bool = False
     """Refuse a second response in a conversation while one is running."""
+    background_with_agent: Answer = "accepted"
+    """What `background` beside an agent does: documentation shows it, no recording has it."""
+    background_with_conversation: Answer = "accepted"
+    """What `background` beside a conversation does: nothing public shows it."""
+    hide_results: bool = False
+    """A picture's `result` is null when its response is read back, as one report says."""
+    longest_data_url: int = 0
+    """Longest data URL that is taken, in characters; 0 takes all. Azure once refused those above 65,520."""
+    silent_rate_limits: bool = False
+    """A 429 has neither Retry-After nor seconds in its words."""
+    gateway_rate_limits: bool = False
+    """A 429 comes from a gateway, whose words are not the service's."""
+    ignore_list_order: bool = False
+    """Listings come newest first, whatever `order` says."""
+    ignore_list_filter: bool = False
+    """Listings of responses ignore `conversation_id`."""
+    drop_metadata: bool = False
+    """A response's `metadata` is taken and does not come back."""
+    forget_with_conversation: bool = False
+    """Responses go with their conversation when it is deleted."""
+    keepalive_s: float = 0.0
+    """A stream sends `keepalive` when nothing has happened for so long; 0 sends none."""
     listing_lag_s: float = 0.0
     """How long a new response stays out of listings."""
     file_processing_s: float = 0.0
@@ -48,11 +75,16 @@ class Switches:
     mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
     """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """Return the flavour, asked by what it does."""
+        return dialect(self.flavour)
+
     def changed(self, changes: Mapping[str, Any]) -> Switches:
         """Return these settings with some replaced.
 
         Raises:
-            ServiceError: 400 for an unknown name or a value of the wrong type.
+            WireError: 400 for an unknown name or a value of the wrong type.
         """
         checked: dict[str, Any] = {name: _checked(name, value) for name, value in changes.items()}
         return dataclasses.replace(self, **checked)
@@ -76,6 +108,14 @@ def _is_switch(value: object) -> bool:
 
 def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_answer(value: object) -> bool:
+    return value in get_args(Answer)
 
 
 def _is_quota(value: object) -> bool:
@@ -113,9 +153,13 @@ def _is_routes(value: object) -> bool:
 
 
 _FITS: dict[str, Callable[[object], bool]] = {
-    "flavour": lambda value: value in ("azure", "openai"),
+    "flavour": lambda value: value in FLAVOURS,
     "latency_s": _is_seconds,
     "listing_lag_s": _is_seconds,
+    "keepalive_s": _is_seconds,
+    "longest_data_url": _is_count,
+    "background_with_agent": _is_answer,
+    "background_with_conversation": _is_answer,
     "file_processing_s": _is_seconds,
     "quota": _is_quota,
     "mcp_routes": _is_routes,

@@ -73,7 +73,7 @@ class VectorStores:
         """Return a store, which may have expired.
 
         Raises:
-            ServiceError: 404 when there is none.
+            WireError: 404 when there is none.
         """
         doc = self._state.get("vector_store", store_id)
         if doc is None:
@@ -88,7 +88,7 @@ class VectorStores:
         """Return a store that can be used, and count that as activity.
 
         Raises:
-            ServiceError: 404 when it is gone or has expired.
+            WireError: 404 when it is gone or has expired.
         """
         body = self.need(store_id)
         if body["status"] == "expired":
@@ -125,7 +125,7 @@ class VectorStores:
         """Add a file to a store; it is indexed in the background.
 
         Raises:
-            ServiceError: 404 for an unknown file, 400 for a kind of file that cannot be searched.
+            WireError: 404 for an unknown file, 400 for a kind of file that cannot be searched.
         """
         self.live(store_id)
         file = self._files.need(file_id)
@@ -210,7 +210,7 @@ class VectorStores:
         """Search what is indexed in these stores.
 
         Raises:
-            ServiceError: 404 when a store is gone or has expired.
+            WireError: 404 when a store is gone or has expired.
         """
         from foundry_emulator.search.ranking import Chunk, InvalidFilter
 
@@ -257,6 +257,6 @@ def _refuse_unsupported(filename: str) -> None:
     if extension not in _SUPPORTED:
         message = (
             f"Files with extensions [{extension or 'none'}] are not supported for retrieval. "
-            f"Supported extensions: {', '.join(sorted(_SUPPORTED))}"
+            f"Supported file types include: [{', '.join(sorted(_SUPPORTED))}]."
         )
         raise invalid(message, "file_id", "unsupported_file")

@@ -107,7 +107,7 @@ def test_garbage_arrives_for_work_that_was_done(raw: Raw, control: Control) -> N
 def test_an_account_block_stays_until_the_plan_is_cleared(raw: Raw, control: Control) -> None:
     control.faults({"op": CREATE, "fault": "account_block"})
     codes = [draw(raw).json()["error"]["code"] for _ in range(3)]
-    assert codes == ["account_blocked"] * 3
+    assert codes == ["Forbidden"] * 3
     control.delete("faults")
     assert draw(raw).status_code == 200
 

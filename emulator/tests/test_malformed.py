@@ -192,8 +192,9 @@ _MANY = settings(
 
 def _enveloped(body: Any, *, is_openai: bool) -> bool:
     error = body["error"]
-    wanted = {"message", "type", "param", "code"} if is_openai else {"code", "message"}
-    return wanted <= set(error) and bool(error["message"])
+    model, foundry = {"message", "type", "param", "code"}, {"code", "message", "type", "details"}
+    is_worded = foundry <= set(error) or (is_openai and model <= set(error))
+    return is_worded and bool(error["message"])
 
 
 def _valid(raw: Raw) -> list[tuple[str, str, Any]]:

@@ -75,7 +75,7 @@ def test_clock_faults_and_expiry_are_at_hand(run_inside: Run) -> None:
             made = client.containers.create(name="work")
             now = foundry_emulator.clock.advance(5)
             assert foundry_emulator.clock.advance(86_400) >= now + 86_400
-            with pytest.raises(openai.NotFoundError):
+            with pytest.raises(openai.BadRequestError, match="expired"):
                 client.containers.retrieve(made.id)
             assert foundry_emulator.expire("files") == {"files": 0}
             foundry_emulator.faults.plan({"op": "files.list", "fault": "error_before", "status": 503})

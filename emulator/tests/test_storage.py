@@ -124,7 +124,11 @@ def test_an_idle_container_is_gone_for_good(raw: Raw, control: Control) -> None:
     assert raw.call("GET", path).status_code == 200
     control.post("clock", {"advance_s": 21 * 60})
     gone = raw.call("GET", path)
-    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "container_expired")
+    assert (gone.status_code, gone.json()["error"]["message"]) == (400, "Container is expired.")
+    again_words = {"model": "gpt-4.1", "input": "code", "previous_response_id": body["id"], "tools": [CODE]}
+    refused = raw.call("POST", "openai/v1/responses", again_words)
+    assert (refused.status_code, refused.json()["error"]["message"]) == (400, "Container is expired.")
+    control.post("settings", {"replace_expired_containers": True})
     again = raw.respond("code", tools=[CODE], previous_response_id=body["id"])
     assert again["output"][0]["container_id"] != container
 

@@ -36,6 +36,7 @@ FaultName = Literal[
     "stuck",  # the response stays queued for ever
     "cut_stream",  # the connection is cut before event `event`
     "clean_early_close",  # the stream ends cleanly before event `event`
+    "patch",  # the reply is changed as `routes/patching.py` says; with `instead: true` nothing happened
 ]
 FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
 RESPONSE_FAULTS = frozenset(
@@ -98,8 +99,8 @@ def _rule(entry: Fields) -> _Rule:
     if not all(isinstance(number, int) and number > 0 for number in numbers):
         raise entry.wrong_type("nth", "a positive integer or an array of them")
     probability = entry.number("probability", 0, 1)
-    # A rule that says when it strikes strikes once for each; a block stays until the plan is cleared.
-    forever = probability is not None or name == "account_block"
+    # A rule that says when it strikes strikes once for each; a block or a patch stays until it is cleared.
+    forever = probability is not None or (name in ("account_block", "patch") and not numbers)
     times = entry.integer("times", 1, 10**9) or (float("inf") if forever else max(len(numbers), 1))
     known = {"op", "fault", "nth", "probability", "seed", "times"}
     params = {key: value for key, value in entry.raw.items() if key not in known}

@@ -9,8 +9,37 @@ from collections.abc import Mapping
 
 from foundry_emulator.boundary.errors import WireError
 from foundry_emulator.clock import Clock
+from foundry_emulator.dialects import Dialect
 
 _WINDOW_S = 60.0
+_STANDARD = {"requests": 10_000, "tokens": 1_000_000}
+
+
+def plainer(refusal: WireError, *, from_gateway: bool) -> WireError:
+    """Return a 429 without any hint of how long to wait, in the service's words or in a gateway's."""
+    if from_gateway:
+        return WireError(429, "429", "Rate limit is exceeded. Try again later.", layer="gateway")
+    message = (
+        "Requests to the Responses_Create Operation under Azure OpenAI API have exceeded token rate limit of "
+        "your current AIServices S0 pricing tier."
+    )
+    headers = {name: value for name, value in refusal.headers.items() if not name.startswith("retry-after")}
+    return WireError(429, "429", message, headers=headers, more={"type": "too_many_requests"})
+
+
+def standard_rates(dialect: Dialect, model: str) -> dict[str, str]:
+    """Return the rate headers of an answer that was waited for, where no quota is set."""
+    kinds = ("tokens",) if dialect.is_first else ("requests", "tokens")
+    headers: dict[str, str] = {}
+    for kind in kinds:
+        limit = str(_STANDARD[kind])
+        headers |= {f"x-ratelimit-limit-{kind}": limit, f"x-ratelimit-remaining-{kind}": limit}
+        headers[f"x-ratelimit-reset-{kind}"] = "0"
+        if not dialect.is_first:
+            headers[f"x-ratelimit-renewalperiod-{kind}"] = str(int(_WINDOW_S))
+    if not dialect.is_first:
+        headers["x-ratelimit-abusepenalty-active"] = "False"
+    return {**headers, "x-ratelimit-key": model} if dialect.is_newest else headers
 
 
 class QuotaMeter:
@@ -28,7 +57,7 @@ class QuotaMeter:
         """Take what a request wants of each deployment's rates; the headers returned tell what is left.
 
         Raises:
-            ServiceError: 429 with Retry-After and the rate limit headers; nothing was taken.
+            WireError: 429 with Retry-After and the rate limit headers; nothing was taken.
         """
         with self._lock:
             self._forget()
@@ -59,17 +88,16 @@ class QuotaMeter:
         headers = {
             f"x-ratelimit-limit-{name}": str(int(limit)),
             f"x-ratelimit-remaining-{name}": str(left),
-            f"x-ratelimit-reset-{name}": f"{reset_s}s",
+            f"x-ratelimit-reset-{name}": str(reset_s if used else 0),
         }
         if refused:
             wait_s = self._wait_s(deployment, name, used + amount - limit)
             message = (
-                f"Rate limit reached for deployment '{deployment}' on {name} per minute: limit {int(limit)}, "
-                f"used {int(used)}, requested {int(amount)}. Please try again in {wait_s}s."
+                f"Your requests to {deployment} have exceeded the {name} rate limit of {int(limit)} a minute "
+                f"for your current AIServices S0 pricing tier: used {int(used)}, requested {int(amount)}. "
+                f"Please retry after {wait_s} seconds."
             )
-            raise WireError(
-                429, "rate_limit_exceeded", message, headers={"retry-after": str(wait_s), **headers}
-            )
+            raise WireError(429, "RateLimitReached", message, headers={"retry-after": str(wait_s), **headers})
         return headers
 
     def _wait_s(self, deployment: str, name: str, surplus: float) -> int:

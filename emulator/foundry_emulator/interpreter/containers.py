@@ -75,18 +75,27 @@ class Containers:
             return None
         return doc.body
 
-    def live(self, container_id: str) -> Json:
-        """Return a live container and count that as activity.
+    def need_alive(self, container_id: str) -> Json:
+        """Return a container that is still alive, without counting that as activity.
 
         Raises:
-            ServiceError: 404 when it is unknown or has expired.
+            WireError: 404 when it is unknown, 400 when it has expired.
         """
         body = self.find(container_id)
         if body is None:
             known = self._state.get("container", container_id) is not None
             if known:
-                raise WireError(404, "container_expired", f"Container with id '{container_id}' has expired.")
+                raise WireError(400, "invalid_request_error", "Container is expired.")
             raise not_found("Container", container_id)
+        return body
+
+    def live(self, container_id: str) -> Json:
+        """Return a live container and count that as activity.
+
+        Raises:
+            WireError: 404 when it is unknown, 400 when it has expired.
+        """
+        body = self.need_alive(container_id)
         body = {**body, "last_active_at": self._clock.stamp()}
         self._state.put("container", container_id, body)
         return body
@@ -135,7 +144,7 @@ class Containers:
         """Return a file of a live container.
 
         Raises:
-            ServiceError: 404 when either is gone.
+            WireError: 404 when either is gone.
         """
         self.live(container_id)
         doc = self._state.get("container_file", file_id, container_id)

@@ -10,6 +10,7 @@ import threading
 from foundry_emulator.boundary.faults import Fault
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
+from foundry_emulator.responses import shapes
 from foundry_emulator.responses.admission import Admitted
 from foundry_emulator.responses.events import TERMINAL_EVENTS
 from foundry_emulator.responses.streams import Stream
@@ -41,7 +42,8 @@ class ActiveResponse:
     def emit(self, event: Json) -> None:
         """Add an event to the stream, if anybody asked for one."""
         if self.stream is not None and not self._is_final:
-            self.stream.push(event)
+            dialect = self._project.settings.dialect
+            self.stream.push(shapes.event(dialect, event, is_background=self.is_background))
 
     def call_off(self, *, forget: bool = False) -> None:
         """Tell it to end at its next step, and perhaps to leave no trace; only on the loop."""

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from foundry_emulator import agents, ids
-from foundry_emulator.boundary.errors import WireError, invalid, not_found
+from foundry_emulator.boundary.errors import WireError, invalid, no_conversation, not_with_agent
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.ids import Flavour
+from foundry_emulator.boundary.quota import plainer, standard_rates
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
-from foundry_emulator.responses import toolspecs, wire
+from foundry_emulator.responses import grounds, toolspecs, wire
 from foundry_emulator.responses.items import ItemReader, text_of
 from foundry_emulator.responses.retention import retained
 from foundry_emulator.responses.wire import RUNNING
+from foundry_emulator.settings import Switches
 
 IMAGE_DEPLOYMENT_HEADER = "x-ms-oai-image-generation-deployment"
 INCLUDABLE = (
@@ -35,6 +36,7 @@ _FIELDS = (
     *("safety_identifier", "service_tier", "moderation", "temperature", "top_p", "top_logprobs", "user"),
     *("agent_reference", "agent", "structured_inputs", "prompt_cache_key", "prompt_cache_retention"),
 )
+_SETTLED_BY_AGENT = ("tools", "instructions", "text", "reasoning", "temperature", "top_p", "model")
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,26 @@ def admit(project: Project, request: Fields, headers: Mapping[str, str], agent_n
     """Check a request for a response against everything it names.
 
     Raises:
-        ServiceError: what the service would answer; nothing was stored or charged.
+        WireError: what the service would answer; nothing was stored or charged.
     """
     request.only(*_FIELDS)
     return _RequestCheck(project, request, headers, agent_name).admitted()
+
+
+def _with_answers(settings: Switches, request: Fields, agent_name: str | None) -> Fields:
+    """Return the request without the fields that the settings drop, or refuse it for them."""
+    raw = request.raw
+    has_agent = agent_name is not None or request.has("agent_reference") or request.has("agent")
+    answers = {settings.background_with_agent} if has_agent else set[str]()
+    if request.has("conversation"):
+        answers.add(settings.background_with_conversation)
+    if raw.get("background") and "refused" in answers:
+        raise not_with_agent("background")
+    if raw.get("background") and "dropped" in answers:
+        raw = {name: value for name, value in raw.items() if name != "background"}
+    if settings.drop_metadata:
+        raw = {name: value for name, value in raw.items() if name != "metadata"}
+    return request if raw is request.raw else Fields(raw)
 
 
 class _RequestCheck:
@@ -82,9 +100,9 @@ class _RequestCheck:
     ) -> None:
         self._project = project
         self._state = project.state
-        self._request = request
         self._headers = headers
-        self._flavour: Flavour = project.settings.flavour
+        self._dialect = project.settings.dialect
+        self._request = _with_answers(project.settings, request, agent_name)
         self._version = self._agent_version(agent_name)
         self._definition: Json = self._filled_definition()
 
@@ -98,15 +116,18 @@ class _RequestCheck:
         model = self._model()
         tools = self._tools()
         image_model = self._image_model(tools)
-        reader = ItemReader(self._state, partition, self._state.find_item)
+        limit = self._project.settings.longest_data_url
+        reader = ItemReader(self._state, partition, self._state.find_item, longest_data_url=limit)
         history = self._history(conversation_id, previous)
         inputs = self._own_items(reader.read(request.raw.get("input")))
-        _check_calls_answered([*history, *inputs])
-        self._check_files(tools, inputs)
-        self._check_pictures(image_model, history, inputs)
+        grounds.check_calls_answered([*history, *inputs])
+        grounds.check_files(self._project, tools, inputs)
+        grounds.check_container(self._project, tools, history)
+        grounds.check_pictures(self._project, request, image_model, history, inputs)
+        grounds.check_window(model, [*history, *inputs])
         extras = self._item_extras()
         response = wire.new_response(
-            ids.partitioned("resp_", partition),
+            ids.stamped("resp_", partition),
             created_at=self._project.clock.stamp(),
             request=request,
             model=model,
@@ -116,7 +137,7 @@ class _RequestCheck:
             text=wire.text_config(request, self._definition),
             conversation_id=conversation_id,
             agent_reference=extras.get("agent_reference"),
-            flavour=self._flavour,
+            is_azure=self._dialect.is_azure,
             defaults=self._definition,
         )
         return Admitted(
@@ -130,13 +151,18 @@ class _RequestCheck:
             stream=bool(request.boolean("stream")),
             store=request.boolean("store") is not False,
             include=included(request.texts("include")),
-            item_extras={**extras, "response_id": response["id"]} if self._flavour == "azure" else {},
+            item_extras=self._made_by(extras, response["id"]),
             headers=self._rates(model, image_model, inputs),
         )
 
     def _agent_version(self, path_name: str | None) -> Json | None:
         field = "agent_reference" if self._request.has("agent_reference") else "agent"
+        if field == "agent" and self._request.has("agent") and not self._dialect.takes_agent:
+            message = "The 'agent' property is deprecated. Use 'agent_reference' instead."
+            raise WireError(400, "invalid_payload", message, param="agent", layer="foundry")
         reference = self._request.fields(field)
+        if reference is not None or path_name:
+            self._check_settled()
         if reference is None:
             return agents.selected_version(self._state, path_name, None) if path_name else None
         reference.choice("type", ("agent_reference",))
@@ -146,6 +172,13 @@ class _RequestCheck:
         raw_version = reference.raw.get("version")
         wanted = str(raw_version) if isinstance(raw_version, int) else reference.text("version")
         return agents.selected_version(self._state, name, wanted)
+
+    def _check_settled(self) -> None:
+        """Refuse what an agent has settled already; the first preview is not known to have minded."""
+        if self._dialect.is_azure and not self._dialect.is_first:
+            for name in _SETTLED_BY_AGENT:
+                if self._request.has(name):
+                    raise not_with_agent(name)
 
     def _filled_definition(self) -> Json:
         if self._version is None:
@@ -193,7 +226,7 @@ class _RequestCheck:
             message = "Mutually exclusive parameters: 'previous_response_id' and 'conversation'."
             raise invalid(message, None, "mutually_exclusive_parameters")
         if self._state.get("conversation", conversation_id) is None:
-            raise not_found("Conversation", conversation_id, "conversation")
+            raise no_conversation(conversation_id)
         if self._project.settings.conversation_lock:
             running = [d for d in self._state.responses_of(conversation_id) if d.body["status"] in RUNNING]
             if running:
@@ -271,7 +304,7 @@ class _RequestCheck:
         raw = self._request.objects("tools")
         if raw is None:
             raw = Fields({"tools": self._definition.get("tools") or []}).objects("tools") or []
-        return toolspecs.filled_tools(raw, self._flavour)
+        return toolspecs.filled_tools(raw, self._dialect)
 
     def _tool_choice(self, tools: list[Json]) -> Any:
         request = self._request
@@ -292,7 +325,7 @@ class _RequestCheck:
         if tool is None:
             return None
         deployment = self._headers.get(IMAGE_DEPLOYMENT_HEADER)
-        if self._flavour == "azure" and not deployment:
+        if self._dialect.is_azure and not deployment:
             message = (
                 f"Missing required header: '{IMAGE_DEPLOYMENT_HEADER}'. The image generation tool needs the "
                 "name of an image model deployment in this header."
@@ -308,87 +341,48 @@ class _RequestCheck:
         self._refuse_retired(str(tool["model"] or "gpt-image-2"))
         return tool["model"] or "gpt-image-2"
 
-    def _check_files(self, tools: list[Json], inputs: list[Json]) -> None:
-        for tool in tools:
-            if tool["type"] == "file_search":
-                for store_id in tool["vector_store_ids"]:
-                    self._project.vector_stores.live(store_id)
-            elif tool["type"] == "code_interpreter":
-                container = tool["container"]
-                if isinstance(container, str):
-                    self._project.containers.live(container)
-                else:
-                    for file_id in container["file_ids"]:
-                        self._project.files.need(file_id)
-            elif (mask := tool.get("input_image_mask")) and mask.get("file_id"):
-                self._project.files.need(mask["file_id"])
-        for part in _parts(inputs):
-            if part.get("file_id"):
-                self._project.files.need(part["file_id"])
-
-    def _check_pictures(self, image_model: str | None, history: list[Json], inputs: list[Json]) -> None:
-        if image_model is None:
-            return
-        settings = self._project.settings
-        if settings.refuse_image_streaming and self._request.raw.get("stream"):
-            raise _unsupported("Image generation is not supported in streaming mode.")
-        if settings.refuse_image_file_ids and any(
-            part.get("file_id") and part["type"] == "input_image" for part in _parts(inputs)
-        ):
-            raise _unsupported("Images cannot be referenced by file ID: send a data URL.")
-        earlier = [item for item in [*history, *inputs] if item["type"] == "image_generation_call"]
-        if settings.refuse_image_multi_turn and earlier:
-            raise _unsupported("Multi-turn editing of images is not supported.")
+    def _made_by(self, extras: Json, response_id: str) -> Json:
+        if not self._dialect.is_azure:
+            return {}
+        made_by: Json = {**extras, "response_id": response_id}
+        if "created_by" in extras:
+            made_by["created_by"] = {**extras["created_by"], "response_id": response_id}
+        return made_by
 
     def _item_extras(self) -> Json:
-        if self._flavour != "azure" or self._version is None:
+        if not self._dialect.is_azure or self._version is None:
             return {}
         reference = {
             "type": "agent_reference",
             "name": self._version["name"],
             "version": self._version["version"],
         }
-        return {"agent_reference": reference}
+        extras: Json = {"agent_reference": reference}
+        if self._request.has("agent") and not self._dialect.is_first:
+            extras["created_by"] = {"agent": {**reference, "type": "agent_id"}, "response_id": ""}
+        return extras
+
+    def _granted(
+        self, rates: Mapping[str, Mapping[str, float]], wanted: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, str]:
+        settings = self._project.settings
+        try:
+            return self._project.quota.admit(rates, wanted)
+        except WireError as refusal:
+            if settings.silent_rate_limits or settings.gateway_rate_limits:
+                raise plainer(refusal, from_gateway=settings.gateway_rate_limits) from refusal
+            raise
 
     def _rates(self, model: str, image_model: str | None, inputs: list[Json]) -> dict[str, str]:
         rates = self._project.settings.quota
-        if not rates:
-            return {}
         # A picture is no text, however long its data URL.
         tokens = sum(wire.tokens_in(text_of(item)) for item in inputs)
         wanted: dict[str, dict[str, float]] = {model: {"requests": 1, "tokens": tokens}}
         if image_model is not None:
             wanted.setdefault(image_model, {})["images"] = 1
-        return self._project.quota.admit(rates, wanted)
-
-
-def _unsupported(message: str) -> WireError:
-    return WireError(400, "image_generation_user_error", message)
-
-
-def _parts(items: list[Json]) -> list[Json]:
-    parts: list[Json] = []
-    for item in items:
-        if isinstance(item.get("content"), list):
-            parts += item["content"]
-        if isinstance(item.get("output"), list):
-            parts += item["output"]
-        elif isinstance(item.get("output"), dict):
-            parts.append(item["output"])
-    return parts
-
-
-def _check_calls_answered(items: list[Json]) -> None:
-    for call, answer in (
-        ("function_call", "function_call_output"),
-        ("computer_call", "computer_call_output"),
-    ):
-        asked = {item["call_id"] for item in items if item["type"] == call}
-        answered = {item["call_id"] for item in items if item["type"] == answer}
-        words = answer.split("_")[0]
-        for call_id in sorted(answered - asked):
-            raise invalid(
-                f"No tool call found for {words} call output with call_id {call_id[:80]}.", "input", None
-            )
-        for call_id in sorted(asked - answered):
-            raise invalid(f"No tool output found for {words} call {call_id[:80]}.", "input", None)
+        taken = self._granted(rates, wanted)
+        if not self._dialect.is_azure:
+            return taken
+        # Background and streamed answers carry none: what they were granted has to be learnt elsewhere.
+        is_silent = self._request.raw.get("background") or self._request.raw.get("stream")
+        return {} if is_silent else {**standard_rates(self._dialect, model), **taken}

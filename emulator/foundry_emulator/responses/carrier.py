@@ -35,6 +35,7 @@ from foundry_emulator.steps import (
 _LOG = logging.getLogger(__name__)
 _COUNTED = (Draw, RunCode, SearchFiles, CallMcp)
 _CHARACTERS_PER_TOKEN = 4
+_REASONING_TOKENS = 64
 
 
 class Carrier:
@@ -82,6 +83,8 @@ class Carrier:
         self._active.settle("failed", error={"code": code, "message": message})
 
     def _drive(self, turn: Turn) -> None:
+        if self._thinks():
+            self._output.add(self._output.new_item("reasoning", summary=[]))
         steps = self._project.tools.decide(turn)
         result: StepResult = None
         try:
@@ -98,6 +101,10 @@ class Carrier:
             return
         finally:
             steps.close()
+
+    def _thinks(self) -> bool:
+        effort = self._admitted.response["reasoning"]["effort"]
+        return self._project.settings.dialect.is_azure and effort not in (None, "none", "minimal")
 
     def _carry_out(self, step: Step) -> StepResult:
         result: StepResult = None
@@ -191,7 +198,7 @@ class Carrier:
             self._output.add(self._message("", []))
         used = self._charge_tokens()
         details: Json = {"usage": used}
-        if self._project.settings.flavour == "openai" and self._drawing.used:
+        if not self._project.settings.dialect.is_azure and self._drawing.used:
             details["tool_usage"] = self._drawing.tool_usage()
         if self._incomplete:
             details["incomplete_details"] = {"reason": "max_output_tokens"}
@@ -205,7 +212,9 @@ class Carrier:
         answered += [item.get("code") or item.get("arguments") or "" for item in self._output.items]
         answered += [item.get("revised_prompt") or "" for item in self._output.items]
         used = wire.usage(
-            sum(wire.tokens_in(text) for text in asked), sum(wire.tokens_in(text) for text in answered)
+            sum(wire.tokens_in(text) for text in asked),
+            sum(wire.tokens_in(text) for text in answered),
+            _REASONING_TOKENS if self._thinks() else 0,
         )
         self._project.billing.tokens(
             self._active.id, response["model"], used["input_tokens"], used["output_tokens"]

@@ -31,7 +31,7 @@ class Drawing:
         """Draw one picture, charge it, and put its item into the output.
 
         Raises:
-            ServiceError: 400 when the parameters ask for what the model cannot do.
+            WireError: 400 when the parameters ask for what the model cannot do.
         """
         fault = self._output.fault
         request = self._request(step)

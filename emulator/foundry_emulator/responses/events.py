@@ -122,15 +122,22 @@ class ItemEvents:
             at: Json = {"content_index": content_index}
             empty: Json = {**part, "text": "", "annotations": []}
             yield self._event("content_part.added", **at, part=empty)
-            for piece in _pieces(part["text"]):
-                padding = alphanumerics(8)
-                yield self._event("output_text.delta", **at, delta=piece, logprobs=[], obfuscation=padding)
+            *first, last = list(_pieces(part["text"])) or [""]
+            for piece in first:
+                yield self._piece(at, piece)
             for number, annotation in enumerate(part["annotations"]):
                 yield self._event(
                     "output_text.annotation.added", **at, annotation=annotation, annotation_index=number
                 )
+            # Annotations come before the text is whole.
+            if last:
+                yield self._piece(at, last)
             yield self._event("output_text.done", **at, text=part["text"], logprobs=[])
             yield self._event("content_part.done", **at, part=part)
+
+    def _piece(self, at: Json, text: str) -> Json:
+        padding = alphanumerics(8)
+        return self._event("output_text.delta", **at, delta=text, logprobs=[], obfuscation=padding)
 
 
 def frame(event: Json) -> str:

@@ -18,8 +18,16 @@ _TEXT_LIMIT = 10_485_760
 class ItemReader:
     """Normalises items for one partition; large texts move out of the documents into the state."""
 
-    def __init__(self, state: State, partition: str, find: Callable[[str], Json | None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        partition: str,
+        find: Callable[[str], Json | None],
+        *,
+        longest_data_url: int = 0,
+    ) -> None:
         self._state = state
+        self._longest_data_url = longest_data_url
         self._partition = partition
         self._find = find
 
@@ -27,7 +35,7 @@ class ItemReader:
         """Read the `input` of a response: a string or an array of items.
 
         Raises:
-            ServiceError: 400 where an item does not fit; 404 where a referenced item is not stored.
+            WireError: 400 where an item does not fit; 404 where a referenced item is not stored.
         """
         if value is None:
             return []
@@ -118,6 +126,9 @@ class ItemReader:
         if url is not None and not url.startswith("data:image/"):
             message = "The emulator fetches nothing: send the picture as a data URL or by file ID."
             raise invalid(message, part.path("image_url"), "invalid_image_url")
+        if url is not None and 0 < self._longest_data_url < len(url):
+            message = f"{part.path('image_url')} is not a valid absolute URI"
+            raise WireError(400, "invalid_payload", message, param=part.path("image_url"), layer="foundry")
         return {
             "type": "input_image",
             "detail": part.choice("detail", ("low", "high", "auto", "original")) or "auto",

@@ -32,7 +32,7 @@ class Output:
     def new_item(self, kind: str, **fields: Any) -> Json:
         """Return an item of this response in its wire form."""
         return {
-            "id": ids.item_id(kind, self.admitted.partition),
+            "id": ids.output_id(kind, self.admitted.partition),
             "type": kind,
             **fields,
             **self.admitted.item_extras,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from foundry_emulator.at_rest import forget_response
-from foundry_emulator.boundary.errors import invalid, not_found
+from foundry_emulator.boundary.errors import WireError, invalid, not_found
 from foundry_emulator.boundary.faults import Fault
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
@@ -105,9 +105,11 @@ class Responses:
         """Return a stored response.
 
         Raises:
-            ServiceError: 404 when it is unknown, not stored, or no longer retained.
+            WireError: 404 when it is unknown, not stored, or no longer retained.
         """
         body = retained(self._project, response_id)
+        if body is None and self._project.settings.dialect.is_first:
+            raise WireError(400, "bad_request", f"{response_id} not found", layer="foundry")
         if body is None:
             raise not_found("Response", response_id)
         return body
@@ -116,7 +118,7 @@ class Responses:
         """Cancel a background response and return it; a second call returns what became of it.
 
         Raises:
-            ServiceError: 404 when it is unknown, 400 when it is no background response.
+            WireError: 404 when it is unknown, 400 when it is no background response.
         """
         body = self.need(response_id)
         if not body["background"]:

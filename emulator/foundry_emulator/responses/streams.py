@@ -37,8 +37,11 @@ class Stream:
         for waiting in self._waiting:
             waiting.set()
 
-    async def follow(self, start: int = 0) -> AsyncIterator[str]:
-        """Yield the frames from number `start` on, as they come, until the stream is closed."""
+    async def follow(self, start: int = 0, *, keepalive_s: float = 0.0) -> AsyncIterator[str]:
+        """Yield the frames from number `start` on, as they come, until the stream is closed.
+
+        When nothing has come for `keepalive_s`, a `keepalive` is added; 0 adds none.
+        """
         news = asyncio.Event()
         self._waiting.add(news)
         try:
@@ -49,6 +52,9 @@ class Stream:
                     start += 1
                 if self._closed and start >= len(self.frames):
                     return
-                await news.wait()
+                try:
+                    await asyncio.wait_for(news.wait(), keepalive_s or None)
+                except TimeoutError:
+                    self.push({"type": "keepalive"})
         finally:
             self._waiting.discard(news)

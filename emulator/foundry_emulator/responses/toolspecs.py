@@ -8,7 +8,7 @@ from typing import Any
 
 from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.ids import Flavour
+from foundry_emulator.dialects import Dialect
 from foundry_emulator.jsons import Json
 
 _SIZE = re.compile(r"auto|[1-9]\d{1,4}x[1-9]\d{1,4}")
@@ -17,21 +17,29 @@ _DEPRECATED = ("name", "description", "tool_configs")
 TOOL_LIMIT = 128
 
 
-def filled_tools(raw: list[Fields], flavour: Flavour) -> list[Json]:
+def filled_tools(raw: list[Fields], dialect: Dialect) -> list[Json]:
     """Check the tools of a request or an agent and fill in their defaults.
 
     Raises:
-        ServiceError: 400, naming the field; tool types that the emulator does not do are refused by name.
+        WireError: 400, naming the field; tool types that the emulator does not do are refused by name.
     """
     if len(raw) > TOOL_LIMIT:
         raise invalid(f"Too many tools: at most {TOOL_LIMIT}.", "tools", "tool_limit_exceeded")
-    return [_filled(tool, flavour) for tool in raw]
+    return [_filled(tool, dialect) for tool in raw]
 
 
-def _filled(tool: Fields, flavour: Flavour) -> Json:
+def _filled(tool: Fields, dialect: Dialect) -> Json:
+    return _FILLERS[check_type(tool)](tool, dialect)
+
+
+def check_type(tool: Fields) -> str:
+    """Return the type of a tool that can be run.
+
+    Raises:
+        WireError: 400, naming the tool, for types that the emulator does not do.
+    """
     kind = tool.need_text("type")
-    fill = _FILLERS.get(kind)
-    if fill is None:
+    if kind not in _FILLERS:
         raise WireError(
             400,
             "tool_not_emulated",
@@ -39,10 +47,10 @@ def _filled(tool: Fields, flavour: Flavour) -> Json:
             f"It has: {', '.join(_FILLERS)}.",
             param=tool.path("type"),
         )
-    return fill(tool, flavour)
+    return kind
 
 
-def _image(tool: Fields, flavour: Flavour) -> Json:
+def _image(tool: Fields, dialect: Dialect) -> Json:
     tool.only(*_IMAGE_FIELDS, *_DEPRECATED)
     size = tool.text("size")
     if size is not None and not _SIZE.fullmatch(size):
@@ -76,7 +84,7 @@ def _image(tool: Fields, flavour: Flavour) -> Json:
         filled["complexity"] = complexity
     if mask is not None:
         filled["input_image_mask"] = mask.raw
-    if flavour == "azure":
+    if dialect.is_azure:
         filled["n"] = 1
     return filled
 
@@ -99,8 +107,8 @@ _IMAGE_FIELDS = (
 )
 
 
-def _file_search(tool: Fields, flavour: Flavour) -> Json:
-    del flavour
+def _file_search(tool: Fields, dialect: Dialect) -> Json:
+    del dialect
     tool.only("type", "vector_store_ids", "filters", "max_num_results", "ranking_options", *_DEPRECATED)
     tool.need("vector_store_ids")
     ranking = tool.fields("ranking_options") or Fields({})
@@ -135,8 +143,8 @@ def checked_filters(filters: Fields, depth: int = 0) -> Json:
     return {"type": kind, "key": filters.need_text("key"), "value": value}
 
 
-def _code_interpreter(tool: Fields, flavour: Flavour) -> Json:
-    del flavour
+def _code_interpreter(tool: Fields, dialect: Dialect) -> Json:
+    del dialect
     tool.only("type", "container", "allowed_callers", *_DEPRECATED)
     if isinstance(tool.raw.get("container"), str):
         return {"type": "code_interpreter", "container": tool.need_text("container")}
@@ -149,8 +157,8 @@ def _code_interpreter(tool: Fields, flavour: Flavour) -> Json:
     return {"type": "code_interpreter", "container": filled}
 
 
-def _function(tool: Fields, flavour: Flavour) -> Json:
-    del flavour
+def _function(tool: Fields, dialect: Dialect) -> Json:
+    del dialect
     tool.only("type", "name", "parameters", "strict", "description")
     name = tool.need_text("name")
     if not _FUNCTION_NAME.fullmatch(name):
@@ -168,8 +176,8 @@ def _function(tool: Fields, flavour: Flavour) -> Json:
     }
 
 
-def _mcp(tool: Fields, flavour: Flavour) -> Json:
-    del flavour
+def _mcp(tool: Fields, dialect: Dialect) -> Json:
+    del dialect
     tool.only(
         *("type", "server_label", "server_url", "server_description", "headers", "authorization"),
         *("allowed_tools", "require_approval", "project_connection_id", "connector_id", *_DEPRECATED),
@@ -204,8 +212,8 @@ def _mcp(tool: Fields, flavour: Flavour) -> Json:
     }
 
 
-def _computer(tool: Fields, flavour: Flavour) -> Json:
-    del flavour
+def _computer(tool: Fields, dialect: Dialect) -> Json:
+    del dialect
     if tool.raw["type"] == "computer":
         return {"type": "computer"}
     return {
@@ -217,7 +225,7 @@ def _computer(tool: Fields, flavour: Flavour) -> Json:
     }
 
 
-_FILLERS: dict[str, Callable[[Fields, Flavour], Json]] = {
+_FILLERS: dict[str, Callable[[Fields, Dialect], Json]] = {
     "image_generation": _image,
     "file_search": _file_search,
     "code_interpreter": _code_interpreter,

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from foundry_emulator.boundary.fields import Fields
-from foundry_emulator.ids import Flavour
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses.toolspecs import echoed
 
-AZURE_RESPONSE_EXTRAS = ("agent_reference", "content_filters", "store")
+AZURE_RESPONSE_EXTRAS = (
+    *("agent_reference", "content_filters", "store", "prompt_cache_key", "prompt_cache_retention"),
+    *("frequency_penalty", "presence_penalty", "context", "structured_inputs", "partition_key"),
+)
 """Fields of a response that Azure sends and the openai package does not know."""
 AZURE_ITEM_EXTRAS = ("agent_reference", "response_id")
 """Fields of an output item that Azure sends and the openai package does not know."""
@@ -32,7 +34,7 @@ def new_response(
     text: Json,
     conversation_id: str | None,
     agent_reference: Json | None,
-    flavour: Flavour,
+    is_azure: bool,
     defaults: Json,
 ) -> Json:
     """Return a response as it looks when it was just accepted; `defaults` are the agent's own settings."""
@@ -55,7 +57,7 @@ def new_response(
         "parallel_tool_calls": request.raw.get("parallel_tool_calls") is not False,
         "previous_response_id": request.text("previous_response_id"),
         "conversation": {"id": conversation_id} if conversation_id else None,
-        "reasoning": _reasoning(request, defaults),
+        "reasoning": _reasoning(request, defaults, model),
         "safety_identifier": request.text("safety_identifier"),
         "service_tier": "default",
         "temperature": _first(request.number("temperature", 0, 2), defaults.get("temperature"), 1.0),
@@ -68,7 +70,7 @@ def new_response(
         "usage": None,
         "user": request.text("user"),
     }
-    if flavour == "azure":
+    if is_azure:
         response["store"] = request.raw.get("store") is not False
         response["content_filters"] = []
         if agent_reference:
@@ -80,9 +82,17 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _reasoning(request: Fields, defaults: Json) -> Json:
+def default_effort(model: str) -> str | None:
+    """Return how hard a model thinks when nobody says; None for models that do not."""
+    if not model.startswith("gpt-5"):
+        return None
+    return "none" if model.startswith("gpt-5.") else "medium"
+
+
+def _reasoning(request: Fields, defaults: Json, model: str) -> Json:
     given = request.fields("reasoning") or Fields(defaults.get("reasoning") or {}, "reasoning")
     effort = given.choice("effort", ("none", "minimal", "low", "medium", "high", "xhigh", "max"))
+    effort = effort or default_effort(model)
     return {"effort": effort, "summary": given.choice("summary", ("auto", "concise", "detailed"))}
 
 
@@ -106,31 +116,28 @@ def text_config(request: Fields, defaults: Json) -> Json:
         "name": form.need_text("name", max_length=64),
         "description": form.text("description"),
         "schema": schema.raw if schema else {},
-        "strict": form.boolean("strict") or False,
+        "strict": form.boolean("strict") is not False,
     }
     return {"format": filled, "verbosity": verbosity}
 
 
-def usage(input_tokens: int, output_tokens: int) -> Json:
-    """Return what the orchestrating model used."""
+def usage(input_tokens: int, output_tokens: int, reasoning_tokens: int = 0) -> Json:
+    """Return what the orchestrating model used; what it thought is part of what it wrote."""
+    output_tokens += reasoning_tokens
     return {
         "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
         "total_tokens": input_tokens + output_tokens,
     }
 
 
 def listing(data: Sequence[Json], *, has_more: bool) -> Json:
     """Return a page as the OpenAI surface sends it."""
-    return {
-        "object": "list",
-        "data": list(data),
-        "first_id": data[0]["id"] if data else "",
-        "last_id": data[-1]["id"] if data else "",
-        "has_more": has_more,
-    }
+    # An empty page has no ends, which is also how the vendor's pager knows that it is the last.
+    ends: Json = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {}
+    return {"object": "list", "data": list(data), **ends, "has_more": has_more}
 
 
 def tokens_in(text: str) -> int:

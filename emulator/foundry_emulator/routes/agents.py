@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
+import uuid
 
 from foundry_emulator.agents import checked_name, need_agent, need_version, versions_of
 from foundry_emulator.boundary.errors import WireError, invalid
 from foundry_emulator.boundary.fields import Fields
+from foundry_emulator.boundary.merging import merged
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
-from foundry_emulator.responses.toolspecs import TOOL_LIMIT
+from foundry_emulator.responses import toolspecs
 from foundry_emulator.routes.endpoint import Call, Operation, Reply
 from foundry_emulator.routes.paging import page
 
@@ -25,13 +26,35 @@ _DEFINITION_LIMIT = 1_000_000
 
 def _shown_agent(project: Project, body: Json) -> Json:
     versions = versions_of(project.state, body["name"])
-    return {
+    latest = _shown_version(project, versions[-1].body) if versions else None
+    shown: Json = {
         "object": "agent",
         "id": body["name"],
         "name": body["name"],
-        "state": body["state"],
-        "versions": {"latest": versions[-1].body if versions else None},
-        "agent_endpoint": body["agent_endpoint"],
+        "versions": {"latest": latest},
+    }
+    if _has_identity(project):
+        shown |= {"state": body["state"], "agent_endpoint": body["agent_endpoint"]}
+    return shown
+
+
+def _has_identity(project: Project) -> bool:
+    """Say whether agents have a state, an endpoint and an identity: they came between two dated flavours."""
+    dialect = project.settings.dialect
+    return dialect.is_newest or not dialect.is_azure
+
+
+def _shown_version(project: Project, version: Json) -> Json:
+    if not _has_identity(project):
+        return {key: value for key, value in version.items() if key != "status"}
+    digest = uuid.uuid5(uuid.NAMESPACE_URL, version["name"])
+    identity = {"principal_id": str(digest), "client_id": str(digest)}
+    return {
+        **version,
+        "instance_identity": identity,
+        "blueprint": dict(identity),
+        "blueprint_reference": {"type": "ManagedAgentIdentityBlueprint", "blueprint_id": version["name"]},
+        "agent_guid": str(digest),
     }
 
 
@@ -46,7 +69,11 @@ def _checked_definition(call: Call, definition: Fields) -> Json:
     if kind is None:
         raise invalid("Missing required parameter: 'definition.kind'.", "definition.kind")
     if kind == "workflow" and "WorkflowAgents" not in call.request.headers.get("foundry-features", ""):
-        message = "This operation requires the following opt-in preview feature(s): WorkflowAgents=V1Preview."
+        message = (
+            "Workflow agents is in preview. This operation requires the following opt-in preview feature(s): "
+            "WorkflowAgents=V1Preview. Include the 'Foundry-Features: WorkflowAgents=V1Preview' header in "
+            "your request."
+        )
         raise WireError(403, "preview_feature_required", message)
     if kind == "prompt":
         definition.need_text("model")
@@ -54,11 +81,12 @@ def _checked_definition(call: Call, definition: Fields) -> Json:
         definition.number("temperature", 0, 2)
         definition.number("top_p", 0, 1)
         tools = definition.objects("tools") or []
-        if len(tools) > TOOL_LIMIT:
-            message = f"At most {TOOL_LIMIT} tools."
+        if len(tools) > toolspecs.TOOL_LIMIT:
+            message = f"At most {toolspecs.TOOL_LIMIT} tools."
             raise invalid(message, "definition.tools", "tool_limit_exceeded")
         for tool in tools:
-            tool.need_text("type")
+            # What cannot be run is refused here, by name, and not at the first turn.
+            toolspecs.check_type(tool)
         inputs = definition.fields("structured_inputs")
         for name in inputs.raw if inputs else ():
             if inputs is not None:
@@ -95,7 +123,7 @@ async def create_version(call: Call) -> Reply:
         shell: Json = agent.body if agent else {"name": name, "state": "enabled", "agent_endpoint": None}
         state.put("agent", name, shell, extra={"versions_made": number})
         state.put("version", str(number), version, parent=name)
-    return Reply(version)
+    return Reply(_shown_version(call.project, version))
 
 
 async def list_agents(call: Call) -> Reply:
@@ -127,8 +155,8 @@ async def update_details(call: Call) -> Reply:
         _check_rules(endpoint)
     if "agent_endpoint" in body.raw:
         before = agent.body["agent_endpoint"] or _ENDPOINT_DEFAULTS
-        merged = _merged(before, endpoint.raw) if endpoint else None
-        state.put("agent", name, {**agent.body, "agent_endpoint": merged})
+        changed = merged(before, endpoint.raw) if endpoint else None
+        state.put("agent", name, {**agent.body, "agent_endpoint": changed})
     return Reply(_shown_agent(call.project, need_agent(state, name).body))
 
 
@@ -138,20 +166,6 @@ def _check_rules(endpoint: Fields) -> None:
         rule.choice("type", ("FixedRatio",))
         rule.need("agent_version")
         rule.integer("traffic_percentage", 0, 100)
-
-
-def _merged(before: Json, changes: Json) -> Json:
-    """Apply a JSON merge patch: objects merge, lists and plain values are replaced, null removes."""
-    merged = dict(before)
-    for name, value in changes.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            inner: object = merged.get(name)
-            merged[name] = _merged(cast(Json, inner) if isinstance(inner, dict) else {}, cast(Json, value))
-        else:
-            merged[name] = value
-    return merged
 
 
 def _remove_agent(project: Project, name: str) -> None:
@@ -171,14 +185,15 @@ async def list_versions(call: Call) -> Reply:
     """List an agent's versions, newest first."""
     name = call.path("agent_name")
     need_agent(call.project.state, name)
-    versions = [doc.body for doc in versions_of(call.project.state, name)]
+    versions = [_shown_version(call.project, doc.body) for doc in versions_of(call.project.state, name)]
     data, has_more = page(call, versions, lambda version: version["id"])
     return Reply(_listed(data, has_more=has_more))
 
 
 async def get_version(call: Call) -> Reply:
     """Return one version."""
-    return Reply(need_version(call.project.state, call.path("agent_name"), call.path("version")))
+    version = need_version(call.project.state, call.path("agent_name"), call.path("version"))
+    return Reply(_shown_version(call.project, version))
 
 
 async def delete_version(call: Call) -> Reply:

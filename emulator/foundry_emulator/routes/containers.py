@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
 from foundry_emulator.boundary.errors import invalid, not_found
 from foundry_emulator.responses import wire
 from foundry_emulator.responses.turns import mounted_name
@@ -93,11 +96,16 @@ async def retrieve_file(call: Call) -> Reply:
 async def file_content(call: Call) -> Reply:
     """Return a file's bytes."""
     container_id, file_id = call.path("container_id"), call.path("file_id")
-    call.project.containers.file(container_id, file_id)
+    file = call.project.containers.file(container_id, file_id)
     data = call.project.state.read_blob(file_id)
     if data is None:
         raise not_found("Container file", file_id)
-    return Reply(content=data, media_type="application/octet-stream")
+    name = file["path"].rpartition("/")[2]
+    quoted = quote(name)
+    plain = quoted if quoted == name else f"file{PurePosixPath(quoted).suffix}"
+    told = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quoted}"
+    # The service names the file and no content type.
+    return Reply(content=data, media_type=None, headers={"content-disposition": told})
 
 
 async def delete_file(call: Call) -> Reply:

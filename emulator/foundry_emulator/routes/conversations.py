@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foundry_emulator import ids
-from foundry_emulator.boundary.errors import invalid, not_found
+from foundry_emulator.boundary.errors import invalid, no_conversation, not_found
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import wire
@@ -19,7 +19,7 @@ def _need(call: Call) -> Json:
     conversation_id = call.path("conversation_id")
     doc = call.project.state.get("conversation", conversation_id)
     if doc is None:
-        raise not_found("Conversation", conversation_id)
+        raise no_conversation(conversation_id)
     return doc.body
 
 
@@ -60,6 +60,13 @@ async def create(call: Call) -> Reply:
     return Reply(conversation)
 
 
+async def list_conversations(call: Call) -> Reply:
+    """List conversations, newest first unless told."""
+    docs = call.project.state.all("conversation")
+    chosen, has_more = page(call, docs, lambda doc: doc.id)
+    return Reply(wire.listing([doc.body for doc in chosen], has_more=has_more))
+
+
 async def retrieve(call: Call) -> Reply:
     """Return a conversation."""
     return Reply(_need(call))
@@ -80,6 +87,9 @@ async def delete(call: Call) -> Reply:
     with call.project.state.transaction():
         call.project.state.delete("conversation", conversation["id"])
         call.project.state.delete_under("item", conversation["id"])
+        if call.project.settings.forget_with_conversation:
+            for doc in call.project.state.responses_of(conversation["id"]):
+                call.responses.delete(doc.id)
     return Reply({"id": conversation["id"], "object": "conversation.deleted", "deleted": True})
 
 
@@ -123,6 +133,7 @@ async def delete_item(call: Call) -> Reply:
 _ONE = "/conversations/{conversation_id}"
 OPERATIONS = (
     Operation("conversations.create", "POST", "/conversations", create),
+    Operation("conversations.list", "GET", "/conversations", list_conversations, "Foundry only"),
     Operation("conversations.retrieve", "GET", _ONE, retrieve),
     Operation("conversations.update", "POST", _ONE, update),
     Operation("conversations.delete", "DELETE", _ONE, delete),

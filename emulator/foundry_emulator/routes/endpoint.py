@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,30 +18,33 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from foundry_emulator.boundary.errors import Surface, WireError, invalid
+from foundry_emulator.boundary.errors import Surface, WireError, invalid, prompt_refused
 from foundry_emulator.boundary.faults import RESPONSE_FAULTS, Fault, damaged
 from foundry_emulator.boundary.fields import Fields, type_name
+from foundry_emulator.boundary.quota import plainer
 from foundry_emulator.jsons import Json, compact
 from foundry_emulator.project import Project
 from foundry_emulator.responses.registry import Responses
+from foundry_emulator.routes.patching import instead, patched
+from foundry_emulator.routes.reply import Reply
 
 _LOG = logging.getLogger(__name__)
 TRANSPORT = "assetmill.transport"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BODY_LIMIT = 128 * 1024 * 1024
+_FROM_THE_MODEL = (
+    *(
+        "responses.create",
+        "responses.retrieve",
+        "responses.cancel",
+        "files.",
+        "vector_stores.",
+        "containers.",
+    ),
+    "deployments.",
+)
+_VERSIONS = "1.0,2025-05-15-preview,2025-11-15-preview"
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What an operation answers with: a JSON body, bytes, or a stream of text."""
-
-    body: Json | None = None
-    status: int = 200
-    content: bytes | None = None
-    media_type: str = "application/json"
-    stream: AsyncIterator[bytes] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Call:
     request: Request
     operation: str
     fault: Fault | None = None
+    request_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def path(self, name: str) -> str:
         """Return a part of the address."""
@@ -66,7 +70,7 @@ class Call:
         """Read the body as a JSON object; an empty body is an empty object.
 
         Raises:
-            ServiceError: 400 for anything else, 413 and 415 for size and content type.
+            WireError: 400 for anything else, 413 and 415 for size and content type.
         """
         raw = await self.request.body()
         if not raw:
@@ -153,16 +157,21 @@ class Endpoint:
                 return await self._operation.handler(call)
             return await self._faulty(call, fault)
         except WireError as error:
-            return error_reply(error, self._surface)
+            return self._refusal(error, call)
         except ClientDisconnect:
             raise
         except Exception:
             # The HTTP boundary: an answer in the service's words, the traceback in the log.
             _LOG.exception("%s failed inside the emulator", call.operation)
-            return error_reply(
-                WireError(500, "server_error", "The emulator failed to answer this request."),
-                self._surface,
-            )
+            failure = WireError(500, "server_error", "The emulator failed to answer this request.")
+            return self._refusal(failure, call)
+
+    def _refusal(self, error: WireError, call: Call) -> Reply:
+        """Word an error as this surface does."""
+        is_first = call.project.settings.dialect.is_first
+        body = error.envelope(self._surface, call.request_id, is_first=is_first)
+        headers = {"x-request-id": call.request_id, **error.headers}
+        return Reply(body, error.status, headers=headers, layer=error.layer)
 
     async def _faulty(self, call: Call, fault: Fault) -> Reply | None:
         name = fault.name
@@ -172,6 +181,8 @@ class Endpoint:
             if name == "slow":
                 await asyncio.sleep(fault.number("delay_s", 1.0))
             return await self._operation.handler(call)
+        if name == "patch":
+            return instead(fault) if fault.params.get("instead") else await self._patched(call, fault)
         if name == "drop_before":
             return await _cut(call)
         if name == "late":
@@ -188,6 +199,13 @@ class Endpoint:
             return Reply(content=b"<html>\x00 upstream connect error", media_type="application/json")
         raise WireError(int(fault.number("status", 500)), "server_error", "The service failed to answer.")
 
+    async def _patched(self, call: Call, fault: Fault) -> Reply:
+        try:
+            reply = await self._operation.handler(call)
+        except WireError as error:
+            reply = self._refusal(error, call)
+        return patched(fault, reply)
+
     async def _later(self, call: Call, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         try:
@@ -196,7 +214,10 @@ class Endpoint:
             _LOG.info("late %s was refused: %s", call.operation, error)
 
     def _response(self, call: Call, reply: Reply, started: float) -> Response:
-        headers = {**self._standard_headers(started), **reply.headers}
+        given = {**self._standard_headers(call, started), **reply.headers}
+        headers = {name: str(value) for name, value in given.items() if value is not None}
+        if reply.body is not None and not self._comes_from_the_model(call, reply):
+            headers.setdefault("content-type", "application/json; charset=utf-8")
         if reply.stream is not None:
             return StreamingResponse(reply.stream, reply.status, headers, reply.media_type)
         content = reply.content
@@ -206,16 +227,32 @@ class Endpoint:
             content = self._project.state.render(compact(reply.body), spoil)
         return Response(content, reply.status, headers, reply.media_type)
 
-    def _standard_headers(self, started: float) -> dict[str, str]:
+    def _comes_from_the_model(self, call: Call, reply: Reply) -> bool:
+        """Say whether the model's own service words this answer: it names no character set."""
+        if reply.layer is not None:
+            return reply.layer == "model" and self._surface == "openai"
+        if call.project.settings.dialect.is_first and call.operation == "responses.retrieve":
+            return False
+        return call.operation.startswith(_FROM_THE_MODEL)
+
+    def _standard_headers(self, call: Call, started: float) -> dict[str, str]:
         if self._surface == "control":
             return {"Cache-Control": "no-store"}
-        request_id = secrets.token_hex(16)
-        headers = {"x-request-id": request_id, "apim-request-id": request_id, "x-ms-region": "local"}
-        if self._surface == "openai":
-            headers["openai-processing-ms"] = str(int((time.monotonic() - started) * 1000))
-        else:
-            headers["api-supported-versions"] = "v1"
-        return headers
+        dialect = call.project.settings.dialect
+        ids = {"x-request-id": call.request_id, "apim-request-id": call.request_id}
+        if not dialect.is_azure:
+            return {**ids, **self._model_headers(started)}
+        return {
+            **ids,
+            "x-ms-region": "local",
+            "x-ms-response-type": "standard",
+            "api-supported-versions": _VERSIONS if not dialect.is_first else _VERSIONS.partition(",")[2],
+            **(self._model_headers(started) if self._surface == "openai" else {}),
+        }
+
+    def _model_headers(self, started: float) -> dict[str, str]:
+        spent_ms = int((time.monotonic() - started) * 1000)
+        return {"openai-version": "2020-10-01", "openai-processing-ms": str(spent_ms)}
 
     def _note(self, call: Call, status: int) -> None:
         if self._surface == "control":
@@ -261,37 +298,39 @@ async def cut_connection(call: Call) -> None:
     await _cut(call)
 
 
+def _limited(fault: Fault, call: Call) -> WireError:
+    seconds, settings = fault.number("retry_after_s", 1), call.project.settings
+    headers = {"retry-after": f"{seconds:g}", "retry-after-ms": str(int(seconds * 1000))}
+    message = "Rate limit reached. Try again later."
+    limited = WireError(429, "rate_limit_exceeded", message, headers=headers)
+    if settings.silent_rate_limits or settings.gateway_rate_limits:
+        return plainer(limited, from_gateway=settings.gateway_rate_limits)
+    return limited
+
+
 def refusal(fault: Fault, call: Call) -> WireError | None:
     """Return the error with which a fault refuses a request before anything happened."""
     if fault.name == "rate_limit":
-        seconds = fault.number("retry_after_s", 1)
-        headers = {"retry-after": f"{seconds:g}", "retry-after-ms": str(int(seconds * 1000))}
-        return WireError(429, "rate_limit_exceeded", "Rate limit reached. Try again later.", headers=headers)
+        return _limited(fault, call)
     if fault.name == "error_before":
         return WireError(int(fault.number("status", 500)), "server_error", "The service is unavailable.")
     if fault.name == "redirect":
         return WireError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
     if fault.name == "account_block":
         message = (
-            "Access to this resource has been blocked because of repeated violations of the content policy."
+            "Your resource has been temporarily blocked because we detected behavior that may violate our "
         )
-        return WireError(403, "account_blocked", message)
+        return WireError(403, "Forbidden", message + "content policy.", layer="gateway")
     if fault.name == "moderation_input":
-        message = "The response was filtered due to the prompt triggering the content management policy."
-        return WireError(400, "content_filter", message, param="prompt")
+        return prompt_refused(("violence",))
     return None
-
-
-def error_reply(error: WireError, surface: Surface) -> Reply:
-    """Word an error as that surface does."""
-    return Reply(error.envelope(surface), error.status, headers=error.headers)
 
 
 def check_caller(call: Call, surface: Surface) -> None:
     """Refuse callers without the surface's token.
 
     Raises:
-        ServiceError: 401.
+        WireError: 401.
     """
     secret = call.project.state.secret("control" if surface == "control" else "access")
     header = call.request.headers.get("authorization", "")

@@ -39,7 +39,7 @@ async def create(call: Call) -> Reply:
     if upload.data is None:
         raise invalid("Missing required parameter: 'file'.", "file", "missing_required_parameter")
     now = call.project.clock.stamp()
-    file_id = ids.file_id(purpose, call.project.settings.flavour)
+    file_id = ids.file_id(purpose, is_azure=call.project.settings.dialect.is_azure)
     body: Json = {
         "id": file_id,
         "object": "file",
@@ -51,8 +51,13 @@ async def create(call: Call) -> Reply:
         "status": "processed",
         "status_details": None,
     }
+    is_checked_later = purpose == "fine-tune" and call.project.settings.dialect.is_azure
+    if is_checked_later:
+        body["status"] = "pending"
     call.project.state.write_blob(file_id, upload.data)
     call.project.state.put("file", file_id, body)
+    if is_checked_later:
+        return Reply(body, 201, headers={"location": f"{call.request.url}/{file_id}"})
     return Reply(body)
 
 

@@ -32,7 +32,8 @@ def page(
     order = call.query("order") or "desc"
     if order not in ("asc", "desc"):
         raise invalid("Invalid 'order': use 'asc' or 'desc'.", "order")
-    ordered = list(entries) if order == "asc" else list(reversed(entries))
+    is_heard = not call.project.settings.ignore_list_order
+    ordered = list(entries) if order == "asc" and is_heard else list(reversed(entries))
     names = [name(entry) for entry in ordered]
     start, end = 0, len(ordered)
     if after := call.query("after"):

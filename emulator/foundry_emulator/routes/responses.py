@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from foundry_emulator import data
 from foundry_emulator.at_rest import forget_response
 from foundry_emulator.boundary.errors import WireError, invalid, not_emulated
 from foundry_emulator.jsons import Json
-from foundry_emulator.responses import wire
+from foundry_emulator.responses import shapes, wire
 from foundry_emulator.responses.admission import admit, included
 from foundry_emulator.responses.events import frames_after
 from foundry_emulator.responses.items import shown
@@ -16,11 +17,21 @@ from foundry_emulator.responses.registry import ActiveResponse
 from foundry_emulator.routes.endpoint import Call, Operation, Reply, cut_connection
 from foundry_emulator.routes.paging import page
 
+_FOREGROUND_HEADERS = {
+    "azureai-processed-tier": "default",
+    "azureai-fe-is-streaming": "False",
+    "skip-error-remapping": "true",
+    "x-ms-is-spilled-over": "false",
+}
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 def _shown(body: Json, include: frozenset[str]) -> Json:
     return {**body, "output": [shown(item, include) for item in body["output"]]}
+
+
+def _worded(call: Call, body: Json, include: frozenset[str]) -> Json:
+    return shapes.body(call.project.settings.dialect, _shown(body, include))
 
 
 async def create(call: Call) -> Reply:
@@ -39,12 +50,18 @@ async def create(call: Call) -> Reply:
             error = active.response["error"]
             forget_response(call.project.state, active.id)
             raise WireError(active.error_status, error.get("type") or error["code"], error["message"])
-    return Reply(_shown(active.response, admitted.include), headers=headers)
+    return Reply(_worded(call, active.response, admitted.include), headers=headers)
 
 
 def _agent_headers(active: ActiveResponse) -> dict[str, str]:
     reference = active.admitted.item_extras.get("agent_reference")
-    headers = {"x-ms-served-model": active.response["model"], **active.admitted.headers}
+    headers = {
+        "x-ms-served-model": data.dated_model(active.response["model"]),
+        "x-ms-aoai-configured-data-retention-days": "30",
+        **active.admitted.headers,
+    }
+    if not (active.is_background or active.admitted.stream):
+        headers |= _FOREGROUND_HEADERS
     if reference:
         headers["x-agent-version-resolution"] = "pinned"
         headers["x-agent-version-resolved"] = reference["version"]
@@ -71,7 +88,7 @@ async def _followed(call: Call, active: ActiveResponse) -> AsyncIterator[bytes]:
         return
     fault, number = active.fault, 0
     try:
-        async for text in stream.follow():
+        async for text in stream.follow(keepalive_s=call.project.settings.keepalive_s):
             if fault is not None and number >= fault.number("event", 1):
                 if fault.name == "clean_early_close":
                     return
@@ -94,7 +111,14 @@ async def retrieve(call: Call) -> Reply:
     body = call.responses.need(response_id)
     if (call.query("stream") or "").lower() == "true":
         return _resumed(call, response_id)
-    return Reply(_shown(body, include))
+    shown_body = _shown(body, include)
+    if call.project.settings.hide_results:
+        shown_body["output"] = [_without_result(item) for item in shown_body["output"]]
+    return Reply(shapes.stored(call.project.settings.dialect, shown_body))
+
+
+def _without_result(item: Json) -> Json:
+    return {**item, "result": None} if item["type"] == "image_generation_call" else item
 
 
 def _included(call: Call) -> frozenset[str]:
@@ -133,7 +157,8 @@ async def list_responses(call: Call) -> Reply:
     """List responses of any status, by conversation and agent; newest first unless told."""
     conversation_id, agent_name = call.query("conversation_id"), call.query("agent_name")
     state = call.project.state
-    docs = state.responses_of(conversation_id) if conversation_id else state.all("response")
+    is_filtered = conversation_id and not call.project.settings.ignore_list_filter
+    docs = state.responses_of(conversation_id) if conversation_id and is_filtered else state.all("response")
     newest = call.project.clock.now() - call.project.settings.listing_lag_s
     found = [
         doc.body
@@ -142,7 +167,9 @@ async def list_responses(call: Call) -> Reply:
         and agent_name in (None, (doc.body.get("agent_reference") or {}).get("name"))
     ]
     chosen, has_more = page(call, found, lambda body: body["id"])
-    return Reply(wire.listing([_shown(body, frozenset()) for body in chosen], has_more=has_more))
+    dialect = call.project.settings.dialect
+    entries = [shapes.listed(dialect, _shown(body, frozenset())) for body in chosen]
+    return Reply(wire.listing(entries, has_more=has_more))
 
 
 async def delete(call: Call) -> Reply:
@@ -154,7 +181,7 @@ async def delete(call: Call) -> Reply:
 
 async def cancel(call: Call) -> Reply:
     """Cancel a background response."""
-    return Reply(_shown(call.responses.cancel(call.path("response_id")), frozenset()))
+    return Reply(_worded(call, call.responses.cancel(call.path("response_id")), frozenset()))
 
 
 async def input_items(call: Call) -> Reply:

@@ -33,7 +33,7 @@ async def uploaded(call: Call) -> UploadForm:
     """Read a multipart form.
 
     Raises:
-        ServiceError: 400 for a broken form, 415 for another content type, 413 for a file above 512 MB.
+        WireError: 400 for a broken form, 415 for another content type, 413 for a file above 512 MB.
     """
     if not is_form(call):
         raise WireError(415, "unsupported_content_type", "Send the file as multipart/form-data.")

@@ -146,18 +146,22 @@ def _need_file(call: Call) -> Doc:
     return doc
 
 
+def _shown_file(body: Json) -> Json:
+    """Leave attributes out where there are none."""
+    return {key: value for key, value in body.items() if key != "attributes" or value}
+
+
 async def attach(call: Call) -> Reply:
     """Add a file to a store."""
     body = await call.fields()
     body.only("file_id", "attributes", "chunking_strategy")
-    return Reply(
-        call.project.vector_stores.attach(
-            call.path("vector_store_id"),
-            body.need_text("file_id"),
-            attributes=_attributes(body),
-            chunking=_chunking(body),
-        )
+    attached = call.project.vector_stores.attach(
+        call.path("vector_store_id"),
+        body.need_text("file_id"),
+        attributes=_attributes(body),
+        chunking=_chunking(body),
     )
+    return Reply(_shown_file(attached))
 
 
 async def list_files(call: Call) -> Reply:
@@ -169,14 +173,14 @@ async def list_files(call: Call) -> Reply:
 
 def _files_page(call: Call, docs: list[Doc]) -> Reply:
     status = call.query("filter")
-    found = [doc.body for doc in docs if status in (None, doc.body["status"])]
+    found = [_shown_file(doc.body) for doc in docs if status in (None, doc.body["status"])]
     chosen, has_more = page(call, found, lambda body: body["id"])
     return Reply(wire.listing(chosen, has_more=has_more))
 
 
 async def retrieve_file(call: Call) -> Reply:
     """Return a file of a store with its state of indexing."""
-    return Reply(_need_file(call).body, headers={"openai-poll-after-ms": "200"})
+    return Reply(_shown_file(_need_file(call).body), headers={"openai-poll-after-ms": "200"})
 
 
 async def update_file(call: Call) -> Reply:

@@ -9,6 +9,7 @@ from foundry_emulator.model.coding import (
     charts,
     compose,
     convert,
+    curves,
     fenced,
     found,
     overlay,
@@ -47,6 +48,8 @@ def writers(request: CodeRequest) -> list[Writer]:
     chosen: list[Writer] = [sums.write_times_table] if sums.write_times_table(request) else []
     if charts.write(request):
         chosen.append(charts.write)
+    elif curves.write(request):
+        return [*chosen, curves.write]
     elif not (compose.asked(request.text) and request.pictures()) and tables.write(request):
         chosen.append(tables.write)
     chosen += [writer for writer in _picture_writers(request) if writer(request)]

@@ -240,7 +240,9 @@ def _last_number(request: CodeRequest) -> str | None:
 def _range_sum(text: str) -> str | None:
     number = r"(\d{1,6})"
     match = re.search(
-        rf"\bfrom {number} (?:to|through|until) {number}|\b{number}\s?(?:-|\u2013)\s?{number}\b", text
+        rf"\b(?:from|of|numbers|integers) {number} (?:to|through|until) {number}"
+        rf"|\b{number}\s?(?:-|\u2013)\s?{number}\b",
+        text,
     )
     if match is None or not has(text, "sum", "total", "list", "squares", "cubes"):
         return None

@@ -1,0 +1,91 @@
+"""Recorded exchanges with the real service, as JSON files below a folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from foundry_emulator.jsons import Json, as_list, as_object
+
+_DATE = re.compile(r"20\d\d-\d\d")
+_NEWEST = "9999-12"
+
+
+class UnreadableExchange(Exception):
+    """A file is no exchange; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what the real service answered."""
+
+    name: str
+    """The file's path below the folder, without its ending."""
+    method: str
+    path: str
+    """Below the project endpoint, query included."""
+    body: Any
+    request_headers: Mapping[str, str]
+    status: int
+    headers: Mapping[str, str]
+    answer: Any
+    """The JSON body; None for a stream or an answer without one."""
+    events: tuple[Json, ...]
+    """The data of a stream's events, in order."""
+    month: str
+    """When it was recorded, `YYYY-MM`; what carries no date counts as new."""
+
+    @property
+    def flavour(self) -> str:
+        """Return the dated flavour under which the emulator should answer the same."""
+        if self.month < "2026-02":
+            return "azure-2025-11"
+        return "azure-2026-03" if self.month < "2026-05" else "azure-2026-07"
+
+
+def read_exchanges(folder: Path) -> Iterator[Exchange]:
+    """Read every JSON file below a folder, in order of name.
+
+    Raises:
+        UnreadableExchange: a file is no JSON object with a request, or there is none at all.
+    """
+    paths = sorted(folder.rglob("*.json"))
+    if not paths:
+        raise UnreadableExchange(f"{str(folder)!r} holds no exchanges: JSON files with `request` and `body`")
+    for path in paths:
+        try:
+            yield _exchange(str(path.relative_to(folder).with_suffix("")), json.loads(path.read_bytes()))
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise UnreadableExchange(f"{str(path)!r} is no exchange: {problem!r}") from problem
+
+
+def _exchange(name: str, raw: Json) -> Exchange:
+    request = raw["request"]
+    events = as_list(raw.get("events")) or as_list(raw.get("sse"))
+    return Exchange(
+        name=name,
+        method=str(request["method"]),
+        path="/" + str(request["path"]).lstrip("/"),
+        body=request.get("body"),
+        request_headers=request.get("headers") or {},
+        status=int(raw.get("status") or 0),
+        headers=raw.get("headers") or {},
+        answer=raw.get("body"),
+        events=tuple(_event(as_object(one)) for one in events),
+        month=_month(name, raw.get("source")),
+    )
+
+
+def _event(raw: Json) -> Json:
+    data = raw.get("data", raw)
+    return cast(Json, json.loads(data) if isinstance(data, str) else data)
+
+
+def _month(name: str, source: object) -> str:
+    said = str(cast(Json, source).get("date") or "") if isinstance(source, dict) else ""
+    found = _DATE.search(said) or _DATE.search(name)
+    return found[0] if found else _NEWEST

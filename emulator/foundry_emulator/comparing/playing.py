@@ -1,0 +1,131 @@
+"""Plays a recorded answer as if it were the model: the same tools in the same order, with the same words.
+
+So that what is compared is how the emulator words an answer, and not what its rules would have decided.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.interpreter.code import CodeOutcome
+from foundry_emulator.jsons import Json, as_list, as_object
+from foundry_emulator.steps import CallFunction, CodeRan, Draw, RunCode, Say, SearchFiles, Step, Steps, Turn
+from foundry_emulator.testing import scripted
+from foundry_emulator.toolbox import Toolbox
+
+_FIGURE = "figure.png"
+_CUT_WORDS = "What was said here, the recording leaves out."
+
+
+class Player:
+    """A toolbox whose rules follow the exchange that is being replayed."""
+
+    def __init__(self) -> None:
+        self._items: list[Json] = []
+
+    def follow(self, items: Iterable[Json]) -> None:
+        """Play these output items from now on."""
+        self._items = list(items)
+
+    def toolbox(self) -> Toolbox:
+        """Return the quick parts of the tests, with this player for the rules."""
+        return dataclasses.replace(scripted.toolbox(), decide=self._decide, run_code=_run_code)
+
+    def _decide(self, turn: Turn) -> Steps:
+        del turn
+        made: CodeRan | None = None
+        for item in self._items:
+            step = _step(item, made)
+            if step is not None:
+                result = yield step
+                made = result if isinstance(result, CodeRan) else made
+
+
+def recorded_items(exchange: Exchange) -> Iterator[Json]:
+    """Yield the output items of a recorded response, from its body or from its stream."""
+    yield from output_of(as_object(exchange.answer))
+    for event in exchange.events:
+        if event.get("type") == "response.output_item.done":
+            item = as_object(event.get("item"))
+            is_cut = item.get("type") == "message" and not item.get("content")
+            yield _pieced_together(item, exchange.events) if is_cut else item
+    if _was_cut(exchange.events):
+        yield _pieced_together({"type": "message"}, exchange.events)
+
+
+def _was_cut(events: Sequence[Json]) -> bool:
+    """Say whether a message was begun whose end the recording has left out."""
+    kinds = [as_object(event.get("item")).get("type") for event in events]
+    ends = [event.get("type") for event in events]
+    done = [kind for kind, end in zip(kinds, ends, strict=True) if end == "response.output_item.done"]
+    return "response.output_text.delta" in ends and "message" not in done
+
+
+def _pieced_together(item: Json, events: Sequence[Json]) -> Json:
+    """Return a message with what its events said; its words, which were cut, are of no interest."""
+    cited = [event["annotation"] for event in events if as_object(event.get("annotation"))]
+    return {**item, "content": [{"type": "output_text", "text": _CUT_WORDS, "annotations": cited}]}
+
+
+def output_of(response: Json) -> list[Json]:
+    """Return the output items of a response's body."""
+    return [as_object(item) for item in as_list(response.get("output"))]
+
+
+def _step(item: Json, made: CodeRan | None) -> Step | None:
+    kind = item.get("type")
+    if kind == "message":
+        return Say(*_said(item, made))
+    if kind == "function_call":
+        return CallFunction(str(item.get("name")), _arguments(item))
+    if kind == "image_generation_call":
+        return Draw(str(item.get("revised_prompt") or "a picture"))
+    if kind == "code_interpreter_call":
+        return RunCode(str(item.get("code") or "print(1)"))
+    if kind == "file_search_call":
+        return SearchFiles([str(query) for query in item.get("queries") or ["anything"]])
+    return None
+
+
+def _arguments(item: Json) -> Json:
+    try:
+        return as_object(json.loads(item.get("arguments") or "{}"))
+    except ValueError:
+        return {}
+
+
+def _said(item: Json, made: CodeRan | None) -> tuple[str, list[Json]]:
+    part = as_object(next(iter(as_list(item.get("content"))), None))
+    text = str(part.get("text") or "")
+    cited = [_cited(as_object(one), text, made) for one in as_list(part.get("annotations"))]
+    return text, [one for one in cited if one is not None]
+
+
+def _cited(annotation: Json, text: str, made: CodeRan | None) -> Json | None:
+    """Return a citation of what this replay made or holds in the place of the recorded one."""
+    if annotation.get("type") != "container_file_citation":
+        return annotation
+    if made is None or not made.files:
+        return None
+    file = made.files[0]
+    is_figure = annotation.get("start_index") == annotation.get("end_index")
+    name = f"{file.file_id}.png" if is_figure else file.path.rpartition("/")[2]
+    cited: Json = {**annotation, "file_id": file.file_id, "container_id": file.container_id, "filename": name}
+    return {**cited, "end_index": min(int(annotation.get("end_index") or 0), len(text))}
+
+
+def _run_code(code: str, workdir: Path) -> CodeOutcome:
+    del code
+    (workdir / _FIGURE).write_bytes(scripted.PICTURE)
+    return CodeOutcome(logs="", files=((_FIGURE, scripted.PICTURE),), error=None, displayed=(_FIGURE,))
+
+
+def answer_of(exchange: Exchange) -> Json:
+    """Return the response that a recording shows: its body, or the last one of its stream; {} for others."""
+    bodies = [as_object(exchange.answer), *(as_object(event.get("response")) for event in exchange.events)]
+    found = [body for body in bodies if body.get("object") == "response"]
+    return found[-1] if found else {}

@@ -1,0 +1,186 @@
+"""Replays exchanges one by one on an emulator of their own, and gathers what differs."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import tempfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.comparing.playing import Player, recorded_items
+from foundry_emulator.comparing.shapes import Difference, by_type, differences
+from foundry_emulator.comparing.staging import Stage
+from foundry_emulator.comparing.verdicts import Accepted
+from foundry_emulator.jsons import Json
+from foundry_emulator.server import running
+from foundry_emulator.testing.calls import IMAGE_HEADER, Control, Raw
+
+_TIMEOUT_S = 30.0
+_TRANSPORT_HEADERS = frozenset(
+    {"date", "content-length", "connection", "transfer-encoding", "x-ms-client-request-id"}
+)
+_COUNTED_EVENTS = (".delta", "keepalive")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference, in one exchange, with the reason for which it is accepted if it is."""
+
+    exchange: str
+    operation: str
+    difference: Difference
+    reason: str | None
+
+
+@dataclass
+class Comparison:
+    """What came of replaying a folder."""
+
+    exchanges: int = 0
+    findings: list[Finding] = field(default_factory=list["Finding"])
+
+    @property
+    def new(self) -> list[Finding]:
+        """Return what nobody has accepted."""
+        return [finding for finding in self.findings if finding.reason is None]
+
+
+def compare(exchanges: Sequence[Exchange], accepted: Sequence[Accepted]) -> Comparison:
+    """Send every exchange again and compare the answers."""
+    comparison = Comparison()
+    with _replayer() as replayer:
+        for exchange in exchanges:
+            comparison.exchanges += 1
+            operation, found = replayer.replay(exchange)
+            for difference in sorted(set(found)):
+                reason = _reason(accepted, exchange.name, operation, difference)
+                comparison.findings.append(Finding(exchange.name, operation, difference, reason))
+    return comparison
+
+
+def _reason(accepted: Sequence[Accepted], exchange: str, operation: str, found: Difference) -> str | None:
+    return next((one.reason for one in accepted if one.covers(exchange, operation, found)), None)
+
+
+class Replayer:
+    """An emulator whose rules play recordings, and plain HTTP towards it."""
+
+    def __init__(self, http: httpx2.Client, raw: Raw, control: Control, player: Player) -> None:
+        self._http, self._raw, self._control, self._player = http, raw, control, player
+
+    def replay(self, exchange: Exchange) -> tuple[str, list[Difference]]:
+        """Send one exchange again; returns the name of its operation and what differs."""
+        self._control.post("reset")
+        self._control.post("settings", {"flavour": exchange.flavour})
+        self._player.follow(recorded_items(exchange))
+        try:
+            path, body = Stage(self._raw, self._control, self._player, exchange).prepared()
+        except AssertionError as problem:
+            return exchange.method, [Difference("staging", "missing", "", str(problem)[:200])]
+        answer = self._send(exchange, path, body)
+        logged: list[Json] = self._control.get("requests")["requests"]
+        operation = str(logged[-1]["operation"]) if logged else exchange.method
+        return operation, list(_compared(exchange, answer))
+
+    def _send(self, exchange: Exchange, path: str, body: Any) -> httpx2.Response:
+        url = self._raw.endpoint + path
+        headers = {**self._raw.headers, **(IMAGE_HEADER if _draws(exchange) else {})}
+        headers |= {
+            name: value for name, value in exchange.request_headers.items() if name.lower().startswith("x-")
+        }
+        if isinstance(body, Mapping) and "multipart" in body:
+            form = dict(cast("Mapping[str, Any]", body["multipart"]))
+            file = form.pop("file", {})
+            content = str(file.get("text") or "content").encode()
+            files = {"file": (str(file.get("filename") or "file.txt"), content)}
+            return self._http.post(url, headers=headers, data=form, files=files)
+        options: dict[str, Any] = {} if body is None else {"json": body}
+        return self._http.request(exchange.method, url, headers=headers, **options)
+
+
+def _draws(exchange: Exchange) -> bool:
+    return "image_generation" in json.dumps([exchange.body, list(recorded_items(exchange))])
+
+
+@contextmanager
+def _replayer() -> Generator[Replayer]:
+    player = Player()
+    with (
+        tempfile.TemporaryDirectory(prefix="compare-") as place,
+        running(Path(place), toolbox=player.toolbox()) as ready,
+    ):
+        context = ssl.create_default_context(cafile=ready.ca)
+        with httpx2.Client(verify=context, trust_env=False, timeout=_TIMEOUT_S) as http:
+            params, wanted = (
+                {"resource": "https://ai.azure.com"},
+                {"X-IDENTITY-HEADER": ready.identity_header},
+            )
+            token = http.get(ready.identity_endpoint, params=params, headers=wanted).json()["access_token"]
+            control = Control(http, ready.control, ready.token)
+            yield Replayer(http, Raw(http, ready.endpoint, str(token)), control, player)
+
+
+def _compared(exchange: Exchange, answer: httpx2.Response) -> Iterator[Difference]:
+    if exchange.status and exchange.status != answer.status_code:
+        yield Difference("status", "value", str(exchange.status), f"{answer.status_code} {answer.text[:90]}")
+        return
+    for name, value in exchange.headers.items():
+        yield from _header(name, str(value), answer.headers)
+    if exchange.events:
+        yield from _streams(exchange.events, _events(answer.text))
+    elif isinstance(exchange.answer, (dict, list)):
+        try:
+            here = answer.json()
+        except ValueError:
+            yield Difference("body", "kind", "JSON", answer.headers.get("content-type", "nothing"))
+            return
+        yield from differences(exchange.answer, here)
+
+
+def _header(name: str, value: str, ours: Mapping[str, str]) -> Iterator[Difference]:
+    low = name.lower()
+    if low in _TRANSPORT_HEADERS:
+        return
+    found = ours.get(low)
+    if found is None:
+        yield Difference(f"headers.{low}", "missing", value)
+    elif low in ("content-type", "api-supported-versions") and found.lower() != value.lower():
+        yield Difference(f"headers.{low}", "value", value, found)
+
+
+def _events(text: str) -> list[Json]:
+    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+def _streams(recorded: Sequence[Json], here: Sequence[Json]) -> Iterator[Difference]:
+    theirs, ours = _order(recorded), _order(here)
+    if theirs != ours:
+        yield Difference("events", "value", " ".join(theirs), " ".join(ours))
+    mine = by_type(here)
+    for kind, event in by_type(recorded).items():
+        # A recording that was shortened leaves an event's own fields out; what it has still has to agree.
+        for found in differences(event, mine.get(kind, {}), f"events[{kind}]"):
+            if kind in mine and not (found.kind == "extra" and _is_cut(event)):
+                yield found
+
+
+def _is_cut(event: Json) -> bool:
+    return set(event) <= {"type", "sequence_number"}
+
+
+def _order(events: Sequence[Json]) -> list[str]:
+    """Return the kinds of events in order, repeats once: nobody promises how many pieces a text is in."""
+    order: list[str] = []
+    for event in events:
+        kind = str(event.get("type"))
+        if not order or order[-1] != kind:
+            order.append(kind)
+    return order

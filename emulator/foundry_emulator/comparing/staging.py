@@ -1,0 +1,223 @@
+"""Makes what a recorded request takes for granted: agent, conversation, files, stores, an earlier response.
+
+The emulator gives out IDs of its own: they take the place of the recorded ones before the request is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.comparing.playing import Player, answer_of, output_of, recorded_items
+from foundry_emulator.jsons import Json, as_list, as_object
+from foundry_emulator.testing.calls import Control, Raw
+
+_WAIT_S = 10.0
+_MOST_VERSIONS = 8
+_AGENT_PATH = re.compile(r"/agents/([^/?]+)(?:/versions/(\w+))?")
+_IN_PATH = re.compile(r"\b(conv|resp|msg|vs|cntr|cfile|assistant|fc|ig)([_-])[A-Za-z0-9]{16,}")
+_LISTED = re.compile(r"/responses/?(\?|$)")
+_MODELS = ("gpt-5-mini", "gpt-4o", "gpt-4.1", "gpt-5")
+
+
+class Stage:
+    """What was made for one exchange, and under which of our IDs."""
+
+    def __init__(self, raw: Raw, control: Control, player: Player, exchange: Exchange) -> None:
+        self._raw, self._control, self._player, self._exchange = raw, control, player, exchange
+        self._answer = answer_of(exchange)
+        self._ids: dict[str, str] = {}
+        self._is_gone = exchange.status == 404 or "_deleted_" in exchange.name
+
+    def prepared(self) -> tuple[str, Any]:
+        """Make what the request names, and return its path and body with our IDs."""
+        exchange = self._exchange
+        said = json.dumps([exchange.path, exchange.body])
+        for match in _IN_PATH.finditer(said):
+            self._need(match[0], match[1])
+        self._agents()
+        if _LISTED.search(exchange.path) and exchange.method == "GET":
+            self._listed_responses()
+        path, body = json.loads(self._translated(said))
+        if isinstance(body, dict):
+            body = self._known_models(as_object(cast(object, body)))
+        return self._deployment_path(path), body
+
+    def _translated(self, text: str) -> str:
+        for theirs, ours in self._ids.items():
+            text = text.replace(theirs, ours)
+        return text
+
+    def _need(self, theirs: str, prefix: str) -> None:
+        if theirs in self._ids:
+            return
+        made = {
+            "conv": self._conversation,
+            "resp": self._response,
+            "assistant": self._file,
+            "vs": self._store,
+            "cntr": self._container,
+            "msg": self._message,
+        }.get(prefix)
+        if made is not None:
+            self._ids[theirs] = made(theirs)
+
+    def _conversation(self, theirs: str) -> str:
+        items = [_plain(item) for item in reversed(self._listed_items())]
+        made = str(self._raw.ok("POST", "openai/v1/conversations", {"items": items[:20]})["id"])
+        if self._is_gone and theirs in self._exchange.path:
+            self._raw.ok("DELETE", f"openai/v1/conversations/{made}")
+        return made
+
+    def _listed_items(self) -> list[Json]:
+        if self._exchange.method != "GET" or "/items" not in self._exchange.path:
+            return []
+        data = as_list(as_object(self._exchange.answer).get("data"))
+        return [as_object(one) for one in data if as_object(one).get("type") == "message"]
+
+    def _message(self, theirs: str) -> str:
+        del theirs
+        conversation = next((ours for ours in self._ids.values() if ours.startswith("conv_")), None)
+        if conversation is None:
+            return "msg_unknown"
+        item = {"type": "message", "role": "user", "content": "an item"}
+        made = self._raw.ok("POST", f"openai/v1/conversations/{conversation}/items", {"items": [item]})
+        return str(made["data"][0]["id"])
+
+    def _response(self, theirs: str) -> str:
+        is_background = bool(self._answer.get("background"))
+        status = str(self._answer.get("status") or "completed")
+        waits = status in ("queued", "in_progress") or "/cancel" in self._exchange.path
+        if waits:
+            self._control.post("settings", {"latency_s": 60.0})
+        request = {"model": self._model(self._answer.get("model")), "input": "Hello"}
+        made = self._raw.ok("POST", "openai/v1/responses", {**request, "background": is_background or waits})
+        if is_background and not waits:
+            self._raw.finished(made["id"])
+        if waits:
+            self._wait_until(made["id"], "queued" if status == "queued" else "in_progress")
+        if self._is_gone and theirs in self._exchange.path:
+            self._raw.ok("DELETE", f"openai/v1/responses/{made['id']}")
+        return str(made["id"])
+
+    def _listed_responses(self) -> None:
+        """Make a response for every entry of a recorded listing, the oldest first."""
+        for entry in reversed(as_list(as_object(self._exchange.answer).get("data"))):
+            response = as_object(entry)
+            self._player.follow(output_of(response))
+            request: Json = {"model": self._model(response.get("model")), "input": "Hello"}
+            request["tools"] = [self._tool(as_object(tool)) for tool in as_list(response.get("tools"))]
+            conversation = as_object(response.get("conversation")).get("id")
+            if conversation:
+                named = self._ids.get(str(conversation))
+                request["conversation"] = named or self._conversation(str(conversation))
+            self._raw.ok("POST", "openai/v1/responses", request)
+
+    def _wait_until(self, response_id: str, status: str) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        while self._raw.ok("GET", f"openai/v1/responses/{response_id}")["status"] != status:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+
+    def _file(self, theirs: str) -> str:
+        code = as_object(as_object(self._exchange.answer).get("error")).get("code")
+        name = "data.csv" if code == "unsupported_file" else "notes.md"
+        made = self._raw.upload(name, b"Widgets and gadgets, by quarter.\n")
+        if "/vector_stores/" in self._exchange.path and theirs in self._exchange.path:
+            store = next(ours for ours in self._ids.values() if ours.startswith("vs_"))
+            self._raw.ok("POST", f"openai/v1/vector_stores/{store}/files", {"file_id": made})
+            self._wait_for_file(store, made)
+        return made
+
+    def _wait_for_file(self, store: str, file_id: str) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        path = f"openai/v1/vector_stores/{store}/files/{file_id}"
+        while self._raw.ok("GET", path)["status"] == "in_progress" and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _store(self, theirs: str) -> str:
+        del theirs
+        return str(self._raw.ok("POST", "openai/v1/vector_stores", {"name": "store"})["id"])
+
+    def _container(self, theirs: str) -> str:
+        del theirs
+        return str(self._raw.ok("POST", "openai/v1/containers", {"name": "container"})["id"])
+
+    def _agents(self) -> None:
+        body = as_object(self._exchange.body)
+        reference = as_object(body.get("agent_reference")) or as_object(body.get("agent"))
+        if reference.get("name"):
+            self._agent(str(reference["name"]), reference.get("version"))
+        match = _AGENT_PATH.search(self._exchange.path)
+        makes = self._exchange.method == "POST" and re.search(r"/versions(\?|$)", self._exchange.path)
+        if match and not makes and not self._is_gone:
+            self._agent(match[1], match[2] or "2")
+
+    def _agent(self, name: str, version: object) -> None:
+        text = str(version or "1")
+        count = min(int(text), _MOST_VERSIONS) if text.isdigit() else 1
+        for number in range(count):
+            definition = {**self._definition(), "instructions": f"{self._instructions()} {number}"}
+            definition = {key: value for key, value in definition.items() if value != []}
+            self._raw.ok("POST", f"agents/{name}/versions?api-version=v1", {"definition": definition})
+
+    def _instructions(self) -> str:
+        return str(self._answer.get("instructions") or "Answer what is asked.")
+
+    def _definition(self) -> Json:
+        tools = [self._tool(as_object(one)) for one in as_list(self._answer.get("tools"))]
+        needed = {str(item.get("type")) for item in recorded_items(self._exchange)}
+        if "file_search_call" in needed and all(tool["type"] != "file_search" for tool in tools):
+            tools.append({"type": "file_search", "vector_store_ids": [self._store("")]})
+        return {"kind": "prompt", "model": self._model(self._answer.get("model")), "tools": tools}
+
+    def _tool(self, recorded: Json) -> Json:
+        text = json.dumps(recorded)
+        for match in _IN_PATH.finditer(text):
+            self._need(match[0], match[1])
+        tool: Json = json.loads(self._translated(text))
+        kind = tool.get("type")
+        if kind == "image_generation":
+            kept = {k: v for k, v in tool.items() if k in ("quality", "size", "output_format", "background")}
+            return {"type": kind, "model": "gpt-image-1.5", **kept}
+        if kind == "code_interpreter" and isinstance(tool.get("container"), Mapping):
+            file_ids = tool["container"].get("file_ids")
+            return {
+                "type": kind,
+                "container": {"type": "auto", **({"file_ids": file_ids} if file_ids else {})},
+            }
+        return {key: value for key, value in tool.items() if value is not None and key != "is_async"}
+
+    def _known_models(self, body: Json) -> Json:
+        if "model" in body:
+            return {**body, "model": self._model(body["model"])}
+        definition = as_object(body.get("definition"))
+        if "model" in definition:
+            return {**body, "definition": {**definition, "model": self._model(definition["model"])}}
+        return body
+
+    def _model(self, recorded: object) -> str:
+        name = str(recorded or "")
+        if name.startswith("gpt-5."):
+            return "gpt-5.1"
+        known = next((one for one in _MODELS if name.startswith(one)), None)
+        effort = as_object(self._answer.get("reasoning")).get("effort")
+        return known or ("gpt-5.1" if effort == "none" else "gpt-5-mini" if effort else "gpt-4.1")
+
+    def _deployment_path(self, path: str) -> str:
+        answer = as_object(self._exchange.answer)
+        if not path.startswith("/deployments/") or self._is_gone:
+            return path
+        name = "gpt-image-1.5" if "image" in str(answer.get("modelName")) else "gpt-4.1"
+        return re.sub(r"^/deployments/[^/?]+", f"/deployments/{name}", path)
+
+
+def _plain(item: Json) -> Json:
+    part = as_object(next(iter(as_list(item.get("content"))), None))
+    text = str(part.get("text") or "")
+    return {"type": "message", "role": item.get("role") or "user", "content": text}
