@@ -35,7 +35,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _KnownFile:
     """A file that a listing, a citation or both tell of."""
 
     container_id: str
@@ -58,7 +58,7 @@ def fetch_files(
     `keep` records each as soon as its bytes are stored. Where a listing does not say who made a file, one
     with the bytes of something in `given` is an input and no result.
     """
-    found = _Finding(gateway)
+    found = _Finder(gateway)
     made = list(recalled(known.values(), blobs).files)
     for entry in found.entries(produced):
         if entry.file_id in known:
@@ -87,7 +87,7 @@ def _sorted(files: Iterable[MadeFile]) -> tuple[MadeFile, ...]:
     return tuple(sorted(files, key=lambda file: (is_pseudo(file), file.name)))
 
 
-class _Finding:
+class _Finder:
     """Finds out what there is, and notes what cannot be had."""
 
     def __init__(self, gateway: Gateway) -> None:
@@ -96,7 +96,7 @@ class _Finding:
         self.missed = 0
         self.may_pass = False
 
-    def entries(self, produced: Produced) -> Iterator[_Entry]:
+    def entries(self, produced: Produced) -> Iterator[_KnownFile]:
         """Yield each file once: as its container lists it, else as a message cites it."""
         cited = {citation.file_id: citation for citation in produced.citations}
         seen = set[str]()
@@ -110,7 +110,7 @@ class _Finding:
             if citation.file_id not in seen:
                 seen.add(citation.file_id)
                 name = safe_name(citation.filename or citation.file_id, "file")
-                yield _Entry(citation.container_id, citation.file_id, name, "assistant")
+                yield _KnownFile(citation.container_id, citation.file_id, name, "assistant")
 
     def _listed(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
         try:
@@ -122,7 +122,7 @@ class _Finding:
         self.missed += 1
         return ()
 
-    def miss(self, entry: _Entry, error: ServiceError) -> None:
+    def miss(self, entry: _KnownFile, error: ServiceError) -> None:
         """Note a file that cannot be read."""
         shown = "" if entry.name.startswith(entry.file_id) else f"{entry.name} "
         verb = "is gone" if isinstance(error, HandleExpired) else "cannot be fetched"
@@ -134,7 +134,7 @@ class _Finding:
         self.may_pass = self.may_pass or isinstance(error, NotSent)
 
 
-def _of_listing(listed: ContainerFileEntry, citation: Citation | None) -> _Entry:
+def _of_listing(listed: ContainerFileEntry, citation: Citation | None) -> _KnownFile:
     # Services were seen to list files without a path and without a source.
     name = listed.path or (citation.filename if citation else "") or listed.file_id
-    return _Entry(listed.container_id, listed.file_id, safe_name(name, "file"), listed.source or "")
+    return _KnownFile(listed.container_id, listed.file_id, safe_name(name, "file"), listed.source or "")

@@ -50,7 +50,7 @@ from assetmill.agents.gateway import (
 from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
 from assetmill.agents.listing import Listing
 from assetmill.agents.rhythm import Rhythm
-from assetmill.agents.streaming import Watched, as_map, pictures_of
+from assetmill.agents.streaming import WatchedStream, as_map, pictures_of
 from assetmill.errors import AssetmillError, HandleExpired, OutcomeUnknown, Rejected, ServiceError
 from assetmill.fingerprint import canonical, digest
 
@@ -194,7 +194,7 @@ class FoundryGateway:
     def follow_response(self, response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
         """Wait for the final state; see `Gateway`."""
         started = time.monotonic()
-        watched = Watched(on_frame)
+        watched = WatchedStream(on_frame)
         if stream := self._streams.pop(response_id, None):
             _watch(stream, watched)
         # The reply to a post of a moment ago says how it stands.
@@ -203,7 +203,7 @@ class FoundryGateway:
             response = self._poll(response, started, deadline_s)
         return replace(read_body(dict(watched.complete(response.body))), rates=response.rates)
 
-    def _told(self, response_id: str, watched: Watched) -> Response:
+    def _told(self, response_id: str, watched: WatchedStream) -> Response:
         """Return how a response stands; where the service cannot say, what its stream said last."""
         try:
             return self.get_response(response_id)
@@ -247,7 +247,7 @@ class FoundryGateway:
             return list(each_once(map(body_of, self._reading.conversations.items.list(conversation_id))))
 
     def _replayed(self, response_id: str) -> list[Json]:
-        watched = Watched()
+        watched = WatchedStream()
         with _translated():
             stream = self._reading.responses.retrieve(response_id, stream=True, starting_after=0)
             _watch((body_of(event) for event in stream), watched)
@@ -368,7 +368,7 @@ class FoundryGateway:
                 return False
 
 
-def _watch(events: Iterable[Json], watched: Watched) -> None:
+def _watch(events: Iterable[Json], watched: WatchedStream) -> None:
     """Read a stream to its end. Its end proves nothing: the caller asks for the state."""
     try:
         for event in events:

@@ -44,7 +44,7 @@ def sane_wait_s(asked_s: float | None) -> float | None:
 
 
 @dataclass
-class _Refusal:
+class _Closed:
     """A quota that said no: until when, and when somebody may ask whether it is back."""
 
     until: float
@@ -53,7 +53,7 @@ class _Refusal:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Spend:
     """What one request took, and whether the service has yet to answer it."""
 
     at: float
@@ -70,8 +70,8 @@ class Pacer:
         self._share, self._clock = share, clock
         self._limits: dict[tuple[str, str], float] = {}
         self._periods: dict[tuple[str, str], float] = {}
-        self._refusals: dict[str, _Refusal] = {}
-        self._sent: defaultdict[tuple[str, str], deque[_Entry]] = defaultdict(deque)
+        self._refusals: dict[str, _Closed] = {}
+        self._sent: defaultdict[tuple[str, str], deque[_Spend]] = defaultdict(deque)
         # Every thread of the process asks here before it sends: two must not take the last request.
         self._lock = threading.Lock()
         for deployment, rate in rates.items():
@@ -89,7 +89,7 @@ class Pacer:
                 if refusal := self._refusals.get(deployment):
                     refusal.next_probe, refusal.is_probed = now + PROBE_S, True
                 for name, amount in wanted.items():
-                    self._sent[deployment, name].append(_Entry(now, amount, is_open=True))
+                    self._sent[deployment, name].append(_Spend(now, amount, is_open=True))
             return wait_s
 
     def arrived(self, deployment: str, wanted: Mapping[str, float]) -> None:
@@ -101,7 +101,7 @@ class Pacer:
                 del self._refusals[deployment]
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)
-                self._sent[deployment, name].append(_Entry(now, amount, is_open=False))
+                self._sent[deployment, name].append(_Spend(now, amount, is_open=False))
 
     def correct(self, deployment: str, headers: Mapping[str, str]) -> None:
         """Learn a limit that the profile does not know from the headers of an answer."""
@@ -122,10 +122,10 @@ class Pacer:
             now = self._clock()
             asked_s = sane_wait_s(retry_after_s)
             until = now + (5.0 if asked_s is None else asked_s)
-            self._refusals[deployment] = _Refusal(until, now + PROBE_S)
+            self._refusals[deployment] = _Closed(until, now + PROBE_S)
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)
-                self._sent[deployment, name].append(_Entry(now, amount, is_open=False))
+                self._sent[deployment, name].append(_Spend(now, amount, is_open=False))
 
     def refused_until(self, deployment: str) -> float | None:
         """Return until when the service refuses a deployment, None while it does not."""

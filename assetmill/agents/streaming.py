@@ -16,7 +16,7 @@ from assetmill.agents.gateway import Frame, Json, OnFrame
 _ENDS = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
 
-class Watched:
+class WatchedStream:
     """What was seen of one response in its stream."""
 
     def __init__(self, on_frame: OnFrame | None = None) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from assetmill.batches.opening import Batch
 from assetmill.batches.records import BatchAsset, BatchRow, BatchStage, RowState
-from assetmill.batches.room import MAY_BEGIN
+from assetmill.batches.room import MAY_BEGIN, Room
 from assetmill.batches.row_plans import StagePlan
 from assetmill.batches.rows import Row
 from assetmill.errors import BudgetExceeded, RunStopped, SpendingClosed, StageBlocked, StageInDoubt
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
-from assetmill.records import StageEntry, StageRecord
+from assetmill.records import RunId, StageEntry, StageRecord
 from assetmill.runs.run import Run
-
-if TYPE_CHECKING:
-    from assetmill.batches.work import RowWorker
 
 _STATES: tuple[tuple[type[BaseException], RowState], ...] = (
     (StageInDoubt, "in_doubt"),
@@ -34,10 +32,46 @@ Pending = dict[Future[Any], "list[tuple[RowRun, str]]"]
 """What is waited for, and which stages of which rows it is."""
 
 
+class SharedWork(Protocol):
+    """What the rows of a process share: the batch, and who starts and pays for a stage of several rows."""
+
+    @property
+    def batch(self) -> Batch:
+        """The batch that they are rows of."""
+        ...
+
+    @property
+    def run_id(self) -> RunId:
+        """The run that pays."""
+        ...
+
+    @property
+    def flow_run_id(self) -> str:
+        """Its flow run."""
+        ...
+
+    @property
+    def room(self) -> Room | None:
+        """Who is asked before a row is begun, None where nobody counts."""
+        ...
+
+    def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
+        """Note that stages or rows have come to their end, and what that cost."""
+        ...
+
+    def submit(self, call: StageCall, number: int) -> Future[StageRecord]:
+        """Start a stage of a row, or join the row that has started the same one."""
+        ...
+
+    def pays(self, fp: Fingerprint) -> bool:
+        """Return whether a stage's cost is counted now."""
+        ...
+
+
 class RowRun:
     """One row's stages in their order. Used by the thread of its group."""
 
-    def __init__(self, work: RowWorker, row: Row, planned: tuple[StagePlan, ...]) -> None:
+    def __init__(self, work: SharedWork, row: Row, planned: tuple[StagePlan, ...]) -> None:
         self._work, self._row, self._room = work, row, work.room
         batch = work.batch
         plan = batch.planner.plan_of(row)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assetmill.batches.tables import MAX_ROWS, Cells, read_table
+from assetmill.batches.cells import MAX_ROWS, Cells
+from assetmill.batches.tables import read_table
 from assetmill.errors import InvalidSpec
 from assetmill.fingerprint import canonical, digest
 from assetmill.settings import Settings

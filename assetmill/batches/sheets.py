@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from assetmill.batches.tables import MAX_ROWS, MAX_UNPACKED_BYTES, Cells, check_head, without_blank_end
+from assetmill.batches.cells import MAX_ROWS, MAX_UNPACKED_BYTES, Cells, check_head, without_blank_end
 from assetmill.errors import InvalidSpec
 from assetmill.spec.delimited import visible
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from assetmill.batches.cells import (
+    MAX_BYTES,
+    MAX_ROWS,
+    MAX_UNPACKED_BYTES,
+    Cells,
+    check_head,
+    without_blank_end,
+)
 from assetmill.errors import InvalidInput, InvalidSpec, KeyMissing, StoreError
 from assetmill.settings import Settings
 from assetmill.spec.delimited import delimited, visible
 from assetmill.spec.reading import read_bytes
 from assetmill.store.opening import open_store
-
-MAX_ROWS = 100_000
-MAX_BYTES = 64 * 1024 * 1024
-MAX_UNPACKED_BYTES = 512 * 1024 * 1024
-"""A parquet file of a few kilobytes may claim to hold terabytes."""
-
-Cells = Mapping[str, Any]
 
 _KINDS = {
     **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"},
@@ -105,22 +106,6 @@ def _csv(source: str, text: str, delimiter: str) -> Iterator[tuple[int, Cells | 
 
 def _line_at(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
-
-
-def without_blank_end(cells: list[str], width: int) -> list[str]:
-    """Return a row without empty cells beyond the last column that has a name, as spreadsheets write them."""
-    end = len(cells)
-    while end > width and not cells[end - 1]:
-        end -= 1
-    return cells[:end]
-
-
-def check_head(head: list[str], source: str, line: int) -> None:
-    """Refuse a head that leaves a column without a name, or gives two the same one."""
-    if "" in head:
-        raise InvalidSpec(source, line, f"column {head.index('') + 1} has no name")
-    if twice := [column for column in head if head.count(column) > 1]:
-        raise InvalidSpec(source, line, f"two columns are called {twice[0]!r}")
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Cells | str]]:

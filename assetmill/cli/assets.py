@@ -160,14 +160,14 @@ def _export_batch(
 
 
 @dataclass(frozen=True)
-class _Found:
+class _ToExport:
     """What is to be exported, and what should have been there: `stage: why not`."""
 
     assets: list[AssetRecord]
     missing: tuple[str, ...] = ()
 
 
-def _exported(ledger: Ledger, what: str, *, everything: bool) -> _Found:
+def _exported(ledger: Ledger, what: str, *, everything: bool) -> _ToExport:
     if what.startswith("ast_"):
         try:
             asset = ledger.read_asset(AssetId(what))
@@ -175,7 +175,7 @@ def _exported(ledger: Ledger, what: str, *, everything: bool) -> _Found:
             asset = None
         if asset is None:
             raise NotFound("asset", what, "see `assetmill assets`")
-        return _Found([asset])
+        return _ToExport([asset])
     run_id = ledger.find_run(what)
     manifest = ledger.read_manifest(run_id)
     if manifest is not None:
@@ -189,7 +189,7 @@ def _exported(ledger: Ledger, what: str, *, everything: bool) -> _Found:
         made = [asset for record in records for asset in record.outputs]
     found = [asset for asset in made if everything or asset.role == "output"]
     kept = [one.asset for one in _kept(ledger, run_id)] if everything else []
-    return _Found([*found, *kept], missing)
+    return _ToExport([*found, *kept], missing)
 
 
 def _made_since(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> StageRecord | None:

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 Json = dict[str, Any]
 
 
-class Document(BaseModel):
+class JsonDocument(BaseModel):
     """The one JSON document of a command."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Usd3(Document):
+class Usd3Document(JsonDocument):
     """What something may cost, in US dollars."""
 
     low: float
@@ -26,7 +26,7 @@ class Usd3(Document):
     ceiling: float
 
 
-class Asset(Document):
+class AssetDocument(JsonDocument):
     """A file that the store has; `reason` says why it is no output, "" for what is one."""
 
     asset_id: str
@@ -49,7 +49,7 @@ class Asset(Document):
     created_at: float
 
 
-class ErrorSaid(Document):
+class ErrorSaidDocument(JsonDocument):
     """An error: `kind` is its class, `rows` the rows of a table that cannot run."""
 
     kind: str
@@ -57,14 +57,14 @@ class ErrorSaid(Document):
     rows: list[Json] = Field(default_factory=list[Json])
 
 
-class Error(Document):
+class ErrorDocument(JsonDocument):
     """What any command prints when nothing came of it."""
 
     status: Literal["error"]
-    error: ErrorSaid
+    error: ErrorSaidDocument
 
 
-class RunStage(Document):
+class RunStageDocument(JsonDocument):
     """What became of a stage in a run."""
 
     label: str
@@ -80,7 +80,7 @@ class RunStage(Document):
     assets: list[str]
 
 
-class Run(Document):
+class RunDocument(JsonDocument):
     """A run that has ended; `files` are what `run` wrote, `kept` what failed stages left."""
 
     run_id: str
@@ -93,13 +93,13 @@ class Run(Document):
     finished_at: float
     flow_run_id: str | None
     reused: int
-    stages: list[RunStage]
-    assets: list[Asset]
+    stages: list[RunStageDocument]
+    assets: list[AssetDocument]
     files: list[str] = Field(default_factory=list[str])
     kept: list[Json] = Field(default_factory=list[Json])
 
 
-class OpenRun(Document):
+class OpenRunDocument(JsonDocument):
     """A run that goes on, or was killed."""
 
     run_id: str
@@ -107,13 +107,13 @@ class OpenRun(Document):
     stages_done: list[str]
 
 
-class Runs(Document):
+class RunsDocument(JsonDocument):
     """What `show` lists without a run."""
 
     runs: list[Json]
 
 
-class PlanStage(Document):
+class PlanStageDocument(JsonDocument):
     """What a run would do with a stage."""
 
     label: str
@@ -122,23 +122,23 @@ class PlanStage(Document):
     status: str
     needs: list[str]
     fingerprint: str | None
-    cost_usd: Usd3 | None
+    cost_usd: Usd3Document | None
     reason: str
 
 
-class Plan(Document):
+class PlanDocument(JsonDocument):
     """What a run would do and cost; `unpriced` stages are not in the cost."""
 
     pipeline: str
     path: str
     parameters: Json
-    stages: list[PlanStage]
-    cost_usd: Usd3
+    stages: list[PlanStageDocument]
+    cost_usd: Usd3Document
     unpriced: int
     warnings: list[str]
 
 
-class Batch(Document):
+class BatchDocument(JsonDocument):
     """A batch that has ended, with every row."""
 
     batch_id: str
@@ -156,7 +156,7 @@ class Batch(Document):
     rows: list[Json]
 
 
-class BatchPlan(Document):
+class BatchPlanDocument(JsonDocument):
     """What `batch --plan` finds."""
 
     batch_id: str
@@ -165,20 +165,20 @@ class BatchPlan(Document):
     bad_rows: list[Json]
     stages: dict[str, int]
     stages_to_run: int
-    cost_usd: Usd3
+    cost_usd: Usd3Document
     unpriced: int
     wanted: dict[str, Json]
     forecast: Json
 
 
-class Assets(Document):
+class AssetsDocument(JsonDocument):
     """Assets of the store, or of a run; `run_id` is that of an import."""
 
     run_id: str | None = None
-    assets: list[Asset]
+    assets: list[AssetDocument]
 
 
-class Exported(Document):
+class ExportedDocument(JsonDocument):
     """What `export` wrote: of a run each file, of a batch counts."""
 
     directory: str
@@ -187,17 +187,18 @@ class Exported(Document):
     written: int | None = None
     rows: int | None = None
     faults: list[str] = Field(default_factory=list[str])
+    missing: list[str] = Field(default_factory=list[str])
 
 
-class Accepted(Document):
+class AcceptedDocument(JsonDocument):
     """A stage with the output that a person chose."""
 
     stage: str
     decision: Json | None
-    assets: list[Asset]
+    assets: list[AssetDocument]
 
 
-class Approved(Document):
+class ApprovedDocument(JsonDocument):
     """Decisions about what a stage waits for."""
 
     pipeline: str
@@ -205,7 +206,7 @@ class Approved(Document):
     decisions: list[Json]
 
 
-class Resolved(Document):
+class ResolvedDocument(JsonDocument):
     """What was decided about a stage; `outcome` is `open` when nothing is."""
 
     stage: str
@@ -214,7 +215,7 @@ class Resolved(Document):
     response_id: str | None
 
 
-class Edit(Document):
+class EditDocument(JsonDocument):
     """An edit of an asset."""
 
     run_id: str
@@ -225,7 +226,7 @@ class Edit(Document):
     files: list[str] = Field(default_factory=list[str])
 
 
-class Checked(Document):
+class CheckedDocument(JsonDocument):
     """Whether the tree matches its lock."""
 
     status: Literal["clean", "differs"]
@@ -233,7 +234,7 @@ class Checked(Document):
     problems: list[Json]
 
 
-class LockedFolder(Document):
+class LockedFolderDocument(JsonDocument):
     """What became of a folder of the lock; paths are from the lock file's folder."""
 
     lock: str
@@ -244,7 +245,7 @@ class LockedFolder(Document):
     removed: list[str]
 
 
-class Synced(Document):
+class SyncedDocument(JsonDocument):
     """What was brought into the tree; `unknown` are files whose bytes no store has."""
 
     written: list[str]
@@ -255,7 +256,7 @@ class Synced(Document):
     removed: list[str]
 
 
-class Updated(Document):
+class UpdatedDocument(JsonDocument):
     """What an update did, folder by folder; what it brought is missing when it ended before that."""
 
     folders: list[Json]
@@ -266,61 +267,40 @@ class Updated(Document):
     left: list[str] = Field(default_factory=list[str])
 
 
-class Findings(Document):
+class FindingsDocument(JsonDocument):
     """What `doctor` found."""
 
     findings: list[Json]
     problems: int
 
 
-class Deployed(Document):
+class DeployedDocument(JsonDocument):
     """Deployments, and how the project's own Prefect is reached; None where it is the caller's."""
 
     deployments: list[Json]
     prefect: dict[str, str] | None
 
 
-class Collected(Document):
-    """What `gc` did or would do."""
-
-    phase: str
-    dry_run: bool
-    plan: int | None
-    objects: int
-    size_bytes: int
-    spared: int
-    ready_at: float | None
-    held_by: str | None
-    keys: list[str]
-
-
-class Reaped(Document):
-    """What was left on the service."""
-
-    deleted: bool
-    leftovers: list[Json]
-
-
-class Stopped(Document):
+class StoppedDocument(JsonDocument):
     """Which services were ended."""
 
     services: list[Json]
 
 
-class Pipelines(Document):
+class PipelinesDocument(JsonDocument):
     """The project's pipelines."""
 
     pipelines: list[Json]
 
 
-class Linted(Document):
+class LintedDocument(JsonDocument):
     """What is worth a second look."""
 
     pipeline: str
     warnings: list[Json]
 
 
-class Spent(Document):
+class SpentDocument(JsonDocument):
     """What was spent, by group; `unknown` counts what has no known cost."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -331,20 +311,7 @@ class Spent(Document):
     unknown: int
 
 
-class Verified(Document):
-    """Whether the store is whole."""
-
-    status: Literal["damaged", "whole"]
-    records: int
-    blobs: int
-    size_bytes: int
-    index_entries: int
-    faults: int
-    purged: int
-    problems: list[Json]
-
-
-class Lineage(Document):
+class LineageDocument(JsonDocument):
     """An asset's family."""
 
     asset_id: str
@@ -353,39 +320,39 @@ class Lineage(Document):
     edges: list[Json]
 
 
-class Sheet(Document):
+class SheetDocument(JsonDocument):
     """A contact sheet that was written."""
 
     batch_id: str
     file: str
 
 
-class Changes(Document):
+class ChangesDocument(JsonDocument):
     """What differs between two locks."""
 
     changes: list[Json]
 
 
-class Bill(Document):
+class BillDocument(JsonDocument):
     """What a real service would have charged."""
 
     charges: list[Json]
 
 
-class Expired(Document):
+class ExpiredDocument(JsonDocument):
     """How many things of each kind the emulator forgot."""
 
     expired: dict[str, int]
 
 
-class Serving(Document):
+class ServingDocument(JsonDocument):
     """How a running emulator is reached."""
 
     endpoint: str
     environment: dict[str, str]
 
 
-class Open(Document):
+class OpenDocument(JsonDocument):
     """A document whose fields are those of a record; see the command's help."""
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -13,7 +13,7 @@ from assetmill.settings import Settings, config_file, find_configs
 from assetmill.spec.chat_models import load_chat_models
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.reading import nearest
-from assetmill.spec.tables import Row, Source, Table
+from assetmill.spec.tables import DataTable, Source, TableRow
 
 P = TypeVar("P", "ChatPrice", "ImagePrice")
 
@@ -124,11 +124,11 @@ def load_prices(configs: Path, provider: str = "azure") -> Prices:
     Raises:
         InvalidSpec: a fault in the file, with its line.
     """
-    table = Table(config_file(configs, "prices.toml"))
+    table = DataTable(config_file(configs, "prices.toml"))
     as_of = table.day("as_of")
     reasons = {name: model.reasons for name, model in load_chat_models(configs).items()}
 
-    def chat_price(row: Row) -> ChatPrice:
+    def chat_price(row: TableRow) -> ChatPrice:
         return _chat_price(row)._replace(reasons=reasons[row.text("model")])
 
     chat = dict(_rows(table, "chat", chat_price, reasons))
@@ -150,7 +150,7 @@ def load_prices(configs: Path, provider: str = "azure") -> Prices:
 
 
 def _rows(
-    table: Table, kind: str, read: Callable[[Row], P], models: Mapping[str, Any]
+    table: DataTable, kind: str, read: Callable[[TableRow], P], models: Mapping[str, Any]
 ) -> Iterator[tuple[str, P]]:
     for model, row in table.rows(kind, "model"):
         if model not in models:
@@ -162,7 +162,7 @@ def _rows(
         row.close()
 
 
-def _chat_price(row: Row) -> ChatPrice:
+def _chat_price(row: TableRow) -> ChatPrice:
     return ChatPrice(
         row.usd("input"),
         row.usd("output"),
@@ -174,7 +174,7 @@ def _chat_price(row: Row) -> ChatPrice:
     )
 
 
-def _known(row: Row, key: str, names: tuple[str, ...]) -> Mapping[str, Any]:
+def _known(row: TableRow, key: str, names: tuple[str, ...]) -> Mapping[str, Any]:
     given = row.mapping(key)
     for name in given:
         if name not in names:
@@ -182,7 +182,7 @@ def _known(row: Row, key: str, names: tuple[str, ...]) -> Mapping[str, Any]:
     return given
 
 
-def _long_context(row: Row) -> LongContext | None:
+def _long_context(row: TableRow) -> LongContext | None:
     given = _known(row, "long", LongContext._fields)
     if not given:
         return None
@@ -192,7 +192,7 @@ def _long_context(row: Row) -> LongContext | None:
     return LongContext(int(above), *factors)
 
 
-def _image_price(row: Row) -> ImagePrice:
+def _image_price(row: TableRow) -> ImagePrice:
     row.sources("tokens_source")
     return ImagePrice(
         row.usd("text_input"),
@@ -208,14 +208,14 @@ def _image_price(row: Row) -> ImagePrice:
     )
 
 
-def _tokens(row: Row, key: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _tokens(row: TableRow, key: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     for quality, known in row.mapping(key).items():
         if not isinstance(known, list) or not 1 <= len(known) <= 3:  # pyright: ignore[reportUnknownArgumentType]
             row.refuse(key, f"{quality} must list the tokens of one to three shapes")
         yield quality, tuple(int(row.amount(key, tokens)) for tokens in known)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
 
 
-def _use(tools: Row, key: str, provider: str) -> float | None:
+def _use(tools: TableRow, key: str, provider: str) -> float | None:
     by_provider = tools.by_provider(key)
     if by_provider:
         tools.sources(f"{key}_source")
@@ -223,7 +223,7 @@ def _use(tools: Row, key: str, provider: str) -> float | None:
     return None if amount is None else tools.amount(key, amount)
 
 
-def _zones(row: Row) -> Iterator[tuple[str, float]]:
+def _zones(row: TableRow) -> Iterator[tuple[str, float]]:
     if row.values:
         row.sources()
     for zone in ("data_zone", "regional"):
@@ -250,7 +250,7 @@ def load_contract(path: Path) -> tuple[Discount, ...]:
         InvalidSpec: a fault in the file, with its line.
     """
     found: list[Discount] = []
-    for models, row in Table(path).rows("discount", "models"):
+    for models, row in DataTable(path).rows("discount", "models"):
         percent = row.usd("percent")
         if percent > 100:
             row.refuse("percent", f"{models}: {percent:g} percent is more than the whole price")

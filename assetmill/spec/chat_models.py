@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from assetmill.settings import config_file
 from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
-from assetmill.spec.tables import Row, Source, Table
+from assetmill.spec.tables import DataTable, Source, TableRow
 
 _KNOWLEDGE = ("yes", "listed", "disputed", "unknown")
 
@@ -29,9 +29,9 @@ def load_chat_models(configs: Path) -> Mapping[str, ChatModel]:
     Raises:
         InvalidSpec: a fault in the file, with its line.
     """
-    table = Table(config_file(configs, "chat_models.toml"))
+    table = DataTable(config_file(configs, "chat_models.toml"))
     found: dict[str, ChatModel] = {}
-    lifetimes: dict[str, tuple[Lifetime, Row]] = {}
+    lifetimes: dict[str, tuple[Lifetime, TableRow]] = {}
     for name, row in table.rows("model", "name"):
         model = _row(name, row)
         lifetimes[name] = model.lifetime, row
@@ -41,7 +41,7 @@ def load_chat_models(configs: Path) -> Mapping[str, ChatModel]:
     return found
 
 
-def _row(name: str, row: Row) -> ChatModel:
+def _row(name: str, row: TableRow) -> ChatModel:
     image_tool = row.text("image_tool", "unknown")
     if image_tool not in _KNOWLEDGE:
         row.refuse("image_tool", f"{name}: image_tool cannot be {image_tool!r}", ", ".join(_KNOWLEDGE))

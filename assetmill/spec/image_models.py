@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from assetmill.project import config_file
 from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
 from assetmill.spec.reading import nearest
-from assetmill.spec.tables import PROVIDERS, Row, Source, Table
+from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 
@@ -185,9 +185,9 @@ def load_image_models(configs: Path) -> ImageModels:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    table = Table(config_file(configs, "image_models.toml"))
+    table = DataTable(config_file(configs, "image_models.toml"))
     rows: dict[str, ImageModel] = {}
-    lifetimes: dict[str, tuple[Lifetime, Row]] = {}
+    lifetimes: dict[str, tuple[Lifetime, TableRow]] = {}
     for name, row in table.rows("model", "name"):
         model = _row(name, row)
         lifetimes[name] = model.lifetime, row
@@ -197,7 +197,7 @@ def load_image_models(configs: Path) -> ImageModels:
     return ImageModels(rows, table.day("as_of"))
 
 
-def _row(name: str, row: Row) -> ImageModel:
+def _row(name: str, row: TableRow) -> ImageModel:
     model = ImageModel(
         name,
         read_lifetime(row),
@@ -220,7 +220,7 @@ def _row(name: str, row: Row) -> ImageModel:
     )
 
 
-def _size_rule(row: Row) -> SizeRule | None:
+def _size_rule(row: TableRow) -> SizeRule | None:
     rule = row.mapping("any")
     if not rule:
         return None

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from assetmill.spec.tables import PROVIDERS, Row, Source
+from assetmill.spec.tables import PROVIDERS, Source, TableRow
 
 SOON = datetime.timedelta(days=90)
 """A model that is retired within this time is warned about."""
@@ -57,7 +57,7 @@ class Lifetime(NamedTuple):
         return f"{kind} {called!r} {was} retired on {gone} ({provider})" + (f"; use {use}" if use else "")
 
 
-def read_lifetime(row: Row) -> Lifetime:
+def read_lifetime(row: TableRow) -> Lifetime:
     """Read the lifetime that a row gives, in `ends` or, without sources of their own, in `retired`."""
     name = row.text("name")
     replacement = dict(row.by_provider("replacement"))
@@ -67,7 +67,7 @@ def read_lifetime(row: Row) -> Lifetime:
     return Lifetime(name, (*_endings(row), *_retired(row)), replacement, row.text("note", ""))
 
 
-def _endings(row: Row) -> Iterator[Ending]:
+def _endings(row: TableRow) -> Iterator[Ending]:
     for item in row.items("ends"):
         provider = item.text("provider")
         if provider not in PROVIDERS:
@@ -76,14 +76,14 @@ def _endings(row: Row) -> Iterator[Ending]:
         item.close()
 
 
-def _retired(row: Row) -> Iterator[Ending]:
+def _retired(row: TableRow) -> Iterator[Ending]:
     for provider, day in row.by_provider("retired").items():
         if type(day) is not datetime.date:
             row.refuse("retired", f"{row.text('name')}: {day!r} is no day", "write it as 2027-10-21")
         yield Ending(provider, day, row.sources()[0])
 
 
-def check_replacements(lifetimes: Mapping[str, tuple[Lifetime, Row]]) -> None:
+def check_replacements(lifetimes: Mapping[str, tuple[Lifetime, TableRow]]) -> None:
     """Refuse a replacement that no row describes: nobody could tell what it does, costs or takes.
 
     Raises:

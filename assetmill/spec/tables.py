@@ -32,10 +32,10 @@ class Source(NamedTuple):
         return f"{self.title}, {self.day}" if self.day else self.title
 
 
-class Row:
+class TableRow:
     """One table of a file. Each key is asked for once; `close` refuses those that nobody asked for."""
 
-    def __init__(self, table: Table, values: Mapping[str, Any], line: int, place: str) -> None:
+    def __init__(self, table: DataTable, values: Mapping[str, Any], line: int, place: str) -> None:
         self.table, self.values, self.line, self._place = table, values, line, place
         self._asked: set[str] = set()
 
@@ -134,7 +134,7 @@ class Row:
                 self.refuse(key, f"{self._place}: unknown provider {name!r}", nearest(name, PROVIDERS))
         return given
 
-    def items(self, key: str) -> Iterator[Row]:
+    def items(self, key: str) -> Iterator[TableRow]:
         """Yield the tables of a list, each as a row whose faults point at its own line."""
         value = self.get(key)
         if value is not None and not isinstance(value, list):
@@ -166,10 +166,10 @@ class Row:
                 self.refuse(key, f"{self._place}: unknown key {key!r}", nearest(key, self._asked))
 
 
-class _Item(Row):
+class _Item(TableRow):
     """A table in a list of a row."""
 
-    def __init__(self, row: Row, key: str, number: int, values: Mapping[str, Any]) -> None:
+    def __init__(self, row: TableRow, key: str, number: int, values: Mapping[str, Any]) -> None:
         super().__init__(row.table, values, row.line, f"{row.values.get('name', key)}: {key}")
         self._row, self._key, self._number = row, key, number
 
@@ -178,7 +178,7 @@ class _Item(Row):
         self._row.refuse(self._key, message, hint, self._number)
 
 
-class Table:
+class DataTable:
     """A file of dated data."""
 
     def __init__(self, path: Path) -> None:
@@ -204,9 +204,9 @@ class Table:
 
     def day(self, key: str) -> datetime.date:
         """Return a day at the top of the file."""
-        return Row(self, self.value, 1, self.path.name).day(key)
+        return TableRow(self, self.value, 1, self.path.name).day(key)
 
-    def rows(self, name: str, key: str) -> Iterator[tuple[str, Row]]:
+    def rows(self, name: str, key: str) -> Iterator[tuple[str, TableRow]]:
         """Yield the rows under `[[name]]` with the name that their `key` gives.
 
         Raises:
@@ -221,22 +221,22 @@ class Table:
             line = headers[number] if number < len(headers) else 1
             if not isinstance(entry, dict):
                 raise InvalidSpec(str(self.path), line, f"{name} must hold tables", f"write [[{name}]]")
-            row = Row(self, cast("Mapping[str, Any]", entry), line, name)
+            row = TableRow(self, cast("Mapping[str, Any]", entry), line, name)
             called = row.text(key)
-            row = Row(self, row.values, line, called)
+            row = TableRow(self, row.values, line, called)
             for one in (row.text(key), *row.words("aliases")):
                 if one in seen:
                     row.refuse("aliases" if one != called else key, f"{one!r} is given twice")
                 seen.add(one)
             yield called, row
 
-    def section(self, name: str) -> Row:
+    def section(self, name: str) -> TableRow:
         """Return the table `[name]`, empty when there is none."""
         value = self.value.get(name, {})
         line = next((n for n, text in enumerate(self._lines, 1) if text.strip() == f"[{name}]"), 1)
         if not isinstance(value, dict):
             raise InvalidSpec(str(self.path), line, f"{name} must be a table", f"write [{name}]")
-        return Row(self, cast("Mapping[str, Any]", value), line, name)
+        return TableRow(self, cast("Mapping[str, Any]", value), line, name)
 
     def line_of(self, start: int, key: str, item: int | None = None) -> int:
         """Return the line of a key of the table that begins on `start`, or of an item of its list."""

@@ -11,7 +11,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from assetmill.errors import KeyMissing
 from assetmill.fingerprint import Digest, Fingerprint, short_key
@@ -27,6 +27,7 @@ from assetmill.records import (
     Replies,
     ResponseRef,
     RunId,
+    RunStart,
     ServiceHandle,
     StageRecord,
     TurnCost,
@@ -36,9 +37,7 @@ from assetmill.spec.file_kinds import kind_of
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import is_stray
-
-if TYPE_CHECKING:
-    from assetmill.store.ledger import Ledger
+from assetmill.store.record_objects import RecordObjects
 
 _FIRST = 10_000
 """Ordinals from here on are those of attempts without a commit: ten thousand for each."""
@@ -72,8 +71,8 @@ def is_kept(asset_id: AssetId) -> bool:
 class KeptAssets:
     """The files of a store's attempts that have no commit; every record of those asked for is read."""
 
-    def __init__(self, backend: Backend, ledger: Ledger) -> None:
-        self._backend, self._ledger = backend, ledger
+    def __init__(self, backend: Backend, records: RecordObjects) -> None:
+        self._backend, self._records = backend, records
         self._pipelines: dict[RunId, str] = {}
 
     def all(self) -> Iterator[KeptAsset]:
@@ -102,17 +101,17 @@ class KeptAssets:
     def verdicts(self) -> Iterator[tuple[str, Verdict]]:
         """Yield every verdict of the store with its `<pipeline>/<fp>.<n>`."""
         for key in self._keys(layout.VERDICTS):
-            if verdict := self._ledger.read_or_warn(key, Verdict):
+            if verdict := self._records.read_or_warn(key, Verdict):
                 yield key.removeprefix(layout.VERDICTS), verdict
 
     def intent_of(self, stem: str) -> Intent | None:
         """Return the first intent of an attempt, by `<pipeline>/<fp>.<n>`."""
-        return self._ledger.read_or_warn(f"{layout.INTENTS}{stem}.001", Intent)
+        return self._records.read_or_warn(f"{layout.INTENTS}{stem}.001", Intent)
 
     def turn_costs(self, stem: str) -> dict[int, float | None]:
         """Return what is known of the cost of an attempt's turns, by `<pipeline>/<fp>.<n>`."""
         keys = self._keys(f"{layout.COSTS}{stem}.")
-        found = {int(key.rpartition(".")[2]): self._ledger.read_or_warn(key, TurnCost) for key in keys}
+        found = {int(key.rpartition(".")[2]): self._records.read_or_warn(key, TurnCost) for key in keys}
         return {turn: cost.usd for turn, cost in found.items() if cost}
 
     def turns_of(self, stem: str) -> int:
@@ -132,9 +131,9 @@ class KeptAssets:
             stage, _, attempt = stem.rpartition(".")
             if stem not in decided and committed.get(stage) != int(attempt):
                 turns = [
-                    (intent, self._ledger.read_or_warn(layout.RECEIPTS + key, Receipt))
+                    (intent, self._records.read_or_warn(layout.RECEIPTS + key, Receipt))
                     for key in group
-                    if (intent := self._ledger.read_or_warn(layout.INTENTS + key, Intent))
+                    if (intent := self._records.read_or_warn(layout.INTENTS + key, Intent))
                 ]
                 yield stem, turns
 
@@ -144,12 +143,12 @@ class KeptAssets:
         return list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
 
     def _committed(self, stage: str) -> int | None:
-        record = self._ledger.read_or_warn(f"{layout.STAGES}{stage}", StageRecord)
+        record = self._records.read_or_warn(f"{layout.STAGES}{stage}", StageRecord)
         return record.attempt if record else None
 
     def _of_attempt(self, stem: str) -> Iterator[KeptAsset]:
-        intent = self._ledger.read_or_warn(layout.INTENTS + stem + ".001", Intent)
-        verdict = self._ledger.read_or_warn(layout.VERDICTS + stem, Verdict)
+        intent = self._records.read_or_warn(layout.INTENTS + stem + ".001", Intent)
+        verdict = self._records.read_or_warn(layout.VERDICTS + stem, Verdict)
         if intent is None or (verdict and verdict.kind in {"refused", "fenced"}):
             return
         pipeline = self._pipeline_of(intent.run_id, stem)
@@ -163,7 +162,7 @@ class KeptAssets:
 
     def _pipeline_of(self, run_id: RunId, stem: str) -> str:
         if run_id not in self._pipelines:
-            start = self._ledger.read_start(run_id)
+            start = self._records.read(layout.run_start(run_id), RunStart)
             self._pipelines[run_id] = start.pipeline if start else ""
         found = self._pipelines[run_id]
         return found if found and stem.startswith(short_key(found)) else ""
@@ -177,7 +176,7 @@ class KeptAssets:
                 number += 1
                 yield from self._picture(at, number, call)
         harvests = [
-            self._ledger.read_or_warn(key, Harvest) for key in self._keys(f"{layout.HARVESTS}{stem}.")
+            self._records.read_or_warn(key, Harvest) for key in self._keys(f"{layout.HARVESTS}{stem}.")
         ]
         files = {
             file.handle.id: file
@@ -187,7 +186,7 @@ class KeptAssets:
         }
         for number, file in enumerate(files.values(), start=_FILE + 1):
             yield at.asset(number, file.name, file.blob, handle=file.handle)
-        replies = [self._ledger.read_or_warn(key, Replies) for key in self._keys(f"{layout.REPLIES}{stem}.")]
+        replies = [self._records.read_or_warn(key, Replies) for key in self._keys(f"{layout.REPLIES}{stem}.")]
         shots = [blob for record in replies if record for blob in record.screenshots]
         for number, blob in enumerate(shots, start=1):
             yield at.asset(_SCREENSHOT + number, f"screenshot-{number}.png", blob, role="screenshot")
@@ -211,7 +210,7 @@ class KeptAssets:
 
     def _responses(self, stem: str) -> list[str]:
         keys = self._keys(f"{layout.RECEIPTS}{stem}.")
-        return [record.response_id for key in keys if (record := self._ledger.read_or_warn(key, Receipt))]
+        return [record.response_id for key in keys if (record := self._records.read_or_warn(key, Receipt))]
 
     def _keys(self, prefix: str) -> list[str]:
         return [entry.key for entry in self._backend.list(prefix)]

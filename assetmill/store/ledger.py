@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import logging
 import time
 from collections.abc import Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
+from assetmill.errors import KeyExists, NotFound, StoreError
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import stage_label
 from assetmill.records import (
@@ -35,23 +32,18 @@ from assetmill.records import (
     RunManifest,
     RunStart,
     StageRecord,
-    Stored,
     TurnCost,
     Upload,
     Verdict,
 )
-from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
-from assetmill.store.kinds import RUN_ID, Unreadable, belongs, is_stray, validated
+from assetmill.store.kinds import RUN_ID, is_stray
+from assetmill.store.record_objects import RecordObjects
 
-_log = logging.getLogger("assetmill.store")
-REPAIR = "`assetmill repair` says what can be done"
 _HEADS_TRIED = 8
 """A head whose run cannot be read is passed over for the one before; all come in one listing."""
-
-R = TypeVar("R", bound=Stored)
 
 _LOOKED_THROUGH = 200
 """Each is a request: a stage that no run has must not cost as many as there ever were."""
@@ -73,15 +65,15 @@ class Attempt(NamedTuple):
 
 
 class Ledger:
-    """Records in an object store. Safe for threads; holds no state but its backend and what it has told."""
+    """Records in an object store. Safe for threads."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._told: set[str] = set()
+        self._records = RecordObjects(backend)
 
     def read_stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return a stage's commit, None when the stage is not finished."""
-        return self._read(layout.stage(pipeline, fp), StageRecord)
+        return self._records.read(layout.stage(pipeline, fp), StageRecord)
 
     def read_asset(self, asset_id: AssetId) -> AssetRecord | None:
         """Return an asset's record, also of an attempt without a commit: its ID holds its stage's key."""
@@ -94,16 +86,16 @@ class Ledger:
 
     def read_stage_of(self, asset_id: AssetId) -> StageRecord | None:
         """Return the commit that holds an asset; None for one of an attempt that has none."""
-        return None if is_kept(asset_id) else self._read(layout.stage_of(asset_id), StageRecord)
+        return None if is_kept(asset_id) else self._records.read(layout.stage_of(asset_id), StageRecord)
 
     @property
     def kept(self) -> KeptAssets:
         """What was paid for and is no stage's result."""
-        return KeptAssets(self._backend, self)
+        return KeptAssets(self._backend, self._records)
 
     def commit(self, record: StageRecord) -> StageRecord:
         """Store a stage's commit and return the one that counts: the first."""
-        return self._create(layout.stage(record.pipeline, record.fingerprint), record)
+        return self._records.create(layout.stage(record.pipeline, record.fingerprint), record)
 
     def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
         """Return the newest attempt at a stage, None when nothing was ever intended."""
@@ -118,18 +110,18 @@ class Ledger:
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
-        stored = self._create(layout.intent(pipeline, fp, intent.attempt, intent.turn), intent)
+        stored = self._records.create(layout.intent(pipeline, fp, intent.attempt, intent.turn), intent)
         return stored.nonce == intent.nonce
 
     def write_receipt(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, receipt: Receipt
     ) -> Receipt:
         """Store a turn's response ID; the first one counts and is returned."""
-        return self._create(layout.receipt(pipeline, fp, attempt, turn), receipt)
+        return self._records.create(layout.receipt(pipeline, fp, attempt, turn), receipt)
 
     def write_verdict(self, pipeline: str, fp: Fingerprint, attempt: int, verdict: Verdict) -> Verdict:
         """Store why an attempt is over; the first verdict counts and is returned."""
-        return self._create(layout.verdict(pipeline, fp, attempt), verdict)
+        return self._records.create(layout.verdict(pipeline, fp, attempt), verdict)
 
     def write_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, body: bytes) -> None:
         """Store the terminal response as received; repeating is free."""
@@ -147,52 +139,52 @@ class Ledger:
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
     ) -> Harvest:
         """Store which container files of a turn were kept; the first record counts and is returned."""
-        return self._create(layout.harvest(pipeline, fp, attempt, turn), harvest)
+        return self._records.create(layout.harvest(pipeline, fp, attempt, turn), harvest)
 
     def read_harvest(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Harvest | None:
         """Return which container files of a turn were kept, None when nobody has fetched them yet."""
-        return self._read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
+        return self._records.read(layout.harvest(pipeline, fp, attempt, turn), Harvest)
 
     def write_kept_file(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
     ) -> None:
         """Store that one container file of a turn was kept; repeating is free."""
         (file,) = harvest.files
-        self._create(layout.kept_file(pipeline, fp, attempt, turn, file.handle.id), harvest)
+        self._records.create(layout.kept_file(pipeline, fp, attempt, turn, file.handle.id), harvest)
 
     def kept_files(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> tuple[Harvest, ...]:
         """Return the container files of a turn that were kept one by one, in the order of their coming."""
         keys = [entry.key for entry in self._backend.list(layout.kept_files(pipeline, fp, attempt, turn))]
-        found = [record for key in keys if (record := self._read(key, Harvest))]
+        found = [record for key in keys if (record := self._records.read(key, Harvest))]
         return tuple(sorted(found, key=lambda record: record.created_at))
 
     def write_turn_cost(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, cost: TurnCost
     ) -> None:
         """Store what a turn has cost; the first figure counts."""
-        self._create(layout.turn_cost(pipeline, fp, attempt, turn), cost)
+        self._records.create(layout.turn_cost(pipeline, fp, attempt, turn), cost)
 
     def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
         """Return why an attempt is over, None when it is not."""
-        return self._read(layout.verdict(pipeline, fp, attempt), Verdict)
+        return self._records.read(layout.verdict(pipeline, fp, attempt), Verdict)
 
     def write_replies(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, replies: Replies
     ) -> Replies:
         """Store what a turn's calls are answered; the first answer counts and is returned."""
-        return self._create(layout.replies(pipeline, fp, attempt, turn), replies)
+        return self._records.create(layout.replies(pipeline, fp, attempt, turn), replies)
 
     def read_replies(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Replies | None:
         """Return what a turn's calls were answered, None when nothing was yet."""
-        return self._read(layout.replies(pipeline, fp, attempt, turn), Replies)
+        return self._records.read(layout.replies(pipeline, fp, attempt, turn), Replies)
 
     def write_approval(self, pipeline: str, fp: Fingerprint, approval: Approval) -> Approval:
         """Store what a person decided; the first decision counts and is returned."""
-        return self._create(layout.approval(pipeline, fp, approval.subject), approval)
+        return self._records.create(layout.approval(pipeline, fp, approval.subject), approval)
 
     def read_approval(self, pipeline: str, fp: Fingerprint, subject: str) -> Approval | None:
         """Return what a person decided about `subject`, None while nobody has."""
-        return self._read(layout.approval(pipeline, fp, subject), Approval)
+        return self._records.read(layout.approval(pipeline, fp, subject), Approval)
 
     def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
         """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
@@ -202,58 +194,58 @@ class Ledger:
             return 0, None
         newest = max(keys)
         # One that cannot be read is as good as one that has expired: the bytes are sent again.
-        return int(newest.rpartition(".")[2]), self.read_or_warn(newest, Upload)
+        return int(newest.rpartition(".")[2]), self._records.read_or_warn(newest, Upload)
 
     def read_upload(self, key: str) -> Upload | None:
         """Return an upload that was found by listing, None when it is not there."""
-        return self._read(key, Upload)
+        return self._records.read(key, Upload)
 
     def write_upload(self, endpoint: str, what: str, number: int, upload: Upload) -> Upload:
         """Store the `number`-th handle; the first writer's counts and is returned."""
-        return self._create(layout.handle(endpoint, what, number), upload)
+        return self._records.create(layout.handle(endpoint, what, number), upload)
 
     def read_refusal(self, endpoint: str, feature: EndpointFeature) -> EndpointRefusal | None:
         """Return what an endpoint was seen to refuse, None while nothing speaks against it."""
-        return self._read(layout.refusal(endpoint, feature), EndpointRefusal)
+        return self._records.read(layout.refusal(endpoint, feature), EndpointRefusal)
 
     def write_refusal(self, refusal: EndpointRefusal) -> None:
         """Store that an endpoint refuses a form of input; repeating is free."""
-        self._create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
+        self._records.create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
 
     def newest_ability(self, endpoint: str, ability: Ability) -> EndpointAbility | None:
         """Return what was last seen of an endpoint's ability, None when nobody has looked."""
         newest = next(iter(self._backend.list(layout.abilities(endpoint, ability), limit=1)), None)
-        return self._read(newest.key, EndpointAbility) if newest else None
+        return self._records.read(newest.key, EndpointAbility) if newest else None
 
     def abilities(self, endpoint: str) -> tuple[EndpointAbility, ...]:
         """Return what was last seen of each ability of an endpoint, by name."""
         newest: dict[str, str] = {}
         for entry in self._backend.list(layout.abilities(endpoint)):
             newest.setdefault(entry.key.split("/ability.")[1].partition(".")[0], entry.key)
-        found = [self._read(key, EndpointAbility) for key in newest.values()]
+        found = [self._records.read(key, EndpointAbility) for key in newest.values()]
         return tuple(ability for ability in found if ability)
 
     def write_ability(self, ability: EndpointAbility) -> None:
         """Store what an endpoint was seen to do or to refuse; the newest one counts."""
         key = layout.ability(ability.endpoint, ability.ability, int(ability.created_at * 1e9))
-        self._create(key, ability)
+        self._records.create(key, ability)
 
     def newest_probe(self, endpoint: str) -> EndpointProbe | None:
         """Return what the newest probe of an endpoint found, None when there was none."""
         newest = next(iter(self._backend.list(layout.endpoint_probes(endpoint), limit=1)), None)
-        return self._read(newest.key, EndpointProbe) if newest else None
+        return self._records.read(newest.key, EndpointProbe) if newest else None
 
     def write_probe(self, probe: EndpointProbe) -> None:
         """Store what a probe found; the newest one counts."""
-        self._create(layout.endpoint_probe(probe.endpoint, int(probe.created_at * 1e9)), probe)
+        self._records.create(layout.endpoint_probe(probe.endpoint, int(probe.created_at * 1e9)), probe)
 
     def write_start(self, start: RunStart) -> None:
         """Store that a run began."""
-        self._create(layout.run_start(start.run_id), start)
+        self._records.create(layout.run_start(start.run_id), start)
 
     def write_manifest(self, manifest: RunManifest) -> None:
         """Seal a run and make it its pipeline's newest. Blobs and records come before."""
-        self._create(layout.run_manifest(manifest.run_id), manifest, compressed=True)
+        self._records.create(layout.run_manifest(manifest.run_id), manifest, compressed=True)
         head = manifest.run_id.encode()
         for offset in itertools.count():
             key = layout.head(manifest.pipeline, time.time_ns() + offset)
@@ -275,25 +267,25 @@ class Ledger:
         for head in list(self._backend.list(layout.heads(pipeline), limit=limit)):
             name = self._backend.get(head.key).decode(errors="replace")
             if not RUN_ID.fullmatch(name):
-                self._warn(head.key, "it names no run")
-            elif manifest := self.read_or_warn(layout.run_manifest(RunId(name)), RunManifest):
+                self._records.warn(head.key, "it names no run")
+            elif manifest := self._records.read_or_warn(layout.run_manifest(RunId(name)), RunManifest):
                 yield manifest
 
     def read_manifest(self, run_id: RunId) -> RunManifest | None:
         """Return a run's manifest, None while the run is not sealed."""
-        return self._read(layout.run_manifest(run_id), RunManifest)
+        return self._records.read(layout.run_manifest(run_id), RunManifest)
 
     def find_manifest(self, run_id: RunId) -> RunManifest | None:
         """Return a run's manifest; one that cannot be read is told, and counts as none."""
-        return self.read_or_warn(layout.run_manifest(run_id), RunManifest)
+        return self._records.read_or_warn(layout.run_manifest(run_id), RunManifest)
 
     def find_start(self, run_id: RunId) -> RunStart | None:
         """Return how a run began; what cannot be read is told, and counts as unknown."""
-        return self.read_or_warn(layout.run_start(run_id), RunStart)
+        return self._records.read_or_warn(layout.run_start(run_id), RunStart)
 
     def read_start(self, run_id: RunId) -> RunStart | None:
         """Return how a run began, None when no such run is known."""
-        return self._read(layout.run_start(run_id), RunStart)
+        return self._records.read(layout.run_start(run_id), RunStart)
 
     def runs(self) -> list[RunId]:
         """Return the IDs of all runs; they sort by the time of their start."""
@@ -309,14 +301,14 @@ class Ledger:
     def stages(self) -> Iterator[StageRecord]:
         """Yield every finished stage of the store, in no useful order."""
         for entry in self._backend.list(layout.STAGES):
-            if record := self.read_or_warn(entry.key, StageRecord):
+            if record := self._records.read_or_warn(entry.key, StageRecord):
                 yield record
 
     def dead_attempts(self) -> Iterator[tuple[Verdict, Intent]]:
         """Yield every attempt that ended without a commit, with its first intent."""
         for entry in self._backend.list(layout.VERDICTS):
-            verdict = self.read_or_warn(entry.key, Verdict)
-            intent = self.read_or_warn(layout.intent_of_verdict(entry.key), Intent)
+            verdict = self._records.read_or_warn(entry.key, Verdict)
+            intent = self._records.read_or_warn(layout.intent_of_verdict(entry.key), Intent)
             if verdict and intent:
                 yield verdict, intent
 
@@ -325,7 +317,7 @@ class Ledger:
         keys = [entry.key for entry in self._backend.list(layout.uploads(endpoint))]
         newest = {key.rpartition(".")[0]: key for key in keys}
         for key in keys:
-            if upload := self.read_or_warn(key, Upload):
+            if upload := self._records.read_or_warn(key, Upload):
                 yield upload, newest[key.rpartition(".")[0]] == key
 
     def find_run(self, text: str) -> RunId:
@@ -362,71 +354,10 @@ class Ledger:
         return self.runs()[: -_LOOKED_THROUGH - 1 : -1]
 
     def _turn(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Turn:
-        intent = self._read(layout.intent(pipeline, fp, attempt, turn), Intent)
+        intent = self._records.read(layout.intent(pipeline, fp, attempt, turn), Intent)
         if intent is None:
             raise StoreError(f"intent {attempt}.{turn} of {fp} was listed and cannot be read")
-        return Turn(intent, self._read(layout.receipt(pipeline, fp, attempt, turn), Receipt))
-
-    def _read(self, key: str, model: type[R]) -> R | None:
-        try:
-            data = self._backend.get(key)
-        except KeyMissing:
-            return None
-        try:
-            record = validated(model, data)
-        except Unreadable as error:
-            what = f"{key} in {self._backend.name} is not a {model.__name__}"
-            raise StoreError(f"{what}: {error}; {REPAIR}") from error
-        if not belongs(key, record):
-            what = f"{key} in {self._backend.name} holds the {model.__name__} of something else"
-            raise StoreError(f"{what}; {REPAIR}")
-        return record
-
-    def read_or_warn(self, key: str, model: type[R]) -> R | None:
-        """Return a record of many; one that cannot be read is told, once, and left out."""
-        if is_stray(key):
-            return None
-        try:
-            return self._read(key, model)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            self._warn(key, str(error))
-            return None
-
-    def _warn(self, key: str, reason: str) -> None:
-        if key not in self._told:
-            self._told.add(key)
-            _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
-
-    def _create(self, key: str, record: R, *, compressed: bool = False) -> R:
-        record, text = _redacted(record)
-        data = text.encode()
-        try:
-            self._backend.create(key, gzip.compress(data, mtime=0) if compressed else data)
-        except KeyExists:
-            stored = self._read(key, type(record))
-            if stored is None:
-                raise StoreError(f"{key} exists in {self._backend.name} and cannot be read") from None
-            return stored
-        except StoreUnavailable:
-            # A time-out does not say whether the write was applied: what is there does.
-            if self._read(key, type(record)) != record:
-                raise
-        return record
-
-
-def _redacted(record: R) -> tuple[R, str]:
-    """Return a record and its JSON without any known secret."""
-    text = record.model_dump_json(exclude_defaults=False)
-    clean = redact_known(text)
-    if clean == text:
-        return record, text
-    try:
-        return type(record).model_validate_json(clean), clean
-    except ValidationError:
-        # The secret is a word of ours, as "completed" is. What was paid for must be found again.
-        return record, text
+        return Turn(intent, self._records.read(layout.receipt(pipeline, fp, attempt, turn), Receipt))
 
 
 def _numbers(key: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import pytest
 from assetmill.agents.gateway import Response, ResponseRequest
 from assetmill.agents.listing import Listing
 from assetmill.agents.outputs import read_response, read_usage, without_pictures
-from assetmill.agents.streaming import Watched, decoded, pictures_of
+from assetmill.agents.streaming import WatchedStream, decoded, pictures_of
 from assetmill.agents.wording import read_wording
 from assetmill.errors import AssetmillError, HandleExpired
 from assetmill.fingerprint import digest
@@ -244,7 +244,7 @@ def test_no_event_of_a_stream_is_one_too_many() -> None:
     for place, event in enumerate(stream()):
         for made in variants(event):
             told = [*stream()[:place], made, *stream()[place + 1 :]]
-            watched = Watched(lambda _: None)
+            watched = WatchedStream(lambda _: None)
             for one in told:
                 watched.take(one)
             came = [item for item in pictures_of(whole())]

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from assetmill.cli import main
 from assetmill.documents.catalog import DOCUMENTS
-from assetmill.documents.models import Error
+from assetmill.documents.models import ErrorDocument
 
 
 def check_document(arguments: tuple[str, ...], printed: str) -> None:
     """Ask that what a command printed is one of its documents, with no field that is not documented."""
     name = " ".join(arguments[:2]) if arguments[0] == "emulator" else arguments[0]
     told, problems = json.loads(printed), list[str]()
-    for model in (*DOCUMENTS.get(name, ()), Error):
+    for model in (*DOCUMENTS.get(name, ()), ErrorDocument):
         try:
             model.model_validate(told)
         except ValidationError as error:

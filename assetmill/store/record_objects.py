@@ -1,0 +1,99 @@
+"""Records as objects: read and checked, created once, told when they cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from assetmill.errors import KeyExists, KeyMissing, StoreError, StoreUnavailable
+from assetmill.records import Stored
+from assetmill.redaction import redact_known
+from assetmill.store.backend import Backend
+from assetmill.store.kinds import Unreadable, belongs, is_stray, validated
+
+_log = logging.getLogger("assetmill.store")
+REPAIR = "`assetmill repair` says what can be done"
+
+R = TypeVar("R", bound=Stored)
+
+
+class RecordObjects:
+    """Reads and creates records under their keys. Safe for threads; holds only what it has told."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._told: set[str] = set()
+
+    def read(self, key: str, model: type[R]) -> R | None:
+        """Return a record, None when nothing is there.
+
+        Raises:
+            StoreError: what is there is not that record.
+        """
+        try:
+            data = self._backend.get(key)
+        except KeyMissing:
+            return None
+        try:
+            record = validated(model, data)
+        except Unreadable as error:
+            what = f"{key} in {self._backend.name} is not a {model.__name__}"
+            raise StoreError(f"{what}: {error}; {REPAIR}") from error
+        if not belongs(key, record):
+            what = f"{key} in {self._backend.name} holds the {model.__name__} of something else"
+            raise StoreError(f"{what}; {REPAIR}")
+        return record
+
+    def read_or_warn(self, key: str, model: type[R]) -> R | None:
+        """Return a record of many; one that cannot be read is told, once, and left out."""
+        if is_stray(key):
+            return None
+        try:
+            return self.read(key, model)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self.warn(key, str(error))
+            return None
+
+    def warn(self, key: str, reason: str) -> None:
+        """Tell once that a record is left out, and why."""
+        if key not in self._told:
+            self._told.add(key)
+            _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
+
+    def create(self, key: str, record: R, *, compressed: bool = False) -> R:
+        """Store a record where nothing is yet, and return the one that is there now.
+
+        A lost reply makes one's own write look like another's: what is read back decides.
+        """
+        record, text = _redacted(record)
+        data = text.encode()
+        try:
+            self._backend.create(key, gzip.compress(data, mtime=0) if compressed else data)
+        except KeyExists:
+            stored = self.read(key, type(record))
+            if stored is None:
+                raise StoreError(f"{key} exists in {self._backend.name} and cannot be read") from None
+            return stored
+        except StoreUnavailable:
+            # A time-out does not say whether the write was applied: what is there does.
+            if self.read(key, type(record)) != record:
+                raise
+        return record
+
+
+def _redacted(record: R) -> tuple[R, str]:
+    """Return a record and its JSON without any known secret."""
+    text = record.model_dump_json(exclude_defaults=False)
+    clean = redact_known(text)
+    if clean == text:
+        return record, text
+    try:
+        return type(record).model_validate_json(clean), clean
+    except ValidationError:
+        # The secret is a word of ours, as "completed" is. What was paid for must be found again.
+        return record, text
