@@ -133,14 +133,15 @@ _NEEDED = ("profiles", "prices.toml", "image_models.toml")
 def config_file(configs: Path, name: str) -> Path:
     """Return a file or folder that every configs folder needs; one that is missing is the installation's.
 
-    That is said, once: prices and models decide what is paid.
+    That is said, once, of those that decide what is paid: profiles, prices and image models.
     """
     if (configs / name).exists():
         return configs / name
     for candidate in _installed():
         if candidate != configs and (candidate / name).exists():
             missing = ", ".join(n for n in _NEEDED if not (configs / n).exists())
-            _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
+            if name in _NEEDED:
+                _warn_once(f"{configs} has no {missing}: those of the installation, {candidate}, are used")
             return candidate / name
     return configs / name
 

@@ -56,7 +56,7 @@ def write_configs(folder: Path, **pipelines: str) -> Path:
     """Make a configs folder with the real data tables and these pipelines."""
     (folder / "pipelines").mkdir(parents=True)
     real = find_configs({})
-    for name in ("image_models.toml", "prices.toml", "profiles"):
+    for name in ("chat_models.toml", "image_models.toml", "prices.toml", "profiles"):
         (folder / name).symlink_to(real / name)
     for name, text in pipelines.items():
         (folder / "pipelines" / f"{name}.yaml").write_text(text)
