@@ -117,7 +117,7 @@ def test_the_three_forms_hold_what_made_each_asset(services: Services, run: RunM
     first = next(asset for asset in document["assets"] if asset["name"] == "first.png")
     assert first["prompt"] == "Draw a teal mug."
     assert first["revised_prompt"] == "a teal picture"
-    assert first["model"] == "gpt-4.1-mini"
+    assert first["model"] == "gpt-5.6-luna"
     assert first["agent_version"] == "1"
     assert first["response_id"].startswith("resp_")
     assert first["cost_usd"] > 0

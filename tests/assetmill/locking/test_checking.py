@@ -11,6 +11,7 @@ import pytest
 from assetmill.locking.checking import Problem, check_lock
 from assetmill.locking.lockfile import read_lock
 from assetmill.locking.models import Lock
+from tests.doubles import png
 from tests.lockyard import FILES, FOLDER, Yard, grow
 
 
@@ -72,7 +73,7 @@ def test_a_knowledge_file_makes_its_stage_stale_and_all_that_is_made_from_it(yar
 
 
 def test_an_input_file_is_named(yard: Yard) -> None:
-    (yard.root / "configs/pipelines/logo.png").write_bytes(b"\x89PNG\r\n\x1a\nother")
+    (yard.root / "configs/pipelines/logo.png").write_bytes(png(32, 32, "red"))
     assert brief(problems(yard))[:2] == [
         ("stale", "poster[place=beach]", ("inputs.logo.png",)),
         ("stale", "poster[place=forest]", ("inputs.logo.png",)),
