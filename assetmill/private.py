@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +56,8 @@ def make_folder(folder: Path) -> Path:
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file as a whole by one that only its owner may read."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Threads of one process make a home together: the number of the process would be one name for all.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)

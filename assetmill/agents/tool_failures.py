@@ -53,7 +53,7 @@ def _fault(item: Json) -> str:
     if item.get("error"):
         doing = "it could not list its tools" if item["type"] == "mcp_list_tools" else _call(item)
         return f"{doing}: {_words(item['error'])}"
-    if item.get("status") in _FAILED:
+    if str(item.get("status")) in _FAILED:
         return f"{_call(item)} ended {item['status']}"
     if item["type"] == "mcp_list_tools" and not item.get("tools"):
         return "it offers no tools, or none of those that are allowed"

@@ -291,7 +291,7 @@ class _RequestCheck:
         """Refuse a model that is served no more: 410 on Azure by its policy page, 404 at OpenAI as seen."""
         if not self._project.is_retired(model):
             return
-        if self._flavour == "openai":
+        if self._project.settings.flavour == "openai":
             message = f"The model `{model[:80]}` has been deprecated, learn more here: the deprecations page."
             raise WireError(404, "model_not_found", message)
         raise WireError(410, "410", f"The model of the deployment '{model[:80]}' has been retired.")

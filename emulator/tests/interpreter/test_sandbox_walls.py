@@ -134,7 +134,7 @@ def surroundings_in(outside: Path) -> Iterator[dict[str, object]]:
         yield {
             "SECRET": str(secret),
             "OUTSIDE": str(outside),
-            "REPOSITORY": str(Path(__file__).parents[3]),
+            "REPOSITORY": str(Path(__file__).parents[3] / "tests"),
             "PORT": listener.getsockname()[1],
             "ABSTRACT": name,
             "SOCKET_FILE": socket_file,

@@ -44,6 +44,7 @@ ON_PROJECT: dict[str, Call] = {
     "list_agent_versions": lambda gateway: gateway.list_agent_versions(),
     "delete_agent_version": lambda gateway: gateway.delete_agent_version("a", "1"),
     "examine": lambda gateway: gateway.examine(["gpt-4.1-mini"]),
+    "lifecycles": lambda gateway: gateway.lifecycles(),
 }
 
 
