@@ -139,6 +139,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "max_tool_calls": _hundred_more,
     "extra": _keyed,
     "acceptance": _choosier,
+    "effort": _longer,
 }
 
 DECIDING_FIELDS = tuple(_CHANGES)

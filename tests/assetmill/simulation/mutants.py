@@ -149,6 +149,7 @@ def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
         return None
 
     patch.setattr("assetmill.store.ledger.Ledger.read_harvest", nothing)
+    patch.setattr("assetmill.store.ledger.Ledger.kept_files", lambda _ledger, *_place: ())
 
 
 def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,9 @@ def test_the_points_of_one_plain_stage_come_in_the_order_of_the_protocol(walk: W
         ACCEPTED,
         "store.create.c",
         "gateway.create_response",
+        # A picture that a stream brings is kept before the response is known to be final.
+        "store.put.b",
+        "store.create.f",
         "gateway.follow_response",
         "store.put.b",
         "store.create.w",
