@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 from PIL import Image
 
 from assetmill.agents import connecting
-from assetmill.errors import AssetmillError, StageInDoubt
+from assetmill.errors import AssetmillError, OutputUnreachable, StageInDoubt
 from assetmill.plan.calls import BoundInput, ExpectedOutput, StageCall
 from assetmill.records import RunId, StageRecord
 from assetmill.settings import Foundry, Settings, Store
@@ -37,6 +37,7 @@ class Told(TypedDict):
 
     done: list[str]
     doubt: dict[str, str]
+    unreachable: dict[str, str]
     failed: dict[str, str]
 
 
@@ -67,7 +68,7 @@ def settings(order: Mapping[str, Any]) -> Settings:
 def walk(order: Mapping[str, Any]) -> Told:
     """Walk every variant through the stages; one that cannot go on does not stop the others."""
     run_id = RunId(f"run-{os.getpid()}-{order['number']}")
-    told: Told = {"done": [], "doubt": {}, "failed": {}}
+    told: Told = {"done": [], "doubt": {}, "unreachable": {}, "failed": {}}
 
     def chain(services: Services, variant: int) -> None:
         made: StageRecord | None = None
@@ -77,6 +78,10 @@ def walk(order: Mapping[str, Any]) -> Told:
                 made = run_stage(call, services, run_id)
             except StageInDoubt as error:
                 told["doubt"][call.label] = str(error)
+                return
+            except OutputUnreachable as error:
+                # Its container went before its files were fetched: a person decides, nothing is paid again.
+                told["unreachable"][call.label] = str(error)
                 return
             except AssetmillError as error:
                 told["failed"][call.label] = f"{type(error).__name__}: {error}"

@@ -231,9 +231,10 @@ def check_bytes(yard: Yard, case: str, painted: dict[Digest, int]) -> None:
 
 
 def check_end(told: dict[str, Any], reader: Reader) -> None:
-    """Check that a run is complete but for the stages that it names as in doubt, and what hangs on them."""
+    """Check that a run is complete but for the stages that wait for a person, and what hangs on them."""
     assert not told["failed"], told["failed"]
-    waiting = sum(len(STAGES) - STAGES.index(label.partition("[")[0]) for label in told["doubt"])
+    open_labels = (*told["doubt"], *told["unreachable"])
+    waiting = sum(len(STAGES) - STAGES.index(label.partition("[")[0]) for label in open_labels)
     assert len(told["done"]) == len(STAGES) * VARIANTS - waiting
     assert len(reader.records) == len(told["done"])
     assert not reader.missing

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import greenlet
 
-MAX_STEPS = 4_000
+MAX_STEPS = 8_000
 
 
 class Killed(BaseException):
