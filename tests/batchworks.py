@@ -27,7 +27,7 @@ parameters:
   product: {{title: Product, maxLength: 20}}
   colour: {{default: teal, enum: [teal, red, blue]}}
   count: {{type: integer, default: 1, minimum: 1, maximum: 9}}
-# A model that does not reason: what a stage may cost is near what it does, so that ceilings can be set between.
+# A model that does not reason: what a stage may cost is near what it does, and ceilings fit between.
 defaults: {{model: gpt-4.1-mini}}
 stages:
   - name: scene

@@ -136,6 +136,8 @@ class PlanDocument(JsonDocument):
     cost_usd: Usd3Document
     unpriced: int
     warnings: list[str]
+    unknown: list[str] = Field(default_factory=list[str])
+    quotas: list[Json] = Field(default_factory=list[Json])
 
 
 class BatchDocument(JsonDocument):
@@ -169,6 +171,8 @@ class BatchPlanDocument(JsonDocument):
     unpriced: int
     wanted: dict[str, Json]
     forecast: Json
+    unknown: list[str] = Field(default_factory=list[str])
+    defaults: Json = Field(default_factory=dict[str, Any])
 
 
 class AssetsDocument(JsonDocument):
@@ -224,6 +228,7 @@ class EditDocument(JsonDocument):
     results: list[Json]
     stages: list[Json]
     files: list[str] = Field(default_factory=list[str])
+    lost: list[Json] = Field(default_factory=list[Json])
 
 
 class CheckedDocument(JsonDocument):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from assetmill.agents import harvest
-from assetmill.agents.container_files import Fetched, Keep, fetch_files, recalled
+from assetmill.agents.container_files import Fetched
 from assetmill.agents.harvest import CollectedFiles, MadeFile
 from assetmill.agents.outputs import read_response, read_usage, without_pictures
 from assetmill.agents.requests import agent_name
@@ -41,9 +41,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.records import (
     AssetRecord,
     Decision,
-    Harvest,
     Intent,
-    KeptFile,
     ResponseRef,
     RunId,
     StageRecord,
@@ -51,14 +49,12 @@ from assetmill.records import (
     Usage,
     Verdict,
 )
+from assetmill.stage.containers import ContainerFiles
 from assetmill.stage.costing import cost_of
 from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
 from assetmill.stage.sightings import Sightings
 from assetmill.store.ledger import Attempt
-
-_SECOND_LOOK_S = 2.0
-"""After this a container that could not be read is read once more; after that the next run does."""
 
 _STOPS: Mapping[Meaning | None, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
 """What a response's end means for all others."""
@@ -95,46 +91,16 @@ class Closing:
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
         self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
-        fetched = self._empty_containers(turn) if turn.produced.container_ids else Fetched(())
+        fetched = (
+            ContainerFiles(self.call, self.services).empty(turn)
+            if turn.produced.container_ids
+            else Fetched(())
+        )
         fetched = replace(fetched, files=(*pictures.values(), *fetched.files))
         if turn.response.status == "completed" and turn.produced.lacks_pictures:
             absent = "a picture was drawn and paid for, and its bytes came in no way that the service has"
             return replace(fetched, faults=(*fetched.faults, absent), missed=fetched.missed + 1)
         return fetched
-
-    def _empty_containers(self, turn: Finished) -> Fetched:
-        """Fetch what no earlier pass has; each file is recorded before the next one is asked for."""
-        ledger = self.services.ledger
-        place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
-        whole = ledger.read_harvest(*place)
-        parts = (whole,) if whole and not whole.problems else (*ledger.kept_files(*place), whole)
-        known = {
-            file.handle.id: file
-            for part in parts
-            for file in (part.files if part else ())
-            if file.handle.kind == "container_file"
-        }
-        if whole and not whole.problems:
-            return recalled(known.values(), self.services.blobs)
-
-        def keep(file: MadeFile) -> None:
-            kept = KeptFile(name=file.name, blob=file.blob, handle=file.handle)
-            known[file.handle.id] = kept
-            ledger.write_kept_file(*place, Harvest(files=(kept,), created_at=self.services.clock()))
-
-        fetched = self._fetch(turn, known, keep)
-        if fetched.may_pass:
-            self.services.wait(_SECOND_LOOK_S)
-            fetched = self._fetch(turn, known, keep)
-        if not fetched.faults:
-            files = tuple(known.values())
-            ledger.write_harvest(*place, Harvest(files=files, created_at=self.services.clock()))
-        return fetched
-
-    def _fetch(self, turn: Finished, known: Mapping[str, KeptFile], keep: Keep) -> Fetched:
-        gateway, blobs = self.services.gateway, self.services.blobs
-        given = frozenset(bound.blob.digest for bound in self.call.inputs)
-        return fetch_files(turn.produced, gateway, blobs, known=dict(known), given=given, keep=keep)
 
     def earlier_turns(self, last: Intent) -> list[Finished]:
         """Read the turns before the last one again, from the service, which keeps them for 30 days."""
