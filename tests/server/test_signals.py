@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -189,16 +190,17 @@ def _ignore_hangup() -> None:
 
 def test_a_served_run_ends_with_its_server(yard: Yard) -> None:
     ready = json.loads((yard.home / "prefect" / "ready.json").read_bytes())
-    yard.environment["PREFECT_API_URL"] = ready["api_url"]
+    secret = (yard.home / "prefect" / "auth").read_text().strip()
+    yard.environment |= {"PREFECT_API_URL": ready["api_url"], "PREFECT_API_AUTH_STRING": secret}
     process = yard.start("serve", "slow")
     assert process.stdout is not None
     for line in process.stdout:
         if "serving slow/served" in line:
             break
     intents = set(_intents(yard))
-    found = ask(ready["api_url"], "GET", "/deployments/name/slow/served")
+    found = ask(ready["api_url"], secret, "GET", "/deployments/name/slow/served")
     body = {"parameters": {"word": "served"}, "state": {"type": "SCHEDULED"}}
-    ask(ready["api_url"], "POST", f"/deployments/{found['id']}/create_flow_run", body)
+    ask(ready["api_url"], secret, "POST", f"/deployments/{found['id']}/create_flow_run", body)
     while not set(_intents(yard)) - intents:
         assert process.poll() is None
         time.sleep(0.2)
@@ -212,12 +214,13 @@ def _intents(yard: Yard) -> list[Path]:
     return list((yard.home / "store" / "v1" / "i").glob("*/*"))
 
 
-def ask(api_url: str, method: str, path: str, body: object = None) -> Any:
+def ask(api_url: str, secret: str, method: str, path: str, body: object = None) -> Any:
+    basic = base64.b64encode(secret.encode()).decode()
     request = urllib.request.Request(  # noqa: S310 - loopback
         f"{api_url}{path}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "Authorization": f"Basic {basic}"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         return json.loads(answer.read())
