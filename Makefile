@@ -3,6 +3,7 @@
 # make check     everything that CI checks: format, lint, types, imports, tests, clean installation
 # make bench     measure what the README quotes
 # make soak      the long tests
+# make mutants   change the code that guards money and see which tests notice (hours)
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 say = @printf '\033[1m==>\033[0m %s\n' "$(1)"
 
-.PHONY: help install demo test check format lint types imports spelling package bench soak constraints clean
+.PHONY: help install demo test check format lint types imports spelling package bench soak mutants constraints clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(MAKEFILE_LIST)
@@ -76,6 +77,11 @@ bench: install
 soak: install
 	$(call say,pytest -m soak)
 	@$(BIN)/pytest -q -m soak --timeout 3600
+
+mutants: install
+	$(call say,mutmut)
+	@$(PIP) -c constraints.txt --group mutants
+	@$(BIN)/python -m mutmut run --max-children 2; $(BIN)/python -m mutmut results
 
 constraints:
 	@.ci/pin-constraints $(PYTHON)
