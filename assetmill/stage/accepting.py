@@ -101,6 +101,7 @@ class _Choosing:
             made += candidate.is_of(self.run_id)
             if self._is_enough():
                 continue
+            # What another run spoiled may be made again by this one, which somebody started after it.
             if candidate.record or (candidate.is_spoiled and candidate.is_of(self.run_id)):
                 self._look(candidate)
             else:
@@ -132,6 +133,7 @@ class _Choosing:
                 self.run(one)
         except StageError as error:
             candidate = look_up(self.call, number, self.services.ledger)
+            # A refused prompt is refused again; only a picture that was refused may come out otherwise.
             is_final = isinstance(error, StageBlocked) and error.scope != "output"
             if is_final or not candidate.is_spoiled:
                 raise

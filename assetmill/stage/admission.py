@@ -49,6 +49,7 @@ class Admission:
             SpendingClosed: it came too late to begin.
             StageFailed: the service has refused the deployment for as long as a stage may take.
         """
+        # One deployment after the other: a share once taken is kept while the next one is waited for.
         for deployment, takes in self._wanted.items():
             refused_since: float | None = None
             while wait_s := self._services.pacer.take(deployment, takes):
@@ -118,6 +119,7 @@ class Admission:
         ceilings = self._services.ceilings_of(self._run_id)
         if not ceilings:
             return
+        # Fails closed: a stage of which nobody knows the price is above every ceiling.
         if self.ceiling_usd is None:
             raise BudgetExceeded(self._call.label, missing_prices(self._unknown))
         is_told = False

@@ -130,6 +130,7 @@ class Attempts:
             StageInDoubt: nothing shows it, and the profile leaves the decision to a person.
             StageFailed: there is no point in waiting any more.
         """
+        # Another endpoint lists nothing of it, and its silence would look like proof.
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
@@ -137,6 +138,7 @@ class Attempts:
             self.services.wait(pause_s)
             if self.adopt(intent):
                 return
+            # An owner that lives may post at any moment: to fence now would cut off what is on its way.
             if self._is_running_elsewhere(intent):
                 return self._wait_for_owner(intent)
         if self._has_moved_on(Turn(intent, None)):
@@ -181,6 +183,7 @@ class Attempts:
     def _fence(self, intent: Intent) -> None:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
+        # What was accepted just before the deletion may take this long to be listed (assumption A2).
         self.services.wait(showing_s(intent, self.services.settings.foundry, self.services.clock()))
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
@@ -195,6 +198,7 @@ class Attempts:
             shown = f"conversation {intent.conversation_id} shows nothing"
             raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
         self.services.gateway.delete_conversation(intent.conversation_id)
+        # A person, or the profile, has decided: one last look, because money outranks the decision.
         if not self.adopt(intent) and not self._has_moved_on(Turn(intent, None)):
             self.store_verdict(
                 intent, kind, StageInDoubt(self.call.label, "the profile's deadline has passed")
@@ -212,10 +216,12 @@ class Attempts:
 
     def _is_running_elsewhere(self, intent: Intent) -> bool:
         """Whether the owner may still be about to post: its lease is fresh and it is not known dead."""
+        # Clocks of two machines differ: a lease gives progress and is never what safety rests on.
         is_fresh = self.services.clock() <= intent.lease_until
         return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
 
     def _wait_for_owner(self, intent: Intent) -> None:
         self.reporter.waiting(f"{intent.owner} works on it")
+        # A sixtieth of what is left: a lease of minutes is not asked about every second.
         left_s = intent.lease_until - self.services.clock()
         self.services.wait(min(max(1.0, left_s / 60), max(0.1, left_s)))

@@ -51,6 +51,7 @@ def candidate_of(call: StageCall, number: int) -> StageCall:
 
     So a stage that had no checks, and is given some, finds what it made before and is not paid again.
     """
+    # `draw` is a stored deciding field: another word here would make every further candidate anew.
     extra = {**call.extra, "draw": number} if number else call.extra
     return replace(call, acceptance=None, extra=extra)
 

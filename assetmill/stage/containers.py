@@ -41,6 +41,7 @@ class ContainerFiles:
             known[file.handle.id] = kept
             ledger.write_kept_file(*place, Harvest(files=(kept,), created_at=self.services.clock()))
 
+        # At once: a container ends after 20 idle minutes, and its files with it.
         fetched = self._fetch(turn, known, keep)
         if fetched.may_pass:
             self.services.wait(_SECOND_LOOK_S)

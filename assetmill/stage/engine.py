@@ -119,10 +119,12 @@ class _Stage:
 
     def _advance(self) -> None:
         """Make one move from what is stored."""
+        # The store and not memory: another worker, or this one before a crash, may have gone further.
         newest = self.attempts.newest()
         if newest is None:
             return self._begin(1)
         if newest.verdict is not None:
+            # Whoever wrote the verdict may have died before giving the reservation back; twice is harmless.
             self.closing.settle(newest.number, newest.verdict.cost_usd)
             if failure := failures.standing(self.call.label, newest.verdict, self.run_id):
                 raise failure
@@ -155,10 +157,12 @@ class _Stage:
 
     def _begin(self, attempt: int) -> None:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
+        # Money before quota: a share of the quota that is taken and not used delays every other stage.
         self.admission.check_gate()
         self.admission.reserve(self.closing.reservation(attempt), self.reporter.waiting)
         self.admission.pace(self.reporter.waiting, is_new=True)
         with self.services.slots.take():
+            # Waiting for a slot may have taken an hour: what was allowed then may not be now.
             self.admission.check_gate()
             self._begin_now(attempt)
 
@@ -167,9 +171,11 @@ class _Stage:
         prepared = self._prepare()
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
+        # A conversation of its own for every attempt: deleting it is what makes a late POST fail.
         conversation_id = self.services.gateway.create_conversation(marks)
         intent = self._intent(prepared, attempt, 1, conversation_id)
         self.services.wait(0)  # after an order to stop nothing is begun
+        # The one write that decides who may post: put-if-absent, so that of two workers one wins.
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
@@ -197,6 +203,7 @@ class _Stage:
     def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
         request = self._request(intent, prepared, agent)
+        # Filled by the callback before the reply is read further: a crash in between must find the receipt.
         receipts: list[Receipt] = []
         self.unpaid = None
         try:
@@ -216,6 +223,7 @@ class _Stage:
                 return self._refused(intent, prepared, error, is_form=True)
             self.attempts.store_verdict(intent, "failed", error)
             raise self._failure(error) from error
+        # Resets, time-outs, 5xx, garbage: each may have been accepted, so none licenses another POST.
         except OutcomeUnknown as error:
             self.reporter.waiting(f"the outcome is open: {error}")
             return self.attempts.recover(intent)
@@ -276,11 +284,13 @@ class _Stage:
         self.unpaid = intent, prepared, error
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
+        # A gateway may answer with a refusal while the service behind it has accepted: the list decides.
         if self.attempts.adopt(intent):
             self.unpaid = None
             return
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
+        # Before the verdict: once another attempt is licensed, this one must not be able to arrive.
         self.services.gateway.delete_conversation(intent.conversation_id)
         not_before = None if is_form else self.services.clock() + self.patience.asked_s(error)
         self.attempts.store_verdict(intent, "refused", error, not_before=not_before)

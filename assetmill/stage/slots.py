@@ -30,6 +30,7 @@ class Slots:
     @contextmanager
     def take(self) -> Generator[None]:
         """Hold a slot, once there is one and it is this one's turn."""
+        # The slot first and the turn second: who waits for a slot must not hold up the row of turns.
         with self._free:
             self._wait(self._pause_s())
             with self._lock:

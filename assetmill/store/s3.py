@@ -175,6 +175,7 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """Remove the object; absent is fine."""
+        # S3 answers 204 for an object that is not there: absent is fine without a look.
         with self._asking(key) as target:
             self._client.delete_object(**target)
 
@@ -272,6 +273,7 @@ class _BeyondEnd(StoreError):
 def _connect(
     endpoint_url: str | None, region: str | None, session: boto3.session.Session | None, attempts: int
 ) -> _Client:
+    # Timeouts below those of any proxy on the way, so that it is we who know that a request is lost.
     config = Config(
         signature_version="s3v4",
         connect_timeout=5,

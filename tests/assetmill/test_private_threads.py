@@ -12,5 +12,5 @@ def test_threads_that_make_a_home_together_all_find_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         for number in range(100):
             home = tmp_path / str(number)
-            assert {*pool.map(lambda _, home=home: make_home(home), range(8))} == {home}
+            assert {*pool.map(make_home, [home] * 8)} == {home}
             assert [path.name for path in home.iterdir()] == [IGNORE]

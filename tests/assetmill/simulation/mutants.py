@@ -148,8 +148,11 @@ def _empties_containers_anew(patch: pytest.MonkeyPatch) -> None:
     def nothing(_ledger: Any, *_place: Any) -> None:
         return None
 
+    def no_files(_ledger: Any, *_place: Any) -> tuple[Any, ...]:
+        return ()
+
     patch.setattr("assetmill.store.ledger.Ledger.read_harvest", nothing)
-    patch.setattr("assetmill.store.ledger.Ledger.kept_files", lambda _ledger, *_place: ())
+    patch.setattr("assetmill.store.ledger.Ledger.kept_files", no_files)
 
 
 def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
