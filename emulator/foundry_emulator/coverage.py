@@ -45,7 +45,7 @@ _DIFFERENCES = """\
 - A PNG carries a note of its subject's outline, so that an edit need not guess; other formats do not.
 - Compaction, hosted, workflow, external and voice agents cannot be run; connections are always empty.
 - A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
-- Files are `processed` at once, those for fine-tuning stay `pending`. Search is lexical.
+- Files are `processed` at once; one for fine-tuning says `pending` first. Search is lexical.
 - One model deployment per model, with the model's name; see `deployments.toml`.
 - A foreground response whose caller leaves stops at its next step and cannot be retrieved.
 - A response that was running when the emulator was killed is `failed` (`server_error`) after the restart.

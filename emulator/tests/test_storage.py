@@ -223,3 +223,10 @@ def test_a_model_is_retired_on_its_day_by_the_emulators_clock(raw: Raw, control:
     assert [line["model"] for line in control.bill() if line["kind"] == "tokens"] == ["gpt-4.1"]
     with pytest.raises(AssertionError, match="Setting 'retired' cannot be"):
         control.post("settings", {"retired": {"gpt-4.1": "soon"}})
+
+
+def test_an_upload_for_fine_tuning_is_pending_and_then_processed(client: openai.OpenAI) -> None:
+    """The SDK's own wait must come to an end."""
+    made = client.files.create(file=("lines.jsonl", b"{}\n"), purpose="fine-tune")
+    assert made.status == "pending"
+    assert client.files.wait_for_processing(made.id, poll_interval=0.01).status == "processed"
