@@ -20,24 +20,6 @@ AssetKind = Literal["picture", "chart", "document", "data", "text"]
 AssetRole = Literal["output", "candidate", "frame", "screenshot", "import", "prepared", "mask", "report"]
 """What an asset is to its stage. `prepared`, `mask`, `report`: made here, around an edit."""
 
-EndpointFeature = Literal["image_file", "image_call"]
-"""Input pictures by file ID; by the ID of an earlier image call."""
-
-Ability = Literal[
-    "background",
-    "stream",
-    "foreground",
-    "metadata",
-    "listing",
-    "image_file",
-    "image_url",
-    "image_data",
-    "image_small",
-    "image_call",
-    "container_listing",
-]
-"""What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures."""
-
 PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "image_small"]
 """How a service is told of an input picture: by the call that drew it, a file, an address, bytes, a copy."""
 
@@ -304,42 +286,6 @@ class Upload(Stored):
     schema_version: Literal[1] = 1
     nonce: str
     handle: ServiceHandle
-
-
-class EndpointRefusal(Stored):
-    """An endpoint takes no input of this form, as it said itself; nobody asks it again."""
-
-    schema_version: Literal[1] = 1
-    endpoint: str
-    feature: EndpointFeature
-    reason: str
-    created_at: float
-
-
-class EndpointAbility(Stored):
-    """What an endpoint was seen to do or to refuse, and by what; the newest one counts."""
-
-    schema_version: Literal[1] = 1
-    endpoint: str
-    ability: Ability
-    holds: bool
-    evidence: str
-    created_at: float
-
-
-class EndpointProbe(Stored):
-    """What an endpoint was seen to keep of the assumptions that a fence rests on, in one way of posting."""
-
-    schema_version: Literal[1] = 1
-    endpoint: str
-    kept: dict[str, bool]
-    created_at: float
-    way: Way = "background"
-
-    @property
-    def allows_fence(self) -> bool:
-        """Whether every assumption held."""
-        return bool(self.kept) and all(self.kept.values())
 
 
 class StageEntry(Stored):

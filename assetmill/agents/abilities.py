@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable
 
 from assetmill.agents.gateway import WAYS, Json, ResponseRequest
+from assetmill.endpoints import Ability, EndpointAbility
 from assetmill.errors import Rejected
-from assetmill.records import Ability, EndpointAbility, Way
+from assetmill.records import Way
 from assetmill.store.ledger import Ledger
 
 NO_COUNTS_S = 7 * 24 * 3600.0

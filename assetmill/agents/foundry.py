@@ -21,7 +21,7 @@ from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 
-from assetmill.agents.foundry_errors import from_event, translate
+from assetmill.agents.foundry_errors import advice_on, from_event, translate
 from assetmill.agents.foundry_wire import (
     RawReply,
     body_of,
@@ -332,7 +332,7 @@ class FoundryGateway:
             with _translated():
                 names = {deployment.name for deployment in self._project.deployments.list()}
         except ServiceError as error:
-            return (Finding("endpoint", "problem", f"{self.endpoint}: {error}", _advice(error)),)
+            return (Finding("endpoint", "problem", f"{self.endpoint}: {error}", advice_on(error)),)
         findings = [Finding("endpoint", "ok", f"{self.endpoint} answers")]
         for model in models:
             if model in names:
@@ -397,9 +397,3 @@ def _translated() -> Generator[None]:
     except Exception as error:
         # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
         raise translate(error, spending=False) from error
-
-
-def _advice(error: Exception) -> str:
-    if isinstance(error, Rejected) and error.status in {401, 403, 0}:
-        return "sign in (`az login`) or give the identity the role Azure AI User on the project"
-    return "check the endpoint: https://<account>.services.ai.azure.com/api/projects/<project>"

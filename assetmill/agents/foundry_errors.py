@@ -204,3 +204,10 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
 def _is_enveloped(body: object) -> bool:
     """Whether a body is the service's: the SDK has already taken it out of `error`."""
     return isinstance(body, Mapping) and any(key in body for key in ("code", "message", "type"))
+
+
+def advice_on(error: Exception) -> str:
+    """Return what to do when an endpoint cannot be asked at all."""
+    if isinstance(error, Rejected) and error.status in {401, 403, 0}:
+        return "sign in (`az login`) or give the identity the role Azure AI User on the project"
+    return "check the endpoint: https://<account>.services.ai.azure.com/api/projects/<project>"

@@ -12,8 +12,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast, get_args
 
+from assetmill.endpoints import Ability
 from assetmill.errors import Rejected
-from assetmill.records import Ability, PictureForm
+from assetmill.records import PictureForm
 
 FORMS: tuple[PictureForm, ...] = get_args(PictureForm)
 """In the order in which they are tried: the call that drew it, a file, an address, its bytes, a copy."""

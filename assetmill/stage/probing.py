@@ -20,8 +20,8 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     Way,
 )
+from assetmill.endpoints import Ability, EndpointProbe
 from assetmill.errors import ConversationGone, Rejected, ServiceError
-from assetmill.records import Ability, EndpointProbe
 from assetmill.stage.services import Services
 
 _NAME = "assetmill-probe"

@@ -12,18 +12,14 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from assetmill.endpoints import Ability, EndpointAbility, EndpointFeature, EndpointProbe, EndpointRefusal
 from assetmill.errors import KeyExists, NotFound, StoreError
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import stage_label
 from assetmill.records import (
-    Ability,
     Approval,
     AssetId,
     AssetRecord,
-    EndpointAbility,
-    EndpointFeature,
-    EndpointProbe,
-    EndpointRefusal,
     Harvest,
     Intent,
     Receipt,

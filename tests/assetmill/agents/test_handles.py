@@ -15,9 +15,10 @@ from PIL import Image
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.agents.handles import IMAGE_CALL_LIFE_S, Handles
 from assetmill.agents.picture_forms import form_of
+from assetmill.endpoints import EndpointRefusal
 from assetmill.errors import HandleExpired, InvalidInput, PromptBlocked, Rejected, StageFailed
 from assetmill.plan.calls import BoundInput
-from assetmill.records import AssetRecord, EndpointRefusal, RunId
+from assetmill.records import AssetRecord, RunId
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
