@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assetmill.fingerprint import Digest, canonical, fingerprint
 from assetmill.plan.calls import Acceptance, BoundInput, BoundKnowledge, ExpectedOutput, StageCall
 from assetmill.records import BlobRef
+from assetmill.spec.output_checks import ChecksSpec
 from tests.strategies import DECIDING_FIELDS, UNDECIDING_FIELDS, changed, json_values, stage_calls, words
 
 
@@ -74,6 +75,19 @@ CALL = StageCall(
 )  # fmt: skip
 def test_every_part_of_a_deciding_field_counts(field: str, value: object) -> None:
     assert replace(CALL, **{field: value}).fingerprint != CALL.fingerprint
+
+
+def test_effort_decides_by_its_value_and_only_where_it_is_set() -> None:
+    low, high = replace(CALL, effort="low"), replace(CALL, effort="high")
+    assert len({CALL.fingerprint, low.fingerprint, high.fingerprint}) == 3
+    assert low.deciding()["effort"] == "low"
+    assert "effort" not in CALL.deciding()
+
+
+def test_checks_decide_by_what_they_ask() -> None:
+    asked = ChecksSpec.model_validate({"not_blank": True})
+    checked = replace(CALL, acceptance=Acceptance((asked, None)))
+    assert checked.deciding()["acceptance"] == {"best_of": 1, "checks": [asked.facts(), None]}
 
 
 def test_a_known_call_is_found_under_the_fingerprint_it_always_had() -> None:

@@ -90,3 +90,27 @@ def test_without_a_ceiling_the_store_is_left_alone() -> None:
 def test_what_is_no_amount_is_no_ceiling(usd: float) -> None:
     with pytest.raises(InvalidInput, match="write an amount"):
         Ceiling("run/r1", usd)
+
+
+def test_a_ceiling_may_be_reached_and_not_passed() -> None:
+    budget = Budget(MemoryStore())
+    assert budget.reserve("a.1", 0.40, [RUN]) is None
+    assert budget.reserve("b.1", 0.60, [RUN]) is None
+    assert budget.reserve("c.1", 0.0001, [RUN]) is not None
+
+
+def test_a_refusal_says_what_is_spent_reserved_and_left() -> None:
+    budget = Budget(MemoryStore())
+    budget.reserve("a.1", 0.50, [RUN])
+    budget.settle("a.1", 0.20, [RUN])
+    budget.reserve("b.1", 0.30, [RUN])
+    refusal = budget.reserve("c.1", 0.75, [RUN])
+    assert refusal is not None
+    assert (refusal.spent_usd, refusal.reserved_usd) == (pytest.approx(0.20), pytest.approx(0.30))
+    assert "it may cost $0.7500 and $0.5000 of the ceiling of $1.00" in str(refusal)
+
+
+def test_what_an_earlier_scope_gave_is_released_whole() -> None:
+    budget, day = Budget(MemoryStore()), Ceiling("day/2026-11-28", 0.10)
+    assert budget.reserve("a.1", 0.50, [RUN, day]) is not None
+    assert budget.committed_usd(RUN.scope) == 0.0

@@ -141,3 +141,21 @@ def test_half_editable_counts_as_inside() -> None:
     touched = start.copy()
     touched.putpixel((1, 1), (9, 0, 0))
     assert prove(start, save_png(touched), mask) == (0, 9)
+
+
+@pytest.mark.parametrize(("thickness", "asked", "given"), [(40, 1, 1), (40, 8, 8), (9, 8, 2), (3, 8, 1)])
+def test_the_seam_is_as_wide_as_it_says(thickness: int, asked: int, given: int) -> None:
+    """It rises step by step from the mask's edge, and a thin mask gets half of what it has room for."""
+    mask = Image.new("L", (60, 60), 0)
+    mask.paste(255, (10, 10, 50, 10 + thickness))
+    weight, feather = seam(mask, asked)
+    assert feather == given
+    column = [int(value) for value in weight.crop((30, 10, 31, 10 + given + 1)).tobytes()]
+    assert column == [round(255 * step / (given + 1)) for step in range(1, given + 2)]
+    made = composite(noise((60, 60), 1), noise((60, 60), 2), mask, feather_px=asked)
+    assert made.feather_px == given
+
+
+def test_no_seam_is_asked_for_and_none_is_said() -> None:
+    mask = Image.new("L", (20, 20), 255)
+    assert seam(mask, 0) == (mask, 0)
