@@ -47,8 +47,10 @@ class ContainerFiles:
             self.services.wait(_SECOND_LOOK_S)
         if fetched.faults:
             # What is kept back from this worker another one may have fetched meanwhile.
-            known.update(self._fetched_before(place, whole))
-            fetched = self._fetch(turn, known, keep)
+            before = self._fetched_before(place, whole)
+            if fetched.may_pass or before.keys() - known.keys():
+                known.update(before)
+                fetched = self._fetch(turn, known, keep)
         if not fetched.faults:
             files = tuple(known.values())
             ledger.write_harvest(*place, Harvest(files=files, created_at=self.services.clock()))
