@@ -21,8 +21,13 @@ Ability = Literal[
     "image_small",
     "image_call",
     "container_listing",
+    "container_citation",
+    "stream_pictures",
+    "background_reattach",
+    "stream_reattach",
 ]
-"""What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures."""
+"""What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures, how
+the files of a container are told of, whether a stream that was cut goes on."""
 
 
 class EndpointRefusal(Stored):

@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Callable
 
-from assetmill.agents.gateway import WAYS, Json, ResponseRequest
+from assetmill.agents.gateway import WAYS, Json, Response, ResponseRequest
 from assetmill.endpoints import Ability, EndpointAbility
 from assetmill.errors import Rejected
 from assetmill.records import Way
@@ -84,6 +84,12 @@ class Abilities:
             shown = "true" if echo else "false"
             self.learn("background", holds=echo, evidence=f"a response said background: {shown}")
 
+    def attached(self, way: Way, response: Response) -> None:
+        """Learn from a response that was followed whether a stream that was cut could be gone on with."""
+        if response.reattached is not None:
+            evidence = f"a stream that was cut, {response.response_id}"
+            self.learn(reattaching(way), holds=response.reattached, evidence=evidence)
+
     def _older(self, ability: Ability) -> EndpointAbility | None:
         """Return what stores kept of a refusal before there were abilities."""
         if ability not in ("image_file", "image_call"):
@@ -108,6 +114,11 @@ class Abilities:
         if seen is None or (not seen.holds and self._clock() - seen.created_at > NO_COUNTS_S):
             return None
         return seen.holds
+
+
+def reattaching(way: Way) -> Ability:
+    """Return what an endpoint must be able to do where the stream of a response posted so is cut."""
+    return "background_reattach" if way == "background" else "stream_reattach"
 
 
 def _used(request: ResponseRequest) -> set[Ability]:

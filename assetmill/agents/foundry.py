@@ -6,26 +6,23 @@ lost POST three times, with no idempotency header (measured on openai 3.54). Rea
 
 from __future__ import annotations
 
-import itertools
 import json
 import ssl
-import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import openai
 from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken, TokenCredential
-from azure.core.exceptions import ResourceNotFoundError
 
-from assetmill.agents.foundry_errors import advice_on, from_event, translate
+from assetmill.agents.foundry_agents import AgentVersions
+from assetmill.agents.foundry_errors import advice_on, translate, translated
+from assetmill.agents.foundry_streams import ResponseStreams
 from assetmill.agents.foundry_wire import (
     RawReply,
     body_of,
-    definition_body,
     each_once,
     kind_of,
     named,
@@ -50,16 +47,11 @@ from assetmill.agents.gateway import (
 from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
 from assetmill.agents.listing import Listing
 from assetmill.agents.rhythm import Rhythm
-from assetmill.agents.streaming import WatchedStream, as_map, pictures_of
-from assetmill.errors import AssetmillError, HandleExpired, OutcomeUnknown, Rejected, ServiceError
-from assetmill.fingerprint import canonical, digest
+from assetmill.agents.streaming import WatchedStream, pictures_of
+from assetmill.errors import HandleExpired, OutcomeUnknown, Rejected, ServiceError
 
 __all__ = ["AccessToken", "FoundryGateway", "default_credential"]
 
-OUR_AGENTS = "assetmill-"
-"""How the names of our agents begin: only those are ever deleted."""
-
-_DIGEST = "assetmill_digest"
 _READ_RETRIES = 4
 _CREATE_TIMEOUT_S = 60.0
 FOREGROUND_S = 600.0
@@ -89,46 +81,30 @@ class FoundryGateway:
             max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
         )
         self._reading = self._spending.with_options(max_retries=_READ_RETRIES)
-        self._streams: dict[str, Iterator[Json]] = {}
+        self._streams = ResponseStreams(self._reading)
+        self._agents = AgentVersions(self._project)
         self._opened: dict[str, Response] = {}
-        self._agents: dict[str, AgentVersion] = {}
-        self._agent_lock = threading.Lock()
 
     def ensure_agent(self, definition: AgentDefinition) -> AgentVersion:
         """Return the version with this definition; see `Gateway`."""
-        body = definition_body(definition)
-        mark = digest(canonical([definition.name, body]))
-        # One lock for all: making versions is rare, and two threads must not make the same one.
-        with self._agent_lock:
-            if mark not in self._agents:
-                self._agents[mark] = self._find_or_create_agent(definition.name, body, mark)
-            return self._agents[mark]
+        return self._agents.ensure(definition)
 
-    def _find_or_create_agent(self, name: str, body: dict[str, Any], mark: str) -> AgentVersion:
-        with _translated():
-            try:
-                newest = itertools.islice(self._project.agents.list_versions(name, limit=20), 20)
-                for version in newest:
-                    if (version.metadata or {}).get(_DIGEST) == mark:
-                        return AgentVersion(name, str(version.version))
-            except ResourceNotFoundError:
-                pass  # the first version makes the agent
-            # The SDK repeats a POST that got 500 or 503: each time it may have made a version.
-            made = self._project.agents.create_version(
-                name,
-                {"definition": body, "metadata": {_DIGEST: mark}, "description": "made by assetmill"},
-                retry_total=0,
-            )
-            return AgentVersion(name, named(made.version))
+    def list_agent_versions(self) -> tuple[AgentVersionEntry, ...]:
+        """List our agents' versions; see `Gateway`."""
+        return self._agents.entries()
+
+    def delete_agent_version(self, name: str, version: str) -> None:
+        """Delete a version of an agent; see `Gateway`."""
+        self._agents.delete(name, version)
 
     def create_conversation(self, metadata: Mapping[str, str]) -> str:
         """Create an empty conversation; see `Gateway`."""
-        with _translated():
+        with translated():
             return named(self._reading.conversations.create(metadata=dict(metadata)).id)
 
     def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; see `Gateway`."""
-        with _translated():
+        with translated():
             try:
                 self._reading.conversations.delete(conversation_id)
             except openai.NotFoundError:
@@ -138,7 +114,7 @@ class FoundryGateway:
         """List a conversation's responses; the SDK has no method for this documented call."""
         listing = Listing(conversation_id)
         params: dict[str, object] = {"conversation_id": conversation_id, "limit": 100, "order": "asc"}
-        with _translated():
+        with translated():
             while True:
                 page = self._reading.get("/responses", cast_to=object, options={"params": dict(params)})
                 after = listing.take(page)
@@ -150,7 +126,8 @@ class FoundryGateway:
         """Post once; see `Gateway`. This is the only call of the project that spends."""
         try:
             if request.way == "stream" or request.is_streamed:
-                return self._open_stream(post_arguments(request), on_created)
+                stream = self._spending.responses.create(stream=True, **post_arguments(request))
+                return self._streams.begin(stream, request, on_created)
             client = self._spending
             if request.way == "foreground":
                 client = client.with_options(timeout=openai.Timeout(FOREGROUND_S, connect=5.0))
@@ -163,31 +140,12 @@ class FoundryGateway:
             # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
             translated = translate(error, spending=True)
             if isinstance(translated, HandleExpired):
-                self._forget_agent(request.agent)
+                self._agents.forget(request.agent)
             raise translated from error
-
-    def _forget_agent(self, agent: AgentVersion) -> None:
-        """Look a version up again before it is next used: something that the post named is gone."""
-        with self._agent_lock:
-            self._agents = {mark: known for mark, known in self._agents.items() if known != agent}
-
-    def _open_stream(self, arguments: dict[str, Any], on_created: Callable[[str], None]) -> Response:
-        stream = self._spending.responses.create(stream=True, **arguments)
-        events = (body_of(event) for event in stream)
-        for event in events:
-            body = as_map(event.get("response"))
-            if body.get("id"):
-                response = read_body(body)
-                on_created(response.response_id)
-                self._streams[response.response_id] = events
-                return replace(response, rates=rates_of(stream.response.headers))
-            if event.get("type") == "error":
-                raise from_event(event)
-        raise OutcomeUnknown("the stream ended before it named its response")
 
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
-        with _translated():
+        with translated():
             raw = cast(RawReply, self._reading.responses.with_raw_response.retrieve(response_id))
             return replace(read_body(json.loads(raw.text)), rates=rates_of(raw.headers))
 
@@ -195,13 +153,13 @@ class FoundryGateway:
         """Wait for the final state; see `Gateway`."""
         started = time.monotonic()
         watched = WatchedStream(on_frame)
-        if stream := self._streams.pop(response_id, None):
-            _watch(stream, watched)
+        reattached = self._streams.watch(response_id, watched, started + deadline_s)
         # The reply to a post of a moment ago says how it stands.
         response = self._opened.pop(response_id, None) or self._told(response_id, watched)
         if not response.is_final:
             response = self._poll(response, started, deadline_s)
-        return replace(read_body(dict(watched.complete(response.body))), rates=response.rates)
+        whole = read_body(dict(watched.complete(response.body)))
+        return replace(whole, rates=response.rates, reattached=reattached)
 
     def _told(self, response_id: str, watched: WatchedStream) -> Response:
         """Return how a response stands; where the service cannot say, what its stream said last."""
@@ -232,7 +190,7 @@ class FoundryGateway:
         ways: tuple[Callable[[], Iterable[Json]], ...] = (
             lambda: pictures_of(self.get_response(response_id).body),
             lambda: pictures_of({"output": self._items_of(conversation_id)}),
-            lambda: self._replayed(response_id),
+            lambda: self._streams.replay(response_id).pictures,
         )
         for way in ways:
             try:
@@ -243,19 +201,12 @@ class FoundryGateway:
         return ()
 
     def _items_of(self, conversation_id: str) -> list[Json]:
-        with _translated():
+        with translated():
             return list(each_once(map(body_of, self._reading.conversations.items.list(conversation_id))))
-
-    def _replayed(self, response_id: str) -> list[Json]:
-        watched = WatchedStream()
-        with _translated():
-            stream = self._reading.responses.retrieve(response_id, stream=True, starting_after=0)
-            _watch((body_of(event) for event in stream), watched)
-        return watched.pictures
 
     def upload_file(self, name: str, data: bytes, media_type: str) -> UploadedFile:
         """Upload bytes; see `Gateway`."""
-        with _translated():
+        with translated():
             made = self._reading.files.create(file=(name, data, media_type), purpose="assistants")
             return read_upload(body_of(made), time.time())
 
@@ -266,7 +217,7 @@ class FoundryGateway:
     def create_vector_store(self, name: str, file_ids: Sequence[str]) -> str:
         """Create a searchable vector store; see `Gateway`."""
         until = time.monotonic() + _VECTOR_STORE_DEADLINE_S
-        with _translated():
+        with translated():
             made = self._reading.vector_stores.create(name=name, file_ids=list(file_ids))
             while made.status == "in_progress" or made.file_counts.in_progress:
                 if time.monotonic() > until:
@@ -285,13 +236,13 @@ class FoundryGateway:
 
     def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
         """List a container's files; see `Gateway`."""
-        with _translated():
+        with translated():
             files = self._reading.containers.files.list(container_id, limit=100)
             return tuple(read_container_entries(each_once(map(body_of, files)), container_id))
 
     def read_container_file(self, container_id: str, file_id: str) -> bytes:
         """Return a container file's bytes; see `Gateway`."""
-        with _translated():
+        with translated():
             return self._reading.containers.files.content.retrieve(file_id, container_id=container_id).read()
 
     def delete_file(self, file_id: str) -> None:
@@ -306,30 +257,10 @@ class FoundryGateway:
         """Delete a vector store; see `Gateway`."""
         self._is_there(lambda: self._reading.vector_stores.delete(vector_store_id))
 
-    def list_agent_versions(self) -> tuple[AgentVersionEntry, ...]:
-        """List our agents' versions; see `Gateway`."""
-        found: list[AgentVersionEntry] = []
-        with _translated():
-            names = [agent.name for agent in self._project.agents.list() if agent.name.startswith(OUR_AGENTS)]
-            for name in names:
-                newest_first = self._project.agents.list_versions(name)
-                for number, version in enumerate(newest_first):
-                    made_at = version.created_at.timestamp()
-                    found.append(AgentVersionEntry(name, str(version.version), made_at, number == 0))
-        return tuple(found)
-
-    def delete_agent_version(self, name: str, version: str) -> None:
-        """Delete a version of an agent; see `Gateway`."""
-        with _translated():
-            try:
-                self._project.agents.delete_version(name, version)
-            except ResourceNotFoundError:
-                return
-
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         """List the model deployments: that needs the credential, the endpoint and the project."""
         try:
-            with _translated():
+            with translated():
                 names = {deployment.name for deployment in self._project.deployments.list()}
         except ServiceError as error:
             return (Finding("endpoint", "problem", f"{self.endpoint}: {error}", advice_on(error)),)
@@ -345,7 +276,7 @@ class FoundryGateway:
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
         """Return what deployments and the list of models tell; a list that is not served tells nothing."""
-        with _translated():
+        with translated():
             deployments = [deployment.as_dict() for deployment in self._project.deployments.list()]
             try:
                 models = [model.model_dump() for model in self._reading.models.list()]
@@ -361,23 +292,11 @@ class FoundryGateway:
         self._project.close()
 
     def _is_there(self, ask: Callable[[], object]) -> bool:
-        with _translated():
+        with translated():
             try:
                 return ask() is not False
             except openai.NotFoundError:
                 return False
-
-
-def _watch(events: Iterable[Json], watched: WatchedStream) -> None:
-    """Read a stream to its end. Its end proves nothing: the caller asks for the state."""
-    try:
-        for event in events:
-            watched.take(event)
-    except openai.APIError as error:
-        # Cut, or an `error` event, whose words the service may show nowhere else.
-        watched.error = as_map(error.body) or watched.error
-    except json.JSONDecodeError:
-        return  # a line that is no JSON is a stream cut short: only a view is lost
 
 
 def default_credential() -> TokenCredential:
@@ -385,15 +304,3 @@ def default_credential() -> TokenCredential:
     from azure.identity import DefaultAzureCredential
 
     return DefaultAzureCredential()
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    """Translate the errors of calls that spend nothing."""
-    try:
-        yield
-    except AssetmillError:
-        raise
-    except Exception as error:
-        # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
-        raise translate(error, spending=False) from error

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 import httpx2
@@ -69,6 +70,18 @@ def translate(error: Exception, *, spending: bool) -> AssetmillError:
     if isinstance(found, OutcomeUnknown) and not spending:
         return NotSent(found.message, found.code, found.status)
     return found
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Translate the errors of calls that spend nothing."""
+    try:
+        yield
+    except AssetmillError:
+        raise
+    except Exception as error:
+        # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
+        raise translate(error, spending=False) from error
 
 
 def _translate_known(error: Exception, spending: bool) -> ServiceError:

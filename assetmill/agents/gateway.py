@@ -69,6 +69,8 @@ class ResponseRequest:
     max_tool_calls: int | None = None
     way: Way = "background"
     is_streamed: bool = False
+    may_reattach: bool = True
+    """Whether a stream that was cut may be attached to again: a GET, where the endpoint did not refuse it."""
     is_truncatable: bool = False
     """Whether the service may drop the oldest items of a long conversation; computer use asks for it."""
 
@@ -87,13 +89,15 @@ class Frame:
 class Response:
     """A response as the service tells it; `body` is the JSON as received.
 
-    `rates` are the `x-ratelimit-*` headers that came with it.
+    `rates` are the `x-ratelimit-*` headers that came with it. `reattached` says whether the endpoint let its
+    stream be attached to again where it was cut, None where that was not tried.
     """
 
     response_id: str
     status: str
     body: Json
     rates: Mapping[str, str] = field(default_factory=dict[str, str])
+    reattached: bool | None = None
 
     @property
     def is_final(self) -> bool:

@@ -25,9 +25,23 @@ class WatchedStream:
         self.pictures: list[Json] = []
         self.final: Json | None = None
         self.error: Json | None = None
+        self.last: int | None = None
+        """The number of the last event."""
 
-    def take(self, event: Json) -> None:
-        """Note an event; pictures are told at once, each whole one once."""
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream itself said how its response ended."""
+        return self.final is not None or self.error is not None
+
+    def take(self, event: Json, number: int | None = None) -> None:
+        """Note an event; pictures are told at once, each whole one once.
+
+        An event whose `number` in the stream was passed already is one of a replay, and is left out.
+        """
+        if number is not None:
+            if self.last is not None and number <= self.last:
+                return
+            self.last = number
         kind = str(event.get("type"))
         if kind == "response.image_generation_call.partial_image":
             self._partial(event)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import uuid
 
+from assetmill.agents.abilities import reattaching
 from assetmill.agents.gateway import AgentVersion, ResponseRequest
 from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
@@ -265,6 +266,7 @@ class _Stage:
             structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
             way=intent.way,
+            may_reattach=abilities.has(reattaching(intent.way)) is not False,
             is_streamed=shows_frames and any(t.get("partial_images") for t in self.call.tools),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
@@ -319,6 +321,7 @@ class _Stage:
         if response is None:
             return
         self.services.abilities.hear(intent.way, response.body)
+        self.services.abilities.attached(intent.way, response)
         # In the background the reply to the post was seen to name no limits: what it is asked for may.
         self.admission.learn(response.rates)
         turn = Finished(intent, response, read_response(response.body))

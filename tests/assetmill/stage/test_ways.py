@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -289,3 +290,14 @@ def test_a_conversation_that_is_gone_is_still_another_s_doing(
     gateway.before = failing(ConversationGone("gone", "", 404))
     with pytest.raises(Exception, match="sent or not"):
         run_stage(stage_call(), process(), RUN)
+
+
+@pytest.mark.parametrize(("way", "other"), [("background", "stream"), ("stream", "background")])
+def test_whether_a_cut_stream_goes_on_is_learnt_for_each_way(
+    process: Start, gateway: ScriptedGateway, way: Way, other: Way
+) -> None:
+    streaming(gateway, read=lambda name: replace(gateway.get_response(name), reattached=False))
+    run_stage(stage_call(), process(way=way), RUN)
+    run_stage(stage_call(prompt="another"), process(way=way), RUN)
+    run_stage(stage_call(prompt="a third"), process(way=other), RUN)
+    assert [post.may_reattach for post in gateway.posts] == [True, False, True]
