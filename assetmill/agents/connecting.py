@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assetmill.agents.foundry import AccessToken, FoundryGateway, default_credential
 from assetmill.agents.gateway import Gateway
+from assetmill.agents.recording import Recorder
 from assetmill.errors import InvalidSettings
 from assetmill.redaction import remember
 from assetmill.settings import Settings
@@ -47,21 +48,35 @@ def read_ready_file(path: Path) -> ReadyFile:
         ) from error
 
 
-def open_foundry(settings: Settings, wait: Callable[[float], None]) -> Gateway:
-    """Open the gateway that a profile means."""
+def open_foundry(
+    settings: Settings, wait: Callable[[float], None], recorder: Recorder | None = None
+) -> Gateway:
+    """Open the gateway that a profile means; a `recorder` hears every exchange."""
     foundry = settings.foundry
     if settings.uses_emulator:
         ready = read_ready_file(settings.emulator_home / READY_FILE)
         remember([ready.identity_header])
         credential = EmulatorCredential(ready.identity_endpoint, ready.identity_header)
-        return FoundryGateway(ready.endpoint, credential, wait=wait, poll_s=foundry.poll_s, ca=ready.ca)
+        return FoundryGateway(
+            ready.endpoint,
+            credential,
+            wait=wait,
+            poll_s=foundry.poll_s,
+            ca=ready.ca,
+            recorder=recorder,
+        )
     if not foundry.endpoint.startswith("https://"):
         raise InvalidSettings(
             f"profile {settings.profile!r}: endpoint {foundry.endpoint!r} is no https:// address: "
             "set AZURE_AI_PROJECT_ENDPOINT or foundry.endpoint in the profile"
         )
     return FoundryGateway(
-        foundry.endpoint, default_credential(), wait=wait, poll_s=foundry.poll_s, ca=foundry.ca
+        foundry.endpoint,
+        default_credential(),
+        wait=wait,
+        poll_s=foundry.poll_s,
+        ca=foundry.ca,
+        recorder=recorder,
     )
 
 

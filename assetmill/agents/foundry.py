@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import openai
 from azure.ai.projects import AIProjectClient
@@ -46,6 +46,7 @@ from assetmill.agents.gateway import (
 )
 from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
 from assetmill.agents.listing import Listing
+from assetmill.agents.recording import Recorder
 from assetmill.agents.rhythm import Rhythm
 from assetmill.agents.streaming import WatchedStream, pictures_of
 from assetmill.errors import HandleExpired, OutcomeUnknown, Rejected, ServiceError
@@ -65,18 +66,32 @@ Wait = Callable[[float], None]
 class FoundryGateway:
     """A Foundry project. `wait` sleeps and raises when the run is being stopped.
 
-    Both SDK clients are documented as safe for threads. `ca` is a PEM file for a private authority.
+    Both SDK clients are documented as safe for threads. `ca` is a PEM file for a private authority. A
+    `recorder` hears every call of both, but none that fetches a token.
     """
 
     def __init__(
-        self, endpoint: str, credential: TokenCredential, *, wait: Wait, poll_s: float, ca: str | None = None
+        self,
+        endpoint: str,
+        credential: TokenCredential,
+        *,
+        wait: Wait,
+        poll_s: float,
+        ca: str | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._recorder = recorder
+        if recorder:
+            recorder.begin(endpoint)
         self._wait, self._poll_s = wait, poll_s
         self._rhythm = Rhythm(poll_s, _SLOWEST_POLL_S)
-        self._project = AIProjectClient(endpoint, credential, connection_verify=ca or True)
+        heard: dict[str, Any] = {"raw_response_hook": recorder.hear_azure} if recorder else {}
+        self._project = AIProjectClient(endpoint, credential, connection_verify=ca or True, **heard)
         verify = ssl.create_default_context(cafile=ca) if ca else True
         http = openai.DefaultHttpxClient(verify=verify, follow_redirects=False)
+        if recorder:
+            http.event_hooks = {"request": [], "response": [recorder.hear_openai]}
         self._spending = self._project.get_openai_client(
             max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
         )
@@ -288,6 +303,8 @@ class FoundryGateway:
 
     def close(self) -> None:
         """Release connections; a call under way fails."""
+        if self._recorder:
+            self._recorder.close()
         self._spending.close()
         self._project.close()
 

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
@@ -30,6 +31,10 @@ from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
 from assetmill.store.pending_deletions import PendingDeletions
+
+if TYPE_CHECKING:
+    # It imports an HTTP client, which planning has no use for.
+    from assetmill.agents.recording import Recorder
 
 Wait = Callable[[float], None]
 
@@ -182,8 +187,12 @@ class Services:
 
 
 @contextmanager
-def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Generator[Services]:
+def open_services(
+    settings: Settings, ceilings: tuple[Ceiling, ...] = (), *, recorder: Recorder | None = None
+) -> Generator[Services]:
     """Open a profile's services and close them at the end. Under `ceilings` no stage is paid above them.
+
+    A `recorder` hears every exchange with the service.
 
     Raises:
         InvalidSettings: the store cannot be used, or no running emulator is found.
@@ -195,18 +204,18 @@ def open_services(settings: Settings, ceilings: tuple[Ceiling, ...] = ()) -> Gen
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
-    services = Services(settings, backend, connect, ceilings)
+    services = Services(settings, backend, partial(connect, recorder=recorder), ceilings)
     try:
         yield services
     finally:
         services.close()
 
 
-def connect(settings: Settings, wait: Wait) -> Gateway:
+def connect(settings: Settings, wait: Wait, *, recorder: Recorder | None = None) -> Gateway:
     """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
     from assetmill.agents.connecting import open_foundry
 
-    gateway = open_foundry(settings, wait)
+    gateway = open_foundry(settings, wait, recorder)
     if settings.failpoint:
         return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
     return gateway

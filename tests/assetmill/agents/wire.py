@@ -13,6 +13,7 @@ from azure.core.credentials import AccessToken
 
 from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import AgentVersion, ResponseRequest, Way
+from assetmill.agents.recording import Recorder
 
 Body = dict[str, Any]
 Answer = Callable[[httpx2.Request], httpx2.Response]
@@ -31,11 +32,13 @@ def _at_once(*_: object) -> float:
 class Wire:
     """Answers by method and the path's end; every request is kept."""
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, recorder: Recorder | None = None) -> None:
         self.requests: list[httpx2.Request] = []
         self.answers: dict[tuple[str, str], list[Answer | Exception]] = {}
         patch.setattr(openai, "DefaultHttpxClient", self._client)
-        self.gateway = FoundryGateway(ENDPOINT, _Credential(), wait=lambda _: None, poll_s=0.001)
+        self.gateway = FoundryGateway(
+            ENDPOINT, _Credential(), wait=lambda _: None, poll_s=0.001, recorder=recorder
+        )
         # No pauses between the SDK's own repeats of reads.
         patch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", _at_once)
 
@@ -61,8 +64,13 @@ class Wire:
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 if isinstance(answer, Exception):
                     raise answer
-                return answer(request)
+                return _unread(answer(request))
         return httpx2.Response(404, json={"error": {"code": "not_found", "message": "nothing here"}})
+
+
+def _unread(made: httpx2.Response) -> httpx2.Response:
+    """Return an answer whose body has yet to come, as from any line."""
+    return httpx2.Response(made.status_code, headers=made.headers, stream=made.stream)
 
 
 def body(value: object, status: int = 200, **headers: str) -> Answer:
