@@ -23,6 +23,7 @@ Ability = Literal[
     "container_listing",
     "container_citation",
     "stream_pictures",
+    "picture_read",
     "background_reattach",
     "stream_reattach",
 ]

@@ -8,7 +8,9 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,8 +24,14 @@ from assetmill.models.told import keep_told
 from assetmill.project import project_root
 from assetmill.redaction import redact
 from assetmill.settings import Settings, load_settings
-from assetmill.stage.probing import known_abilities, probe_endpoint
+from assetmill.stage.picture_probes import PictureProbes
+from assetmill.stage.probe_money import BUDGET_USD, Purse, probe_call
+from assetmill.stage.probing import Prober, known_abilities, probe_endpoint
 from assetmill.stage.services import Services, open_services
+
+if TYPE_CHECKING:
+    # It imports an HTTP client, which most commands have no use for.
+    from assetmill.agents.recording import Recorder
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("problem", "red")}
 # From this version on, Prefect 3.8's client gets 422 from its own server.
@@ -35,17 +43,33 @@ _FASTAPI_BELOW = (0, 151)
     "--live",
     "is_live",
     is_flag=True,
-    help="Also try what the endpoint can do: four tiny answers.",
+    help="Also try what the endpoint can do, for a few cents: tiny answers, two small pictures, one file.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=BUDGET_USD,
+    show_default=True,
+    metavar="USD",
+    help="With --live: the most that it may spend.",
+)
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With --live: write what passed on the line below DIR, without names, secrets and pictures.",
 )
 @profile_option
 @json_option
-def doctor(profile: str | None, *, is_live: bool, as_json: bool) -> int:
+def doctor(profile: str | None, *, is_live: bool, budget: float, record: Path | None, as_json: bool) -> int:
     """Check profile, credential, endpoint, model deployments, store and versions.
 
     Nothing is spent, unless --live is given.
     """
+    if record and not is_live:
+        raise click.UsageError("--record writes down what --live does: give both")
     findings: list[Finding] = []
-    for told in _examine(profile, is_live=is_live):
+    for told in _examine(profile, Live(budget, record) if is_live else None):
         finding = replace(told, message=redact(told.message), advice=redact(told.advice))
         findings.append(finding)
         if not as_json:
@@ -60,6 +84,14 @@ def doctor(profile: str | None, *, is_live: bool, as_json: bool) -> int:
     return 2 if problems else 0
 
 
+@dataclass(frozen=True)
+class Live:
+    """What `--live` may do: spend up to `usd`, and write down what passes below the folder `record`."""
+
+    usd: float
+    record: Path | None
+
+
 def _print(finding: Finding) -> None:
     word, color = _MARKS[finding.state]
     click.echo(f"{click.style(f'{word:<8}', fg=color)} {finding.check:<14} {finding.message}")
@@ -67,7 +99,7 @@ def _print(finding: Finding) -> None:
         click.echo(f"{'':<24}-> {finding.advice}")
 
 
-def _examine(profile: str | None, *, is_live: bool) -> Iterator[Finding]:
+def _examine(profile: str | None, live: Live | None) -> Iterator[Finding]:
     yield from _versions()
     try:
         settings = load_settings(profile)
@@ -77,16 +109,35 @@ def _examine(profile: str | None, *, is_live: bool) -> Iterator[Finding]:
     yield Finding("project", "ok", project_root().told())
     yield Finding("profile", "ok", f"{settings.profile}, configs {settings.configs}, home {settings.home}")
     yield _prefect(settings)
+    recorder = _recorder(live)
     try:
-        with open_services(settings) as services:
+        with open_services(settings, recorder=recorder) as services:
             yield Finding("store", "ok", f"{services.backend.name} keeps its promises")
-            yield from _service(services, is_live=is_live)
+            yield from _service(services, live)
     except (InvalidSettings, StoreError) as error:
         yield Finding("store", "problem", str(error), "set store.url in the profile, or ASSETMILL_STORE_URL")
+    if recorder:
+        yield from _recorded(recorder)
     try:
         yield from models.findings(settings, project_root().path)
     except InvalidInput as error:
         yield Finding("models", "problem", str(error), "mend that file, or delete it")
+
+
+def _recorder(live: Live | None) -> Recorder | None:
+    if live is None or live.record is None:
+        return None
+    from assetmill.agents.recording import Recorder
+
+    return Recorder(live.record)
+
+
+def _recorded(recorder: Recorder) -> Iterator[Finding]:
+    """Say where a recording is, and what of it could not be written."""
+    advice = "read it before you send it to anybody; `foundry-emulator compare DIR` compares it"
+    yield Finding("recording", "ok", f"{recorder.written} exchanges in {recorder.folder}", advice)
+    for fault in recorder.faults:
+        yield Finding("recording", "problem", f"not recorded: {fault}", "is the folder writable?")
 
 
 def _versions() -> Iterator[Finding]:
@@ -119,7 +170,7 @@ def _answer(check: str, url: str, advice: str) -> Finding:
     return Finding(check, "problem", f"{url} does not answer", advice)
 
 
-def _service(services: Services, *, is_live: bool) -> Iterator[Finding]:
+def _service(services: Services, live: Live | None) -> Iterator[Finding]:
     settings = services.settings
     foundry = settings.foundry
     names = [foundry.model, foundry.image_deployment or foundry.image_model]
@@ -130,11 +181,22 @@ def _service(services: Services, *, is_live: bool) -> Iterator[Finding]:
             yield from services.gateway.examine(list(dict.fromkeys(names)))
             told = services.gateway.lifecycles()
             keep_told(settings.home, foundry.endpoint, told, models.today())
-            if is_live:
-                yield from probe_endpoint(services)
+            if live:
+                yield from _probe(services, live.usd)
             yield from known_abilities(services)
     except AssetmillError as error:
         yield Finding("service", "problem", str(error), advice)
+
+
+def _probe(services: Services, usd: float) -> Iterator[Finding]:
+    """Try what the endpoint can do; what that costs is told before and after."""
+    purse = Purse(services, usd)
+    yield Finding("probe", "ok", f"what follows may spend ${usd:.2f} at most (--budget)")
+    answer = probe_call(services, "answer", "Say ok.")
+    yield Finding("probe", "ok", f"four tiny answers, each {purse.told(answer)}")
+    yield from probe_endpoint(services, purse)
+    yield from PictureProbes(Prober(services, purse)).run()
+    yield Finding("probe", "ok", f"spent ${purse.spent_usd:.4f} of ${usd:.2f}")
 
 
 def _say(text: str) -> None:

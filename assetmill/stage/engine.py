@@ -251,7 +251,8 @@ class _Stage:
         A worker that slept and read another's conversation from the store would post outside the fence.
         """
         abilities = self.services.abilities
-        shows_frames = self.foundry.streaming and abilities.has("stream") is not False
+        can_show = all(abilities.has(name) is not False for name in ("stream", "stream_pictures"))
+        shows_frames = self.foundry.streaming and can_show
         marks = {
             "assetmill_fingerprint": self.call.fingerprint,
             "assetmill_attempt": str(intent.attempt),

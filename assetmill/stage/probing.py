@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from assetmill.agents.gateway import (
@@ -16,12 +17,16 @@ from assetmill.agents.gateway import (
     AgentDefinition,
     AgentVersion,
     Finding,
+    Json,
+    OnFrame,
     Response,
     ResponseRequest,
     Way,
 )
 from assetmill.endpoints import Ability, EndpointProbe
-from assetmill.errors import ConversationGone, Rejected, ServiceError
+from assetmill.errors import ConversationGone, OutcomeUnknown, Rejected, ServiceError
+from assetmill.plan.calls import StageCall
+from assetmill.stage.probe_money import Purse, probe_call
 from assetmill.stage.services import Services
 
 _NAME = "assetmill-probe"
@@ -29,15 +34,17 @@ _MARK = {"assetmill_probe": "1"}
 _LOOKS = 6
 
 
-def probe_endpoint(services: Services) -> Iterator[Finding]:
+def probe_endpoint(services: Services, purse: Purse | None = None) -> Iterator[Finding]:
     """Try the assumptions A1-A4 of docs/decisions/0004 and the ways of posting, and store what was seen.
 
     Costs four tiny answers at most.
 
     Raises:
         ServiceError: the service did not answer as far as the probe needs it.
+        BudgetExceeded: a ceiling has no room for them.
     """
-    probing = _Probing(services, _agent(services))
+    prober = Prober(services, purse or Purse(services))
+    probing = _Probing(prober, prober.agent("Answer with one word."))
     kept = dict(probing.assumptions())
     way = probing.way
     probe = EndpointProbe(endpoint=services.gateway.endpoint, kept=kept, created_at=services.clock(), way=way)
@@ -66,34 +73,98 @@ def known_abilities(services: Services) -> Iterator[Finding]:
         yield Finding("ability", "ok", message, "`assetmill doctor --live` tries it for a few tiny answers")
 
 
-def _agent(services: Services) -> AgentVersion:
-    definition = AgentDefinition(_NAME, services.settings.foundry.model, "Answer with one word.", ())
-    return services.gateway.ensure_agent(definition)
+@dataclass(frozen=True)
+class Posted:
+    """A probe that the service has accepted, and what was reserved for it."""
+
+    call: StageCall
+    response: Response
+    reservation: str
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Posts what probes ask for, once each, under a ceiling, and learns from what comes."""
+
+    services: Services
+    purse: Purse
+
+    def agent(self, instructions: str, *tools: Json, name: str = _NAME) -> AgentVersion:
+        """Return the agent of a probe."""
+        definition = AgentDefinition(name, self.services.settings.foundry.model, instructions, tools)
+        return self.services.gateway.ensure_agent(definition)
+
+    def post(self, call: StageCall, request: ResponseRequest, *, is_general: bool = True) -> Posted:
+        """Spend: post one probe, in the way its request says; `is_general` if a refusal of that is learnt.
+
+        Raises:
+            BudgetExceeded: a ceiling has no room for it.
+            ServiceError: as `Gateway.create_response`; one that leaves the outcome open counts as paid.
+        """
+        reservation = self.purse.reserve(call)
+        try:
+            response = self.services.gateway.create_response(request, lambda _: None)
+        except OutcomeUnknown:
+            raise  # it may have been accepted: the reservation stays
+        except ServiceError as error:
+            self.purse.settle(reservation, call, None)
+            if isinstance(error, Rejected) and is_general:
+                self.services.abilities.refuses_form(request, error)
+            raise
+        self.services.abilities.hear(request.way, response.body)
+        if request.way != "background" or response.body.get("background") is True:
+            self.learn(request.way, holds=True, evidence="a tiny answer was posted so")
+        return Posted(call, response, reservation)
+
+    def finish(self, posted: Posted, on_frame: OnFrame | None = None) -> Response:
+        """Follow a probe to its end and settle what it has cost.
+
+        Raises:
+            ServiceError: the service did not tell its end; then the whole reservation counts as spent.
+        """
+        deadline_s = self.services.settings.foundry.stage_deadline_s
+        response = self.services.gateway.follow_response(
+            posted.response.response_id, deadline_s=deadline_s, on_frame=on_frame
+        )
+        self.purse.settle(posted.reservation, posted.call, response)
+        return response
+
+    def learn(self, ability: Ability, *, holds: bool, evidence: str) -> None:
+        """Remember what a probe has shown."""
+        self.services.abilities.learn(ability, holds=holds, evidence=f"{evidence}, `doctor --live`")
 
 
 @dataclass
 class _Probing:
     """One probe; `way` is how its first response was posted in the end."""
 
-    services: Services
+    prober: Prober
     agent: AgentVersion
     way: Way = "background"
+
+    @property
+    def services(self) -> Services:
+        """Where it is probed."""
+        return self.prober.services
 
     def assumptions(self) -> Iterator[tuple[str, bool]]:
         """Yield each assumption and whether it was seen to hold."""
         gateway = self.services.gateway
         ours, beside = gateway.create_conversation({}), gateway.create_conversation({})
-        first = self._post_somehow(ours)
+        posted = self._post_somehow(ours)
+        first = posted.response
         other = self._post_in(beside, "stream" if self.way == "background" else "background")
         listed = self._listed(ours, first.response_id)
-        strangers = {other.response_id} if other else set[str]()
+        strangers = {other.response.response_id} if other else set[str]()
         is_filtered = not strangers & {one.response_id for one in listed}
         yield "A2, a running response is listed", bool(listed) and is_filtered
-        self._learn("listing", holds=bool(listed) and is_filtered, evidence="two conversations side by side")
+        self.prober.learn(
+            "listing", holds=bool(listed) and is_filtered, evidence="two conversations side by side"
+        )
         mine = next((one for one in listed if one.response_id == first.response_id), None)
         is_marked = mine is not None and mine.body.get("metadata") == _MARK
         yield "A4, its metadata is listed", is_marked
-        self._learn("metadata", holds=is_marked, evidence="the metadata that a listed response shows")
+        self.prober.learn("metadata", holds=is_marked, evidence="the metadata that a listed response shows")
         gateway.delete_conversation(beside)
         gateway.delete_conversation(ours)
         yield (
@@ -101,21 +172,21 @@ class _Probing:
             bool(self._listed(ours, first.response_id)),
         )
         yield "A1, a deleted conversation refuses responses", _is_refused(lambda: self._post(ours, self.way))
+        self._settle(posted, other)
 
-    def _post(self, conversation_id: str, way: Way) -> Response:
+    def _settle(self, *probes: Posted | None) -> None:
+        """Find out what the answers have cost; of one that went with its conversation nobody can say."""
+        for posted in probes:
+            if posted is not None:
+                with suppress(ServiceError):
+                    self.prober.finish(posted)
+
+    def _post(self, conversation_id: str, way: Way) -> Posted:
         message = {"type": "message", "role": "user", "content": "Say ok."}
         request = ResponseRequest(self.agent, conversation_id, (message,), _MARK, way=way)
-        try:
-            response = self.services.gateway.create_response(request, lambda _: None)
-        except Rejected as error:
-            self.services.abilities.refuses_form(request, error)
-            raise
-        self.services.abilities.hear(way, response.body)
-        if way != "background" or response.body.get("background") is True:
-            self._learn(way, holds=True, evidence="a tiny answer was posted so")
-        return response
+        return self.prober.post(probe_call(self.services, "answer", "Say ok."), request)
 
-    def _post_somehow(self, conversation_id: str) -> Response:
+    def _post_somehow(self, conversation_id: str) -> Posted:
         """Post in the first way that is not refused."""
         for way in WAYS:
             if way == "background" or self.services.abilities.way() == way:
@@ -129,7 +200,7 @@ class _Probing:
                     return found
         raise Rejected("the endpoint refuses every way of posting", "no_way")
 
-    def _post_in(self, conversation_id: str, way: Way) -> Response | None:
+    def _post_in(self, conversation_id: str, way: Way) -> Posted | None:
         try:
             return self._post(conversation_id, way)
         except Rejected:
@@ -146,9 +217,6 @@ class _Probing:
                 return found
             self.services.wait(self.services.settings.foundry.settle_s / _LOOKS)
         return ()
-
-    def _learn(self, ability: Ability, *, holds: bool, evidence: str) -> None:
-        self.services.abilities.learn(ability, holds=holds, evidence=f"{evidence}, `doctor --live`")
 
 
 def _is_refused(post: Callable[[], object]) -> bool:
