@@ -1,8 +1,9 @@
 """An exchange with a service as it may be shown to anybody: what is not known to be harmless is left out.
 
 Not what looks secret is taken away; what is known to be none is kept. Of texts those are the words of
-`evidence_words` and short numbers; an ID becomes another one of the same form, the same everywhere in one
-recording; a picture becomes its measures. Fields keep their names, but where the caller has given them.
+`evidence_words` and short numbers, but of what a person or a model says not even those. An ID becomes another
+one of the same form, the same everywhere in one recording; a picture becomes its measures. Fields keep their
+names, but where the caller has given them.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ _COUNTING = ("x-ratelimit-", "retry-after", "openai-processing-ms", "x-ms-aoai-"
 _FIELD = re.compile(r"[A-Za-z_$@][A-Za-z0-9_.$@]{0,47}")
 _CALLERS = frozenset({"metadata", "structured_inputs", "headers", "properties", "attributes", "parameters"})
 """Objects whose fields the caller has named."""
+_SPOKEN = frozenset(
+    {"text", "delta", "instructions", "code", "arguments", "revised_prompt", "logs", "output", "content"}
+)
+"""Fields of which the words are a person's or a model's."""
 _OURS = "assetmill"
 _PARTITION_CHARS = 18
 """So many characters of long IDs are the same along one conversation."""
@@ -82,6 +87,8 @@ class Redactor:
         is_picture = field in ("result", "partial_image_b64", "b64_json") or len(text) > 1000
         if is_picture and (data := decoded(text)) is not None and (len(data) > 64 or sniff(data)):
             return {"base64_of": _measures(text)}
+        if field in _SPOKEN:
+            return MARK if text else ""
         return self.text(text)
 
     def text(self, text: str) -> str:

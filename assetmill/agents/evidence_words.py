@@ -6,6 +6,7 @@ Whatever is not here is a name as far as anybody knows, and is left out.
 from __future__ import annotations
 
 _TEXT = """
+blueprint d ll m re s t ve
 4o a about above absolute abusepenalty accept accepted accepts access account acknowledged across action
 actions active activity add added additional address addresses adds adjust advance after afterwards
 again against age agent agents agree ai alive all allow allowed allowlist alone along already also
@@ -59,7 +60,7 @@ lower lt luna made main make makes making malformed managed managedidentitycrede
 mapping mark marked marker mask match material math max maximum may mb mcp md means measures medium meet
 meets memory merge message messages meta metadata method methods microsoft middle mimetype min mini
 minimal minute minutes missing mode model models moderation modify module moment month more most mounted
-move moved mp4 ms msg much multi multipart must mutually name names naming nano needed needs network
+mnt move moved mp4 ms msg much multi multipart must mutually name names naming nano needed needs network
 never new newer newest next no none normal nosniff not note notebooks notes nothing notifications now
 null num number numbers numeric obfuscation object objects octet of off offset offsets often ok omni on
 once one ones only op opaque open openai opens operating operation operations opt options or

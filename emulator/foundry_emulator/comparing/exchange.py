@@ -39,6 +39,12 @@ class Exchange:
     month: str
     """When it was recorded, `YYYY-MM`; what carries no date counts as new."""
 
+    session: str = ""
+    """Whose exchanges belong together, in the order of their numbers; "" for one that stands alone."""
+    number: int = 0
+    is_shortened: bool = False
+    """Whether something of the answer was left out when it was written down."""
+
     @property
     def flavour(self) -> str:
         """Return the dated flavour under which the emulator should answer the same."""
@@ -77,6 +83,9 @@ def _exchange(name: str, raw: Json) -> Exchange:
         answer=raw.get("body"),
         events=tuple(_event(as_object(one)) for one in events),
         month=_month(name, raw.get("source")),
+        session=str(as_object(raw.get("source")).get("session") or ""),
+        number=int(as_object(raw.get("source")).get("number") or 0),
+        is_shortened=bool(raw.get("cut")),
     )
 
 

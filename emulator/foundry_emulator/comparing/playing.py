@@ -26,10 +26,11 @@ class Player:
 
     def __init__(self) -> None:
         self._items: list[Json] = []
+        self._sees = False
 
-    def follow(self, items: Iterable[Json]) -> None:
-        """Play these output items from now on."""
-        self._items = list(items)
+    def follow(self, items: Iterable[Json], *, sees: bool = False) -> None:
+        """Play these output items from now on; `sees` says that there is a picture that can be edited."""
+        self._items, self._sees = list(items), sees
 
     def toolbox(self) -> Toolbox:
         """Return the quick parts of the tests, with this player for the rules."""
@@ -39,10 +40,22 @@ class Player:
         del turn
         made: CodeRan | None = None
         for item in self._items:
-            step = _step(item, made)
+            step = self._edit(item) or _step(item, made)
             if step is not None:
                 result = yield step
                 made = result if isinstance(result, CodeRan) else made
+
+    def _edit(self, item: Json) -> Step | None:
+        is_edit = item.get("type") == "image_generation_call" and item.get("action") == "edit"
+        return (
+            Draw(str(item.get("revised_prompt") or "a picture"), "edit") if is_edit and self._sees else None
+        )
+
+
+def shows_picture(exchange: Exchange) -> bool:
+    """Say whether a request carries a picture, or names the call that drew one."""
+    said = json.dumps(exchange.body)
+    return any(f'"{kind}"' in said for kind in ("input_image", "image_generation_call"))
 
 
 def recorded_items(exchange: Exchange) -> Iterator[Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any, cast
 import httpx2
 
 from foundry_emulator.comparing.exchange import Exchange
-from foundry_emulator.comparing.playing import Player, recorded_items
-from foundry_emulator.comparing.shapes import Difference, by_type, differences
+from foundry_emulator.comparing.pictures import file_content
+from foundry_emulator.comparing.playing import Player, recorded_items, shows_picture
+from foundry_emulator.comparing.sessions import Session, sessions, stands_alone
+from foundry_emulator.comparing.shapes import LEFT_OUT, Difference, by_type, differences, is_measured
 from foundry_emulator.comparing.staging import Stage
 from foundry_emulator.comparing.verdicts import Accepted
 from foundry_emulator.jsons import Json
@@ -56,12 +58,18 @@ def compare(exchanges: Sequence[Exchange], accepted: Sequence[Accepted]) -> Comp
     """Send every exchange again and compare the answers."""
     comparison = Comparison()
     with _replayer() as replayer:
-        for exchange in exchanges:
-            comparison.exchanges += 1
-            operation, found = replayer.replay(exchange)
-            for difference in sorted(set(found)):
-                reason = _reason(accepted, exchange.name, operation, difference)
-                comparison.findings.append(Finding(exchange.name, operation, difference, reason))
+        for group in sessions(exchanges):
+            going_on = [one for one in group if not stands_alone(one)]
+            session = Session(group)
+            if going_on:
+                replayer.reset(going_on[0].flavour)
+            answers = [(one, replayer.go_on(one, session)) for one in going_on]
+            answers += [(one, replayer.replay(one)) for one in group if stands_alone(one)]
+            for exchange, (operation, found) in answers:
+                comparison.exchanges += 1
+                for difference in sorted(set(found)):
+                    reason = _reason(accepted, exchange.name, operation, difference)
+                    comparison.findings.append(Finding(exchange.name, operation, difference, reason))
     return comparison
 
 
@@ -77,29 +85,59 @@ class Replayer:
 
     def replay(self, exchange: Exchange) -> tuple[str, list[Difference]]:
         """Send one exchange again; returns the name of its operation and what differs."""
+        self.reset(exchange.flavour)
+        self._player.follow(recorded_items(exchange), sees=shows_picture(exchange))
+        stage = Stage(self._raw, self._control, self._player, exchange)
+        return self._answered(exchange, stage.prepared)[:2]
+
+    def reset(self, flavour: str) -> None:
+        """Begin with an empty project that speaks as the service did at a time."""
         self._control.post("reset")
-        self._control.post("settings", {"flavour": exchange.flavour})
-        self._player.follow(recorded_items(exchange))
+        self._control.post("settings", {"flavour": flavour})
+
+    def go_on(self, exchange: Exchange, session: Session) -> tuple[str, list[Difference]]:
+        """Send the next exchange of a session; its answer teaches the IDs for those that follow."""
+        self._player.follow(session.items(exchange), sees=shows_picture(exchange))
+        self._settle(exchange, session)
+        stage = Stage(self._raw, self._control, self._player, exchange, session.ids)
+        operation, found, answer = self._answered(exchange, stage.continued)
+        if answer is not None:
+            session.learn([exchange.answer, list(exchange.events)], _told(exchange, answer))
+        return operation, found
+
+    def _settle(self, exchange: Exchange, session: Session) -> None:
+        """Let what was begun come to its end before it is looked at, as it had when it was recorded."""
+        if exchange.method != "GET":
+            return
+        for ours in session.ids.values():
+            if ours.startswith("resp_") and self._raw.call("GET", f"openai/v1/responses/{ours}").is_success:
+                self._raw.finished(ours)
+
+    def _answered(
+        self, exchange: Exchange, prepared: Callable[[], tuple[str, Any]]
+    ) -> tuple[str, list[Difference], httpx2.Response | None]:
         try:
-            path, body = Stage(self._raw, self._control, self._player, exchange).prepared()
+            path, body = prepared()
         except AssertionError as problem:
-            return exchange.method, [Difference("staging", "missing", "", str(problem)[:200])]
+            return exchange.method, [Difference("staging", "missing", "", str(problem)[:200])], None
         answer = self._send(exchange, path, body)
         logged: list[Json] = self._control.get("requests")["requests"]
         operation = str(logged[-1]["operation"]) if logged else exchange.method
-        return operation, list(_compared(exchange, answer))
+        return operation, list(_compared(exchange, answer)), answer
 
     def _send(self, exchange: Exchange, path: str, body: Any) -> httpx2.Response:
         url = self._raw.endpoint + path
         headers = {**self._raw.headers, **(IMAGE_HEADER if _draws(exchange) else {})}
         headers |= {
-            name: value for name, value in exchange.request_headers.items() if name.lower().startswith("x-")
+            name: value
+            for name, value in exchange.request_headers.items()
+            if name.lower().startswith("x-") and LEFT_OUT not in value
         }
         if isinstance(body, Mapping) and "multipart" in body:
             form = dict(cast("Mapping[str, Any]", body["multipart"]))
             file = form.pop("file", {})
-            content = str(file.get("text") or "content").encode()
-            files = {"file": (str(file.get("filename") or "file.txt"), content)}
+            name = str(file.get("filename") or "file.txt").replace(LEFT_OUT, "name")
+            files = {"file": (name, file_content(file))}
             return self._http.post(url, headers=headers, data=form, files=files)
         options: dict[str, Any] = {} if body is None else {"json": body}
         return self._http.request(exchange.method, url, headers=headers, **options)
@@ -135,13 +173,23 @@ def _compared(exchange: Exchange, answer: httpx2.Response) -> Iterator[Differenc
         yield from _header(name, str(value), answer.headers)
     if exchange.events:
         yield from _streams(exchange.events, _events(answer.text))
-    elif isinstance(exchange.answer, (dict, list)):
+    elif isinstance(exchange.answer, (dict, list)) and not is_measured(exchange.answer):
         try:
             here = answer.json()
         except ValueError:
             yield Difference("body", "kind", "JSON", answer.headers.get("content-type", "nothing"))
             return
         yield from differences(exchange.answer, here)
+
+
+def _told(exchange: Exchange, answer: httpx2.Response) -> list[Any]:
+    """Return our answer in the shape of a recorded one: its body and its events."""
+    if exchange.events:
+        return [None, _events(answer.text)]
+    try:
+        return [answer.json(), []]
+    except ValueError:
+        return [None, []]
 
 
 def _header(name: str, value: str, ours: Mapping[str, str]) -> Iterator[Difference]:

@@ -13,6 +13,8 @@ from typing import Any, Literal, cast
 
 from foundry_emulator.jsons import Json
 
+LEFT_OUT = "***"
+"""What a recording has in the place of words that it does not tell."""
 Kind = Literal["missing", "extra", "kind", "value", "form"]
 
 _ID = re.compile(r"([a-z]+[_-])([A-Za-z0-9]{16,})(\.\w+)?")
@@ -26,6 +28,7 @@ _FREE = frozenset(
             "first_id",
             "last_id",
             "search_query",
+            "path",
             "display_name",
             "principal_id",
             "client_id",
@@ -58,7 +61,7 @@ def differences(recorded: Any, here: Any, path: str = "body") -> Iterator[Differ
     elif isinstance(recorded, list) and isinstance(here, list):
         yield from _lists(cast("list[Any]", recorded), cast("list[Any]", here), path)
     elif _kind(recorded) != _kind(here):
-        if not _is_measured(recorded):
+        if not is_measured(recorded):
             yield Difference(path, "kind", _short(recorded), _short(here))
     elif isinstance(recorded, str):
         yield from _texts(recorded, str(here), path)
@@ -113,13 +116,19 @@ def _texts(recorded: str, here: str, path: str) -> Iterator[Difference]:
     if theirs and ours:
         if _form(theirs) != _form(ours):
             yield Difference(path, "form", _form(theirs), _form(ours))
-    elif name not in _FREE and _worded(recorded) != _worded(here):
+    elif name not in _FREE and not _says(recorded, here):
         yield Difference(path, "value", _short(recorded), _short(here))
 
 
 def _form(match: re.Match[str]) -> str:
     letters = "hex" if _HEX.fullmatch(match[2]) else "letters"
     return f"{match[1]}{letters}*{len(match[2])}{match[3] or ''}"
+
+
+def _says(recorded: str, here: str) -> bool:
+    """Say whether two texts agree, but for what names something and what the recording leaves out."""
+    parts = [re.escape(_worded(part)) for part in recorded.split(LEFT_OUT)]
+    return re.fullmatch(".*".join(parts), _worded(here), re.DOTALL) is not None
 
 
 def _worded(text: str) -> str:
@@ -137,9 +146,15 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else "list" if isinstance(value, list) else "object"
 
 
-def _is_measured(value: Any) -> bool:
+def is_measured(value: Any) -> bool:
     """Say whether a recording gives the measures of a picture in the place of its bytes."""
-    return isinstance(value, dict) and set(cast(Json, value)) <= {"base64_of", "bytes_of", "length", "sha256"}
+    return isinstance(value, dict) and set(cast(Json, value)) <= {
+        "base64_of",
+        "bytes_of",
+        "data_url_of",
+        "length",
+        "sha256",
+    }
 
 
 def _short(value: Any) -> str:

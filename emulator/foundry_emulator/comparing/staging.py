@@ -11,7 +11,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
+from foundry_emulator import data
 from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.comparing.pictures import picture_of, pictured
 from foundry_emulator.comparing.playing import Player, answer_of, output_of, recorded_items
 from foundry_emulator.jsons import Json, as_list, as_object
 from foundry_emulator.testing.calls import Control, Raw
@@ -20,6 +22,7 @@ _WAIT_S = 10.0
 _MOST_VERSIONS = 8
 _AGENT_PATH = re.compile(r"/agents/([^/?]+)(?:/versions/(\w+))?")
 _IN_PATH = re.compile(r"\b(conv|resp|msg|vs|cntr|cfile|assistant|fc|ig)([_-])[A-Za-z0-9]{16,}")
+_RUNNING = ("queued", "in_progress")
 _LISTED = re.compile(r"/responses/?(\?|$)")
 _MODELS = ("gpt-5-mini", "gpt-4o", "gpt-4.1", "gpt-5")
 
@@ -27,10 +30,17 @@ _MODELS = ("gpt-5-mini", "gpt-4o", "gpt-4.1", "gpt-5")
 class Stage:
     """What was made for one exchange, and under which of our IDs."""
 
-    def __init__(self, raw: Raw, control: Control, player: Player, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        raw: Raw,
+        control: Control,
+        player: Player,
+        exchange: Exchange,
+        ids: dict[str, str] | None = None,
+    ) -> None:
         self._raw, self._control, self._player, self._exchange = raw, control, player, exchange
         self._answer = answer_of(exchange)
-        self._ids: dict[str, str] = {}
+        self._ids = {} if ids is None else ids
         self._is_gone = exchange.status == 404 or "_deleted_" in exchange.name
 
     def prepared(self) -> tuple[str, Any]:
@@ -42,9 +52,19 @@ class Stage:
         self._agents()
         if _LISTED.search(exchange.path) and exchange.method == "GET":
             self._listed_responses()
+        return self._own_words(said)
+
+    def continued(self) -> tuple[str, Any]:
+        """Return a request that goes on from earlier ones, in whose answers its IDs were given."""
+        said = json.dumps([self._exchange.path, self._exchange.body])
+        for match in _IN_PATH.finditer(said):
+            self._need(match[0], match[1])
+        return self._own_words(said)
+
+    def _own_words(self, said: str) -> tuple[str, Any]:
         path, body = json.loads(self._translated(said))
         if isinstance(body, dict):
-            body = self._known_models(as_object(cast(object, body)))
+            body = pictured(self._known_models(as_object(cast(object, body))))
         return self._deployment_path(path), body
 
     def _translated(self, text: str) -> str:
@@ -91,31 +111,46 @@ class Stage:
     def _response(self, theirs: str) -> str:
         is_background = bool(self._answer.get("background"))
         status = str(self._answer.get("status") or "completed")
-        waits = status in ("queued", "in_progress") or "/cancel" in self._exchange.path
+        waits = status in _RUNNING or "/cancel" in self._exchange.path
+        made = self._made_like({**self._answer, "background": is_background or waits}, waits=waits)
         if waits:
-            self._control.post("settings", {"latency_s": 60.0})
-        request = {"model": self._model(self._answer.get("model")), "input": "Hello"}
-        made = self._raw.ok("POST", "openai/v1/responses", {**request, "background": is_background or waits})
-        if is_background and not waits:
-            self._raw.finished(made["id"])
-        if waits:
-            self._wait_until(made["id"], "queued" if status == "queued" else "in_progress")
+            self._wait_until(made, "queued" if status == "queued" else "in_progress")
         if self._is_gone and theirs in self._exchange.path:
-            self._raw.ok("DELETE", f"openai/v1/responses/{made['id']}")
-        return str(made["id"])
+            self._raw.ok("DELETE", f"openai/v1/responses/{made}")
+        return made
 
     def _listed_responses(self) -> None:
         """Make a response for every entry of a recorded listing, the oldest first."""
         for entry in reversed(as_list(as_object(self._exchange.answer).get("data"))):
             response = as_object(entry)
             self._player.follow(output_of(response))
-            request: Json = {"model": self._model(response.get("model")), "input": "Hello"}
+            waits = response.get("status") in _RUNNING
+            made = self._made_like(response, waits=waits)
+            if waits:
+                self._wait_until(made, str(response["status"]))
+
+    def _made_like(self, response: Json, *, waits: bool) -> str:
+        """Make a response as a recorded one was made, and let it come to its end unless it `waits`."""
+        self._control.post("settings", {"latency_s": 60.0 if waits else 0.0})
+        request: Json = {"input": "Hello"}
+        if reference := as_object(response.get("agent_reference")):
+            self._agent(str(reference["name"]), reference.get("version"))
+            request["agent_reference"] = reference
+        else:
+            request["model"] = self._model(response.get("model"))
             request["tools"] = [self._tool(as_object(tool)) for tool in as_list(response.get("tools"))]
-            conversation = as_object(response.get("conversation")).get("id")
-            if conversation:
-                named = self._ids.get(str(conversation))
-                request["conversation"] = named or self._conversation(str(conversation))
-            self._raw.ok("POST", "openai/v1/responses", request)
+            if response.get("instructions"):
+                request["instructions"] = response["instructions"]
+        if response.get("background"):
+            request["background"] = True
+        if response.get("metadata"):
+            request["metadata"] = response["metadata"]
+        if conversation := str(as_object(response.get("conversation")).get("id") or ""):
+            request["conversation"] = self._ids.get(conversation) or self._conversation(conversation)
+        made = str(self._raw.ok("POST", "openai/v1/responses", request)["id"])
+        if not waits:
+            self._raw.finished(made)
+        return made
 
     def _wait_until(self, response_id: str, status: str) -> None:
         deadline = time.monotonic() + _WAIT_S
@@ -127,7 +162,10 @@ class Stage:
     def _file(self, theirs: str) -> str:
         code = as_object(as_object(self._exchange.answer).get("error")).get("code")
         name = "data.csv" if code == "unsupported_file" else "notes.md"
-        made = self._raw.upload(name, b"Widgets and gadgets, by quarter.\n")
+        content = b"Widgets and gadgets, by quarter.\n"
+        if "input_image" in json.dumps(self._exchange.body):
+            name, content = "picture.png", picture_of({})
+        made = self._raw.upload(name, content)
         if "/vector_stores/" in self._exchange.path and theirs in self._exchange.path:
             store = next(ours for ours in self._ids.values() if ours.startswith("vs_"))
             self._raw.ok("POST", f"openai/v1/vector_stores/{store}/files", {"file_id": made})
@@ -203,6 +241,8 @@ class Stage:
 
     def _model(self, recorded: object) -> str:
         name = str(recorded or "")
+        if name in {one["name"] for one in data.deployments()}:
+            return name
         if name.startswith("gpt-5."):
             return "gpt-5.1"
         known = next((one for one in _MODELS if name.startswith(one)), None)
