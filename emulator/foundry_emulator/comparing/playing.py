@@ -7,13 +7,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.comparing.tool_server import Tools
 from foundry_emulator.interpreter.code import CodeOutcome
 from foundry_emulator.jsons import Json, as_list, as_object
-from foundry_emulator.steps import CallFunction, CodeRan, Draw, RunCode, Say, SearchFiles, Step, Steps, Turn
+from foundry_emulator.steps import (
+    CallFunction,
+    CallMcp,
+    CodeRan,
+    Draw,
+    ListMcpTools,
+    RunCode,
+    Say,
+    SearchFiles,
+    Step,
+    Steps,
+    Turn,
+)
 from foundry_emulator.testing import scripted
 from foundry_emulator.toolbox import Toolbox
 
@@ -24,13 +37,15 @@ _CUT_WORDS = "What was said here, the recording leaves out."
 class Player:
     """A toolbox whose rules follow the exchange that is being replayed."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
         self._items: list[Json] = []
         self._sees = False
 
     def follow(self, items: Iterable[Json], *, sees: bool = False) -> None:
         """Play these output items from now on; `sees` says that there is a picture that can be edited."""
         self._items, self._sees = list(items), sees
+        self.tools.follow(self._items)
 
     def toolbox(self) -> Toolbox:
         """Return the quick parts of the tests, with this player for the rules."""
@@ -90,18 +105,11 @@ def output_of(response: Json) -> list[Json]:
 
 
 def _step(item: Json, made: CodeRan | None) -> Step | None:
-    kind = item.get("type")
+    kind = str(item.get("type"))
     if kind == "message":
         return Say(*_said(item, made))
-    if kind == "function_call":
-        return CallFunction(str(item.get("name")), _arguments(item))
-    if kind == "image_generation_call":
-        return Draw(str(item.get("revised_prompt") or "a picture"))
-    if kind == "code_interpreter_call":
-        return RunCode(str(item.get("code") or "print(1)"))
-    if kind == "file_search_call":
-        return SearchFiles([str(query) for query in item.get("queries") or ["anything"]])
-    return None
+    step = _STEPS.get(kind)
+    return step(item) if step else None
 
 
 def _arguments(item: Json) -> Json:
@@ -109,6 +117,21 @@ def _arguments(item: Json) -> Json:
         return as_object(json.loads(item.get("arguments") or "{}"))
     except ValueError:
         return {}
+
+
+def _call_of_server(item: Json) -> Step:
+    return CallMcp(str(item.get("server_label")), str(item.get("name")), _arguments(item))
+
+
+_STEPS: dict[str, Callable[[Json], Step]] = {
+    "function_call": lambda item: CallFunction(str(item.get("name")), _arguments(item)),
+    "image_generation_call": lambda item: Draw(str(item.get("revised_prompt") or "a picture")),
+    "code_interpreter_call": lambda item: RunCode(str(item.get("code") or "print(1)")),
+    "file_search_call": lambda item: SearchFiles([str(query) for query in item.get("queries") or ["any"]]),
+    "mcp_list_tools": lambda item: ListMcpTools(str(item.get("server_label"))),
+    "mcp_approval_request": _call_of_server,
+    "mcp_call": _call_of_server,
+}
 
 
 def _said(item: Json, made: CodeRan | None) -> tuple[str, list[Json]]:

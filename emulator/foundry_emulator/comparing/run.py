@@ -17,8 +17,9 @@ from foundry_emulator.comparing.exchange import Exchange
 from foundry_emulator.comparing.pictures import file_content
 from foundry_emulator.comparing.playing import Player, recorded_items, shows_picture
 from foundry_emulator.comparing.sessions import Session, sessions, stands_alone
-from foundry_emulator.comparing.shapes import LEFT_OUT, Difference, by_type, differences, is_measured
+from foundry_emulator.comparing.shapes import LEFT_OUT, Difference, alike, by_type, differences, is_measured
 from foundry_emulator.comparing.staging import Stage
+from foundry_emulator.comparing.tool_server import tool_server
 from foundry_emulator.comparing.verdicts import Accepted
 from foundry_emulator.jsons import Json
 from foundry_emulator.server import running
@@ -28,6 +29,10 @@ _TIMEOUT_S = 30.0
 _TRANSPORT_HEADERS = frozenset(
     {"date", "content-length", "connection", "transfer-encoding", "x-ms-client-request-id"}
 )
+_FREE_HEADERS = frozenset(
+    {"x-ms-region", "x-ms-served-model", "x-ratelimit-key", "location", "content-disposition", "server"}
+)
+"""Headers that hold a name of the project's, of its place or of what is in it."""
 _COUNTED_EVENTS = (".delta", "keepalive")
 
 
@@ -68,12 +73,14 @@ def compare(exchanges: Sequence[Exchange], accepted: Sequence[Accepted]) -> Comp
             for exchange, (operation, found) in answers:
                 comparison.exchanges += 1
                 for difference in sorted(set(found)):
-                    reason = _reason(accepted, exchange.name, operation, difference)
+                    reason = _reason(accepted, exchange, operation, difference)
                     comparison.findings.append(Finding(exchange.name, operation, difference, reason))
     return comparison
 
 
-def _reason(accepted: Sequence[Accepted], exchange: str, operation: str, found: Difference) -> str | None:
+def _reason(
+    accepted: Sequence[Accepted], exchange: Exchange, operation: str, found: Difference
+) -> str | None:
     return next((one.reason for one in accepted if one.covers(exchange, operation, found)), None)
 
 
@@ -149,10 +156,10 @@ def _draws(exchange: Exchange) -> bool:
 
 @contextmanager
 def _replayer() -> Generator[Replayer]:
-    player = Player()
     with (
+        tool_server() as tools,
         tempfile.TemporaryDirectory(prefix="compare-") as place,
-        running(Path(place), toolbox=player.toolbox()) as ready,
+        running(Path(place), toolbox=(player := Player(tools)).toolbox()) as ready,
     ):
         context = ssl.create_default_context(cafile=ready.ca)
         with httpx2.Client(verify=context, trust_env=False, timeout=_TIMEOUT_S) as http:
@@ -172,7 +179,7 @@ def _compared(exchange: Exchange, answer: httpx2.Response) -> Iterator[Differenc
     for name, value in exchange.headers.items():
         yield from _header(name, str(value), answer.headers)
     if exchange.events:
-        yield from _streams(exchange.events, _events(answer.text))
+        yield from _streams(exchange, _events(answer.text))
     elif isinstance(exchange.answer, (dict, list)) and not is_measured(exchange.answer):
         try:
             here = answer.json()
@@ -199,7 +206,7 @@ def _header(name: str, value: str, ours: Mapping[str, str]) -> Iterator[Differen
     found = ours.get(low)
     if found is None:
         yield Difference(f"headers.{low}", "missing", value)
-    elif low in ("content-type", "api-supported-versions") and found.lower() != value.lower():
+    elif low not in _FREE_HEADERS and not alike(value.lower(), found.lower()):
         yield Difference(f"headers.{low}", "value", value, found)
 
 
@@ -208,20 +215,30 @@ def _events(text: str) -> list[Json]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-def _streams(recorded: Sequence[Json], here: Sequence[Json]) -> Iterator[Difference]:
+def _streams(exchange: Exchange, here: Sequence[Json]) -> Iterator[Difference]:
+    recorded = exchange.events
     theirs, ours = _order(recorded), _order(here)
     if theirs != ours:
         yield Difference("events", "value", " ".join(theirs), " ".join(ours))
     mine = by_type(here)
-    for kind, event in by_type(recorded).items():
-        # A recording that was shortened leaves an event's own fields out; what it has still has to agree.
-        for found in differences(event, mine.get(kind, {}), f"events[{kind}]"):
-            if kind in mine and not (found.kind == "extra" and _is_cut(event)):
-                yield found
+    for kind, events in by_type(recorded).items():
+        own = mine.get(kind, [])
+        # In how many pieces a text comes nobody promises, nor how many of them a recording has kept.
+        if len(events) != len(own) and kind in mine and not (_is_counted(kind) or exchange.is_shortened):
+            yield Difference(f"events[{kind}]", "value", f"{len(events)} times", f"{len(own)} times")
+        for event, answer in zip(events, own, strict=False):
+            # A recording that was shortened leaves an event's own fields out; what it still has has to agree.
+            for found in differences(event, answer, f"events[{kind}]"):
+                if not (found.kind == "extra" and _is_cut(event)):
+                    yield found
 
 
 def _is_cut(event: Json) -> bool:
     return set(event) <= {"type", "sequence_number"}
+
+
+def _is_counted(kind: str) -> bool:
+    return kind.endswith(_COUNTED_EVENTS)
 
 
 def _order(events: Sequence[Json]) -> list[str]:

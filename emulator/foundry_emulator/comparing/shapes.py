@@ -6,6 +6,7 @@ there are, what kind of value they hold, and the values of a closed set.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,29 +85,42 @@ def _objects(recorded: Json, here: Json, path: str) -> Iterator[Difference]:
 
 
 def _lists(recorded: list[Any], here: list[Any], path: str) -> Iterator[Difference]:
-    """Compare entry by entry of the same type: how many there are is the model's affair."""
+    """Compare every entry with the one of the same type and place.
+
+    What a response has made is played again, so that it has to be as many; how long other lists are is the
+    project's affair: where ours is shorter, its last entry is what the rest is compared with.
+    """
     if bool(recorded) != bool(here):
         yield Difference(f"{path}[]", "missing" if recorded else "extra", _short(recorded), _short(here))
         return
-    if set(by_type(recorded)) == {""}:
-        for entry, own in zip(recorded, here, strict=False):
-            yield from differences(entry, own, f"{path}[]")
-        return
-    ours = by_type(here)
-    for kind, entry in by_type(recorded).items():
-        label = f"{path}[{kind}]" if kind else f"{path}[]"
-        if kind in ours:
-            yield from differences(entry, ours[kind], label)
-        else:
-            yield Difference(label, "missing", _short(entry))
+    theirs, ours, is_made = by_type(recorded), by_type(here), path.endswith(".output")
+    for kind in (*theirs, *(kind for kind in ours if kind not in theirs and is_made)):
+        label, own = f"{path}[{kind}]", ours.get(kind, [])
+        fill = own[-1] if own and not is_made else _NONE
+        pairs = itertools.zip_longest(theirs.get(kind, []), own, fillvalue=_NONE)
+        for entry, answer in pairs:
+            if entry is not _NONE or is_made:
+                yield from _alike(entry, fill if answer is _NONE else answer, label)
 
 
-def by_type(entries: Sequence[Any]) -> dict[str, Any]:
-    """Return the first entry of each type; entries without one are of type ''."""
-    found: dict[str, Any] = {}
+def _alike(entry: Any, answer: Any, label: str) -> Iterator[Difference]:
+    if answer is _NONE:
+        yield Difference(label, "missing", _short(entry))
+    elif entry is _NONE:
+        yield Difference(label, "extra", "", _short(answer))
+    else:
+        yield from differences(entry, answer, label)
+
+
+_NONE = object()
+
+
+def by_type(entries: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return the entries of each type in their order; entries without one are of type ''."""
+    found: dict[str, list[Any]] = {}
     for entry in entries:
         fields = cast(Json, entry) if isinstance(entry, Mapping) else {}
-        found.setdefault(str(fields.get("type") or fields.get("source_type") or ""), entry)
+        found.setdefault(str(fields.get("type") or fields.get("source_type") or ""), []).append(entry)
     return found
 
 
@@ -116,7 +130,7 @@ def _texts(recorded: str, here: str, path: str) -> Iterator[Difference]:
     if theirs and ours:
         if _form(theirs) != _form(ours):
             yield Difference(path, "form", _form(theirs), _form(ours))
-    elif name not in _FREE and not _says(recorded, here):
+    elif name not in _FREE and not alike(recorded, here):
         yield Difference(path, "value", _short(recorded), _short(here))
 
 
@@ -125,7 +139,7 @@ def _form(match: re.Match[str]) -> str:
     return f"{match[1]}{letters}*{len(match[2])}{match[3] or ''}"
 
 
-def _says(recorded: str, here: str) -> bool:
+def alike(recorded: str, here: str) -> bool:
     """Say whether two texts agree, but for what names something and what the recording leaves out."""
     parts = [re.escape(_worded(part)) for part in recorded.split(LEFT_OUT)]
     return re.fullmatch(".*".join(parts), _worded(here), re.DOTALL) is not None
@@ -133,6 +147,7 @@ def _says(recorded: str, here: str) -> bool:
 
 def _worded(text: str) -> str:
     """Return a sentence with what names something left out."""
+    text = re.sub(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>", text)
     return re.sub(r"'[^']*'|\b[a-z]+[_-][A-Za-z0-9]{16,}\b|\b[0-9a-f]{32}\b|\d+", "*", text)
 
 

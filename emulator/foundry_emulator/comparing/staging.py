@@ -21,7 +21,7 @@ from foundry_emulator.testing.calls import Control, Raw
 _WAIT_S = 10.0
 _MOST_VERSIONS = 8
 _AGENT_PATH = re.compile(r"/agents/([^/?]+)(?:/versions/(\w+))?")
-_IN_PATH = re.compile(r"\b(conv|resp|msg|vs|cntr|cfile|assistant|fc|ig)([_-])[A-Za-z0-9]{16,}")
+_IN_PATH = re.compile(r"\b(conv|resp|msg|vs|cntr|cfile|assistant|fc|ig|mcpr)([_-])[A-Za-z0-9]{16,}")
 _RUNNING = ("queued", "in_progress")
 _LISTED = re.compile(r"/responses/?(\?|$)")
 _MODELS = ("gpt-5-mini", "gpt-4o", "gpt-4.1", "gpt-5")
@@ -41,6 +41,7 @@ class Stage:
         self._raw, self._control, self._player, self._exchange = raw, control, player, exchange
         self._answer = answer_of(exchange)
         self._ids = {} if ids is None else ids
+        self._has_agents = False
         self._is_gone = exchange.status == 404 or "_deleted_" in exchange.name
 
     def prepared(self) -> tuple[str, Any]:
@@ -82,6 +83,7 @@ class Stage:
             "vs": self._store,
             "cntr": self._container,
             "msg": self._message,
+            "mcpr": self._approval,
         }.get(prefix)
         if made is not None:
             self._ids[theirs] = made(theirs)
@@ -152,6 +154,21 @@ class Stage:
             self._raw.finished(made)
         return made
 
+    def _approval(self, theirs: str) -> str:
+        """Make the response that asked for what is approved here."""
+        del theirs
+        self._agents()
+        calls = [item for item in recorded_items(self._exchange) if item.get("type") == "mcp_call"]
+        self._player.follow([{**item, "type": "mcp_approval_request"} for item in calls])
+        body = as_object(self._exchange.body)
+        request = {key: value for key, value in body.items() if key != "stream"}
+        request = json.loads(self._translated(json.dumps({**request, "input": "Hello"})))
+        answer = self._raw.ok("POST", self._exchange.path.lstrip("/"), self._known_models(request))
+        self._player.follow(recorded_items(self._exchange))
+        return next(
+            (str(i["id"]) for i in answer["output"] if i["type"] == "mcp_approval_request"), "mcpr_none"
+        )
+
     def _wait_until(self, response_id: str, status: str) -> None:
         deadline = time.monotonic() + _WAIT_S
         while self._raw.ok("GET", f"openai/v1/responses/{response_id}")["status"] != status:
@@ -187,6 +204,9 @@ class Stage:
         return str(self._raw.ok("POST", "openai/v1/containers", {"name": "container"})["id"])
 
     def _agents(self) -> None:
+        if self._has_agents:
+            return
+        self._has_agents = True
         body = as_object(self._exchange.body)
         reference = as_object(body.get("agent_reference")) or as_object(body.get("agent"))
         if reference.get("name"):
@@ -220,6 +240,9 @@ class Stage:
             self._need(match[0], match[1])
         tool: Json = json.loads(self._translated(text))
         kind = tool.get("type")
+        if kind == "mcp":
+            routes = {str(tool.get("server_url")): self._player.tools.address}
+            self._control.post("settings", {"mcp_routes": routes})
         if kind == "image_generation":
             kept = {k: v for k, v in tool.items() if k in ("quality", "size", "output_format", "background")}
             return {"type": kind, "model": "gpt-image-1.5", **kept}

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from foundry_emulator.comparing.exchange import Exchange
 from foundry_emulator.comparing.shapes import Difference
 
 OWN = Path(__file__).with_name("accepted.toml")
@@ -27,14 +28,17 @@ class Accepted:
     kind: str
     exchange: str
     reason: str
+    only_shortened: bool = False
+    """Whether it is accepted only where something of the answer was left out when it was written down."""
 
-    def covers(self, exchange: str, operation: str, difference: Difference) -> bool:
+    def covers(self, exchange: Exchange, operation: str, difference: Difference) -> bool:
         """Say whether a difference is one of these."""
         return (
-            fnmatchcase(operation, self.operation)
+            (exchange.is_shortened or not self.only_shortened)
+            and fnmatchcase(operation, self.operation)
             and fnmatchcase(difference.field.replace("[", "(").replace("]", ")"), self._field())
             and self.kind in ("*", difference.kind)
-            and fnmatchcase(exchange, self.exchange)
+            and fnmatchcase(exchange.name, self.exchange)
         )
 
     def _field(self) -> str:
@@ -65,6 +69,7 @@ def read_accepted(path: Path) -> Sequence[Accepted]:
                 kind=str(raw.get("kind", "*")),
                 exchange=str(raw.get("exchange", "*")),
                 reason=str(raw["reason"]),
+                only_shortened=bool(raw.get("shortened")),
             )
         )
     return found

@@ -193,8 +193,8 @@ class Carrier:
 
     def _finish(self) -> None:
         kinds = {item["type"] for item in self._output.items}
-        spoke = "message" in kinds or kinds & {"function_call", "computer_call", "mcp_approval_request"}
-        if not spoke:
+        # Recorded: an empty message follows a picture; a call of code that ends a response has none.
+        if "message" not in kinds and (not kinds or "image_generation_call" in kinds):
             self._output.add(self._message("", []))
         used = self._charge_tokens()
         details: Json = {"usage": used}

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -239,7 +240,7 @@ class Endpoint:
         if self._surface == "control":
             return {"Cache-Control": "no-store"}
         dialect = call.project.settings.dialect
-        ids = {"x-request-id": call.request_id, "apim-request-id": call.request_id}
+        ids = {"x-request-id": call.request_id, "apim-request-id": str(uuid.UUID(call.request_id))}
         if not dialect.is_azure:
             return {**ids, **self._model_headers(started)}
         return {

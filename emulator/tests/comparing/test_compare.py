@@ -150,6 +150,27 @@ PLANTED: dict[str, tuple[Callable[[Json], Any], str, str]] = {
         "body.output[reasoning]",
         "missing",
     ),
+    "a header's value": (
+        lambda one: one["headers"].update({"skip-error-remapping": "false"}),
+        "headers.skip-error-remapping",
+        "value",
+    ),
+    "another form of an ID in a header": (
+        lambda one: one["headers"].update({"x-request-id": "8f14e45f-ceea-467f-a8a3-0b1c2d3e4f5a"}),
+        "headers.x-request-id",
+        "value",
+    ),
+    "a second item": (
+        lambda one: one["body"]["output"].append({**MESSAGE, "phase": "final"}),
+        "body.output[message].phase",
+        "missing",
+    ),
+    "a field of the second item": (
+        lambda one: one["body"]["output"].extend([{**PICTURE, "extra": 1}, MESSAGE]),
+        "body.output[image_generation_call].extra",
+        "missing",
+    ),
+    "usage that a whole recording lacks": (lambda one: one["body"].update(usage=None), "body.usage", "kind"),
     "a header": (lambda one: one["headers"].update({"x-new": "1"}), "headers.x-new", "missing"),
     "a status": (lambda one: one.update(status=202), "status", "value"),
 }
