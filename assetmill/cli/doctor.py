@@ -27,6 +27,7 @@ from assetmill.settings import Settings, load_settings
 from assetmill.stage.picture_probes import PictureProbes
 from assetmill.stage.probe_money import BUDGET_USD, Purse, probe_call
 from assetmill.stage.probing import Prober, known_abilities, probe_endpoint
+from assetmill.stage.rate_probe import probe_rates
 from assetmill.stage.services import Services, open_services
 
 if TYPE_CHECKING:
@@ -194,8 +195,10 @@ def _probe(services: Services, usd: float) -> Iterator[Finding]:
     yield Finding("probe", "ok", f"what follows may spend ${usd:.2f} at most (--budget)")
     answer = probe_call(services, "answer", "Say ok.")
     yield Finding("probe", "ok", f"four tiny answers, each {purse.told(answer)}")
-    yield from probe_endpoint(services, purse)
-    yield from PictureProbes(Prober(services, purse)).run()
+    prober = Prober(services, purse)
+    yield from probe_endpoint(services, prober)
+    yield from PictureProbes(prober).run()
+    yield from probe_rates(prober)
     yield Finding("probe", "ok", f"spent ${purse.spent_usd:.4f} of ${usd:.2f}")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assetmill.agents.gateway import (
     WAYS,
@@ -34,7 +34,7 @@ _MARK = {"assetmill_probe": "1"}
 _LOOKS = 6
 
 
-def probe_endpoint(services: Services, purse: Purse | None = None) -> Iterator[Finding]:
+def probe_endpoint(services: Services, prober: Prober | None = None) -> Iterator[Finding]:
     """Try the assumptions A1-A4 of docs/decisions/0004 and the ways of posting, and store what was seen.
 
     Costs four tiny answers at most.
@@ -43,7 +43,7 @@ def probe_endpoint(services: Services, purse: Purse | None = None) -> Iterator[F
         ServiceError: the service did not answer as far as the probe needs it.
         BudgetExceeded: a ceiling has no room for them.
     """
-    prober = Prober(services, purse or Purse(services))
+    prober = prober or Prober(services, Purse(services))
     probing = _Probing(prober, prober.agent("Answer with one word."))
     kept = dict(probing.assumptions())
     way = probing.way
@@ -88,6 +88,8 @@ class Prober:
 
     services: Services
     purse: Purse
+    rates: dict[str, str] = field(default_factory=dict[str, str])
+    """The `x-ratelimit-*` headers that came with any answer."""
 
     def agent(self, instructions: str, *tools: Json, name: str = _NAME) -> AgentVersion:
         """Return the agent of a probe."""
@@ -111,6 +113,7 @@ class Prober:
             if isinstance(error, Rejected) and is_general:
                 self.services.abilities.refuses_form(request, error)
             raise
+        self.rates.update(response.rates)
         self.services.abilities.hear(request.way, response.body)
         if request.way != "background" or response.body.get("background") is True:
             self.learn(request.way, holds=True, evidence="a tiny answer was posted so")
@@ -126,6 +129,7 @@ class Prober:
         response = self.services.gateway.follow_response(
             posted.response.response_id, deadline_s=deadline_s, on_frame=on_frame
         )
+        self.rates.update(response.rates)
         self.purse.settle(posted.reservation, posted.call, response)
         return response
 

@@ -35,7 +35,9 @@ _DIFFERENCES = """\
 - Answers are worded as the service's were in July 2026; the setting `flavour` gives `azure-2025-11`,
   `azure-2026-03` and `openai`. `foundry-emulator compare DIR` says where recorded exchanges differ.
 - Where public sources disagree a setting chooses the answer (`background_with_agent`, `hide_results`, ...).
-- A failed response ends its stream with `response.failed` alone; the fault `patch` inserts an `error` event.
+- A failed response ends its stream with an `error` event and `response.failed`, as `openai` with the latter.
+- An `api-version` is checked where the service wants one: on the project surface, below an agent's own
+  endpoint and below `/openai`, but not below `/openai/v1`.
 - No header allows a browser (`Access-Control-*`).
 - `input_items` lists what a response was given itself, not what it took from earlier responses.
 - Pictures and files are never fetched from an address: data URLs and file IDs only (`invalid_image_url`).

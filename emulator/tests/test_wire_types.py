@@ -231,7 +231,7 @@ def test_every_event_of_every_stream_fits(raw: Raw, allowed: set[str], mcp_url: 
     for request in requests(raw, mcp_url):
         stream = raw.stream(request.pop("input"), **request)
         assert [event["sequence_number"] for event in stream] == list(range(len(stream)))
-        for event in stream:
+        for event in (one for one in stream if one["type"] != "error"):  # upon which the SDK raises
             fits(ResponseStreamEvent, event, allowed)
             seen.add(event["type"])
     assert seen == {f"response.{name}" for name in EVENT_NAMES}

@@ -19,6 +19,7 @@ from assetmill.settings import load_settings
 from assetmill.stage.picture_probes import PictureProbes
 from assetmill.stage.probe_money import Purse
 from assetmill.stage.probing import Prober, probe_endpoint
+from assetmill.stage.rate_probe import probe_rates
 from assetmill.stage.services import Services, connect
 from assetmill.store.memory import MemoryStore
 
@@ -33,9 +34,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         settings = load_settings("local", {"ASSETMILL_HOME": str(folder)})
         recorder = Recorder(folder / "recording")
         services = Services(settings, MemoryStore(), functools.partial(connect, recorder=recorder))
-        purse = Purse(services)
-        list(probe_endpoint(services, purse))
-        told = list(PictureProbes(Prober(services, purse)).run())
+        prober = Prober(services, Purse(services))
+        list(probe_endpoint(services, prober))
+        told = [*PictureProbes(prober).run(), *probe_rates(prober)]
         services.close()
         assert not [one.message for one in told if "nothing was learnt" in one.message]
         assert recorder.faults == []

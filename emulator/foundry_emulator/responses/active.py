@@ -12,7 +12,7 @@ from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
 from foundry_emulator.responses import shapes
 from foundry_emulator.responses.admission import Admitted
-from foundry_emulator.responses.events import TERMINAL_EVENTS
+from foundry_emulator.responses.events import TERMINAL_EVENTS, error_event
 from foundry_emulator.responses.streams import Stream
 
 
@@ -99,6 +99,9 @@ class ActiveResponse:
                     self._keep_output()
                 self.save()
             name = TERMINAL_EVENTS.get(status)
+            if status == "failed" and self._project.settings.dialect.is_azure:
+                # Recorded: the error comes as an event of its own before the response that shows it.
+                self.emit(error_event(self.response["error"]))
             if name:
                 self.emit({"type": name, "response": self.response})
             self._is_final = True

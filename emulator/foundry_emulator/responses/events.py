@@ -22,6 +22,19 @@ TERMINAL_EVENTS = {
 """Event that ends a stream, by the response's status. A cancelled response has none of its own."""
 
 
+def error_event(error: Json | None) -> Json:
+    """Return the event that tells of an error in a stream."""
+    said = error or {}
+    told = {
+        "type": said.get("type") or "server_error",
+        "code": said.get("code"),
+        "headers": {},
+        "message": said.get("message"),
+        "param": said.get("param"),
+    }
+    return {"type": "error", "error": told}
+
+
 def _pieces(text: str) -> Iterator[str]:
     for start in range(0, len(text), _DELTA_LENGTH):
         yield text[start : start + _DELTA_LENGTH]

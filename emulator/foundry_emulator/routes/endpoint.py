@@ -28,6 +28,7 @@ from foundry_emulator.project import Project
 from foundry_emulator.responses.registry import Responses
 from foundry_emulator.routes.patching import instead, patched
 from foundry_emulator.routes.reply import Reply
+from foundry_emulator.routes.versions import check_version
 
 _LOG = logging.getLogger(__name__)
 TRANSPORT = "assetmill.transport"
@@ -153,6 +154,8 @@ class Endpoint:
         """Return the reply; None when the connection was cut instead."""
         try:
             check_caller(call, self._surface)
+            if self._surface != "control" and self._project.settings.dialect.is_azure:
+                check_version(call.request.url.path, call.query("api-version"))
             fault = None if self._surface == "control" else self._project.faults.take(call.operation)
             if fault is None:
                 return await self._operation.handler(call)

@@ -57,6 +57,11 @@ class Raw:
         headers = {**self.headers, **IMAGE_HEADER, **options.pop("headers", {})}
         if body is not None:
             options["json"] = body
+        if "api-version" not in path and not path.startswith("openai/v1/"):
+            if "params" in options:
+                options["params"] = {"api-version": "v1", **options["params"]}
+            else:
+                path += ("&" if "?" in path else "?") + "api-version=v1"
         return self.http.request(method, f"{self.endpoint}/{path}", headers=headers, **options)
 
     def ok(self, method: str, path: str, body: object = None, **options: Any) -> Json:
