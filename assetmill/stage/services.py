@@ -79,7 +79,9 @@ class Services:
 
     @cached_property
     def _abilities(self) -> Abilities:
-        return Abilities(self.gateway.endpoint, self.ledger, self.clock)
+        wanted = self.settings.foundry.way
+        fixed = None if wanted == "auto" else wanted
+        return Abilities(self.gateway.endpoint, self.ledger, self.clock, fixed)
 
     @property
     def abilities(self) -> Abilities:
@@ -89,8 +91,7 @@ class Services:
 
     def way(self) -> Way:
         """Return how the next response is to be posted: as the profile says, else as the endpoint can."""
-        wanted = self.settings.foundry.way
-        return self.abilities.way() if wanted == "auto" else wanted
+        return self.abilities.way()
 
     @cached_property
     def _handles(self) -> Handles:

@@ -116,6 +116,34 @@ def test_a_refusal_of_every_way_ends(process: Start, gateway: ScriptedGateway) -
     assert gateway.posts == []
 
 
+def test_a_way_that_the_profile_fixes_and_the_endpoint_refuses_ends(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """There is no other form to go on with: the refusal is shown, not met again and again."""
+    tried = refusing(gateway, {"background": NO_BACKGROUND})
+    with pytest.raises(StageFailed, match="Background mode is not supported"):
+        run_stage(stage_call(), process(way="background"), RUN)
+    assert tried == ["background"]
+
+
+def test_a_refusal_of_partial_pictures_leaves_the_way_and_pays_once(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """In the background a stream is but a view: without it the same way goes on."""
+    tried: list[tuple[Way, bool]] = []
+
+    def before(request: ResponseRequest) -> None:
+        tried.append((request.way, request.is_streamed))
+        if request.is_streamed:
+            raise NO_STREAM
+
+    gateway.before = before
+    shown = {**stage_call().tools[0], "partial_images": 1}
+    record = run_stage(stage_call(tools=(shown,)), process(), RUN)
+    assert tried == [("background", True), ("background", False)]
+    assert (record.attempt, len(gateway.posts)) == (2, 1)
+
+
 def test_metadata_that_is_refused_is_left_out(process: Start, gateway: ScriptedGateway) -> None:
     def before(request: ResponseRequest) -> None:
         if request.metadata:
