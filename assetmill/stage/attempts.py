@@ -144,7 +144,7 @@ class Attempts:
         if self._has_moved_on(Turn(intent, None)):
             return
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
-        if intent.turn == 1 and self.services.may_fence:
+        if intent.turn == 1 and self.services.may_fence_in(intent.way):
             return self._fence(intent)
         self._doubt(intent)
 

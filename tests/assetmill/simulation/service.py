@@ -179,6 +179,9 @@ class SimulatedGateway:
         on_created(made.response_id)
         return self._as_seen(made)
 
+    def post_and_leave(self, request: ResponseRequest) -> None:
+        raise Violation("nobody asked for a probe")
+
     def _post(self, request: ResponseRequest) -> Accepted:
         for _ in range(self._resends):
             try:
