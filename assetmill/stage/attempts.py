@@ -109,13 +109,27 @@ class Attempts:
             return self._settled(response) if response.status == "cancelled" else response
         except HandleExpired as error:
             # Its own list may lag behind a reply: a paid response is not given up for that.
-            if self.services.clock() <= receipt.created_at + foundry.settle_s:
+            age_s = self.services.clock() - receipt.created_at
+            if age_s <= foundry.settle_s:
                 return self.services.wait(min(1.0, foundry.settle_s))
+            if age_s <= self._unseen_s(intent):
+                reason = f"the service does not show the response yet ({error}); the next run asks again"
+                raise StageFailed(self.call.label, reason, response_id) from error
             self.store_verdict(intent, "failed", error, response_id=response_id)
             reason = f"the service has forgotten the response: {error}"
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
+
+    def _unseen_s(self, intent: Intent) -> float:
+        """Return for how long an accepted response may not be found before it counts as forgotten.
+
+        The time to settle is enough where the endpoint was seen to keep it (A2), which a fence needs too.
+        """
+        foundry = self.services.settings.foundry
+        if self.services.may_fence_in(intent.way):
+            return foundry.settle_s
+        return max(foundry.settle_s, foundry.stage_deadline_s)
 
     def _settled(self, response: Response) -> Response:
         """Read a cancelled response again after some minutes: some ran to their end all the same."""

@@ -101,7 +101,10 @@ class _Probing:
             bool(self._listed(ours, first.response_id)),
         )
         yield "A1, a deleted conversation refuses responses", _is_refused(lambda: self._post(ours, self.way))
-        if self.way != "background":
+        if self.services.abilities.has(self.way) is False:
+            # In the way that the profile fixes and the service drops: it runs on the line, unasked.
+            yield "it runs in the way in which it is posted", False
+        elif self.way != "background":
             yield "A6, what its caller has left is listed", self._outlives_its_line()
 
     def _outlives_its_line(self) -> bool:
@@ -130,6 +133,7 @@ class _Probing:
 
     def _post_somehow(self, conversation_id: str) -> Response:
         """Post in the first way that is neither refused nor dropped: it is the one that stages use."""
+        found: Response | None = None
         for way in WAYS:
             is_asked_anew = way == "background" and not self.services.abilities.fixed
             if is_asked_anew or self.services.way() == way:
@@ -139,10 +143,12 @@ class _Probing:
                     if self.services.abilities.has(way) is not False:
                         raise
                 else:
+                    self.way = way
                     if self.services.abilities.has(way) is not False:
-                        self.way = way
-                        return found
-        raise Rejected("the endpoint refuses every way of posting", "no_way")
+                        break
+        if found is None:
+            raise Rejected("the endpoint refuses every way of posting", "no_way")
+        return found
 
     def _post_in(self, conversation_id: str, way: Way) -> Response | None:
         try:

@@ -171,3 +171,18 @@ def test_the_way_that_the_profile_fixes_is_the_one_that_is_probed(tmp_path: Path
     list(probe_endpoint(services))
     assert services.may_fence_in(way)
     assert services.way() == way
+
+
+def test_a_fixed_way_that_is_dropped_is_never_fenced(tmp_path: Path) -> None:
+    gateway = Lasting()
+    gateway.echo = {"background": False}
+    services = services_on(gateway, tmp_path, policy="fence", way="background")
+    told = {finding.message for finding in probe_endpoint(services)}
+    assert "it runs in the way in which it is posted: does not hold" in told
+    assert not services.may_fence
+    clock = services.clock
+    later = services_on(gateway, tmp_path, policy="fence", way="background")
+    later.backend, later.ledger = services.backend, services.ledger
+    later.clock = lambda: clock() + 8 * 24 * 3600.0  # a refusal is believed for a week
+    assert later.abilities.has("background") is None
+    assert not later.may_fence
