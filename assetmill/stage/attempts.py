@@ -29,7 +29,7 @@ from assetmill.stage import failures
 from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
 from assetmill.stage.owners import is_alive
-from assetmill.stage.patience import Patience, showing_s
+from assetmill.stage.patience import Patience, closing_s
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt, Turn
 
@@ -198,7 +198,7 @@ class Attempts:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
         # What was accepted just before the deletion may take this long to be listed (assumption A2).
-        self.services.wait(showing_s(intent, self.services.settings.foundry, self.services.clock()))
+        self.services.wait(closing_s(intent, self.services.settings.foundry))
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")

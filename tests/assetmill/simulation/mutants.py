@@ -12,6 +12,7 @@ from assetmill.agents.gateway import Response
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown
 from assetmill.records import BlobRef, Intent
 from assetmill.settings import Foundry
+from assetmill.stage.patience import showing_s
 from tests.assetmill.simulation.answers import USUAL, Answers
 from tests.assetmill.simulation.scenario import Mutate, Policy, Posting
 
@@ -166,11 +167,27 @@ def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
 def _looks_as_briefly_as_in_the_background(patch: pytest.MonkeyPatch) -> None:
     """Silence on the line counts before the response could have been listed."""
 
-    def showing_s(_intent: Intent, foundry: Foundry, _now: float) -> float:
+    def settle_s(_intent: Intent, foundry: Foundry, *_: float) -> float:
         return foundry.settle_s
 
-    patch.setattr("assetmill.stage.patience.showing_s", showing_s)
-    patch.setattr("assetmill.stage.attempts.showing_s", showing_s)
+    patch.setattr("assetmill.stage.patience.showing_s", settle_s)
+    patch.setattr("assetmill.stage.attempts.closing_s", settle_s)
+
+
+def _counts_silence_from_the_intent(patch: pytest.MonkeyPatch) -> None:
+    """What a fence waits for has been passed by an owner that slept before it posted."""
+
+    def from_the_intent(intent: Intent, foundry: Foundry) -> float:
+        return showing_s(intent, foundry, clock[-1]())
+
+    def fence(attempts: Any, intent: Intent) -> None:
+        clock.append(attempts.services.clock)
+        original(attempts, intent)
+
+    clock: list[Callable[[], float]] = []
+    original = _find("assetmill.stage.attempts", "Attempts")._fence
+    patch.setattr(f"{ATTEMPTS}._fence", fence)
+    patch.setattr("assetmill.stage.attempts.closing_s", from_the_intent)
 
 
 def _changes_the_way_on_silence(patch: pytest.MonkeyPatch) -> None:
@@ -203,7 +220,10 @@ MUTANTS = {
     "silence is a refusal": Mutant(_takes_silence_for_a_refusal),
     "a response that is not listed yet is given up": Mutant(_gives_up_what_is_not_listed_yet),
     "silence on the line counts early": Mutant(
-        _looks_as_briefly_as_in_the_background, policy="fence", postings=("foreground",)
+        _looks_as_briefly_as_in_the_background, policy="fence", postings=("stream", "foreground")
+    ),
+    "silence counts from the intent": Mutant(
+        _counts_silence_from_the_intent, policy="fence", postings=("stream", "foreground")
     ),
     "silence changes the way": Mutant(_changes_the_way_on_silence),
     "the post before the intent": Mutant(_posts_before_the_intent),

@@ -25,6 +25,7 @@ from assetmill.agents.gateway import (
     Way,
 )
 from assetmill.agents.lifecycles import Lifecycle
+from assetmill.agents.listing import Listing
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
@@ -34,7 +35,6 @@ from assetmill.errors import (
     Rejected,
     Throttled,
 )
-from assetmill.agents.listing import Listing
 from assetmill.fingerprint import digest
 from assetmill.stage.patience import ON_THE_LINE_S
 from tests.assetmill.simulation.answers import USUAL, Answers
@@ -262,7 +262,7 @@ class SimulatedGateway:
     def _late_s(self, way: Way) -> float:
         """Return how late a post arrives: on the line often just when whoever looks for it gives up."""
         rng = self._world.rng
-        if way != "background" and rng.random() < 0.5:  # noqa: PLR2004 - half of them
+        if way != "background" and rng.random() < 0.5:
             return ON_THE_LINE_S + rng.random() * 3 * SETTLE_S
         longest_s = rng.choice((30.0, 600.0)) * (1.0 if way == "background" else 3.0)
         return rng.random() * longest_s

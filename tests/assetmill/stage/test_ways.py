@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assetmill.agents.gateway import WAYS, Frame, OnFrame, Response, ResponseRequest, Way
+from assetmill.endpoints import EndpointProbe
 from assetmill.errors import (
     ConversationGone,
     OutcomeUnknown,
@@ -190,6 +191,32 @@ def test_silence_on_the_line_is_waited_for_as_long_as_it_may_run(
     gateway.before, gateway.list_responses = late, listing
     assert run_stage(stage_call(), services, RUN).attempt == 1
     assert len(gateway.posts) == 1
+
+
+@pytest.mark.parametrize("way", ["stream", "foreground"])
+def test_a_fence_waits_for_what_its_owner_posted_late(
+    process: Start, gateway: ScriptedGateway, way: Way
+) -> None:
+    """The machine slept between the intent and the post: the answer is lost, the list shows it at its end."""
+    services = process(policy="fence", way=way)
+    kept = {name: True for name in ("A1", "A2", "A3", "A4", "A6")}
+    probe = EndpointProbe(endpoint=gateway.endpoint, kept=kept, created_at=1.0, way=way)
+    services.ledger.write_probe(probe)
+    ends: list[float] = []
+    made: list[Response] = []
+
+    def late(request: ResponseRequest) -> None:
+        services.wait(1_000.0)
+        made.append(gateway.accept(request))
+        ends.append(services.clock() + 500.0)
+        raise OutcomeUnknown("the line was cut")
+
+    def listing(_: str) -> tuple[Response, ...]:
+        return tuple(made) if ends and services.clock() > ends[0] else ()
+
+    gateway.before, gateway.list_responses = late, listing
+    record = run_stage(stage_call(), services, RUN)
+    assert (record.attempt, len(gateway.posts)) == (1, 1)
 
 
 def streaming(
