@@ -20,7 +20,7 @@ from assetmill.errors import (
 from assetmill.records import RunId
 from assetmill.stage.engine import run_stage
 from assetmill.store.memory import MemoryStore
-from tests.assetmill.stage.processes import RUN, Crash, Start, failing
+from tests.assetmill.stage.processes import ON_THE_LINE, RUN, Crash, Start, failing
 from tests.doubles import Body, ScriptedGateway, always, image_item, png, stage_call
 
 NO_BACKGROUND = Rejected("Background mode is not supported with an agent.", "invalid_payload", 400)
@@ -199,8 +199,7 @@ def test_a_fence_waits_for_what_its_owner_posted_late(
 ) -> None:
     """The machine slept between the intent and the post: the answer is lost, the list shows it at its end."""
     services = process(policy="fence", way=way)
-    kept = {name: True for name in ("A1", "A2", "A3", "A4", "A6")}
-    probe = EndpointProbe(endpoint=gateway.endpoint, kept=kept, created_at=1.0, way=way)
+    probe = EndpointProbe(endpoint=gateway.endpoint, kept=ON_THE_LINE, created_at=1.0, way=way)
     services.ledger.write_probe(probe)
     ends: list[float] = []
     made: list[Response] = []
