@@ -1,0 +1,135 @@
+"""The end of a round: nothing disturbs any more, and a person brings everything to its end, by what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.soak.actors import Works
+from tests.soak.pipelines import TABLES
+from tests.soak.tally import Tally
+from tests.soak.world import Command, Diary, Machine
+
+TRIES = 10
+LIMIT_S = 240.0
+_TAKEN_FOR_GRANTED = ("card", "notes", "stock")
+"""What these make is never given up."""
+
+
+class NoWayOut(AssertionError):
+    """Something that was begun does not come to its end."""
+
+
+@dataclass
+class Person:
+    """Types command lines, one after the other, and reads what they say."""
+
+    machines: Sequence[Machine]
+    logs: Path
+    tally: Tally
+    diary: Diary
+    number: int
+
+    def type(self, *words: str, machine: int = 0) -> Command:
+        """Carry out one command and return it when it has ended."""
+        self.number += 1
+        command = self.machines[machine].start(self.number, words, self.logs)
+        self.diary.note("person", str(command))
+        command.process.wait(LIMIT_S)
+        self.tally.count("commands", words[0])
+        self.diary.note("ended", f"#{self.number} {command.process.returncode}")
+        return command
+
+    def finish(self, works: Works) -> None:
+        """Bring everything that was begun to its end.
+
+        Raises:
+            NoWayOut: something does not get there.
+        """
+        self._repair()
+        for words in sorted(works.runs):
+            self._bring_to_end(words)
+        for words in sorted(works.batches):
+            self._finish_batch(words)
+        for words in sorted(works.edits):
+            self._bring_to_end(words)
+        for number in range(len(self.machines)):
+            for words in sorted(works.updates):
+                self._bring_to_end(words, machine=number)
+        self._repair()
+
+    def _repair(self) -> None:
+        told = self.type("repair", "--json").document()
+        self.tally.count_all("repairs", told.get("counts", {}))
+        if told.get("counts", {}).get("lost"):
+            lost = [one for one in told["objects"] if one["state"] == "lost"]
+            self.diary.note("lost", repr(lost))
+            again = self.type("repair", "--make-again", "--json").document()
+            self.tally.count("person", "repair --make-again")
+            if again.get("counts", {}).get("lost"):
+                raise NoWayOut(f"`repair --make-again` leaves {again['objects']}")
+
+    def _bring_to_end(self, words: tuple[str, ...], machine: int = 0) -> Command:
+        """Repeat a command until it is done, and decide what waits for a person."""
+        said = ""
+        for number in range(TRIES):
+            command = self.type(*words, "--json", machine=machine)
+            if command.process.returncode == 0:
+                return command
+            said = f"{command}\n{command.told}\n{command.printed[-3000:]}"
+            document = command.document()
+            error = document.get("error", {})
+            if error.get("kind") == "NotFound" and words[0] == "edit":
+                return command  # of a stage that never was made
+            open_stages = [one for one in document.get("stages", []) if one["status"] not in ("done", "reused")]
+            for stage in open_stages:
+                self._decide(document["run_id"], document.get("pipeline", ""), stage, number)
+            if open_stages and all(self._is_given_up(one) for one in open_stages):
+                return command
+        raise NoWayOut(f"after {TRIES} tries:\n{said}")
+
+    def _is_given_up(self, stage: dict[str, Any]) -> bool:
+        told = stage.get("error") or ""
+        return "given up" in told or "did not finish" in told or "left out" in told
+
+    def _decide(self, run_id: str, pipeline: str, stage: dict[str, Any], number: int) -> None:
+        told, label = stage.get("error") or "", str(stage.get("label") or stage["stage"])
+        if stage["status"] == "in_doubt":
+            done = self._resolve(run_id, label, "--wait", "--for", "2")
+            if done.process.returncode != 0:
+                self._resolve(run_id, label, "--retry")
+        elif "none accepted" in told and pipeline == "picky":
+            if number % 2 == 0:
+                self._accept(label)
+            else:
+                self._resolve(run_id, label, "--give-up")
+        elif "resolve" in told or "--pay-again" in told:
+            self._resolve(run_id, label, "--retry")
+
+    def _resolve(self, run_id: str, label: str, *how: str) -> Command:
+        self.tally.count("person", f"resolve {how[0]}")
+        return self.type("resolve", run_id, label, *how, "--json")
+
+    def _accept(self, label: str) -> None:
+        listed = self.type("assets", "--all", "--json").document().get("assets", [])
+        fitting = [one for one in listed if one["stage"] == label and one["role"] == "candidate"]
+        if fitting:
+            self.tally.count("person", "accept")
+            self.type("accept", fitting[-1]["asset_id"], "--json")
+
+    def _finish_batch(self, words: tuple[str, ...]) -> None:
+        """Repeat a batch; what one of its rows waits for is decided on a run of that row alone."""
+        table = TABLES[Path(words[words.index("--rows") + 1]).stem].splitlines()
+        said = ""
+        for _ in range(TRIES):
+            command = self.type(*words, "--retry-blocked", "--json")
+            if command.process.returncode == 0:
+                return
+            said = f"{command}\n{command.told}\n{command.printed[-3000:]}"
+            for row in command.document().get("rows", []):
+                if row["state"] not in ("done", "reused"):
+                    _, title, colour = next(line for line in table if line.startswith(f"{row['name']},")).split(",")
+                    self._bring_to_end(("run", "card", "-p", f"title={title}", "-p", f"colour={colour}"))
+        raise NoWayOut(f"after {TRIES} tries:\n{said}")
