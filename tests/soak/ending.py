@@ -1,9 +1,9 @@
-"""The end of a round: nothing disturbs any more, and a person brings everything to its end, by what is said."""
+"""The end of a round: nothing disturbs any more, and a person brings all to its end by what is said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ from tests.soak.tally import Tally
 from tests.soak.world import Command, Diary, Machine
 
 TRIES = 10
+DONE = ("done", "reused")
 LIMIT_S = 240.0
-_TAKEN_FOR_GRANTED = ("card", "notes", "stock")
-"""What these make is never given up."""
 
 
 class NoWayOut(AssertionError):
@@ -31,6 +30,8 @@ class Person:
     tally: Tally
     diary: Diary
     number: int
+    batches: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+    """IDs of those that were brought to their end."""
 
     def type(self, *words: str, machine: int = 0) -> Command:
         """Carry out one command and return it when it has ended."""
@@ -83,7 +84,7 @@ class Person:
             error = document.get("error", {})
             if error.get("kind") == "NotFound" and words[0] == "edit":
                 return command  # of a stage that never was made
-            open_stages = [one for one in document.get("stages", []) if one["status"] not in ("done", "reused")]
+            open_stages = [one for one in document.get("stages", []) if one["status"] not in DONE]
             for stage in open_stages:
                 self._decide(document["run_id"], document.get("pipeline", ""), stage, number)
             if open_stages and all(self._is_given_up(one) for one in open_stages):
@@ -126,10 +127,13 @@ class Person:
         for _ in range(TRIES):
             command = self.type(*words, "--retry-blocked", "--json")
             if command.process.returncode == 0:
+                self.batches[words] = command.document()["batch_id"]
                 return
             said = f"{command}\n{command.told}\n{command.printed[-3000:]}"
             for row in command.document().get("rows", []):
-                if row["state"] not in ("done", "reused"):
-                    _, title, colour = next(line for line in table if line.startswith(f"{row['name']},")).split(",")
+                if row["state"] not in DONE:
+                    _, title, colour = next(
+                        line for line in table if line.startswith(f"{row['name']},")
+                    ).split(",")
                     self._bring_to_end(("run", "card", "-p", f"title={title}", "-p", f"colour={colour}"))
         raise NoWayOut(f"after {TRIES} tries:\n{said}")

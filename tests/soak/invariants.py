@@ -78,14 +78,16 @@ class Bill:
         self.images = Counter(c["response_id"] for c in charges if c["kind"] == "image")
         with closing(State(state_dir)) as state:
             docs = {doc.id: doc.body for doc in state.all("response")}
-            self.conversation = {
-                name: str((body.get("conversation") or {}).get("id", "")) for name, body in docs.items()
-            }
+            self.conversation = {name: _conversation_of(body) for name, body in docs.items()}
             self.drawn = [
                 Drawn(doc.parent, _picture(state.insourced(str(doc.body.get("result") or ""))))
                 for doc in state.all("output_item", parent=None)
                 if doc.body.get("type") == "image_generation_call"
             ]
+
+
+def _conversation_of(body: dict[str, Any]) -> str:
+    return str(body["conversation"]["id"]) if body.get("conversation") else ""
 
 
 def _picture(text: str) -> Digest | None:
@@ -121,7 +123,7 @@ def check_attempts(bill: Bill, books: Books) -> Iterator[str]:
 
 
 def check_once(bill: Bill, books: Books) -> Iterator[str]:
-    """Nothing is paid twice: one charged response a turn, and one charged attempt without a verdict a stage."""
+    """Nothing is paid twice: one charged response a turn, one charged attempt without a verdict a stage."""
     turns = Counter(books.attempts[name] for name in bill.by_response if name in books.attempts)
     yield from (f"{turn} was charged {number} times" for turn, number in turns.items() if number > 1)
     attempts = {turn.rpartition(".")[0] for turn in turns}

@@ -95,5 +95,5 @@ PARAMETERS = {
 }
 TABLES = {
     "small": "row,title,colour\na,harbour,teal\nb,mill,navy\nc,pier,red\n",
-    "large": "row,title,colour\na,harbour,teal\nb,mill,navy\nd,quay,teal\ne,reef,navy\nf,sound,gold\ng,cape,red\n",
+    "large": "row,title,colour\na,harbour,teal\nb,mill,navy\nd,quay,teal\ne,reef,navy\nf,sound,gold\n",
 }

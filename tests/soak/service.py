@@ -1,7 +1,7 @@
 """The service of a storm: the emulator as a process, with a painter that paints no picture twice.
 
-What a picture shows follows from the prompt and from what its inputs show, so that a clean run draws the same;
-a number in each makes its bytes its own, so that none can stand in for another that was paid for.
+What a picture shows follows from the prompt and from what its inputs show, so that a clean run draws the
+same; a number in each makes its bytes its own, so that none can stand in for another that was paid for.
 """
 
 from __future__ import annotations

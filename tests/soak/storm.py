@@ -1,12 +1,13 @@
 """A seeded storm over two machines, one store and one service, in rounds: `python -m tests.soak.storm`.
 
-After each round nothing disturbs any more, a person brings everything to its end, and bill, store and books are
-held against each other. What a round does follows from its seed as far as processes allow.
+After each round nothing disturbs any more, a person brings everything to its end, and bill, store and books
+are held against each other. What a round does follows from its seed as far as processes allow.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import sys
@@ -38,6 +39,7 @@ from tests.soak.world import Command, Diary, Machine, Service
 
 AT_ONCE = 3
 TICK_S = 0.1
+SKEWED = str(Path(__file__).with_name("skewed"))
 HANGS_S = 300.0
 """A command that takes longer although the service's own limits are seconds hangs."""
 
@@ -129,6 +131,7 @@ class Round:
         return Person(machines, self._logs, self.tally, self.diary, self._number)
 
     def _rage(self, service: Service, machines: list[Machine], weather: Weather) -> None:
+        weather.change()
         until = time.monotonic() + self.plan.storm_s
         while time.monotonic() < until:
             self._reap()
@@ -150,6 +153,13 @@ class Round:
         elif self._chance.random() < 0.1:
             machine.environment["ASSETMILL_DAY_USD"] = f"{self._chance.uniform(0.05, 2.0):.2f}"
             self.tally.count("trouble", "ceiling of the day")
+        elif self._chance.random() < 0.1:
+            skew_s = self._chance.choice([-3600, -30, 30, 3600, 86_400])
+            machine.environment |= {
+                "PYTHONPATH": _with_path(machine, SKEWED),
+                "ASSETMILL_STORM_SKEW_S": str(skew_s),
+            }
+            self.tally.count("trouble", "clock of a command wrong")
         command = machine.start(self._number, words, self._logs, disk_bytes)
         more = {k: v for k, v in machine.environment.items() if before.get(k) != v}
         machine.environment = before
@@ -175,9 +185,9 @@ class Round:
         self.diary.note("ended", f"#{command.number} {code}")
         if code == -9 and "FAILPOINT" in command.hurt:
             self.tally.count("kills", "failpoint")
-        for one in command.document().get("assets", []):
-            if isinstance(one, dict) and one.get("media_type") == "image/png":
-                self._actors.assets.append(one["asset_id"])
+        if command.words[0] in {"run", "assets"}:
+            found: list[dict[str, Any]] = command.document().get("assets", [])
+            self._actors.assets += [one["asset_id"] for one in found if one["media_type"] == "image/png"]
         if "Traceback (most recent call last)" in command.told:
             self.tally.count("exits", "with a traceback")
             self.diary.note("traceback", f"{command}: {command.told.strip().splitlines()[-1][:300]}")
@@ -186,18 +196,18 @@ class Round:
         chance = self._chance.random() / TICK_S
         if chance < 0.25 and self._running:
             self._killer.hurt(self._chance.choice(self._running))
-        elif chance < 0.33:
+        elif chance < 0.40:
             weather.change()
-        elif chance < 0.37:
+        elif chance < 0.45:
             self._killer.kill_service(service, weather)
-        elif chance < 0.39:
+        elif chance < 0.48:
             self._killer.kill_prefect(self._chance.choice(machines))
-        elif chance < 0.42:
+        elif chance < 0.51:
             seconds = self._chance.choice([60, 3600, 86_400])
             service.control.post("clock", {"advance_s": seconds})
             self.tally.count("trouble", "clock of the service moved")
             self.diary.note("clock", f"{seconds} s on")
-        elif chance < 0.44:
+        elif chance < 0.54:
             service.control.post("expire", {"kinds": [self._chance.choice(["containers", "files"])]})
             self.tally.count("trouble", "containers or files expired")
 
@@ -211,7 +221,7 @@ class Round:
         self._reap()
         backend = machines[0].open_store()
         vandal = Vandal(backend, self._chance, self.folder / "damaged", self.tally, self.diary)
-        for _ in range(self._chance.randint(2, 6)):
+        for _ in range(self._chance.randint(4, 10)):
             vandal.strike()
         backend.close()
         person = self._person(machines)
@@ -262,8 +272,7 @@ class Round:
         for words in sorted(self._works.batches):
             table = Path(words[words.index("--rows") + 1]).stem
             out = self.folder / f"out-{self._number}-{len(words)}-{table}"
-            told = person.type(*words, "--json").document()
-            ended = person.type("export", told["batch_id"], str(out), "--json")
+            ended = person.type("export", person.batches[words], str(out), "--json")
             if ended.process.returncode != 0:
                 yield f"{ended}: {ended.told}"
             if (found := looks(out)) != self._clean[table]:
@@ -275,6 +284,10 @@ class Round:
 def looks(folder: Path) -> dict[str, str]:
     """Return what every picture below a folder shows."""
     return {str(path.relative_to(folder)): look(path.read_bytes()) for path in sorted(folder.rglob("*.png"))}
+
+
+def _with_path(machine: Machine, folder: str) -> str:
+    return os.pathsep.join(filter(None, (folder, machine.environment.get("PYTHONPATH"))))
 
 
 def _kinds(charges: list[dict[str, Any]]) -> dict[str, int]:
@@ -314,18 +327,24 @@ def storm(folder: Path, seed: int, minutes: float, round_s: float, say: Any = pr
     while time.monotonic() - began < minutes * 60:
         number += 1
         chance = random.Random(f"{seed}/{number}")
-        plan = Plan(chance.randrange(2**31), round_s, chance.choice(["hold", "fence"]), chance.random() < 0.25)
+        plan = Plan(
+            chance.randrange(2**31), round_s, chance.choice(["hold", "fence"]), chance.random() < 0.25
+        )
         place = folder / f"round-{number:03d}"
         say(f"round {number}: seed {seed}/{number}, {plan}", flush=True)
         try:
             Round(plan, place, tally, clean).run()
         except BaseException as error:
             tally.minutes = (time.monotonic() - began) / 60
-            say(f"{tally.table()}\nVIOLATION in round {number} of seed {seed}: {error}\nkept: {place}", flush=True)
+            say(
+                f"{tally.table()}\nVIOLATION in round {number} of seed {seed}: {error}\nkept: {place}",
+                flush=True,
+            )
             raise
         tally.count("rounds", "S3" if plan.on_s3 else "directory")
         tally.minutes = (time.monotonic() - began) / 60
         say(tally.table(), flush=True)
+        shutil.copy(place / "diary.log", folder / f"{place.name}.log")
         shutil.rmtree(place)
     return tally
 

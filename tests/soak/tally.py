@@ -40,7 +40,9 @@ class Tally:
 
     def table(self) -> str:
         """Return everything, a line for each group."""
-        lines = [f"{self.minutes:.1f} minutes; ${self.billed_usd:.4f} billed, ${self.spent_usd:.4f} in the books"]
+        lines = [
+            f"{self.minutes:.1f} minutes; ${self.billed_usd:.4f} billed, ${self.spent_usd:.4f} in the books"
+        ]
         for group, head in _HEADS.items():
             counts = self.counts[group]
             each = ", ".join(f"{kind} {number}" for kind, number in sorted(counts.items()))

@@ -23,14 +23,27 @@ from tests.soak.world import Command, Diary, Machine, Service, descendants
 CREATE = "responses.create"
 CALLS = ("responses.retrieve", "responses.list", "conversations.*", "files.*", "containers.*", "agents.*")
 SPOILS = (
-    "moderation_input", "moderation_output", "bad_base64", "truncated_picture", "empty_result", "fail_response",
-    "stuck", "cut_stream", "clean_early_close",
-)  # fmt: skip
-LINES = (
-    "drop_before", "drop_after_accept", "late", "slow", "rate_limit", "error_before", "error_after", "redirect",
-    "garbage", "half_body",
-)  # fmt: skip
-FREE = ("drop_before", "drop_after_accept", "slow", "error_before", "error_after", "redirect", "garbage", "half_body")
+    "moderation_input",
+    "moderation_output",
+    "bad_base64",
+    "truncated_picture",
+    "empty_result",
+    "fail_response",
+    "stuck",
+    "cut_stream",
+    "clean_early_close",
+)
+FREE = (
+    "drop_before",
+    "drop_after_accept",
+    "slow",
+    "error_before",
+    "error_after",
+    "redirect",
+    "garbage",
+    "half_body",
+)
+LINES = (*FREE, "late", "rate_limit")
 QUIRKS: tuple[dict[str, Any], ...] = (
     {"keepalive_s": 0.2},
     {"ignore_list_order": True},
@@ -51,6 +64,25 @@ QUIRKS: tuple[dict[str, Any], ...] = (
     {"flavour": "azure-2025-11"},
     {"latency_s": 0.5},
 )
+USUAL: dict[str, Any] = {
+    "keepalive_s": 0.0,
+    "ignore_list_order": False,
+    "ignore_list_filter": False,
+    "drop_metadata": False,
+    "conversation_lock": False,
+    "silent_rate_limits": False,
+    "gateway_rate_limits": False,
+    "refuse_image_streaming": False,
+    "refuse_image_file_ids": False,
+    "refuse_image_multi_turn": False,
+    "listing_lag_s": 0.0,
+    "background_with_agent": "accepted",
+    "background_with_conversation": "accepted",
+    "longest_data_url": 0,
+    "flavour": "azure",
+    "latency_s": 0.0,
+    "quota": {},
+}
 DAMAGES = ("missing", "empty", "truncated", "garbage", "wrong schema", "other's content", "stray")
 DAMAGED = {
     "blob": layout.BLOBS,
@@ -97,19 +129,12 @@ class Weather:
         control.delete("faults")
 
     def _set(self, quirk: dict[str, Any]) -> None:
-        usual = {
-            "keepalive_s": 0.0, "ignore_list_order": False, "ignore_list_filter": False, "drop_metadata": False,
-            "conversation_lock": False, "silent_rate_limits": False, "gateway_rate_limits": False,
-            "refuse_image_streaming": False, "refuse_image_file_ids": False, "refuse_image_multi_turn": False,
-            "listing_lag_s": 0.0, "background_with_agent": "accepted", "background_with_conversation": "accepted",
-            "longest_data_url": 0, "flavour": "azure", "latency_s": 0.0, "quota": {},
-        }  # fmt: skip
         if quirk:
             self._diary.note("quirk", repr(quirk))
             self._tally.count("trouble", "quirk of the service")
         if quirk and self._chance.random() < 0.3:
             quirk = {**quirk, "quota": {"*": {"requests_per_minute": 20}}}
-        self._service.control.post("settings", {**usual, **quirk})
+        self._service.control.post("settings", {**USUAL, **quirk})
 
     def _fault(self) -> dict[str, Any]:
         kind = self._chance.random()
@@ -117,27 +142,26 @@ class Weather:
         common: dict[str, Any] = {"probability": often, "seed": seed}
         if kind < 0.4:
             fault = self._chance.choice(SPOILS)
-            more: dict[str, Any] = {"event": self._chance.randint(1, 6)} if fault in {"cut_stream", "clean_early_close"} else {}
-            if fault == "fail_response":
-                more = {"code": self._chance.choice(["server_error", "rate_limit_exceeded"])}
-            if fault == "empty_result":
-                more = {"charged": self._chance.random() < 0.5}
-            return {"op": CREATE, "fault": fault, **more, **common}
-        if kind < 0.7:
-            return {"op": CREATE, "fault": (fault := self._chance.choice(LINES)), **self._more(fault), **common}
-        fault = self._chance.choice(FREE)
-        return {"op": self._chance.choice(CALLS), "fault": fault, **self._more(fault), **common}
+            return {"op": CREATE, "fault": fault, **self._more(fault), **common}
+        is_post = kind < 0.7
+        fault = self._chance.choice(LINES if is_post else FREE)
+        op = CREATE if is_post else self._chance.choice(CALLS)
+        return {"op": op, "fault": fault, **self._more(fault), **common}
 
     def _more(self, fault: str) -> dict[str, Any]:
-        if fault == "late":
-            return {"delay_s": self._chance.uniform(0.05, 0.5)}
-        if fault == "slow":
-            return {"delay_s": self._chance.uniform(0.05, 1.0)}
-        if fault == "rate_limit":
-            return {"retry_after_s": self._chance.choice([0.1, 1.0, 3.0])}
-        if fault.startswith("error_"):
-            return {"status": self._chance.choice([500, 502, 503, 504])}
-        return {}
+        chance = self._chance
+        more: dict[str, dict[str, Any]] = {
+            "cut_stream": {"event": chance.randint(1, 6)},
+            "clean_early_close": {"event": chance.randint(1, 6)},
+            "fail_response": {"code": chance.choice(["server_error", "rate_limit_exceeded"])},
+            "empty_result": {"charged": chance.random() < 0.5},
+            "late": {"delay_s": chance.uniform(0.05, 0.5)},
+            "slow": {"delay_s": chance.uniform(0.05, 1.0)},
+            "rate_limit": {"retry_after_s": chance.choice([0.1, 1.0, 3.0])},
+            "error_before": {"status": chance.choice([500, 502, 503, 504])},
+            "error_after": {"status": chance.choice([500, 502, 503, 504])},
+        }
+        return more.get(fault, {})
 
 
 class Killer:
@@ -192,7 +216,9 @@ def a_failpoint(chance: random.Random) -> str:
 class Vandal:
     """Damages objects of a store in which nothing is going on. What was there is kept in a folder."""
 
-    def __init__(self, backend: Backend, chance: random.Random, kept: Path, tally: Tally, diary: Diary) -> None:
+    def __init__(
+        self, backend: Backend, chance: random.Random, kept: Path, tally: Tally, diary: Diary
+    ) -> None:
         self._backend, self._chance, self._kept = backend, chance, kept
         self._tally, self._diary = tally, diary
         self._touched: set[str] = set()

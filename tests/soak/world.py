@@ -205,7 +205,7 @@ class Machine:
                 cwd=self.folder,
                 env=self.environment,
                 start_new_session=True,
-                preexec_fn=limit,
+                preexec_fn=limit,  # noqa: PLW1509 - a storm has one thread
             )
         return Command(number, self, tuple(words), process, output)
 
