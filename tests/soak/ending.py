@@ -75,7 +75,7 @@ class Person:
     def _bring_to_end(self, words: tuple[str, ...], machine: int = 0) -> Command:
         """Repeat a command until it is done, and decide what waits for a person."""
         said = ""
-        for number in range(TRIES):
+        for _ in range(TRIES):
             command = self.type(*words, "--json", machine=machine)
             if command.process.returncode == 0:
                 return command
@@ -86,26 +86,17 @@ class Person:
                 return command  # of a stage that never was made
             open_stages = [one for one in document.get("stages", []) if one["status"] not in DONE]
             for stage in open_stages:
-                self._decide(document["run_id"], document.get("pipeline", ""), stage, number)
-            if open_stages and all(self._is_given_up(one) for one in open_stages):
-                return command
+                self._decide(document["run_id"], stage)
         raise NoWayOut(f"after {TRIES} tries:\n{said}")
 
-    def _is_given_up(self, stage: dict[str, Any]) -> bool:
-        told = stage.get("error") or ""
-        return "given up" in told or "did not finish" in told or "left out" in told
-
-    def _decide(self, run_id: str, pipeline: str, stage: dict[str, Any], number: int) -> None:
+    def _decide(self, run_id: str, stage: dict[str, Any]) -> None:
         told, label = stage.get("error") or "", str(stage.get("label") or stage["stage"])
         if stage["status"] == "in_doubt":
             done = self._resolve(run_id, label, "--wait", "--for", "2")
             if done.process.returncode != 0:
                 self._resolve(run_id, label, "--retry")
-        elif "none accepted" in told and pipeline == "picky":
-            if number % 2 == 0:
-                self._accept(label)
-            else:
-                self._resolve(run_id, label, "--give-up")
+        elif "accepted: " in told:
+            self._accept(told)
         elif "resolve" in told or "--pay-again" in told:
             self._resolve(run_id, label, "--retry")
 
@@ -113,12 +104,13 @@ class Person:
         self.tally.count("person", f"resolve {how[0]}")
         return self.type("resolve", run_id, label, *how, "--json")
 
-    def _accept(self, label: str) -> None:
+    def _accept(self, told: str) -> None:
+        """Take the picture that checks refused, by the response that the refusal names."""
         listed = self.type("assets", "--all", "--json").document().get("assets", [])
-        fitting = [one for one in listed if one["stage"] == label and one["role"] == "candidate"]
-        if fitting:
+        named = [one for one in listed if one["response_id"] and one["response_id"] in told]
+        if named:
             self.tally.count("person", "accept")
-            self.type("accept", fitting[-1]["asset_id"], "--json")
+            self.type("accept", named[-1]["asset_id"], "--json")
 
     def _finish_batch(self, words: tuple[str, ...]) -> None:
         """Repeat a batch; what one of its rows waits for is decided on a run of that row alone."""

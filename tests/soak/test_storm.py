@@ -1,4 +1,4 @@
-"""A storm of a minute in every test run, and of hours in `make soak`: at its end nothing is lost or paid twice."""
+"""A storm, short in every test run and for hours in `make soak`: nothing is lost, nothing is paid twice."""
 
 from __future__ import annotations
 
