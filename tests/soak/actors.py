@@ -13,14 +13,32 @@ EDITED = ("latest/hero/hero.png", "latest/night/night.png", "latest/picture/shel
 LABELS = ("hero", "night", "backdrop", "ask", "picture", "table", "words", "poster", "dusk", "edit")
 
 
+Words = tuple[str, ...]
+
+
 @dataclass
 class Works:
-    """What was begun and must come to an end: command lines that a person would repeat."""
+    """What was begun and must come to an end: command lines as a person would repeat them.
 
-    runs: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
-    batches: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
-    edits: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
-    updates: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    The value says whether the last one came to its end.
+    """
+
+    done: dict[Words, bool] = field(default_factory=dict[Words, bool])
+
+    def begin(self, words: Words) -> Words:
+        """Note a work, and return it."""
+        self.done.setdefault(words, False)
+        return words
+
+    def end(self, words: Words, *, is_done: bool) -> None:
+        """Note how a command ended: its last words may be options of this time alone."""
+        for work in self.done:
+            if words[: len(work)] == work:
+                self.done[work] = is_done
+
+    def of(self, verb: str) -> list[Words]:
+        """Return the works of a kind."""
+        return sorted(work for work in self.done if work[0] == verb)
 
 
 class Actors:
@@ -57,7 +75,7 @@ class Actors:
     def _run(self) -> tuple[str, ...]:
         pipeline = self._chance.choice(["card", "card", "notes", "stock", "picky"])
         words = ("run", pipeline, *self._parameters(pipeline))
-        self._works.runs.add(words)
+        self._works.begin(words)
         more = self._chance.choice([(), (), (), ("--budget", f"{self._chance.uniform(0.01, 0.2):.3f}")])
         return (*words, *more, "--json")
 
@@ -66,7 +84,7 @@ class Actors:
         words = ("batch", "card", "--rows", f"{table}.csv")
         if self._chance.random() < 0.5:
             words = (*words, "--name", f"named-{table}")
-        self._works.batches.add(words)
+        self._works.begin(words)
         more: list[str] = []
         if self._chance.random() < 0.4:
             more += ["--budget", f"{self._chance.uniform(0.02, 0.6):.3f}"]
@@ -84,13 +102,13 @@ class Actors:
             words = (*words, "--box", "64,64,512,512")
         if self._chance.random() < 0.2:
             words = (*words, "-n", "2")
-        self._works.edits.add(words)
+        self._works.begin(words)
         return (*words, "--json")
 
     def _update(self) -> tuple[str, ...]:
         pipeline = self._chance.choice(["card", "notes"])
         words = ("update", pipeline, "--out", f"assets/{pipeline}")
-        self._works.updates.add(words)
+        self._works.begin(words)
         more = ("--budget", f"{self._chance.uniform(0.0, 0.2):.3f}") if self._chance.random() < 0.3 else ()
         return (*words, *more, "--json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.soak.tally import Tally
 from tests.soak.world import Command, Diary, Machine
 
 TRIES = 10
+AGAIN = 0.3
+"""Of what came to its end, so much is asked for once more."""
 DONE = ("done", "reused")
 LIMIT_S = 240.0
 
@@ -30,6 +33,7 @@ class Person:
     tally: Tally
     diary: Diary
     number: int
+    chance: random.Random
     batches: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
     """IDs of those that were brought to their end."""
 
@@ -49,28 +53,34 @@ class Person:
         Raises:
             NoWayOut: something does not get there.
         """
-        self._repair()
-        for words in sorted(works.runs):
-            self._bring_to_end(words)
-        for words in sorted(works.batches):
+        if self._repair():
+            works.done = dict.fromkeys(works.done, False)
+        for words in works.of("run"):
+            if not works.done[words] or self.chance.random() < AGAIN:
+                self._bring_to_end(words)
+        for words in works.of("batch"):
             self._finish_batch(words)
-        for words in sorted(works.edits):
-            self._bring_to_end(words)
+        for words in works.of("edit"):
+            if not works.done[words] or self.chance.random() < AGAIN:
+                self._bring_to_end(words)
         for number in range(len(self.machines)):
-            for words in sorted(works.updates):
+            for words in works.of("update"):
                 self._bring_to_end(words, machine=number)
         self._repair()
 
-    def _repair(self) -> None:
+    def _repair(self) -> bool:
+        """Mend the store; say whether something has to be made again."""
         told = self.type("repair", "--json").document()
         self.tally.count_all("repairs", told.get("counts", {}))
-        if told.get("counts", {}).get("lost"):
+        is_lost = bool(told.get("counts", {}).get("lost"))
+        if is_lost:
             lost = [one for one in told["objects"] if one["state"] == "lost"]
             self.diary.note("lost", repr(lost))
             again = self.type("repair", "--make-again", "--json").document()
             self.tally.count("person", "repair --make-again")
             if again.get("counts", {}).get("lost"):
                 raise NoWayOut(f"`repair --make-again` leaves {again['objects']}")
+        return is_lost
 
     def _bring_to_end(self, words: tuple[str, ...], machine: int = 0) -> Command:
         """Repeat a command until it is done, and decide what waits for a person."""

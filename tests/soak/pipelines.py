@@ -88,12 +88,13 @@ PIPELINES = {"card": CARD, "notes": NOTES, "stock": STOCK, "picky": PICKY}
 """`picky` draws what its check never takes: a person accepts what there is, or gives up."""
 
 PARAMETERS = {
-    "card": {"title": ("harbour", "mill", "pier"), "colour": ("teal", "navy", "red")},
-    "notes": {"place": ("Bergen", "Oslo", "Molde")},
-    "stock": {"article": ("teal mug", "oak bowl")},
-    "picky": {"thing": ("boat", "kite")},
+    "card": {"title": ("harbour", "mill", "pier", "quay"), "colour": ("teal", "navy", "red", "gold")},
+    "notes": {"place": ("Bergen", "Oslo", "Molde", "Narvik")},
+    "stock": {"article": ("teal mug", "oak bowl", "red jug", "glass")},
+    "picky": {"thing": ("boat", "kite", "bell")},
 }
 TABLES = {
     "small": "row,title,colour\na,harbour,teal\nb,mill,navy\nc,pier,red\n",
-    "large": "row,title,colour\na,harbour,teal\nb,mill,navy\nd,quay,teal\ne,reef,navy\nf,sound,gold\n",
+    "large": "row,title,colour\na,harbour,teal\nb,mill,navy\nd,quay,teal\n"
+    "e,reef,navy\nf,sound,gold\ng,cape,red\nh,fjord,teal\n",
 }

@@ -128,7 +128,7 @@ class Round:
         return len(service.bill())
 
     def _person(self, machines: list[Machine]) -> Person:
-        return Person(machines, self._logs, self.tally, self.diary, self._number)
+        return Person(machines, self._logs, self.tally, self.diary, self._number, self._chance)
 
     def _rage(self, service: Service, machines: list[Machine], weather: Weather) -> None:
         weather.change()
@@ -183,6 +183,7 @@ class Round:
         self.tally.count("commands", command.words[0])
         self.tally.count("exits", str(code))
         self.diary.note("ended", f"#{command.number} {code}")
+        self._works.end(command.words, is_done=code == 0)
         if code == -9 and "FAILPOINT" in command.hurt:
             self.tally.count("kills", "failpoint")
         if command.words[0] in {"run", "assets"}:
@@ -269,7 +270,7 @@ class Round:
 
     def _same_as_clean(self, person: Person) -> Generator[str]:
         """Every batch's files show what those of a clean run show."""
-        for words in sorted(self._works.batches):
+        for words in self._works.of("batch"):
             table = Path(words[words.index("--rows") + 1]).stem
             out = self.folder / f"out-{self._number}-{len(words)}-{table}"
             ended = person.type("export", person.batches[words], str(out), "--json")
@@ -303,7 +304,7 @@ def clean_run(folder: Path) -> dict[str, dict[str, str]]:
     service.start()
     machine = Machine("clean", folder / "clean", "hold", {**service.environment(), "ASSETMILL_STORE_URL": ""})
     (folder / "logs").mkdir()
-    person = Person([machine], folder / "logs", Tally(), Diary(folder / "diary.log"), 0)
+    person = Person([machine], folder / "logs", Tally(), Diary(folder / "diary.log"), 0, random.Random(0))
     try:
         for table in TABLES:
             told = person.type("batch", "card", "--rows", f"{table}.csv", "--json")
