@@ -73,6 +73,36 @@ await main({
     isPng(pictureOf(response), 1536, 1024);
   },
 
+  async image_stream() {
+    const tool = { type: "image_generation", model: IMAGE_MODEL, quality: "low", size: "1024x1024", partial_images: 2 };
+    const body = { model: MODEL, input: "Draw a red lighthouse at night.", tools: [tool], stream: true };
+    const partial = [];
+    let last;
+    for await (const event of await client.responses.create(body, { headers: IMAGE_HEADER })) {
+      if (event.type === "response.image_generation_call.partial_image") partial.push(event.partial_image_b64);
+      last = event;
+    }
+    assert.equal(partial.length, 2);
+    for (const one of partial) isPng(Buffer.from(one, "base64"), 1024, 1024);
+    assert.equal(last.type, "response.completed");
+    isPng(pictureOf(last.response), 1024, 1024);
+  },
+
+  async image_edit() {
+    const tool = { type: "image_generation", model: IMAGE_MODEL, quality: "low", size: "1024x1024" };
+    const asked = { model: MODEL, tools: [tool] };
+    const options = { headers: IMAGE_HEADER };
+    const first = await client.responses.create({ ...asked, input: "Draw a red lighthouse." }, options);
+    const input = "Make the sky green.";
+    const second = await client.responses.create({ ...asked, input, previous_response_id: first.id }, options);
+    isPng(pictureOf(second), 1024, 1024);
+    assert.ok(!pictureOf(first).equals(pictureOf(second)), "nothing was edited");
+    const shown = { type: "input_image", image_url: `data:image/png;base64,${pictureOf(second).toString("base64")}` };
+    const content = [{ type: "input_text", text: "What is in this picture?" }, shown];
+    const third = await client.responses.create({ model: MODEL, input: [{ role: "user", content }] });
+    says(third.output_text, "1024 by 1024");
+  },
+
   async code_file() {
     const response = await client.responses.create({
       model: MODEL,
