@@ -48,6 +48,9 @@ class Environment:
         """Install the project as pinned, then this world's versions over it, whatever the ranges say."""
         self._run([sys.executable, "-m", "venv", str(self.folder / "venv")])
         pip = [str(self.python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-compile"]
+        pinned = ["-c", str(ROOT / "constraints.txt")]
+        # The pip that comes with Python may be too old to know groups.
+        self._run([*pip, *pinned, "pip"])
         project = [
             "-e",
             str(ROOT / "emulator"),
@@ -56,7 +59,7 @@ class Environment:
             "--group",
             f"{ROOT / 'pyproject.toml'}:dev",
         ]
-        done = self._run([*pip, "-c", str(ROOT / "constraints.txt"), *project])
+        done = self._run([*pip, *pinned, *project])
         if done.is_good and self.world.name != "pinned":
             done = self._run([*pip, *(f"{name}=={version}" for name, version in self.world.versions.items())])
         return Verdict(done.is_good, "installed" if done.is_good else "not installable", done.output)
