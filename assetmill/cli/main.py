@@ -41,6 +41,8 @@ _COMMANDS: Mapping[str, str] = {
     "export": "assetmill.cli.assets",
     "gallery": "assetmill.cli.gallery",
     "open": "assetmill.cli.gallery",
+    "review": "assetmill.cli.review",
+    "reviewers": "assetmill.cli.review",
     "edit": "assetmill.cli.edit",
     "import": "assetmill.cli.import_",
     "lineage": "assetmill.cli.lineage",
