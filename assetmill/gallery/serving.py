@@ -11,14 +11,17 @@ import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from assetmill.errors import StoreError
-from assetmill.gallery.site import Resource, Site
+from assetmill.errors import InvalidInput, NotFound, StoreError
+from assetmill.gallery.reviewing import ReviewOrder
+from assetmill.gallery.site import Resource, Site, script
+from assetmill.reviews.desk import BytesChanged
 
 _COOKIE = "assetmill-gallery"
 _CONTENT_POLICY = (
@@ -31,6 +34,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_SENT_BY_PAGE = "X-Gallery-Token"
+_MOST_BODY_BYTES = 32 * 1024
 _FOR_EVER = "private, max-age=31536000, immutable"
 _ENTER = (
     "open the link that `assetmill open` has printed; it works once, and a new one comes with a new start"
@@ -43,11 +48,15 @@ class Gallery:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._link, self._session = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        # Sent by the page's own script alone: a form of another page could send the cookie at most.
+        self._token = secrets.token_urlsafe(32)
         self._is_entered = False
         self.app = Starlette(
             routes=[
                 Route("/enter/{key}", self._enter),
                 Route("/", self._guarded(self._start)),
+                Route("/session.js", self._guarded(self._session_of)),
+                Route("/reviews", self._guarded(self._review), methods=["POST"]),
                 Route("/{path:path}", self._guarded(self._read)),
             ]
         )
@@ -81,6 +90,30 @@ class Gallery:
     async def _read(self, request: Request) -> Response:
         return await self._of(request.path_params["path"])
 
+    async def _session_of(self, _request: Request) -> Response:
+        reviewing = self._site.reviewing
+        said = (
+            {"reviewer": reviewing.reviewer, "token": self._token}
+            if reviewing and reviewing.reviewer
+            else None
+        )
+        found = script("session", said)
+        return Response(found.data, headers=_headers("", found), media_type=found.media_type)
+
+    async def _review(self, request: Request) -> Response:
+        reviewing = self._site.reviewing
+        if not reviewing or not _is_same(request.headers.get(_SENT_BY_PAGE, ""), self._token):
+            return _refused()
+        try:
+            order = ReviewOrder.model_validate_json(await _body(request))
+            if not self._site.hangs(order.asset_id):
+                raise NotFound("picture on this wall", order.asset_id)
+            return JSONResponse(await run_in_threadpool(reviewing.say, order), headers=_HEADERS)
+        except ValidationError:
+            return PlainTextResponse("this is no review", HTTPStatus.UNPROCESSABLE_ENTITY, _HEADERS)
+        except (InvalidInput, StoreError) as error:
+            return PlainTextResponse(str(error), _status_of(error), _HEADERS)
+
     async def _of(self, path: str) -> Response:
         try:
             found = await run_in_threadpool(self._site.read, path)
@@ -98,6 +131,25 @@ def _headers(path: str, found: Resource) -> dict[str, str]:
         return headers | {"Content-Security-Policy": _CONTENT_POLICY}
     # What an agent wrote may be a page with scripts: it is kept as a file, and never opened here.
     return headers | {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+
+
+async def _body(request: Request) -> bytes:
+    """Return a request's body; nothing of one that is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BODY_BYTES:
+            return b""
+    return body
+
+
+def _status_of(error: Exception) -> HTTPStatus:
+    if isinstance(error, BytesChanged):
+        return HTTPStatus.CONFLICT
+    if isinstance(error, NotFound):
+        return HTTPStatus.NOT_FOUND
+    is_input = isinstance(error, InvalidInput)
+    return HTTPStatus.UNPROCESSABLE_ENTITY if is_input else HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _refused() -> Response:

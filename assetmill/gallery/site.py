@@ -1,6 +1,7 @@
 """A wall as the files of a web site: the same ones whether a folder holds them or a server makes them.
 
     index.html, gallery.css, *.js    the page
+    session.js                       who looks, and may say something; nobody in a folder
     wall.js                          how many tiles there are, and what they can be filtered by
     tiles/0000.js                    what is told of tiles 0 to 99, and so on
     thumbnails/<sha256>.webp         a small picture
@@ -22,16 +23,29 @@ from typing import Any
 
 from assetmill.errors import StoreError, StoreUnavailable
 from assetmill.gallery.details import Details
+from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.tiles import Tile, Wall
 from assetmill.pictures import EXTENSIONS
+from assetmill.records import AssetId
 from assetmill.redaction import redact_known
 from assetmill.store.blobs import Blobs
 
 CHUNK = 100
 """Tiles whose facts come together: about 100 KB, and as many reads of records."""
 
-PAGE = ("index.html", "icon.svg", "gallery.css", "data.js", "grid.js", "viewer.js", "gallery.js")
+PAGE = (
+    "index.html",
+    "icon.svg",
+    "gallery.css",
+    "data.js",
+    "session.js",
+    "grid.js",
+    "viewer.js",
+    "facts.js",
+    "review.js",
+    "gallery.js",
+)
 
 _TYPES = {".html": "text/html", ".svg": "image/svg+xml", ".css": "text/css", ".js": "text/javascript"}
 _READERS = 8
@@ -49,12 +63,25 @@ class Resource:
 class Site:
     """The site of one wall."""
 
-    def __init__(self, wall: Wall, details: Details, thumbnails: ThumbnailStore, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        wall: Wall,
+        details: Details,
+        thumbnails: ThumbnailStore,
+        blobs: Blobs,
+        reviewing: Reviewing | None = None,
+    ) -> None:
         self._wall, self._details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
+        self.reviewing = reviewing
+        self._assets = frozenset(tile.asset_id for tile in wall.tiles if tile.asset_id)
         # Bytes are given only to who sees a tile that has them, or was made from them.
         self._files: dict[str, Tile] = {}
         for tile in wall.tiles:
             self._offer(tile)
+
+    def hangs(self, asset_id: AssetId) -> bool:
+        """Whether an asset is on this wall."""
+        return asset_id in self._assets
 
     def paths(self) -> Iterator[str]:
         """Yield every path that there is, the page first.
@@ -75,7 +102,7 @@ class Site:
         if path in PAGE:
             return Resource(_page_file(path), _TYPES[PurePosixPath(path).suffix])
         if path == "wall.js":
-            return _script("wall", self.summary())
+            return script("wall", self.summary())
         if tile := self._files.get(path):
             return self._bytes(path, tile)
         number = path.removeprefix("tiles/").removesuffix(".js")
@@ -87,6 +114,8 @@ class Site:
         stages, stage_of = _numbered(tile.label for tile in self._wall.tiles)
         states, state_of = _numbered(tile.state for tile in self._wall.tiles)
         rows, row_of = _numbered(tile.row for tile in self._wall.tiles)
+        reviewing = self.reviewing
+        stands, stand_of = _numbered(iter(reviewing.stands(self._wall.tiles) if reviewing else ()))
         return {
             "title": self._wall.title,
             "kind": self._wall.kind,
@@ -98,6 +127,8 @@ class Site:
             "state": state_of,
             "rows": rows,
             "row": row_of,
+            "stands": stands,
+            "stand": stand_of,
             "at": next((n for n, tile in enumerate(self._wall.tiles) if tile.asset_id == self._wall.at), None)
             if self._wall.at
             else None,
@@ -109,11 +140,11 @@ class Site:
             return None
         with ThreadPoolExecutor(_READERS, "gallery") as pool:
             told = list(pool.map(self._tell, tiles))
-        return _script("chunk", number, told)
+        return script("chunk", number, told)
 
     def _tell(self, tile: Tile) -> dict[str, Any]:
         facts, parent = self._details.of(tile)
-        told = facts | _places(tile)
+        told = facts | _places(tile) | (self.reviewing.facts(tile) if self.reviewing else {})
         if parent:
             self._offer(parent)
             told["before"] = {"name": parent.name, **_places(parent)}
@@ -161,7 +192,8 @@ def _numbered(words: Iterator[str]) -> tuple[list[str], list[int]]:
     return list(places), numbers
 
 
-def _script(function: str, *values: object) -> Resource:
+def script(function: str, *values: object) -> Resource:
+    """Return a script that calls a function of the page with plain data."""
     # All ASCII: what is data to JSON is data to JavaScript too, whatever a prompt holds.
     said = ", ".join(redact_known(json.dumps(value, separators=(",", ":"))) for value in values)
     return Resource(f"gallery.{function}({said});\n".encode("ascii"), "text/javascript")

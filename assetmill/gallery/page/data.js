@@ -6,10 +6,15 @@ const gallery = (() => {
   const MOST_CHUNKS = 60; // of 100 tiles each: what was seen long ago is asked for again
   const chunks = new Map();
   const waiting = new Map();
-  let facts = null;
+  let facts = null, who = null;
 
   function wall(told) {
     facts = told;
+  }
+
+  // Who looks: their name, and the token without which nothing is taken from this page.
+  function session(told) {
+    who = told;
   }
 
   function chunk(number, tiles) {
@@ -54,12 +59,13 @@ const gallery = (() => {
   }
 
   // Indices of the tiles that match. Words are looked for in prompts too, so all tiles are read, once.
-  async function matching({ text, stage, state }, isStale) {
+  async function matching({ text, stage, state, stand }, isStale) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
     for (let index = 0; index < facts.total; index += 1) {
       if (stage && facts.stages[facts.stage[index]] !== stage) continue;
       if (state && facts.states[facts.state[index]] !== state) continue;
+      if (stand && facts.stands[facts.stand[index]] !== stand) continue;
       if (words.length) {
         const one = await tile(index);
         if (isStale()) return null;
@@ -71,5 +77,12 @@ const gallery = (() => {
     return found;
   }
 
-  return { wall, chunk, known, tile, matching, get facts() { return facts; } };
+  // What somebody has just said of a tile, so that the wall shows it without being read again.
+  function said(index, told) {
+    Object.assign(known(index) ?? {}, told);
+    if (!facts.stands.includes(told.stand)) facts.stands.push(told.stand);
+    facts.stand[index] = facts.stands.indexOf(told.stand);
+  }
+
+  return { wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
 })();

@@ -9,15 +9,16 @@
   document.title = `${facts.title} · assetmill`;
   document.getElementById("title").textContent = facts.title;
   document.getElementById("kind").textContent = facts.kind;
-  for (const [name, words] of [["stage", facts.stages], ["state", facts.states]]) {
-    const options = words.filter(Boolean).map((word) => new Option(word.replaceAll("_", " "), word));
+  for (const [name, words] of [["stage", facts.stages], ["stand", facts.stands], ["state", facts.states]]) {
+    const all = name === "stand" && gallery.who ? ["open", "approved", "rejected"] : words;
+    const options = all.filter(Boolean).map((word) => new Option(word.replaceAll("_", " "), word));
     form[name].append(...options);
-    form[name].closest("label").hidden = options.length < 2;
+    form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who);
   }
 
   async function filter() {
     const mine = (turn += 1);
-    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value };
+    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value };
     if (wanted.text) count.textContent = "searching…";
     const found = await gallery.matching(wanted, () => mine !== turn);
     if (found === null || mine !== turn) return;
@@ -44,6 +45,8 @@
   const inPicture = {
     j: viewer.actions.next, ArrowRight: viewer.actions.next, ArrowDown: viewer.actions.next,
     k: viewer.actions.previous, ArrowLeft: viewer.actions.previous, ArrowUp: viewer.actions.previous,
+    a: () => gallery.review.say("approved"), r: () => gallery.review.say("rejected"),
+    m: () => gallery.review.say("commented"), u: () => gallery.review.say("withdrawn"),
     z: viewer.actions.zoom, c: viewer.actions.compare, 0: viewer.actions.fit,
     "+": viewer.actions.larger, "=": viewer.actions.larger, "-": viewer.actions.smaller,
     "?": () => document.getElementById("help").showModal(),

@@ -74,7 +74,11 @@ gallery.grid = (() => {
     caption.className = "caption";
     caption.append(words("b", tile.row || tile.name), words("small", tile.row ? `${tile.stage} · ${tile.name}` : tile.stage));
     button.replaceChildren(picture, caption);
-    if (tile.state !== "output") picture.append(words("em", tile.state.replaceAll("_", " ")));
+    if (tile.stand && tile.stand !== "open") {
+      const mark = words("em", tile.stand);
+      mark.className = tile.stand;
+      picture.append(mark);
+    } else if (tile.state !== "output") picture.append(words("em", tile.state.replaceAll("_", " ")));
   }
 
   const ending = (name) => (name.includes(".") ? name.slice(name.lastIndexOf(".") + 1).toUpperCase() : "FILE");
@@ -89,6 +93,13 @@ gallery.grid = (() => {
     const element = document.createElement(tag);
     element.textContent = text;
     return element;
+  }
+
+  // Draw a tile anew: something was said of it.
+  function renew(place) {
+    drawn.get(place)?.remove();
+    drawn.delete(place);
+    draw();
   }
 
   function show(indices) {
@@ -122,7 +133,7 @@ gallery.grid = (() => {
   new ResizeObserver(layout).observe(wall.parentElement);
 
   return {
-    show, select, layout,
+    show, select, layout, renew,
     whenOpened(call) { open = call; },
     get shown() { return shown; },
     get current() { return current; },

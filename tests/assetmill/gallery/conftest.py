@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from assetmill.gallery.details import Details
+from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.tiles import Tile, Wall, Walls
 from assetmill.records import AssetId, BlobRef
+from assetmill.reviews.desk import Desk
+from assetmill.reviews.ledger import ReviewLedger
+from assetmill.reviews.reviewers import add_reviewer, read_reviewers
 from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.batchworks import CARD
@@ -31,9 +35,17 @@ def site_of(services: Services, what: str | None = None, *, everything: bool = F
     return site_on(services, Walls(services.backend).find(what, everything=everything))
 
 
-def site_on(services: Services, wall: Wall) -> Site:
+def site_on(services: Services, wall: Wall, reviewer: str | None = None) -> Site:
     thumbnails = ThumbnailStore(services.settings.home, services.blobs)
-    return Site(wall, Details(services.ledger), thumbnails, services.blobs)
+    reviewing = Reviewing(desk_of(services), services.ledger, reviewer) if reviewer else None
+    return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing)
+
+
+def desk_of(services: Services) -> Desk:
+    """The desk of a project whose only reviewer is ada."""
+    settings = services.settings
+    add_reviewer("ada", (), settings.configs, settings.home)
+    return Desk(read_reviewers(settings.configs), ReviewLedger(services.backend), settings.home)
 
 
 def picture(services: Services, name: str, row: str = "", colour: str = "teal") -> Tile:

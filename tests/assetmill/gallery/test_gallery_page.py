@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 from assetmill.gallery.folder import write_folder
-from assetmill.gallery.tiles import Tile
+from assetmill.gallery.serving import Gallery
+from assetmill.gallery.tiles import Tile, Walls
+from assetmill.local.gallery_server import listening
+from assetmill.local.guard import Guard
 from assetmill.stage.services import Services
-from tests.assetmill.gallery.conftest import picture, site_of, site_on, wall_of
-from tests.millworks import run_here
+from tests.assetmill.gallery.conftest import desk_of, picture, site_of, site_on, wall_of
+from tests.doubles import ScriptedGateway, image_item, png
+from tests.millworks import run_here, services_on, wide
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -105,6 +111,57 @@ def test_hostile_names_are_only_words(services: Services, tmp_path: Path, page: 
     page.keyboard.press("Enter")
     page.locator("#viewer").wait_for()
     assert evil in page.locator("#facts").inner_text()
+
+
+@pytest.fixture
+def served(services: Services) -> Iterator[str]:
+    """The link to a wall of six pictures that ada reviews, served as `open` does it."""
+    colours = ("red", "green", "blue", "teal", "gold", "pink")
+    pipeline = wide(len(colours))
+    (services.settings.configs / "pipelines" / "wide.yaml").write_text(pipeline)
+    shown = iter(colours)
+    gateway = ScriptedGateway(lambda _request: [image_item(png(1024, 1024, next(shown)))])
+    run = run_here(services_on(services.settings, services.backend, gateway), "wide")
+    gallery = Gallery(site_on(services, Walls(services.backend).find(run.run_id), "ada"))
+    with listening(0) as listener:
+        port = listener.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(Guard(gallery.app, port), log_level="error", lifespan="off"))  # pyright: ignore[reportArgumentType]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{port}{gallery.entrance}"
+        server.should_exit = True
+        thread.join()
+
+
+def test_a_reviewer_needs_a_keyboard_alone(services: Services, page: Page, served: str) -> None:
+    page.goto(served)
+    page.locator("#wall img").first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    for number in range(6):
+        expect(page.locator("#place")).to_have_text(f"{number + 1} of 6")
+        if number == 2:
+            page.keyboard.press("r")
+            page.keyboard.type("The logo is cut off.")
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            expect(page.locator(".reviews")).to_contain_text("The logo is cut off.")
+            page.keyboard.press("Escape")
+            page.keyboard.press("j")
+            page.keyboard.press("Enter")
+        else:
+            page.keyboard.press("a")
+    expect(page.locator(".reviews")).to_contain_text("ada approved")
+    page.keyboard.press("Escape")
+    page.locator("#filters select[name=stand]").select_option("rejected")
+    expect(page.locator("#count")).to_have_text("1 of 6 tiles")
+    stands = [desk_of(services).standing(one.removeprefix("sha256:")).stand() for one in _drawn(services)]
+    assert sorted(stands) == ["approved"] * 5 + ["rejected"]
+
+
+def _drawn(services: Services) -> list[str]:
+    return [asset.blob.digest for record in services.ledger.stages() for asset in record.outputs]
 
 
 @pytest.mark.parametrize("width", [375, 700, 1280])

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -64,8 +65,8 @@ def test_what_was_signed_is_what_is_read(reviewers: Reviewers, home: Path) -> No
     assert payload["subject"] == [{"name": "hero.png", "digest": {"sha256": SHA}}]
 
 
-def payload_with(change: Callable[[dict[str, object]], object]) -> Callable[[dict[str, object]], None]:
-    def apply(whole: dict[str, object]) -> None:
+def payload_with(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], None]:
+    def apply(whole: dict[str, Any]) -> None:
         payload = json.loads(base64.b64decode(str(whole["payload"])))
         change(payload)
         data = json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
@@ -74,22 +75,22 @@ def payload_with(change: Callable[[dict[str, object]], object]) -> Callable[[dic
     return apply
 
 
-FORGERIES: dict[str, Callable[[dict[str, object]], object]] = {
+FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "other bytes": payload_with(
         lambda p: p.update(subject=[{"name": "hero.png", "digest": {"sha256": OTHER}}])
     ),
     "other name": payload_with(lambda p: p.update(subject=[{"name": "x.png", "digest": {"sha256": SHA}}])),
-    "other decision": payload_with(lambda p: p["predicate"].update(decision="rejected")),  # pyright: ignore[reportAttributeAccessIssue]
-    "other reviewer": payload_with(lambda p: p["predicate"].update(reviewer="grace")),  # pyright: ignore[reportAttributeAccessIssue]
-    "unknown reviewer": payload_with(lambda p: p["predicate"].update(reviewer="eve")),  # pyright: ignore[reportAttributeAccessIssue]
-    "other time": payload_with(lambda p: p["predicate"].update(decidedOn="2030-01-01T00:00:00.000000+00:00")),  # pyright: ignore[reportAttributeAccessIssue]
+    "other decision": payload_with(lambda p: p["predicate"].update(decision="rejected")),
+    "other reviewer": payload_with(lambda p: p["predicate"].update(reviewer="grace")),
+    "unknown reviewer": payload_with(lambda p: p["predicate"].update(reviewer="eve")),
+    "other time": payload_with(lambda p: p["predicate"].update(decidedOn="2030-01-01T00:00:00.000000+00:00")),
     "a field more": payload_with(lambda p: p.update(more=1)),
     "other predicate": payload_with(lambda p: p.update(predicateType="urn:other")),
-    "two subjects": payload_with(lambda p: p.update(subject=[*p["subject"], *p["subject"]])),  # pyright: ignore[reportGeneralTypeIssues]
+    "two subjects": payload_with(lambda p: p.update(subject=[*p["subject"], *p["subject"]])),
     "no signature": lambda whole: whole.update(signatures=[]),
-    "other signature": lambda whole: whole["signatures"][0].update(sig=base64.b64encode(b"x" * 64).decode()),  # pyright: ignore[reportIndexIssue]
-    "other key": lambda whole: whole["signatures"][0].update(keyid="SHA256:x"),  # pyright: ignore[reportIndexIssue]
-    "two signatures": lambda whole: whole.update(signatures=[*whole["signatures"], *whole["signatures"]]),  # pyright: ignore[reportGeneralTypeIssues]
+    "other signature": lambda whole: whole["signatures"][0].update(sig=base64.b64encode(b"x" * 64).decode()),
+    "other key": lambda whole: whole["signatures"][0].update(keyid="SHA256:x"),
+    "two signatures": lambda whole: whole.update(signatures=[*whole["signatures"], *whole["signatures"]]),
     "other type": lambda whole: whole.update(payloadType="application/json"),
     "a field in the envelope": lambda whole: whole.update(more=1),
 }
