@@ -73,15 +73,15 @@ def translate(error: Exception, *, spending: bool) -> AssetmillError:
 
 
 @contextmanager
-def translated() -> Generator[None]:
-    """Translate the errors of calls that spend nothing."""
+def translated(*, spending: bool = False) -> Generator[None]:
+    """Translate the errors of calls, of which most spend nothing."""
     try:
         yield
     except AssetmillError:
         raise
     except Exception as error:
         # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
-        raise translate(error, spending=False) from error
+        raise translate(error, spending=spending) from error
 
 
 def _translate_known(error: Exception, spending: bool) -> ServiceError:

@@ -194,7 +194,7 @@ def _probe(services: Services, usd: float) -> Iterator[Finding]:
     purse = Purse(services, usd)
     yield Finding("probe", "ok", f"what follows may spend ${usd:.2f} at most (--budget)")
     answer = probe_call(services, "answer", "Say ok.")
-    yield Finding("probe", "ok", f"four tiny answers, each {purse.told(answer)}")
+    yield Finding("probe", "ok", f"five tiny answers at most, each {purse.told(answer)}")
     prober = Prober(services, purse)
     yield from probe_endpoint(services, prober)
     yield from PictureProbes(prober).run()
