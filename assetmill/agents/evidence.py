@@ -41,7 +41,7 @@ _FIELD = re.compile(r"[A-Za-z_$@][A-Za-z0-9_.$@]{0,47}")
 _CALLERS = frozenset({"metadata", "structured_inputs", "headers", "properties", "attributes", "parameters"})
 """Objects whose fields the caller has named."""
 _SPOKEN = frozenset(
-    {"text", "delta", "instructions", "code", "arguments", "revised_prompt", "logs", "output", "content"}
+    {"text", "delta", "instructions", "program", "arguments", "revised_prompt", "logs", "output", "content"}
 )
 """Fields of which the words are a person's or a model's."""
 _OURS = "assetmill"
@@ -74,7 +74,10 @@ class Redactor:
         for number, (field, value) in enumerate(fields.items(), 1):
             is_callers = name in _CALLERS and not field.startswith(_OURS)
             is_named = not is_callers and bool(_FIELD.fullmatch(field)) and not self._is_told(field)
-            shown[field if is_named else f"field_{number}"] = self.json(value, field)
+            # An error's code is a word of the service; a code interpreter's is what a model wrote.
+            is_program = field == "code" and "code_interpreter" in str(fields.get("type"))
+            name_of_value = "program" if is_program else field
+            shown[field if is_named else f"field_{number}"] = self.json(value, name_of_value)
         return shown
 
     def _is_told(self, field: str) -> bool:

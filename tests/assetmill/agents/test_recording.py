@@ -242,6 +242,15 @@ def test_a_compressed_answer_is_read(recorded: Wire, folder: Path) -> None:
     assert files(folder)[0]["body"]["status"] == "completed"
 
 
+def test_what_a_model_wrote_is_told_nowhere() -> None:
+    call = {"type": "code_interpreter_call", "code": "print(one)", "status": "completed"}
+    said = {"type": "message", "content": [{"type": "output_text", "text": "one word"}]}
+    told = Redactor(b"key").json([call, said, {"code": "not_found"}])
+    assert told[0] == {**call, "code": "***"}
+    assert told[1]["content"][0]["text"] == "***"
+    assert told[2] == {"code": "not_found"}
+
+
 def test_the_endpoint_s_own_names_are_told_nowhere() -> None:
     redactor = Redactor(b"key", ("foundry-test", "agents"))
     assert redactor.text("the resource Foundry-Test") == "the resource ***"
