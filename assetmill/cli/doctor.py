@@ -25,7 +25,7 @@ from assetmill.project import project_root
 from assetmill.redaction import redact
 from assetmill.settings import Settings, load_settings
 from assetmill.stage.picture_probes import PictureProbes
-from assetmill.stage.probe_money import BUDGET_USD, Purse, probe_call
+from assetmill.stage.probe_money import BUDGET_USD, ProbeBudget, probe_call
 from assetmill.stage.probing import Prober, known_abilities, probe_endpoint
 from assetmill.stage.rate_probe import probe_rates
 from assetmill.stage.services import Services, open_services
@@ -70,7 +70,7 @@ def doctor(profile: str | None, *, is_live: bool, budget: float, record: Path | 
     if record and not is_live:
         raise click.UsageError("--record writes down what --live does: give both")
     findings: list[Finding] = []
-    for told in _examine(profile, Live(budget, record) if is_live else None):
+    for told in _examine(profile, LiveProbes(budget, record) if is_live else None):
         finding = replace(told, message=redact(told.message), advice=redact(told.advice))
         findings.append(finding)
         if not as_json:
@@ -86,7 +86,7 @@ def doctor(profile: str | None, *, is_live: bool, budget: float, record: Path | 
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveProbes:
     """What `--live` may do: spend up to `usd`, and write down what passes below the folder `record`."""
 
     usd: float
@@ -100,7 +100,7 @@ def _print(finding: Finding) -> None:
         click.echo(f"{'':<24}-> {finding.advice}")
 
 
-def _examine(profile: str | None, live: Live | None) -> Iterator[Finding]:
+def _examine(profile: str | None, live: LiveProbes | None) -> Iterator[Finding]:
     yield from _versions()
     try:
         settings = load_settings(profile)
@@ -125,7 +125,7 @@ def _examine(profile: str | None, live: Live | None) -> Iterator[Finding]:
         yield Finding("models", "problem", str(error), "mend that file, or delete it")
 
 
-def _recorder(live: Live | None) -> Recorder | None:
+def _recorder(live: LiveProbes | None) -> Recorder | None:
     if live is None or live.record is None:
         return None
     from assetmill.agents.recording import Recorder
@@ -171,7 +171,7 @@ def _answer(check: str, url: str, advice: str) -> Finding:
     return Finding(check, "problem", f"{url} does not answer", advice)
 
 
-def _service(services: Services, live: Live | None) -> Iterator[Finding]:
+def _service(services: Services, live: LiveProbes | None) -> Iterator[Finding]:
     settings = services.settings
     foundry = settings.foundry
     names = [foundry.model, foundry.image_deployment or foundry.image_model]
@@ -191,7 +191,7 @@ def _service(services: Services, live: Live | None) -> Iterator[Finding]:
 
 def _probe(services: Services, usd: float) -> Iterator[Finding]:
     """Try what the endpoint can do; what that costs is told before and after."""
-    purse = Purse(services, usd)
+    purse = ProbeBudget(services, usd)
     yield Finding("probe", "ok", f"what follows may spend ${usd:.2f} at most (--budget)")
     answer = probe_call(services, "answer", "Say ok.")
     yield Finding("probe", "ok", f"five tiny answers at most, each {purse.told(answer)}")

@@ -20,7 +20,7 @@ BUDGET_USD = 0.25
 """The most that the probes of one command may spend, unless somebody says otherwise."""
 
 
-class Purse:
+class ProbeBudget:
     """The money of one command's probes, under its own ceiling and under those of the profile."""
 
     def __init__(self, services: Services, usd: float = BUDGET_USD) -> None:

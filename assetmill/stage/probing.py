@@ -26,7 +26,7 @@ from assetmill.agents.gateway import (
 from assetmill.endpoints import Ability, EndpointProbe
 from assetmill.errors import ConversationGone, OutcomeUnknown, Rejected, ServiceError
 from assetmill.plan.calls import StageCall
-from assetmill.stage.probe_money import Purse, probe_call
+from assetmill.stage.probe_money import ProbeBudget, probe_call
 from assetmill.stage.services import Services
 
 _NAME = "assetmill-probe"
@@ -43,7 +43,7 @@ def probe_endpoint(services: Services, prober: Prober | None = None) -> Iterator
         ServiceError: the service did not answer as far as the probe needs it.
         BudgetExceeded: a ceiling has no room for them.
     """
-    prober = prober or Prober(services, Purse(services))
+    prober = prober or Prober(services, ProbeBudget(services))
     probing = _Probing(prober, prober.agent("Answer with one word."))
     kept = dict(probing.assumptions())
     way = probing.way
@@ -87,7 +87,7 @@ class Prober:
     """Posts what probes ask for, once each, under a ceiling, and learns from what comes."""
 
     services: Services
-    purse: Purse
+    purse: ProbeBudget
     rates: dict[str, str] = field(default_factory=dict[str, str])
     """The `x-ratelimit-*` headers that came with any answer."""
 

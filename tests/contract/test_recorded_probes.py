@@ -17,7 +17,7 @@ from foundry_emulator.server import running
 from assetmill.agents.recording import Recorder
 from assetmill.settings import load_settings
 from assetmill.stage.picture_probes import PictureProbes
-from assetmill.stage.probe_money import Purse
+from assetmill.stage.probe_money import ProbeBudget
 from assetmill.stage.probing import Prober, probe_endpoint
 from assetmill.stage.rate_probe import probe_rates
 from assetmill.stage.services import Services, connect
@@ -34,7 +34,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         settings = load_settings("local", {"ASSETMILL_HOME": str(folder)})
         recorder = Recorder(folder / "recording")
         services = Services(settings, MemoryStore(), functools.partial(connect, recorder=recorder))
-        prober = Prober(services, Purse(services))
+        prober = Prober(services, ProbeBudget(services))
         list(probe_endpoint(services, prober))
         told = [*PictureProbes(prober).run(), *probe_rates(prober)]
         services.close()

@@ -21,7 +21,7 @@ from foundry_emulator.comparing.shapes import LEFT_OUT, Difference, alike, by_ty
 from foundry_emulator.comparing.staging import Stage
 from foundry_emulator.comparing.tool_server import tool_server
 from foundry_emulator.comparing.verdicts import Accepted
-from foundry_emulator.jsons import Json
+from foundry_emulator.jsons import Json, as_object
 from foundry_emulator.server import running
 from foundry_emulator.testing.calls import IMAGE_HEADER, Control, Raw
 
@@ -109,7 +109,12 @@ class Replayer:
         stage = Stage(self._raw, self._control, self._player, exchange, session.ids)
         operation, found, answer = self._answered(exchange, stage.continued)
         if answer is not None:
-            session.learn([exchange.answer, list(exchange.events)], _told(exchange, answer))
+            told = _told(exchange, answer)
+            session.learn([exchange.answer, list(exchange.events)], told)
+            begun = as_object(told[0])
+            if exchange.method == "POST" and begun.get("status") == "queued":
+                # The rules are played by one player: what comes next must not be played to this response.
+                self._raw.finished(str(begun["id"]))
         return operation, found
 
     def _settle(self, exchange: Exchange, session: Session) -> None:

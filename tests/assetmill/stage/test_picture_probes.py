@@ -14,7 +14,7 @@ from assetmill.endpoints import Ability
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown, Rejected, ServiceError
 from assetmill.settings import Foundry, Settings
 from assetmill.stage.picture_probes import PictureProbes, data_url, long_picture, small_picture
-from assetmill.stage.probe_money import Purse
+from assetmill.stage.probe_money import ProbeBudget
 from assetmill.stage.probing import Prober
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
@@ -46,14 +46,14 @@ class Painter(ScriptedGateway):
 
 def probed(
     gateway: ScriptedGateway, folder: Path, *, usd: float = 1.0, **foundry: Any
-) -> tuple[Services, Purse]:
+) -> tuple[Services, ProbeBudget]:
     chosen = {"endpoint": gateway.endpoint, "image_deployment": "gpt-image-2", **foundry}
     settings = Settings(profile="test", home=folder, configs=folder, foundry=Foundry.model_validate(chosen))
     services = Services(settings, MemoryStore(), lambda _settings, _wait: gateway)
-    return services, Purse(services, usd)
+    return services, ProbeBudget(services, usd)
 
 
-def run(services: Services, purse: Purse) -> list[Finding]:
+def run(services: Services, purse: ProbeBudget) -> list[Finding]:
     return list(PictureProbes(Prober(services, purse)).run())
 
 

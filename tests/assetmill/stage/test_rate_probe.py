@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.agents.gateway import Finding
-from assetmill.stage.probe_money import Purse
+from assetmill.stage.probe_money import ProbeBudget
 from assetmill.stage.probing import Prober, probe_endpoint
 from assetmill.stage.rate_probe import probe_rates, told_limits
 from tests.assetmill.stage.test_probing import Lasting, services_on
@@ -17,7 +17,7 @@ RATES = {"x-ratelimit-limit-requests": "40", "x-ratelimit-limit-tokens": "40000"
 
 def probed(gateway: Lasting, folder: Path, usd: float = 1.0) -> tuple[list[Finding], Prober]:
     services = services_on(gateway, folder)
-    prober = Prober(services, Purse(services, usd))
+    prober = Prober(services, ProbeBudget(services, usd))
     if usd > 0.1:
         list(probe_endpoint(services, prober))
     return list(probe_rates(prober)), prober
