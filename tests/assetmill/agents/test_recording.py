@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -170,7 +171,7 @@ def test_what_is_sent_is_redacted_too(recorded: Wire, folder: Path) -> None:
         structured_inputs={"header_fabrikam": "Bearer zebra"},
         image_deployment="fabrikam-draws",
     )
-    told = type(told)(**{**vars(told), "input": ({"type": "message", "role": "user", "content": content},)})
+    told = replace(told, input=({"type": "message", "role": "user", "content": content},))
     recorded.gateway.create_response(told, lambda _: None)
     (exchange,) = files(folder)
     sent = exchange["request"]["body"]
