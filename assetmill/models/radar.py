@@ -76,6 +76,18 @@ def lifetimes_of(configs: Path) -> Mapping[str, Lifetime]:
     return {**images, **{name: model.lifetime for name, model in load_chat_models(configs).items()}}
 
 
+def is_gone(model: str, settings: Settings, today: datetime.date) -> bool:
+    """Whether a model can no longer be called; on the emulator only what the endpoint itself told counts."""
+    said = read_told(settings.home, settings.foundry.endpoint).get(model)
+    if said and said.lifecycle.is_gone:
+        return True
+    day = said.lifecycle.day if said else None
+    if day is None and not settings.uses_emulator:
+        lifetime = lifetimes_of(settings.configs).get(model)
+        day = lifetime.ends_at(settings.foundry.provider) if lifetime else None
+    return day is not None and day <= today
+
+
 def judge(
     use: Use,
     provider: str,

@@ -1,0 +1,139 @@
+"""The sample is made: each pipeline's pictures before, where they are not there, then those after.
+
+Every stage goes through the money protocol under the fingerprint that the pipeline itself asks for: what is drawn
+here is there when the migrated pipeline runs, and the same sample asked for again costs nothing.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Any
+
+from assetmill.errors import InvalidSettings
+from assetmill.migrating.proposal import PipelineProposal, Proposal
+from assetmill.plan.plan import Plan
+from assetmill.records import RunManifest, RunStart, StageEntry, StageRecord
+from assetmill.runs.run import Run, check_service, make_run_id
+from assetmill.stage.engine import run_stage
+from assetmill.stage.services import Services
+
+PIPELINE = "migrate"
+"""Under this name the manifests of samples are kept: they are no runs of the pipeline itself."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of one pipeline's sample, by stage label."""
+
+    proposal: PipelineProposal
+    before: Mapping[str, StageEntry]
+    after: Mapping[str, StageEntry]
+
+
+@dataclass
+class Drawing:
+    """A sample that is being made. `spent_usd` is None once a cost is unknown."""
+
+    services: Services
+    proposal: Proposal
+    manifests: list[RunManifest] = field(default_factory=list[RunManifest])
+
+    def draw(self) -> list[Drawn]:
+        """Make what is missing; what failed is an entry with its error."""
+        return [
+            Drawn(one, self._side(one.before_sample, "before"), self._side(one.after_sample, "after"))
+            for one in self.proposal.pipelines
+        ]
+
+    @property
+    def spent_usd(self) -> float | None:
+        """What was paid."""
+        costs = [manifest.spent_usd for manifest in self.manifests]
+        return None if None in costs else sum(cost or 0.0 for cost in costs)
+
+    def _side(self, plan: Plan, side: str) -> Mapping[str, StageEntry]:
+        if all(stage.record for stage in plan.stages):
+            return {stage.label: _found(stage.stage, stage.variant, stage.record) for stage in plan.stages}
+        try:
+            check_service(plan, self.services)
+        except InvalidSettings as error:
+            if side == "after":
+                raise
+            # The deployment before may be gone: the pictures after are drawn all the same.
+            return {stage.label: _found(stage.stage, stage.variant, stage.record, error) for stage in plan.stages}
+        run = _Sample(plan, self.services, {"to": self.proposal.target.name, "of": plan.name, "side": side})
+        self.manifests.append(run.make())
+        return run.run.entries
+
+
+def is_done(proposal: Proposal) -> bool:
+    """Whether the store has the whole sample already."""
+    plans = [plan for one in proposal.pipelines for plan in (one.before_sample, one.after_sample)]
+    return all(stage.record for plan in plans for stage in plan.stages)
+
+
+def _found(
+    stage: str, variant: str, record: StageRecord | None, error: Exception | None = None
+) -> StageEntry:
+    if record is None:
+        return StageEntry(stage=stage, variant=variant, status="failed", error=str(error), spent_usd=0.0)
+    return StageEntry(stage=stage, variant=variant, status="reused", record=record, spent_usd=0.0)
+
+
+class _Sample:
+    """One side of one pipeline: a run of some of its stages, sealed under a name of its own."""
+
+    def __init__(self, plan: Plan, services: Services, parameters: Mapping[str, Any]) -> None:
+        flow_run_id, now = str(uuid.uuid4()), time.time()
+        self.run = Run(make_run_id(flow_run_id, now), flow_run_id, plan, services, now)
+        self.services, self.parameters = services, {**parameters, **plan.parameters}
+
+    def make(self) -> RunManifest:
+        run = self.run
+        self.services.begin(run.run_id, self._seal)
+        self.services.ledger.write_start(
+            RunStart(
+                run_id=run.run_id,
+                pipeline=PIPELINE,
+                parameters=self.parameters,
+                profile=self.services.settings.profile,
+                spec_digest=run.plan.spec_digest,
+                spec_path=str(run.plan.pipeline.path),
+                stages=tuple((stage.stage, stage.variant) for stage in run.plan.stages),
+                started_at=run.started_at,
+            )
+        )
+        self._carry_out()
+        return self._seal()
+
+    def _carry_out(self) -> None:
+        """Go through the stages in their order, as many at once as the profile allows."""
+        run, running = self.run, dict[Future[StageRecord], str]()
+        order = TopologicalSorter(
+            {label: [need for need in needs if need in run.stages] for label, needs in run.needs.items()}
+        )
+        order.prepare()
+        with ThreadPoolExecutor(self.services.settings.run.concurrency) as pool:
+            while order.is_active():
+                for label in order.get_ready():
+                    if call := run.begin(label):
+                        running[pool.submit(run_stage, call, self.services, run.run_id)] = label
+                    else:
+                        order.done(label)
+                for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                    label = running.pop(future)
+                    run.end(label, future.exception() or future.result())
+                    order.done(label)
+
+    def _seal(self) -> RunManifest:
+        manifest = self.run.manifest().model_copy(
+            update={"pipeline": PIPELINE, "parameters": self.parameters}
+        )
+        self.services.ledger.write_manifest(manifest)
+        self.services.sealed(self.run.run_id)
+        return manifest
