@@ -38,7 +38,7 @@ from assetmill.migrating.questions import Answers, Question, read_answers
 from assetmill.migrating.target import find_target
 from assetmill.migrating.writing import write_files
 from assetmill.money.budget import Ceiling
-from assetmill.money.prices import missing_prices
+from assetmill.money.prices import missing_prices, prices_for
 from assetmill.names import safe_name
 from assetmill.private import make_folder
 from assetmill.project import find_root, project_root
@@ -97,9 +97,9 @@ def migrate(
 ) -> int:
     """Go over to another MODEL in each PIPELINE, or in the whole project: see it, then write it.
 
-    Without PIPELINE the profile's own pin changes as well; with it, pipelines that follow the profile get pins
-    of their own. With --budget the sample is drawn without asking. Asked for again, nothing is drawn twice;
-    `git checkout` takes the pins back.
+    Without PIPELINE the profile's own pin changes as well; with it, pipelines that follow the profile get
+    pins of their own. With --budget the sample is drawn without asking. Asked for again, nothing is drawn
+    twice; `git checkout` takes the pins back.
     """
     settings, root = load_settings(profile), _root()
     target = find_target(model, settings.configs, only_from=only_from, deployment=deployment)
@@ -122,7 +122,8 @@ def migrate(
     _check_money(proposal, budget_usd, is_agreed=yes, asks=not as_json)
     with open_services(settings, _ceilings(budget_usd)) as services:
         drawn, spent = _drawn(services, proposal)
-        found = migrate_page.report(proposal, drawn, spent, services.blobs, root)
+        prices = prices_for(settings)
+        found = migrate_page.report(proposal, drawn, spent, prices=prices, blobs=services.blobs, root=root)
     pages = _write_pages(found, settings, html, markdown_path)
     if not as_json:
         click.echo(migrate_page.table(found))
@@ -186,7 +187,8 @@ def _say_plan(proposal: Proposal, root: Path, *, as_json: bool) -> None:
         old = sum(stage.record is None for stage in one.before_sample.stages)
         new = sum(stage.record is None for stage in one.after_sample.stages)
         click.echo(f"  sample: {', '.join(one.picked) or 'none'}")
-        click.echo(f"  {new} to make with it, {cost_text(after)}; {old} before it that are not there, {cost_text(before)}")
+        made = f"{new} to make with it, {cost_text(after)}; {old} before it, {cost_text(before)}"
+        click.echo(f"  {made if old or new else 'all of it is there'}")
         click.echo(f"  a whole run: {cost_text(one.before.run_cost)}, then {cost_text(one.after.run_cost)}")
     for note in proposal.notes:
         click.echo(f"note: {note}")
@@ -216,7 +218,9 @@ def _check_money(proposal: Proposal, budget_usd: float | None, *, is_agreed: boo
     if is_agreed:
         return
     if not asks or not sys.stdin.isatty():
-        raise InvalidInput(f"the sample costs {total_text(cost)}: allow it with --budget USD, or --dry plans alone")
+        raise InvalidInput(
+            f"the sample costs {total_text(cost)}: allow it with --budget USD, or --dry plans alone"
+        )
     click.confirm("Draw it?", abort=True, err=True)
 
 
@@ -263,11 +267,16 @@ def _next(proposal: Proposal, written: Sequence[Path], failed: Sequence[str], ro
         return [f"no pin was written: {failed[0]} was not drawn; run it again to go on"]
     names = " ".join(one.pipeline.name for one in proposal.pipelines)
     if not written:
-        return ["no pin was written; Next:", f"  the same command with --yes    writes the pins, draws nothing again"]
+        return [
+            "no pin was written; Next:",
+            "  the same command with --yes    writes the pins, draws nothing again",
+        ]
     lines = [f"wrote {path}" for path in written]
-    lines += ["Next:", f"  git diff    shows the change; git alone takes it back"]
+    lines += ["Next:", "  git diff    shows the change; git alone takes it back"]
     if (root / LOCK).is_file():
-        lines.append(f"  assetmill update{given('profile')}    makes what is locked anew, with {proposal.target.name}")
+        lines.append(
+            f"  assetmill update{given('profile')}    makes what is locked anew, with {proposal.target.name}"
+        )
     return [*lines, f"  assetmill plan {names.split()[0]}{given('profile')}    what is left to draw"]
 
 

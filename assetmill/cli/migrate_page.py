@@ -10,11 +10,13 @@ from typing import Any
 from assetmill.cli.diff_page import data_url, rendered
 from assetmill.cli.options import cost_text, usd
 from assetmill.cli.written import rows_that_fit
-from assetmill.looking import Look
 from assetmill.locking.comparing import open_picture
+from assetmill.looking import Look
 from assetmill.markdown import cell, code
 from assetmill.migrating.drawing import Drawn
 from assetmill.migrating.proposal import PipelineProposal, Proposal, Side
+from assetmill.money.price_table import Prices
+from assetmill.plan.calls import StageCall
 from assetmill.records import AssetRecord, StageEntry, StageRecord
 from assetmill.store.blobs import Blobs
 
@@ -26,13 +28,18 @@ _ARROW = " \N{RIGHTWARDS ARROW} "
 
 @dataclass(frozen=True)
 class Shown:
-    """One side of a row: what was made, its figures, what checks and judge said; `note` why there is nothing."""
+    """One side of a row: what was made, its figures, what checks and judge said.
+
+    `note` says why there is nothing. `is_listed`: the service reported no tokens of the picture, and those
+    of the price list stand in for them.
+    """
 
     model: str
     picture: str = ""
     text: str = ""
     cost_usd: float | None = None
     picture_tokens: int | None = None
+    is_listed: bool = False
     agent_tokens: int | None = None
     size: str = ""
     checks: tuple[tuple[str, str, str], ...] = ()
@@ -72,12 +79,17 @@ class SampleRow:
         before, after = self.before, self.after
         pairs = (
             ("Cost", _pair(_money(before), _money(after))),
-            ("Picture tokens", _pair(_count(before.picture_tokens), _count(after.picture_tokens))),
+            (self._tokens_name, _pair(_count(before.picture_tokens), _count(after.picture_tokens))),
             ("Agent tokens", _pair(_count(before.agent_tokens), _count(after.agent_tokens))),
             ("Size", _pair(before.size, after.size)),
             ("Judge", _pair(_score(before.judge), _score(after.judge))),
         )
         return tuple((name, value) for name, value in pairs if value)
+
+    @property
+    def _tokens_name(self) -> str:
+        is_listed = any(side.is_listed and side.picture_tokens for side in (self.before, self.after))
+        return "Picture tokens, by the price list" if is_listed else "Picture tokens"
 
 
 @dataclass(frozen=True)
@@ -112,10 +124,11 @@ class MigrationReport:
         return ", ".join(name for name in found if name not in kept)
 
     @property
-    def runs(self) -> tuple[tuple[str, str, str], ...]:
-        """What a run of each pipeline costs from nothing, before and after."""
+    def runs(self) -> tuple[tuple[str, str, str, str], ...]:
+        """What a run of each pipeline costs from nothing: before, after, and the difference."""
         return tuple(
-            (one.pipeline.name, _whole(one.before), _whole(one.after)) for one in self.proposal.pipelines
+            (one.pipeline.name, cost_text(one.before.run_cost), cost_text(one.after.run_cost), _change(one))
+            for one in self.proposal.pipelines
         )
 
     @property
@@ -124,14 +137,23 @@ class MigrationReport:
         stages = sum(len(one.changed) for one in self.proposal.pipelines)
         failed = sum(bool(row.after.note) for row in self.rows)
         tail = f", {failed} of them not drawn" if failed else ""
-        return f"{stages} stages change, {len(self.rows)} shown{tail}; spent {usd(self.spent_usd)}"
+        planned = f"planned were {cost_text(self.proposal.cost)}"
+        spent = f"spent {usd(self.spent_usd)}" + (f", {planned}" if self.spent_usd != 0 else "")
+        return f"{stages} stages change, {len(self.rows)} shown{tail}; {spent}"
 
 
 def report(
-    proposal: Proposal, drawn: Iterable[Drawn], spent_usd: float | None, blobs: Blobs, root: Path
+    proposal: Proposal,
+    drawn: Iterable[Drawn],
+    spent_usd: float | None,
+    *,
+    prices: Prices,
+    blobs: Blobs,
+    root: Path,
 ) -> MigrationReport:
     """Put both sides of every stage of the sample beside each other."""
-    rows = [_row(one, label, blobs) for one in drawn for label in one.proposal.picked]
+    showing = _Showing(prices, blobs)
+    rows = [showing.row(one, label) for one in drawn for label in one.proposal.picked]
     return MigrationReport(proposal, tuple(rows), spent_usd, tuple(diffs(proposal, root)))
 
 
@@ -155,7 +177,10 @@ def table(found: MigrationReport) -> str:
         + (f"  ({row.after.note})" if row.after.note else "")
         for row in found.rows
     ]
-    runs = [f"a whole run of {name}: {before}{_ARROW}{after}" for name, before, after in found.runs]
+    runs = [
+        f"a whole run of {name}: {before}{_ARROW}{after} ({change})"
+        for name, before, after, change in found.runs
+    ]
     return "\n".join([*lines, *runs, f"{found.total}."])
 
 
@@ -169,7 +194,7 @@ def markdown(found: MigrationReport) -> str:
             (
                 code(row.pipeline),
                 code(row.label),
-                *(dict(row.figures).get(name, "") for name in names[:-1]),
+                *(_figure(row, name) for name in names[:-1]),
                 cell(_checks_text(row.after) or row.after.note),
             )
         )
@@ -177,11 +202,15 @@ def markdown(found: MigrationReport) -> str:
         for row in found.rows
     ]
     table_head = ["| Pipeline | Stage | " + " | ".join(names) + " |", "|---|---|---:|---:|---:|---:|---|"]
-    runs = ["", "| A whole run of | Before | After |", "|---|---:|---:|"]
-    runs += [f"| {code(name)} | {cell(before)} | {cell(after)} |" for name, before, after in found.runs]
+    runs = ["", "| A whole run of | Before | After | Difference |", "|---|---:|---:|---:|"]
+    runs += [f"| {code(name)} | {' | '.join(map(cell, amounts))} |" for name, *amounts in found.runs]
     notes = ["", *(f"- {cell(note)}" for note in found.proposal.notes)] if found.proposal.notes else []
     lines = [line for name, change in found.diffs for line in _fenced(name, change)]
     return "\n".join([*head, *table_head, *rows_that_fit(rows, _ROWS), *runs, *notes, *lines, ""])
+
+
+def _figure(row: SampleRow, name: str) -> str:
+    return next((value for known, value in row.figures if known.startswith(name)), "")
 
 
 def _fenced(name: str, change: Sequence[tuple[str, str]]) -> list[str]:
@@ -207,38 +236,47 @@ def document(found: MigrationReport) -> list[dict[str, Any]]:
     ]
 
 
-def _row(drawn: Drawn, label: str, blobs: Blobs) -> SampleRow:
-    one = drawn.proposal
-    prompt = one.after.calls[label].prompt
-    before = _shown(drawn.before.get(label), one.before.model_of(label), blobs, one, label)
-    after = _shown(drawn.after.get(label), one.after.model_of(label), blobs, one, label)
-    return SampleRow(one.pipeline.name, label, prompt, before, after)
+@dataclass(frozen=True)
+class _Showing:
+    """Makes rows; `prices` say how many tokens a picture takes where the service did not."""
 
+    prices: Prices
+    blobs: Blobs
 
-def _shown(
-    entry: StageEntry | None, model: str, blobs: Blobs, proposal: PipelineProposal, label: str
-) -> Shown:
-    if entry is None:
-        gone = label in proposal.undrawn
-        return Shown(model, note="the model is gone, and no picture by it is stored" if gone else "not drawn")
-    if entry.record is None:
-        return Shown(model, note=entry.error or entry.status)
-    record = entry.record
-    usage = record.usage
-    asset, look = _picture_of(record, blobs)
-    return Shown(
-        model,
-        picture=data_url(look.first(_WIDEST)) if look else "",
-        text="" if asset else record.text[:_TEXT],
-        cost_usd=record.cost_usd,
-        picture_tokens=usage.image_output_tokens,
-        agent_tokens=_sum(usage.input_tokens, usage.output_tokens),
-        size=f"{asset.width} \N{MULTIPLICATION SIGN} {asset.height}" if asset and asset.width else "",
-        checks=tuple((one.check, one.state, one.message) for one in record.checks),
-        judge=next((one.score for one in record.checks if one.check == "judge"), None),
-        is_found=entry.status == "reused",
-        note="" if look or not asset else "its bytes are not in the store",
-    )
+    def row(self, drawn: Drawn, label: str) -> SampleRow:
+        one = drawn.proposal
+        missing = "the model is gone, and no picture by it is stored" if label in one.undrawn else "not drawn"
+        before = self._shown(drawn.before.get(label), one.before, label, missing)
+        after = self._shown(drawn.after.get(label), one.after, label, "not drawn")
+        return SampleRow(one.pipeline.name, label, one.after.calls[label].prompt, before, after)
+
+    def _shown(self, entry: StageEntry | None, side: Side, label: str, missing: str) -> Shown:
+        model = side.model_of(label)
+        if entry is None or entry.record is None:
+            return Shown(model, note=(entry.error or entry.status) if entry else missing)
+        record = entry.record
+        usage = record.usage
+        asset, look = _picture_of(record, self.blobs)
+        tokens = usage.image_output_tokens
+        return Shown(
+            model,
+            picture=data_url(look.first(_WIDEST)) if look else "",
+            text="" if asset else record.text[:_TEXT],
+            cost_usd=record.cost_usd,
+            picture_tokens=self._listed(side.calls[label]) if tokens is None else tokens,
+            is_listed=tokens is None,
+            agent_tokens=_sum(usage.input_tokens, usage.output_tokens),
+            size=f"{asset.width} \N{MULTIPLICATION SIGN} {asset.height}" if asset and asset.width else "",
+            checks=tuple((one.check, one.state, one.message) for one in record.checks),
+            judge=next((one.score for one in record.checks if one.check == "judge"), None),
+            is_found=entry.status == "reused",
+            note="" if look or not asset else "its bytes are not in the store",
+        )
+
+    def _listed(self, call: StageCall) -> int | None:
+        tool = next((tool for tool in call.tools if tool["type"] == "image_generation"), None)
+        row = self.prices.image.get(str(tool["model"])) if tool else None
+        return row.tokens_of(str(tool["size"]), str(tool["quality"])) if tool and row else None
 
 
 def _picture_of(record: StageRecord, blobs: Blobs) -> tuple[AssetRecord | None, Look | None]:
@@ -254,8 +292,11 @@ def _checks_text(side: Shown) -> str:
     return "; ".join(f"{check} {state}" for check, state, _ in side.checks)
 
 
-def _whole(side: Side) -> str:
-    return cost_text(side.run_cost)
+def _change(one: PipelineProposal) -> str:
+    before, after = one.before.run_cost, one.after.run_cost
+    if before.unknown or after.unknown or not before.expected:
+        return "unknown"
+    return f"{after.expected / before.expected - 1:+.0%}"
 
 
 def _money(side: Shown) -> str:
@@ -279,5 +320,3 @@ def _pair(before: str, after: str) -> str:
     if before and after:
         return before if before == after else f"{before}{_ARROW}{after}"
     return f"{before or '?'}{_ARROW}{after or '?'}" if before or after else ""
-
-

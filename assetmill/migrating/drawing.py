@@ -1,7 +1,7 @@
 """The sample is made: each pipeline's pictures before, where they are not there, then those after.
 
-Every stage goes through the money protocol under the fingerprint that the pipeline itself asks for: what is drawn
-here is there when the migrated pipeline runs, and the same sample asked for again costs nothing.
+Every stage goes through the money protocol under the fingerprint that the pipeline itself asks for: what is
+drawn here is there when the migrated pipeline runs, and the same sample asked for again costs nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class Drawing:
             if side == "after":
                 raise
             # The deployment before may be gone: the pictures after are drawn all the same.
-            return {stage.label: _found(stage.stage, stage.variant, stage.record, error) for stage in plan.stages}
+            return {
+                stage.label: _found(stage.stage, stage.variant, stage.record, error) for stage in plan.stages
+            }
         run = _Sample(plan, self.services, {"to": self.proposal.target.name, "of": plan.name, "side": side})
         self.manifests.append(run.make())
         return run.run.entries

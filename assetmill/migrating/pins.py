@@ -1,7 +1,7 @@
 """What must change where, so that the stages of a pipeline call another model.
 
-A pin stands in a tool or a stage, under `defaults`, as the default of a parameter, or in the profile. One that
-several stages share is changed where it stands if all of them go over alike, else each stage gets its own.
+A pin stands in a tool or a stage, under `defaults`, as the default of a parameter, or in the profile. One
+that several stages share is changed where it stands if all of them go over alike, else each gets its own.
 """
 
 from __future__ import annotations
@@ -75,20 +75,17 @@ class Pinning:
         settings = list(self._settings())
         changes: list[Change] = []
         profile: dict[str, str] = {}
-        for level in ("own", "unset"):
-            found = [one for one in settings if one.level == level]
-            changes += [Change((*one.own, one.key), one.after) for one in found if self._differs(one)]
         for common in dict.fromkeys(one.common for one in settings if one.common):
             changes += self._shared(common, settings, profile)
+        own = [one for one in settings if one.level in {"own", "unset"} and self._differs(one)]
+        changes += [Change((*one.own, one.key), one.after) for one in own]
         return Pins(tuple(self._through_parameters(changes)), profile)
 
     def _differs(self, one: _Setting) -> bool:
-        ours = _OURS.get(one.key) if one.level == "unset" else None
-        return one.after not in {one.before, ours}
+        is_ours = one.level == "unset" and one.after == _OURS.get(one.key)
+        return one.after != one.before and not is_ours
 
-    def _shared(
-        self, common: str, settings: Iterable[_Setting], profile: dict[str, str]
-    ) -> Iterator[Change]:
+    def _shared(self, common: str, settings: Iterable[_Setting], profile: dict[str, str]) -> Iterator[Change]:
         users = [one for one in settings if one.common == common and one.level in {"defaults", "profile"}]
         going = [one for one in users if one.after != one.before]
         if not going:
@@ -156,7 +153,7 @@ class Pinning:
         level = self._level(tool.model, self.pipeline.spec.defaults.image_model, "profile")
         before = written if written is not None else old
         yield _Setting(own, "model", "image_model", level, before, self.target.pin if goes else before)
-        words = self._words(tool, wires, old) if goes else {}
+        words = self._words(tool, wires, old) if goes else dict[str, dict[str, str | None]]()
         for option in _OPTIONS:
             text = self._written(tool, option)
             shared = getattr(self.pipeline.spec.defaults, option, None) if option in _COMMON else None
@@ -171,10 +168,10 @@ class Pinning:
         if self.target.image is None:
             return {}
         translator = PictureTranslator(old, self.target.image, self.prices, self.answers, self.notes)
-        found: dict[str, dict[str, str | None]] = {option: {} for option in _OPTIONS}
+        found = {option: dict[str, str | None]() for option in _OPTIONS}
         for wire in wires:
             for option in _OPTIONS:
-                for word in dict.fromkeys((wire.get(option), *self._listed(tool, option))):
+                for word in dict.fromkeys((*self._listed(tool, option), wire.get(option))):
                     if word is not None:
                         after = translator.translated({**wire, option: word})
                         found[option][str(word)] = after.get(option, str(word))

@@ -1,4 +1,4 @@
-"""What a migration would do: which files change where, which stages, and what the sample costs. Spends nothing."""
+"""What a migration would do: which files and stages change, and what the sample costs. Spends nothing."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class FileChange:
 
     def diff(self, shown: str) -> list[str]:
         """Return the difference as lines of a unified diff."""
-        sides = [side.decode("utf-8").splitlines() for side in (self.before, self.after)]
-        return list(difflib.unified_diff(*sides, shown, shown, lineterm="", n=1))
+        before, after = (side.decode("utf-8").splitlines() for side in (self.before, self.after))
+        return list(difflib.unified_diff(before, after, shown, shown, lineterm="", n=1))
 
 
 @dataclass(frozen=True)
 class Side:
-    """The pipeline with one of its models: its stages' calls, its plan against the store, a whole run's cost."""
+    """A pipeline with one of its models: its calls, its plan against the store, what a whole run costs."""
 
     plan: Plan
     calls: Mapping[str, StageCall]
@@ -69,7 +69,10 @@ class Side:
 
 @dataclass(frozen=True)
 class PipelineProposal:
-    """One pipeline that changes. `picked` are the stages of the sample, `undrawn` those without an old side."""
+    """One pipeline that changes.
+
+    `picked` are the stages of the sample, `undrawn` those of them of which nothing before can be shown.
+    """
 
     pipeline: LoadedPipeline
     before: Side

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -35,8 +35,9 @@ def spliced(document: Document, changes: Sequence[Change]) -> bytes:
     """
     text = document.source.decode("utf-8")
     marks = _Marks.of(text)
-    cuts = [cut for change in _gathered(document, changes) for cut in _cuts(document, marks, change)]
-    for start, end, new in sorted(cuts, reverse=True):
+    cuts = list(_cuts(document, marks, _gathered(document, changes)))
+    # From the end on, so that places before stay; of two at one place the first one is to stand first.
+    for _, (start, end, new) in sorted(enumerate(cuts), key=lambda one: (*one[1][:2], one[0]), reverse=True):
         text = text[:start] + new + text[end:]
     written = text.encode()
     made, meant = parse_yaml(document.path, written).value, _changed(document.value, changes)
@@ -97,7 +98,7 @@ class _Marks:
 
         marks = cls(text)
         # The parser in Python: the marks of the one in C count bytes of what it was given.
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in cast("Iterable[Any]", yaml.parse(text, Loader=yaml.SafeLoader)):
             kind = type(event).__name__
             if kind in {"MappingEndEvent", "SequenceEndEvent"}:
                 closed = marks._open.pop().node
@@ -143,82 +144,90 @@ class _Marks:
         """Whether nothing but spaces stands before a character in its line."""
         return not self.text[self.line_start(index) : index].strip()
 
+    def is_long(self, node: _Node) -> bool:
+        """Whether a value runs over lines."""
+        return "\n" in self.text[node.start : node.end].rstrip()
+
     def children(self, where: Where) -> list[_Node]:
         """Return the values of a mapping, in the order of the text."""
-        return [node for place, node in self.nodes.items() if len(place) == len(where) + 1 and place[:-1] == where]
+        return [
+            node for place, node in self.nodes.items() if len(place) == len(where) + 1 and place[:-1] == where
+        ]
 
 
 Cut = tuple[int, int, str]
 
 
-def _cuts(document: Document, marks: _Marks, change: Change) -> Iterable[Cut]:
-    node = marks.nodes.get(change.where)
-    if node is not None and change.value is not None:
-        if node.kind != "scalar":
-            raise _by_hand(document, change.where, "a single value is expected here")
-        yield node.start, node.end, _written(change.value, node.style)
-    elif node is not None:
-        yield _removal(document, marks, change.where, node)
-    elif change.value is not None:
-        yield _insertion(document, marks, change.where, _pair(change.where, change.value))
+def _cuts(document: Document, marks: _Marks, changes: Iterable[Change]) -> Iterator[Cut]:
+    fresh: dict[Where, list[str]] = {}
+    for where, value in changes:
+        node = marks.nodes.get(where)
+        if node is None and value is not None:
+            fresh.setdefault(where[:-1], []).append(f"{where[-1]}: {_written(value, None)}")
+        elif node is not None and value is not None:
+            if node.kind != "scalar":
+                raise _by_hand(document, where, "a single value is expected here")
+            yield node.start, node.end, _written(value, node.style)
+        elif node is not None:
+            yield _removal(document, marks, where, node)
+    for where, pairs in fresh.items():
+        yield _insertion(document, marks, where, pairs)
 
 
-def _pair(where: Where, value: str | int) -> str:
-    return f"{where[-1]}: {_written(value, None)}"
-
-
-def _insertion(document: Document, marks: _Marks, where: Where, pair: str) -> Cut:
-    """Put a new key into a mapping that is there; a tool that is a name alone becomes one."""
-    parent = marks.nodes.get(where[:-1])
+def _insertion(document: Document, marks: _Marks, where: Where, pairs: Sequence[str]) -> Cut:
+    """Put new keys into the mapping at a place; a tool that is a name alone becomes one."""
+    parent = marks.nodes.get(where)
+    listed = ", ".join(pairs)
     if parent is None:
-        return _new_section(document, marks, where, pair)
+        return _new_section(document, marks, where, pairs)
     if parent.kind == "scalar":
         named = marks.text[parent.start : parent.end]
         if named in {"", "~", "null"}:
-            raise _by_hand(document, where[:-1], "this section is empty")
-        return parent.start, parent.end, f"{{type: {named}, {pair}}}"
-    children = marks.children(where[:-1])
-    known = next((marks.nodes[w] for k in ("type", "name") if (w := (*where[:-1], k)) in marks.nodes), None)
-    if parent.is_flow:
-        if known:
-            return known.end, known.end, f", {pair}"
-        at = parent.start + 1
-        return at, at, pair + (", " if children else "")
-    first = children[0]
-    column = cast(int, first.key_start) - marks.line_start(cast(int, first.key_start))
-    one_line = [c for c in children if c.kind == "scalar" and not _is_block(c)]
-    beside = known if known and not _is_block(known) else one_line[-1] if one_line else None
-    line = f"{' ' * column}{pair}{marks.newline}"
+            raise _by_hand(document, where, "this section is empty")
+        return parent.start, parent.end, f"{{type: {named}, {listed}}}"
+    known = next((marks.nodes[w] for k in ("type", "name") if (w := (*where, k)) in marks.nodes), None)
+    children = marks.children(where)
+    if not parent.is_flow:
+        return _new_lines(marks, children, known, pairs)
+    if known:
+        return known.end, known.end, f", {listed}"
+    at = parent.start + 1
+    return at, at, listed + (", " if children else "")
+
+
+def _new_lines(marks: _Marks, children: Sequence[_Node], known: _Node | None, pairs: Sequence[str]) -> Cut:
+    """Put lines below what a mapping is called or is, else below its last value that has one line."""
+    first = cast(int, children[0].key_start)
+    indent = " " * (first - marks.line_start(first))
+    lines = "".join(f"{indent}{pair}{marks.newline}" for pair in pairs)
+    one_line = [c for c in children if c.kind == "scalar" and not marks.is_long(c)]
+    beside = known if known in one_line else one_line[-1] if one_line else None
     if beside is None:
-        at = marks.line_start(cast(int, first.key_start))
-        return at, at, line
+        at = marks.line_start(first)
+        return at, at, lines
     at = marks.line_end(beside.end)
-    is_last = not marks.text[:at].endswith("\n")
-    return at, at, f"{marks.newline}{line.rstrip()}" if is_last else line
+    is_open = not marks.text[:at].endswith("\n")
+    return at, at, f"{marks.newline}{lines.rstrip()}" if is_open else lines
 
 
-def _is_block(node: _Node) -> bool:
-    return node.style in {"|", ">"}
-
-
-def _new_section(document: Document, marks: _Marks, where: Where, pair: str) -> Cut:
+def _new_section(document: Document, marks: _Marks, where: Where, pairs: Sequence[str]) -> Cut:
     """Put a section that is not there before the stages, above the comment that belongs to them."""
     root, stages = marks.nodes[()], marks.nodes.get(("stages",))
-    if len(where) != 2 or stages is None or stages.key_start is None:
+    if len(where) != 1 or stages is None or stages.key_start is None:
         raise _by_hand(document, where, "there is no place for this yet")
     if root.is_flow:
-        return stages.key_start, stages.key_start, f"{where[0]}: {{{pair}}}, "
+        return stages.key_start, stages.key_start, f"{where[0]}: {{{', '.join(pairs)}}}, "
     at = marks.line_start(stages.key_start)
     while at and marks.text[marks.line_start(at - 1) : at].lstrip().startswith("#"):
         at = marks.line_start(at - 1)
-    line = marks.newline
-    return at, at, f"{where[0]}:{line}  {pair}{line}{line}"
+    lines = (f"{where[0]}:", *(f"  {pair}" for pair in pairs), "", "")
+    return at, at, marks.newline.join(lines)
 
 
 def _removal(document: Document, marks: _Marks, where: Where, node: _Node) -> Cut:
     start = cast(int, node.key_start)
     if not marks.nodes[where[:-1]].is_flow:
-        if not marks.begins_line(start) or _is_block(node):
+        if not marks.begins_line(start) or marks.is_long(node):
             raise _by_hand(document, where, "it opens an entry of a list, or runs over lines")
         return marks.line_start(start), marks.line_end(node.end - 1), ""
     rest = marks.text[node.end :]
@@ -253,7 +262,7 @@ def _changed(value: Any, changes: Iterable[Change]) -> Any:
     root = copy.deepcopy(value)
     for change in changes:
         *path, last = change.where
-        inside = root
+        inside: Any = root
         for part in path:
             if isinstance(inside, dict) and inside.get(part) is None:
                 inside[part] = {}
@@ -269,4 +278,6 @@ def _changed(value: Any, changes: Iterable[Change]) -> Any:
 
 def _by_hand(document: Document, where: Where, reason: str) -> InvalidSpec:
     place = ".".join(map(str, where))
-    return InvalidSpec(str(document.path), document.line(where), f"{place}: {reason}", "change it by hand, then migrate")
+    return InvalidSpec(
+        str(document.path), document.line(where), f"{place}: {reason}", "change it by hand, then migrate"
+    )

@@ -42,7 +42,9 @@ def find_target(name: str, configs: Path, *, only_from: str | None, deployment: 
     images, chats = load_image_models(configs), load_chat_models(configs)
     image, chat = images.find(name), chats.get(name)
     if image is None and chat is None:
-        hint = nearest(name, (*images.rows, *chats)) or "a row in chat_models.toml or image_models.toml adds it"
+        hint = (
+            nearest(name, (*images.rows, *chats)) or "a row in chat_models.toml or image_models.toml adds it"
+        )
         raise InvalidInput(f"no table has a model {name!r}: {hint}")
     if image and not image.is_tool:
         raise InvalidInput(f"{name} is no model of the image tool: no stage can draw with it")

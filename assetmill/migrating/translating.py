@@ -22,7 +22,7 @@ _MOST_SIZES = 4
 
 @dataclass(frozen=True)
 class PictureTranslator:
-    """Says what the options of the image tool become with another model. `notes` fills with what is to be told."""
+    """Says what options of the image tool become; `notes` fills with what a person should know."""
 
     old: str
     new: ImageModel
@@ -62,9 +62,15 @@ class PictureTranslator:
         if alike:
             found = word if word in alike else alike[0]
             if found != word:
-                self._note(f"quality {word} becomes {found}: {before:,} tokens of a {shape} picture with both")
+                self._note(
+                    f"quality {word} becomes {found}: {before:,} tokens of a {shape} picture with both"
+                )
             return found
-        was = f"{before:,} tokens of a {shape} picture with {self.old}" if before else "a number nobody has said"
+        was = (
+            f"{before:,} tokens of a {shape} picture with {self.old}"
+            if before
+            else "a number nobody has said"
+        )
         choices = tuple(Choice(name, self._cost_of(shape, after.get(name))) for name in self.new.qualities)
         reason = f"it means {was}, and no word of {self.new.name} means as much"
         return self._asked(Question("quality", word, reason, choices)) or word
@@ -110,7 +116,9 @@ class PictureTranslator:
             self._note(f"{option} {word} is left out: {self.new.name} does not take the option")
             return None
         left_out = () if option == "output_format" else (Choice(LEAVE_OUT),)
-        question = Question(option, word, f"{self.new.name} has no such word", (*map(Choice, known), *left_out))
+        question = Question(
+            option, word, f"{self.new.name} has no such word", (*map(Choice, known), *left_out)
+        )
         answer = self._asked(question) or word
         return None if answer == LEAVE_OUT else answer
 
@@ -147,8 +155,8 @@ def translated_effort(
     if effort or not new.reasons or (old and old.reasons):
         return effort
     reason = (
-        f"{new.name} reasons, which {old.name if old else 'the model before'} does not, and bills it as output; "
-        "picture models that plan take over the effort"
+        f"{new.name} reasons, which {old.name if old else 'the model before'} does not, and bills it as"
+        " output; picture models that plan take over the effort"
     )
     choices = (*map(Choice, _EFFORTS), Choice(LEAVE_OUT, "the service decides"))
     answer = answers.to(Question("reasoning", UNSET, reason, choices))
@@ -156,7 +164,7 @@ def translated_effort(
 
 
 def translated_deployment(deployment: str | None, old: str, new: str, answers: Answers) -> str | None:
-    """Return which model deployment draws: one that is called as its model is so again, any other is asked for."""
+    """Return which model deployment draws: called as its model is again, any other name is asked for."""
     if deployment is None or deployment == new:
         return deployment
     if deployment == old:

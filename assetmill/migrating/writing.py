@@ -14,7 +14,7 @@ def write_files(files: Iterable[FileChange]) -> list[Path]:
     """Write the files of a migration and return them.
 
     Raises:
-        InvalidInput: one was changed meanwhile, or cannot be written; nothing is written if the first is such.
+        InvalidInput: one was changed meanwhile, and none is written; or one cannot be written.
     """
     listed = list(files)
     for file in listed:
