@@ -122,8 +122,14 @@ def migrate(
     _check_money(proposal, budget_usd, is_agreed=yes, asks=not as_json)
     with open_services(settings, _ceilings(budget_usd)) as services:
         drawn, spent = _drawn(services, proposal)
-        prices = prices_for(settings)
-        found = migrate_page.report(proposal, drawn, spent, prices=prices, blobs=services.blobs, root=root)
+        found = migrate_page.report(
+            proposal,
+            drawn,
+            spent,
+            prices=prices_for(settings),
+            blobs=services.blobs,
+            root=root,
+        )
     pages = _write_pages(found, settings, html, markdown_path)
     if not as_json:
         click.echo(migrate_page.table(found))
@@ -264,7 +270,8 @@ def _is_agreed(proposal: Proposal) -> bool:
 
 def _next(proposal: Proposal, written: Sequence[Path], failed: Sequence[str], root: Path) -> list[str]:
     if failed:
-        return [f"no pin was written: {failed[0]} was not drawn; run it again to go on"]
+        again = "run it again to go on, or write without looking: --sample 0 --yes"
+        return [f"no pin was written: {failed[0]} has no picture that was accepted; {again}"]
     names = " ".join(one.pipeline.name for one in proposal.pipelines)
     if not written:
         return [

@@ -13,11 +13,11 @@ from assetmill.cli.written import rows_that_fit
 from assetmill.locking.comparing import open_picture
 from assetmill.looking import Look
 from assetmill.markdown import cell, code
-from assetmill.migrating.drawing import Drawn
+from assetmill.migrating.drawing import Drawn, DrawnSide
 from assetmill.migrating.proposal import PipelineProposal, Proposal, Side
 from assetmill.money.price_table import Prices
 from assetmill.plan.calls import StageCall
-from assetmill.records import AssetRecord, StageEntry, StageRecord
+from assetmill.records import AssetRecord, StageRecord
 from assetmill.store.blobs import Blobs
 
 _WIDEST = 720
@@ -246,15 +246,16 @@ class _Showing:
     def row(self, drawn: Drawn, label: str) -> SampleRow:
         one = drawn.proposal
         missing = "the model is gone, and no picture by it is stored" if label in one.undrawn else "not drawn"
-        before = self._shown(drawn.before.get(label), one.before, label, missing)
-        after = self._shown(drawn.after.get(label), one.after, label, "not drawn")
+        before = self._shown(drawn.before, one.before, label, missing)
+        after = self._shown(drawn.after, one.after, label, "not drawn")
         return SampleRow(one.pipeline.name, label, one.after.calls[label].prompt, before, after)
 
-    def _shown(self, entry: StageEntry | None, side: Side, label: str, missing: str) -> Shown:
-        model = side.model_of(label)
-        if entry is None or entry.record is None:
-            return Shown(model, note=(entry.error or entry.status) if entry else missing)
-        record = entry.record
+    def _shown(self, drawn: DrawnSide, side: Side, label: str, missing: str) -> Shown:
+        model, entry = side.model_of(label), drawn.entries.get(label)
+        record = (entry and entry.record) or drawn.refused.get(label)
+        fault = "" if entry and entry.record else (entry.error or entry.status) if entry else missing
+        if entry is None or record is None:
+            return Shown(model, note=fault)
         usage = record.usage
         asset, look = _picture_of(record, self.blobs)
         tokens = usage.image_output_tokens
@@ -270,7 +271,7 @@ class _Showing:
             checks=tuple((one.check, one.state, one.message) for one in record.checks),
             judge=next((one.score for one in record.checks if one.check == "judge"), None),
             is_found=entry.status == "reused",
-            note="" if look or not asset else "its bytes are not in the store",
+            note=fault or ("" if look or not asset else "its bytes are not in the store"),
         )
 
     def _listed(self, call: StageCall) -> int | None:

@@ -22,6 +22,23 @@ class PriceChangesDocument(JsonDocument):
     changes: list[Json]
 
 
+class MigratedDocument(JsonDocument):
+    """What changes for another model, its sample with both sides of every row, and the files written.
+
+    Of `run_before` and `run_after`, `cost_usd` is null while a part is unknown.
+    """
+
+    to: str
+    pipelines: list[Json]
+    notes: list[str]
+    files: list[str]
+    sample_cost: Json
+    spent_usd: float | None
+    rows: list[Json]
+    pages: dict[str, str]
+    written: list[str]
+
+
 class ModelsDocument(JsonDocument):
     """How long the models live that the project uses; `near` counts those that end soon."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -16,9 +16,11 @@ from typing import Any
 
 from assetmill.errors import InvalidSettings
 from assetmill.migrating.proposal import PipelineProposal, Proposal
-from assetmill.plan.plan import Plan
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Plan, PlannedStage
 from assetmill.records import RunManifest, RunStart, StageEntry, StageRecord
 from assetmill.runs.run import Run, check_service, make_run_id
+from assetmill.stage.candidates import known_candidates
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 
@@ -27,12 +29,20 @@ PIPELINE = "migrate"
 
 
 @dataclass(frozen=True)
+class DrawnSide:
+    """What became of a side's stages, by label. `refused` are draws that checks did not accept."""
+
+    entries: Mapping[str, StageEntry]
+    refused: Mapping[str, StageRecord] = field(default_factory=dict[str, StageRecord])
+
+
+@dataclass(frozen=True)
 class Drawn:
-    """What became of one pipeline's sample, by stage label."""
+    """What became of one pipeline's sample."""
 
     proposal: PipelineProposal
-    before: Mapping[str, StageEntry]
-    after: Mapping[str, StageEntry]
+    before: DrawnSide
+    after: DrawnSide
 
 
 @dataclass
@@ -56,21 +66,20 @@ class Drawing:
         costs = [manifest.spent_usd for manifest in self.manifests]
         return None if None in costs else sum(cost or 0.0 for cost in costs)
 
-    def _side(self, plan: Plan, side: str) -> Mapping[str, StageEntry]:
+    def _side(self, plan: Plan, side: str) -> DrawnSide:
         if all(stage.record for stage in plan.stages):
-            return {stage.label: _found(stage.stage, stage.variant, stage.record) for stage in plan.stages}
+            return _not_asked(plan)
         try:
             check_service(plan, self.services)
         except InvalidSettings as error:
             if side == "after":
                 raise
             # The deployment before may be gone: the pictures after are drawn all the same.
-            return {
-                stage.label: _found(stage.stage, stage.variant, stage.record, error) for stage in plan.stages
-            }
-        run = _Sample(plan, self.services, {"to": self.proposal.target.name, "of": plan.name, "side": side})
-        self.manifests.append(run.make())
-        return run.run.entries
+            return _not_asked(plan, error)
+        facts = {"to": self.proposal.target.name, "of": plan.name, "side": side}
+        sample = _Sample(plan, self.services, facts)
+        self.manifests.append(sample.make())
+        return DrawnSide(sample.run.entries, dict(sample.refused()))
 
 
 def is_done(proposal: Proposal) -> bool:
@@ -79,12 +88,20 @@ def is_done(proposal: Proposal) -> bool:
     return all(stage.record for plan in plans for stage in plan.stages)
 
 
-def _found(
-    stage: str, variant: str, record: StageRecord | None, error: Exception | None = None
-) -> StageEntry:
-    if record is None:
-        return StageEntry(stage=stage, variant=variant, status="failed", error=str(error), spent_usd=0.0)
-    return StageEntry(stage=stage, variant=variant, status="reused", record=record, spent_usd=0.0)
+def _not_asked(plan: Plan, error: Exception | None = None) -> DrawnSide:
+    """Return a side of which nothing is asked for: what is there, and why the rest is not."""
+    return DrawnSide({stage.label: _found(stage, error) for stage in plan.stages})
+
+
+def _found(stage: PlannedStage, error: Exception | None) -> StageEntry:
+    return StageEntry(
+        stage=stage.stage,
+        variant=stage.variant,
+        status="reused" if stage.record else "failed",
+        record=stage.record,
+        error=None if stage.record else str(error),
+        spent_usd=0.0,
+    )
 
 
 class _Sample:
@@ -94,6 +111,7 @@ class _Sample:
         flow_run_id, now = str(uuid.uuid4()), time.time()
         self.run = Run(make_run_id(flow_run_id, now), flow_run_id, plan, services, now)
         self.services, self.parameters = services, {**parameters, **plan.parameters}
+        self.calls: dict[str, StageCall] = {}
 
     def make(self) -> RunManifest:
         run = self.run
@@ -124,6 +142,7 @@ class _Sample:
             while order.is_active():
                 for label in order.get_ready():
                     if call := run.begin(label):
+                        self.calls[label] = call
                         running[pool.submit(run_stage, call, self.services, run.run_id)] = label
                     else:
                         order.done(label)
@@ -131,6 +150,13 @@ class _Sample:
                     label = running.pop(future)
                     run.end(label, future.exception() or future.result())
                     order.done(label)
+
+    def refused(self) -> Iterator[tuple[str, StageRecord]]:
+        """Yield the last draw of every stage whose checks accepted none: it was paid for, and can be seen."""
+        for label, call in self.calls.items():
+            if call.acceptance and self.run.entries[label].record is None:
+                drawn = [one.record for one in known_candidates(call, self.services.ledger) if one.record]
+                yield from ((label, record) for record in drawn[-1:])
 
     def _seal(self) -> RunManifest:
         manifest = self.run.manifest().model_copy(

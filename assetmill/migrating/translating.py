@@ -169,5 +169,5 @@ def translated_deployment(deployment: str | None, old: str, new: str, answers: A
         return deployment
     if deployment == old:
         return new
-    reason = f"it is a deployment of {old}; a name for one of {new} is needed"
+    reason = f"{old} is drawn through it, and the name of a deployment of {new} is needed"
     return answers.to(Question("deployment", deployment, reason)) or deployment
