@@ -32,7 +32,7 @@ from assetmill.cli.written import write_text
 from assetmill.errors import InvalidInput
 from assetmill.local.services import local_services
 from assetmill.locking.lockfile import NAME as LOCK
-from assetmill.migrating.drawing import Drawing, Drawn, is_done
+from assetmill.migrating.drawing import Drawing, DrawnSample, is_done
 from assetmill.migrating.proposal import Proposal, Proposing
 from assetmill.migrating.questions import Answers, Question, read_answers
 from assetmill.migrating.target import find_target
@@ -234,7 +234,7 @@ def _ceilings(budget_usd: float | None) -> tuple[Ceiling, ...]:
     return () if budget_usd is None else (Ceiling(f"migrate/{uuid.uuid4().hex}", budget_usd),)
 
 
-def _drawn(services: Services, proposal: Proposal) -> tuple[list[Drawn], float | None]:
+def _drawn(services: Services, proposal: Proposal) -> tuple[list[DrawnSample], float | None]:
     drawing, has_work = Drawing(services, proposal), not is_done(proposal)
     with interruptible(services) as interrupts, watched() as screen:
         stopped = services.stop.is_set

@@ -13,7 +13,7 @@ from assetmill.cli.written import rows_that_fit
 from assetmill.locking.comparing import open_picture
 from assetmill.looking import Look
 from assetmill.markdown import cell, code
-from assetmill.migrating.drawing import Drawn, DrawnSide
+from assetmill.migrating.drawing import DrawnSample, DrawnSide
 from assetmill.migrating.proposal import PipelineProposal, Proposal, Side
 from assetmill.money.price_table import Prices
 from assetmill.plan.calls import StageCall
@@ -27,7 +27,7 @@ _ARROW = " \N{RIGHTWARDS ARROW} "
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownSide:
     """One side of a row: what was made, its figures, what checks and judge said.
 
     `note` says why there is nothing. `is_listed`: the service reported no tokens of the picture, and those
@@ -70,8 +70,8 @@ class SampleRow:
     pipeline: str
     label: str
     prompt: str
-    before: Shown
-    after: Shown
+    before: ShownSide
+    after: ShownSide
 
     @property
     def figures(self) -> tuple[tuple[str, str], ...]:
@@ -144,7 +144,7 @@ class MigrationReport:
 
 def report(
     proposal: Proposal,
-    drawn: Iterable[Drawn],
+    drawn: Iterable[DrawnSample],
     spent_usd: float | None,
     *,
     prices: Prices,
@@ -243,23 +243,23 @@ class _Showing:
     prices: Prices
     blobs: Blobs
 
-    def row(self, drawn: Drawn, label: str) -> SampleRow:
+    def row(self, drawn: DrawnSample, label: str) -> SampleRow:
         one = drawn.proposal
         missing = "the model is gone, and no picture by it is stored" if label in one.undrawn else "not drawn"
         before = self._shown(drawn.before, one.before, label, missing)
         after = self._shown(drawn.after, one.after, label, "not drawn")
         return SampleRow(one.pipeline.name, label, one.after.calls[label].prompt, before, after)
 
-    def _shown(self, drawn: DrawnSide, side: Side, label: str, missing: str) -> Shown:
+    def _shown(self, drawn: DrawnSide, side: Side, label: str, missing: str) -> ShownSide:
         model, entry = side.model_of(label), drawn.entries.get(label)
         record = (entry and entry.record) or drawn.refused.get(label)
         fault = "" if entry and entry.record else (entry.error or entry.status) if entry else missing
         if entry is None or record is None:
-            return Shown(model, note=fault)
+            return ShownSide(model, note=fault)
         usage = record.usage
         asset, look = _picture_of(record, self.blobs)
         tokens = usage.image_output_tokens
-        return Shown(
+        return ShownSide(
             model,
             picture=data_url(look.first(_WIDEST)) if look else "",
             text="" if asset else record.text[:_TEXT],
@@ -289,7 +289,7 @@ def _picture_of(record: StageRecord, blobs: Blobs) -> tuple[AssetRecord | None, 
     return pictures[0], open_picture(data) if data else None
 
 
-def _checks_text(side: Shown) -> str:
+def _checks_text(side: ShownSide) -> str:
     return "; ".join(f"{check} {state}" for check, state, _ in side.checks)
 
 
@@ -300,7 +300,7 @@ def _change(one: PipelineProposal) -> str:
     return f"{after.expected / before.expected - 1:+.0%}"
 
 
-def _money(side: Shown) -> str:
+def _money(side: ShownSide) -> str:
     return "" if side.note and side.cost_usd is None else usd(side.cost_usd)
 
 

@@ -37,7 +37,7 @@ class DrawnSide:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnSample:
     """What became of one pipeline's sample."""
 
     proposal: PipelineProposal
@@ -53,10 +53,10 @@ class Drawing:
     proposal: Proposal
     manifests: list[RunManifest] = field(default_factory=list[RunManifest])
 
-    def draw(self) -> list[Drawn]:
+    def draw(self) -> list[DrawnSample]:
         """Make what is missing; what failed is an entry with its error."""
         return [
-            Drawn(one, self._side(one.before_sample, "before"), self._side(one.after_sample, "after"))
+            DrawnSample(one, self._side(one.before_sample, "before"), self._side(one.after_sample, "after"))
             for one in self.proposal.pipelines
         ]
 

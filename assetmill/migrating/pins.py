@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 from assetmill.errors import InvalidSpec
 from assetmill.migrating.questions import Answers
-from assetmill.migrating.splicing import Change
-from assetmill.migrating.target import Target
+from assetmill.migrating.splicing import Splice
+from assetmill.migrating.target import NewModel
 from assetmill.migrating.translating import PictureTranslator, translated_deployment, translated_effort
 from assetmill.money.price_table import Prices
 from assetmill.plan.binder import DEFAULT_QUALITY, DEFAULT_SIZE
@@ -39,7 +39,7 @@ _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 class Pins(NamedTuple):
     """Changes of one pipeline file, and of keys under `foundry` of its profile."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[Splice, ...]
     profile: Mapping[str, str]
 
 
@@ -64,7 +64,7 @@ class Pinning:
     pipeline: LoadedPipeline
     calls: Sequence[StageCall]
     foundry: Foundry
-    target: Target
+    target: NewModel
     prices: Prices
     answers: Answers
     notes: dict[str, None]
@@ -73,19 +73,19 @@ class Pinning:
     def pins(self) -> Pins:
         """Return what must change; nothing where every stage has the model already."""
         settings = list(self._settings())
-        changes: list[Change] = []
+        changes: list[Splice] = []
         profile: dict[str, str] = {}
         for common in dict.fromkeys(one.common for one in settings if one.common):
             changes += self._shared(common, settings, profile)
         own = [one for one in settings if one.level in {"own", "unset"} and self._differs(one)]
-        changes += [Change((*one.own, one.key), one.after) for one in own]
+        changes += [Splice((*one.own, one.key), one.after) for one in own]
         return Pins(tuple(self._through_parameters(changes)), profile)
 
     def _differs(self, one: _Setting) -> bool:
         is_ours = one.level == "unset" and one.after == _OURS.get(one.key)
         return one.after != one.before and not is_ours
 
-    def _shared(self, common: str, settings: Iterable[_Setting], profile: dict[str, str]) -> Iterator[Change]:
+    def _shared(self, common: str, settings: Iterable[_Setting], profile: dict[str, str]) -> Iterator[Splice]:
         users = [one for one in settings if one.common == common and one.level in {"defaults", "profile"}]
         going = [one for one in users if one.after != one.before]
         if not going:
@@ -94,9 +94,9 @@ class Pinning:
         if users[0].level == "profile" and self.writes_profile and is_same:
             profile[common] = str(going[0].after)
         elif is_same:
-            yield Change(("defaults", common), going[0].after)
+            yield Splice(("defaults", common), going[0].after)
         else:
-            yield from (Change((*one.own, one.key), one.after) for one in going)
+            yield from (Splice((*one.own, one.key), one.after) for one in going)
 
     def _settings(self) -> Iterator[_Setting]:
         for number, stage in enumerate(self.pipeline.spec.stages):
@@ -110,6 +110,8 @@ class Pinning:
         own: Where = ("stages", number)
         common = self.pipeline.spec.defaults
         before = stage.model or common.model or self.foundry.model
+        if calls:
+            self._tell_of_judges(number, stage, before)
         level = self._level(stage.model, common.model, "profile")
         goes = bool(calls) and self.target.takes(before)
         yield _Setting(own, "model", "model", level, before, self.target.pin if goes else before)
@@ -122,6 +124,23 @@ class Pinning:
         # Where nothing is given, all stages alike get it under `defaults`.
         level = self._level(stage.reasoning, common.reasoning, "defaults")
         yield _Setting(own, "reasoning", "reasoning", level, effort, after)
+
+    def _tell_of_judges(self, number: int, stage: StageSpec, before: str) -> None:
+        """A judge is a measure: it does not go over with what it measures, and one that must is told."""
+        for at, output in enumerate(stage.outputs):
+            judge = output.checks.judge if output.checks else None
+            if judge is None:
+                continue
+            if judge.model and self.target.takes(judge.model):
+                where = ("stages", number, "outputs", at, "checks", "judge", "model")
+                line = f"{self.pipeline.path}:{self.pipeline.document.line(where)}"
+                self._note(f"{line}: the judge of {stage.name} stays with {judge.model}")
+            elif not judge.model and self.target.takes(before):
+                has = f"the judge of {stage.name} has the stage's model"
+                self._note(f"{has}: its scores are by another judge afterwards")
+
+    def _note(self, text: str) -> None:
+        self.notes[text] = None
 
     def _pictures(self, number: int, stage: StageSpec, calls: Sequence[StageCall]) -> Iterator[_Setting]:
         goes, old = False, ""
@@ -212,7 +231,7 @@ class Pinning:
     def _level(own: object, common: object, otherwise: Level) -> Level:
         return "own" if own is not None else "defaults" if common is not None else otherwise
 
-    def _through_parameters(self, changes: Iterable[Change]) -> Iterator[Change]:
+    def _through_parameters(self, changes: Iterable[Splice]) -> Iterator[Splice]:
         """Change a parameter's default instead of the template that names it, where it is a model's."""
         for change in changes:
             before = self._value_at(change.where)
@@ -220,7 +239,7 @@ class Pinning:
             if not match or change.where[-1] not in {"model", "image_model"}:
                 yield change
             elif _PARAMETER.fullmatch(match[1]) and match[1] in self.pipeline.spec.parameters:
-                yield Change(("parameters", match[1], "default"), change.value)
+                yield Splice(("parameters", match[1], "default"), change.value)
             else:
                 raise self._by_hand(change.where, f"{before} decides the model")
 

@@ -17,7 +17,7 @@ from assetmill.migrating.profile_pins import profile_file, profile_text, with_pi
 from assetmill.migrating.questions import Answers
 from assetmill.migrating.sampling import needed_for, pick
 from assetmill.migrating.splicing import spliced
-from assetmill.migrating.target import Target
+from assetmill.migrating.target import NewModel
 from assetmill.models.radar import is_gone
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
@@ -120,7 +120,7 @@ def plan_call(plan: Plan, label: str) -> Fingerprint | None:
 class Proposal:
     """Everything that a migration would do. `notes` are what a person should know."""
 
-    target: Target
+    target: NewModel
     pipelines: tuple[PipelineProposal, ...]
     looked_at: tuple[str, ...]
     files: tuple[FileChange, ...]
@@ -141,7 +141,7 @@ class Proposing:
 
     settings: Settings
     ledger: Ledger | None
-    target: Target
+    target: NewModel
     answers: Answers
     root: Path
     today: datetime.date

@@ -15,7 +15,7 @@ UNSET = "unset"
 """As a word: the file does not give the option."""
 
 
-class Choice(NamedTuple):
+class PossibleAnswer(NamedTuple):
     """One possible answer, and what speaks for it or against it."""
 
     answer: str
@@ -34,7 +34,7 @@ class Question(NamedTuple):
     option: str
     word: str
     reason: str
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[PossibleAnswer, ...] = ()
 
     @property
     def key(self) -> str:

@@ -20,14 +20,14 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*|[0-9]+x[0-9]+")
 _MEANS_MORE = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
-class Change(NamedTuple):
+class Splice(NamedTuple):
     """A value to be written at a place; None takes the key out."""
 
     where: Where
     value: str | int | None
 
 
-def spliced(document: Document, changes: Sequence[Change]) -> bytes:
+def spliced(document: Document, changes: Sequence[Splice]) -> bytes:
     """Return a file's bytes with the changes made.
 
     Raises:
@@ -158,7 +158,7 @@ class _Marks:
 Cut = tuple[int, int, str]
 
 
-def _cuts(document: Document, marks: _Marks, changes: Iterable[Change]) -> Iterator[Cut]:
+def _cuts(document: Document, marks: _Marks, changes: Iterable[Splice]) -> Iterator[Cut]:
     fresh: dict[Where, list[str]] = {}
     for where, value in changes:
         node = marks.nodes.get(where)
@@ -248,16 +248,16 @@ def _written(value: str | int, style: str | None) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _gathered(document: Document, changes: Sequence[Change]) -> list[Change]:
+def _gathered(document: Document, changes: Sequence[Splice]) -> list[Splice]:
     """Return the changes one for each place; two for one place must not disagree."""
-    found: dict[Where, Change] = {}
+    found: dict[Where, Splice] = {}
     for change in changes:
         if found.setdefault(change.where, change) != change:
             raise _by_hand(document, change.where, "two stages need different values here")
     return list(found.values())
 
 
-def _changed(value: Any, changes: Iterable[Change]) -> Any:
+def _changed(value: Any, changes: Iterable[Splice]) -> Any:
     """Return what the file is to say: its value with the changes made."""
     root = copy.deepcopy(value)
     for change in changes:
@@ -268,7 +268,7 @@ def _changed(value: Any, changes: Iterable[Change]) -> Any:
                 inside[part] = {}
             if isinstance(inside[part], str):
                 inside[part] = {"type": inside[part]}
-            inside = inside[part]
+            inside = cast(Any, inside[part])
         if change.value is None:
             inside.pop(last, None)
         else:

@@ -11,7 +11,7 @@ from assetmill.spec.image_models import ImageModel, load_image_models
 from assetmill.spec.reading import nearest
 
 
-class Target(NamedTuple):
+class NewModel(NamedTuple):
     """A model of either table. `only_from`: stages with another model than that stay as they are.
 
     `deployment` is what the model deployment is called where it is not called as its model.
@@ -33,7 +33,7 @@ class Target(NamedTuple):
         return model != self.pin and (self.only_from is None or model == self.only_from)
 
 
-def find_target(name: str, configs: Path, *, only_from: str | None, deployment: str | None) -> Target:
+def find_target(name: str, configs: Path, *, only_from: str | None, deployment: str | None) -> NewModel:
     """Return the model of that name.
 
     Raises:
@@ -50,4 +50,4 @@ def find_target(name: str, configs: Path, *, only_from: str | None, deployment: 
         raise InvalidInput(f"{name} is no model of the image tool: no stage can draw with it")
     if image:
         image = image._replace(name=name)
-    return Target(name, image, chat, only_from, deployment)
+    return NewModel(name, image, chat, only_from, deployment)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assetmill.migrating.questions import LEAVE_OUT, UNSET, Answers, Choice, Question
+from assetmill.migrating.questions import LEAVE_OUT, UNSET, Answers, PossibleAnswer, Question
 from assetmill.money.price_table import ImagePrice, Prices
 from assetmill.spec.chat_models import ChatModel
 from assetmill.spec.image_models import ImageModel, parse_size, size_fault
@@ -71,7 +71,9 @@ class PictureTranslator:
             if before
             else "a number nobody has said"
         )
-        choices = tuple(Choice(name, self._cost_of(shape, after.get(name))) for name in self.new.qualities)
+        choices = tuple(
+            PossibleAnswer(name, self._cost_of(shape, after.get(name))) for name in self.new.qualities
+        )
         reason = f"it means {was}, and no word of {self.new.name} means as much"
         return self._asked(Question("quality", word, reason, choices)) or word
 
@@ -97,12 +99,12 @@ class PictureTranslator:
         parsed = parse_size(size)
         if fault is None or parsed is None:
             return size
-        choices = tuple(Choice(one) for one in _sizes_near(parsed, self.new))
+        choices = tuple(PossibleAnswer(one) for one in _sizes_near(parsed, self.new))
         return self._asked(Question("size", size, fault[0], choices)) or size
 
     def _word(self, option: str, word: str, tool: Mapping[str, Any]) -> str | None:
         if option == "background" and word == "transparent" and not self.new.transparent:
-            choices = (Choice("opaque"), Choice("auto"))
+            choices = (PossibleAnswer("opaque"), PossibleAnswer("auto"))
             reason = f"{self.new.name} draws no transparent background"
             return self._asked(Question(option, word, reason, choices)) or word
         known = {
@@ -115,9 +117,9 @@ class PictureTranslator:
         if not known:
             self._note(f"{option} {word} is left out: {self.new.name} does not take the option")
             return None
-        left_out = () if option == "output_format" else (Choice(LEAVE_OUT),)
+        left_out = () if option == "output_format" else (PossibleAnswer(LEAVE_OUT),)
         question = Question(
-            option, word, f"{self.new.name} has no such word", (*map(Choice, known), *left_out)
+            option, word, f"{self.new.name} has no such word", (*map(PossibleAnswer, known), *left_out)
         )
         answer = self._asked(question) or word
         return None if answer == LEAVE_OUT else answer
@@ -150,7 +152,7 @@ def translated_effort(
 ) -> str | None:
     """Return how much a new chat model is to think; None for no word of it."""
     if effort and not new.reasons:
-        question = Question("reasoning", effort, f"{new.name} does not reason", (Choice(LEAVE_OUT),))
+        question = Question("reasoning", effort, f"{new.name} does not reason", (PossibleAnswer(LEAVE_OUT),))
         return None if answers.to(question) == LEAVE_OUT else effort
     if effort or not new.reasons or (old and old.reasons):
         return effort
@@ -158,7 +160,7 @@ def translated_effort(
         f"{new.name} reasons, which {old.name if old else 'the model before'} does not, and bills it as"
         " output; picture models that plan take over the effort"
     )
-    choices = (*map(Choice, _EFFORTS), Choice(LEAVE_OUT, "the service decides"))
+    choices = (*map(PossibleAnswer, _EFFORTS), PossibleAnswer(LEAVE_OUT, "the service decides"))
     answer = answers.to(Question("reasoning", UNSET, reason, choices))
     return None if answer in {None, LEAVE_OUT} else answer
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from assetmill.agents.gateway import Gateway
 from assetmill.cli import migrate as module
 from assetmill.stage import services as opening
 from assetmill.stage.services import Services
@@ -39,7 +40,11 @@ def in_the_project(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scripted service stands where the emulator would, and nothing is started beside it."""
     monkeypatch.chdir(services.settings.configs.parent)
     monkeypatch.setenv("ASSETMILL_ROOT", str(services.settings.configs.parent))
-    monkeypatch.setattr(opening, "connect", lambda _settings, _wait: services.gateway)
+
+    def connect(_settings: object, _wait: object) -> Gateway:
+        return services.gateway
+
+    monkeypatch.setattr(opening, "connect", connect)
 
     class Nothing:
         def wait_for_emulator(self) -> None:
@@ -51,7 +56,10 @@ def in_the_project(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
         def __exit__(self, *_: object) -> None:
             return None
 
-    monkeypatch.setattr(module, "local_services", lambda *_, **__: Nothing())
+    def nothing(*_: object, **__: object) -> Nothing:
+        return Nothing()
+
+    monkeypatch.setattr(module, "local_services", nothing)
 
 
 def source(services: Services, name: str = "scene") -> str:

@@ -196,6 +196,19 @@ def test_an_effort_is_left_out_on_ones_word_alone(project: Project) -> None:
     assert found.pipelines[0].after.calls["hero"].effort is None
 
 
+@pytest.mark.parametrize(
+    ("judge", "note"),
+    [
+        ("{rubric: A lamp.}", "the judge of hero has the stage's model"),
+        ("{rubric: A lamp., model: gpt-5}", "poster.yaml:6: the judge of hero stays with gpt-5"),
+    ],
+)
+def test_a_judge_does_not_go_over_unseen(project: Project, judge: str, note: str) -> None:
+    project.write("poster", (HERO % "").replace("hero.png}", f"hero.png, checks: {{judge: {judge}}}}}"))
+    notes = project.propose("gpt-6-luna", "poster").notes
+    assert any(note in said for said in notes)
+
+
 def test_stages_that_do_not_go_over_keep_their_fingerprints(project: Project) -> None:
     other = "  - name: words\n    prompt: Say it.\n" + DRAW.replace("hero", "own") % ", model: gpt-image-2"
     project.write("poster", HERO % ", quality: low" + other)

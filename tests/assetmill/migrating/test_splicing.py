@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assetmill.errors import InvalidSpec
-from assetmill.migrating.splicing import Change, spliced
+from assetmill.migrating.splicing import Splice, spliced
 from assetmill.spec.reading import parse_yaml
 
 TEXT = """\
@@ -38,59 +38,59 @@ stages:
 """
 
 
-def changed(*changes: Change, text: str = TEXT) -> str:
+def changed(*changes: Splice, text: str = TEXT) -> str:
     return spliced(parse_yaml(Path("p.yaml"), text.encode()), changes).decode()
 
 
 @pytest.mark.parametrize(
     ("change", "line", "becomes"),
     [
-        (Change(("defaults", "quality"), "high"), "quality: 'medium'  # a", "quality: 'high'  # a"),
-        (Change(("defaults", "size"), "1536x1024"), '"1024x1024"', '"1536x1024"'),
+        (Splice(("defaults", "quality"), "high"), "quality: 'medium'  # a", "quality: 'high'  # a"),
+        (Splice(("defaults", "size"), "1536x1024"), '"1024x1024"', '"1536x1024"'),
         (
-            Change(("defaults", "image_model"), "gpt-image-2"),
+            Splice(("defaults", "image_model"), "gpt-image-2"),
             '"1024x1024"\n',
             '"1024x1024"\n    image_model: gpt-image-2\n',
         ),
         (
-            Change(("stages", 0, "tools", 0, "input_fidelity"), None),
+            Splice(("stages", 0, "tools", 0, "input_fidelity"), None),
             "image_generation, input_fidelity: high, quality",
             "image_generation, quality",
         ),
-        (Change(("stages", 0, "tools", 0, "quality"), None), ", quality: low}", "}"),
+        (Splice(("stages", 0, "tools", 0, "quality"), None), ", quality: low}", "}"),
         (
-            Change(("stages", 0, "tools", 0, "model"), "gpt-image-2"),
+            Splice(("stages", 0, "tools", 0, "model"), "gpt-image-2"),
             "{type: image_generation,",
             "{type: image_generation, model: gpt-image-2,",
         ),
         (
-            Change(("stages", 1, "tools", 0, "input_fidelity"), None),
+            Splice(("stages", 1, "tools", 0, "input_fidelity"), None),
             "        input_fidelity: high   # how close\n",
             "",
         ),
         (
-            Change(("stages", 1, "tools", 0, "quality"), "high"),
+            Splice(("stages", 1, "tools", 0, "quality"), "high"),
             "- type: image_generation\n",
             "- type: image_generation\n        quality: high\n",
         ),
         (
-            Change(("stages", 1, "tools", 1, "quality"), "high"),
+            Splice(("stages", 1, "tools", 1, "quality"), "high"),
             "      - image_generation\n",
             "      - {type: image_generation, quality: high}\n",
         ),
-        (Change(("stages", 1, "model"), "gpt-5"), "- name: dusk\n", "- name: dusk\n    model: gpt-5\n"),
-        (Change(("defaults", "quality"), '{{ {"a": "b"}[q] }}'), "'medium'", "'{{ {\"a\": \"b\"}[q] }}'"),
-        (Change(("stages", 1, "tools", 0, "partial_images"), 3), "- type: image_generation\n",
+        (Splice(("stages", 1, "model"), "gpt-5"), "- name: dusk\n", "- name: dusk\n    model: gpt-5\n"),
+        (Splice(("defaults", "quality"), '{{ {"a": "b"}[q] }}'), "'medium'", "'{{ {\"a\": \"b\"}[q] }}'"),
+        (Splice(("stages", 1, "tools", 0, "partial_images"), 3), "- type: image_generation\n",
          "- type: image_generation\n        partial_images: 3\n"),
     ],
 )  # fmt: skip
-def test_one_place_changes(change: Change, line: str, becomes: str) -> None:
+def test_one_place_changes(change: Splice, line: str, becomes: str) -> None:
     assert changed(change) == TEXT.replace(line, becomes, 1)
 
 
 def test_a_section_that_is_not_there_goes_above_the_comment_of_the_stages() -> None:
     text = "name: a\r\n# About them.\r\nstages:\r\n- {name: b, prompt: c}\r\n"
-    made = changed(Change(("defaults", "image_model"), "x"), Change(("defaults", "model"), "y"), text=text)
+    made = changed(Splice(("defaults", "image_model"), "x"), Splice(("defaults", "model"), "y"), text=text)
     assert made.startswith("name: a\r\ndefaults:\r\n  image_model: x\r\n")
     assert made.endswith("\r\n# About them.\r\nstages:\r\n- {name: b, prompt: c}\r\n")
 
@@ -98,7 +98,7 @@ def test_a_section_that_is_not_there_goes_above_the_comment_of_the_stages() -> N
 def test_json_is_yaml_too() -> None:
     text = '{"name": "a", "stages": [{"name": "b", "tools": [{"quality": "low"}]}]}'
     made = changed(
-        Change(("defaults", "size"), "auto"), Change(("stages", 0, "tools", 0, "quality"), None), text=text
+        Splice(("defaults", "size"), "auto"), Splice(("stages", 0, "tools", 0, "quality"), None), text=text
     )
     assert parse_yaml(Path("p.json"), made.encode()).value == {
         "name": "a",
@@ -110,13 +110,13 @@ def test_json_is_yaml_too() -> None:
 @pytest.mark.parametrize(
     ("change", "text", "line"),
     [
-        (Change(("defaults",), "x"), TEXT, 4),
-        (Change(("stages", 0, "name"), None), TEXT, 10),
-        (Change(("defaults", "size"), "auto"), "name: a\ndefaults:\nstages: []\n", 2),
-        (Change(("other", "key", "more"), "x"), TEXT, 2),
+        (Splice(("defaults",), "x"), TEXT, 4),
+        (Splice(("stages", 0, "name"), None), TEXT, 10),
+        (Splice(("defaults", "size"), "auto"), "name: a\ndefaults:\nstages: []\n", 2),
+        (Splice(("other", "key", "more"), "x"), TEXT, 2),
     ],
 )
-def test_what_a_person_must_change_is_said_with_its_line(change: Change, text: str, line: int) -> None:
+def test_what_a_person_must_change_is_said_with_its_line(change: Splice, text: str, line: int) -> None:
     with pytest.raises(InvalidSpec, match="by hand") as caught:
         changed(change, text=text)
     assert caught.value.line == line
@@ -125,11 +125,11 @@ def test_what_a_person_must_change_is_said_with_its_line(change: Change, text: s
 def test_two_values_for_one_place_are_refused() -> None:
     where = ("defaults", "quality")
     with pytest.raises(InvalidSpec, match="different values"):
-        changed(Change(where, "low"), Change(where, "high"))
+        changed(Splice(where, "low"), Splice(where, "high"))
 
 
 @given(st.text(min_size=1).filter(str.isprintable))
 def test_any_text_is_read_back_as_it_was_written(value: str) -> None:
-    made = changed(Change(("defaults", "quality"), value), Change(("stages", 0, "model"), value))
+    made = changed(Splice(("defaults", "quality"), value), Splice(("stages", 0, "model"), value))
     read = parse_yaml(Path("p.yaml"), made.encode()).value
     assert (read["defaults"]["quality"], read["stages"][0]["model"]) == (value, value)
