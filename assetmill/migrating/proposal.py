@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from assetmill.agents.told import told_ends
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Fingerprint
 from assetmill.migrating.pins import Pinning, Pins
@@ -193,7 +194,7 @@ class Proposing:
         bare = make_plan(
             pipeline,
             given,
-            defaults=ProfileDefaults.of(settings),
+            defaults=ProfileDefaults.of(settings, told_ends(settings.home, settings.foundry.endpoint)),
             assets=self._asset,
             estimate=noted,
             today=day,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from assetmill.models.told import Told, read_told
+from assetmill.agents.told import Told, read_told
 from assetmill.models.uses import Use, uses_of
 from assetmill.settings import Settings
 from assetmill.spec.chat_models import load_chat_models

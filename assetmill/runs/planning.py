@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any
 
+from assetmill.agents.told import told_ends
 from assetmill.fingerprint import Fingerprint
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
@@ -43,7 +44,7 @@ def plan_loaded(
     return make_plan(
         loaded,
         parameters,
-        defaults=ProfileDefaults.of(settings),
+        defaults=ProfileDefaults.of(settings, told_ends(settings.home, settings.foundry.endpoint)),
         lookup=known.stage,
         assets=known.asset,
         estimate=partial(estimate, prices=prices_for(settings)),
