@@ -1,0 +1,98 @@
+"""An endpoint that gives other days than the tables: over HTTP, by the vendor's SDK, in every command."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from foundry_emulator.server import Ready, running
+
+from assetmill.settings import Settings
+from assetmill.stage.services import Services, connect
+from assetmill.store.memory import MemoryStore
+from tasks import models as watch
+from tasks.connections import provided
+from tests.assetmill.cli.terminal import Terminal
+from tests.millworks import settings_in
+
+NOVEMBER = datetime.date(2026, 11, 28)
+SCENE = """
+name: scene
+defaults: {image_model: gpt-image-1.5, quality: low, model: gpt-5-mini}
+stages:
+  - {name: hero, prompt: Draw., tools: [image_generation], outputs: [{name: hero.png}]}
+"""
+DAYS = {"gpt-image-1.5": "2027-06-16", "gpt-5-mini": "2026-12-24", "gpt-5.6-luna": "2027-01-31"}
+
+
+def put_settings(ready: Ready, settings: dict[str, object]) -> None:
+    headers = {"Authorization": f"Bearer {ready.token}", "Content-Type": "application/json"}
+    # The address is the emulator's own: loopback.
+    asked = urllib.request.Request(  # noqa: S310
+        f"{ready.control}/settings", json.dumps(settings).encode(), headers
+    )
+    urllib.request.urlopen(asked, timeout=20).close()  # noqa: S310
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    settings = settings_in(tmp_path, scene=SCENE)
+    settings.emulator_home.mkdir(parents=True)
+    for name, value in (("ROOT", tmp_path), ("HOME", settings.home), ("CONFIGS", settings.configs)):
+        monkeypatch.setenv(f"ASSETMILL_{name}", str(value))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("assetmill.cli.models.today", lambda: NOVEMBER)
+    with running(settings.emulator_home) as ready:
+        put_settings(ready, {"retired": DAYS, "tells_retirement": True})
+        yield settings
+
+
+def days(document: dict[str, object]) -> dict[str, tuple[object, object]]:
+    rows = document["models"]
+    assert isinstance(rows, list)
+    own = [row for row in rows if row["kind"] == "pipeline" and row["model"] in DAYS]
+    return {row["model"]: (row["day"], row["source"]) for row in own}
+
+
+@pytest.mark.timeout(120)
+def test_its_days_win_from_doctor_on(project: Settings, assetmill: Terminal) -> None:
+    before = days(assetmill.document("check", "--models", "--within", "1d"))
+    assert before["gpt-image-1.5"] == ("2026-12-16", "Azure model retirement schedule, 2026-10-05")
+
+    found = assetmill.document("doctor")["findings"]
+    said = [finding for finding in found if finding["check"] == "models"]
+    told = "the endpoint's deployments, 2026-11-28"
+    (mini,) = [one for one in said if one["message"].startswith("gpt-5-mini")]
+    assert f"26 days left, 2026-12-24 at azure by {told}; pipeline scene" in mini["message"]
+    assert not [one for one in said if one["message"].startswith("gpt-image-1.5")]
+
+    after = days(assetmill.document("check", "--models", "--within", "1d"))
+    assert after == {
+        "gpt-image-1.5": ("2027-06-16", told),
+        "gpt-5-mini": ("2026-12-24", told),
+    }
+    assert assetmill("check", "--models", "--within", "27d") == 1
+    assert "gpt-5-mini (pipeline scene): 26 days left" in assetmill.out
+
+    warnings = assetmill.document("plan", "scene")["warnings"]
+    assert not [one for one in warnings if "gpt-image-1.5" in one]
+
+
+@pytest.mark.timeout(120)
+def test_its_days_win_in_the_watch_and_in_what_it_keeps(project: Settings, assetmill: Terminal) -> None:
+    def now() -> float:
+        return datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.UTC).timestamp()
+
+    services = Services(project, MemoryStore(), connect, clock=now)
+    with provided(services, "watched"):
+        found = watch.look_at_models.fn("watched", 30)
+    services.close()
+    own = {one.use.model: (str(one.day), one.state) for one in found if one.use.kind == "pipeline"}
+    assert own == {"gpt-image-1.5": ("2027-06-16", "lives"), "gpt-5-mini": ("2026-12-24", "soon")}
+    assert days(assetmill.document("check", "--models", "--within", "1d")) == {
+        name: (DAYS[name], "the endpoint's deployments, 2026-11-28") for name in own
+    }
