@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from assetmill.agents.lifecycles import Lifecycle
+from assetmill.agents.told import keep_told, told_ends
 from assetmill.cli.models import today
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.errors import InvalidInput
+from assetmill.errors import AssetmillError, InvalidInput
+from assetmill.models.days import DayChange, day_changes
+from assetmill.models.radar import lifetimes_of
 from assetmill.money.price_table import (
     CONTRACT,
     ChatPrice,
@@ -22,10 +27,15 @@ from assetmill.money.price_table import (
     prices_for,
 )
 from assetmill.settings import Settings, load_settings
+from assetmill.stage.services import connect
 
 
 @click.command()
-@click.option("--refresh", is_flag=True, help="Compare with Azure's public price list; needs no credentials.")
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Compare with Azure's public price list, and with what the endpoint tells of its models.",
+)
 @click.option("--region", default="eastus2", show_default=True, help="With --refresh: whose list.")
 @click.option(
     "--contract",
@@ -108,15 +118,41 @@ def _refresh(settings: Settings, region: str, *, is_agreed: bool, as_json: bool)
     found = retail.meters(retail.fetch_rows(region), table.chat, table.image, today())
     made = price_file.changes(table, found)
     title = f"Azure Retail Prices API, {region}"
+    told = _told_by_endpoint(settings)
+    known = told_ends(settings.home, settings.foundry.endpoint)
+    days = day_changes(told or (), known, lifetimes_of(settings.tables), settings.foundry.provider)
     if as_json:
         rows = [{**one.meter._asdict(), "day": str(one.meter.day), "before": one.before} for one in made]
-        print_json({"source": title, "read": str(today()), "compared": len(found), "changes": rows})
+        source = {"source": title, "read": str(today()), "compared": len(found), "changes": rows}
+        print_json({**source, "models": [_day_json(one) for one in days]})
     else:
-        for one in made:
+        for one in (*made, *days):
             click.echo(str(one))
         click.echo(f"{title}, read {today()}: {len(found)} prices compared, {len(made)} differ")
+        if told is not None:
+            click.echo(f"{settings.foundry.endpoint}: {len(told)} models told of, {len(days)} days differ")
     if made and _is_agreed(is_agreed, f"Write them into {settings.tables / 'prices.toml'}?"):
         price_file.write_changes(settings.tables / "prices.toml", made, title, today())
+    if told and days and _is_agreed(is_agreed, "Keep the days that the endpoint told?"):
+        keep_told(settings.home, settings.foundry.endpoint, told, today())
+
+
+def _told_by_endpoint(settings: Settings) -> tuple[Lifecycle, ...] | None:
+    """Return what the profile's endpoint tells of its models; None, and a word, where it cannot be asked."""
+    try:
+        gateway = connect(settings, time.sleep)
+        try:
+            return gateway.lifecycles()
+        finally:
+            gateway.close()
+    except AssetmillError as error:
+        click.echo(f"the models of {settings.foundry.endpoint} were not read: {error}", err=True)
+        return None
+
+
+def _day_json(one: DayChange) -> dict[str, Any]:
+    days = {"before": str(one.before) if one.before else None, "day": str(one.day) if one.day else None}
+    return {**one._asdict(), **days}
 
 
 def _take_over(settings: Settings, contract: Path, *, is_agreed: bool) -> None:

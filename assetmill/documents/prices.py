@@ -2,6 +2,8 @@
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
+from pydantic import Field
+
 from assetmill.documents.models import Json, JsonDocument
 
 
@@ -14,12 +16,13 @@ class PriceListDocument(JsonDocument):
 
 
 class PriceChangesDocument(JsonDocument):
-    """What a public price list says otherwise than the project's."""
+    """What a public price list says otherwise than the project's, and the endpoint of its models' ends."""
 
     source: str
     read: str
     compared: int
     changes: list[Json]
+    models: list[Json] = Field(default_factory=list[Json])
 
 
 class MigratedDocument(JsonDocument):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from foundry_emulator.server import Ready, running
 
+from assetmill.agents.told import read_told
 from assetmill.settings import Settings
 from assetmill.stage.services import Services, connect
 from assetmill.store.memory import MemoryStore
@@ -96,3 +97,43 @@ def test_its_days_win_in_the_watch_and_in_what_it_keeps(project: Settings, asset
     assert days(assetmill.document("check", "--models", "--within", "1d")) == {
         name: (DAYS[name], "the endpoint's deployments, 2026-11-28") for name in own
     }
+
+
+ROW = {
+    "skuName": "gpt-5 mini inp Gl", "unitOfMeasure": "1M", "retailPrice": 0.25, "meterName": "5 mini in",
+    "productName": "Azure OpenAI GPT5", "effectiveStartDate": "2026-09-01T00:00:00Z", "currencyCode": "USD",
+}  # fmt: skip
+
+
+@pytest.mark.timeout(120)
+def test_a_refresh_of_prices_reads_its_days_too_and_keeps_them_on_consent(
+    project: Settings, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(_: str) -> list[dict[str, object]]:
+        return [ROW]
+
+    monkeypatch.setattr("assetmill.money.retail.fetch_rows", rows)
+    monkeypatch.setattr("assetmill.cli.prices.today", lambda: NOVEMBER)
+    assert assetmill("prices", "--refresh") != 0, "nobody is there to agree"
+    assert read_told(project.home, project.foundry.endpoint) == {}
+    assert assetmill("prices", "--refresh", "--yes") == 0
+    source = "(the endpoint's deployments)"
+    old = "2026-12-16 (Azure model retirement schedule, 2026-10-05)"
+    assert f"gpt-image-1.5: {old} -> 2027-06-16 {source}" in assetmill.out
+    assert "models told of, 3 days differ" in assetmill.out
+    kept = read_told(project.home, project.foundry.endpoint)
+    assert str(kept["gpt-image-1.5"].lifecycle.day) == "2027-06-16"
+    assert assetmill.document("prices", "--refresh")["models"] == []
+
+
+def test_an_endpoint_that_is_not_there_is_said_and_prices_are_compared(
+    project: Settings, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(_: str) -> list[dict[str, object]]:
+        return [ROW]
+
+    monkeypatch.setattr("assetmill.money.retail.fetch_rows", rows)
+    monkeypatch.setenv("ASSETMILL_HOME", str(project.home / "elsewhere"))
+    assert assetmill("prices", "--refresh") == 0
+    assert "the models of emulator were not read: no emulator runs here" in assetmill.err
+    assert "1 prices compared, 0 differ" in assetmill.out
