@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from assetmill.money.price_table import (
     prices_for,
 )
 from assetmill.settings import Settings, load_settings
+from assetmill.spec.image_models import ImageModel, load_image_models, size_fault
 from assetmill.stage.services import connect
 
 
@@ -47,6 +50,19 @@ from assetmill.stage.services import connect
 @click.option("--as", "same_as", metavar="MODEL", help="With --add: it is a deployment of this model.")
 @click.option("--input", "input_usd", type=float, help="With --add: dollars per million input tokens.")
 @click.option("--output", "output_usd", type=float, help="With --add: dollars per million output tokens.")
+@click.option(
+    "--image-input",
+    "image_input_usd",
+    type=float,
+    help="With --add, of a picture model: dollars per million tokens of pictures that it reads.",
+)
+@click.option(
+    "--tokens",
+    "tokens",
+    multiple=True,
+    metavar="SHAPE=N",
+    help="With --add: tokens of one picture, as '1536x1024 medium=1372'; repeatable.",
+)
 @click.option("--source", default="given by hand", show_default=True, help="With --add: where it is from.")
 @click.option("--yes", is_flag=True, help="Write without asking.")
 @profile_option
@@ -60,6 +76,8 @@ def prices(
     same_as: str | None,
     input_usd: float | None,
     output_usd: float | None,
+    image_input_usd: float | None,
+    tokens: tuple[str, ...],
     source: str,
     yes: bool,
     profile: str | None,
@@ -74,9 +92,8 @@ def prices(
     if model and same_as:
         return _add_alias(settings, model, same_as)
     if model:
-        if input_usd is None or output_usd is None:
-            raise InvalidInput(f"{model}: give --as MODEL for a deployment of one, or --input and --output")
-        return _add(settings, model, input_usd, output_usd, source)
+        amounts = {"input": input_usd, "output": output_usd, "image_input": image_input_usd}
+        return _add(settings, model, amounts, tokens, source)
     return _show(settings, as_json=as_json)
 
 
@@ -179,14 +196,68 @@ def _add_alias(settings: Settings, deployment: str, model: str) -> None:
     click.echo(f"{deployment} costs what {model} costs: {settings.tables / 'prices.toml'}")
 
 
-def _add(settings: Settings, model: str, input_usd: float, output_usd: float, source: str) -> None:
+def _add(
+    settings: Settings,
+    model: str,
+    amounts: Mapping[str, float | None],
+    shapes: Sequence[str],
+    source: str,
+) -> None:
+    """Add what a person says of a model: its price, the tokens of its pictures, or both.
+
+    Raises:
+        InvalidInput: something is missing, is no amount, or is not for such a model.
+    """
     from assetmill.money import price_file
 
-    if min(input_usd, output_usd) < 0:
-        raise InvalidInput(f"{model}: an amount is never negative")
-    price_file.add_chat_model(settings.tables, model, {"input": input_usd, "output": output_usd}, source)
+    tokens = dict(map(_tokens_of, shapes))
+    known = {name: amount for name, amount in amounts.items() if amount is not None}
+    if any(not math.isfinite(amount) or amount < 0 for amount in known.values()):
+        raise InvalidInput(f"{model}: an amount is a number, and never negative")
+    path = settings.tables / "prices.toml"
+    image = load_image_models(settings.tables).find(model)
+    if image:
+        _check_shapes(image, tokens)
+        if known:
+            price_file.add_image_model(path, model, _whole(model, known, amounts), source)
+        elif not tokens:
+            raise InvalidInput(f"{model}: give --as MODEL, --tokens, or --input, --image-input and --output")
+        if tokens:
+            price_file.add_tokens(path, model, tokens, source)
+        click.echo(f"{model} is in {path}")
+        return
+    if tokens or amounts["image_input"] is not None:
+        raise InvalidInput(f"{model}: image_models.toml has no such model, so it draws no pictures")
+    if amounts["input"] is None or amounts["output"] is None:
+        raise InvalidInput(f"{model}: give --as MODEL for a deployment of one, or --input and --output")
+    price_file.add_chat_model(settings.tables, model, known, source)
     click.echo(f"{model} is in prices.toml and chat_models.toml under {settings.tables}")
     click.echo("say in chat_models.toml until when it lives, and whether it reasons")
+
+
+def _whole(
+    model: str, known: Mapping[str, float], amounts: Mapping[str, float | None]
+) -> Mapping[str, float]:
+    if len(known) < len(amounts):
+        raise InvalidInput(f"{model}: a picture model needs --input, --image-input and --output")
+    return known
+
+
+def _tokens_of(pair: str) -> tuple[str, int]:
+    shape, sign, count = pair.rpartition("=")
+    if not sign or len(shape.split()) != 2 or not count.isdecimal() or int(count) == 0:
+        raise InvalidInput(f"--tokens {pair!r}: write 'WIDTHxHEIGHT QUALITY=N', as '1536x1024 medium=1372'")
+    return " ".join(shape.split()), int(count)
+
+
+def _check_shapes(image: ImageModel, tokens: Mapping[str, int]) -> None:
+    for shape in tokens:
+        size, quality = shape.split()
+        if fault := size_fault(image, size):
+            raise InvalidInput(f"--tokens {shape!r}: {fault[0]} ({fault[1]})")
+        if quality not in image.qualities:
+            known = ", ".join(image.qualities)
+            raise InvalidInput(f"--tokens {shape!r}: {image.name} has the qualities {known}")
 
 
 def _is_agreed(is_agreed: bool, question: str) -> bool:

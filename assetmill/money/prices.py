@@ -123,8 +123,8 @@ def _unknown(*names: str) -> Cost:
 def missing_prices(unknown: Sequence[str]) -> str:
     """Say which rows the price list lacks, and the command that adds the first of them."""
     names = ", ".join(unknown)
-    model = unknown[0].split(" ")[0]
-    adds = f"assetmill prices --add {model}" + (" --tokens SHAPE=N" if " " in unknown[0] else "")
+    model, _, shape = unknown[0].partition(" ")
+    adds = f"assetmill prices --add {model}" + (f" --tokens '{shape}=N'" if shape else "")
     return f"no price for {names}, so no ceiling can hold: `{adds}` adds it to prices.toml"
 
 
