@@ -174,7 +174,7 @@ def _day_json(one: DayChange) -> dict[str, Any]:
 
 def _take_over(settings: Settings, contract: Path, *, is_agreed: bool) -> None:
     listed = load_prices(settings.tables, settings.foundry.provider)
-    agreed = load_contract(contract)
+    agreed = load_contract(contract, listed)
     own = discounted(listed, agreed)
     changed = 0
     for before, after in ((listed.chat, own.chat), (listed.image, own.image)):
