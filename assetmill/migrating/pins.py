@@ -131,11 +131,11 @@ class Pinning:
             judge = output.checks.judge if output.checks else None
             if judge is None:
                 continue
-            if judge.model and self.target.takes(judge.model):
-                where = ("stages", number, "outputs", at, "checks", "judge", "model")
-                line = f"{self.pipeline.path}:{self.pipeline.document.line(where)}"
-                self._note(f"{line}: the judge of {stage.name} stays with {judge.model}")
-            elif not judge.model and self.target.takes(before):
+            own = [judge.model] if judge.model else list(judge.judges or ())
+            line = self.pipeline.document.line(("stages", number, "outputs", at, "checks", "judge"))
+            for model in filter(self.target.takes, own):
+                self._note(f"{self.pipeline.path}:{line}: the judge of {stage.name} stays with {model}")
+            if not own and self.target.takes(before):
                 has = f"the judge of {stage.name} has the stage's model"
                 self._note(f"{has}: its scores are by another judge afterwards")
 

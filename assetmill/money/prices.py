@@ -94,9 +94,9 @@ def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming
     one = estimate(replace(call, acceptance=None), table, coming=coming)
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
-            seen = replace(call, prompt=checks.judge.rubric, instructions="")
-            judged = _chat_estimate(seen, checks.judge.model or call.model, table)
-            one += sum([judged] * expected.count, FREE)
+            seen = replace(call, prompt=checks.judge.asked, instructions="")
+            judged = [_chat_estimate(seen, model, table) for model in checks.judge.models(call.model)]
+            one += sum(judged * expected.count, FREE)
     most = terms.best_of + terms.reroll
     return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
 
