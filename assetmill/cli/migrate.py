@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from assetmill.cli.options import (
 )
 from assetmill.cli.terminal import watched
 from assetmill.cli.written import write_text
-from assetmill.errors import InvalidInput
+from assetmill.errors import InvalidInput, RunStopped
 from assetmill.local.services import local_services
 from assetmill.locking.lockfile import NAME as LOCK
 from assetmill.migrating.drawing import Drawing, DrawnSample, is_done
@@ -41,7 +42,7 @@ from assetmill.money.budget import Ceiling
 from assetmill.money.prices import missing_prices, prices_for
 from assetmill.names import safe_name
 from assetmill.private import make_folder
-from assetmill.project import find_root, project_root
+from assetmill.project import project_root
 from assetmill.settings import Settings, load_settings
 from assetmill.spec.loading import pipeline_names
 from assetmill.stage.interrupts import interruptible
@@ -101,7 +102,7 @@ def migrate(
     pins of their own. With --budget the sample is drawn without asking. Asked for again, nothing is drawn
     twice; `git checkout` takes the pins back.
     """
-    settings, root = load_settings(profile), _root()
+    settings, root = load_settings(profile), project_root().path
     target = find_target(model, settings.configs, only_from=only_from, deployment=deployment)
     names = pipelines or pipeline_names(settings.configs)
     parameters, answers = read_parameters(pairs, file), Answers(read_answers(pairs_answered))
@@ -114,41 +115,44 @@ def migrate(
     proposal = _answered(propose, answers, asks=not as_json and sys.stdin.isatty())
     if not proposal.pipelines:
         return _say_nothing_to_do(proposal, as_json=as_json)
-    if dry:
+    if dry or not as_json:
         _say_plan(proposal, root, as_json=as_json)
-        return 0
-    if not as_json:
-        _say_plan(proposal, root, as_json=False)
-    _check_money(proposal, budget_usd, is_agreed=yes, asks=not as_json)
-    with open_services(settings, _ceilings(budget_usd)) as services:
+    wishes = _Wishes(budget_usd, html, markdown_path, is_agreed=yes, as_json=as_json)
+    return 0 if dry else _carry_out(proposal, settings, root, wishes)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What a person allowed, and how they want to see it."""
+
+    budget_usd: float | None
+    html: Path | None
+    markdown: Path | None
+    is_agreed: bool
+    as_json: bool
+
+
+def _carry_out(proposal: Proposal, settings: Settings, root: Path, wishes: _Wishes) -> int:
+    """Draw the sample, show it, and write the pins if somebody agrees."""
+    _check_money(proposal, wishes.budget_usd, is_agreed=wishes.is_agreed, asks=not wishes.as_json)
+    with open_services(settings, _ceilings(wishes.budget_usd)) as services:
         drawn, spent = _drawn(services, proposal)
-        found = migrate_page.report(
-            proposal,
-            drawn,
-            spent,
-            prices=prices_for(settings),
-            blobs=services.blobs,
-            root=root,
-        )
-    pages = _write_pages(found, settings, html, markdown_path)
-    if not as_json:
+        prices = prices_for(settings)
+        found = migrate_page.report(proposal, drawn, spent, prices=prices, blobs=services.blobs, root=root)
+    pages = _write_pages(found, settings, wishes.html, wishes.markdown)
+    if not wishes.as_json:
         click.echo(migrate_page.table(found))
     failed = [row.label for row in found.rows if row.after.note]
-    written: list[Path] = []
-    if not failed and (yes or (not as_json and _is_agreed(proposal))):
-        written = write_files(proposal.files)
-    if as_json:
+    is_agreed = not failed and (wishes.is_agreed or (not wishes.as_json and _is_agreed(proposal)))
+    written = write_files(proposal.files) if is_agreed else []
+    if wishes.as_json:
         print_json(_document(proposal, found, written, pages))
     else:
         click.echo("\n".join(_next(proposal, written, failed, root)))
     return 1 if failed else 0
 
 
-def _root() -> Path:
-    return project_root().path or find_root(Path()).path
-
-
-def _answered(propose: Any, answers: Answers, *, asks: bool) -> Proposal:
+def _answered(propose: Callable[[], Proposal], answers: Answers, *, asks: bool) -> Proposal:
     """Return the proposal once every question has an answer; a person at a terminal is asked.
 
     Raises:
@@ -243,7 +247,10 @@ def _drawn(services: Services, proposal: Proposal) -> tuple[list[DrawnSample], f
         ) as local:
             local.wait_for_emulator()
             interrupts.is_handled = True
-            return drawing.draw(), drawing.spent_usd
+            drawn = drawing.draw()
+    if services.stop.is_set():
+        raise RunStopped("the sample was stopped; run it again to go on")
+    return drawn, drawing.spent_usd
 
 
 def _write_pages(

@@ -79,7 +79,7 @@ class Project:
 
     def deployments(self) -> list[Json]:
         """Return the model deployments that this project has."""
-        days = self.settings.retired if self.settings.tells_retirement else {}
+        days = self.settings.retired if self.settings.tells_retirement else dict[str, str]()
         return [
             {**one, "deprecation": {"inference": f"{days[one['modelName']]}T00:00:00Z"}}
             if one["modelName"] in days

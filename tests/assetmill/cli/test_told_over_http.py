@@ -7,6 +7,7 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from foundry_emulator.server import Ready, running
@@ -52,9 +53,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting
         yield settings
 
 
-def days(document: dict[str, object]) -> dict[str, tuple[object, object]]:
-    rows = document["models"]
-    assert isinstance(rows, list)
+def days(document: dict[str, Any]) -> dict[str, tuple[object, object]]:
+    rows: list[dict[str, Any]] = document["models"]
     own = [row for row in rows if row["kind"] == "pipeline" and row["model"] in DAYS]
     return {row["model"]: (row["day"], row["source"]) for row in own}
 
@@ -99,7 +99,7 @@ def test_its_days_win_in_the_watch_and_in_what_it_keeps(project: Settings, asset
     }
 
 
-ROW = {
+ROW: dict[str, Any] = {
     "skuName": "gpt-5 mini inp Gl", "unitOfMeasure": "1M", "retailPrice": 0.25, "meterName": "5 mini in",
     "productName": "Azure OpenAI GPT5", "effectiveStartDate": "2026-09-01T00:00:00Z", "currencyCode": "USD",
 }  # fmt: skip
@@ -109,7 +109,7 @@ ROW = {
 def test_a_refresh_of_prices_reads_its_days_too_and_keeps_them_on_consent(
     project: Settings, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rows(_: str) -> list[dict[str, object]]:
+    def rows(_: str) -> list[dict[str, Any]]:
         return [ROW]
 
     monkeypatch.setattr("assetmill.money.retail.fetch_rows", rows)
@@ -129,7 +129,7 @@ def test_a_refresh_of_prices_reads_its_days_too_and_keeps_them_on_consent(
 def test_an_endpoint_that_is_not_there_is_said_and_prices_are_compared(
     project: Settings, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rows(_: str) -> list[dict[str, object]]:
+    def rows(_: str) -> list[dict[str, Any]]:
         return [ROW]
 
     monkeypatch.setattr("assetmill.money.retail.fetch_rows", rows)
