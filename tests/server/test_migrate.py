@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from assetmill.money.prices import expected_image_usd
 from assetmill.project import find_configs
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("migrate"), pytest.mark.timeout(300)]
@@ -57,6 +58,16 @@ class Examples:
         return json.loads(done.stdout)
 
 
+def listed(model: str) -> float:
+    """What the sample costs by the price list: a hero with two partial pictures, a dusk, four motifs."""
+    hero, dusk = (expected_image_usd(model, "1536x1024", "medium", partial_images=shown) for shown in (2, 0))
+    motif = expected_image_usd(model, "1536x1024", "low")
+    assert hero
+    assert dusk
+    assert motif
+    return hero.ceiling + dusk.expected + 4 * motif.expected
+
+
 @pytest.fixture
 def examples(tmp_path: Path) -> Iterator[Examples]:
     examples = Examples(tmp_path)
@@ -88,6 +99,9 @@ def test_the_examples_go_over_and_nothing_is_paid_twice(examples: Examples) -> N
     # Input that the service does not tell from what it wrote into its cache counts at the dearer price.
     assert 0 <= spent - sum(line["usd"] for line in bill) < 0.0002
     # What an agent says nobody can know before; what a picture costs is in the list.
+    drawn = sum(line["usd"] for line in bill if line["kind"] == "image")
+    # What the tool reads comes to it: less than a cent for all twelve.
+    assert 0 <= drawn - listed("gpt-image-1.5") - listed("gpt-image-2") < 0.01
     low, most = (planned["sample_cost"]["cost_usd"][name] for name in ("low", "ceiling"))
     assert low <= spent <= most
 
