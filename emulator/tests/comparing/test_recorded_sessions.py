@@ -75,7 +75,7 @@ def event(number: int, kind: str, **fields: Any) -> Json:
     return {"type": kind, "sequence_number": number, **fields}
 
 
-PART = {"type": "output_text", "text": "Hi.", "annotations": [], "logprobs": []}
+PART: Json = {"type": "output_text", "text": "Hi.", "annotations": [], "logprobs": []}
 PLACE = {"item_id": f"msg_{HEX}", "output_index": 0, "content_index": 0}
 
 
@@ -87,7 +87,7 @@ PLACE = {"item_id": f"msg_{HEX}", "output_index": 0, "content_index": 0}
     ],
 )
 def test_every_event_of_a_kind_is_compared(tmp_path: Path, added: Json, field: str | None) -> None:
-    message = {"type": "message", "role": "assistant", "content": [PART]}
+    message: Json = {"type": "message", "role": "assistant", "content": [PART]}
     done = event(9, "response.content_part.done", **{**PLACE, "part": PART})
     exchange: Json = {
         "source": {"date": "2026-11-28"},
@@ -113,7 +113,7 @@ def test_every_event_of_a_kind_is_compared(tmp_path: Path, added: Json, field: s
 
 def test_a_server_s_tools_are_listed_and_called_as_recorded(tmp_path: Path) -> None:
     tool = {"type": "mcp", "server_label": "specs", "server_url": "https://tools.invalid/mcp"}
-    listed = {
+    listed: Json = {
         "type": "mcp_list_tools",
         "id": f"mcpl_{HEX}",
         "server_label": "specs",

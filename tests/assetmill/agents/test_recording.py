@@ -100,7 +100,7 @@ def planted(value: Body, path: tuple[Any, ...], secret: str) -> Body:
 
 
 def test_what_a_service_does_is_kept(recorded: Wire, folder: Path) -> None:
-    recorded.on("GET", f"/responses/{RESPONSE_ID}", body(BODY, **HEADERS))
+    recorded.on("GET", f"/responses/{RESPONSE_ID}", body(BODY, 200, **HEADERS))
     recorded.gateway.get_response(RESPONSE_ID)
     (told,) = files(folder)
     assert told["request"]["method"] == "GET"
@@ -118,7 +118,7 @@ def test_what_a_service_does_is_kept(recorded: Wire, folder: Path) -> None:
 
 
 def test_ids_become_others_of_the_same_form_everywhere_alike(recorded: Wire, folder: Path) -> None:
-    recorded.on("GET", f"/responses/{RESPONSE_ID}", body(BODY, **HEADERS))
+    recorded.on("GET", f"/responses/{RESPONSE_ID}", body(BODY, 200, **HEADERS))
     recorded.gateway.get_response(RESPONSE_ID)
     (told,) = files(folder)
     made = told["body"]["id"]
@@ -138,9 +138,9 @@ def test_ids_become_others_of_the_same_form_everywhere_alike(recorded: Wire, fol
 def test_no_text_of_any_field_or_header_is_kept_unless_it_is_known(
     recorded: Wire, folder: Path, secret: str
 ) -> None:
-    answers = [body(planted(BODY, path, secret), **HEADERS) for path in places(BODY)]
+    answers = [body(planted(BODY, path, secret), 200, **HEADERS) for path in places(BODY)]
     # Headers are ASCII.
-    answers += [body(BODY, **{**HEADERS, name: secret}) for name in HEADERS if secret.isascii()]
+    answers += [body(BODY, 200, **{**HEADERS, name: secret}) for name in HEADERS if secret.isascii()]
     answers += [body({"error": {"code": secret, "message": f"the resource {secret} is gone"}}, 400)]
     recorded.on("GET", f"/responses/{RESPONSE_ID}", *answers)
     for _ in answers:
