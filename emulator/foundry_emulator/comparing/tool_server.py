@@ -64,7 +64,7 @@ def tool_server() -> Generator[Tools]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: the comparison is what is printed."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
