@@ -52,6 +52,11 @@ class World:
         """Whether a list shows other conversations' responses, so that silence is no silence."""
         return bool(self.switches.get("ignore_list_filter"))
 
+    @property
+    def lags(self) -> bool:
+        """Whether lists lag beyond the settle time."""
+        return bool(self.switches.get("listing_lag_s"))
+
     def _has(self, start: str, answer: str) -> bool:
         return any(value == answer for name, value in self.switches.items() if name.startswith(start))
 
