@@ -37,7 +37,7 @@ class Abilities:
         self, endpoint: str, ledger: Ledger, clock: Callable[[], float], fixed: Way | None = None
     ) -> None:
         self._endpoint, self._ledger, self._clock = endpoint, ledger, clock
-        self.fixed = fixed
+        self.fixed: Way | None = fixed
         self._known: dict[Ability, EndpointAbility | None] = {}
         # Stages learn in many threads: one must not store what another has just stored.
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class Abilities:
 
     def way(self) -> Way:
         """Return how to post: as is fixed, else in the first way that is not refused, else in the first."""
-        if self.fixed:
+        if self.fixed is not None:
             return self.fixed
         left: list[Way] = [way for way in WAYS if self.has(way) is not False]
         return left[0] if left else WAYS[0]

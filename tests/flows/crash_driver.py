@@ -119,7 +119,7 @@ def fork(order: dict[str, Any]) -> str:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        signal.alarm(60)
+        signal.alarm(100)
         os.write(writing, carry_out(order).encode())
         os._exit(0)
     os.close(writing)

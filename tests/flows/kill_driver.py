@@ -118,7 +118,7 @@ class Nursery:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            signal.alarm(90)
+            signal.alarm(170)
             with os.fdopen(writing, "w") as pipe:
                 json.dump(probe(order) if order["do"] == "probe" else walk(order), pipe)
             os._exit(0)

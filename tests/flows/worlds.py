@@ -109,9 +109,11 @@ def _mixed(seed: int) -> Mapping[str, Any]:
 
 
 MIXES = 12
-WORLDS: dict[str, World] = {USUAL: World(_KEPT)}
-WORLDS |= {_named(alone): World({**_KEPT, **alone}) for alone in _ALONE}
-WORLDS |= {f"mix {seed}": World({**_KEPT, **_mixed(seed)}) for seed in range(MIXES)}
+WORLDS: dict[str, World] = {
+    USUAL: World(_KEPT),
+    **{_named(alone): World({**_KEPT, **alone}) for alone in _ALONE},
+    **{f"mix {seed}": World({**_KEPT, **_mixed(seed)}) for seed in range(MIXES)},
+}
 
 
 def unanswered() -> set[str]:
