@@ -143,7 +143,10 @@ class Yard:
 
     def probe(self, case: Case) -> bool:
         """Let the product ask what a fence rests on; return whether it would fence now."""
-        return self.wait(self.start(case, 0, do="probe"))["told"]
+        self.control.post("settings", {"latency_s": 1.0})  # so that it still runs when its caller leaves
+        told = self.wait(self.start(case, 0, do="probe"))["told"]
+        self.control.post("settings", {"latency_s": 0.0})
+        return told
 
     def wait(self, pid: int) -> dict[str, Any]:
         return self._order(do="wait", pid=pid)

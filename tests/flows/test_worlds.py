@@ -93,7 +93,10 @@ def live(bench: Bench, row: Row) -> None:
     bench.control.post("reset")
     bench.control.post("settings", world.switches)
     options: dict[str, Any] = {**bench.service, "way": row.way}
+    # Only what still runs when its caller leaves shows whether it goes on.
+    bench.control.post("settings", {"latency_s": 1.0 if way != "background" else 0.0})
     probed = bench.run("probe", case, row.policy, **options)
+    bench.control.post("settings", {"latency_s": 0.0})
     if refusal := world.refusal(way):
         assert refusal in bench.run(row.kind, case, row.policy, **options)
         assert bench.pictures() == []
