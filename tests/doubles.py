@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from PIL import Image
@@ -110,6 +111,7 @@ class ScriptedGateway:
         self.script = script or always(image_item(png()))
         self.status = "completed"
         self.keeps_left = True
+        self.left_status = "in_progress"
         self.rates: dict[str, str] = {}
         self.echo: Body = {}
         self.before: Callable[[ResponseRequest], None] = lambda _: None
@@ -160,7 +162,9 @@ class ScriptedGateway:
     def post_and_leave(self, request: ResponseRequest) -> None:
         self.before(request)
         if self.keeps_left:
-            self.accept(request)
+            made = self.accept(request)
+            running = replace(made, status=self.left_status)
+            self.conversations[request.conversation_id] = [running]
 
     def accept(self, request: ResponseRequest) -> Response:
         with self._lock:

@@ -64,7 +64,7 @@ class Abilities:
 
     def way(self) -> Way:
         """Return how to post: as is fixed, else in the first way that is not refused, else in the first."""
-        if self.fixed:
+        if self.fixed is not None:
             return self.fixed
         left: list[Way] = [way for way in WAYS if self.has(way) is not False]
         return left[0] if left else WAYS[0]

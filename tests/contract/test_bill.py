@@ -14,6 +14,7 @@ import pytest
 from foundry_emulator.server import running
 
 from assetmill.agents.connecting import read_ready_file
+from assetmill.agents.gateway import WAYS, Way
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import begin_edit, carry_out_all
@@ -50,13 +51,15 @@ def stock_count(article: str) -> int:
 class Till:
     """A store and a service that charges."""
 
-    def __init__(self, home: Path, folder: Path) -> None:
+    def __init__(self, home: Path, folder: Path, way: Way) -> None:
         self.home = home
         self.configs = write_configs(folder / "configs")
         (self.configs / "pipelines" / "warehouse.py").write_text(FUNCTION)
         settings = load_settings(
             "local", {"ASSETMILL_HOME": str(home), "ASSETMILL_CONFIGS": str(self.configs)}
         )
+        foundry = settings.foundry.model_copy(update={"way": way})
+        settings = settings.model_copy(update={"foundry": foundry})
         self.services = Services(settings, MemoryStore(), connect)
         self.control("reset", {})
 
@@ -99,9 +102,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture
-def till(home: Path, tmp_path: Path) -> Iterator[Till]:
-    with closing(Till(home, tmp_path)) as made:
+@pytest.fixture(params=WAYS)
+def till(
+    home: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Till]:
+    """A till for each way of posting: what is billed and spent does not depend on it."""
+    for module in ("engine", "patience"):  # what runs on the line is over sooner than anywhere else
+        monkeypatch.setattr(f"assetmill.stage.{module}.ON_THE_LINE_S", 0.5)
+    with closing(Till(home, tmp_path, request.param)) as made:
         yield made
 
 

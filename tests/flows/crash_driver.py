@@ -35,10 +35,10 @@ LOOK = 'def look(city: str) -> str:\n    """Look at a city."""\n    return "sunn
 FUNCTION = {"type": "function", "name": "look", "assetmill": {"function": "eyes:look", "timeout_s": 5.0}}
 
 
-def shorten_the_line() -> None:
+def shorten_the_line(seconds: float) -> None:
     """Let what runs on the line take no longer than the emulator does."""
     for module in (engine, patience):
-        vars(module)["ON_THE_LINE_S"] = LINE_S
+        vars(module)["ON_THE_LINE_S"] = seconds
 
 
 def calls(kind: str, case: str, folder: Path) -> list[StageCall]:
@@ -119,7 +119,7 @@ def fork(order: dict[str, Any]) -> str:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        signal.alarm(60)
+        signal.alarm(100)
         os.write(writing, carry_out(order).encode())
         os._exit(0)
     os.close(writing)
@@ -133,7 +133,7 @@ def main() -> None:
     """Carry out one order a line until stdin ends."""
     Image.init()
     assert connecting.FoundryGateway  # imported before the fork, so that no child pays for it
-    shorten_the_line()
+    shorten_the_line(LINE_S)
     for line in sys.stdin:
         sys.stdout.write(json.dumps({"end": fork(json.loads(line))}) + "\n")
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """Runs a pipeline of three stages in processes that somebody kills: forked, several at a time.
 
 Each line on stdin is an order. `start` forks a process that walks the pipeline and answers with its number;
-`wait` answers what became of it.
+`wait` answers what became of it. `probe` asks the service what a fence rests on, as `doctor --live` does.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from assetmill.plan.calls import BoundInput, ExpectedOutput, StageCall
 from assetmill.records import RunId, StageRecord
 from assetmill.settings import Foundry, Settings, Store
 from assetmill.stage.engine import run_stage
+from assetmill.stage.probing import probe_endpoint
 from assetmill.stage.services import Services, open_services
 from tests.doubles import stage_call
+from tests.flows.crash_driver import shorten_the_line
 
+LINE_S = 2.0
 STAGES = ("scene", "night", "poster")
 DRAW: Mapping[str, Any] = stage_call().tools[0]
 SHOWN: Mapping[str, Any] = {**DRAW, "partial_images": 1}
@@ -60,9 +63,18 @@ def call_for(case: str, stage: str, variant: int, made: StageRecord | None) -> S
 
 def settings(order: Mapping[str, Any]) -> Settings:
     home = Path(order["home"])
-    foundry = Foundry(policy=order["policy"], poll_s=0.02, settle_s=0.3, max_attempts=8)
+    fields = {"poll_s": 0.02, "settle_s": 0.3, "max_attempts": 8}
+    foundry = Foundry.model_validate({**fields, "policy": order["policy"], "way": order["way"]})
     store = Store(url=f"file:{home / 'stores' / order['case']}")
     return Settings(profile="test", home=home, configs=home, foundry=foundry, store=store)
+
+
+def probe(order: Mapping[str, Any]) -> bool:
+    """Ask the service what a fence rests on; return whether the product would fence now."""
+    with open_services(settings(order)) as services:
+        for _ in probe_endpoint(services):
+            pass
+        return services.may_fence
 
 
 def walk(order: Mapping[str, Any]) -> Told:
@@ -106,9 +118,9 @@ class Nursery:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            signal.alarm(90)
+            signal.alarm(170)
             with os.fdopen(writing, "w") as pipe:
-                json.dump(walk(order), pipe)
+                json.dump(probe(order) if order["do"] == "probe" else walk(order), pipe)
             os._exit(0)
         os.close(writing)
         self._pipes[child] = reading
@@ -127,13 +139,14 @@ def answers() -> Iterator[dict[str, Any]]:
     nursery = Nursery()
     for line in sys.stdin:
         order = json.loads(line)
-        yield {"pid": nursery.start(order)} if order["do"] == "start" else nursery.wait(order["pid"])
+        yield nursery.wait(order["pid"]) if order["do"] == "wait" else {"pid": nursery.start(order)}
 
 
 def main() -> None:
     """Carry out one order a line until stdin ends."""
     Image.init()
     assert connecting.FoundryGateway  # imported before the fork, so that no child pays for it
+    shorten_the_line(LINE_S)
     for answer in answers():
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

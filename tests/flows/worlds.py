@@ -52,6 +52,11 @@ class World:
         """Whether a list shows other conversations' responses, so that silence is no silence."""
         return bool(self.switches.get("ignore_list_filter"))
 
+    @property
+    def lags(self) -> bool:
+        """Whether lists lag beyond the settle time."""
+        return bool(self.switches.get("listing_lag_s"))
+
     def _has(self, start: str, answer: str) -> bool:
         return any(value == answer for name, value in self.switches.items() if name.startswith(start))
 
@@ -104,9 +109,11 @@ def _mixed(seed: int) -> Mapping[str, Any]:
 
 
 MIXES = 12
-WORLDS: dict[str, World] = {USUAL: World(_KEPT)}
-WORLDS |= {_named(alone): World({**_KEPT, **alone}) for alone in _ALONE}
-WORLDS |= {f"mix {seed}": World({**_KEPT, **_mixed(seed)}) for seed in range(MIXES)}
+WORLDS: dict[str, World] = {
+    USUAL: World(_KEPT),
+    **{_named(alone): World({**_KEPT, **alone}) for alone in _ALONE},
+    **{f"mix {seed}": World({**_KEPT, **_mixed(seed)}) for seed in range(MIXES)},
+}
 
 
 def unanswered() -> set[str]:

@@ -163,8 +163,11 @@ def test_what_runs_on_the_line_is_waited_for_after_the_conversation_is_closed(
     def listing(conversation_id: str) -> tuple[Response, ...]:
         return lists(conversation_id) if counter.now > came_at + 500.0 else ()
 
+    def keep(_: str) -> None:
+        return
+
     monkeypatch.setattr(counter.gateway, "list_responses", listing)
-    monkeypatch.setattr(counter.gateway, "delete_conversation", lambda _: None)
+    monkeypatch.setattr(counter.gateway, "delete_conversation", keep)
     assert counter.run("--retry").return_value == 0
     assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
     assert len(counter.gateway.posts) == 1

@@ -1,7 +1,8 @@
 """The money protocol as a small machine of which every interleaving is visited.
 
 The simulation runs the real code along some paths; this visits all paths of an abstraction: workers that
-crash, posts that arrive late or never, replies that are lost, lists that lag, conversations that are deleted.
+crash, posts that arrive late or never, replies that are lost, lists that lag, conversations that are deleted,
+and, where posts do not go in the background, responses that run on the line and are listed at their end.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
-Verdict = Literal["", "refused", "fenced"]
+from assetmill.records import Way
+
+Verdict = Literal["", "refused", "fenced", "failed"]
 ATTEMPTS = 3
 
 
@@ -25,6 +28,10 @@ class Attempt(NamedTuple):
     is_listed: bool = False
     has_receipt: bool = False
     verdict: Verdict = ""
+    is_running: bool = False
+    """On the line, and so listed by nobody."""
+    is_gone: bool = False
+    """It ended with its line, without a trace."""
 
 
 class Worker(NamedTuple):
@@ -60,6 +67,12 @@ class Rules:
     own_conversation: bool = True
     intent_first: bool = True
     deleted_refuse: bool = True
+    way: Way = "background"
+    waits_for_the_end: bool = True
+    """Whether silence counts only after the longest that a response may run."""
+    outlives_its_line: bool = True
+    """The service's part: what is not in the background goes on when its caller leaves (A6)."""
+    silence_refuses: bool = False
 
 
 class Wrong(Exception):
@@ -86,7 +99,9 @@ def explore(rules: Rules, workers: int = 1, crashes: int = 2, errors: int = 2, d
 
 def check(state: State, rules: Rules) -> None:
     """Hold a state against the promises."""
-    if sum(attempt.accepted for attempt in state.attempts) > 1:
+    # What ended with its line and was found to be gone may be paid again: the service has lost it.
+    paid = (a.accepted for a in state.attempts if not (a.is_gone and a.verdict == "failed"))
+    if sum(paid) > 1:
         raise Wrong(f"paid twice: {state}")
     if state.has_commit and not state.has_blobs:
         raise Wrong(f"a commit without its blobs: {state}")
@@ -94,13 +109,15 @@ def check(state: State, rules: Rules) -> None:
         raise Wrong(f"silence was taken for a refusal: {state}")
     is_quiet = not any(attempt.on_the_way for attempt in state.attempts)
     is_over = all(worker.at in {"done", "doubt", "stop"} for worker in state.workers)
-    if is_quiet and is_over and any(attempt.accepted for attempt in state.attempts):
+    if is_quiet and is_over and any(a.accepted and not a.is_gone for a in state.attempts):
         _check_recovery(state, rules)
 
 
 def _check_recovery(state: State, rules: Rules) -> None:
     """Run one more worker through a calm world: what was paid for must be committed."""
-    listed = tuple(a._replace(is_listed=bool(a.accepted)) for a in state.attempts)
+    listed = tuple(
+        a._replace(is_listed=bool(a.accepted) and not a.is_gone, is_running=False) for a in state.attempts
+    )
     state = state._replace(attempts=listed, workers=(Worker(),), crashes=0, errors=0, drops=0)
     for _ in range(100):
         if state.has_commit:
@@ -117,7 +134,8 @@ def moves(state: State, rules: Rules) -> Iterator[State]:
     for number, worker in enumerate(state.workers):
         yield from _work(state, rules, number, worker)
         if state.crashes and worker.at not in {"done", "doubt", "stop", "read"}:
-            yield _at(state._replace(crashes=state.crashes - 1), number, "read")
+            left = _cut(state._replace(crashes=state.crashes - 1), rules, number)
+            yield _at(left, number, "read")
     yield from _network(state, rules)
 
 
@@ -128,10 +146,13 @@ def _network(state: State, rules: Rules) -> Iterator[State]:
             if attempt.is_deleted and rules.deleted_refuse:
                 yield _set(state, n, left)
             else:
-                yield _set(state, n, left._replace(accepted=attempt.accepted + 1))
+                runs = rules.way != "background"
+                yield _set(state, n, left._replace(accepted=attempt.accepted + 1, is_running=runs))
             if state.drops:
                 yield _set(state._replace(drops=state.drops - 1), n, left)
-        if attempt.accepted and not attempt.is_listed:
+        if attempt.is_running:
+            yield _set(state, n, attempt._replace(is_running=False))
+        elif attempt.accepted and not attempt.is_listed and not attempt.is_gone:
             yield _set(state, n, attempt._replace(is_listed=True))
 
 
@@ -161,7 +182,8 @@ def _work(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[S
 def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:
     """Everything that a post's sender may hear."""
     n, attempt = worker.attempt, state.attempts[worker.attempt]
-    if attempt.accepted:
+    is_told = rules.way != "foreground" or not attempt.is_running
+    if attempt.accepted and not attempt.is_gone and is_told:
         yield _at(state, number, "receipt", n)
     if attempt.on_the_way and not attempt.accepted:
         # A refusal by quota: in the service's own words, so it was not accepted and never will be.
@@ -170,8 +192,8 @@ def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[S
             yield _at(_set(state._replace(errors=state.errors - 1), n, refused), number, "refused", n)
     is_gone = not attempt.on_the_way and not attempt.accepted
     if is_gone or state.errors:
-        left = state if is_gone else state._replace(errors=state.errors - 1)
-        yield _at(left, number, "list", n)
+        left = state if is_gone else _cut(state._replace(errors=state.errors - 1), rules, number)
+        yield _at(left, number, "judge refused" if rules.silence_refuses else "list", n)
         if rules.resends:
             yield _at(left, number, "post", n)
 
@@ -194,17 +216,32 @@ def _recover(state: State, rules: Rules, number: int, worker: Worker) -> Iterato
         after = _set(state, n, attempt._replace(is_deleted=True)) if rules.deletes else state
         yield _at(after, number, "settle" if rules.lists_again else "judge fenced", n)
     elif worker.at == "settle":
-        shown = bool(attempt.accepted) or attempt.is_listed
-        after = _set(state, n, attempt._replace(is_listed=shown)) if rules.settles else state
+        after = _set(state, n, _settled(attempt, rules)) if rules.settles else state
         yield _at(after, number, "relist", n)
     elif worker.at == "relist":
         yield _at(state, number, "judge fenced", n)
-    elif worker.at in {"judge refused", "judge fenced"}:
-        kind: Verdict = "refused" if worker.at == "judge refused" else "fenced"
+    elif worker.at.startswith("judge "):
+        kind = cast(Verdict, worker.at.removeprefix("judge "))
         first = attempt.verdict or kind
         yield _at(_set(state, n, attempt._replace(verdict=first)), number, "read")
     else:
         yield from _close(state, rules, number, worker)
+
+
+def _settled(attempt: Attempt, rules: Rules) -> Attempt:
+    """Return an attempt after the wait of a fence: what was accepted is listed now, unless it still runs."""
+    if attempt.is_gone or not attempt.accepted or (attempt.is_running and not rules.waits_for_the_end):
+        return attempt
+    return attempt._replace(is_listed=True, is_running=False)
+
+
+def _cut(state: State, rules: Rules, number: int) -> State:
+    """Return a state in which a worker's line is cut: what ran on it goes on, or is gone."""
+    n = state.workers[number].attempt
+    attempt = state.attempts[n]
+    if rules.outlives_its_line or not attempt.is_running or attempt.owner != number:
+        return state
+    return _set(state, n, attempt._replace(is_running=False, is_gone=True))
 
 
 def _close(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:
@@ -212,6 +249,10 @@ def _close(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[
     first, second = ("blobs", "commit") if rules.blobs_first else ("commit", "blobs")
     if worker.at == "receipt":
         yield _at(_set(state, n, attempt._replace(has_receipt=True)), number, first, n)
+    elif worker.at == first and attempt.is_gone:
+        yield _at(state, number, "judge failed", n)
+    elif worker.at == first and attempt.is_running:
+        return  # it is waited for
     elif worker.at in {"blobs", "commit"}:
         after = state._replace(has_blobs=True) if worker.at == "blobs" else state._replace(has_commit=True)
         yield _at(after, number, second if worker.at == first else "done", n)

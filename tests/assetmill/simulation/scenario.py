@@ -183,8 +183,9 @@ class Scenario:
         self.world.note("calm")
         last = self._start(1_000.0)
         self.world.run()
-        # A failure is kept to its run; one more may try again, and yet another when reads lag as well.
-        for delay_s in (0.0,) if self.answers.lags <= 1 else (0.0, self.answers.lags * SETTLE_S):
+        # A failure is kept to its run; one more may try again, and one for each turn when reads lag as well.
+        late_s = [self.answers.lags * SETTLE_S] * self.service.turns if self.answers.lags > 1 else []
+        for delay_s in (0.0, *late_s):
             if last.outcome == "typed StageFailed":
                 last = self._start(delay_s)
                 self.world.run()

@@ -27,7 +27,7 @@ MONEY = frozenset(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    name = metafunc.module.__name__.rpartition(".")[2]
+    name = metafunc.definition.path.stem
     if "way" in metafunc.fixturenames and name in MONEY:
         metafunc.parametrize("way", WAYS)
 

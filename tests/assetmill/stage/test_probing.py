@@ -186,3 +186,13 @@ def test_a_fixed_way_that_is_dropped_is_never_fenced(tmp_path: Path) -> None:
     later.clock = lambda: clock() + 8 * 24 * 3600.0  # a refusal is believed for a week
     assert later.abilities.has("background") is None
     assert not later.may_fence
+
+
+@pytest.mark.parametrize("way", ["stream", "foreground"])
+def test_an_answer_that_came_before_its_line_was_cut_shows_nothing(tmp_path: Path, way: Way) -> None:
+    gateway = Lasting()
+    gateway.left_status = "completed"
+    services = services_on(gateway, tmp_path, policy="fence", way=way)
+    told = {finding.message for finding in probe_endpoint(services)}
+    assert "A6, what its caller has left is listed: does not hold" in told
+    assert not services.may_fence

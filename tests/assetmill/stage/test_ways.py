@@ -211,8 +211,9 @@ def test_a_fence_waits_for_what_its_owner_posted_late(
         ends.append(services.clock() + 500.0)
         raise OutcomeUnknown("the line was cut")
 
-    def listing(_: str) -> tuple[Response, ...]:
-        return tuple(made) if ends and services.clock() > ends[0] else ()
+    def listing(conversation_id: str) -> tuple[Response, ...]:
+        is_over = ends and conversation_id and services.clock() > ends[0]
+        return tuple(made) if is_over else ()
 
     gateway.before, gateway.list_responses = late, listing
     record = run_stage(stage_call(), services, RUN)
