@@ -75,7 +75,9 @@ class Abilities:
         if not said:
             return False
         self.learn(said[0], holds=False, evidence=f"refused: {error.message}")
-        return said[0] not in WAYS or self.way() != request.way
+        # A stream that was to show partial pictures beside another way is left out; that way stands.
+        is_beside = said[0] == "stream" and request.way != "stream"
+        return said[0] not in WAYS or is_beside or self.way() != request.way
 
     def hear(self, way: Way, body: Json) -> None:
         """Learn from how a response describes itself whether it runs in the background as it was asked to."""

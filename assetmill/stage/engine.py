@@ -198,7 +198,13 @@ class _Stage:
             created_at=now,
             lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else ON_THE_LINE_S),
             way=way,
+            is_streamed=way == "stream" or self._shows_frames(),
         )
+
+    def _shows_frames(self) -> bool:
+        """Whether partial pictures are asked for, and the endpoint was not seen to refuse streams."""
+        is_asked = any(tool.get("partial_images") for tool in self.call.tools)
+        return is_asked and self.foundry.streaming and self.services.abilities.has("stream") is not False
 
     def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
@@ -250,7 +256,6 @@ class _Stage:
         A worker that slept and read another's conversation from the store would post outside the fence.
         """
         abilities = self.services.abilities
-        shows_frames = self.foundry.streaming and abilities.has("stream") is not False
         marks = {
             "assetmill_fingerprint": self.call.fingerprint,
             "assetmill_attempt": str(intent.attempt),
@@ -265,7 +270,7 @@ class _Stage:
             structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
             way=intent.way,
-            is_streamed=shows_frames and any(t.get("partial_images") for t in self.call.tools),
+            is_streamed=intent.way != "stream" and bool(intent.is_streamed),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
 
