@@ -102,12 +102,15 @@ class Round:
         if not self.plan.on_s3 or weed is None:
             return {"ASSETMILL_STORE_URL": f"file:{self.folder / 'store'}"}
         server = opened.enter_context(seaweedfs(weed, self.folder / "s3"))
+        keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret}
+        # We look into the store as well, and boto3 reads them from the environment.
+        os.environ.update(keys)
+        opened.callback(lambda: [os.environ.pop(name) for name in keys])
         return {
             "ASSETMILL_STORE_URL": f"s3://{BUCKET}/storm",
             "ASSETMILL_STORE_ENDPOINT_URL": server.endpoint_url,
             "ASSETMILL_STORE_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": server.access_key,
-            "AWS_SECRET_ACCESS_KEY": server.secret,
+            **keys,
         }
 
     def _leave(self, machines: list[Machine]) -> None:
