@@ -117,7 +117,7 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RunStage:
     """A stage of a run, and how that run began."""
 
     stage: str
@@ -140,7 +140,7 @@ class _Place:
         return run_again(self.pipeline, self.start, after)
 
 
-def _place_of(services: Services, run: str, stage: str) -> _Place:
+def _place_of(services: Services, run: str, stage: str) -> _RunStage:
     """Return where a run's stage has its records.
 
     Raises:
@@ -148,7 +148,7 @@ def _place_of(services: Services, run: str, stage: str) -> _Place:
     """
     run_id = services.ledger.find_run_of(run, stage)
     pipeline, fp = find_stage(services.ledger, run_id, stage)
-    return _Place(stage, pipeline, fp, services.ledger.find_start(run_id))
+    return _RunStage(stage, pipeline, fp, services.ledger.find_start(run_id))
 
 
 def _is_lost(verdict: Verdict) -> bool:
@@ -156,7 +156,7 @@ def _is_lost(verdict: Verdict) -> bool:
     return verdict.kind == "failed" and verdict.cost_usd != 0.0
 
 
-def _settle(services: Services, place: _Place, newest: Attempt, choice: str) -> Resolved:
+def _settle(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:
     """Note what becomes of a stage whose attempt was paid for and failed.
 
     Raises:
@@ -182,7 +182,7 @@ def _settle(services: Services, place: _Place, newest: Attempt, choice: str) -> 
     return Resolved(choice, f"{newest.turns[0].intent.stage}: noted\n{place.again(after)}")
 
 
-def _abandon(services: Services, place: _Place, newest: Attempt, choice: str) -> Resolved:
+def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:
     """End an attempt whose response the service has taken and nobody waits for any more.
 
     Raises:
@@ -211,7 +211,7 @@ def _check_idle(services: Services, intent: Intent) -> None:
         raise InvalidInput(f"{intent.owner} may be at work on it: try again in {left_s:.0f} s")
 
 
-def _lift(services: Services, place: _Place) -> Resolved:
+def _lift(services: Services, place: _RunStage) -> Resolved:
     """Let a stage ask again at once that a quota has refused: its workers look at this while they wait.
 
     Raises:
