@@ -37,7 +37,7 @@ class Abilities:
         self, endpoint: str, ledger: Ledger, clock: Callable[[], float], fixed: Way | None = None
     ) -> None:
         self._endpoint, self._ledger, self._clock = endpoint, ledger, clock
-        self.fixed = fixed
+        self.fixed: Way | None = fixed
         self._known: dict[Ability, EndpointAbility | None] = {}
         # Stages learn in many threads: one must not store what another has just stored.
         self._lock = threading.Lock()

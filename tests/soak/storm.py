@@ -142,6 +142,8 @@ class Round:
                 self._begin(machines)
             self._disturb(service, machines, weather)
             time.sleep(TICK_S)
+        # Once in every round, however short: what is under way loses its service.
+        self._killer.kill_service(service, weather)
 
     def _begin(self, machines: list[Machine]) -> None:
         words, machine = self._actors.next(), self._chance.choice(machines)
