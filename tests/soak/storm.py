@@ -323,14 +323,14 @@ def clean_run(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def storm(folder: Path, seed: int, minutes: float, round_s: float, say: Any = print) -> Tally:
-    """Storm for so many minutes; return what was counted.
+    """Storm for so many minutes, one round at least; return what was counted.
 
     Raises:
         Violation: something that must hold does not; its folder is kept.
     """
-    began, tally, number = time.monotonic(), Tally(), 0
     clean = clean_run(folder / "clean")
-    while time.monotonic() - began < minutes * 60:
+    began, tally, number = time.monotonic(), Tally(), 0
+    while number == 0 or time.monotonic() - began < minutes * 60:
         number += 1
         chance = random.Random(f"{seed}/{number}")
         plan = Plan(
