@@ -206,6 +206,8 @@ class Intent(Stored):
     created_at: float
     lease_until: float
     way: Way = "background"
+    is_streamed: bool | None = None
+    """Whether it was posted as a stream, which alone brings partial pictures; None in older records."""
 
 
 class Receipt(Stored):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli.options import asset_json, json_option, print_json, profile_option, run_again
+from assetmill.cli.again import run_again
+from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.history.assets import AssetFinder
@@ -35,11 +36,12 @@ def accept(asset: str, profile: str | None, *, as_json: bool) -> None:
     with open_services(load_settings(profile)) as services:
         finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
         record = accepted(finder.find(asset), services)
+        text = told(record, services)
     if as_json:
         decision = record.decision.model_dump(mode="json") if record.decision else None
         listed = [asset_json(one, record) for one in record.outputs]
         return print_json({"stage": record.label, "decision": decision, "assets": listed})
-    return click.echo(told(record))
+    return click.echo(text)
 
 
 def accepted(asset: AssetRecord, services: Services) -> StageRecord:
@@ -95,8 +97,9 @@ def asked_for(services: Services, run_id: RunId, fp: Fingerprint) -> StageCall |
     return None
 
 
-def told(record: StageRecord) -> str:
+def told(record: StageRecord, services: Services) -> str:
     """Say what a stage's output is now."""
     names = ", ".join(f"{one.name} ({one.asset_id})" for one in record.outputs if one.role == "output")
-    after = run_again(record.pipeline, "goes on from there; this stage is not paid again")
+    start = services.ledger.find_start(record.run_id)
+    after = run_again(record.pipeline, start, "goes on from there; this stage is not paid again")
     return f"{record.label}: {names or 'nothing'}\n{after}"

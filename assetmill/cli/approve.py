@@ -12,7 +12,8 @@ import click
 
 from assetmill.agents.approvals import Request, requests_in
 from assetmill.agents.outputs import read_response
-from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option, run_again
+from assetmill.cli.again import run_again
+from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option
 from assetmill.errors import NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, RunId
@@ -35,12 +36,13 @@ def approve(run: str, stage: str, profile: str | None, *, deny: bool, as_json: b
     settings = load_settings(profile)
     with opened_ledger(settings) as ledger:
         pipeline, decided = decide(ledger, run, stage, is_granted=not deny)
+        start = ledger.find_start(ledger.find_run_of(run, stage))
     if as_json:
         print_json({"pipeline": pipeline, "stage": stage, "decisions": [_json(*pair) for pair in decided]})
         return
     for request, approval in decided:
         click.echo(f"{'approved' if approval.is_granted else 'denied'}: {request.words}")
-    click.echo(run_again(pipeline, "goes on from there"))
+    click.echo(run_again(pipeline, start, "goes on from there"))
 
 
 def decide(

@@ -36,10 +36,13 @@ def assets(run: str | None, profile: str | None, *, everything: bool, as_json: b
     """
     with open_services(load_settings(profile)) as services:
         records = _of_run(services.ledger, run) if run else services.ledger.stages()
-        # A choice among draws says more of what it lists than the draw itself.
+        # A choice among draws says more of what it lists than the draw itself; a refusal of all of them, too.
         told = records if run else sorted(records, key=lambda record: bool(record.draws))
+        refused = {} if run else services.ledger.kept.refused_draws()
         listed: dict[AssetId, tuple[AssetRecord, StageRecord | KeptAsset]] = {
-            asset.asset_id: (asset, record) for record in told for asset in record.outputs
+            asset.asset_id: (asset if record.draws else refused.get(asset.asset_id, asset), record)
+            for record in told
+            for asset in record.outputs
         }
         found = list(listed.values())
         if everything:

@@ -96,12 +96,6 @@ def given(*names: str) -> str:
     return f" {shlex.join(words)}" if words else ""
 
 
-def run_again(pipeline: str, after: str = "") -> str:
-    """Return the hint that a pipeline's next run goes on, with the profile that was named."""
-    tail = f"    {after}" if after else ""
-    return f"Next:\n  assetmill run {pipeline}{given('profile')}{tail}"
-
-
 def budget_option(said: str) -> Callable[[F], F]:
     """Add `--budget USD`."""
     amount = Usd(min=0, min_open=True)

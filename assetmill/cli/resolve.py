@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import click
 
 from assetmill.cli.accept import asked_for, finish, told
+from assetmill.cli.again import asked_again, run_again
 from assetmill.cli.approve import find_stage
-from assetmill.cli.options import json_option, print_json, profile_option, run_again
+from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import HandleExpired, InvalidInput, NotFound
 from assetmill.fingerprint import Fingerprint
-from assetmill.records import Approval, Intent, Receipt, Verdict
+from assetmill.records import Approval, Intent, Receipt, RunStart, Verdict
 from assetmill.settings import load_settings
 from assetmill.stage.adopting import find_response
 from assetmill.stage.deciding import accept_partial
@@ -56,8 +57,8 @@ def resolve(
     settings = load_settings(profile)
     if choice == "retry_now":
         with open_services(settings) as services:
-            return _lift(services, run, stage)
-    if settings.uses_emulator:
+            resolved = _lift(services, _place_of(services, run, stage))
+    elif settings.uses_emulator:
         from assetmill.local.services import local_services
 
         with local_services(settings, prefect=False) as local:
@@ -75,7 +76,7 @@ def resolve(
 
 @dataclass(frozen=True)
 class Resolved:
-    """What was decided. `outcome` is adopted, accepted, retry, give_up, or open when nothing is."""
+    """What was decided. `outcome`: adopted, accepted, retry, retry_now, give_up, or open when nothing is."""
 
     outcome: str
     text: str
@@ -84,24 +85,24 @@ class Resolved:
 
 def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> Resolved:
     with open_services(load_settings(profile)) as services:
-        pipeline, fp = find_stage(services.ledger, services.ledger.find_run_of(run, stage), stage)
-        newest = services.ledger.newest_attempt(pipeline, fp)
+        place = _place_of(services, run, stage)
+        newest = services.ledger.newest_attempt(place.pipeline, place.fp)
         if newest is None or (newest.verdict and not _is_lost(newest.verdict)):
             raise NotFound("doubt", stage, "its last attempt is decided: run the pipeline again")
         if newest.verdict is not None:
-            return _settle(services, pipeline, fp, newest, choice)
+            return _settle(services, place, newest, choice)
         last = newest.turns[-1]
         if last.receipt is not None:
-            return _abandon(services, pipeline, fp, newest, choice)
+            return _abandon(services, place, newest, choice)
         if choice == "accept_partial":
             raise InvalidInput("nothing of it is known: --wait looks for it, --retry or --give-up ends it")
-        response_id = _find(services, last, fp, wait_s if choice == "wait" else 0.0)
+        response_id = _find(services, last, place.fp, wait_s if choice == "wait" else 0.0)
         if response_id is None and choice != "wait":
-            response_id = _close(services, last, fp)
+            response_id = _close(services, last, place.fp)
         if response_id is not None:
             receipt = Receipt(response_id=response_id, how="adopted", created_at=time.time())
-            services.ledger.write_receipt(pipeline, fp, newest.number, last.intent.turn, receipt)
-            text = f"the service has it: {response_id}\n{run_again(pipeline, 'goes on from there')}"
+            services.ledger.write_receipt(*place.key, newest.number, last.intent.turn, receipt)
+            text = f"the service has it: {response_id}\n{place.again('goes on from there')}"
             return Resolved("adopted", text, response_id)
         if choice == "wait":
             return Resolved("open", f"the service still shows nothing in {last.intent.conversation_id}")
@@ -110,9 +111,44 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         verdict = Verdict(
             kind=kind, error="StageInDoubt", reason=reason, run_id=last.intent.run_id, created_at=time.time()
         )
-        services.ledger.write_verdict(pipeline, fp, newest.number, verdict)
+        services.ledger.write_verdict(*place.key, newest.number, verdict)
         after = "pays for it again" if choice == "retry" else "leaves it out until something about it changes"
-        return Resolved(choice, f"{stage}: {reason}\n{run_again(pipeline, after)}")
+        return Resolved(choice, f"{stage}: {reason}\n{place.again(after)}")
+
+
+@dataclass(frozen=True)
+class _RunStage:
+    """A stage of a run, and how that run began."""
+
+    stage: str
+    pipeline: str
+    fp: Fingerprint
+    start: RunStart | None
+
+    @property
+    def key(self) -> tuple[str, Fingerprint]:
+        """What the stage's records lie under."""
+        return self.pipeline, self.fp
+
+    @property
+    def command(self) -> str:
+        """The command that asks for the run once more."""
+        return asked_again(self.pipeline, self.start)
+
+    def again(self, after: str = "") -> str:
+        """Return the hint of what to do next."""
+        return run_again(self.pipeline, self.start, after)
+
+
+def _place_of(services: Services, run: str, stage: str) -> _RunStage:
+    """Return where a run's stage has its records.
+
+    Raises:
+        NotFound: no such run or stage, or the run has not ended.
+    """
+    run_id = services.ledger.find_run_of(run, stage)
+    pipeline, fp = find_stage(services.ledger, run_id, stage)
+    return _RunStage(stage, pipeline, fp, services.ledger.find_start(run_id))
 
 
 def _is_lost(verdict: Verdict) -> bool:
@@ -120,33 +156,33 @@ def _is_lost(verdict: Verdict) -> bool:
     return verdict.kind == "failed" and verdict.cost_usd != 0.0
 
 
-def _settle(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> Resolved:
+def _settle(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:
     """Note what becomes of a stage whose attempt was paid for and failed.
 
     Raises:
         InvalidInput: there is nothing to wait for, or to accept.
     """
     if choice == "wait":
-        raise InvalidInput(f"there is nothing to wait for: `assetmill run {pipeline}` asks the service again")
+        raise InvalidInput(f"there is nothing to wait for: `{place.command}` asks the service again")
     if choice == "accept_partial":
-        call = asked_for(services, newest.turns[0].intent.run_id, fp)
-        own = call if call and call.fingerprint == fp else None
-        record = accept_partial(pipeline, fp, own, services, getpass.getuser())
-        return Resolved("accepted", told(finish(record, call, services)))
+        call = asked_for(services, newest.turns[0].intent.run_id, place.fp)
+        own = call if call and call.fingerprint == place.fp else None
+        record = accept_partial(*place.key, own, services, getpass.getuser())
+        return Resolved("accepted", told(finish(record, call, services), services))
     word = Approval(
         subject=again_subject(newest.number),
         is_granted=choice == "retry",
         decided_by=getpass.getuser(),
         created_at=services.clock(),
     )
-    counts = services.ledger.write_approval(pipeline, fp, word)
+    counts = services.ledger.write_approval(*place.key, word)
     if counts.is_granted != word.is_granted:
         raise InvalidInput(f"{counts.decided_by} decided otherwise before, and the first decision counts")
     after = "pays for it again" if word.is_granted else "leaves it out until something about it changes"
-    return Resolved(choice, f"{newest.turns[0].intent.stage}: noted\n{run_again(pipeline, after)}")
+    return Resolved(choice, f"{newest.turns[0].intent.stage}: noted\n{place.again(after)}")
 
 
-def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt, choice: str) -> Resolved:
+def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:
     """End an attempt whose response the service has taken and nobody waits for any more.
 
     Raises:
@@ -154,7 +190,7 @@ def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt
     """
     last = newest.turns[-1]
     if choice not in {"retry", "give_up"} or last.receipt is None:
-        raise InvalidInput(f"the service has it: `assetmill run {pipeline}` goes on from there")
+        raise InvalidInput(f"the service has it: `{place.command}` goes on from there")
     _check_idle(services, last.intent)
     verdict = Verdict(
         kind="abandoned" if choice == "retry" else "given_up",
@@ -164,9 +200,9 @@ def _abandon(services: Services, pipeline: str, fp: Fingerprint, newest: Attempt
         run_id=last.intent.run_id,
         created_at=services.clock(),
     )
-    counts = services.ledger.write_verdict(pipeline, fp, newest.number, verdict)
+    counts = services.ledger.write_verdict(*place.key, newest.number, verdict)
     services.gateway.delete_conversation(last.intent.conversation_id)
-    return Resolved(choice, f"{last.intent.stage}: {counts.reason}\n{run_again(pipeline)}")
+    return Resolved(choice, f"{last.intent.stage}: {counts.reason}\n{place.again()}")
 
 
 def _check_idle(services: Services, intent: Intent) -> None:
@@ -175,20 +211,18 @@ def _check_idle(services: Services, intent: Intent) -> None:
         raise InvalidInput(f"{intent.owner} may be at work on it: try again in {left_s:.0f} s")
 
 
-def _lift(services: Services, run: str, stage: str) -> int:
+def _lift(services: Services, place: _RunStage) -> Resolved:
     """Let a stage ask again at once that a quota has refused: its workers look at this while they wait.
 
     Raises:
         NotFound: it waits for no quota.
     """
-    pipeline, fp = find_stage(services.ledger, services.ledger.find_run(run), stage)
-    newest = services.ledger.newest_attempt(pipeline, fp)
+    newest = services.ledger.newest_attempt(*place.key)
     verdict = newest.verdict if newest else None
     if newest is None or verdict is None or (verdict.not_before or 0.0) <= services.clock():
-        raise NotFound("wait", stage, "it waits for no quota: run the pipeline again")
+        raise NotFound("wait", place.stage, "it waits for no quota: run the pipeline again")
     services.ledger.write_approval(
-        pipeline,
-        fp,
+        *place.key,
         Approval(
             subject=lifting(newest.number),
             is_granted=True,
@@ -196,11 +230,9 @@ def _lift(services: Services, run: str, stage: str) -> int:
             created_at=services.clock(),
         ),
     )
-    click.echo(
-        f"{stage}: asks again at once, says {getpass.getuser()}\nNext:\n"
-        f"  assetmill run {pipeline}    unless a run is waiting: that one goes on by itself"
-    )
-    return 0
+    said = f"{place.stage}: asks again at once, says {getpass.getuser()}"
+    after = place.again("unless a run is waiting: that one goes on by itself")
+    return Resolved("retry_now", f"{said}\n{after}")
 
 
 def _close(services: Services, turn: Turn, fp: str) -> str | None:

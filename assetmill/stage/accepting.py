@@ -7,7 +7,7 @@ itself; it is what plans, locks and later stages find. Why so: docs/decisions/00
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from assetmill import progress
@@ -142,6 +142,7 @@ class _Choosing:
                 error=OutputUnusable.__name__,
                 reason=told,
                 run_id=self.run_id,
+                kept=tuple(_refused(self.seen)),
                 cost_usd=0.0,  # its draws have the spend
                 created_at=self.services.clock(),
             )
@@ -309,14 +310,24 @@ class _Choosing:
         yield from (asset.model_copy(update={"name": next(names)}) for asset in chosen.outputs)
         for ordinal, (one, asset) in enumerate(others, start=1):
             reason = one.fault or f"scored {one.score:.2f}, draw {best.candidate.number + 1} {best.score:.2f}"
-            changes: dict[str, object] = {"name": next(names), "rejected": reason[:1000]}
-            if asset.role == "output":
-                changes["role"] = "candidate"
+            changes: dict[str, object] = {"name": next(names)}
             if one.candidate.record is None:
                 # What a verdict keeps has an ID that only a commit would make good: this one is.
                 own = make_asset_id(self.call.pipeline, self.call.fingerprint, ordinal)
                 changes["asset_id"] = own
-            yield asset.model_copy(update=changes)
+            yield _candidate(asset, reason).model_copy(update=changes)
+
+
+def _refused(seen: Iterable[Seen]) -> Iterator[AssetRecord]:
+    """Yield the files of draws that were finished and refused, with the reason."""
+    for one in seen:
+        if one.fault and one.candidate.record:
+            yield from (_candidate(asset, one.fault) for asset in one.candidate.record.outputs)
+
+
+def _candidate(asset: AssetRecord, reason: str) -> AssetRecord:
+    role = "candidate" if asset.role == "output" else asset.role
+    return asset.model_copy(update={"role": role, "rejected": reason[:1000]})
 
 
 def _assets(candidate: Candidate) -> tuple[AssetRecord, ...]:

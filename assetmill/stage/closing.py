@@ -237,9 +237,15 @@ class Closing:
         total["code_sessions"] = len({name for turn in turns for name in turn.produced.container_ids})
         # No response says how many partial pictures came with it: up to those that were asked for are paid.
         asked = max((int(tool.get("partial_images") or 0) for tool in self.call.tools), default=0)
-        streamed = asked if self.services.settings.foundry.streaming else 0
-        total["partial_images"] = streamed * (total["images"] or 0)
+        pairs = zip(turns, found, strict=True)
+        total["partial_images"] = sum(
+            asked * usage.images for turn, usage in pairs if self._was_streamed(turn.intent)
+        )
         return Usage.model_validate(total)
+
+    def _was_streamed(self, intent: Intent) -> bool:
+        """Whether a turn brought partial pictures: without a stream none are made."""
+        return self.services.settings.foundry.streaming if intent.is_streamed is None else intent.is_streamed
 
     def settle(self, attempt: int, cost_usd: float | None) -> None:
         """Replace an attempt's reservation by its cost; one that is unknown keeps the reservation."""

@@ -199,7 +199,15 @@ class _Stage:
             created_at=now,
             lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else ON_THE_LINE_S),
             way=way,
+            is_streamed=way == "stream" or self._shows_frames(),
         )
+
+    def _shows_frames(self) -> bool:
+        """Whether partial pictures are asked for, and the endpoint was not seen to refuse streams of them."""
+        is_asked = any(tool.get("partial_images") for tool in self.call.tools)
+        has = self.services.abilities.has
+        can_show = all(has(name) is not False for name in ("stream", "stream_pictures"))
+        return is_asked and self.foundry.streaming and can_show
 
     def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
@@ -251,8 +259,6 @@ class _Stage:
         A worker that slept and read another's conversation from the store would post outside the fence.
         """
         abilities = self.services.abilities
-        can_show = all(abilities.has(name) is not False for name in ("stream", "stream_pictures"))
-        shows_frames = self.foundry.streaming and can_show
         marks = {
             "assetmill_fingerprint": self.call.fingerprint,
             "assetmill_attempt": str(intent.attempt),
@@ -268,7 +274,7 @@ class _Stage:
             max_tool_calls=self.call.max_tool_calls,
             way=intent.way,
             may_reattach=abilities.has(reattaching(intent.way)) is not False,
-            is_streamed=shows_frames and any(t.get("partial_images") for t in self.call.tools),
+            is_streamed=intent.way != "stream" and bool(intent.is_streamed),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
 

@@ -104,6 +104,11 @@ class KeptAssets:
             if verdict := self._records.read_or_warn(key, Verdict):
                 yield key.removeprefix(layout.VERDICTS), verdict
 
+    def refused_draws(self) -> dict[AssetId, AssetRecord]:
+        """Return the files of finished draws that checks refused, by ID, with the reason."""
+        kept = (asset for _, verdict in self.verdicts() for asset in verdict.kept)
+        return {asset.asset_id: asset for asset in kept if not is_kept(asset.asset_id)}
+
     def intent_of(self, stem: str) -> Intent | None:
         """Return the first intent of an attempt, by `<pipeline>/<fp>.<n>`."""
         return self._records.read_or_warn(f"{layout.INTENTS}{stem}.001", Intent)

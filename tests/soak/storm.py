@@ -102,12 +102,15 @@ class Round:
         if not self.plan.on_s3 or weed is None:
             return {"ASSETMILL_STORE_URL": f"file:{self.folder / 'store'}"}
         server = opened.enter_context(seaweedfs(weed, self.folder / "s3"))
+        keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret}
+        # We look into the store as well, and boto3 reads them from the environment.
+        os.environ.update(keys)
+        opened.callback(lambda: [os.environ.pop(name) for name in keys])
         return {
             "ASSETMILL_STORE_URL": f"s3://{BUCKET}/storm",
             "ASSETMILL_STORE_ENDPOINT_URL": server.endpoint_url,
             "ASSETMILL_STORE_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": server.access_key,
-            "AWS_SECRET_ACCESS_KEY": server.secret,
+            **keys,
         }
 
     def _leave(self, machines: list[Machine]) -> None:
@@ -139,6 +142,8 @@ class Round:
                 self._begin(machines)
             self._disturb(service, machines, weather)
             time.sleep(TICK_S)
+        # Once in every round, however short: what is under way loses its service.
+        self._killer.kill_service(service, weather)
 
     def _begin(self, machines: list[Machine]) -> None:
         words, machine = self._actors.next(), self._chance.choice(machines)
@@ -318,14 +323,14 @@ def clean_run(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def storm(folder: Path, seed: int, minutes: float, round_s: float, say: Any = print) -> Tally:
-    """Storm for so many minutes; return what was counted.
+    """Storm for so many minutes, one round at least; return what was counted.
 
     Raises:
         Violation: something that must hold does not; its folder is kept.
     """
-    began, tally, number = time.monotonic(), Tally(), 0
     clean = clean_run(folder / "clean")
-    while time.monotonic() - began < minutes * 60:
+    began, tally, number = time.monotonic(), Tally(), 0
+    while number == 0 or time.monotonic() - began < minutes * 60:
         number += 1
         chance = random.Random(f"{seed}/{number}")
         plan = Plan(

@@ -107,7 +107,7 @@ class Weather:
     def change(self) -> None:
         """Let other faults strike from now on."""
         self.read()
-        plan = [self._fault() for _ in range(self._chance.randint(1, 5))]
+        plan = [self._fault() for _ in range(self._chance.randint(2, 7))]
         if self._chance.random() < 0.15:
             plan.append({"op": CREATE, "fault": "account_block", "nth": [self._chance.randint(1, 4)]})
         self._service.control.faults(*plan)
@@ -138,7 +138,7 @@ class Weather:
 
     def _fault(self) -> dict[str, Any]:
         kind = self._chance.random()
-        seed, often = self._chance.randrange(2**31), self._chance.choice([0.05, 0.1, 0.3])
+        seed, often = self._chance.randrange(2**31), self._chance.choice([0.1, 0.2, 0.5])
         common: dict[str, Any] = {"probability": often, "seed": seed}
         if kind < 0.4:
             fault = self._chance.choice(SPOILS)
@@ -206,6 +206,8 @@ class Killer:
         self._tally.count("kills", "service")
         self._diary.note("signal", "SIGKILL to the service; it starts again")
         service.start()
+        # What was planned died with it.
+        weather.change()
 
 
 def a_failpoint(chance: random.Random) -> str:

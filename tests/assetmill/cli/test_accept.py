@@ -67,6 +67,19 @@ def test_files_of_failed_stages_are_listed_with_role_and_reason(
     assert assetmill.document("assets")["assets"] == []
 
 
+def test_draws_that_checks_refused_are_listed_with_role_and_reason(
+    services: Services, assetmill: Terminal
+) -> None:
+    gateway_of(services).script = always(image_item(png(1024, 1024)))
+    assert run_here(services, "checked").status == "failed"
+    (listed,) = kept(assetmill)
+    assert (listed["name"], listed["role"]) == ("hero.png", "candidate")
+    assert "not_blank" in listed["reason"]
+    assetmill.document("accept", listed["asset_id"])
+    (accepted,) = kept(assetmill)
+    assert (accepted["asset_id"], accepted["role"]) == (listed["asset_id"], "output")
+
+
 def test_a_failed_stage_shows_what_it_kept(failed: RunManifest, assetmill: Terminal) -> None:
     (listed,) = assetmill.document("show", failed.run_id)["kept"]
     assert listed["name"] == "first.png"

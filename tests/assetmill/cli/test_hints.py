@@ -7,9 +7,12 @@ import shlex
 import click
 import pytest
 
+from assetmill.cli.again import asked_again
+from assetmill.cli.edit import edit
 from assetmill.cli.options import Span, given, parameter_options, profile_option
 from assetmill.cli.run import summary
-from assetmill.records import RunManifest
+from assetmill.editing.orders import EditOrder
+from assetmill.records import RunManifest, RunStart
 from assetmill.stage.services import Services
 from tests.assetmill.cli.terminal import Terminal
 from tests.lockyard import FOLDER, Yard
@@ -37,6 +40,53 @@ def typed(**_: object) -> str:
 def test_options_are_repeated_so_that_a_shell_reads_them_back(arguments: list[str], told: str) -> None:
     assert typed.main(arguments, standalone_mode=False) == told
     assert typed.main(shlex.split(told), standalone_mode=False) == told
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({}, "assetmill run chain"),
+        (
+            {"subject": "a red cup", "count": 3, "dark": True},
+            "assetmill run chain -p 'subject=a red cup' -p count=3 -p dark=true",
+        ),
+    ],
+)
+def test_what_a_run_was_given_is_given_again(
+    done: RunManifest, parameters: dict[str, object], told: str
+) -> None:
+    assert asked_again("chain", begun(done, "chain", parameters)) == told
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        EditOrder("latest/hero/hero.png", "make it red, now"),
+        EditOrder("a", "b", box="1,2,3,4", replicas=2, feather_px=0, references=("c", "d e")),
+        EditOrder("a", "b", is_masked_by_alpha=True, model="m", size="16x16", quality="high"),
+        EditOrder("a", "b", mask="my mask.png"),
+    ],
+)
+def test_an_edit_is_asked_for_again_by_its_own_command(done: RunManifest, order: EditOrder) -> None:
+    told = shlex.split(asked_again("edit", begun(done, "edit", order.facts())))
+    assert told[:2] == ["assetmill", "edit"]
+    typed = edit.make_context("edit", told[2:]).params
+    wanted = {"is_masked_by_alpha": "mask_from_alpha", "feather_px": "feather"}
+    fields = {name: typed[wanted.get(name, name)] for name in vars(order)}
+    assert EditOrder(**fields) == order
+
+
+def begun(done: RunManifest, pipeline: str, parameters: dict[str, object]) -> RunStart:
+    return RunStart(
+        run_id=done.run_id,
+        pipeline=pipeline,
+        parameters=parameters,
+        profile="local",
+        spec_digest=done.spec_digest,
+        spec_path="",
+        stages=(),
+        started_at=1.0,
+    )
 
 
 @pytest.fixture

@@ -60,6 +60,24 @@ def test_a_refused_way_is_followed_by_the_next_and_paid_once(
     assert (record.attempt, len(gateway.posts)) == (3, 1)
 
 
+def test_partial_pictures_are_paid_only_where_a_stream_brought_them(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    tool = {**stage_call().tools[0], "partial_images": 2}
+    streams = list[bool]()
+
+    def before(request: ResponseRequest) -> None:
+        streams.append(request.is_streamed)
+        if request.is_streamed:
+            raise NO_STREAM
+
+    gateway.before = before
+    record = run_stage(stage_call(tools=(tool,)), process(streaming=True), RUN)
+    assert streams == [True, False]
+    assert record.usage.images == 1
+    assert record.usage.partial_images == 0
+
+
 def test_what_was_refused_is_remembered_by_every_process(process: Start, gateway: ScriptedGateway) -> None:
     tried = refusing(gateway, {"background": NO_BACKGROUND})
     run_stage(stage_call(), process(), RUN)
