@@ -108,9 +108,9 @@ class RowWorker:
         for key in ledger.page_keys(self.batch.batch_id):
             if key not in seen:
                 seen.add(key)
-                page = ledger.read_page(key)
-                self.learn(page)
-                pages.append(page)
+                if page := ledger.read_page(key):
+                    self.learn(page)
+                    pages.append(page)
         return pages
 
     def learn(self, page: BatchPage) -> None:

@@ -64,6 +64,8 @@ COLLECTION = "v1/g/"
 TOMBSTONES = "v1/t/"
 PURGES = "v1/p/"
 ASIDE = "v1/l/"
+MONEY = "v1/m/"
+BATCHES = "v1/n/"
 PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpl", "meta"))
 """Everything that is built here begins with one of these."""
 
@@ -278,7 +280,7 @@ def run_manifest(run_id: RunId) -> str:
 
 def money(scope: str) -> str:
     """Return the prefix of a budget scope's history: `run/<id>`, `day/<date>` or `project`."""
-    return f"v1/m/{scope}/"
+    return f"{MONEY}{scope}/"
 
 
 def money_entry(scope: str, number: int) -> str:

@@ -11,6 +11,7 @@ import gzip
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import Literal
 
@@ -95,7 +96,10 @@ class PendingDeletions:
         """A slow collector may still be deleting: its plan counts for one more grace period."""
         if key is None:
             return False
-        done = CollectionDone.model_validate_json(self._backend.get(key))
+        try:
+            done = CollectionDone.model_validate_json(self._backend.get(key))
+        except ValidationError:
+            return False  # nobody knows since when it is over: its keys are kept away from until a repair
         return now >= done.created_at + done.grace_s
 
 
@@ -121,5 +125,8 @@ def read_plan(backend: Backend, number: int) -> CollectionPlan:
         return CollectionPlan.model_validate_json(gzip.decompress(backend.get(key)))
     except KeyMissing:
         raise
-    except (ValidationError, OSError, EOFError) as error:
-        raise StoreError(f"{key} in {backend.name} is not a plan: {error}") from error
+    except (ValidationError, OSError, EOFError, zlib.error) as error:
+        raise StoreError(
+            f"{key} in {backend.name} is not a plan of a collection: {error}; nothing new is stored until "
+            "`assetmill repair` has called it off"
+        ) from error

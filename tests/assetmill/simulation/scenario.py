@@ -25,7 +25,8 @@ from assetmill.agents.gateway import Way
 from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
-from assetmill.money.budget import Ceiling, MoneyEntry
+from assetmill.money.budget import Ceiling
+from assetmill.money.history import MoneyEntry
 from assetmill.money.prices import estimate
 from assetmill.plan.calls import StageCall
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
