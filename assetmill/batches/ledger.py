@@ -10,14 +10,14 @@ import uuid
 from typing import TypeVar
 
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
-from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreUnavailable
+from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Stored
 from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import STAGE
-from assetmill.store.record_objects import TRIED, RecordObjects
+from assetmill.store.record_objects import REPAIR, TRIED, RecordObjects
 
 R = TypeVar("R", bound=Stored)
 _PAGE = re.compile(r"/[0-9a-f]{16}\.[0-9a-f]+$")
@@ -44,9 +44,12 @@ class BatchLedger:
         Raises:
             NotFound: no such batch.
         """
-        start = self._records.read(layout.batch_start(batch_id, content), BatchStart)
+        key = layout.batch_start(batch_id, content)
+        start = self._records.read(key, BatchStart)
         if start is None:
             raise NotFound("batch", batch_id, "see what `assetmill batch` printed")
+        if (start.batch_id, start.content) != (batch_id, content):
+            raise StoreError(f"{key} in {self._backend.name} holds the start of another batch; {REPAIR}")
         return start
 
     def write_page(self, page: BatchPage) -> None:

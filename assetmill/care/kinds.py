@@ -6,9 +6,7 @@ stray: nothing of ours wrote it, and nothing reads it.
 
 from __future__ import annotations
 
-from typing import Any
-
-from assetmill.batches.ledger import is_name_of_manifest
+from assetmill.batches.ledger import blocked_by, is_name_of_manifest
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
 from assetmill.care.purging import PurgeReceipt, Tombstone
 from assetmill.money.history import MoneyEntry
@@ -28,26 +26,23 @@ def _names_batch(data: bytes) -> None:
         raise Unreadable("it names no manifest of a batch")
 
 
-def _pages(record: Any) -> str:
-    return layout.batch_pages(record.batch_id)
-
-
 KINDS = (
     *kinds.KINDS,
     kind(CEILING_LINE, rf"m/((run|day|batch)/{RUN}|project)/\d{{8}}", MoneyEntry),
     kind("start of a batch", rf"{_BATCH}/start\.[0-9a-f]+", BatchStart,
-         home=lambda r: layout.batch_start(r.batch_id, r.content)),
-    kind("page of a batch", rf"{_BATCH}/p/{_TIME}\.[0-9a-f]+", BatchPage, home=_pages),
+         belongs=lambda key, r: key == layout.batch_start(r.batch_id, r.content)),
+    kind("page of a batch", rf"{_BATCH}/p/{_TIME}\.[0-9a-f]+", BatchPage,
+         belongs=lambda key, r: key.startswith(layout.batch_pages(r.batch_id))),
     kind("manifest of a batch", rf"{_BATCH}/m/{_TIME}", BatchManifest,
-         home=lambda r: layout.batch_manifests(r.batch_id)),
+         belongs=lambda key, r: key.startswith(layout.batch_manifests(r.batch_id))),
     kind("halt of a batch", rf"{_BATCH}/halt\.{RUN}", Halt),
     kind("head of a batch", rf"j/[0-9a-f]{{8}}/{_TIME}", check=_names_batch),
-    kind("blocked prompt", rf"z/{STAGE}", Blocked),
+    kind("blocked prompt", rf"z/{STAGE}", Blocked, belongs=lambda key, r: blocked_by(key) == r.fingerprint),
     kind("plan of a collection", r"g/plan/\d+", CollectionPlan,
-         home=lambda r: layout.collection_plan(r.number)),
+         belongs=lambda key, r: key == layout.collection_plan(r.number)),
     kind("end of a collection", r"g/done/\d+", CollectionDone,
-         home=lambda r: layout.collection_done(r.number)),
-    kind("tombstone", rf"t/{_SHA}", Tombstone, home=lambda r: layout.tombstone(r.digest)),
+         belongs=lambda key, r: key == layout.collection_done(r.number)),
+    kind("tombstone", rf"t/{_SHA}", Tombstone, belongs=lambda key, r: key == layout.tombstone(r.digest)),
     kind("receipt of a purge", rf"p/{_TIME}\.[0-9a-f]+", PurgeReceipt),
     kind("mark of the store", r"meta/store\.json", check=json_with("format")),
     kind("race of the probe", r"meta/probe/[0-9a-f]+"),

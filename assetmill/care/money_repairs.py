@@ -28,6 +28,7 @@ class MoneyRepairer:
     backend: Backend
     most_usd: float
     _nonces: Counter[str] = field(default_factory=Counter[str])
+    _newer: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     def repair(self) -> Iterator[Repaired]:
         """Mend the histories, and yield what became of each line that was not as it must be."""
@@ -39,20 +40,21 @@ class MoneyRepairer:
         self._nonces.update(line.nonce for line in lines)
         self.most_usd = max([self.most_usd, *(line.usd for line in lines)])
         for scope, found in histories.items():
-            yield from self._mend(scope, found)
+            if scope in self._newer:
+                key, said = self._newer[scope]
+                yield Repaired("newer", key, f"ceiling for {scope}", said)
+            else:
+                yield from self._mend(scope, found)
 
     def _read(self, scope: str, number: int) -> MoneyEntry | None:
-        """Return a line, None when it is not there or is none.
-
-        Raises:
-            Newer: only a newer version can read it.
-        """
+        """Return a line, None when it is not there or is none that this version can read."""
         try:
             return read_line(self.backend, scope, number)
-        except Newer:
-            raise
+        except Newer as error:
+            self._newer[scope] = layout.money_entry(scope, number), str(error)
         except (Unreadable, KeyMissing):
-            return None
+            pass
+        return None
 
     def _mend(self, scope: str, lines: list[MoneyEntry | None]) -> Iterator[Repaired]:
         history, unseen = History(scope), 0
@@ -64,10 +66,9 @@ class MoneyRepairer:
                 unseen += 1
                 yield self._put(history, line.model_copy(update={"after": history.last or scope}))
             else:
-                following = lines[number] if number < len(lines) else None
-                yield self._put(history, self._highest(history, following.after if following else ""))
+                yield self._put(history, self._highest(history, lines[number:]))
         for _ in range(unseen):
-            yield self._put(history, self._highest(history, ""))
+            yield self._put(history, self._highest(history, []))
 
     def _put(self, history: History, line: MoneyEntry) -> Repaired:
         key = layout.money_entry(history.scope, history.count + 1)
@@ -76,13 +77,15 @@ class MoneyRepairer:
         said = f"${self.most_usd:.4f} counts as spent, the most that anything here was reserved for"
         return Repaired("mended", key, f"ceiling for {history.scope}", f"a line is lost: {said}")
 
-    def _highest(self, history: History, nonce: str) -> MoneyEntry:
-        """Return what stands for a lost line: spent, at its highest amount, as the line after it expects."""
+    def _highest(self, history: History, following: list[MoneyEntry | None]) -> MoneyEntry:
+        """Return what stands for a lost line: spent, at its highest amount, as the lines after it expect."""
+        known = next((line for line in following if line), None)
+        is_of_old = known is not None and not known.after and not history.is_chained
         return MoneyEntry(
-            nonce=nonce or uuid.uuid4().hex,
+            nonce=(following[0].after if following and following[0] else "") or uuid.uuid4().hex,
             kind="settle",
             reservation=f"lost.{history.count + 1}",
             usd=self.most_usd,
             created_at=time.time(),
-            after=history.last or history.scope,
+            after="" if is_of_old else history.last or history.scope,
         )

@@ -96,6 +96,9 @@ class UnreadRecords:
 
     def _intent(self, key: str, reason: str) -> Repaired:
         """Make an intent anew from its receipt; without one only a person can let it be paid again."""
+        if self._is_over(key):
+            self._write(key, "", self.services.clock())
+            return Repaired("mended", key, "intent", "made anew: its attempt is over, as its verdict says")
         receipt = self._receipt(key)
         if receipt is not None and self.asks_service:
             gateway = self.services.gateway
@@ -113,6 +116,10 @@ class UnreadRecords:
         self._write(key, "", self.services.clock())
         self._abandon(key)
         return Repaired("made_again", key, "intent", "the next run pays for its stage, perhaps a second time")
+
+    def _is_over(self, key: str) -> bool:
+        attempt = key.removeprefix(layout.INTENTS).rpartition(".")[0]
+        return self.services.backend.head(f"{layout.VERDICTS}{attempt}") is not None
 
     def _receipt(self, key: str) -> Receipt | None:
         data = self.services.backend

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from assetmill.fingerprint import Fingerprint
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
-from assetmill.plan.plan import Plan, make_plan
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Cost, Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
@@ -29,7 +30,11 @@ def plan_pipeline(
     loaded = load_pipeline(name_or_path, settings.configs)
     defaults = ProfileDefaults.of(settings)
     known = KnownStages(ledger, loaded.name)
-    priced = partial(estimate, prices=prices_for(settings))
+    prices = prices_for(settings)
+
+    def priced(call: StageCall, coming: int) -> Cost:
+        return estimate(call, prices, coming=coming)
+
     return make_plan(
         loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=priced
     )

@@ -49,18 +49,23 @@ class Newer(Unreadable):
     """A record that a newer version has written: it is whole, and not for this one to judge."""
 
 
+def _anywhere(key: str, record: Stored) -> bool:
+    """Say that a record lies where it must: it does not tell where that is."""
+    return True
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of object: its name, the shape of its keys, and its model; `check` where it is no record.
 
-    `home` gives the beginning of the key under which a record must lie.
+    `belongs` says whether a record lies under the key under which it must.
     """
 
     title: str
     shape: re.Pattern[str]
     model: type[Stored] | None = None
     check: Callable[[bytes], object] = bytes
-    home: Callable[[Any], str] = lambda _: layout.ROOT
+    belongs: Callable[[str, Any], bool] = _anywhere
 
     @property
     def is_bytes(self) -> bool:
@@ -74,14 +79,18 @@ def kind(
     model: type[Stored] | None = None,
     *,
     check: Callable[[bytes], object] = bytes,
-    home: Callable[[Any], str] = lambda _: layout.ROOT,
+    belongs: Callable[[str, Any], bool] = _anywhere,
 ) -> Kind:
     """Return a kind of the objects whose keys, after `v1/`, have a shape."""
-    return Kind(title, re.compile(rf"v1/{shape}"), model, check, home)
+    return Kind(title, re.compile(rf"v1/{shape}"), model, check, belongs)
 
 
-def _turn_of(intent: Intent) -> str:
-    return f".{intent.attempt:03d}.{intent.turn:03d}"
+def _is_of_turn(key: str, intent: Intent) -> bool:
+    return key.endswith(f".{intent.attempt:03d}.{intent.turn:03d}")
+
+
+def _is_of_subject(key: str, approval: Approval) -> bool:
+    return key.endswith(layout.subject_of(approval.subject))
 
 
 def _names_run(data: bytes) -> None:
@@ -104,24 +113,27 @@ def json_with(mark: str) -> Callable[[bytes], None]:
 
 
 KINDS = (
-    kind("stage record", rf"s/{STAGE}", StageRecord, home=lambda r: layout.stage(r.pipeline, r.fingerprint)),
+    kind("stage record", rf"s/{STAGE}", StageRecord,
+         belongs=lambda key, r: key == layout.stage(r.pipeline, r.fingerprint)),
     kind("verdict", rf"x/{STAGE}\.\d+", Verdict),
-    kind("intent", rf"i/{TURN}", Intent),
+    kind("intent", rf"i/{TURN}", Intent, belongs=_is_of_turn),
     kind("receipt", rf"c/{TURN}", Receipt),
     kind("harvest", rf"f/{TURN}(\.[0-9a-f]{{24}})?", Harvest),
     kind("turn cost", rf"o/{TURN}", TurnCost),
     kind("raw response", rf"w/{TURN}", check=json_with("output")),
     kind("replies", rf"y/{TURN}", Replies),
-    kind("approval", rf"a/{STAGE}\.[0-9a-f]{{32}}", Approval),
+    kind("approval", rf"a/{STAGE}\.[0-9a-f]{{32}}", Approval, belongs=_is_of_subject),
     kind("upload", rf"u/{_PLACE}/[0-9a-f]{{64}}\.\d+", Upload),
     kind("refusal", rf"e/{_PLACE}/image_(file|call)", EndpointRefusal,
-         home=lambda r: layout.refusal(r.endpoint, r.feature)),
+         belongs=lambda key, r: key == layout.refusal(r.endpoint, r.feature)),
     kind("ability", rf"e/{_PLACE}/ability\.[a-z_]+\.{_TIME}", EndpointAbility,
-         home=lambda r: layout.abilities(r.endpoint, r.ability)),
+         belongs=lambda key, r: key.startswith(layout.abilities(r.endpoint, r.ability))),
     kind("probe", rf"e/{_PLACE}/probe\.{_TIME}", EndpointProbe,
-         home=lambda r: layout.endpoint_probes(r.endpoint)),
-    kind("run start", rf"r/{RUN}/start", RunStart, home=lambda r: layout.run_start(r.run_id)),
-    kind("manifest", rf"r/{RUN}/manifest", RunManifest, home=lambda r: layout.run_manifest(r.run_id)),
+         belongs=lambda key, r: key.startswith(layout.endpoint_probes(r.endpoint))),
+    kind("run start", rf"r/{RUN}/start", RunStart,
+         belongs=lambda key, r: key == layout.run_start(r.run_id)),
+    kind("manifest", rf"r/{RUN}/manifest", RunManifest,
+         belongs=lambda key, r: key == layout.run_manifest(r.run_id)),
     kind("head", rf"h/[0-9a-f]{{8}}/{_TIME}", check=_names_run),
     kind("index page", rf"k/{_TIME}", check=json_with("rows")),
     kind("blob", r"b/[0-9a-f]{2}/[0-9a-f]{64}(\.\d+)?"),
@@ -150,7 +162,7 @@ def parse(kind: Kind, key: str, data: bytes) -> Stored | None:
         kind.check(data)
         return None
     record = validated(kind.model, data)
-    if not belongs(kind, key, record):
+    if not kind.belongs(key, record):
         raise Unreadable(f"it is the {kind.title} of something else")
     return record
 
@@ -180,13 +192,6 @@ def _newer(error: ValidationError) -> str:
     if all(one["type"] == "extra_forbidden" for one in found):
         return f"field {found[0]['loc'][-1]}"
     return ""
-
-
-def belongs(kind: Kind, key: str, record: Stored) -> bool:
-    """Whether a record lies under the key that it must lie under."""
-    if isinstance(record, Intent):
-        return key.endswith(_turn_of(record))
-    return key.startswith(kind.home(record))
 
 
 def unpacked(data: bytes) -> bytes:

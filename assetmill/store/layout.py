@@ -189,7 +189,12 @@ def replies(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 
 def approval(pipeline: str, fp: Fingerprint, subject: str) -> str:
     """Return the key of the decision about what an agent of this stage asked for."""
-    return f"v1/a/{short_key(pipeline)}/{fp}.{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
+    return f"v1/a/{short_key(pipeline)}/{fp}{subject_of(subject)}"
+
+
+def subject_of(subject: str) -> str:
+    """Return the end of the key of a decision about `subject`."""
+    return f".{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
 
 
 def stage(pipeline: str, fp: Fingerprint) -> str:

@@ -12,7 +12,7 @@ from assetmill.errors import KeyExists, KeyMissing, StoreError, StoreUnavailable
 from assetmill.records import Stored
 from assetmill.redaction import redact_known
 from assetmill.store.backend import Backend
-from assetmill.store.kinds import Newer, Unreadable, belongs, is_stray, kind_of, unpacked, validated
+from assetmill.store.kinds import Newer, Unreadable, is_stray, kind_of, unpacked, validated
 
 _log = logging.getLogger("assetmill.store")
 TRIED = 8
@@ -47,7 +47,7 @@ class RecordObjects:
         except Unreadable as error:
             what = f"{key} in {self._backend.name} is not a {model.__name__}"
             raise StoreError(f"{what}: {error}; {REPAIR}") from error
-        if kind and not belongs(kind, key, record):
+        if kind and not kind.belongs(key, record):
             what = f"{key} in {self._backend.name} holds the {model.__name__} of something else"
             raise StoreError(f"{what}; {REPAIR}")
         return record
