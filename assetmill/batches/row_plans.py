@@ -275,7 +275,7 @@ class Planner:
         slots = {slot.label: slot for slot in expand(self.pipeline, parameters)}
         check_columns(slots.values(), problems)
         problems.raise_if_any()
-        inputs = Inputs(self.pipeline, self.known.asset, None, slots)
+        inputs = Inputs(self.pipeline, self.known.asset, None, slots, self.warnings)
         stages = tuple(_unbound(slot) for slot in slots.values())
         return _Layout(len(self._layouts), inputs, slots, stages)
 

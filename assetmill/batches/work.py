@@ -48,6 +48,8 @@ class RowWorker:
         self.traces: dict[str, Fingerprint] = {}
         self._halt_run = halt_run
         self._services = batch.services
+        if batch.order.pays_again:
+            batch.services.allow_repeats(run_id)
         # A few more than may work at once: those that wait for a quota must not keep others from working.
         width = self._services.settings.run.concurrency
         self._pool = UrgentPool[StageRecord](width + max(4, width // 4), "stage")

@@ -169,7 +169,8 @@ def make_plan(
     slots = {slot.label: slot for slot in expand(pipeline, values)}
     check_columns(slots.values(), problems)
     problems.raise_if_any()
-    binder = Binder(pipeline, values, defaults, day, Inputs(pipeline, assets, fetch, slots), slots)
+    inputs = Inputs(pipeline, assets, fetch, slots)
+    binder = Binder(pipeline, values, defaults, day, inputs, slots, inputs.warnings)
     stages = _Decider(binder, problems, lookup, estimate).decide()
     problems.raise_if_any()
     return Plan(pipeline, values, stages, tuple(binder.warnings), binder)

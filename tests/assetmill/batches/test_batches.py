@@ -323,3 +323,18 @@ def test_a_model_that_ends_in_the_middle_ends_its_rows_and_draws_nothing_twice(
     gateway.before = lambda _: None
     assert set(states(run_rows(services, rows, pipeline="one"))) == {"done", "reused"}
     assert len(gateway.posts) == 20
+
+
+def test_what_failed_twice_is_paid_again_only_when_somebody_says_so(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows, draw = products(tmp_path, "a mug"), gateway.script
+    gateway.script = lambda _: ()
+    for _ in range(3):
+        failed = run_rows(services, rows, "one")
+    assert len(gateway.posts) == 2
+    assert "--pay-again" in str(failed.rows[0].stages[0].error)
+    gateway.script = draw
+    assert states(run_rows(services, rows, "one")) == ["failed"]
+    assert states(run_rows(services, rows, "one", pays_again=True)) == ["done"]
+    assert len(gateway.posts) == 3
