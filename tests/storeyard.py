@@ -178,7 +178,7 @@ class Yard:
         self.origin, self.folder = origin, folder
         self.backend = Guarded(origin.objects)
         self.gateway, self.manifest = origin.gateway, origin.manifest
-        self.paid = len(self.gateway.posts)
+        self.runs = 0
 
     def services(self, *ceilings: Ceiling) -> Services:
         services = services_on(self.origin.settings, self.backend, self.gateway)
@@ -288,7 +288,8 @@ class Yard:
 
     def run(self, services: Services, product: str) -> None:
         """Run a pipeline for something new; why a stage failed is what the run says."""
-        manifest = run_here(services, "one", product=product)
+        self.runs += 1
+        manifest = run_here(services, "one", product=f"{product} {self.runs}")
         errors = [entry.error for entry in manifest.stages if entry.error]
         assert manifest.status == "completed", "; ".join(errors)
 
@@ -303,11 +304,11 @@ class Yard:
         return said
 
     def readers(self, key: str) -> set[str]:
-        """Return the commands that read an object."""
+        """Return the commands that read an object, each in a process of its own."""
         found: set[str] = set()
-        for name, command in self.commands().items():
+        for name in self.commands():
             self.backend.read.clear()
-            command()
+            self.commands()[name]()
             if key in self.backend.read:
                 found.add(name)
         return found
