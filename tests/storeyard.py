@@ -39,6 +39,7 @@ from assetmill.records import (
     TurnCost,
     Verdict,
 )
+from assetmill.reviews.ledger import ReviewLedger
 from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.services import Services
 from assetmill.store import layout
@@ -98,6 +99,7 @@ class Origin:
         _halted(BatchLedger(self.backend))
         _collected(self.backend)
         _purged(self.backend)
+        _reviewed(self.backend)
         services.budget.reserve("never-begun.1", 0.4, services.ceilings)
         self.committed_usd = services.budget.committed_usd(CEILING.scope)
         self.objects = dict(self.backend._objects)  # pyright: ignore[reportPrivateUsage]
@@ -158,6 +160,12 @@ def _collected(backend: MemoryStore) -> None:
     for number in (1, 2):
         done = CollectionDone(number=number, created_at=1.0, grace_s=1.0, deleted=1, spared=0)
         backend.create(layout.collection_done(number), done.model_dump_json().encode())
+
+
+def _reviewed(backend: MemoryStore) -> None:
+    reviews = ReviewLedger(backend)
+    for said in ("good", "bad"):
+        reviews.add(digest(b"a picture"), json.dumps({"payload": said, "signatures": []}))
 
 
 def _purged(backend: MemoryStore) -> None:

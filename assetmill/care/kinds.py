@@ -42,6 +42,7 @@ KINDS = (
          belongs=lambda key, r: key == layout.collection_plan(r.number)),
     kind("end of a collection", r"g/done/\d+", CollectionDone,
          belongs=lambda key, r: key == layout.collection_done(r.number)),
+    kind("review", rf"d/{_SHA}/{_TIME}\.[0-9a-f]+", check=json_with("payload")),
     kind("tombstone", rf"t/{_SHA}", Tombstone, belongs=lambda key, r: key == layout.tombstone(r.digest)),
     kind("receipt of a purge", rf"p/{_TIME}\.[0-9a-f]+", PurgeReceipt),
     kind("mark of the store", r"meta/store\.json", check=json_with("format")),

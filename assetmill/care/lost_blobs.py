@@ -57,16 +57,16 @@ class LostBlobs:
                 told = self._mend(LostBytes.of_asset(asset))
                 if told is None or told.state != "lost":
                     yield from (told,) if told else ()
-                elif self.may_make_again and asset.made_by is not None:
-                    again.setdefault(key, (record, []))[1].append(asset)
-                elif asset.made_by is None:
+                elif not _can_be_made(asset):
                     yield self._give_up(told, LostBytes.of_asset(asset))
+                elif self.may_make_again:
+                    again.setdefault(key, (record, []))[1].append(asset)
                 else:
-                    way = "or `repair --make-again` pays for it again"
-                    yield replace(told, message=f"{told.message}, {way}")
+                    yield replace(told, message=_way_out(asset))
         for key, (record, assets) in again.items():
             self._make_again(key, record, assets)
-            yield Repaired("made_again", key, f"stage {record.label}", "the next run pays for it again")
+            how = "pays for it again" if record.made_by else "makes it again, for nothing"
+            yield Repaired("made_again", key, f"stage {record.label}", f"the next run {how}")
         if again:
             self._leave_out([record for record, _ in again.values()])
 
@@ -129,11 +129,9 @@ class LostBlobs:
         """Note that bytes are lost which no stage will make again, once a person has said so."""
         if not self.may_make_again:
             return replace(told, message=f"{told.message}, or `repair --make-again` notes that it is lost")
-        note = self._verdict(f"the store lost {lost.what}", lost.response_id or None, None)
-        self._note(lost.digest, note)
-        return replace(
-            told, state="aside", message="lost for good, which is noted: nothing asks for it any more"
-        )
+        self._note(lost.digest, self._verdict(f"the store lost {lost.what}", lost.response_id or None, None))
+        message = "no output, so no run makes it again; it counts as lost"
+        return replace(told, state="made_again", message=message)
 
     def _verdict(self, reason: str, response_id: str | None, cost_usd: float | None) -> Verdict:
         return Verdict(
@@ -186,6 +184,17 @@ class LostBlobs:
             )
             self.services.ledger.write_start(start_of(sealed))
             self.services.ledger.write_manifest(sealed)
+
+
+def _can_be_made(asset: AssetRecord) -> bool:
+    """Whether a run could make an asset again: on the service, or here from what it was derived from."""
+    return asset.role != "import"
+
+
+def _way_out(asset: AssetRecord) -> str:
+    if asset.made_by is None:
+        return "no copy was found: after `repair --make-again` the next run makes it again, for nothing"
+    return "no copy was found: `assetmill import` the same file, or `repair --make-again` pays for it again"
 
 
 def _without(entry: StageEntry, gone: set[Fingerprint]) -> StageEntry:

@@ -41,6 +41,7 @@ _AFTER = {
     "page of a batch": _ROWS,
     "manifest of a batch": _ROWS,
     "head of a batch": _ROWS,
+    "review": "its reviewer says it again",
     "receipt of a purge": "the same purge again says what is left",
 }
 """What becomes of a record that is set aside; of others the next run asks the service, or does without."""

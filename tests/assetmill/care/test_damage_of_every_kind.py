@@ -47,6 +47,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "blocked prompt": frozenset({"gc"}),
     "plan of a collection": WRITERS | {"gc"},
     "end of a collection": frozenset(),
+    "review": frozenset({"gc"}),
     "tombstone": frozenset(),
     "receipt of a purge": frozenset(),
     "mark of the store": frozenset({"open"}),
@@ -66,12 +67,12 @@ UNSEEN = {
     (kind, "other's content")
     for kind in (
         *("intent", "receipt", "raw response", "verdict", "harvest", "turn cost", "replies", "upload"),
-        *("halt of a batch", "head", "head of a batch", "receipt of a purge"),
+        *("halt of a batch", "head", "head of a batch", "receipt of a purge", "review"),
     )
 }
 """What is whole and of the right kind, and does not say of what it is."""
 
-WITHOUT_FIELDS = {"raw response", "head", "head of a batch", "index page", "mark of the store"}
+WITHOUT_FIELDS = {"raw response", "review", "head", "head of a batch", "index page", "mark of the store"}
 """What has no model can have a field more."""
 
 OTHERS = [kind for kind in NEEDS if kind != "index page"]

@@ -129,7 +129,7 @@ def test_what_nobody_has_any_more_is_noted_once_a_person_says_so(
     assert told.state == "lost"
     assert "assetmill import" in told.message
     assert "--make-again" in told.message
-    assert [one.state for one in repair(services, may_make_again=True)] == ["aside"]
+    assert [one.state for one in repair(services, may_make_again=True)] == ["made_again"]
     assert faults(backend) == []
     assert repair(services) == []
 
@@ -147,5 +147,5 @@ def test_lost_bytes_of_a_failed_attempt_have_a_way_out(
     backend.delete(layout.blob(name))
     gateway.responses.clear()
     assert [one.state for one in repair(services)] == ["lost"]
-    assert [one.state for one in repair(services, may_make_again=True)] == ["aside"]
+    assert [one.state for one in repair(services, may_make_again=True)] == ["made_again"]
     assert faults(backend) == []
