@@ -47,7 +47,7 @@ class LostBlobs:
             listed = (entry.key for entry in self._backend.list(prefix))
             for key in (key for key in listed if kind_of(key)):
                 for lost in self._promised(key):
-                    if lost.digest not in self._seen and (told := self._mend(lost)):
+                    if lost.digest not in self._seen and (told := self._mend(lost, key)):
                         yield self._give_up(told, lost) if told.state == "lost" else told
 
     def _mend_stages(self, stages: Mapping[str, StageRecord]) -> Iterator[Repaired]:
@@ -79,18 +79,13 @@ class LostBlobs:
             return []
         if record is None and not key.startswith(layout.RAW):
             return []
-        found = list(promised(record) if record else promised_by_raw(data))
-        return [self._with_turn(key, lost) for lost in found] if key.startswith(_TURNS) else found
+        return list(promised(record) if record else promised_by_raw(data))
 
     def _with_turn(self, key: str, lost: LostBytes) -> LostBytes:
-        """Add which response of which endpoint made it, as the turn's own records tell."""
-        if self.services.blobs.named(lost.digest) is not None and lost.size_bytes is None:
-            return lost
+        """Add which response of which endpoint made it, as the records of the key's turn tell."""
         turn = ".".join(key.split("/", 2)[2].split(".")[:3])
-        intent, receipt = (
-            self._record(layout.INTENTS + turn, Intent),
-            self._record(layout.RECEIPTS + turn, Receipt),
-        )
+        intent = self._record(layout.INTENTS + turn, Intent)
+        receipt = self._record(layout.RECEIPTS + turn, Receipt)
         return replace(
             lost,
             response_id=lost.response_id or (receipt.response_id if receipt else ""),
@@ -103,11 +98,13 @@ class LostBlobs:
         except (KeyMissing, Unreadable):
             return None
 
-    def _mend(self, lost: LostBytes) -> Repaired | None:
+    def _mend(self, lost: LostBytes, named_by: str = "") -> Repaired | None:
         """Bring bytes back; None when nothing is wrong with them, or it is settled already."""
         self._seen.add(lost.digest)
         if self._is_there(lost) or self._is_settled(lost.digest):
             return None
+        if named_by.startswith(_TURNS):
+            lost = self._with_turn(named_by, lost)
         key = layout.blob(lost.digest)
         if source := self.salvage.find(lost):
             return Repaired("mended", key, lost.what, f"from {source}")
