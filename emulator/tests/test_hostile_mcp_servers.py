@@ -20,13 +20,18 @@ class Handler(BaseHTTPRequestHandler):
     """Answers every request as its server is told to."""
 
     protocol_version = "HTTP/1.1"
-    server: Hostile
+
+    @property
+    def host(self) -> Hostile:
+        """The server that tells what to answer."""
+        assert isinstance(self.server, Hostile)
+        return self.server
 
     def do_POST(self) -> None:
         """Answer a message."""
         self.message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked += 1
-        self.server.answer(self)
+        self.host.asked += 1
+        self.host.answer(self)
 
     def begin(self, status: int, **headers: str) -> None:
         self.send_response(status)
@@ -37,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
     def drip(self, data: bytes) -> None:
         """Send a little again and again until the client is gone."""
         try:
-            while not self.server.over.wait(0.01):
+            while not self.host.over.wait(0.01):
                 self.wfile.write(data)
                 self.wfile.flush()
         except OSError:
