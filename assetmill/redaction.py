@@ -50,6 +50,11 @@ def redact(text: str) -> str:
     return redact_known(text)
 
 
+def holds_credential(url: str) -> bool:
+    """Whether an address holds a password or a signed parameter, which would be stored and shown with it."""
+    return bool(_USER.search(url) or _PARAMETER.search(url))
+
+
 def redact_known(text: str) -> str:
     """Return text in which no known secret is left, as it is or as JSON writes it."""
     # The longest first: one may be part of another.

@@ -7,6 +7,7 @@ to the strict standard of `pictures.examine` all the same; it is not what is tak
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from assetmill.looking import MOST_PIXELS, Form, Look, opened
@@ -90,6 +91,18 @@ def fault_of_picture(data: bytes) -> str:
     except PictureDamaged as error:
         return str(error)
     return ""
+
+
+def lost_on_the_way(data: bytes) -> tuple[str, ...]:
+    """Say what of a picture no model sees that draws 8 bits, of one frame, in RGB; nothing is decoded.
+
+    Profiles are left out: most photos have one, and all services know them.
+    """
+    try:
+        form = _form(picture_part(data))
+    except PictureDamaged:
+        return ()
+    return losses(replace(form, profile=""))
 
 
 def foreign_format(head: bytes, media_type: str = "") -> str:

@@ -37,6 +37,7 @@ async def edit_asset(
     feather: int = DEFAULT_FEATHER_PX,
     profile: str | None = None,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> dict[str, Any]:
     """Edit an asset and return its manifest's main facts.
 
@@ -54,6 +55,7 @@ async def edit_asset(
         feather: Width of the seam inside the mask, in pixels.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
         budget_usd: No result is begun that might take the edit above it.
+        pay_again: Also pay for a result that failed the same way twice.
 
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
@@ -73,7 +75,7 @@ async def edit_asset(
         replicas=n,
         feather_px=feather,
     )
-    run = begin_edit(order, profile, budget_usd)
+    run = begin_edit(order, profile, budget_usd, pay_again=pay_again)
     outcomes = await asyncio.gather(*(submit_call(label, run) for label in run.calls))
     for label, outcome in zip(run.calls, outcomes, strict=True):
         run.end(label, outcome)

@@ -47,6 +47,7 @@ async def run_batch(
     retry_blocked: bool = False,
     order: RowOrder = "rows",
     work_pool: str = "",
+    pay_again: bool = False,
     profile: str | None = None,
 ) -> dict[str, Any]:
     """Run a pipeline for every row of a table and return the main facts of its manifest.
@@ -65,6 +66,7 @@ async def run_batch(
             begins all of them first.
         work_pool: Where shards run; left out, all rows run in this process. `task-runner:` gives them to the
             flow's own task runner, as in `run_batch.with_options(task_runner=DaskTaskRunner())`.
+        pay_again: Also pay for stages that failed the same way twice; a schedule leaves them for a person.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
 
     Raises:
@@ -74,7 +76,7 @@ async def run_batch(
     """
     asked = BatchOrder(
         pipeline, rows, tuple((common or {}).items()), name, parse_by(by) if by else None,
-        budget_usd, allow_bad_rows, retry_blocked, order,
+        budget_usd, allow_bad_rows, retry_blocked, order, pay_again,
     )  # fmt: skip
     started_at = time.time()
     work = begin_batch(asked, profile)

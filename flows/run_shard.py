@@ -33,6 +33,7 @@ async def run_shard(
     retry_blocked: bool = False,
     order: RowOrder = "rows",
     share: float = 1.0,
+    pay_again: bool = False,
     profile: str | None = None,
 ) -> dict[str, Any] | State[Any]:
     """Carry out some rows of a batch that another process has planned and stored.
@@ -50,6 +51,7 @@ async def run_shard(
         retry_blocked: Send prompts again that moderation has refused.
         order: Whether rows are finished before others begin, or all begun first.
         share: This shard's part of the profile's quota.
+        pay_again: Also pay for stages that failed the same way twice.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
     """
     asked = BatchOrder(
@@ -57,6 +59,7 @@ async def run_shard(
         allows_bad_rows=True,
         retries_blocked=retry_blocked,
         order=order,
+        pays_again=pay_again,
     )
     try:
         batch = plan_shard(asked, content, (first, last), profile=profile, share=share)

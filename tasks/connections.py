@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from assetmill.settings import load_settings
 from assetmill.stage import interrupts
 from assetmill.stage.services import Services, open_services
+from tasks.logs import keep_secrets
 
 _given: dict[str | None, Services] = {}
 _opened = ExitStack()
@@ -26,6 +27,7 @@ def services_for(profile: str | None) -> Services:
     Raises:
         InvalidSettings: the profile or its store cannot be used.
     """
+    keep_secrets()
     with _guard:
         if profile not in _given:
             if not _given:

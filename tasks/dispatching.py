@@ -140,6 +140,7 @@ class _Dispatcher:
             "by": batch.order.by,
             "budget_usd": batch.order.budget_usd,
             "retry_blocked": batch.order.retries_blocked,
+            "pay_again": batch.order.pays_again,
             "order": batch.order.order,
             "share": shard.share,
             "profile": self._profile,

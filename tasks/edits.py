@@ -16,10 +16,14 @@ from tasks.connections import services_for
 from tasks.flow_runs import current_flow_run, outcome_of
 
 
-def begin_edit(order: EditOrder, profile: str | None, budget_usd: float | None = None) -> EditRun:
+def begin_edit(
+    order: EditOrder, profile: str | None, budget_usd: float | None = None, *, pay_again: bool = False
+) -> EditRun:
     """Prepare an edit under the ID of the current flow run and store that it began."""
     flow_run_id, attempt = current_flow_run()
-    return editing.begin_edit(order, services_for(profile), flow_run_id, attempt, budget_usd=budget_usd)
+    return editing.begin_edit(
+        order, services_for(profile), flow_run_id, attempt, budget_usd=budget_usd, pay_again=pay_again
+    )
 
 
 @task(name="edit-asset", task_run_name="{label}", **policies.SPEND)

@@ -41,8 +41,8 @@ class KnownRows:
         sealed_ns = int(self.newest.finished_at * 1e9) if self.newest else 0
         for key in batches.page_keys(batch_id):
             self.seen_pages.add(key)
-            if layout.page_time_ns(key) > sealed_ns:
-                self._add(batches.read_page(key))
+            if layout.page_time_ns(key) > sealed_ns and (page := batches.read_page(key)):
+                self._add(page)
 
     def is_done(self, fp: Fingerprint) -> bool:
         """Return whether a stage is finished."""

@@ -9,8 +9,6 @@ import time
 import uuid
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
@@ -18,18 +16,23 @@ from assetmill.records import Stored
 from assetmill.redaction import redact_known
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kinds import STAGE
+from assetmill.store.record_objects import REPAIR, TRIED, RecordObjects
 
 R = TypeVar("R", bound=Stored)
+_PAGE = re.compile(r"/[0-9a-f]{16}\.[0-9a-f]+$")
+_MANIFEST = re.compile(r"v1/n/[a-z0-9][a-z0-9_.-]*/m/[0-9a-f]{16}")
 
 BATCH_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """What a batch can be called; what its content names it is of this form too."""
 
 
 class BatchLedger:
-    """Records of batches in an object store. Safe for threads; holds no state but its backend."""
+    """Records of batches in an object store. Safe for threads; holds only what it has told."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._records = RecordObjects(backend)
 
     def write_start(self, start: BatchStart) -> None:
         """Store what a batch is made of; repeating is free."""
@@ -41,10 +44,13 @@ class BatchLedger:
         Raises:
             NotFound: no such batch.
         """
-        try:
-            return self._read(layout.batch_start(batch_id, content), BatchStart)
-        except KeyMissing as error:
-            raise NotFound("batch", batch_id, "see what `assetmill batch` printed") from error
+        key = layout.batch_start(batch_id, content)
+        start = self._records.read(key, BatchStart)
+        if start is None:
+            raise NotFound("batch", batch_id, "see what `assetmill batch` printed")
+        if (start.batch_id, start.content) != (batch_id, content):
+            raise StoreError(f"{key} in {self._backend.name} holds the start of another batch; {REPAIR}")
+        return start
 
     def write_page(self, page: BatchPage) -> None:
         """Store what became of a group of rows."""
@@ -53,11 +59,13 @@ class BatchLedger:
 
     def page_keys(self, batch_id: str) -> list[str]:
         """Return the keys of a batch's pages, oldest first."""
-        return [entry.key for entry in self._backend.list(layout.batch_pages(batch_id))]
+        keys = [entry.key for entry in self._backend.list(layout.batch_pages(batch_id))]
+        return [key for key in keys if _PAGE.search(key)]
 
-    def read_page(self, key: str) -> BatchPage:
-        """Return one page."""
-        return self._read(key, BatchPage)
+    def read_page(self, key: str) -> BatchPage | None:
+        """Return one page; what cannot be read is told and left out: its rows are looked for."""
+        page = self._records.read_or_warn(key, BatchPage)
+        return page if page is None or key.startswith(layout.batch_pages(page.batch_id)) else None
 
     def write_manifest(self, manifest: BatchManifest) -> None:
         """Seal a run of a batch and make it its pipeline's newest batch."""
@@ -75,9 +83,13 @@ class BatchLedger:
                     return None
 
     def newest_manifest(self, batch_id: str) -> BatchManifest | None:
-        """Return the newest manifest of a batch, None when it was never sealed."""
-        entry = next(iter(self._backend.list(layout.batch_manifests(batch_id), limit=1)), None)
-        return self._read(entry.key, BatchManifest) if entry else None
+        """Return the newest manifest of a batch that can be read, None when it was never sealed."""
+        prefix = layout.batch_manifests(batch_id)
+        for entry in self._backend.list(prefix, limit=TRIED):
+            manifest = self._records.read_or_warn(entry.key, BatchManifest)
+            if manifest and manifest.batch_id == batch_id:
+                return manifest
+        return None
 
     def find(self, batch_id: str) -> BatchManifest | None:
         """Return the newest manifest of the batch that somebody names, None when there is none."""
@@ -85,10 +97,13 @@ class BatchLedger:
 
     def newest_of(self, pipeline: str) -> BatchManifest | None:
         """Return the newest manifest of any batch of a pipeline: two requests."""
-        head = next(iter(self._backend.list(layout.batch_heads(pipeline), limit=1)), None)
-        if head is None:
-            return None
-        return self._read(self._backend.get(head.key).decode(), BatchManifest)
+        for head in self._backend.list(layout.batch_heads(pipeline), limit=TRIED):
+            name = self._backend.get(head.key).decode(errors="replace")
+            if not is_name_of_manifest(name):
+                self._records.warn(head.key, "it names no manifest of a batch")
+            elif manifest := self._records.read_or_warn(name, BatchManifest):
+                return manifest
+        return None
 
     def write_blocked(self, pipeline: str, blocked: Blocked) -> None:
         """Put a prompt in quarantine; the first reason stays."""
@@ -96,8 +111,11 @@ class BatchLedger:
 
     def blocked(self, pipeline: str) -> dict[Fingerprint, Blocked]:
         """Return the prompts of a pipeline that are in quarantine."""
-        keys = [entry.key for entry in self._backend.list(layout.blocked_all(pipeline))]
-        return {record.fingerprint: record for record in (self._read(key, Blocked) for key in keys)}
+        listed = (entry.key for entry in self._backend.list(layout.blocked_all(pipeline)))
+        keys = [key for key in listed if re.fullmatch(rf"v1/z/{STAGE}", key)]
+        found = {blocked_by(key): self._records.read_or_warn(key, Blocked) for key in keys}
+        # That it is there is what counts, and its key says of what: it cannot be lifted by damage.
+        return {fp: record or unread_block(fp) for fp, record in found.items()}
 
     def halt(self, batch_id: str, run: str, reason: str) -> None:
         """Tell everybody who works for this run of a batch to stop."""
@@ -105,17 +123,16 @@ class BatchLedger:
 
     def halted(self, batch_id: str, run: str) -> Halt | None:
         """Return why a run of a batch must stop, None while it may go on."""
-        try:
-            return self._read(layout.batch_halt(batch_id, run), Halt)
-        except KeyMissing:
+        key = layout.batch_halt(batch_id, run)
+        if self._backend.head(key) is None:
             return None
+        return self._records.read_or_warn(key, Halt) or unread_halt()
 
     def _read(self, key: str, model: type[R]) -> R:
-        data = self._backend.get(key)
-        try:
-            return model.model_validate_json(gzip.decompress(data))
-        except (ValidationError, OSError, EOFError) as error:
-            raise StoreError(f"{key} in {self._backend.name} is not a {model.__name__}: {error}") from error
+        record = self._records.read(key, model)
+        if record is None:
+            raise KeyMissing(f"{self._backend.name} has no {key!r}")
+        return record
 
     def _create(self, key: str, record: R) -> R:
         # The fastest level: a manifest of many rows is mostly digests, which do not shrink.
@@ -132,3 +149,29 @@ class BatchLedger:
                 pass
             raise
         return record
+
+
+def is_name_of_manifest(name: str) -> bool:
+    """Whether a text is the key of a manifest of a batch, as every head of a batch is."""
+    return _MANIFEST.fullmatch(name) is not None
+
+
+def unread_block(fp: Fingerprint) -> Blocked:
+    """Return what a record that cannot be read still says by its key: this prompt is not sent again."""
+    return Blocked(
+        fingerprint=fp,
+        label=str(fp)[:12],
+        reason="moderation refused it; its record cannot be read",
+        batch_id="",
+        created_at=time.time(),
+    )
+
+
+def unread_halt() -> Halt:
+    """Return what a halt that cannot be read still says: stop."""
+    return Halt(reason="its halt cannot be read", created_at=time.time())
+
+
+def blocked_by(key: str) -> Fingerprint:
+    """Return what is blocked by the record that a key names."""
+    return Fingerprint(key.rpartition("/")[2])

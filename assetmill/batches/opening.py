@@ -49,6 +49,7 @@ class BatchOrder:
     allows_bad_rows: bool = False
     retries_blocked: bool = False
     order: RowOrder = "rows"
+    pays_again: bool = False
 
 
 class InvalidRows(InvalidInput):

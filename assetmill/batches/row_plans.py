@@ -23,7 +23,7 @@ from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.plan import FREE, Cost, Plan, PlannedStage
-from assetmill.plan.slots import Slot, is_open
+from assetmill.plan.slots import Slot, coming_files, is_open
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
 from assetmill.spec.checks import template_of
@@ -211,7 +211,7 @@ class Planner:
         """Plan a stage that waits for others: it is as expensive as its draft."""
         is_stuck = any(made[label].decision == "blocked" for label in _sees(slot))
         draft = binder.draft(slot, problems)
-        coming = _coming(slot, binder.slots)
+        coming = coming_files(slot, binder.slots)
         return self._new("blocked" if is_stuck else "wait", None, _identity(key), draft, coming)
 
     def _finished(self, plan: StagePlan) -> Fingerprint | None:
@@ -275,7 +275,7 @@ class Planner:
         slots = {slot.label: slot for slot in expand(self.pipeline, parameters)}
         check_columns(slots.values(), problems)
         problems.raise_if_any()
-        inputs = Inputs(self.pipeline, self.known.asset, None, slots)
+        inputs = Inputs(self.pipeline, self.known.asset, None, slots, self.warnings)
         stages = tuple(_unbound(slot) for slot in slots.values())
         return _Layout(len(self._layouts), inputs, slots, stages)
 
@@ -295,13 +295,6 @@ class Planner:
 
 def _sees(slot: Slot) -> tuple[str, ...]:
     return tuple(label for labels in slot.upstream.values() for label in labels)
-
-
-def _coming(slot: Slot, slots: Mapping[str, Slot]) -> int:
-    """Return how many files earlier stages are to make for a stage: each may be a picture to look at."""
-    names = (str(entry.from_) for entry in slot.spec.inputs if entry.from_ is not None)
-    makers = (slots[label].spec for name in names for label in slot.upstream[name])
-    return sum(sum(output.count for output in spec.outputs) or 1 for spec in makers)
 
 
 def _unbound(slot: Slot) -> PlannedStage:

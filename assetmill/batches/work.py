@@ -48,6 +48,8 @@ class RowWorker:
         self.traces: dict[str, Fingerprint] = {}
         self._halt_run = halt_run
         self._services = batch.services
+        if batch.order.pays_again:
+            batch.services.allow_repeats(run_id)
         # A few more than may work at once: those that wait for a quota must not keep others from working.
         width = self._services.settings.run.concurrency
         self._pool = UrgentPool[StageRecord](width + max(4, width // 4), "stage")
@@ -108,9 +110,9 @@ class RowWorker:
         for key in ledger.page_keys(self.batch.batch_id):
             if key not in seen:
                 seen.add(key)
-                page = ledger.read_page(key)
-                self.learn(page)
-                pages.append(page)
+                if page := ledger.read_page(key):
+                    self.learn(page)
+                    pages.append(page)
         return pages
 
     def learn(self, page: BatchPage) -> None:

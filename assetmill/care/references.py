@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from assetmill.care.kinds import kind_of, parse
 from assetmill.errors import KeyMissing
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
-from assetmill.store.kinds import is_stray, kind_of, parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,12 +110,17 @@ def mark(backend: Backend) -> Marked:
     for entry in records(backend):
         try:
             data = backend.get(entry.key)
-            if not is_stray(entry.key):
+            kind = kind_of(entry.key)
+            is_record = kind is not None and not kind.is_bytes
+            if is_record:
                 parse(entry.key, data)
+            try:
                 data = unpacked(data)
-                if kind_of(entry.key) is None and not entry.key.startswith(layout.ASIDE):
-                    json.loads(data)
-            # What nothing of ours wrote may name bytes all the same: searched as text, never in the way.
+            except ValueError:
+                if is_record:
+                    raise
+            # What nothing of ours wrote may name bytes all the same, as may what was set aside: searched as
+            # it is, never in the way.
             marked.add(named_in(data))
         except KeyMissing:
             continue  # a probe's key, deleted since it was listed

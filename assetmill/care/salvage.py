@@ -12,12 +12,44 @@ from pathlib import Path
 from typing import cast
 
 from assetmill.errors import KeyMissing, ServiceError
-from assetmill.fingerprint import digest
-from assetmill.records import AssetRecord, BlobRef
+from assetmill.fingerprint import Digest, digest
+from assetmill.pictures import MEDIA_TYPES, sniff
+from assetmill.records import AssetRecord, ServiceHandle
 from assetmill.stage.services import Services
 from assetmill.store import layout
 
 _MOST_FILES = 200_000
+
+
+@dataclass(frozen=True)
+class LostBytes:
+    """Bytes that a record promises: what is known of them, and of where the service made them."""
+
+    what: str
+    digest: Digest
+    size_bytes: int | None = None
+    media_type: str = ""
+    handles: tuple[ServiceHandle, ...] = ()
+    response_id: str = ""
+    endpoint: str = ""
+
+    @classmethod
+    def of_asset(cls, asset: AssetRecord) -> LostBytes:
+        """Return what is known of an asset's bytes."""
+        made, blob = asset.made_by, asset.blob
+        return cls(
+            f"{asset.name} ({asset.asset_id})",
+            blob.digest,
+            blob.size_bytes,
+            blob.media_type,
+            asset.handles,
+            made.response_id if made else "",
+            made.endpoint if made else "",
+        )
+
+    def is_in(self, data: bytes) -> bool:
+        """Whether these are the bytes."""
+        return self.size_bytes in {None, len(data)} and digest(data) == self.digest
 
 
 @dataclass
@@ -28,27 +60,29 @@ class Salvage:
     folders: tuple[Path, ...] = ()
     asks_service: bool = True
 
-    def find(self, asset: AssetRecord) -> str:
-        """Put an asset's bytes back and say where they were found, "" when nowhere."""
-        for where, data in self._copies(asset):
-            if len(data) == asset.blob.size_bytes and digest(data) == asset.blob.digest:
-                self.services.blobs.put(data, asset.blob.media_type)
+    def find(self, lost: LostBytes) -> str:
+        """Put lost bytes back and say where they were found, "" when nowhere."""
+        for where, data in self._copies(lost):
+            if lost.is_in(data):
+                kind = lost.media_type or MEDIA_TYPES.get(sniff(data) or "", "application/octet-stream")
+                self.services.blobs.put(data, kind)
                 return where
         return ""
 
-    def _copies(self, asset: AssetRecord) -> Iterator[tuple[str, bytes]]:
-        yield from self._quarantined(asset.blob)
-        for path in self._files.get(asset.blob.size_bytes, ()):
+    def _copies(self, lost: LostBytes) -> Iterator[tuple[str, bytes]]:
+        yield from self._quarantined(lost.digest)
+        sizes = self._files if lost.size_bytes is None else (lost.size_bytes,)
+        for path in (path for size in sizes for path in self._files.get(size, ())):
             try:
                 yield str(path), path.read_bytes()
             except OSError:
                 continue
         if self.asks_service:
-            yield from self._on_the_service(asset)
+            yield from self._on_the_service(lost)
 
-    def _quarantined(self, blob: BlobRef) -> Iterator[tuple[str, bytes]]:
+    def _quarantined(self, wanted: Digest) -> Iterator[tuple[str, bytes]]:
         """A transfer may have been bad and the bytes good."""
-        for entry in self.services.backend.list(layout.quarantined(blob.digest)):
+        for entry in self.services.backend.list(layout.quarantined(wanted)):
             try:
                 yield entry.key, self.services.backend.get(entry.key)
             except KeyMissing:
@@ -64,25 +98,26 @@ class Salvage:
             found.setdefault(path.stat().st_size, []).append(path)
         return found
 
-    def _on_the_service(self, asset: AssetRecord) -> Iterator[tuple[str, bytes]]:
-        made = asset.made_by
+    def _on_the_service(self, lost: LostBytes) -> Iterator[tuple[str, bytes]]:
         gateway = self.services.gateway
-        if made is None or made.endpoint != gateway.endpoint:
+        if lost.endpoint != gateway.endpoint:
             return
-        for handle in asset.handles:
+        for handle in lost.handles:
             if handle.kind == "container_file" and handle.container_id:
                 try:
                     yield "its container", gateway.read_container_file(handle.container_id, handle.id)
                 except ServiceError:
                     continue
+        if not lost.response_id:
+            return
         try:
-            body = gateway.get_response(made.response_id).body
+            body = gateway.get_response(lost.response_id).body
         except ServiceError:
             return
         for item in cast(list[Mapping[str, object]], body.get("output") or []):
             if isinstance(text := item.get("result"), str):
                 try:
-                    yield f"response {made.response_id}", base64.b64decode(text, validate=True)
+                    yield f"response {lost.response_id}", base64.b64decode(text, validate=True)
                 except (binascii.Error, ValueError):
                     continue
 

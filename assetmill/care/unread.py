@@ -6,24 +6,70 @@ nothing. An intent may not: it is the only trace of a request that may have been
 
 from __future__ import annotations
 
+import gzip
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from assetmill.batches.ledger import blocked_by, unread_block, unread_halt
+from assetmill.care.collecting import GRACE_S
+from assetmill.care.kinds import kind_of
+from assetmill.care.purging import Tombstone
 from assetmill.care.repairs import Repaired, replace, set_aside
 from assetmill.errors import ServiceError
 from assetmill.fingerprint import Digest
-from assetmill.records import Intent, Receipt, RunId, Verdict
+from assetmill.records import AssetId, Intent, Receipt, RunId, Stored, Verdict
 from assetmill.stage.services import Services
 from assetmill.store import layout
-from assetmill.store.kinds import Unreadable, kind_of, validated
+from assetmill.store.kinds import Unreadable, validated
+from assetmill.store.pending_deletions import CollectionDone, CollectionPlan
 
-_ANEW = {
+_ROWS = "its rows are looked for among the stages"
+_LEARNT = "it is learnt again"
+_AFTER = {
     "head": "it is made anew from the runs",
     "index page": "it is made anew from the runs",
     "run start": "its stages are there all the same",
+    "replies": "its functions are called again when its stage goes on",
+    "approval": "a person is asked again",
+    "upload": "its bytes are sent again",
+    "refusal": _LEARNT,
+    "ability": _LEARNT,
+    "probe": f"{_LEARNT} by `assetmill doctor --live`; until then no attempt is fenced",
+    "start of a batch": "the next `assetmill batch` with its rows writes it again",
+    "page of a batch": _ROWS,
+    "manifest of a batch": _ROWS,
+    "head of a batch": _ROWS,
+    "review": "its reviewer says it again",
+    "receipt of a purge": "the same purge again says what is left",
 }
+"""What becomes of a record that is set aside; of others the next run asks the service, or does without."""
+
+
+def _from_key(title: str, key: str, now: float) -> tuple[Stored, str] | None:
+    """Return the record that its key alone tells, with what that means; None where that is not enough.
+
+    That these are there is what counts. Set aside, they would allow what they forbid.
+    """
+    name = key.rpartition("/")[2]
+    if title == "blocked prompt":
+        return unread_block(blocked_by(key)), "its prompt stays in quarantine"
+    if title == "halt of a batch":
+        return unread_halt(), "its batch stays halted"
+    if title == "tombstone":
+        note = Tombstone(digest=Digest(f"sha256:{name}"), asset_id=AssetId(""), created_at=now)
+        return note, "its bytes stay purged"
+    number = int(name) if name.isdecimal() else 0
+    if title == "plan of a collection":
+        empty = CollectionPlan(
+            number=number, nonce="", created_at=now, older_than_s=0.0, grace_s=GRACE_S, objects=()
+        )
+        return empty, "it deletes nothing, and the next `assetmill gc` looks anew"
+    if title == "end of a collection":
+        done = CollectionDone(number=number, created_at=now, grace_s=GRACE_S, deleted=0, spared=0)
+        return done, f"writers keep away from its keys for {GRACE_S / 3600:.0f} h more"
+    return None
 
 
 @dataclass(frozen=True)
@@ -41,12 +87,19 @@ class UnreadRecords:
         title = kind.title if kind else "object"
         if title == "intent" and not is_finished:
             return self._intent(key, reason)
+        if told := _from_key(title, key, self.services.clock()):
+            record, meaning = told
+            replace(self.services.backend, key, _stored(title, record))
+            return Repaired("mended", key, title, f"{reason}; made anew from its name: {meaning}")
         set_aside(self.services.backend, key)
-        after = _ANEW.get(title, "the next run asks the service, or does without")
+        after = _AFTER.get(title, "the next run asks the service, or does without")
         return Repaired("aside", key, title, f"{reason}; set aside, {after}")
 
     def _intent(self, key: str, reason: str) -> Repaired:
         """Make an intent anew from its receipt; without one only a person can let it be paid again."""
+        if self._is_over(key):
+            self._write(key, "", self.services.clock())
+            return Repaired("mended", key, "intent", "made anew: its attempt is over, as its verdict says")
         receipt = self._receipt(key)
         if receipt is not None and self.asks_service:
             gateway = self.services.gateway
@@ -65,9 +118,13 @@ class UnreadRecords:
         self._abandon(key)
         return Repaired("made_again", key, "intent", "the next run pays for its stage, perhaps a second time")
 
+    def _is_over(self, key: str) -> bool:
+        attempt = key.removeprefix(layout.INTENTS).rpartition(".")[0]
+        return self.services.backend.head(f"{layout.VERDICTS}{attempt}") is not None
+
     def _receipt(self, key: str) -> Receipt | None:
         data = self.services.backend
-        other = f"v1/c/{key.removeprefix(layout.INTENTS)}"
+        other = f"{layout.RECEIPTS}{key.removeprefix(layout.INTENTS)}"
         if data.head(other) is None:
             return None
         try:
@@ -103,3 +160,9 @@ class UnreadRecords:
         )
         attempt = key.removeprefix(layout.INTENTS).rpartition(".")[0]
         replace(self.services.backend, f"{layout.VERDICTS}{attempt}", verdict.model_dump_json().encode())
+
+
+def _stored(title: str, record: Stored) -> bytes:
+    """Return a record as its readers expect it: of these some are compressed."""
+    text = record.model_dump_json().encode()
+    return text if title in {"tombstone", "end of a collection"} else gzip.compress(text, mtime=0)

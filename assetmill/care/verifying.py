@@ -6,37 +6,31 @@ so it may run beside everything else.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
-from assetmill.care.references import Marked, unpacked
-from assetmill.errors import KeyMissing, NotFound, StoreError
+from assetmill.care.kinds import CEILING_LINE, kind_of, parse
+from assetmill.care.promises import promised, promised_by_raw
+from assetmill.care.references import Marked
+from assetmill.care.salvage import LostBytes
+from assetmill.errors import KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Digest, digest
-from assetmill.records import (
-    AssetRecord,
-    BlobRef,
-    Harvest,
-    Replies,
-    RunId,
-    RunManifest,
-    StageRecord,
-    Stored,
-    Verdict,
-)
+from assetmill.money.history import History, numbered, read_on
+from assetmill.records import RunId
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.index import Index
-from assetmill.store.kinds import RUN_ID, Unreadable, is_stray, parse, validated
+from assetmill.store.kinds import RUN_ID, Kind, Newer, Unreadable, is_stray
 from assetmill.store.ledger import Ledger
 
 _ABSENT = "it is not there"
 _FOLD_AT = 4096
 
-ProblemKind = Literal["unreadable", "missing", "damaged", "purged", "given_up", "lost", "dangling"]
-"""`unreadable`: a record. `missing`, `damaged`, `purged`: a blob. `lost`: an asset of the index that no
-record holds. `dangling`: a head that names no run. `given_up`: a lost blob that a repair has settled."""
+ProblemKind = Literal["unreadable", "newer", "missing", "damaged", "purged", "given_up", "lost", "dangling"]
+"""`unreadable`: a record, or what is spent under a ceiling; `newer`: only a newer version can read it.
+`missing`, `damaged`, `purged`: a blob. `lost`: an asset of the index that no record holds. `dangling`: a head
+that names no run. `given_up`: a lost blob that a repair has settled."""
 
 
 @dataclass(frozen=True)
@@ -76,62 +70,51 @@ class Verifier:
         Raises:
             StoreUnavailable: the store refused; nothing is said about what it did not show.
         """
-        for prefix, model in _MODELS.items():
-            for entry in self.backend.list(prefix):
-                if not is_stray(entry.key):
-                    yield from self._record(entry.key, model)
-        yield from self._manifests()
-        yield from self._raw_responses()
+        # Stages first: of all that name a blob they say best what it is.
+        yield from self._objects(layout.STAGES)
+        yield from self._objects(layout.ROOT, but=layout.STAGES)
+        yield from self._ceilings()
         yield from self._heads()
         yield from self._index()
 
-    def _record(self, key: str, model: type[Stored]) -> Iterator[StoreProblem]:
-        record = self._read(key, model)
-        if isinstance(record, StoreProblem):
-            yield record
-        elif record is not None:
-            self.records += 1
-            for name, ref in _refs(record):
-                yield from self._blob(key, name, ref)
+    def _objects(self, prefix: str, but: str = "-") -> Iterator[StoreProblem]:
+        for entry in self.backend.list(prefix):
+            kind = kind_of(entry.key)
+            if kind and not kind.is_bytes and kind.title != CEILING_LINE and not entry.key.startswith(but):
+                yield from self._object(kind, entry.key)
 
-    def _manifests(self) -> Iterator[StoreProblem]:
-        for entry in self.backend.list(layout.RUNS):
-            if entry.key.endswith("/manifest") and not is_stray(entry.key):
-                yield from self._record(entry.key, RunManifest)
-
-    def _raw_responses(self) -> Iterator[StoreProblem]:
-        """What was drawn is named by digest alone in a raw response, also when its stage never ended."""
-        for entry in self.backend.list(layout.RAW):
-            if is_stray(entry.key):
-                continue
-            try:
-                data = unpacked(self.backend.get(entry.key))
-                shas = _pictures(data)
-            except (ValueError, KeyMissing) as error:
-                yield StoreProblem("unreadable", entry.key, "raw response", str(error))
-                continue
-            self.records += 1
-            for sha in shas:
-                yield from self._blob(entry.key, "a picture", Digest(f"sha256:{sha}"))
-
-    def _read(self, key: str, model: type[Stored]) -> Stored | StoreProblem | None:
+    def _object(self, kind: Kind, key: str) -> Iterator[StoreProblem]:
         try:
             data = self.backend.get(key)
-            parse(key, data)
-            return validated(model, data)
+            record = parse(key, data)
         except KeyMissing:
-            return None
+            return  # gone since it was listed
         except Unreadable as error:
-            first = str(error).splitlines()[0]
-            return StoreProblem("unreadable", key, model.__name__, first[:300])
+            state = "newer" if isinstance(error, Newer) else "unreadable"
+            yield StoreProblem(state, key, kind.title, str(error).splitlines()[0][:300])
+            return
+        self.records += 1
+        found = promised_by_raw(data) if kind.title == "raw response" else ()
+        for lost in promised(record) if record else found:
+            yield from self._blob(key, lost)
 
-    def _blob(self, key: str, name: str, ref: BlobRef | Digest) -> Iterator[StoreProblem]:
+    def _ceilings(self) -> Iterator[StoreProblem]:
+        for scope in dict.fromkeys(scope for scope, _ in numbered(self.backend, layout.MONEY)):
+            history = History(scope)
+            try:
+                read_on(self.backend, history)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                key = layout.money_entry(scope, history.count + 1)
+                yield StoreProblem("unreadable", key, f"ceiling for {scope}", str(error))
+
+    def _blob(self, key: str, lost: LostBytes) -> Iterator[StoreProblem]:
         """Look at a blob the first time that a record names it."""
-        wanted = ref.digest if isinstance(ref, BlobRef) else ref
-        size = ref.size_bytes if isinstance(ref, BlobRef) else None
+        wanted, size = lost.digest, lost.size_bytes
         sha = wanted.removeprefix("sha256:")
         if not _is_sha(sha):
-            yield StoreProblem("unreadable", key, name, f"{wanted[:80]!r} is no digest")
+            yield StoreProblem("unreadable", key, lost.what, f"{wanted[:80]!r} is no digest")
             return
         if self._is_known(sha):
             return
@@ -139,7 +122,7 @@ class Verifier:
         found = self._state(wanted, size)
         if found is not None:
             kind, message = found
-            yield StoreProblem(kind, key, name, f"{wanted}: {message}")
+            yield StoreProblem(kind, key, lost.what, f"{wanted}: {message}")
 
     def _is_known(self, sha: str) -> bool:
         if sha in self._latest or sha in self._seen:
@@ -188,9 +171,7 @@ class Verifier:
             if is_stray(entry.key):
                 continue
             run_id = RunId(self.backend.get(entry.key).decode(errors="replace"))
-            if not RUN_ID.fullmatch(run_id):
-                yield StoreProblem("unreadable", entry.key, "head", "it names no run")
-            elif self.backend.head(layout.run_manifest(run_id)) is None:
+            if RUN_ID.fullmatch(run_id) and self.backend.head(layout.run_manifest(run_id)) is None:
                 yield StoreProblem(
                     "dangling", entry.key, "head", f"it names run {run_id}, which is not there"
                 )
@@ -215,50 +196,6 @@ class Verifier:
             elif asset.blob.digest != row.digest:
                 message = f"its record names {asset.blob.digest}, the index {row.digest}"
                 yield StoreProblem("lost", row.asset_id, "asset", message)
-
-
-_MODELS: dict[str, type[Stored]] = {
-    layout.STAGES: StageRecord,
-    layout.VERDICTS: Verdict,
-    layout.HARVESTS: Harvest,
-    layout.REPLIES: Replies,
-}
-
-
-def _refs(record: Stored) -> Iterator[tuple[str, BlobRef]]:
-    """Yield the blobs that a record promises, each with a name that a person knows."""
-    if isinstance(record, StageRecord):
-        yield from _named(record.outputs)
-    elif isinstance(record, RunManifest):
-        yield from _named(record.assets())
-    elif isinstance(record, Verdict):
-        yield from _named(record.kept)
-    elif isinstance(record, Harvest):
-        yield from ((file.name, file.blob) for file in record.files)
-    elif isinstance(record, Replies):
-        yield from (("a screenshot", blob) for blob in record.screenshots)
-
-
-def _named(assets: tuple[AssetRecord, ...]) -> Iterator[tuple[str, BlobRef]]:
-    yield from ((f"{asset.name} ({asset.asset_id})", asset.blob) for asset in assets)
-
-
-def _pictures(data: bytes) -> list[str]:
-    """Return the digests by which a raw response names its pictures."""
-    found: list[str] = []
-    for item in _list(_map(json.loads(data)).get("output")):
-        blob = _map(_map(item).get("result")).get("blob")
-        if isinstance(blob, str):
-            found.append(blob.removeprefix("sha256:"))
-    return found
-
-
-def _map(value: object) -> Mapping[str, object]:
-    return cast(Mapping[str, object], value) if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[object]:
-    return cast(list[object], value) if isinstance(value, list) else []
 
 
 def _is_sha(text: str) -> bool:

@@ -64,6 +64,7 @@ _SHOWN_LETTERS = 60
 )
 @click.option("--allow-bad-rows", is_flag=True, help="Run the good rows of a table that has bad ones.")
 @click.option("--retry-blocked", is_flag=True, help="Send prompts again that moderation has refused.")
+@click.option("--pay-again", is_flag=True, help="Also for stages that failed the same way twice.")
 @click.option(
     "--plan", "only_plan", is_flag=True, help="Say what would run and what it would cost; run nothing."
 )
@@ -86,6 +87,7 @@ def batch(
     html: Path | None,
     allow_bad_rows: bool,
     retry_blocked: bool,
+    pay_again: bool,
     only_plan: bool,
     as_json: bool,
 ) -> int:
@@ -96,7 +98,7 @@ def batch(
     common = tuple(sorted(read_parameters(pairs, file).items()))
     hour = parse_by(by) if by is not None else None
     order = BatchOrder(
-        pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked, sequence
+        pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked, sequence, pay_again
     )
     with open_services(load_settings(profile)) as services:
         try:
@@ -164,6 +166,7 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
             retry_blocked=order.retries_blocked,
             order=order.order,
             work_pool=work_pool,
+            pay_again=order.pays_again,
             profile=services.settings.profile,
         )
         failed: Exception | None = None

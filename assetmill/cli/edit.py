@@ -54,6 +54,7 @@ from assetmill.stage.services import Services, open_services
     help="Width of the seam, which lies inside the mask.",
 )
 @budget_option("Spend no more than this.")
+@click.option("--pay-again", is_flag=True, help="Also for a result that failed the same way twice.")
 @profile_option
 @json_option
 def edit(
@@ -63,6 +64,7 @@ def edit(
     as_json: bool,
     mask_from_alpha: bool,
     feather: int,
+    pay_again: bool,
     **given: Any,
 ) -> int:
     """Edit ASSET as INSTRUCTION says: "make the sky dusk".
@@ -76,7 +78,7 @@ def edit(
     order.check()
     with open_services(load_settings(profile)) as services:
         with watched() as screen:
-            manifest = edit_with(services, order, screen, budget_usd)
+            manifest = edit_with(services, order, screen, budget_usd, pay_again=pay_again)
         results = [asset for asset, _ in _results(manifest)]
         folder = folder_of(services.settings, manifest.pipeline) / manifest.run_id
         paths = export_assets(results, services.blobs, folder)
@@ -88,16 +90,21 @@ def edit(
 
 
 def edit_with(
-    services: Services, order: EditOrder, screen: Screen, budget_usd: float | None = None
+    services: Services,
+    order: EditOrder,
+    screen: Screen,
+    budget_usd: float | None = None,
+    *,
+    pay_again: bool = False,
 ) -> RunManifest:
     """Carry out an edit, as a flow run where the caller has a Prefect, else here, and return its manifest.
 
     An edit is short: starting a Prefect of our own for it would take longer than the edit.
     """
     if has_prefect_api():
-        return _as_flow(services, order, screen, budget_usd)
+        return _as_flow(services, order, screen, budget_usd=budget_usd, pay_again=pay_again)
     with interruptible(services) as interrupts:
-        run = begin_edit(order, services, str(uuid.uuid4()), budget_usd=budget_usd)
+        run = begin_edit(order, services, str(uuid.uuid4()), budget_usd=budget_usd, pay_again=pay_again)
         needs_service = not is_done(run)
         stopped = services.stop.is_set
         with local_services(
@@ -110,14 +117,14 @@ def edit_with(
             return carry_out_all(run)
 
 
-def _as_flow(services: Services, order: EditOrder, screen: Screen, budget_usd: float | None) -> RunManifest:
+def _as_flow(services: Services, order: EditOrder, screen: Screen, **limits: Any) -> RunManifest:
     with (
         interruptible(services) as interrupts,
         ready_for("flows.edit_asset", services, interrupts, screen.say, has_work=None),
     ):
         from flows.edit_asset import edit_asset
 
-        flow = edit_asset(**_parameters(order), profile=services.settings.profile, budget_usd=budget_usd)
+        flow = edit_asset(**_parameters(order), profile=services.settings.profile, **limits)
         return manifest_of(cast(Coroutine[Any, Any, dict[str, str]], flow), services)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from assetmill.care.repairing import Repairer
-from assetmill.care.repairs import Repaired
+from assetmill.care.repairs import Repaired, mend_mark
 from assetmill.care.salvage import Salvage
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.runs.run import make_run_id
 from assetmill.settings import Settings, load_settings
 from assetmill.stage.services import open_services
+from assetmill.store.opening import open_store
 
 _SAID = {
     "mended": "mended",
@@ -24,6 +26,7 @@ _SAID = {
     "lost": "lost",
     "made_again": "to be made again",
     "stray": "stray",
+    "newer": "newer",
 }
 
 
@@ -51,6 +54,14 @@ def repair(
     return _repair(settings, folders, profile, make_again=make_again, offline=offline, as_json=as_json)
 
 
+def _mend_mark(settings: Settings) -> Repaired | None:
+    """Set a damaged mark of the store aside: without one the store is probed as at its first use."""
+    backend = open_store(settings.store_url, endpoint_url=settings.store.endpoint_url,
+                         region=settings.store.region, home=settings.home)  # fmt: skip
+    with closing(backend):
+        return mend_mark(backend)
+
+
 def _repair(
     settings: Settings,
     folders: tuple[Path, ...],
@@ -61,13 +72,19 @@ def _repair(
     as_json: bool,
 ) -> int:
     done: list[Repaired] = []
+
+    def tell(one: Repaired) -> None:
+        done.append(one)
+        if not as_json:
+            click.echo(f"{_SAID[one.state]:<16} {one.what}: {one.message}\n{'':<17}{one.key}")
+
+    if mark := _mend_mark(settings):
+        tell(mark)
     with open_services(load_settings(profile)) as services:
         salvage = Salvage(services, (settings.home / "out", *folders), asks_service=not offline)
         run_id = make_run_id(str(uuid.uuid4()), time.time())
         for one in Repairer(services, salvage, run_id, may_make_again=make_again).repair():
-            done.append(one)
-            if not as_json:
-                click.echo(f"{_SAID[one.state]:<16} {one.what}: {one.message}\n{'':<17}{one.key}")
+            tell(one)
     counts = Counter(one.state for one in done)
     if as_json:
         print_json({"status": "damaged" if counts["lost"] else "whole", "counts": dict(counts),

@@ -150,10 +150,12 @@ def begin_edit(
     attempt: int = 1,
     *,
     budget_usd: float | None = None,
+    pay_again: bool = False,
 ) -> EditRun:
     """Find the asset, prepare what the service is given, and store that the edit began.
 
-    Nothing is spent, and nothing will be above `budget_usd`.
+    Nothing is spent, and nothing will be above `budget_usd`. `pay_again`: also for what failed the same way
+    too often.
 
     Raises:
         InvalidInput: the asset, a file or an option is not valid.
@@ -163,6 +165,8 @@ def begin_edit(
     run_id = make_run_id(flow_run_id, started_at, attempt)
     if budget_usd is not None:
         services.limit_run(run_id, budget_usd)
+    if pay_again:
+        services.allow_repeats(run_id)
     finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
     asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
     found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]

@@ -43,11 +43,11 @@ def replan(lock: Lock, folder: str, root: Path, settings: Settings) -> Plan:
     )
 
 
-def _estimate(settings: Settings, call: StageCall) -> Cost:
+def _estimate(settings: Settings, call: StageCall, coming: int) -> Cost:
     """Price what is stale; where nothing is, no price list is read."""
     from assetmill.money.prices import estimate, prices_for
 
-    return estimate(call, prices_for(settings))
+    return estimate(call, prices_for(settings), coming=coming)
 
 
 def pipeline_of(folder: LockedFolder, root: Path) -> str:

@@ -186,9 +186,9 @@ class Proposing:
         calls: dict[str, StageCall] = {}
         priced = partial(estimate, prices=prices_for(settings))
 
-        def noted(call: StageCall) -> Cost | None:
+        def noted(call: StageCall, coming: int) -> Cost | None:
             calls[call.label] = call
-            return priced(call)
+            return priced(call, coming=coming)
 
         # Asked as if nothing were made: every stage's call is met, and the sum is that of a whole run.
         bare = make_plan(

@@ -11,31 +11,13 @@ import math
 import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-from assetmill.errors import InvalidInput, KeyExists, KeyMissing
-from assetmill.records import Stored
+from assetmill.errors import InvalidInput, KeyExists, StoreError
+from assetmill.money.history import History, MoneyEntry, MoneyKind, read_on
 from assetmill.store import layout
 from assetmill.store.backend import Backend
-
-MoneyKind = Literal["reserve", "settle", "release"]
-
-
-class MoneyEntry(Stored):
-    """One line of a scope's history. `reservation` names an attempt: its fingerprint and number.
-
-    A reservation is settled once its attempt is over, and released when the attempt was not begun.
-    """
-
-    schema_version: Literal[1] = 1
-    nonce: str
-    kind: MoneyKind
-    reservation: str
-    usd: float
-    created_at: float
 
 
 @dataclass(frozen=True)
@@ -52,28 +34,6 @@ class Ceiling:
     def __post_init__(self) -> None:
         if not math.isfinite(self.usd):
             raise InvalidInput(f"a ceiling of {self.usd} for {self.scope}: write an amount, or leave it out")
-
-
-@dataclass
-class _History:
-    """What a scope's entries add up to, as far as they were read."""
-
-    count: int = 0
-    reserved: dict[str, float] = field(default_factory=dict[str, float])
-    settled: dict[str, float] = field(default_factory=dict[str, float])
-
-    def add(self, entry: MoneyEntry) -> None:
-        self.count += 1
-        if entry.kind == "reserve":
-            self.reserved[entry.reservation] = entry.usd
-        else:
-            self.reserved.pop(entry.reservation, None)
-        if entry.kind == "settle":
-            self.settled[entry.reservation] = entry.usd
-
-    @property
-    def committed_usd(self) -> float:
-        return sum(self.reserved.values()) + sum(self.settled.values())
 
 
 @dataclass(frozen=True)
@@ -103,7 +63,7 @@ class Budget:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._histories: defaultdict[str, _History] = defaultdict(_History)
+        self._histories: dict[str, History] = {}
         # Threads of one process would otherwise race each other for every number.
         self._lock = threading.Lock()
 
@@ -160,25 +120,25 @@ class Budget:
             if self._append(ceiling.scope, history, kind, reservation, usd):
                 return
 
-    def _read(self, scope: str) -> _History:
-        history = self._histories[scope]
-        if not history.count:
-            for entry in self._backend.list(layout.money(scope)):
-                history.add(MoneyEntry.model_validate_json(self._backend.get(entry.key)))
-            return history
-        # Entries have no gaps: one question tells that there is nothing new, where listing a batch of
-        # thousands each time would cost more than the batch.
-        while True:
-            try:
-                data = self._backend.get(layout.money_entry(scope, history.count + 1))
-            except KeyMissing:
-                return history
-            history.add(MoneyEntry.model_validate_json(data))
+    def _read(self, scope: str) -> History:
+        history = self._histories.setdefault(scope, History(scope))
+        try:
+            read_on(self._backend, history)
+        except StoreError:
+            # What was read before the fault must not pass for all there is.
+            del self._histories[scope]
+            raise
+        return history
 
-    def _append(self, scope: str, history: _History, kind: MoneyKind, reservation: str, usd: float) -> bool:
+    def _append(self, scope: str, history: History, kind: MoneyKind, reservation: str, usd: float) -> bool:
         """Create the next entry; False when another process created it first."""
         entry = MoneyEntry(
-            nonce=uuid.uuid4().hex, kind=kind, reservation=reservation, usd=usd, created_at=time.time()
+            nonce=uuid.uuid4().hex,
+            kind=kind,
+            reservation=reservation,
+            usd=usd,
+            created_at=time.time(),
+            after=history.last or scope,
         )
         key = layout.money_entry(scope, history.count + 1)
         data = entry.model_dump_json().encode()

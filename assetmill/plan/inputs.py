@@ -18,7 +18,7 @@ from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.pipeline import InputSpec, LoadedPipeline
 from assetmill.spec.reading import Problems, Where
-from assetmill.taking import fault_of_picture
+from assetmill.taking import fault_of_picture, lost_on_the_way
 
 Assets = Callable[[AssetId], AssetRecord | None]
 Fetch = Callable[[str], Path]
@@ -37,12 +37,16 @@ class _Found(NamedTuple):
 
 @dataclass
 class Inputs:
-    """Finds the inputs of one plan's stages; every file and knowledge set is digested once."""
+    """Finds the inputs of one plan's stages; every file and knowledge set is digested once.
+
+    `warnings` fills with what of a picture gets lost.
+    """
 
     pipeline: LoadedPipeline
     assets: Assets
     fetch: Fetch | None
     slots: Mapping[str, Slot]
+    warnings: dict[str, None] = field(default_factory=dict[str, None])
     _files: dict[str, BlobRef] = field(default_factory=dict[str, BlobRef])
     _faults: dict[str, str] = field(default_factory=dict[str, str])
     _sets: dict[str, BoundKnowledge] = field(default_factory=dict[str, BoundKnowledge])
@@ -153,11 +157,18 @@ class Inputs:
         """Note a picture that cannot be taken: a plan looks at its structure, who sends it decodes it."""
         if path not in self._faults:
             try:
-                self._faults[path] = fault_of_picture(Path(path).read_bytes())
+                data = Path(path).read_bytes()
+                self._faults[path] = fault_of_picture(data)
+                self._note_losses(path, data)
             except OSError as error:
                 self._faults[path] = _reason(error)
         if fault := self._faults[path]:
             pen.problem(where, f"{path!r} cannot be used as a picture: {fault}")
+
+    def _note_losses(self, path: str, data: bytes) -> None:
+        if lost := lost_on_the_way(data):
+            said = f"{path}: the service is given it as it is; in what it draws, {'; '.join(lost)}"
+            self.warnings[said] = None
 
     def _blob(self, path: Path, where: Where, pen: Pen) -> BlobRef | None:
         key = str(path)

@@ -15,7 +15,7 @@ from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
-from assetmill.plan.slots import Slot
+from assetmill.plan.slots import Slot, coming_files
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
 from assetmill.spec.parameters import resolve_parameters
@@ -55,7 +55,8 @@ class Cost:
 
 
 FREE = Cost(0.0, 0.0, 0.0)
-Estimate = Callable[[StageCall], Cost | None]
+Estimate = Callable[[StageCall, int], Cost | None]
+"""Prices a call; the number is that of files which stages before it are to make, and which it may look at."""
 
 
 class PlannedStage(NamedTuple):
@@ -168,7 +169,8 @@ def make_plan(
     slots = {slot.label: slot for slot in expand(pipeline, values)}
     check_columns(slots.values(), problems)
     problems.raise_if_any()
-    binder = Binder(pipeline, values, defaults, day, Inputs(pipeline, assets, fetch, slots), slots)
+    inputs = Inputs(pipeline, assets, fetch, slots)
+    binder = Binder(pipeline, values, defaults, day, inputs, slots, inputs.warnings)
     stages = _Decider(binder, problems, lookup, estimate).decide()
     problems.raise_if_any()
     return Plan(pipeline, values, stages, tuple(binder.warnings), binder)
@@ -193,7 +195,8 @@ class _Decider:
         if unknown:
             draft = self.binder.draft(slot, self.problems)
             reason = "waits for " + _shortened(unknown)
-            return _planned(slot, needs, "after_upstream", after, cost=self.estimate(draft), reason=reason)
+            cost = self.estimate(draft, coming_files(slot, self.binder.slots))
+            return _planned(slot, needs, "after_upstream", after, cost=cost, reason=reason)
         call = self.binder.bind(slot, self.records, self.problems)
         if self.problems.found:
             return _planned(slot, needs, "run", after, call=call, reason="")
@@ -212,7 +215,8 @@ class _Decider:
             waits = tuple(dict.fromkeys((*after, twin)))
             needs = tuple(dict.fromkeys((*needs, twin)))
             return _planned(slot, needs, "after_upstream", waits, cost=FREE, reason=f"same as {twin}")
-        return _planned(slot, needs, "run", after, call=call, cost=self.estimate(call), reason="not made yet")
+        cost = self.estimate(call, 0)
+        return _planned(slot, needs, "run", after, call=call, cost=cost, reason="not made yet")
 
 
 def _planned(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from assetmill.agents.told import told_ends
 from assetmill.fingerprint import Fingerprint
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
-from assetmill.plan.plan import Plan, make_plan
+from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import Cost, Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
@@ -41,13 +42,18 @@ def plan_loaded(
 ) -> Plan:
     """Plan a pipeline that was read already; see `plan_pipeline`. `today` decides which models are gone."""
     known = KnownStages(ledger, loaded.name)
+    prices = prices_for(settings)
+
+    def priced(call: StageCall, coming: int) -> Cost:
+        return estimate(call, prices, coming=coming)
+
     return make_plan(
         loaded,
         parameters,
         defaults=ProfileDefaults.of(settings, told_ends(settings.home, settings.foundry.endpoint)),
         lookup=known.stage,
         assets=known.asset,
-        estimate=partial(estimate, prices=prices_for(settings)),
+        estimate=priced,
         today=today,
     )
 

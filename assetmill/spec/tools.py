@@ -11,7 +11,9 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from assetmill.redaction import holds_credential
 
 ENGINE_KEY = "assetmill"
 """Under this key a wire tool carries what only our engine reads; it is taken off before sending."""
@@ -135,6 +137,23 @@ class Function(ToolSpec):
         return {**wire, ENGINE_KEY: own}
 
 
+def _without_credential(url: str) -> str:
+    """Refuse an address that would carry a secret into fingerprints, records and errors.
+
+    Raises:
+        ValueError: it holds one. The address itself is not said.
+    """
+    if holds_credential(url):
+        raise ValueError(
+            "the address holds a password or a key, which would be stored and shown with it: leave it out; "
+            "for an MCP server name it with `headers_from` or `project_connection_id`"
+        )
+    return url
+
+
+Address = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_without_credential)]
+
+
 class Mcp(ServiceTool):
     """Let the agent use a server that speaks the Model Context Protocol.
 
@@ -144,7 +163,7 @@ class Mcp(ServiceTool):
 
     type: Literal["mcp"] = "mcp"
     server_label: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    server_url: str = Field(pattern=r"^https?://")
+    server_url: Address
     server_description: str | None = None
     allowed_tools: Names | None = None
     require_approval: Literal["always", "never"] | Names = "always"
@@ -171,7 +190,7 @@ class ComputerUse(ToolSpec):
     """
 
     type: Literal["computer_use"] = "computer_use"
-    start_url: str = Field(pattern=r"^https?://")
+    start_url: Address
     allowed_hosts: Annotated[tuple[Host, ...], BeforeValidator(_as_list), Field(min_length=1)]
     environment: Literal["browser"] = "browser"
     display_width: int = Field(default=1280, ge=320, le=3840)

@@ -107,16 +107,22 @@ class Closing:
         turns: list[Finished] = []
         key = self.call.pipeline, self.call.fingerprint
         attempt = self.services.ledger.newest_attempt(*key) if last.turn > 1 else None
-        stored = [turn.intent for turn in attempt.turns] if attempt else []
-        intents = {intent.turn: intent for intent in stored if intent.attempt == last.attempt}
+        stored = attempt.turns if attempt and attempt.number == last.attempt else ()
+        known = {turn.intent.turn: turn for turn in stored}
         for number in range(1, last.turn):
-            raw = self.services.ledger.read_raw(
-                self.call.pipeline, self.call.fingerprint, last.attempt, number
+            earlier = known.get(number)
+            receipt = earlier.receipt if earlier else None
+            body = self.services.gateway.get_response(
+                receipt.response_id if receipt else self._named_by_raw(last.attempt, number)
             )
-            body = self.services.gateway.get_response(str(json.loads(raw)["id"]))
-            intent = intents.get(number) or last.model_copy(update={"turn": number})
+            intent = earlier.intent if earlier else last.model_copy(update={"turn": number})
             turns.append(Finished(intent, body, read_response(body.body)))
         return turns
+
+    def _named_by_raw(self, attempt: int, turn: int) -> str:
+        """Return the response of a turn whose receipt is lost."""
+        key = self.call.pipeline, self.call.fingerprint
+        return str(json.loads(self.services.ledger.read_raw(*key, attempt, turn))["id"])
 
     def _on_the_way(self, turns: list[Finished], frame: bytes | None) -> list[MadeFile]:
         """Return the screenshots that were sent, and the last frame when its picture never came."""

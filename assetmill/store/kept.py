@@ -6,14 +6,13 @@ it, is read from the records of each turn. All of it has IDs of its own, from wh
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from assetmill.errors import KeyMissing
+from assetmill.errors import KeyMissing, StoreError, StoreUnavailable
 from assetmill.fingerprint import Digest, Fingerprint, short_key
 from assetmill.pictures import EXTENSIONS, MEDIA_TYPES, PictureDamaged, examine, sniff
 from assetmill.records import (
@@ -131,7 +130,7 @@ class KeptAssets:
         `committed` gives the attempt of each commit by `<pipeline>/<fp>`.
         """
         decided = {key.removeprefix(layout.VERDICTS) for key in self._keys(layout.VERDICTS)}
-        keys = [k.removeprefix(layout.INTENTS) for k in self._keys(layout.INTENTS) if not is_stray(k)]
+        keys = [key.removeprefix(layout.INTENTS) for key in self._keys(layout.INTENTS)]
         for stem, group in itertools.groupby(keys, lambda key: key.rpartition(".")[0]):
             stage, _, attempt = stem.rpartition(".")
             if stem not in decided and committed.get(stage) != int(attempt):
@@ -144,7 +143,7 @@ class KeptAssets:
 
     def _stems(self, prefix: str) -> list[str]:
         """Return `<pipeline>/<fp>.<n>` of every attempt under a prefix of intents."""
-        keys = (entry.key.removeprefix(layout.INTENTS) for entry in self._backend.list(prefix))
+        keys = (key.removeprefix(layout.INTENTS) for key in self._keys(prefix))
         return list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
 
     def _committed(self, stage: str) -> int | None:
@@ -167,7 +166,7 @@ class KeptAssets:
 
     def _pipeline_of(self, run_id: RunId, stem: str) -> str:
         if run_id not in self._pipelines:
-            start = self._records.read(layout.run_start(run_id), RunStart)
+            start = self._records.read_or_warn(layout.run_start(run_id), RunStart)
             self._pipelines[run_id] = start.pipeline if start else ""
         found = self._pipelines[run_id]
         return found if found and stem.startswith(short_key(found)) else ""
@@ -177,7 +176,7 @@ class KeptAssets:
         at = _Place(stem, intent, self._responses(stem))
         number = _PICTURE
         for key in self._keys(f"{layout.RAW}{stem}."):
-            for call in _drawn(self._backend.get(key)):
+            for call in self._drawn(key):
                 number += 1
                 yield from self._picture(at, number, call)
         harvests = [
@@ -218,7 +217,20 @@ class KeptAssets:
         return [record.response_id for key in keys if (record := self._records.read_or_warn(key, Receipt))]
 
     def _keys(self, prefix: str) -> list[str]:
-        return [entry.key for entry in self._backend.list(prefix)]
+        return [entry.key for entry in self._backend.list(prefix) if not is_stray(entry.key)]
+
+    def _drawn(self, key: str) -> list[Mapping[str, Any]]:
+        """Return the image calls of a raw response whose pictures were stored."""
+        try:
+            body = cast(dict[str, Any], json.loads(self._records.read_json(key)))
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self._records.warn(key, str(error))
+            return []
+        items = cast(list[object], body.get("output") or [])
+        calls = [cast(dict[str, Any], item) for item in items if isinstance(item, dict)]
+        return [call for call in calls if isinstance(call.get("result"), dict) and "blob" in call["result"]]
 
 
 @dataclass(frozen=True)
@@ -271,11 +283,3 @@ def _told(stem: str, verdict: Verdict | None) -> Iterator[AssetRecord]:
 def _asset_id(stem: str, number: int) -> AssetId:
     stage, _, attempt = stem.rpartition(".")
     return AssetId(f"ast_{stage.replace('/', '_')}_{int(attempt) * _FIRST + number}")
-
-
-def _drawn(data: bytes) -> list[Mapping[str, Any]]:
-    """Return the image calls of a raw response whose pictures were stored."""
-    body = cast(dict[str, Any], json.loads(gzip.decompress(data)))
-    items = cast(list[object], body.get("output") or [])
-    calls = [cast(dict[str, Any], item) for item in items if isinstance(item, dict)]
-    return [call for call in calls if isinstance(call.get("result"), dict) and "blob" in call["result"]]

@@ -65,6 +65,8 @@ COLLECTION = "v1/g/"
 TOMBSTONES = "v1/t/"
 PURGES = "v1/p/"
 ASIDE = "v1/l/"
+MONEY = "v1/m/"
+BATCHES = "v1/n/"
 REVIEWS = "v1/d/"
 PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpld", "meta"))
 """Everything that is built here begins with one of these."""
@@ -189,7 +191,12 @@ def replies(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 
 def approval(pipeline: str, fp: Fingerprint, subject: str) -> str:
     """Return the key of the decision about what an agent of this stage asked for."""
-    return f"v1/a/{short_key(pipeline)}/{fp}.{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
+    return f"v1/a/{short_key(pipeline)}/{fp}{subject_of(subject)}"
+
+
+def subject_of(subject: str) -> str:
+    """Return the end of the key of a decision about `subject`."""
+    return f".{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
 
 
 def stage(pipeline: str, fp: Fingerprint) -> str:
@@ -280,7 +287,7 @@ def run_manifest(run_id: RunId) -> str:
 
 def money(scope: str) -> str:
     """Return the prefix of a budget scope's history: `run/<id>`, `day/<date>` or `project`."""
-    return f"v1/m/{scope}/"
+    return f"{MONEY}{scope}/"
 
 
 def money_entry(scope: str, number: int) -> str:

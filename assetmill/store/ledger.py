@@ -36,10 +36,7 @@ from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
 from assetmill.store.kinds import RUN_ID, is_stray
-from assetmill.store.record_objects import RecordObjects
-
-_HEADS_TRIED = 8
-"""A head whose run cannot be read is passed over for the one before; all come in one listing."""
+from assetmill.store.record_objects import TRIED, RecordObjects
 
 _LOOKED_THROUGH = 200
 """Each is a request: a stage that no run has must not cost as many as there ever were."""
@@ -128,8 +125,13 @@ class Ledger:
             return
 
     def read_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> bytes:
-        """Return a stored terminal response."""
-        return gzip.decompress(self._backend.get(layout.raw(pipeline, fp, attempt, turn)))
+        """Return a stored terminal response.
+
+        Raises:
+            KeyMissing: there is none.
+            StoreError: what is there is none.
+        """
+        return self._records.read_json(layout.raw(pipeline, fp, attempt, turn))
 
     def write_harvest(
         self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, harvest: Harvest
@@ -151,7 +153,7 @@ class Ledger:
     def kept_files(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> tuple[Harvest, ...]:
         """Return the container files of a turn that were kept one by one, in the order of their coming."""
         keys = [entry.key for entry in self._backend.list(layout.kept_files(pipeline, fp, attempt, turn))]
-        found = [record for key in keys if (record := self._records.read(key, Harvest))]
+        found = [record for key in keys if (record := self._records.read_or_warn(key, Harvest))]
         return tuple(sorted(found, key=lambda record: record.created_at))
 
     def write_turn_cost(
@@ -202,24 +204,25 @@ class Ledger:
 
     def read_refusal(self, endpoint: str, feature: EndpointFeature) -> EndpointRefusal | None:
         """Return what an endpoint was seen to refuse, None while nothing speaks against it."""
-        return self._records.read(layout.refusal(endpoint, feature), EndpointRefusal)
+        return self._records.read_or_warn(layout.refusal(endpoint, feature), EndpointRefusal)
 
     def write_refusal(self, refusal: EndpointRefusal) -> None:
         """Store that an endpoint refuses a form of input; repeating is free."""
-        self._records.create(layout.refusal(refusal.endpoint, refusal.feature), refusal)
+        if self.read_refusal(refusal.endpoint, refusal.feature) is None:
+            self._records.create_or_warn(layout.refusal(refusal.endpoint, refusal.feature), refusal)
 
     def newest_ability(self, endpoint: str, ability: Ability) -> EndpointAbility | None:
         """Return what was last seen of an endpoint's ability, None when nobody has looked."""
-        newest = next(iter(self._backend.list(layout.abilities(endpoint, ability), limit=1)), None)
-        return self._records.read(newest.key, EndpointAbility) if newest else None
+        return self._records.newest(layout.abilities(endpoint, ability), EndpointAbility)
 
     def abilities(self, endpoint: str) -> tuple[EndpointAbility, ...]:
         """Return what was last seen of each ability of an endpoint, by name."""
-        newest: dict[str, str] = {}
+        newest: dict[str, EndpointAbility] = {}
         for entry in self._backend.list(layout.abilities(endpoint)):
-            newest.setdefault(entry.key.split("/ability.")[1].partition(".")[0], entry.key)
-        found = [self._records.read(key, EndpointAbility) for key in newest.values()]
-        return tuple(ability for ability in found if ability)
+            name = entry.key.split("/ability.")[1].partition(".")[0]
+            if name not in newest and (found := self._records.read_or_warn(entry.key, EndpointAbility)):
+                newest[name] = found
+        return tuple(newest.values())
 
     def write_ability(self, ability: EndpointAbility) -> None:
         """Store what an endpoint was seen to do or to refuse; the newest one counts."""
@@ -228,8 +231,7 @@ class Ledger:
 
     def newest_probe(self, endpoint: str) -> EndpointProbe | None:
         """Return what the newest probe of an endpoint found, None when there was none."""
-        newest = next(iter(self._backend.list(layout.endpoint_probes(endpoint), limit=1)), None)
-        return self._records.read(newest.key, EndpointProbe) if newest else None
+        return self._records.newest(layout.endpoint_probes(endpoint), EndpointProbe)
 
     def write_probe(self, probe: EndpointProbe) -> None:
         """Store what a probe found; the newest one counts."""
@@ -253,7 +255,7 @@ class Ledger:
 
     def latest_manifest(self, pipeline: str) -> RunManifest | None:
         """Return the newest sealed run of a pipeline: three requests, however many stages it has."""
-        return next(self.manifests(pipeline, limit=_HEADS_TRIED), None)
+        return next(self.manifests(pipeline, limit=TRIED), None)
 
     def manifests(self, pipeline: str, limit: int | None = None) -> Iterator[RunManifest]:
         """Yield the sealed runs of a pipeline, newest first; each is read when it is asked for.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 import time
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -122,10 +123,25 @@ def _check_meta(backend: Backend, data: bytes) -> None:
     try:
         StoreMeta.model_validate_json(data)
     except ValidationError as error:
+        said = f"{layout.STORE_META!r} in {backend.name} says {data[:80]!r}"
+        if is_of_another_version(data):
+            raise InvalidSettings(
+                f"{said}: this version of assetmill has not written it. Choose another prefix, or a newer "
+                "assetmill."
+            ) from error
         raise InvalidSettings(
-            f"{backend.name} was not written by this version of assetmill, or not by assetmill:"
-            f" {layout.STORE_META!r} says {data[:80]!r}. Choose another prefix, or a newer assetmill."
+            f"{said}: it is damaged, or not of assetmill. Choose another prefix, or let "
+            "`assetmill repair` make it anew."
         ) from error
+
+
+def is_of_another_version(data: bytes) -> bool:
+    """Whether this is the mark of a store in a format that this version does not know."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and cast(dict[str, object], found).get("format", 1) != 1
 
 
 def _probe_anew(backend: Backend) -> None:

@@ -7,20 +7,18 @@ share most of their blobs: no record was left without its bytes, 19 were without
 
 from __future__ import annotations
 
-import gzip
 import re
 import threading
 import time
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import ValidationError
-
-from assetmill.errors import KeyMissing, StoreError
+from assetmill.errors import StoreError
 from assetmill.fingerprint import Digest
 from assetmill.records import Stored
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.kinds import Newer, Unreadable, validated
 
 _PLANS = f"{layout.COLLECTION}plan/"
 _KEY = re.compile(rf"{layout.COLLECTION}(plan|done)/\d+")
@@ -95,7 +93,10 @@ class PendingDeletions:
         """A slow collector may still be deleting: its plan counts for one more grace period."""
         if key is None:
             return False
-        done = CollectionDone.model_validate_json(self._backend.get(key))
+        try:
+            done = validated(CollectionDone, self._backend.get(key))
+        except Unreadable:
+            return False  # nobody knows since when it is over: its keys are kept away from until a repair
         return now >= done.created_at + done.grace_s
 
 
@@ -117,9 +118,14 @@ def read_plan(backend: Backend, number: int) -> CollectionPlan:
         StoreError: it cannot be read; nobody may write blobs then, so this is not passed over.
     """
     key = layout.collection_plan(number)
+    said = f"{key} in {backend.name} is not the plan of a collection, and nothing new is stored beside one"
+    way_out = "`assetmill repair` calls it off"
     try:
-        return CollectionPlan.model_validate_json(gzip.decompress(backend.get(key)))
-    except KeyMissing:
-        raise
-    except (ValidationError, OSError, EOFError) as error:
-        raise StoreError(f"{key} in {backend.name} is not a plan: {error}") from error
+        plan = validated(CollectionPlan, backend.get(key))
+    except Newer as error:
+        raise StoreError(f"{said}: {error}") from error
+    except Unreadable as error:
+        raise StoreError(f"{said}: {error}; {way_out}") from error
+    if plan.number != number:
+        raise StoreError(f"{said}: it is that of number {plan.number}; {way_out}")
+    return plan

@@ -12,9 +12,11 @@ from assetmill.errors import KeyExists, KeyMissing, StoreError, StoreUnavailable
 from assetmill.records import Stored
 from assetmill.redaction import redact_known
 from assetmill.store.backend import Backend
-from assetmill.store.kinds import Unreadable, belongs, is_stray, validated
+from assetmill.store.kinds import Newer, Unreadable, is_stray, kind_of, unpacked, validated
 
 _log = logging.getLogger("assetmill.store")
+TRIED = 8
+"""What cannot be read is passed over for the one before; all come in one listing."""
 REPAIR = "`assetmill repair` says what can be done"
 
 R = TypeVar("R", bound=Stored)
@@ -37,12 +39,15 @@ class RecordObjects:
             data = self._backend.get(key)
         except KeyMissing:
             return None
+        kind = kind_of(key)
         try:
             record = validated(model, data)
+        except Newer as error:
+            raise StoreError(f"{key} in {self._backend.name}: {error}") from error
         except Unreadable as error:
             what = f"{key} in {self._backend.name} is not a {model.__name__}"
             raise StoreError(f"{what}: {error}; {REPAIR}") from error
-        if not belongs(key, record):
+        if kind and not kind.belongs(key, record):
             what = f"{key} in {self._backend.name} holds the {model.__name__} of something else"
             raise StoreError(f"{what}; {REPAIR}")
         return record
@@ -59,11 +64,40 @@ class RecordObjects:
             self.warn(key, str(error))
             return None
 
+    def newest(self, prefix: str, model: type[R]) -> R | None:
+        """Return the first record under a prefix that can be read: of those named by time, the newest."""
+        entries = self._backend.list(prefix, limit=TRIED)
+        return next((found for entry in entries if (found := self.read_or_warn(entry.key, model))), None)
+
+    def read_json(self, key: str) -> bytes:
+        """Return what lies under the key of a kind that has no model.
+
+        Raises:
+            KeyMissing: nothing.
+            StoreError: it is not of that kind.
+        """
+        data, kind = self._backend.get(key), kind_of(key)
+        try:
+            if kind:
+                kind.check(data)
+            return unpacked(data)
+        except Unreadable as error:
+            raise StoreError(f"{key} in {self._backend.name}: {error}; {REPAIR}") from error
+
     def warn(self, key: str, reason: str) -> None:
         """Tell once that a record is left out, and why."""
         if key not in self._told:
             self._told.add(key)
             _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
+
+    def create_or_warn(self, key: str, record: Stored) -> None:
+        """Store what may be found out again; where something unreadable lies, that is told."""
+        try:
+            self.create(key, record)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self.warn(key, str(error))
 
     def create(self, key: str, record: R, *, compressed: bool = False) -> R:
         """Store a record where nothing is yet, and return the one that is there now.

@@ -41,7 +41,7 @@ def plan(name: str, profile: str = "local") -> Plan:
         load_pipeline(name, CONFIGS),
         {},
         defaults=defaults,
-        estimate=lambda call: estimate(call, prices),
+        estimate=lambda call, coming: estimate(call, prices, coming=coming),
         today=TODAY,
     )
 

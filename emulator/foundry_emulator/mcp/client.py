@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import socket
+import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, cast
 
 _PROTOCOL = "2025-06-18"
@@ -34,7 +37,15 @@ class McpProblem(Exception):
 class McpClient:
     """One MCP server. Every public call opens a session and ends it."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        hosts: frozenset[str] = frozenset(),
+        *,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        self._timeout_s = timeout_s
         self._url = urllib.parse.urlsplit(url)
         self._headers = dict(headers)
         self._hosts = hosts
@@ -105,7 +116,7 @@ class McpClient:
             )
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         try:
-            return kind(host, self._url.port, timeout=_TIMEOUT_S)
+            return kind(host, self._url.port, timeout=self._timeout_s)
         except ValueError as problem:
             raise McpProblem("http_error", 400, "The MCP server URL has no valid port.") from problem
 
@@ -123,9 +134,10 @@ class McpClient:
         connection = self._connection()
         try:
             connection.request("POST", target, json.dumps(message), headers)
-            response = connection.getresponse()
-            self._session = response.getheader("Mcp-Session-Id") or self._session
-            body = response.read(_LIMIT_BYTES)
+            with _cut_off(connection, self._timeout_s):
+                response = connection.getresponse()
+                self._session = response.getheader("Mcp-Session-Id") or self._session
+                body = _read(response)
         except (OSError, http.client.HTTPException, ValueError) as problem:
             raise McpProblem("http_error", 502, f"The MCP server does not answer: {problem}") from problem
         finally:
@@ -135,6 +147,32 @@ class McpClient:
                 "http_error", response.status, f"The MCP server answered with {response.status}."
             )
         return body
+
+
+@contextmanager
+def _cut_off(connection: http.client.HTTPConnection, timeout_s: float) -> Generator[None]:
+    """End a reply that takes longer: a server that sends a byte now and then is never silent for long."""
+    sock = connection.sock
+
+    def cut() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(timeout_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """Return what came: a stream may hold the answer and stay open."""
+    try:
+        return response.read(_LIMIT_BYTES)
+    except http.client.IncompleteRead as cut:
+        return cut.partial
 
 
 def _messages(body: bytes) -> list[Json]:

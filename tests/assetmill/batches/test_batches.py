@@ -22,7 +22,7 @@ from assetmill.errors import (
 )
 from assetmill.stage.services import Services
 from tests.batchworks import carry_out, plan_batch, products, run_rows, states, write_rows
-from tests.doubles import ScriptedGateway
+from tests.doubles import ScriptedGateway, always
 
 
 def prompts(gateway: ScriptedGateway) -> list[str]:
@@ -328,6 +328,20 @@ def test_a_model_that_ends_in_the_middle_ends_its_rows_and_draws_nothing_twice(
     gateway.before = lambda _: None
     assert set(states(run_rows(services, rows, pipeline="one"))) == {"done", "reused"}
     assert len(gateway.posts) == 20
+
+
+def test_what_failed_twice_is_paid_again_only_when_somebody_says_so(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    rows, draw = products(tmp_path, "a mug"), gateway.script
+    gateway.script = always()
+    told = [run_rows(services, rows, "one").rows[0].stages[0].error for _ in range(3)]
+    assert len(gateway.posts) == 2
+    assert "--pay-again" in str(told[-1])
+    gateway.script = draw
+    assert states(run_rows(services, rows, "one")) == ["failed"]
+    assert states(run_rows(services, rows, "one", pays_again=True)) == ["done"]
+    assert len(gateway.posts) == 3
 
 
 def test_the_gate_closes_after_the_first_refusal(

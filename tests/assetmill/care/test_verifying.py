@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+from assetmill.care.purging import Tombstone
 from assetmill.care.verifying import Verifier
 from assetmill.fingerprint import digest
 from assetmill.records import RunManifest
@@ -83,7 +84,8 @@ def test_a_head_without_its_run_dangles(backend: MemoryStore, manifest: RunManif
 def test_what_was_purged_is_told_and_is_no_fault(backend: MemoryStore, manifest: RunManifest) -> None:
     blob = manifest.assets()[0].blob
     backend.delete(layout.blob(blob.digest))
-    backend.put(layout.tombstone(blob.digest), b"{}")
+    note = Tombstone(digest=blob.digest, asset_id=manifest.assets()[0].asset_id, created_at=1.0)
+    backend.put(layout.tombstone(blob.digest), note.model_dump_json().encode())
     assert found(backend) == [("purged", False)]
 
 

@@ -136,3 +136,13 @@ def test_repair_says_what_is_lost_and_mends_it_from_a_copy(
     assert (told["status"], told["counts"]) == ("whole", {"mended": 1})
     assert services.blobs.get(asset.blob) == data
     assert "nothing to mend" in typed("repair", "--offline")[1]
+
+
+def test_a_damaged_mark_of_the_store_names_its_way_out_which_works(typed: Typed, services: Services) -> None:
+    services.backend.put(layout.STORE_META, b"\x00damaged")
+    code, _, err = typed("verify")
+    assert code == 2
+    assert "assetmill repair" in err
+    told = document(typed, "repair", "--offline")
+    assert [one["key"] for one in told["objects"]] == [layout.STORE_META]
+    assert typed("verify")[0] == 0

@@ -91,6 +91,20 @@ def test_the_same_edit_again_is_free(services: Services, photo: str, gateway: Sc
     assert len(gateway.posts) == 1
 
 
+def test_an_edit_that_failed_twice_is_paid_again_only_when_somebody_says_so(
+    services: Services, photo: str, gateway: ScriptedGateway
+) -> None:
+    draw, gateway.script = gateway.script, lambda _: ()
+    for _ in range(3):
+        edited(services, EditOrder(photo, "make it red"))
+    assert len(gateway.posts) == 2
+    gateway.script = draw
+    assert names(edited(services, EditOrder(photo, "make it red"))[1])[0] == ("edit", "failed")
+    run = begin_edit(EditOrder(photo, "make it red"), services, str(uuid.uuid4()), pay_again=True)
+    assert names(carry_out_all(run))[0] == ("edit", "done")
+    assert len(gateway.posts) == 3
+
+
 def test_asking_for_more_keeps_the_first(services: Services, photo: str, gateway: ScriptedGateway) -> None:
     edited(services, EditOrder(photo, "make it red"))
     run, manifest = edited(services, EditOrder(photo, "make it red", replicas=3))

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from assetmill.errors import InvalidInput
-from assetmill.money.budget import Budget, Ceiling, MoneyEntry
+from assetmill.money.budget import Budget, Ceiling
+from assetmill.money.history import MoneyEntry
 from assetmill.store.memory import MemoryStore
 
 RUN = Ceiling("run/r1", 1.00)

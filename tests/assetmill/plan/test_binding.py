@@ -14,7 +14,7 @@ from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import make_plan
 from assetmill.spec.pipeline import LoadedPipeline
-from tests.photos import encoded
+from tests.photos import encoded, heights, moving
 from tests.written import DEFAULTS, TODAY, plan_of, record_of, written
 
 Write = Callable[[str], LoadedPipeline]
@@ -261,3 +261,36 @@ def test_what_the_emulator_made_never_passes_for_the_real_service(write: Write) 
         assert hero.call is not None
         fingerprints.add(hero.call.fingerprint)
     assert len(fingerprints) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "lost"),
+    [
+        ("deep.png", heights(0, 65535), "16 bits a channel become 8"),
+        ("print.jpg", encoded(Image.new("CMYK", (64, 48)), "JPEG"), "CMYK becomes RGB"),
+        ("moving.gif", moving("red", "blue"), "of 2 frames the first alone is left"),
+        ("plain.png", encoded(Image.new("RGB", (64, 48))), ""),
+    ],
+    ids=["deep", "print", "moving", "plain"],
+)
+def test_what_of_an_input_picture_gets_lost_is_said_before_it_is_paid(
+    write: Write, tmp_path: Path, name: str, data: bytes, lost: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    pipeline = write(
+        "stages:\n  - {name: s, prompt: draw, tools: [image_generation], "
+        f"inputs: [{{file: {name}}}], outputs: [{{name: s.png}}]}}\n"
+    )
+    warnings = make_plan(pipeline, {}, defaults=DEFAULTS, today=TODAY).warnings
+    told = [text for text in warnings if name in text]
+    assert [text.endswith(lost) for text in told] == ([True] if lost else [])
+
+
+def test_a_password_in_an_address_is_refused_and_not_said(write: Write) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        write(
+            "stages:\n  - {name: s, prompt: draw, tools: [{type: mcp, server_label: x, "
+            "server_url: 'https://me:hunter2@x.y/mcp'}]}\n"
+        )
+    assert "headers_from" in str(refused.value)
+    assert "hunter2" not in str(refused.value)

@@ -237,7 +237,7 @@ def test_order_respects_bindings(
 
 
 def test_costs_come_from_the_estimate_and_unknown_stays_unknown(write: Write) -> None:
-    def estimate(call: StageCall) -> Cost | None:
+    def estimate(call: StageCall, _: int) -> Cost | None:
         return Cost(1, 2, 3) if call.stage == "hero" else None
 
     plan = make_plan(write(TWO), {}, defaults=DEFAULTS, estimate=estimate, today=TODAY)

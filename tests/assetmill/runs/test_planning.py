@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.plan import Plan
+from assetmill.records import StageRecord
 from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
+from tests.batchworks import CARD, plan_batch, products
 from tests.millworks import PICTURE, painter, run_here, services_on, settings_in, wide
 
 STAGES = 60
@@ -25,7 +28,9 @@ stages:
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    made = services_on(settings_in(tmp_path, wide=wide(STAGES), pictures=PICTURES), MemoryStore(), painter())
+    made = services_on(
+        settings_in(tmp_path, wide=wide(STAGES), pictures=PICTURES, card=CARD), MemoryStore(), painter()
+    )
     yield made
     made.close()
 
@@ -60,3 +65,21 @@ def test_what_an_older_run_has_made_is_found_among_what_nobody_has(services: Ser
     plan, requests = planned(services, "pictures", count=50)
     assert statuses(plan) == ["reuse"] * 30 + ["run"] * 20 + ["reuse"] * 10
     assert requests < 40
+
+
+def test_what_earlier_stages_will_draw_is_in_what_a_plan_may_cost_at_most(
+    services: Services, tmp_path: Path
+) -> None:
+    plan, _ = planned(services, "card", product="cup")
+    ceiling = next(stage.cost for stage in plan.stages if stage.label == "poster")
+    assert ceiling is not None
+    row = plan_batch(services, products(tmp_path, "cup"))
+    assert plan.cost.ceiling == pytest.approx(row.totals.cost.ceiling)
+    run_here(services, "card", product="cup")
+    bound = plan.bind("poster", records_of(services))
+    assert ceiling.ceiling >= estimate(bound, prices_for(services.settings)).ceiling
+
+
+def records_of(services: Services) -> dict[str, StageRecord]:
+    """Return what was made, by stage."""
+    return {record.stage: record for record in services.ledger.stages()}

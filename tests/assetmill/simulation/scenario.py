@@ -26,7 +26,8 @@ from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.endpoints import EndpointProbe
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
-from assetmill.money.budget import Ceiling, MoneyEntry
+from assetmill.money.budget import Ceiling
+from assetmill.money.history import MoneyEntry
 from assetmill.money.prices import estimate
 from assetmill.plan.calls import StageCall
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
