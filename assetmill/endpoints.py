@@ -21,8 +21,9 @@ Ability = Literal[
     "image_small",
     "image_call",
     "container_listing",
+    "flex",
 ]
-"""What an endpoint can be asked for: ways of posting, what it lists and echoes, forms of input pictures."""
+"""What an endpoint can be asked for: ways of posting, a lane, what it lists and echoes, forms of pictures."""
 
 
 class EndpointRefusal(Stored):

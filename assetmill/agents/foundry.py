@@ -62,8 +62,8 @@ OUR_AGENTS = "assetmill-"
 _DIGEST = "assetmill_digest"
 _READ_RETRIES = 4
 _CREATE_TIMEOUT_S = 60.0
-FOREGROUND_S = 600.0
-"""How long a post is waited for on the line: pictures were seen to take up to 250 s."""
+FOREGROUND_S: Mapping[str, float] = {"now": 600.0, "flex": 900.0}
+"""How long a post is waited for on the line: pictures were seen to take 250 s; flex asks for 15 minutes."""
 _SLOWEST_POLL_S = 10.0
 _VECTOR_STORE_DEADLINE_S = 300.0
 
@@ -153,7 +153,7 @@ class FoundryGateway:
                 return self._open_stream(post_arguments(request), on_created)
             client = self._spending
             if request.way == "foreground":
-                client = client.with_options(timeout=openai.Timeout(FOREGROUND_S, connect=5.0))
+                client = client.with_options(timeout=openai.Timeout(FOREGROUND_S[request.lane], connect=5.0))
             reply = cast(RawReply, client.responses.with_raw_response.create(**post_arguments(request)))
             response = read_body(json.loads(reply.text))
             on_created(response.response_id)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from assetmill.agents.pacing import PROBE_S, sane_wait_s
 from assetmill.errors import ServiceError, StageFailed, Throttled
-from assetmill.records import Intent, Verdict
+from assetmill.records import Intent, Lane, Verdict
 from assetmill.settings import Foundry
 from assetmill.stage.services import Services
 
@@ -33,13 +33,14 @@ def clock_time(at: float) -> str:
     return time.strftime("%H:%M:%S" if is_near else "%Y-%m-%d %H:%M", time.localtime(at))
 
 
-ON_THE_LINE_S = 600.0
+ON_THE_LINE_S: Mapping[Lane, float] = {"now": 600.0, "flex": 900.0, "batch": 86_400.0}
 """How long a response may run that is not in the background: perhaps it is listed only at its end."""
 
 
 def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
     """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
-    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
+    until = intent.created_at + ON_THE_LINE_S[intent.lane]
+    runs_s = 0.0 if intent.way == "background" else max(0.0, until - now)
     return foundry.settle_s + runs_s
 
 
@@ -50,6 +51,7 @@ class Patience:
         self._label, self._services, self._tell = label, services, tell
         self._foundry = services.settings.foundry
         self.started_at = services.clock()
+        self._counted_from = self.started_at
         self.refusals = 0
 
     @property
@@ -57,10 +59,18 @@ class Patience:
         """Seconds since the stage was begun."""
         return self._services.clock() - self.started_at
 
+    def begin_anew(self) -> None:
+        """Count from now on: what was waited for until here was another lane's capacity."""
+        self._counted_from, self.refusals = self._services.clock(), 0
+
     def asked_s(self, error: ServiceError) -> float:
         """Return how long to wait after a refusal: as the service asks, else longer each time."""
         asked_s = sane_wait_s(error.retry_after_s) if isinstance(error, Throttled) else None
         return min(2.0 ** (self.refusals + 1), 30.0) if asked_s is None else asked_s
+
+    def pause_until(self, error: ServiceError) -> float:
+        """Return when the service may be asked again after a refusal."""
+        return self._services.clock() + self.asked_s(error)
 
     def count(self, error: ServiceError) -> float:
         """Count a refusal and return how long to wait after it.
@@ -104,4 +114,4 @@ class Patience:
                 left_s -= pause_s
 
     def _is_late(self, wait_s: float) -> bool:
-        return self._services.clock() + wait_s > self.started_at + self._foundry.stage_deadline_s
+        return self._services.clock() + wait_s > self._counted_from + self._foundry.stage_deadline_s

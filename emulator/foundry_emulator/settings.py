@@ -49,7 +49,7 @@ class Switches:
     background_with_conversation: Answer = "accepted"
     """What `background` beside a conversation does: nothing public shows it."""
     flex_with_agent: Answer = "accepted"
-    """What `service_tier: flex` beside an agent does: nothing public shows it. Dropped, it is served as default."""
+    """What `service_tier: flex` beside an agent does: nothing public shows it. Dropped, it is the default."""
     flex_refusals: float = 0.0
     """What part of the requests with `service_tier: flex` finds no capacity: 429, and nothing is charged."""
     flex_latency_s: float = 0.0

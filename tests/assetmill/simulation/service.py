@@ -28,6 +28,7 @@ from assetmill.agents.lifecycles import Lifecycle
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
+    NoCapacity,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
@@ -35,6 +36,7 @@ from assetmill.errors import (
     Throttled,
 )
 from assetmill.fingerprint import digest
+from assetmill.records import Lane
 from tests.assetmill.simulation.world import Violation, Worker, World
 from tests.doubles import Body, image_item, message_item, png
 
@@ -69,6 +71,7 @@ class Accepted:
     body: Body
     container_id: str | None
     container_until: float
+    tier: str = "default"
 
 
 @dataclass
@@ -78,6 +81,7 @@ class Posted:
     attempt: int
     turn: int
     is_refused: bool = False
+    lane: Lane = "now"
 
 
 OnAccept = Callable[[Accepted], None]
@@ -93,6 +97,8 @@ class Service:
     has_lock: bool = False
     breach: Breach = ""
     refused_ways: frozenset[Way] = frozenset()
+    no_capacity: float = 0.0
+    served_flex: float = 1.0
     bill: list[Accepted] = field(default_factory=list[Accepted])
     posts: list[Posted] = field(default_factory=list[Posted])
     deleted: set[str] = field(default_factory=set[str])
@@ -105,6 +111,8 @@ class Service:
         world, name = self.world, request.conversation_id
         if request.way in self.refused_ways:
             raise Rejected(f"{request.way} mode is not supported with an agent", "invalid_payload", 400)
+        if request.lane == "flex" and world.chance(self.no_capacity):
+            raise NoCapacity("Resource unavailable", "resource_unavailable", 429)
         if name in self.deleted and self.breach != "A1":
             raise ConversationGone("conversation not found", "not_found", 404)
         earlier = [made for made in self.bill if made.conversation_id == name]
@@ -130,9 +138,12 @@ class Service:
         output.append(_PICTURE if turn == 1 else message_item("done"))
         if turn < self.turns:
             output.append({"type": "function_call", "call_id": f"call_{number}", "name": "look"})
+        is_flex = request.lane == "flex" and world.rng.random() < self.served_flex
+        tier = "flex" if is_flex else "default"
         body: Body = {
             "id": f"resp_{number}",
             "status": status,
+            "service_tier": tier,
             "output": output if status == "completed" else [],
             "usage": {"input_tokens": 10, "output_tokens": 2},
         }
@@ -151,6 +162,7 @@ class Service:
             body=body,
             container_id=container_id,
             container_until=world.now + CONTAINER_LIFE_S,
+            tier=tier,
         )
 
 
@@ -166,7 +178,7 @@ class SimulatedGateway:
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
         self._world.step(self._worker, f"POST in {request.conversation_id}")
         attempt, turn = (int(request.metadata[f"assetmill_{name}"]) for name in ("attempt", "turn"))
-        posted = Posted(attempt, turn)
+        posted = Posted(attempt, turn, lane=request.lane)
         self._service.posts.append(posted)
         try:
             made = self._post(request)
@@ -210,7 +222,7 @@ class SimulatedGateway:
     def _arrive(self, request: ResponseRequest) -> None:
         try:
             self._service.accept(request)
-        except (ConversationGone, OutcomeUnknown, Rejected):
+        except (ConversationGone, OutcomeUnknown, NoCapacity, Rejected):
             return
 
     def _refuse(self, fault: Fault) -> NoReturn:

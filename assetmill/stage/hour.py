@@ -1,0 +1,76 @@
+"""The hour by which the work of a process is to be done, and until when a cheaper lane may still be tried."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NOW_S, FLEX_S = 60.0, 900.0
+"""What a response is taken to need where no earlier run tells: in flex what its page advises to wait."""
+
+
+@dataclass(frozen=True)
+class Durations:
+    """How long one response takes in the normal lane and in flex. `is_seen`: earlier runs say so."""
+
+    now_s: float = NOW_S
+    flex_s: float = FLEX_S
+    seen: tuple[str, ...] = ()
+
+    def of(self, lane: str) -> float:
+        """Return how long one response takes in a lane."""
+        return self.flex_s if lane == "flex" else self.now_s
+
+
+@dataclass
+class Hour:
+    """An hour with all that is to be done until then. Safe for threads.
+
+    `a_minute` are the requests that each model deployment grants this process, `left` those still to be made;
+    `after_s` says by a stage's label how long those after it take in the normal lane.
+    """
+
+    by: float
+    durations: Durations = field(default_factory=Durations)
+    a_minute: Mapping[str, float] = field(default_factory=dict[str, float])
+    left: Counter[str] = field(default_factory=Counter[str])
+    after_s: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def __post_init__(self) -> None:
+        # Stages end in the threads of their pool.
+        self._lock = threading.Lock()
+
+    def latest(self, label: str) -> float:
+        """Return until when a stage may begin in flex so that all that is left still holds the hour.
+
+        The lanes share a quota: what is left needs its minutes whichever it takes.
+        """
+        with self._lock:
+            queue_s = max(
+                (quota_s(self.left[name], rate) for name, rate in self.a_minute.items()), default=0.0
+            )
+        return self.by - queue_s - self.durations.flex_s - self.after_s.get(label, 0.0)
+
+    def done(self, deployments: frozenset[str]) -> None:
+        """Note that a stage has come to its end, so that its requests are none of those left."""
+        with self._lock:
+            for name in deployments:
+                self.left[name] = max(0, self.left[name] - 1)
+
+
+def quota_s(requests: float, a_minute: float) -> float:
+    """Return how long a quota makes requests wait: the first minute's are there at once."""
+    return max(0.0, math.ceil(requests / a_minute) - 1) * 60.0
+
+
+def followers_s(needs: Mapping[str, tuple[str, ...]], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return by label how long the longest chain of stages after it takes; `needs` are in running order."""
+    after = dict.fromkeys(needs, 0.0)
+    for label in reversed(list(needs)):
+        for before in needs[label]:
+            if before in after:
+                after[before] = max(after[before], after[label] + seconds.get(label, 0.0))
+    return after
