@@ -17,9 +17,16 @@ from assetmill.store.ledger import Ledger
 
 
 def plan_pipeline(
-    name_or_path: str, parameters: Mapping[str, Any], settings: Settings, ledger: Ledger | None
+    name_or_path: str,
+    parameters: Mapping[str, Any],
+    settings: Settings,
+    ledger: Ledger | None,
+    *,
+    has_hour: bool = False,
 ) -> Plan:
     """Read a pipeline and plan it against a ledger; without one, nothing counts as made.
+
+    With an hour to be done by, stages that name no lane take a cheaper one where they can.
 
     Costs three requests when nothing has changed since the newest run, however many stages there are.
 
@@ -27,7 +34,7 @@ def plan_pipeline(
         InvalidInput: the pipeline, its parameters or its files are not valid; all of it before any spend.
     """
     loaded = load_pipeline(name_or_path, settings.configs)
-    defaults = ProfileDefaults.of(settings)
+    defaults = ProfileDefaults.of(settings, has_hour=has_hour)
     known = KnownStages(ledger, loaded.name)
     priced = partial(estimate, prices=prices_for(settings))
     return make_plan(

@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+STAGES = ""
+"""Beside the names of model deployments: how many stages."""
+
 NOW_S, FLEX_S = 60.0, 900.0
 """What a response is taken to need where no earlier run tells: in flex what its page advises to wait."""
 
@@ -29,8 +32,9 @@ class Durations:
 class Hour:
     """An hour with all that is to be done until then. Safe for threads.
 
-    `a_minute` are the requests that each model deployment grants this process, `left` those still to be made;
-    `after_s` says by a stage's label how long those after it take in the normal lane.
+    `a_minute` are the requests that each model deployment grants this process, `left` those still to be made
+    and, under `STAGES`, how many stages; `width` of them are at work at once. `after_s` says by a stage's
+    label how long those after it take in the normal lane.
     """
 
     by: float
@@ -38,6 +42,7 @@ class Hour:
     a_minute: Mapping[str, float] = field(default_factory=dict[str, float])
     left: Counter[str] = field(default_factory=Counter[str])
     after_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    width: int = 1
 
     def __post_init__(self) -> None:
         # Stages end in the threads of their pool.
@@ -49,15 +54,19 @@ class Hour:
         The lanes share a quota: what is left needs its minutes whichever it takes.
         """
         with self._lock:
-            queue_s = max(
-                (quota_s(self.left[name], rate) for name, rate in self.a_minute.items()), default=0.0
-            )
+            queue_s = self.queue_s("now")
         return self.by - queue_s - self.durations.flex_s - self.after_s.get(label, 0.0)
+
+    def queue_s(self, lane: str) -> float:
+        """Return how long the last of all that is left waits for its quota and for its place."""
+        quotas = [quota_s(self.left[name], rate) for name, rate in self.a_minute.items()]
+        rounds = math.ceil(self.left[STAGES] / self.width) - 1
+        return max(0.0, rounds * self.durations.of(lane), *quotas)
 
     def done(self, deployments: frozenset[str]) -> None:
         """Note that a stage has come to its end, so that its requests are none of those left."""
         with self._lock:
-            for name in deployments:
+            for name in (*deployments, STAGES):
                 self.left[name] = max(0, self.left[name] - 1)
 
 

@@ -59,6 +59,7 @@ class Rules:
     blobs_first: bool = True
     own_conversation: bool = True
     intent_first: bool = True
+    changes_lane_on_silence: bool = False
     deleted_refuse: bool = True
 
 
@@ -164,7 +165,8 @@ def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[S
     if attempt.accepted:
         yield _at(state, number, "receipt", n)
     if attempt.on_the_way and not attempt.accepted:
-        # A refusal by quota: in the service's own words, so it was not accepted and never will be.
+        # A refusal by quota, or by a lane without room: in the service's own words, so it was not accepted
+        # and never will be.
         refused = attempt._replace(on_the_way=attempt.on_the_way - 1)
         if state.errors:
             yield _at(_set(state._replace(errors=state.errors - 1), n, refused), number, "refused", n)
@@ -174,6 +176,8 @@ def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[S
         yield _at(left, number, "list", n)
         if rules.resends:
             yield _at(left, number, "post", n)
+        if rules.changes_lane_on_silence:
+            yield _at(left, number, "judge refused", n)
 
 
 def _recover(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:

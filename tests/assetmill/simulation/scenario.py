@@ -5,6 +5,7 @@ never        a second POST of an attempt's turn, unless the first was definitely
 never        a second POST under `hold` because of silence
 never        a record that names a blob which is not there
 never        a fence through the conversation of a worker that lives and whose lease is fresh
+never        a lane other than the one that served it in a commit's usage, whatever lane was posted
 always       an end: commit, typed failure or doubt
 in the end   what was accepted and is usable is committed: nothing that was paid for is lost
 """
@@ -15,7 +16,7 @@ import gzip
 import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -31,6 +32,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
 from assetmill.settings import Foundry, Settings
 from assetmill.stage import attempts, engine
+from assetmill.stage.hour import Durations, Hour
 from assetmill.stage.services import Services
 from assetmill.store import layout
 from tests.assetmill.simulation.objects import Objects, SimulatedStore
@@ -50,6 +52,9 @@ Posting = Literal["background", "stream", "foreground", "no background", "the li
 Mutate = Callable[[pytest.MonkeyPatch], None]
 CALL = stage_call()
 TWO_TURNS = stage_call(prompt="look, then draw")
+FLEX_MODEL = "gpt-5.6-luna"
+LANED = 3
+"""Every third seed goes in the flex lane: without an hour, with one that is near, and one that is far."""
 _HERE = Path("simulated")
 _REFUSED: dict[Posting, frozenset[Way]] = {
     "no background": frozenset({"background"}),
@@ -100,6 +105,9 @@ class Scenario:
         self.service.refused_ways = _REFUSED.get(self.posting, frozenset())
         self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
         self.call = TWO_TURNS if turns == 2 else CALL
+        self.hour: Hour | None = None
+        if seed % LANED == 0:
+            self._lay_lanes(seed // LANED)
         self.has_browser = turns == 2 and self.chance(0.5)
         most = estimate(self.call)
         assert most is not None
@@ -112,6 +120,14 @@ class Scenario:
         self.intents: dict[str, Intent] = {}
         self.verdicts: dict[int, Verdict] = {}
         world.chaos = self._draw_chaos()
+
+    def _lay_lanes(self, number: int) -> None:
+        """Let the stage go in flex. No chance is drawn: the seeds without lanes keep their futures."""
+        self.call = replace(self.call, model=FLEX_MODEL, lane="flex")
+        self.service.no_capacity = (0.0, 0.3, 0.9)[number % 3]
+        self.service.served_flex = (1.0, 1.0, 0.5)[number // 3 % 3]
+        if left_s := (None, 120.0, 900.0)[number // 9 % 3]:
+            self.hour = Hour(self.world.now + left_s, Durations(10.0, 30.0))
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -186,6 +202,7 @@ class Scenario:
             SimulatedStore(self.world, worker, self.objects),
             lambda _settings, _wait: SimulatedGateway(self.service, worker, self.resends),
             self.ceilings,
+            hour=self.hour,
             owner=f"simulated:1:{worker.name}",
             clock=self.world.clock,
         )
@@ -254,6 +271,10 @@ class Scenario:
             raise Violation(f"a ceiling of {self.ceilings[0].usd} does not hold: {self.money}")
 
     def _check_commit(self, record: StageRecord) -> None:
+        served = {made.tier for made in self.service.bill if made.attempt == record.attempt}
+        is_flex = record.usage.service_tier == "flex"
+        if is_flex != (served == {"flex"}):
+            raise Violation(f"served as {served}, and counted as {record.usage.service_tier}")
         made = {asset.blob.digest for asset in record.outputs}
         for digest in made:
             self._check_blob(digest)

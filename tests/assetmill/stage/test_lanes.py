@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
@@ -26,7 +25,7 @@ from assetmill.stage.hour import Durations, Hour, followers_s
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.stage.processes import RUN, Start
-from tests.doubles import ScriptedGateway, message_item, stage_call
+from tests.doubles import ScriptedGateway, always, message_item, stage_call
 
 FULL = NoCapacity("Resource unavailable", "resource_unavailable", 429)
 NO_LANE = Rejected("Flex processing is not supported for this model", "invalid_request_error", 400)
@@ -56,15 +55,15 @@ def served_as_posted(gateway: ScriptedGateway) -> None:
     gateway.script = script
 
 
-def posting(gateway: ScriptedGateway, *flex: Exception, always: Exception | None = None) -> list[Lane]:
+def posting(gateway: ScriptedGateway, *flex: Exception, ever: Exception | None = None) -> list[Lane]:
     """Refuse posts in flex, some or all; return the list in which the lane of every post is noted."""
     tried: list[Lane] = []
     left = list(flex)
 
     def before(request: ResponseRequest) -> None:
         tried.append(request.lane)
-        if request.lane == "flex" and (left or always):
-            raise left.pop(0) if left else always or AssertionError
+        if request.lane == "flex" and (left or ever):
+            raise left.pop(0) if left else ever or AssertionError
 
     gateway.before = before
     return tried
@@ -96,7 +95,7 @@ def test_what_is_not_said_to_be_served_in_flex_costs_the_normal_price(
     process: Start, gateway: ScriptedGateway, tier: str | None
 ) -> None:
     posting(gateway)
-    gateway.script = lambda _: [message_item("a text")]
+    gateway.script = always(message_item("a text"))
     gateway.echo = {"service_tier": tier}
     first = run_stage(flex_call(), process(), RUN)
     gateway.echo = {}
@@ -108,7 +107,7 @@ def test_a_response_that_was_served_at_the_normal_price_ends_the_lane(
     process: Start, gateway: ScriptedGateway
 ) -> None:
     tried = posting(gateway)
-    gateway.script = lambda _: [message_item("a text")]
+    gateway.script = always(message_item("a text"))
     gateway.echo = {"service_tier": "default"}
     run_stage(flex_call(), process(), RUN)
     run_stage(flex_call(prompt="another"), process(), RUN)
@@ -133,7 +132,7 @@ def test_without_capacity_the_lane_is_asked_again_and_nothing_is_paid_twice(
 
 def test_the_hour_ends_the_wait_for_capacity(process: Start, gateway: ScriptedGateway) -> None:
     """As long as a response in flex still comes in time it is asked for, and then no longer."""
-    tried = posting(gateway, always=FULL)
+    tried = posting(gateway, ever=FULL)
     services = by(process(), 600)
     began = services.clock()
     run_stage(flex_call(), services, RUN)
@@ -178,7 +177,7 @@ def test_followers_are_the_longest_chain_after_a_stage() -> None:
 def test_without_an_hour_half_of_the_stages_deadline_waits_for_capacity(
     process: Start, gateway: ScriptedGateway
 ) -> None:
-    tried = posting(gateway, always=FULL)
+    tried = posting(gateway, ever=FULL)
     services = process(stage_deadline_s=600)
     began = services.clock()
     run_stage(flex_call(), services, RUN)
@@ -210,26 +209,27 @@ def test_a_lack_of_capacity_closes_no_quota(process: Start, gateway: ScriptedGat
         services = process()
         closed: list[bool] = []
         posting(gateway, refusal)
-        services.wait = _watched(services, closed)
+        _watch_pacer(services, closed)
         run_stage(flex_call(prompt=str(is_closed)), services, RUN)
         assert any(closed) is is_closed
 
 
-def _watched(services: Services, closed: list[bool]) -> Callable[[float], None]:
+def _watch_pacer(services: Services, closed: list[bool]) -> None:
+    """Note at every wait whether the pacer counts the deployment as refused."""
     wait = services.wait
 
     def watch(seconds: float) -> None:
         closed.append(services.pacer.refused_until(MODEL) is not None)
         wait(seconds)
 
-    return watch
+    services.__dict__["wait"] = watch
 
 
 @pytest.mark.parametrize("refusal", [NO_LANE, NO_AGENT])
 def test_a_definite_no_to_the_lane_is_followed_by_the_normal_one_at_once(
     process: Start, gateway: ScriptedGateway, refusal: Rejected
 ) -> None:
-    tried = posting(gateway, always=refusal)
+    tried = posting(gateway, ever=refusal)
     services = process()
     began = services.clock()
     record = run_stage(flex_call(), services, RUN)
@@ -242,7 +242,7 @@ def test_a_definite_no_to_the_lane_is_followed_by_the_normal_one_at_once(
 def test_what_an_endpoint_said_of_agents_is_remembered_by_every_process(
     process: Start, gateway: ScriptedGateway
 ) -> None:
-    tried = posting(gateway, always=NO_AGENT)
+    tried = posting(gateway, ever=NO_AGENT)
     run_stage(flex_call(), process(), RUN)
     run_stage(flex_call(prompt="another"), process(), RUN)
     assert tried == ["flex", "now", "now"]
@@ -299,7 +299,7 @@ def test_a_change_of_lane_reserves_the_normal_price(
 ) -> None:
     posting(gateway)
     run_stage(flex_call(), process(), RUN)
-    posting(gateway, always=FULL)
+    posting(gateway, ever=FULL)
     call = flex_call(prompt="another")
     full = lane_estimate(call, "now").ceiling
     services = by(process(Ceiling("project", full * 1.01)), 100)
