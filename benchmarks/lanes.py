@@ -31,8 +31,8 @@ stages:
     prompt: Tell a story of number {{{{ number }}}} in ten words for {name}.
     lane: {lane}
   - name: also
-    for_each: {{number: [{others}]}}
-    prompt: Tell {name} another story, of number {{{{ number }}}}.
+    for_each: {{other: [{others}]}}
+    prompt: Tell {name} another story, of number {{{{ other }}}}.
     lane: {other}
 """
 

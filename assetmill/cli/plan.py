@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from assetmill.batches.hour import parse_by
 from assetmill.cli.options import (
     by_option,
     cost_json,
@@ -23,7 +23,6 @@ from assetmill.cli.options import (
 from assetmill.local.timetables import check_schedules
 from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
-from assetmill.runs.outlook import Outlook, outlook_of
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.quotas import assumed_quotas
 from assetmill.settings import Settings, load_settings
@@ -50,23 +49,34 @@ def plan(
     """Show what a run of PIPELINE would do and what it would cost. Nothing is spent or written."""
     settings = load_settings(profile)
     parameters = read_parameters(pairs, file)
-    hour = parse_by(by) if by is not None else None
+    hour = _moment(by)
     with opened_ledger(settings) as ledger:
         made = plan_pipeline(pipeline, parameters, settings, ledger, has_hour=hour is not None)
-        told = _outlook(made, settings, ledger, hour) if hour else None
+        lanes, lines = _lanes(made, settings, ledger, hour) if hour else ({}, ())
     check_schedules(made.pipeline)
     quotas = tuple(assumed_quotas(made, settings))
     if as_json:
-        lanes = {"lanes": told.document()} if told else {}
         print_json({**document(made), "quotas": [vars(quota) for quota in quotas], **lanes})
     else:
-        hours = told.lines() if told else ()
-        click.echo("\n".join((table(made), *(quota.text for quota in quotas), *hours)))
+        click.echo("\n".join((table(made), *(quota.text for quota in quotas), *lines)))
 
 
-def _outlook(made: Plan, settings: Settings, ledger: Ledger, hour: float) -> Outlook:
-    """Return what each lane costs and when it is done there."""
-    return outlook_of(made, settings, hour, ledger.latest_manifest(made.name), time.time())
+def _moment(by: str | None) -> float | None:
+    if by is None:
+        return None
+    from assetmill.batches.hour import parse_by  # a plan without an hour must not wait for it
+
+    return parse_by(by)
+
+
+def _lanes(
+    made: Plan, settings: Settings, ledger: Ledger, hour: float
+) -> tuple[dict[str, Any], Iterable[str]]:
+    """Return what each lane costs and when it is done there, as a document has it and in lines."""
+    from assetmill.runs.outlook import outlook_of
+
+    told = outlook_of(made, settings, hour, ledger.latest_manifest(made.name), time.time())
+    return {"lanes": told.document()}, told.lines()
 
 
 def document(made: Plan) -> dict[str, Any]:

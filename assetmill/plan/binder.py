@@ -75,6 +75,8 @@ class Binder:
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     _checked: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
     _sources: dict[str, Digest] = field(default_factory=dict[str, Digest])
+    obstacles: dict[str, None] = field(default_factory=dict[str, None])
+    """Why stages do not go in the lane that their default, or an hour, asks for."""
 
     def bind(self, slot: Slot, records: Mapping[str, StageRecord], problems: Problems) -> StageCall:
         """Return the call with everything known; what is wrong is noted as a problem."""
@@ -152,6 +154,7 @@ class Binder:
         )
         if not reason:
             return wanted
+        self.obstacles[reason] = None
         if stage.lane:
             pen.problem(("lane",), reason, "leave lane out, or write lane: now")
         elif wanted == "batch" and self.pipeline.spec.defaults.lane:

@@ -105,6 +105,11 @@ class Plan:
         return self.pipeline.digest
 
     @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why stages do not go in the lane that their default, or an hour, asks for."""
+        return tuple(self._binder.obstacles)
+
+    @property
     def reused(self) -> Mapping[str, StageRecord]:
         """The records that are there already, by label."""
         return {stage.label: stage.record for stage in self.stages if stage.record is not None}

@@ -52,6 +52,8 @@ class Outlook:
     flex: Prospect | None
     stages: int
     in_flex: int
+    obstacles: tuple[str, ...] = ()
+    """Why stages do not go in a cheaper lane."""
 
     @property
     def is_met(self) -> bool:
@@ -67,6 +69,7 @@ class Outlook:
             "flex": self.flex.document() if self.flex else None,
             "stages": self.stages,
             "stages_in_flex": self.in_flex,
+            "obstacles": list(self.obstacles),
         }
 
     def lines(self) -> Iterator[str]:
@@ -83,6 +86,7 @@ class Outlook:
             how = "as in the newest run" if lane in self.hour.durations.seen else "assumed"
             if self.flex or lane == "now":
                 yield f"  {name}: {self.hour.durations.of(lane):.0f} s, {how}"
+        yield from (f"  not in flex: {reason}" for reason in self.obstacles)
 
 
 def _clock(at: float) -> str:
@@ -102,7 +106,8 @@ def outlook_of(plan: Plan, settings: Settings, by: float, newest: RunManifest | 
     hour = hour_for(by, settings, taken=taken, stages=len(calls), needs=needs, durations=durations_of(newest))
     in_flex = frozenset(label for label, call in calls.items() if call.lane == "flex")
     chains = {label: needs[label] for label in calls}
-    return weigh(hour, (normal, plan.cost), chains, in_flex, stages_in_flex=len(in_flex), now=now)
+    told = weigh(hour, (normal, plan.cost), chains, in_flex, stages_in_flex=len(in_flex), now=now)
+    return replace(told, obstacles=plan.obstacles)
 
 
 def weigh(

@@ -85,6 +85,17 @@ def test_without_a_lane_the_outlook_says_so(services: Services) -> None:
     assert "  no stage can go in a cheaper lane" in told.lines()
 
 
+def test_what_keeps_a_stage_out_of_the_lane_is_named_with_its_source(services: Services) -> None:
+    foundry = services.settings.foundry.model_copy(update={"endpoint": "https://x.services.ai.azure.com"})
+    services.settings = services.settings.model_copy(update={"foundry": foundry})
+    told = outlook(services, "wide")
+    assert told.flex is None
+    (reason,) = told.obstacles
+    assert "no public source says that an agent's response takes the flex lane" in reason
+    assert "2026-10-06" in reason
+    assert f"  not in flex: {reason}" in told.lines()
+
+
 def manifest(services: Services, now_s: float, flex_s: float) -> RunManifest:
     """A run of two stages, one in each lane, of which one took this long and the other that."""
     sealed = run_here(services_on(services.settings, MemoryStore(), painter()), "chain")
