@@ -47,7 +47,6 @@ from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
 from assetmill.stage.patience import ON_THE_LINE_S, Patience
 from assetmill.stage.repeats import Repeats
-from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
 
@@ -66,12 +65,12 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         return run_accepted(
             call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)
         )
-    try:
-        with services.alone(call.fingerprint), ToolSession(call) as session:
-            return _Stage(call, services, run_id, session).run()
-    finally:
-        if services.hour:
-            services.hour.done(deployments_of(call))
+    with services.alone(call.fingerprint), ToolSession(call) as session:
+        stage = _Stage(call, services, run_id, session)
+        try:
+            return stage.run()
+        finally:
+            stage.lanes.settle()
 
 
 class _Stage:
@@ -285,6 +284,7 @@ class _Stage:
     def _receive(self, intent: Intent, response_id: str) -> Receipt:
         """Store the receipt as soon as the reply names its response, before that is waited for."""
         self.admission.arrived()
+        self.lanes.settle()
         return self.attempts.receive(intent, response_id, "reply")
 
     def _refused(

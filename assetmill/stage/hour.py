@@ -32,9 +32,9 @@ class Durations:
 class Hour:
     """An hour with all that is to be done until then. Safe for threads.
 
-    `a_minute` are the requests that each model deployment grants this process, `left` those still to be made
-    and, under `STAGES`, how many stages; `width` of them are at work at once. `after_s` says by a stage's
-    label how long those after it take in the normal lane.
+    `a_minute` are the requests that each model deployment grants this process, `left` those that it has yet
+    to accept and, under `STAGES`, how many stages; `width` of them are at work at once. `after_s` says by a
+    stage's label how long those after it take in the normal lane.
     """
 
     by: float
@@ -48,31 +48,36 @@ class Hour:
         # Stages end in the threads of their pool.
         self._lock = threading.Lock()
 
-    def latest(self, label: str) -> float:
+    def latest(self, label: str, free: Mapping[str, float]) -> float:
         """Return until when a stage may begin in flex so that all that is left still holds the hour.
 
-        The lanes share a quota: what is left needs its minutes whichever it takes.
+        The lanes share a quota, of which `free` is what it grants this moment: what is left needs its minutes
+        whichever it takes, and so does what a lane refuses.
         """
         with self._lock:
-            queue_s = self.queue_s("now")
+            queue_s = self.queue_s("now", free)
         return self.by - queue_s - self.durations.flex_s - self.after_s.get(label, 0.0)
 
-    def queue_s(self, lane: str) -> float:
-        """Return how long the last of all that is left waits for its quota and for its place."""
-        quotas = [quota_s(self.left[name], rate) for name, rate in self.a_minute.items()]
+    def queue_s(self, lane: str, free: Mapping[str, float] | None = None) -> float:
+        """Return how long the last of all that is left waits for its quota and for its place.
+
+        Without `free` a whole minute's quota is there, as when nothing has been sent.
+        """
+        granted = self.a_minute if free is None else free
+        quotas = [quota_s(self.left[n], rate, granted.get(n, 0.0)) for n, rate in self.a_minute.items()]
         rounds = math.ceil(self.left[STAGES] / self.width) - 1
         return max(0.0, rounds * self.durations.of(lane), *quotas)
 
-    def done(self, deployments: frozenset[str]) -> None:
-        """Note that a stage has come to its end, so that its requests are none of those left."""
+    def settle(self, deployments: frozenset[str]) -> None:
+        """Note that a stage was accepted, or has come to its end without that: it wants nothing any more."""
         with self._lock:
             for name in (*deployments, STAGES):
                 self.left[name] = max(0, self.left[name] - 1)
 
 
-def quota_s(requests: float, a_minute: float) -> float:
-    """Return how long a quota makes requests wait: the first minute's are there at once."""
-    return max(0.0, math.ceil(requests / a_minute) - 1) * 60.0
+def quota_s(requests: float, a_minute: float, free: float) -> float:
+    """Return how long a quota makes requests wait, of which `free` are granted at once."""
+    return math.ceil(max(0.0, requests - free) / a_minute) * 60.0
 
 
 def followers_s(needs: Mapping[str, tuple[str, ...]], seconds: Mapping[str, float]) -> dict[str, float]:

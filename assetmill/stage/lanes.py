@@ -18,6 +18,7 @@ from assetmill.records import Intent, Lane
 from assetmill.stage.admission import Admission
 from assetmill.stage.finished import Finished
 from assetmill.stage.patience import Patience
+from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 
 _LONGEST_PAUSE_S = 120.0
@@ -36,6 +37,7 @@ class LaneChoice:
     """Whether the cheaper lane has refused this stage for good."""
     _has_no_room: bool = False
     """Whether no ceiling has room for the normal lane, so that the hour cannot ask for it."""
+    _is_settled: bool = False
     _chance: random.Random = field(default_factory=random.Random)
 
     def reserve(self, reservation: str, on_wait: Callable[[str], None]) -> Lane:
@@ -94,6 +96,12 @@ class LaneChoice:
         now = self.services.clock()
         return now if not self._is_open() else max(now, min(now + asked_s, self._latest()))
 
+    def settle(self) -> None:
+        """Note once that the stage wants nothing of its quotas any more."""
+        if self.services.hour and not self._is_settled:
+            self._is_settled = True
+            self.services.hour.settle(deployments_of(self.call))
+
     def hear(self, turn: Finished) -> None:
         """Learn from a final response in which lane it was served."""
         served = served_lane(turn.response.body)
@@ -120,7 +128,7 @@ class LaneChoice:
     def _latest(self) -> float:
         """Return until when the cheaper lane may be tried; without an hour, half of the stage's deadline."""
         if hour := self.services.hour:
-            return hour.latest(self.call.label)
+            return hour.latest(self.call.label, self.services.pacer.free())
         return self.patience.started_at + self.services.settings.foundry.stage_deadline_s / 2
 
     def _reserved(self, lane: Lane) -> Lane:

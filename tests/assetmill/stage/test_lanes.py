@@ -164,9 +164,28 @@ def test_the_hour_counts_what_the_quota_needs_for_all_that_is_left(
 def test_what_is_done_is_not_left(process: Start) -> None:
     services = by(process(), 600, a_minute={MODEL: 1.0}, left=Counter({MODEL: 3}))
     assert services.hour
-    latest = services.hour.latest("hero")
+    latest = services.hour.latest("hero", {})
     run_stage(flex_call(), services, RUN)
-    assert services.hour.latest("hero") == latest + 60
+    assert services.hour.left[MODEL] == 2
+    assert services.hour.latest("hero", {}) == latest + 60
+
+
+def test_a_stage_that_fails_is_not_left_either(process: Start, gateway: ScriptedGateway) -> None:
+    services = by(process(), 600, left=Counter({MODEL: 3}))
+    gateway.status = "failed"
+    with pytest.raises(StageFailed):
+        run_stage(flex_call(), services, RUN)
+    assert services.hour
+    assert services.hour.left[MODEL] == 2
+
+
+def test_what_a_lane_refused_has_used_the_quota_up_that_others_need(process: Start) -> None:
+    """Two requests are left and one is granted this minute: the hour needs the other one's minute."""
+    hour = Hour(1000.0, Durations(20.0, 60.0), {MODEL: 60.0}, Counter({MODEL: 61}))
+    assert hour.latest("hero", {MODEL: 61.0}) == 1000 - 60
+    assert hour.latest("hero", {MODEL: 60.0}) == hour.latest("hero", {MODEL: 1.0}) == 1000 - 60 - 60
+    assert hour.latest("hero", {MODEL: 0.0}) == 1000 - 120 - 60
+    assert hour.queue_s("now") == 60
 
 
 def test_followers_are_the_longest_chain_after_a_stage() -> None:
