@@ -45,7 +45,7 @@ from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing
 from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
-from assetmill.stage.patience import ON_THE_LINE_S, Patience
+from assetmill.stage.patience import Patience, on_the_line_s
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
@@ -206,7 +206,7 @@ class _Stage:
             request_digest=Digest(prepared.digest),
             reserved_usd=self.lanes.most_usd(lane),
             created_at=now,
-            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else ON_THE_LINE_S[lane]),
+            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else on_the_line_s(lane)),
             way=way,
             lane=lane,
         )

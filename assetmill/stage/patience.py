@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from assetmill.agents.pacing import PROBE_S, sane_wait_s
 from assetmill.errors import ServiceError, StageFailed, Throttled
@@ -33,15 +33,28 @@ def clock_time(at: float) -> str:
     return time.strftime("%H:%M:%S" if is_near else "%Y-%m-%d %H:%M", time.localtime(at))
 
 
-ON_THE_LINE_S: Mapping[Lane, float] = {"now": 600.0, "flex": 900.0, "batch": 86_400.0}
+ON_THE_LINE_S = 600.0
 """How long a response may run that is not in the background: perhaps it is listed only at its end."""
+
+
+def on_the_line_s(lane: Lane) -> float:
+    """Return the same by lane: the page of flex advises to wait half as long again, 15 minutes."""
+    return ON_THE_LINE_S * (1.0 if lane == "now" else 1.5)
 
 
 def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
     """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
-    until = intent.created_at + ON_THE_LINE_S[intent.lane]
+    until = intent.created_at + on_the_line_s(intent.lane)
     runs_s = 0.0 if intent.way == "background" else max(0.0, until - now)
     return foundry.settle_s + runs_s
+
+
+def closing_s(intent: Intent, foundry: Foundry) -> float:
+    """Return how long what was accepted may take to show once its conversation takes no more.
+
+    Not counted from the intent: its owner may have slept for an hour before it posted, just in time.
+    """
+    return foundry.settle_s + (0.0 if intent.way == "background" else on_the_line_s(intent.lane))
 
 
 class Patience:
