@@ -129,3 +129,5 @@ def test_a_run_by_an_hour_keeps_it_for_its_stages_and_begins_nothing_after_it(se
     assert (services.hour.by, services.gate.until) == (by, by)
     assert [stage.asked.lane for stage in run.plan.stages if stage.asked] == ["flex", "flex"]
     assert services.hour.after_s == {"first": 60.0, "second": 0.0}
+    begin_run("chain", {}, services, "1" * 32)
+    assert (services.hour, services.gate.until) == (None, None)
