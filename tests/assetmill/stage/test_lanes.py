@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from assetmill.agents.gateway import ResponseRequest
+from assetmill.agents.pacing import Pacer, Rates
 from assetmill.errors import (
     BudgetExceeded,
     NoCapacity,
@@ -156,8 +157,11 @@ def test_the_hour_counts_what_the_quota_needs_for_all_that_is_left(
     tried = posting(gateway)
     # Two minutes of quota, a minute in flex: three minutes and what follows the stage must be there.
     queue = {"a_minute": {MODEL: 60.0}, "left": Counter({MODEL: 180}), "after_s": {"hero": 20.0}}
-    run_stage(flex_call(), by(process(), 199, **queue), RUN)
-    run_stage(flex_call(prompt="another"), by(process(), 201, **queue), RUN)
+    early, late = by(process(), 199, **queue), by(process(), 201, **queue)
+    for services in (early, late):
+        services.pacer = Pacer({MODEL: Rates(requests=60.0)}, clock=services.clock)
+    run_stage(flex_call(), early, RUN)
+    run_stage(flex_call(prompt="another"), late, RUN)
     assert tried == ["now", "flex"]
 
 
