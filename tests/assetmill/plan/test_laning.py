@@ -28,7 +28,8 @@ def lanes(plan: Plan) -> list[str]:
 
 
 def with_rules(**rules: Any) -> ProfileDefaults:
-    return dataclasses.replace(EMULATED, lanes=LaneRules(**{"is_emulated": True, **rules}))
+    fields: dict[str, Any] = {"is_emulated": True, **rules}
+    return dataclasses.replace(EMULATED, lanes=LaneRules(**fields))
 
 
 def test_a_stage_goes_in_the_lane_that_it_names(tmp_path: Path) -> None:
