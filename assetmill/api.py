@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from assetmill.batches.hour import iso
 from assetmill.local.flow_runs import Say, manifest_of, ready_for
 from assetmill.plan.plan import Plan, ShownPlan
 from assetmill.records import RunManifest
@@ -30,9 +31,12 @@ def run(
     *,
     profile: str | None = None,
     budget_usd: float | None = None,
+    by: float | None = None,
     say: Say = lambda _: None,
 ) -> RunManifest:
     """Run a pipeline and return its manifest; what is stored already is not made again.
+
+    `by`: when it is to be done, in Unix seconds; see `assetmill run --by`.
 
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
@@ -40,7 +44,8 @@ def run(
         RunStopped: the run was interrupted.
     """
     with open_services(load_settings(profile)) as services:
-        return check_outcome(run_with(services, pipeline, parameters or {}, say=say, budget_usd=budget_usd))
+        made = run_with(services, pipeline, parameters or {}, say=say, budget_usd=budget_usd, by=by)
+        return check_outcome(made)
 
 
 def run_with(
@@ -52,6 +57,7 @@ def run_with(
     on_plan: OnPlan = lambda _: None,
     budget_usd: float | None = None,
     pay_again: bool = False,
+    by: float | None = None,
 ) -> RunManifest:
     """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
 
@@ -60,12 +66,14 @@ def run_with(
         RunStopped: interrupted before anything was begun.
     """
     with interruptible(services) as interrupts:
-        plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+        has_hour = by is not None
+        plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger, has_hour=has_hour)
         on_plan(plan)
         services.shown = ShownPlan(pipeline, parameters, plan)
         has_work = any(stage.status != "reuse" for stage in plan.stages)
         with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
             from flows.run_pipeline import run_pipeline
 
-            flow = run_pipeline(pipeline, dict(parameters), services.settings.profile, budget_usd, pay_again)
+            profile, hour = services.settings.profile, iso(by) if by is not None else ""
+            flow = run_pipeline(pipeline, dict(parameters), profile, budget_usd, pay_again, by=hour)
             return manifest_of(flow, services)

@@ -13,6 +13,7 @@
     ├── ServiceError             the agent service, as the gateway translates it
     │   ├── NotSent              definitely before any spend (retryable)
     │   │   └── Throttled        a quota said no
+    │   │       └── NoCapacity   the lane has no room at present; the quota is not to blame
     │   ├── OutcomeUnknown       it may or may not have happened
     │   ├── Rejected             a definite refusal of this request
     │   │   ├── PromptBlocked    moderation refused the prompt; never rerolled
@@ -144,6 +145,10 @@ class Throttled(NotSent):
         super().__init__(message, code, status)
         self.args = (self.message, code, status, retry_after_s)
         self.retry_after_s = retry_after_s
+
+
+class NoCapacity(Throttled):
+    """A cheaper lane has no room at present. Nothing was spent, and the normal lane is open."""
 
 
 class OutcomeUnknown(ServiceError):

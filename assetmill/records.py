@@ -26,6 +26,9 @@ PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "im
 Way = Literal["background", "stream", "foreground"]
 """How a response is posted: to be asked for, to be listened to, or to be waited for on the line."""
 
+Lane = Literal["now", "flex", "batch"]
+"""In which lane of the service a request goes: the normal one, or one that costs less and takes longer."""
+
 StageStatus = Literal[
     "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
 ]
@@ -135,6 +138,8 @@ class Usage(Stored):
     image_text_output_tokens: int | None = None
     image_cached_tokens: int | None = None
     image_text_cached_tokens: int | None = None
+    service_tier: str | None = None
+    """The lane that served it, in the service's word; None for the normal one, or where it did not say."""
     images: int = 0
     partial_images: int = 0
     code_sessions: int = 0
@@ -208,6 +213,7 @@ class Intent(Stored):
     way: Way = "background"
     is_streamed: bool | None = None
     """Whether it was posted as a stream, which alone brings partial pictures; None in older records."""
+    lane: Lane = "now"
 
 
 class Receipt(Stored):

@@ -43,6 +43,9 @@ class Foundry(_Section):
     streaming: bool = True
     # How responses are posted; `auto` is in the background, or as the endpoint was seen to take it.
     way: Literal["auto", "background", "stream", "foreground"] = "auto"
+    # The lane of stages that name none; `try_lanes` are those to be tried that no public source confirms.
+    lane: Literal["now", "flex", "batch"] | None = None
+    try_lanes: tuple[Literal["flex"], ...] = ()
     policy: Literal["hold", "fence"] = "hold"
     # What becomes of a stage in doubt when nobody has decided by the deadline; `retry` may pay twice.
     doubt: Literal["ask", "retry", "give_up"] = "ask"

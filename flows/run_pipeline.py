@@ -10,6 +10,7 @@ from typing import Any, cast
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from assetmill.batches.hour import parse_by
 from assetmill.runs.run import Run, check_outcome
 from tasks.assets import tell_prefect
 from tasks.events import tell_run
@@ -30,6 +31,8 @@ async def run_pipeline(
     profile: str | None = None,
     budget_usd: float | None = None,
     pay_again: bool = False,
+    *,
+    by: str = "",
 ) -> dict[str, Any]:
     """Run a pipeline and return its manifest's main facts.
 
@@ -39,13 +42,16 @@ async def run_pipeline(
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
         budget_usd: No stage is begun that might take the run above it.
         pay_again: Also pay for a stage that failed the same way twice; a schedule leaves it for a person.
+        by: The hour by which it must be done, as 06:00; cheaper lanes are used until then where models have
+            them, and nothing is begun after it.
 
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: a stage failed; every finished stage is stored and the next run goes on from there.
         RunStopped: the run was stopped.
     """
-    run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again)
+    hour = parse_by(by) if by else None
+    run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again, by=hour)
     await follow(run, profile)
     manifest = seal(run)
     tell_prefect(manifest)

@@ -120,7 +120,7 @@ def groups(work: RowWorker) -> list[tuple[Row, ...]]:
     return [tuple(rows[start : start + GROUP_ROWS]) for start in range(0, len(rows), GROUP_ROWS)]
 
 
-def lanes(work: RowWorker) -> int:
+def groups_at_once(work: RowWorker) -> int:
     """Return how many groups go at once: twice what fills the threads, so that none idles at the end."""
     return max(2, 2 * work.batch.services.settings.run.concurrency // GROUP_ROWS + 1)
 

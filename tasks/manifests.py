@@ -32,6 +32,7 @@ def begin_run(
     budget_usd: float | None = None,
     *,
     pay_again: bool = False,
+    by: float | None = None,
 ) -> Run:
     """Plan a run under the ID of the current flow run and store that it began."""
     flow_run_id, attempt = current_flow_run()
@@ -43,6 +44,7 @@ def begin_run(
         attempt,
         budget_usd=budget_usd,
         pay_again=pay_again,
+        by=by,
     )
 
 

@@ -14,7 +14,7 @@ from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 from assetmill.batches.work import RowWorker
 from assetmill.runs.run import make_run_id
 from tasks import policies
-from tasks.batches import groups, lanes
+from tasks.batches import groups, groups_at_once
 from tasks.connections import services_for
 from tasks.shards import cut
 
@@ -32,7 +32,7 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     flow_run_id = str(uuid4())
     work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
-        with ThreadPoolExecutor(lanes(work)) as pool:
+        with ThreadPoolExecutor(groups_at_once(work)) as pool:
             return sum(len(told) for told in pool.map(work.carry_out, groups(work)))
     finally:
         work.close()

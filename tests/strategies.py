@@ -143,7 +143,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
 }
 
 DECIDING_FIELDS = tuple(_CHANGES)
-UNDECIDING_FIELDS = ("pipeline", "stage", "variant", "folder")
+UNDECIDING_FIELDS = ("pipeline", "stage", "variant", "folder", "lane")
 
 
 def changed(call: StageCall, field: str) -> StageCall:

@@ -57,8 +57,8 @@ __all__ = ["AccessToken", "FoundryGateway", "default_credential"]
 
 _READ_RETRIES = 4
 _CREATE_TIMEOUT_S = 60.0
-FOREGROUND_S = 600.0
-"""How long a post is waited for on the line: pictures were seen to take up to 250 s."""
+FOREGROUND_S: Mapping[str, float] = {"now": 600.0, "flex": 900.0}
+"""How long a post is waited for on the line: pictures were seen to take 250 s; flex asks for 15 minutes."""
 _SLOWEST_POLL_S = 10.0
 _LEAVE_S = 0.5
 """After how long a probe hangs up on a foreground post: accepted by then, and not yet answered."""
@@ -146,7 +146,7 @@ class FoundryGateway:
                 return self._streams.begin(stream, request, on_created)
             client = self._spending
             if request.way == "foreground":
-                client = client.with_options(timeout=openai.Timeout(FOREGROUND_S, connect=5.0))
+                client = client.with_options(timeout=openai.Timeout(FOREGROUND_S[request.lane], connect=5.0))
             reply = cast(RawReply, client.responses.with_raw_response.create(**post_arguments(request)))
             response = read_body(json.loads(reply.text))
             on_created(response.response_id)

@@ -30,6 +30,7 @@ from assetmill.errors import (
     ConversationGone,
     HandleExpired,
     ModelRetired,
+    NoCapacity,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
@@ -142,7 +143,8 @@ def _from_wording(wording: Wording, status: int, headers: Mapping[str, str], spe
         return _STOPS[meaning](message, code, status)
     is_refusal = (status in _REFUSALS or status in (0, 429)) and code.lower() not in _OPEN_CODES
     if meaning == "limit" and (is_refusal or not spending):
-        return Throttled(message, code, status, hint_s(headers, wording))
+        kind = NoCapacity if wording.lacks_capacity else Throttled
+        return kind(message, code, status, hint_s(headers, wording))
     if not is_refusal:
         return OutcomeUnknown(message, code, status)
     if code.lower() in _MODEL_CODES or (status == 410 and spending):

@@ -130,6 +130,8 @@ def post_arguments(request: ResponseRequest) -> dict[str, Any]:
         arguments["metadata"] = dict(request.metadata)
     if request.way == "background":
         arguments["background"] = True
+    if request.lane == "flex":
+        arguments["service_tier"] = "flex"
     if request.is_truncatable:
         arguments["truncation"] = "auto"
     if request.max_tool_calls is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from assetmill.agents.lifecycles import Lifecycle
-from assetmill.records import Way
+from assetmill.records import Lane, Way
 
 Json = Mapping[str, Any]
 
@@ -68,6 +68,7 @@ class ResponseRequest:
     structured_inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     max_tool_calls: int | None = None
     way: Way = "background"
+    lane: Lane = "now"
     is_streamed: bool = False
     may_reattach: bool = True
     """Whether a stream that was cut may be attached to again: a GET, where the endpoint did not refuse it."""

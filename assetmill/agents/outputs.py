@@ -151,6 +151,16 @@ def _words(parts: Sequence[Json], kind: str, key: str) -> str:
 _WAITING = frozenset({"function_call", "computer_call", "mcp_approval_request"})
 
 
+_NORMAL = ("", "default", "auto")
+"""What a response is said to be served as that costs the normal price."""
+
+
+def served_lane(body: Json) -> str:
+    """Return the `service_tier` that a response names, "" where it names none."""
+    named: object = body.get("service_tier")
+    return named if isinstance(named, str) else ""
+
+
 def read_usage(body: Json) -> Usage:
     """Return what the service says was used; counts of calls come from the items themselves."""
     usage = _map(body.get("usage"))
@@ -170,6 +180,7 @@ def read_usage(body: Json) -> Usage:
         image_text_output_tokens=_count(_map(image.get("output_tokens_details")), "text_tokens"),
         image_cached_tokens=_count(cached, "cached_image_tokens"),
         image_text_cached_tokens=_count(cached, "cached_text_tokens"),
+        service_tier=served_lane(body) if served_lane(body) not in _NORMAL else None,
         images=sum(1 for image_call in read_response(body).images if image_call.result),
         code_sessions=len({c for c in _container_ids(list(_items(body, "output")), [])}),
         file_searches=kinds.count("file_search_call"),

@@ -92,6 +92,18 @@ class Pacer:
                     self._sent[deployment, name].append(_Spend(now, amount, is_open=True))
             return wait_s
 
+    def free(self) -> dict[str, float]:
+        """Return how many requests each model deployment of a known quota grants this moment."""
+        with self._lock:
+            now = self._clock()
+            return {
+                deployment: max(
+                    0.0, limit - sum(entry.amount for entry in self._in_window(deployment, name, now))
+                )
+                for (deployment, name), limit in self._limits.items()
+                if name == "requests"
+            }
+
     def arrived(self, deployment: str, wanted: Mapping[str, float]) -> None:
         """Count what was taken from now on: the service has just answered, and has counted it before."""
         with self._lock:
@@ -148,12 +160,20 @@ class Pacer:
         if entry := next((one for one in sent if one.is_open and one.amount == amount), None):
             sent.remove(entry)
 
-    def _wait_s(self, deployment: str, name: str, amount: float, now: float) -> float:
+    def _in_window(self, deployment: str, name: str, now: float) -> deque[_Spend]:
+        """Return what still counts, and forget the rest."""
         sent = self._sent[deployment, name]
-        period_s = self._periods.get((deployment, name), _MINUTE_S)
-        window_s = period_s + WINDOW_S - _MINUTE_S
-        while sent and sent[0].at <= now - window_s:
+        while sent and sent[0].at <= now - self._window_s(deployment, name):
             sent.popleft()
+        return sent
+
+    def _window_s(self, deployment: str, name: str) -> float:
+        return self._periods.get((deployment, name), _MINUTE_S) + WINDOW_S - _MINUTE_S
+
+    def _wait_s(self, deployment: str, name: str, amount: float, now: float) -> float:
+        sent = self._in_window(deployment, name, now)
+        period_s = self._periods.get((deployment, name), _MINUTE_S)
+        window_s = self._window_s(deployment, name)
         limit = self._limits.get((deployment, name))
         if limit is None:
             return 0.0

@@ -34,7 +34,7 @@ _LIMIT_CODES = frozenset(
     {
         *("429", "rate_limit_exceeded", "rate_limit_reached", "ratelimitreached", "ratelimitexceeded"),
         *("too_many_requests", "toomanyrequests", "engineoverloaded", "engine_overloaded"),
-        *("server_overloaded", "service_overloaded", "throttled"),
+        *("server_overloaded", "service_overloaded", "throttled", "resource_unavailable"),
     }
 )
 _MODEL_CODES = frozenset({"deploymentnotfound", "deployment_not_found", "model_not_found"})
@@ -50,6 +50,9 @@ _BLOCK_WORDS = re.compile(
 )
 _LIMIT_WORDS = re.compile(
     r"\b(?:rate|call|token) (?:rate )?limit|too many requests|overloaded|experiencing high demand", re.I
+)
+_NO_CAPACITY_WORDS = re.compile(
+    r"resource unavailable|\bflex\b.{0,60}\b(?:capacity|unavailable)", re.I | re.S
 )
 _CONTAINER_WORDS = re.compile(
     r"container(?:\W+\w+){0,4}\W+(?:expired|not found|does(?:n't| not) exist|no longer)"
@@ -90,6 +93,11 @@ class Wording:
         """How long the words ask to wait, None when they do not say, or say no time at all."""
         found = _WAIT_WORDS.search(self.message)
         return duration_s(found[1]) if found else None
+
+    @property
+    def lacks_capacity(self) -> bool:
+        """Whether it says that a lane has no room, rather than that a quota is used up."""
+        return "resource_unavailable" in self.codes or bool(_NO_CAPACITY_WORDS.search(self.message))
 
     def meaning(self, status: int = 0) -> Meaning | None:
         """Return what this is about; `status` is the HTTP status, 0 where there was none of its own."""

@@ -39,6 +39,11 @@ def parse_by(text: str, now: datetime.datetime | None = None) -> float:
     return moment
 
 
+def iso(at: float) -> str:
+    """Return a moment as `parse_by` reads it on any machine."""
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat()
+
+
 def _zone(name: str, text: str) -> zoneinfo.ZoneInfo | None:
     if not name:
         return None

@@ -22,6 +22,7 @@ from assetmill.money.budget import Ceiling
 from assetmill.money.prices import prices_for
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
+from assetmill.runs.outlook import Outlook, durations_of, hour_for, weigh
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
 from assetmill.spec.pipeline import LoadedPipeline
@@ -84,6 +85,7 @@ class Batch:
     services: Services
     ledger: BatchLedger
     fallbacks: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    outlook: Outlook | None = None
 
     @property
     def to_do(self) -> tuple[RowPlan, ...]:
@@ -131,13 +133,40 @@ def plan_rows(
     ledger = BatchLedger(services.backend)
     known = KnownRows(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
     settings = services.settings
-    defaults = ProfileDefaults.of(settings, told_ends(settings.home, settings.foundry.endpoint))
+    ends = told_ends(settings.home, settings.foundry.endpoint)
+    defaults = ProfileDefaults.of(settings, ends, has_hour=order.by is not None)
     planner = Planner(pipeline, defaults, known, prices_for(services.settings))
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)
     told = forecast(totals, settings, order.by, time.time())
     limited = limit(services, batch_id, order, share)
-    return Batch(batch_id, content, order, pipeline, plans, (), planner, known, totals, told, limited, ledger)
+    outlook = _outlook(order.by, limited, planner, plans, totals) if order.by is not None else None
+    limited.hour = outlook.hour if outlook else None
+    return Batch(
+        batch_id, content, order, pipeline, plans, (), planner, known, totals, told, limited, ledger,
+        outlook=outlook,
+    )  # fmt: skip
+
+
+def _outlook(
+    by: float, services: Services, planner: Planner, plans: Sequence[RowPlan], totals: Totals
+) -> Outlook:
+    """Return what a batch is to cost and when it is done, in both lanes: its rows are chains of one form."""
+    row = next((plan.row for plan in plans if not plan.fault), None)
+    stages = planner.plan_of(row).stages if row else ()
+    needs = {stage.label: stage.needs for stage in stages}
+    in_flex = frozenset(label for label, count in totals.in_flex.items() if count)
+    hour = hour_for(
+        by,
+        services.settings,
+        taken=totals.wanted,
+        stages=totals.to_run,
+        needs=needs,
+        durations=durations_of(services.ledger.latest_manifest(planner.pipeline.name)),
+    )
+    count = sum(totals.in_flex.values())
+    costs = totals.normal, totals.cost
+    return weigh(hour, costs, needs, in_flex, stages_in_flex=count, now=time.time())
 
 
 def limit(services: Services, batch_id: str, order: BatchOrder, share: float) -> Services:

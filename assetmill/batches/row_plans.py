@@ -18,7 +18,7 @@ from assetmill.batches.known import KnownRows
 from assetmill.batches.rows import Row
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Fingerprint, fingerprint
-from assetmill.money.prices import Prices, estimate
+from assetmill.money.prices import Prices, estimate, lane_estimate
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Inputs
@@ -64,12 +64,17 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class Totals:
-    """A batch's plan in numbers. `wanted` is what the stages to run take from each deployment's quota."""
+    """A batch's plan in numbers. `wanted` is what the stages to run take from each deployment's quota.
+
+    `normal` is what it would cost in the normal lane, `in_flex` says by label how many stages may go in flex.
+    """
 
     stages: Mapping[Decision, int]
     cost: Cost
     unpriced: int
     wanted: Mapping[str, Mapping[str, float]]
+    normal: Cost = FREE
+    in_flex: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def to_run(self) -> int:
@@ -113,6 +118,7 @@ class Planner:
         self._memo: dict[tuple[object, ...], StagePlan] = {}
         self._first: set[str] = set()
         self._wanted: dict[str, Counter[str]] = {}
+        self._normal, self._in_flex = FREE, Counter[str]()
         self.warnings: dict[str, None] = {}
         self.traces: dict[str, Fingerprint] = {}
 
@@ -162,7 +168,7 @@ class Planner:
                 cost += stage.cost or FREE
                 unpriced += stage.cost is None or not stage.cost.is_known
         taken = {deployment: dict(takes) for deployment, takes in self._wanted.items()}
-        return Totals(dict(decisions), cost, unpriced, taken)
+        return Totals(dict(decisions), cost, unpriced, taken, self._normal, dict(self._in_flex))
 
     def _row(self, layout: _Layout, row: Row, problems: Problems) -> Iterator[StagePlan]:
         binder = self._binder(layout, row.parameters)
@@ -239,7 +245,12 @@ class Planner:
         self._first.add(identity)
         for deployment, takes in wanted(call).items():
             self._wanted.setdefault(deployment, Counter()).update(takes)  # pyright: ignore[reportArgumentType]
-        return StagePlan(decision, fp, identity, estimate(call, self._prices, coming=coming))
+        cost = estimate(call, self._prices, coming=coming)
+        self._in_flex[call.label] += call.lane == "flex"
+        self._normal += (
+            cost if call.lane == "now" else lane_estimate(call, "now", self._prices, coming=coming)
+        )
+        return StagePlan(decision, fp, identity, cost)
 
     def _trace(
         self,

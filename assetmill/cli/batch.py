@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from assetmill.batches import reports
-from assetmill.batches.hour import parse_by
+from assetmill.batches.hour import iso, parse_by
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, RowOrder, prepare
 from assetmill.batches.records import BatchManifest
@@ -19,6 +18,7 @@ from assetmill.cli.batch_end import exit_code, line_numbers, summary
 from assetmill.cli.batch_screen import bar
 from assetmill.cli.options import (
     budget_option,
+    by_option,
     json_option,
     parameter_options,
     print_json,
@@ -49,7 +49,7 @@ _SHOWN_LETTERS = 60
 @click.option(
     "--name", default="", metavar="NAME", help="What the batch is called; else its content names it."
 )
-@click.option("--by", metavar="HOUR", help="When it must be done, as 06:00: nothing is begun after it.")
+@by_option("When it must be done, as 06:00: cheaper lanes are used until then; nothing is begun after it.")
 @budget_option("Spend no more than this, over all runs of the batch.")
 @click.option(
     "--work-pool", default="", metavar="POOL", help="Run shards there; else all runs in this process."
@@ -159,7 +159,7 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
             order.rows,
             name=order.name,
             common=dict(order.common),
-            by=_iso(order.by),
+            by=iso(order.by) if order.by else "",
             budget_usd=order.budget_usd,
             shard=shard,
             allow_bad_rows=order.allows_bad_rows,
@@ -180,10 +180,6 @@ def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) ->
     return handover.manifest
 
 
-def _iso(by: float | None) -> str:
-    return datetime.datetime.fromtimestamp(by, datetime.UTC).isoformat() if by else ""
-
-
 def headlines(planned: Batch) -> list[str]:
     """Return what is known before anything is spent: rows, stages, cost, and whether the hour can be met."""
     totals, counts = planned.totals, planned.totals.stages
@@ -202,6 +198,8 @@ def headlines(planned: Batch) -> list[str]:
         lines.append(f"warning: the budget of {usd(budget)} will not do for all of it")
     if planned.forecast.by is not None and totals.to_run:
         lines.append(f"{'' if planned.forecast.is_met else 'warning: '}{planned.forecast}")
+    if planned.outlook and totals.to_run:
+        lines += planned.outlook.lines()
     if planned.bad:
         rows_are = (
             "1 row cannot run and is"
@@ -243,6 +241,7 @@ def plan_document(planned: Batch) -> dict[str, Any]:
         "defaults": {name: list(rows) for name, rows in planned.fallbacks.items()},
         "wanted": {name: dict(takes) for name, takes in planned.totals.wanted.items()},
         "forecast": {"seconds": told.seconds, "is_met": told.is_met, "by": told.by, "text": str(told)},
+        "lanes": planned.outlook.document() if planned.outlook else None,
     }
 
 

@@ -102,6 +102,11 @@ def budget_option(said: str) -> Callable[[F], F]:
     return click.option("--budget", "budget_usd", type=amount, metavar="USD", help=said)
 
 
+def by_option(said: str) -> Callable[[F], F]:
+    """Add `--by HOUR`."""
+    return click.option("--by", metavar="HOUR", help=said)
+
+
 def parameter_options(command: F) -> F:
     """Add `-p name=value` and `--params FILE`."""
     command = click.option(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from assetmill.cli.options import (
+    by_option,
     cost_json,
     cost_text,
     json_option,
@@ -22,7 +25,8 @@ from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.quotas import assumed_quotas
-from assetmill.settings import load_settings
+from assetmill.settings import Settings, load_settings
+from assetmill.store.ledger import Ledger
 
 _WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
 
@@ -30,22 +34,49 @@ _WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
 @click.command()
 @click.argument("pipeline")
 @parameter_options
+@by_option("When it must be done, as 06:00: shows what each lane costs and when it is done there.")
 @profile_option
 @json_option
 def plan(
-    pipeline: str, pairs: tuple[str, ...], file: str | None, profile: str | None, *, as_json: bool
+    pipeline: str,
+    pairs: tuple[str, ...],
+    file: str | None,
+    by: str | None,
+    profile: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Show what a run of PIPELINE would do and what it would cost. Nothing is spent or written."""
     settings = load_settings(profile)
     parameters = read_parameters(pairs, file)
+    hour = _moment(by)
     with opened_ledger(settings) as ledger:
-        made = plan_pipeline(pipeline, parameters, settings, ledger)
+        made = plan_pipeline(pipeline, parameters, settings, ledger, has_hour=hour is not None)
+        lanes, lines = _lanes(made, settings, ledger, hour) if hour else ({}, ())
     check_schedules(made.pipeline)
     quotas = tuple(assumed_quotas(made, settings))
     if as_json:
-        print_json({**document(made), "quotas": [vars(quota) for quota in quotas]})
+        print_json({**document(made), "quotas": [vars(quota) for quota in quotas], **lanes})
     else:
-        click.echo("\n".join((table(made), *(quota.text for quota in quotas))))
+        click.echo("\n".join((table(made), *(quota.text for quota in quotas), *lines)))
+
+
+def _moment(by: str | None) -> float | None:
+    if by is None:
+        return None
+    from assetmill.batches.hour import parse_by  # a plan without an hour must not wait for it
+
+    return parse_by(by)
+
+
+def _lanes(
+    made: Plan, settings: Settings, ledger: Ledger, hour: float
+) -> tuple[dict[str, Any], Iterable[str]]:
+    """Return what each lane costs and when it is done there, as a document has it and in lines."""
+    from assetmill.runs.outlook import outlook_of
+
+    told = outlook_of(made, settings, hour, ledger.latest_manifest(made.name), time.time())
+    return {"lanes": told.document()}, told.lines()
 
 
 def document(made: Plan) -> dict[str, Any]:
@@ -64,6 +95,7 @@ def document(made: Plan) -> dict[str, Any]:
                 "fingerprint": stage.call.fingerprint if stage.call else None,
                 **cost_json(stage.cost),
                 "reason": stage.reason,
+                "lane": call.lane if (call := stage.asked) else None,
             }
             for stage in made.stages
         ],
@@ -80,8 +112,9 @@ def table(made: Plan) -> str:
     lines = [f"{made.name} ({made.pipeline.path})"]
     for stage in made.stages:
         cost = "" if stage.status == "reuse" else cost_text(stage.cost)
+        lane = f", in {call.lane}" if (call := stage.asked) and call.lane != "now" else ""
         lines.append(
-            f"  {stage.label:<{width}}  {_WORDS[stage.status]:<9}  {cost:>9}  {stage.reason}".rstrip()
+            f"  {stage.label:<{width}}  {_WORDS[stage.status]:<9}  {cost:>9}  {stage.reason}{lane}".rstrip()
         )
     reused = sum(stage.status == "reuse" for stage in made.stages)
     total = f"{len(made.stages) - reused} to run, {reused} to reuse; {total_text(made.cost)}"

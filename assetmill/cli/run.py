@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 from assetmill.api import run_with
+from assetmill.batches.hour import parse_by
 from assetmill.cli import exports
 from assetmill.cli.options import (
     asset_json,
     budget_option,
+    by_option,
     exit_code_of,
     given,
     json_option,
@@ -37,6 +39,7 @@ _UNDONE = {"failed", "in_doubt", "waiting", "over_budget"}
 @click.argument("pipeline")
 @parameter_options
 @budget_option("Spend no more than this.")
+@by_option("When it must be done, as 06:00: cheaper lanes are used until then; nothing is begun after it.")
 @click.option("--pay-again", is_flag=True, help="Also for a stage that failed the same way twice.")
 @profile_option
 @json_option
@@ -47,6 +50,7 @@ def run(
     budget_usd: float | None,
     profile: str | None,
     *,
+    by: str | None,
     pay_again: bool,
     as_json: bool,
 ) -> int:
@@ -55,6 +59,7 @@ def run(
     What is stored already is not made again. Progress goes to stderr, the result to stdout.
     """
     parameters = read_parameters(pairs, file)
+    hour = parse_by(by) if by is not None else None
     with open_services(load_settings(profile)) as services:
         with watched() as screen:
             manifest = run_with(
@@ -65,6 +70,7 @@ def run(
                 on_plan=screen.plan,
                 budget_usd=budget_usd,
                 pay_again=pay_again,
+                by=hour,
             )
         folder = exports.folder_of(services.settings, manifest.pipeline)
         paths = exports.export_assets(exports.wanted(manifest), services.blobs, folder)

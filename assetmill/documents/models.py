@@ -124,6 +124,7 @@ class PlanStageDocument(JsonDocument):
     fingerprint: str | None
     cost_usd: Usd3Document | None
     reason: str
+    lane: str | None = None
 
 
 class PlanDocument(JsonDocument):
@@ -138,6 +139,7 @@ class PlanDocument(JsonDocument):
     warnings: list[str]
     unknown: list[str] = Field(default_factory=list[str])
     quotas: list[Json] = Field(default_factory=list[Json])
+    lanes: Json | None = None
 
 
 class BatchDocument(JsonDocument):
@@ -173,6 +175,7 @@ class BatchPlanDocument(JsonDocument):
     forecast: Json
     unknown: list[str] = Field(default_factory=list[str])
     defaults: Json = Field(default_factory=dict[str, Any])
+    lanes: Json | None = None
 
 
 class AssetsDocument(JsonDocument):

@@ -70,17 +70,20 @@ class Budget:
     def reserve(self, reservation: str, usd: float, ceilings: Sequence[Ceiling]) -> Refusal | None:
         """Reserve `usd` under every ceiling, or say which one refuses. Repeating is free.
 
-        A refusal by a later scope releases what the earlier ones had given.
+        What is reserved already is raised to `usd` and never lowered: another worker may rely on it. A
+        refusal by a later scope releases what the earlier ones had given.
         """
         with self._lock:
-            given: list[Ceiling] = []
+            given: list[tuple[Ceiling, float | None]] = []
             for ceiling in ceilings:
+                held_usd = self._read(ceiling.scope).reserved.get(reservation)
                 refusal = self._reserve(ceiling, reservation, usd)
                 if refusal is not None:
-                    for earlier in given:
-                        self._close(earlier, "release", reservation, 0.0)
+                    for earlier, before_usd in given:
+                        if before_usd is None:
+                            self._close(earlier, "release", reservation, 0.0)
                     return refusal
-                given.append(ceiling)
+                given.append((ceiling, held_usd))
             return None
 
     def settle(self, reservation: str, usd: float, ceilings: Sequence[Ceiling]) -> None:
@@ -104,9 +107,10 @@ class Budget:
         while True:
             history = self._read(ceiling.scope)
             # Who slept while others closed the attempt will not get its intent: no money is held for it.
-            if reservation in history.reserved or reservation in history.settled:
+            held_usd = history.reserved.get(reservation, 0.0)
+            if reservation in history.settled or (reservation in history.reserved and held_usd >= usd):
                 return None
-            if history.committed_usd + usd > ceiling.usd + 1e-9:
+            if history.committed_usd - held_usd + usd > ceiling.usd + 1e-9:
                 reserved_usd = sum(history.reserved.values())
                 return Refusal(ceiling, history.committed_usd - reserved_usd, reserved_usd, usd)
             if self._append(ceiling.scope, history, "reserve", reservation, usd):

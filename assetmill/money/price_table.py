@@ -48,6 +48,13 @@ class ChatPrice(NamedTuple):
         """Return every amount times a factor."""
         return self._replace(**_scaled(self, ("input", "output", "cached", "cache_write"), factor))
 
+    def in_lane(self, lane: str) -> ChatPrice | None:
+        """Return the price in a lane; None where nobody has said what it costs there."""
+        if lane not in LANES:
+            return self
+        factor = self.lanes.get(lane)
+        return None if factor is None else self.times(factor)
+
 
 class ImagePrice(NamedTuple):
     """Dollars per million tokens of the image tool, and the output tokens of one picture.
@@ -129,7 +136,7 @@ def load_prices(configs: Path, provider: str = "azure") -> Prices:
     reasons = {name: model.reasons for name, model in load_chat_models(configs).items()}
 
     def chat_price(row: TableRow) -> ChatPrice:
-        return _chat_price(row)._replace(reasons=reasons[row.text("model")])
+        return _chat_price(row, provider)._replace(reasons=reasons[row.text("model")])
 
     chat = dict(_rows(table, "chat", chat_price, reasons))
     image = dict(_rows(table, "image", _image_price, load_image_models(configs).rows))
@@ -162,16 +169,26 @@ def _rows(
         row.close()
 
 
-def _chat_price(row: TableRow) -> ChatPrice:
+def _chat_price(row: TableRow, provider: str) -> ChatPrice:
     return ChatPrice(
         row.usd("input"),
         row.usd("output"),
         row.optional_usd("cached"),
         row.optional_usd("cache_write"),
         _long_context(row),
-        {lane: row.amount("lanes", factor) for lane, factor in _known(row, "lanes", LANES).items()},
+        dict(_lanes(row, provider)),
         sources=row.sources(),
     )
+
+
+def _lanes(row: TableRow, provider: str) -> Iterator[tuple[str, float]]:
+    """Yield the factor of each lane that a provider has; a bare number counts for all of them."""
+    for lane in _known(row, "lanes", LANES):
+        given = row.by_provider("lanes", lane)
+        for name, factor in given.items():
+            amount = row.amount("lanes", factor)
+            if name == provider:
+                yield lane, amount
 
 
 def _known(row: TableRow, key: str, names: tuple[str, ...]) -> Mapping[str, Any]:

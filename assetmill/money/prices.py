@@ -13,7 +13,7 @@ from typing import Any
 from assetmill.money.price_table import ChatPrice, ImagePrice, Prices, current_prices, load_prices, prices_for
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.plan.plan import FREE, Cost
-from assetmill.records import Usage
+from assetmill.records import Lane, Usage
 
 __all__ = [
     "ChatPrice",
@@ -22,6 +22,7 @@ __all__ = [
     "current_prices",
     "estimate",
     "expected_image_usd",
+    "lane_estimate",
     "load_prices",
     "price_of",
     "prices_for",
@@ -82,6 +83,10 @@ def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) 
     table = prices or current_prices()
     if call.acceptance:
         return _accepted_estimate(call, call.acceptance, table, coming)
+    if call.lane != "now":
+        # Where the hour needs it the stage goes in the normal lane after all: no more than that is the most.
+        cheap, full = lane_estimate(call, call.lane, table, coming=coming), _normal(call, table, coming)
+        return Cost(cheap.low, cheap.expected, full.ceiling, full.unknown)
     parts = [
         _chat_estimate(call, call.model, table),
         *(_tool_estimate(call, tool, table, coming) for tool in call.tools),
@@ -89,12 +94,30 @@ def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) 
     return sum(parts, FREE)
 
 
+def _normal(call: StageCall, table: Prices, coming: int = 0) -> Cost:
+    return estimate(replace(call, lane="now"), table, coming=coming)
+
+
+def lane_estimate(call: StageCall, lane: Lane, prices: Prices | None = None, *, coming: int = 0) -> Cost:
+    """Return what a call may cost when it is posted, and served, in a lane.
+
+    Only the orchestrating model is cheaper there: nobody has said that a tool is. Where the lane has no
+    price the normal one stands for it.
+    """
+    table = prices or current_prices()
+    price = table.chat.get(call.model)
+    cheaper = price.in_lane(lane) if price else None
+    if cheaper:
+        table = table._replace(chat={**table.chat, call.model: cheaper})
+    return _normal(call, table, coming)
+
+
 def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming: int) -> Cost:
     """Add up the draws that are made and the most that may be, each with its judges."""
     one = estimate(replace(call, acceptance=None), table, coming=coming)
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
-            seen = replace(call, prompt=checks.judge.asked, instructions="")
+            seen = replace(call, prompt=checks.judge.asked, instructions="", lane="now")
             judged = [_chat_estimate(seen, model, table) for model in checks.judge.models(call.model)]
             one += sum(judged * expected.count, FREE)
     most = terms.best_of + terms.reroll
@@ -168,19 +191,24 @@ def price_of(
     """Return what a call has cost by what the service reported, None when a part of it is unknown.
 
     `turns` are the parts of `usage` that were requests of their own: a long context makes one request
-    dearer, not all. Where the service does not report the image tool's tokens, each picture counts as the
-    table says.
+    dearer, not all, and each was served in a lane of its own, whatever it was posted in. Where the service
+    does not report the image tool's tokens, each picture counts as the table says.
     """
     table = prices or current_prices()
     price = table.chat.get(call.model)
     parts = [
-        *(_chat_usd(one, price) for one in turns or (usage,)),
+        *(_chat_usd(one, _served(price, one)) for one in turns or (usage,)),
         _images_usd(usage, call, table),
         _count_usd(usage.code_sessions, table.code_session),
         _count_usd(usage.file_searches, table.file_search),
     ]
     known = [part for part in parts if part is not None]
     return round(sum(known), 8) if len(known) == len(parts) else None
+
+
+def _served(price: ChatPrice | None, usage: Usage) -> ChatPrice | None:
+    """Return the price of the lane that served a request."""
+    return price.in_lane(usage.service_tier) if price and usage.service_tier else price
 
 
 def _chat_usd(usage: Usage, price: ChatPrice | None) -> float | None:

@@ -16,11 +16,12 @@ from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import EMULATED, BoundKnowledge, StageCall
 from assetmill.plan.inputs import Inputs
+from assetmill.plan.laning import LaneRules, obstacle
 from assetmill.plan.outputs import acceptance, expected_outputs, picture_format
 from assetmill.plan.slots import Pen, Slot, is_open
 from assetmill.plan.styling import Styling
 from assetmill.plan.variables import stage_variables
-from assetmill.records import StageRecord
+from assetmill.records import Lane, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.functions import find_function
@@ -46,19 +47,26 @@ class ProfileDefaults:
     image_deployment: str | None = None
     provider: str = "azure"
     is_emulated: bool = False
+    lanes: LaneRules = field(default_factory=LaneRules)
     told: Mapping[str, ToldEnd] = field(default_factory=dict[str, ToldEnd])
     """What the endpoint told of its models' ends, by the names that requests use."""
 
     @classmethod
-    def of(cls, settings: Settings, told: Mapping[str, ToldEnd] | None = None) -> ProfileDefaults:
-        """Return what a profile says, with what its endpoint told."""
-        foundry = settings.foundry
+    def of(
+        cls, settings: Settings, told: Mapping[str, ToldEnd] | None = None, *, has_hour: bool = False
+    ) -> ProfileDefaults:
+        """Return what a profile says, with what its endpoint told.
+
+        `has_hour`: what is planned is to be done by an hour, and cheaply.
+        """
+        foundry, is_emulated = settings.foundry, settings.uses_emulator
         return cls(
             foundry.model,
             foundry.image_model,
             foundry.image_deployment,
             foundry.provider,
-            is_emulated=settings.uses_emulator,
+            is_emulated=is_emulated,
+            lanes=LaneRules.of(foundry, is_emulated=is_emulated, has_hour=has_hour),
             told=told or {},
         )
 
@@ -81,6 +89,8 @@ class Binder:
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     _checked: set[tuple[Any, ...]] = field(default_factory=set[tuple[Any, ...]])
     _sources: dict[str, Digest] = field(default_factory=dict[str, Digest])
+    obstacles: dict[str, None] = field(default_factory=dict[str, None])
+    """Why stages do not go in the lane that their default, or an hour, asks for."""
 
     def bind(self, slot: Slot, records: Mapping[str, StageRecord], problems: Problems) -> StageCall:
         """Return the call with everything known; what is wrong is noted as a problem."""
@@ -120,6 +130,7 @@ class Binder:
             tool_choice=stage.tool_choice,
             max_tool_calls=stage.max_tool_calls,
             effort=effort,
+            lane=self._lane(stage, model, tools, pen),
             extra={**dict(self._extra(stage, pen)), **({"styles": styled.digests} if styled.digests else {})},
             folder=str(self._folder),
         )
@@ -136,6 +147,35 @@ class Binder:
                 ("reasoning",), f"{model} does not reason", "leave reasoning out, or use another model"
             )
         return reasoning.effort
+
+    def _lane(self, stage: StageSpec, model: str, tools: tuple[Mapping[str, Any], ...], pen: Pen) -> Lane:
+        """Return the lane in which a stage may go; one that it names itself must be there for it."""
+        rules = self.defaults.lanes
+        common = self.pipeline.spec.defaults.lane or rules.lane
+        wanted = stage.lane or common or ("flex" if rules.has_hour else "now")
+        if wanted == "now":
+            return wanted
+        reason = obstacle(
+            wanted,
+            model,
+            known=self.pipeline.chat_models.get(model),
+            facts=self.pipeline.lanes,
+            provider=self.defaults.provider,
+            rules=rules,
+            tools=tools,
+        )
+        if not reason:
+            return wanted
+        self.obstacles[reason] = None
+        if stage.lane:
+            pen.problem(("lane",), reason, "leave lane out, or write lane: now")
+        elif wanted == "batch" and self.pipeline.spec.defaults.lane:
+            pen.problems.add(("defaults", "lane"), reason, "write lane: flex, which stages take that can")
+        elif wanted == "batch":
+            pen.problem((), f"{reason}; profile: foundry.lane", 'write lane = "flex", or leave it out')
+        elif common:
+            self.warnings[f"{stage.name} goes in the normal lane: {reason}"] = None
+        return "now"
 
     def _warn_of_end(self, model: str, lifetime: Lifetime | None) -> None:
         provider = self.defaults.provider

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.names import stage_label
-from assetmill.records import AssetId, AssetKind, BlobRef
+from assetmill.records import AssetId, AssetKind, BlobRef, Lane
 from assetmill.spec.output_checks import ChecksSpec
 
 EMULATED = ("service", "emulator")
@@ -78,7 +78,8 @@ class StageCall:
     `tools` are in the service's wire form, but for IDs of files and vector stores, which the engine fills in:
     `file_search` names `knowledge` sets instead of vector stores. `variant` is the label of the `for_each`
     axes, "" when there are none. `extra` holds further deciding fields (a style kit's digest, a replica).
-    `folder` is where functions are looked for first; it decides nothing. With terms of `acceptance`, the
+    `folder` is where functions are looked for first; `lane` is where it may go, at another price: neither
+    decides anything. With terms of `acceptance`, the
     call stands for draws of the same call without them, of which the best that passes is the result.
     """
 
@@ -100,6 +101,7 @@ class StageCall:
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
     folder: str | None = None
     acceptance: Acceptance | None = None
+    lane: Lane = "now"
 
     @property
     def label(self) -> str:

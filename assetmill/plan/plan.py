@@ -63,7 +63,8 @@ class PlannedStage(NamedTuple):
     """One line of a plan.
 
     `call` is None while a stage before it must run first (`after_upstream`); `after` are the labels it then
-    waits for, `needs` all the labels it follows. `record` is there when it is reused. `cost` None is unknown.
+    waits for, `needs` all the labels it follows; `draft` is then what is known of it. `record` is there when
+    it is reused. `cost` None is unknown.
     """
 
     stage: str
@@ -76,6 +77,12 @@ class PlannedStage(NamedTuple):
     record: StageRecord | None
     cost: Cost | None
     reason: str
+    draft: StageCall | None = None
+
+    @property
+    def asked(self) -> StageCall | None:
+        """What will be asked of the service, as far as it is known; None when nothing will be."""
+        return None if self.record else self.call or self.draft
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,11 @@ class Plan:
     def spec_digest(self) -> Digest:
         """The digest of the pipeline file."""
         return self.pipeline.digest
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why stages do not go in the lane that their default, or an hour, asks for."""
+        return tuple(self._binder.obstacles)
 
     @property
     def reused(self) -> Mapping[str, StageRecord]:
@@ -196,7 +208,8 @@ class _Decider:
             draft = self.binder.draft(slot, self.problems)
             reason = "waits for " + _shortened(unknown)
             cost = self.estimate(draft, coming_files(slot, self.binder.slots))
-            return _planned(slot, needs, "after_upstream", after, cost=cost, reason=reason)
+            planned = _planned(slot, needs, "after_upstream", after, cost=cost, reason=reason)
+            return planned._replace(draft=draft)
         call = self.binder.bind(slot, self.records, self.problems)
         if self.problems.found:
             return _planned(slot, needs, "run", after, call=call, reason="")

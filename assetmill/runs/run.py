@@ -31,6 +31,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Plan, PlannedStage
 from assetmill.progress import StageEvent
 from assetmill.records import RunId, RunManifest, RunStart, RunStatus, StageEntry, StageRecord, StageStatus
+from assetmill.runs.outlook import outlook_of
 from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.candidates import open_fingerprint, spent_usd
 from assetmill.stage.services import Services
@@ -199,8 +200,11 @@ def begin_run(
     *,
     budget_usd: float | None = None,
     pay_again: bool = False,
+    by: float | None = None,
 ) -> Run:
     """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
+
+    `by`: when it is to be done, in Unix seconds. Until then a cheaper lane may do; nothing is begun after it.
 
     `pay_again`: also for a stage that failed the same way too often.
 
@@ -208,8 +212,13 @@ def begin_run(
         InvalidInput: what is asked for is not valid, or the service is not as the plan needs it.
     """
     started_at = time.time()
-    plan = _plan_of(pipeline, parameters, services)
+    plan = _plan_of(pipeline, parameters, services, has_hour=by is not None)
     check_service(plan, services)
+    # Also without an hour: that of an earlier run in this process must not hold for this one.
+    services.hour, services.gate.until = None, by
+    if by is not None:
+        newest = services.ledger.latest_manifest(plan.name)
+        services.hour = outlook_of(plan, services.settings, by, newest, started_at).hour
     run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
@@ -231,12 +240,12 @@ def begin_run(
     return run
 
 
-def _plan_of(pipeline: str, parameters: Mapping[str, Any], services: Services) -> Plan:
+def _plan_of(pipeline: str, parameters: Mapping[str, Any], services: Services, *, has_hour: bool) -> Plan:
     """Return the plan that was shown for this run, once; else make it."""
     shown, services.shown = services.shown, None
     if shown and shown.is_for(pipeline, parameters):
         return shown.plan
-    return plan_pipeline(pipeline, parameters, services.settings, services.ledger)
+    return plan_pipeline(pipeline, parameters, services.settings, services.ledger, has_hour=has_hour)
 
 
 def check_service(plan: Plan, services: Services) -> None:

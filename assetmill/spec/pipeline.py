@@ -17,9 +17,10 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
+from assetmill.records import Lane
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.base import SpecModel
-from assetmill.spec.chat_models import ChatModel, load_chat_models
+from assetmill.spec.chat_models import ChatModel, LaneFacts, load_chat_models, load_lanes
 from assetmill.spec.file_kinds import kind_of_name, suffix_of
 from assetmill.spec.image_models import ImageModels
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
@@ -55,6 +56,7 @@ class Defaults(SpecModel):
     quality: str | None = None
     size: str | None = None
     instructions: str | None = None
+    lane: Lane | None = None
 
 
 class InputSpec(SpecModel):
@@ -140,6 +142,7 @@ class StageSpec(SpecModel):
     image_deployment: str | None = None
     tool_choice: str | None = None
     max_tool_calls: int | None = Field(default=None, ge=1, le=1000)
+    lane: Lane | None = None
     reroll: int = Field(default=0, ge=0, le=20)
     best_of: int = Field(default=1, ge=1, le=16)
 
@@ -213,6 +216,11 @@ class LoadedPipeline:
     def chat_models(self) -> Mapping[str, ChatModel]:
         """The table of chat models."""
         return load_chat_models(self.configs)
+
+    @cached_property
+    def lanes(self) -> Mapping[str, LaneFacts]:
+        """What is known of the lanes beside the normal one."""
+        return load_lanes(self.configs)
 
     @cached_property
     def axes(self) -> Mapping[str, tuple[AxisSpec, Where]]:

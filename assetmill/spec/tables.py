@@ -121,9 +121,9 @@ class TableRow:
             self.refuse(key, f"{self._place}: {key} must be a table, not {value!r}")
         return cast("Mapping[str, Any]", value or {})
 
-    def by_provider(self, key: str) -> Mapping[str, Any]:
-        """Return what a key says for each provider; a bare value counts for all of them."""
-        value = self.get(key)
+    def by_provider(self, key: str, part: str = "") -> Mapping[str, Any]:
+        """Return what a key, or a part of its table, says for each provider; a bare value counts for all."""
+        value = self.mapping(key).get(part) if part else self.get(key)
         if value is None:
             return {}
         if not isinstance(value, dict):

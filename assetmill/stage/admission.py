@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
-from assetmill.money.prices import estimate, missing_prices, prices_for
+from assetmill.money.prices import lane_estimate, missing_prices, prices_for
 from assetmill.plan.calls import StageCall
-from assetmill.records import RunId
+from assetmill.records import Lane, RunId
 from assetmill.stage.patience import clock_time
 from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
@@ -20,14 +20,19 @@ _BUDGET_PAUSE_S = 0.5
 
 
 class Admission:
-    """One stage's way through quotas and ceilings. `ceiling_usd` is None when its cost is unknown."""
+    """One stage's way through quotas and ceilings."""
 
     def __init__(self, call: StageCall, services: Services, run_id: RunId) -> None:
         self._call, self._services, self._run_id = call, services, run_id
         self._wanted = wanted(call)
-        expected = estimate(call, prices_for(services.settings))
-        self._unknown = expected.unknown
-        self.ceiling_usd = expected.ceiling if expected.is_known else None
+        prices = prices_for(services.settings)
+        lanes: tuple[Lane, ...] = ("now", call.lane)
+        self._costs = {lane: lane_estimate(call, lane, prices) for lane in lanes}
+
+    def most_usd(self, lane: Lane) -> float | None:
+        """Return the most that an attempt may cost in a lane, None when that is unknown."""
+        cost = self._costs[lane]
+        return cost.ceiling if cost.is_known else None
 
     def check_gate(self) -> None:
         """Make sure that a stage may still begin to spend.
@@ -108,8 +113,8 @@ class Admission:
         for deployment, takes in self._wanted.items():
             self._services.pacer.refused(deployment, takes, retry_after_s)
 
-    def reserve(self, reservation: str, on_wait: Callable[[str], None]) -> None:
-        """Reserve the most that an attempt may cost under every ceiling.
+    def reserve(self, reservation: str, on_wait: Callable[[str], None], lane: Lane) -> None:
+        """Reserve the most that an attempt may cost in a lane under every ceiling.
 
         Stages at work give back what they do not spend, so a refusal is final only when none is.
 
@@ -120,16 +125,24 @@ class Admission:
         if not ceilings:
             return
         # Fails closed: a stage of which nobody knows the price is above every ceiling.
-        if self.ceiling_usd is None:
-            raise BudgetExceeded(self._call.label, missing_prices(self._unknown))
+        most_usd = self.most_usd(lane)
+        if most_usd is None:
+            raise BudgetExceeded(self._call.label, missing_prices(self._costs[lane].unknown))
         is_told = False
-        while refusal := self._services.budget.reserve(reservation, self.ceiling_usd, ceilings):
+        while refusal := self._services.budget.reserve(reservation, most_usd, ceilings):
             if not refusal.may_pass or not self._services.slots.taken:
                 raise BudgetExceeded(self._call.label, str(refusal))
             if not is_told:
                 on_wait("for what other stages have reserved and may not spend")
                 is_told = True
             self._services.wait(_BUDGET_PAUSE_S)
+
+    def raise_reserved(self, reservation: str) -> bool:
+        """Reserve what the normal lane may cost, without a wait; False where a ceiling has no room for it."""
+        ceilings, most_usd = self._services.ceilings_of(self._run_id), self.most_usd("now")
+        if not ceilings or most_usd is None:
+            return not ceilings
+        return self._services.budget.reserve(reservation, most_usd, ceilings) is None
 
 
 def wanted(call: StageCall) -> dict[str, dict[str, float]]:

@@ -236,8 +236,9 @@ class Closing:
     def _usage(self, turns: list[Finished]) -> Usage:
         """Add up what the turns used; a figure that any turn left out is unknown."""
         found = [read_usage(turn.response.body) for turn in turns]
-        total: dict[str, int | None] = {}
-        for name in Usage.model_fields:
+        tiers = {usage.service_tier for usage in found}
+        total: dict[str, int | str | None] = {"service_tier": tiers.pop() if len(tiers) == 1 else None}
+        for name in Usage.model_fields.keys() - total.keys():
             values = [getattr(usage, name) for usage in found]
             total[name] = None if None in values else sum(values)
         total["code_sessions"] = len({name for turn in turns for name in turn.produced.container_ids})

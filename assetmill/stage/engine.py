@@ -26,6 +26,7 @@ from assetmill.errors import (
     ConversationGone,
     HandleExpired,
     ModelRetired,
+    NoCapacity,
     NotSent,
     OutcomeUnknown,
     Rejected,
@@ -37,14 +38,15 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, PictureForm, Receipt, RunId, StageRecord, Verdict
+from assetmill.records import Intent, Lane, PictureForm, Receipt, RunId, StageRecord, Verdict
 from assetmill.stage import failures, retiring
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing
 from assetmill.stage.finished import Finished
-from assetmill.stage.patience import ON_THE_LINE_S, Patience
+from assetmill.stage.lanes import LaneChoice
+from assetmill.stage.patience import Patience, on_the_line_s
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
@@ -65,7 +67,11 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
             call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)
         )
     with services.alone(call.fingerprint), ToolSession(call) as session:
-        return _Stage(call, services, run_id, session).run()
+        stage = _Stage(call, services, run_id, session)
+        try:
+            return stage.run()
+        finally:
+            stage.lanes.settle()
 
 
 class _Stage:
@@ -81,6 +87,7 @@ class _Stage:
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
         self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
+        self.lanes = LaneChoice(call, services, self.patience, self.admission)
         # Forms in which this stage's pictures were refused, and why: perhaps the form was not to blame.
         self.refused_forms: dict[PictureForm, str] = {}
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
@@ -160,21 +167,22 @@ class _Stage:
         """Start an attempt when quotas and ceilings let it; who waits holds no slot from others."""
         # Money before quota: a share of the quota that is taken and not used delays every other stage.
         self.admission.check_gate()
-        self.admission.reserve(self.closing.reservation(attempt), self.reporter.waiting)
+        reservation = self.closing.reservation(attempt)
+        lane = self.lanes.reserve(reservation, self.reporter.waiting)
         self.admission.pace(self.reporter.waiting, is_new=True)
         with self.services.slots.take():
             # Waiting for a slot may have taken an hour: what was allowed then may not be now.
             self.admission.check_gate()
-            self._begin_now(attempt)
+            self._begin_now(attempt, self.lanes.renew(reservation, lane))
 
-    def _begin_now(self, attempt: int) -> None:
+    def _begin_now(self, attempt: int, lane: Lane) -> None:
         """Do everything free first, then store the intent, then spend."""
         prepared = self._prepare()
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         # A conversation of its own for every attempt: deleting it is what makes a late POST fail.
         conversation_id = self.services.gateway.create_conversation(marks)
-        intent = self._intent(prepared, attempt, 1, conversation_id)
+        intent = self._intent(prepared, attempt, 1, conversation_id, lane)
         self.services.wait(0)  # after an order to stop nothing is begun
         # The one write that decides who may post: put-if-absent, so that of two workers one wins.
         if not self.ledger.write_intent(*self.key, intent):
@@ -183,7 +191,9 @@ class _Stage:
         self.reporter.report("started")
         return self._spend(intent, prepared, agent)
 
-    def _intent(self, prepared: Prepared, attempt: int, turn: int, conversation_id: str) -> Intent:
+    def _intent(
+        self, prepared: Prepared, attempt: int, turn: int, conversation_id: str, lane: Lane = "now"
+    ) -> Intent:
         now, way = self.services.clock(), self.services.way()
         return Intent(
             nonce=uuid.uuid4().hex,
@@ -195,11 +205,12 @@ class _Stage:
             endpoint=self.services.gateway.endpoint,
             conversation_id=conversation_id,
             request_digest=Digest(prepared.digest),
-            reserved_usd=self.admission.ceiling_usd,
+            reserved_usd=self.lanes.most_usd(lane),
             created_at=now,
-            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else ON_THE_LINE_S),
+            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else on_the_line_s(lane)),
             way=way,
             is_streamed=way == "stream" or self._shows_frames(),
+            lane=lane,
         )
 
     def _shows_frames(self) -> bool:
@@ -228,7 +239,7 @@ class _Stage:
             return self._refused(intent, prepared, error)
         except Rejected as error:
             self.services.gate.learn(error)
-            if self._has_another_form(request, error):
+            if self.lanes.refused(intent, error) or self._has_another_form(request, error):
                 return self._refused(intent, prepared, error, is_form=True)
             self.attempts.store_verdict(intent, "failed", error)
             raise self._failure(error) from error
@@ -274,6 +285,7 @@ class _Stage:
             max_tool_calls=self.call.max_tool_calls,
             way=intent.way,
             may_reattach=abilities.has(reattaching(intent.way)) is not False,
+            lane=intent.lane,
             is_streamed=intent.way != "stream" and bool(intent.is_streamed),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
         )
@@ -281,6 +293,7 @@ class _Stage:
     def _receive(self, intent: Intent, response_id: str) -> Receipt:
         """Store the receipt as soon as the reply names its response, before that is waited for."""
         self.admission.arrived()
+        self.lanes.settle()
         return self.attempts.receive(intent, response_id, "reply")
 
     def _refused(
@@ -291,7 +304,10 @@ class _Stage:
         After a refusal of the form (`is_form`) nothing is waited for: the next attempt has another.
         """
         self.unpaid = intent, prepared, error
-        if isinstance(error, Throttled):
+        is_lane = isinstance(error, NoCapacity) and intent.lane != "now"
+        if is_lane:
+            self.admission.arrived()  # the quota has let it pass, and counts it
+        elif isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
         # A gateway may answer with a refusal while the service behind it has accepted: the list decides.
         if self.attempts.adopt(intent):
@@ -301,10 +317,11 @@ class _Stage:
             return self._repeat_turn(intent, prepared, error)
         # Before the verdict: once another attempt is licensed, this one must not be able to arrive.
         self.services.gateway.delete_conversation(intent.conversation_id)
-        not_before = None if is_form else self.services.clock() + self.patience.asked_s(error)
+        asked = self.lanes.pause_until if is_lane else self.patience.pause_until
+        not_before = None if is_form else asked(error)
         self.attempts.store_verdict(intent, "refused", error, not_before=not_before)
         self.unpaid = None
-        if not is_form:
+        if not (is_form or is_lane):
             self.patience.count(error)  # the wait is the verdict's: `_advance` keeps it, outside of any slot
 
     def _repeat_turn(self, intent: Intent, prepared: Prepared, error: ServiceError) -> None:
@@ -332,6 +349,7 @@ class _Stage:
         # In the background the reply to the post was seen to name no limits: what it is asked for may.
         self.admission.learn(response.rates)
         turn = Finished(intent, response, read_response(response.body))
+        self.lanes.hear(turn)
         if response.status == "completed" and turn.produced.calls:
             turn = self.closing.sightings.complete(turn)
             self.closing.keep_turn(turn)

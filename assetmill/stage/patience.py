@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from assetmill.agents.pacing import PROBE_S, sane_wait_s
 from assetmill.errors import ServiceError, StageFailed, Throttled
-from assetmill.records import Intent, Verdict
+from assetmill.records import Intent, Lane, Verdict
 from assetmill.settings import Foundry
 from assetmill.stage.services import Services
 
@@ -37,9 +37,15 @@ ON_THE_LINE_S = 600.0
 """How long a response may run that is not in the background: perhaps it is listed only at its end."""
 
 
+def on_the_line_s(lane: Lane) -> float:
+    """Return the same by lane: the page of flex advises to wait half as long again, 15 minutes."""
+    return ON_THE_LINE_S * (1.0 if lane == "now" else 1.5)
+
+
 def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
     """Return how long an open outcome may take to show: what runs on the line is perhaps listed last."""
-    runs_s = 0.0 if intent.way == "background" else max(0.0, intent.created_at + ON_THE_LINE_S - now)
+    until = intent.created_at + on_the_line_s(intent.lane)
+    runs_s = 0.0 if intent.way == "background" else max(0.0, until - now)
     return foundry.settle_s + runs_s
 
 
@@ -48,7 +54,7 @@ def closing_s(intent: Intent, foundry: Foundry) -> float:
 
     Not counted from the intent: its owner may have slept for an hour before it posted, just in time.
     """
-    return foundry.settle_s + (0.0 if intent.way == "background" else ON_THE_LINE_S)
+    return foundry.settle_s + (0.0 if intent.way == "background" else on_the_line_s(intent.lane))
 
 
 class Patience:
@@ -58,6 +64,7 @@ class Patience:
         self._label, self._services, self._tell = label, services, tell
         self._foundry = services.settings.foundry
         self.started_at = services.clock()
+        self._counted_from = self.started_at
         self.refusals = 0
 
     @property
@@ -65,10 +72,18 @@ class Patience:
         """Seconds since the stage was begun."""
         return self._services.clock() - self.started_at
 
+    def begin_anew(self) -> None:
+        """Count from now on: what was waited for until here was another lane's capacity."""
+        self._counted_from, self.refusals = self._services.clock(), 0
+
     def asked_s(self, error: ServiceError) -> float:
         """Return how long to wait after a refusal: as the service asks, else longer each time."""
         asked_s = sane_wait_s(error.retry_after_s) if isinstance(error, Throttled) else None
         return min(2.0 ** (self.refusals + 1), 30.0) if asked_s is None else asked_s
+
+    def pause_until(self, error: ServiceError) -> float:
+        """Return when the service may be asked again after a refusal."""
+        return self._services.clock() + self.asked_s(error)
 
     def count(self, error: ServiceError) -> float:
         """Count a refusal and return how long to wait after it.
@@ -112,4 +127,4 @@ class Patience:
                 left_s -= pause_s
 
     def _is_late(self, wait_s: float) -> bool:
-        return self._services.clock() + wait_s > self.started_at + self._foundry.stage_deadline_s
+        return self._services.clock() + wait_s > self._counted_from + self._foundry.stage_deadline_s

@@ -24,6 +24,7 @@ from assetmill.records import Way
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
+from assetmill.stage.hour import Hour
 from assetmill.stage.owners import this_owner
 from assetmill.stage.slots import Slots
 from assetmill.store.backend import Backend
@@ -50,6 +51,7 @@ class Services:
     gate: Gate = field(default_factory=Gate)
     stop: threading.Event = field(default_factory=threading.Event)
     shown: ShownPlan | None = None
+    hour: Hour | None = None
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -60,6 +62,7 @@ class Services:
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
         self._repeating: set[str] = set()
+        self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
@@ -142,6 +145,14 @@ class Services:
         with self._guard:
             if text not in self.notices:
                 self.notices.append(text)
+
+    def close_lane(self, model: str) -> None:
+        """Remember for this process that a model's deployment takes no cheaper lane."""
+        self._closed_lanes.add(model)
+
+    def is_lane_closed(self, model: str) -> bool:
+        """Whether a model's deployment has said that it takes no cheaper lane."""
+        return model in self._closed_lanes
 
     def begin(self, run_id: str, seal: Callable[[], object]) -> None:
         """Remember how to seal a run or a batch, should the process have to go before that."""

@@ -38,13 +38,14 @@ class Billing:
             }
         )
 
-    def tokens(self, response_id: str, model: str, input_tokens: int, output_tokens: int) -> None:
-        """Charge what the orchestrating model read and wrote."""
-        price = _model_prices("chat", model)
-        usd = (input_tokens * price["input"] + output_tokens * price["output"]) / _MILLION
-        self._charge(
-            "tokens", model, usd, response_id, input_tokens=input_tokens, output_tokens=output_tokens
-        )
+    def tokens(
+        self, response_id: str, model: str, input_tokens: int, output_tokens: int, tier: str = "default"
+    ) -> None:
+        """Charge what the orchestrating model read and wrote, by the tier that served it."""
+        price, factor = _model_prices("chat", model), prices()["tiers"].get(tier, 1.0)
+        usd = factor * (input_tokens * price["input"] + output_tokens * price["output"]) / _MILLION
+        used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        self._charge("tokens", model, usd, response_id, **used, service_tier=tier)
 
     def image(
         self,

@@ -59,6 +59,8 @@ _DIFFERENCES = """\
 - Rate limits are off until they are set; headers then tell fixed numbers. Tokens are estimated at four
   characters each, so only what is far beyond a context window is refused for its length.
 - An image prompt is refused by a short word list, at the input stage, uncharged.
+- `service_tier: flex` is taken where `deployments.toml` says so, costs half for the model's tokens and shares
+  the quota; what finds no capacity (`flex_refusals`) is a 429 and free. Other tiers are served as `default`.
 - Prices are dated data (`prices.toml`), OpenAI's list prices where Azure's are not known.
 """
 

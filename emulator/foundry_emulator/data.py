@@ -46,3 +46,9 @@ def context_window(deployment: str) -> int:
     """Return how many tokens a deployment's model reads at most."""
     known = {one["model"]: one for one in _read("deployments.toml")["deployment"]}
     return int(known.get(deployment, {}).get("context_window", 128_000))
+
+
+def has_flex(deployment: str) -> bool:
+    """Return whether a deployment's model takes requests with `service_tier: flex`."""
+    known = {one["model"]: one for one in _read("deployments.toml")["deployment"]}
+    return bool(known.get(deployment, {}).get("flex"))

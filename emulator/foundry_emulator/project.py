@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import random
 import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ class Project:
         self.billing = Billing(self.state, self.clock)
         self.faults = Faults()
         self.quota = QuotaMeter(self.clock)
+        self.chance = random.Random(0)  # noqa: S311 - repeatable, not a secret
         self.files = Files(self.state, self.clock)
         self.containers = Containers(self.state, self.clock)
         self.pool = ThreadPoolExecutor(_TOOL_THREADS, thread_name_prefix="tool")
@@ -74,6 +76,7 @@ class Project:
         self.settings = Switches()
         self.faults.clear()
         self.quota = QuotaMeter(self.clock)
+        self.chance.seed(0)
         self.counts.clear()
         self.requests.clear()
 

@@ -48,6 +48,12 @@ class Switches:
     """What `background` beside an agent does: documentation shows it, no recording has it."""
     background_with_conversation: Answer = "accepted"
     """What `background` beside a conversation does: nothing public shows it."""
+    flex_with_agent: Answer = "accepted"
+    """What `service_tier: flex` beside an agent does: nothing public shows it. Dropped, it is the default."""
+    flex_refusals: float = 0.0
+    """What part of the requests with `service_tier: flex` finds no capacity: 429, and nothing is charged."""
+    flex_latency_s: float = 0.0
+    """How much longer a response takes that is served as flex."""
     hide_results: bool = False
     """A picture's `result` is null when its response is read back, as one report says."""
     longest_data_url: int = 0
@@ -116,6 +122,10 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
+def _is_part(value: object) -> bool:
+    return _is_seconds(value) and cast("float", value) <= 1
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -161,6 +171,9 @@ def _is_routes(value: object) -> bool:
 _FITS: dict[str, Callable[[object], bool]] = {
     "flavour": lambda value: value in FLAVOURS,
     "latency_s": _is_seconds,
+    "flex_with_agent": _is_answer,
+    "flex_refusals": _is_part,
+    "flex_latency_s": _is_seconds,
     "listing_lag_s": _is_seconds,
     "keepalive_s": _is_seconds,
     "longest_data_url": _is_count,

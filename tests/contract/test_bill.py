@@ -221,3 +221,39 @@ def test_an_attempt_that_failed_between_two_turns(
     assert till.spent.unknown == 0
     assert till.spent.usd == pytest.approx(till.billed, abs=1e-6)
     assert till.billed > 0
+
+
+FLEX = """
+stages:
+  - name: tell
+    prompt: Tell a story of forty words about a teal mug.
+    lane: flex
+"""
+
+
+def test_a_stage_in_flex_is_paid_as_it_was_served(till: Till) -> None:
+    """The first in flex, the second where the service serves the same request at the normal price."""
+    assert till.run(FLEX) == "completed"
+    cheap = till.billed
+    assert till.spent.usd == pytest.approx(cheap, abs=1e-7)
+    till.control("settings", {"flex_with_agent": "dropped"})
+    assert till.run(FLEX.replace("teal", "blue")) == "completed"
+    assert [charge["service_tier"] for charge in till.control("bill")["charges"]] == ["flex", "default"]
+    assert till.billed == pytest.approx(3 * cheap, rel=0.01)
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-7)
+
+
+def test_a_lane_that_the_endpoint_refuses_costs_nothing_but_the_normal_price(till: Till) -> None:
+    till.control("settings", {"flex_with_agent": "refused"})
+    assert till.run(FLEX) == "completed"
+    (charge,) = till.control("bill")["charges"]
+    assert charge["service_tier"] == "default"
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-7)
+
+
+def test_a_lane_without_capacity_is_asked_until_it_has_some(till: Till) -> None:
+    till.control("settings", {"flex_refusals": 0.5})
+    assert till.run(FLEX) == "completed"
+    (charge,) = till.control("bill")["charges"]
+    assert charge["service_tier"] == "flex"
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-7)

@@ -30,6 +30,8 @@ from tests.flows.crash_driver import shorten_the_line
 
 LINE_S = 2.0
 STAGES = ("scene", "night", "poster")
+LANED = "gpt-5.6-luna"
+"""The model of every other variant, which goes in the flex lane."""
 DRAW: Mapping[str, Any] = stage_call().tools[0]
 SHOWN: Mapping[str, Any] = {**DRAW, "partial_images": 1}
 CODE: Mapping[str, Any] = {"type": "code_interpreter"}
@@ -58,6 +60,8 @@ def call_for(case: str, stage: str, variant: int, made: StageRecord | None) -> S
         fields = {"tools": (DRAW, CODE), "prompt": "draw code"}
         fields["outputs"] = (*outputs, ExpectedOutput("text", "out.txt"))
     extra = {"case": case, "variant": variant}
+    if variant % 2:
+        fields |= {"model": LANED, "lane": "flex"}
     return stage_call(stage=stage, variant=f"number={variant}", inputs=inputs, extra=extra, **fields)
 
 

@@ -1,7 +1,8 @@
 """Processes killed at random while the service misbehaves in every way at once; its bill is the witness.
 
 Three stages, twelve variants, one stage in ten of each: refused, answered by 503, accepted with the answer
-lost, its stream cut, slow, its container gone. `make soak` goes on with ten times as many kills.
+lost, its stream cut, slow, its container gone. Every other variant goes in the flex lane, which has no room
+for one post in four. `make soak` goes on with ten times as many kills.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ from foundry_emulator.testing.scripted import paint, toolbox
 
 from assetmill.agents.gateway import WAYS, Way
 from assetmill.fingerprint import Digest, digest
+from assetmill.money.prices import load_prices, price_of
 from assetmill.records import BlobRef, StageRecord
+from assetmill.settings import find_configs
 from assetmill.store import layout
 from assetmill.store.blobs import Blobs
 from assetmill.store.local import LocalStore
+from tests.doubles import stage_call
 from tests.flows.accounts import read_books
 from tests.flows.kill_driver import STAGES
 
@@ -170,7 +174,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     ):
         control = Control(http, ready.control, ready.token)
         # What is not in the background goes on when its caller is killed: nobody could find it otherwise.
-        control.post("settings", {"finish_without_caller": True})
+        control.post("settings", {"finish_without_caller": True, "flex_refusals": EACH * 2.5})
         yield Yard(home, control, driver, painter)
         assert driver.stdin
         driver.stdin.close()
@@ -218,6 +222,25 @@ def live(yard: Yard, case: Case, seed: int) -> tuple[dict[str, Any], int]:
     return told, kills
 
 
+def check_amounts(reader: Reader, lines: list[dict[str, Any]]) -> Counter[str]:
+    """Compare what each commit counted with its lines of the bill, pictures apart; return the tiers seen."""
+    charged: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        charged.setdefault(line["response_id"], []).append(line)
+    prices, tiers = load_prices(find_configs()), Counter[str]()
+    for record in reader.records.values():
+        bill = charged[record.made_by[-1].response_id]
+        tokens = next(line for line in bill if line["kind"] == "tokens")
+        tier = record.usage.service_tier or "default"
+        assert tokens["service_tier"] == tier
+        # The scripted painter counts tokens of its own; how many pictures were charged is checked above.
+        words = record.usage.model_copy(update={"images": 0, "image_output_tokens": 0, "partial_images": 0})
+        counted = price_of(words, stage_call(model=tokens["model"], tools=()), prices)
+        assert sum(line["usd"] for line in bill if line["kind"] != "image") == pytest.approx(counted)
+        tiers[tier] += 1
+    return tiers
+
+
 def check_bytes(yard: Yard, case: Case, painted: dict[Digest, int]) -> None:
     store = LocalStore(yard.store(case))
     blobs = Blobs(store)
@@ -250,6 +273,7 @@ def check_case(yard: Yard, seed: int, policy: str, way: Way) -> int:
     painted = {name: size for name, size in yard.painter.painted.items() if name not in known}
     assert len(billed) == len(painted)
     read_books(yard.store(case)).check(billed)
+    assert set(check_amounts(reader, yard.control.bill())) == {"flex", "default"}
     check_bytes(yard, case, painted)
     check_end(told, reader)
     if policy == "fence":

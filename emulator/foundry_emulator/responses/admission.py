@@ -15,6 +15,7 @@ from foundry_emulator.project import Project
 from foundry_emulator.responses import grounds, toolspecs, wire
 from foundry_emulator.responses.items import ItemReader, text_of
 from foundry_emulator.responses.retention import retained
+from foundry_emulator.responses.tiers import check_capacity, wanted_tier
 from foundry_emulator.responses.wire import RUNNING
 from foundry_emulator.settings import Switches
 
@@ -115,6 +116,7 @@ class _RequestCheck:
         anchor = conversation_id or request.text("previous_response_id") or ""
         partition = ids.partition_of(anchor) or ids.new_partition()
         model = self._model()
+        tier = wanted_tier(self._project, request, model, has_agent=self._version is not None)
         tools = self._tools()
         image_model = self._image_model(tools)
         limit = self._project.settings.longest_data_url
@@ -140,7 +142,10 @@ class _RequestCheck:
             agent_reference=extras.get("agent_reference"),
             is_azure=self._dialect.is_azure,
             defaults=self._definition,
+            tier=tier,
         )
+        headers = self._rates(model, image_model, inputs)
+        check_capacity(self._project, tier)
         return Admitted(
             response=response,
             partition=partition,
@@ -153,7 +158,7 @@ class _RequestCheck:
             store=request.boolean("store") is not False,
             include=included(request.texts("include")),
             item_extras=self._made_by(extras, response["id"]),
-            headers=self._rates(model, image_model, inputs),
+            headers=headers,
         )
 
     def _agent_version(self, path_name: str | None) -> Json | None:

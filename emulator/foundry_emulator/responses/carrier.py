@@ -216,7 +216,7 @@ class Carrier:
             sum(wire.tokens_in(text) for text in answered),
             _REASONING_TOKENS if self._thinks() else 0,
         )
-        self._project.billing.tokens(
-            self._active.id, response["model"], used["input_tokens"], used["output_tokens"]
-        )
+        model, tier = response["model"], response["service_tier"]
+        counts = used["input_tokens"], used["output_tokens"]
+        self._project.billing.tokens(self._active.id, model, *counts, tier)
         return used

@@ -14,6 +14,7 @@ from foundry_emulator.responses.admission import Admitted
 from foundry_emulator.responses.carrier import Carrier
 from foundry_emulator.responses.events import frame
 from foundry_emulator.responses.retention import retained
+from foundry_emulator.responses.tiers import FLEX
 from foundry_emulator.responses.wire import RUNNING
 
 
@@ -72,6 +73,8 @@ class Responses:
                 return
             active.begin()
             latency_s = self._project.settings.latency_s
+            if active.response["service_tier"] == FLEX:
+                latency_s += self._project.settings.flex_latency_s
             if latency_s:
                 await active.pause(latency_s)
             work = Carrier(self._project, active).work

@@ -37,7 +37,7 @@ def body(dialect: Dialect, response: Json) -> Json:
         if key not in _NEVER_IN_BODIES and (value is not None or key not in _LEFT_OUT_WHEN_UNSET)
     }
     is_running = response["status"] in (*RUNNING, "cancelled")
-    shown["service_tier"] = "auto" if is_running else "default"
+    shown["service_tier"] = "auto" if is_running else response["service_tier"]
     shown["reasoning"] = {key: value for key, value in response["reasoning"].items() if value is not None}
     shown["tools"] = [_tool(tool) for tool in response["tools"]]
     shown["output"] = [_item(dialect, item) for item in response["output"]]
@@ -135,7 +135,7 @@ def _streamed(dialect: Dialect, response: Json) -> Json:
     is_done = response["status"] not in RUNNING
     shown: Json = {
         **response,
-        "service_tier": "default" if is_done else "auto",
+        "service_tier": response["service_tier"] if is_done else "auto",
         "frequency_penalty": 0.0,
         "presence_penalty": 0.0,
         "prompt_cache_key": None,

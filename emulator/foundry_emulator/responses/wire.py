@@ -36,6 +36,7 @@ def new_response(
     agent_reference: Json | None,
     is_azure: bool,
     defaults: Json,
+    tier: str = "default",
 ) -> Json:
     """Return a response as it looks when it was just accepted; `defaults` are the agent's own settings."""
     background = bool(request.raw.get("background"))
@@ -59,7 +60,7 @@ def new_response(
         "conversation": {"id": conversation_id} if conversation_id else None,
         "reasoning": _reasoning(request, defaults, model),
         "safety_identifier": request.text("safety_identifier"),
-        "service_tier": "default",
+        "service_tier": tier,
         "temperature": _first(request.number("temperature", 0, 2), defaults.get("temperature"), 1.0),
         "text": text,
         "tool_choice": tool_choice,

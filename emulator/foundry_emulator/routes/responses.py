@@ -19,7 +19,6 @@ from foundry_emulator.routes.endpoint import Call, Operation, Reply, cut_connect
 from foundry_emulator.routes.paging import page
 
 _FOREGROUND_HEADERS = {
-    "azureai-processed-tier": "default",
     "azureai-fe-is-streaming": "False",
     "skip-error-remapping": "true",
     "x-ms-is-spilled-over": "false",
@@ -62,7 +61,7 @@ def _agent_headers(active: ActiveResponse) -> dict[str, str]:
         **active.admitted.headers,
     }
     if not (active.is_background or active.admitted.stream):
-        headers |= _FOREGROUND_HEADERS
+        headers |= {**_FOREGROUND_HEADERS, "azureai-processed-tier": active.response["service_tier"]}
     if reference:
         headers["x-agent-version-resolution"] = "pinned"
         headers["x-agent-version-resolved"] = reference["version"]

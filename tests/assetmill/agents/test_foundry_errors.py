@@ -21,6 +21,7 @@ from assetmill.errors import (
     ConversationGone,
     HandleExpired,
     ModelRetired,
+    NoCapacity,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
@@ -226,6 +227,11 @@ def test_a_status_that_does_not_refuse_is_open(status: int) -> None:
         (410, "410", "", ModelRetired),
         (413, "", "too large", Rejected),
         (429, "rate_limit_exceeded", "", Throttled),
+        (429, "resource_unavailable", "", NoCapacity),
+        (429, "429", "Flex processing has no capacity at present.", NoCapacity),
+        (429, "429", "Flex and standard requests have exceeded the token rate limit.", Throttled),
+        (503, "resource_unavailable", "", OutcomeUnknown),
+        (408, "request_timeout", "The flex request timed out.", OutcomeUnknown),
     ],
 )
 def test_what_the_service_says_counts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ import pytest
 from assetmill.agents.gateway import WAYS, Frame, Response, Way
 from assetmill.agents.outputs import read_response
 from assetmill.errors import HandleExpired, OutcomeUnknown, PromptBlocked, ServiceError, Throttled
+from assetmill.records import Lane
 from tests.assetmill.agents.wire import Body, Wire, body, events, page_of_a_proxy, request, response
 from tests.doubles import image_item, png
 
@@ -48,6 +50,17 @@ def test_each_way_says_what_it_is_and_nothing_else(wire: Wire, way: Way, sent: B
     (posted,) = wire.sent("POST", "/responses")
     assert {name: posted.get(name) for name in ("background", "stream") if name in posted} == sent
     assert posted["conversation"] == "conv_1"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("lane", "sent"), [("now", None), ("flex", "flex")])
+def test_a_lane_is_named_in_every_way_and_the_normal_one_never(
+    wire: Wire, way: Way, lane: Lane, sent: str | None
+) -> None:
+    wire.on("POST", "/responses", events(CREATED, COMPLETED) if way == "stream" else body(response()))
+    wire.gateway.create_response(replace(request(way), lane=lane), lambda _: None)
+    (posted,) = wire.sent("POST", "/responses")
+    assert posted.get("service_tier") == sent
 
 
 def test_a_picture_of_a_stream_is_used_where_the_read_lacks_it(wire: Wire) -> None:

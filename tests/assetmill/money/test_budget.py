@@ -63,6 +63,28 @@ def test_who_comes_after_an_attempt_was_closed_holds_no_money_for_it() -> None:
     assert late.committed_usd("run/r1") == 0.0
 
 
+def test_a_reservation_is_raised_and_never_lowered() -> None:
+    """One attempt may be reserved in a cheaper lane by one worker and in the normal one by another."""
+    store = MemoryStore()
+    budget, ceilings = Budget(store), (Ceiling("project", 1.0),)
+    assert budget.reserve("a.1", 0.2, ceilings) is None
+    assert budget.reserve("a.1", 0.5, ceilings) is None
+    assert budget.reserve("a.1", 0.2, ceilings) is None
+    assert Budget(store).usage("project") == (0.0, {"a.1": 0.5})
+    refusal = budget.reserve("a.1", 1.1, ceilings)
+    assert refusal
+    assert not refusal.may_pass
+    assert budget.usage("project") == (0.0, {"a.1": 0.5})
+
+
+def test_a_raise_that_a_later_scope_refuses_leaves_what_was_held_before() -> None:
+    budget, ceilings = Budget(MemoryStore()), (Ceiling("project", 1.0), Ceiling("day/x", 0.3))
+    assert budget.reserve("a.1", 0.2, ceilings) is None
+    assert budget.reserve("a.1", 0.5, ceilings) is not None
+    assert budget.usage("day/x")[1] == {"a.1": 0.2}
+    assert budget.usage("project")[1]["a.1"] >= 0.2
+
+
 def test_what_another_scope_refused_is_reserved_again_once_there_is_room() -> None:
     budget, day = Budget(MemoryStore()), Ceiling("day/2026-11-22", 0.60)
     assert budget.reserve("b.1", 0.5, [day]) is None

@@ -66,6 +66,7 @@ class Rules:
     blobs_first: bool = True
     own_conversation: bool = True
     intent_first: bool = True
+    changes_lane_on_silence: bool = False
     deleted_refuse: bool = True
     way: Way = "background"
     waits_for_the_end: bool = True
@@ -186,7 +187,8 @@ def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[S
     if attempt.accepted and not attempt.is_gone and is_told:
         yield _at(state, number, "receipt", n)
     if attempt.on_the_way and not attempt.accepted:
-        # A refusal by quota: in the service's own words, so it was not accepted and never will be.
+        # A refusal by quota, or by a lane without room: in the service's own words, so it was not accepted
+        # and never will be.
         refused = attempt._replace(on_the_way=attempt.on_the_way - 1)
         if state.errors:
             yield _at(_set(state._replace(errors=state.errors - 1), n, refused), number, "refused", n)
@@ -196,6 +198,8 @@ def _hear(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[S
         yield _at(left, number, "judge refused" if rules.silence_refuses else "list", n)
         if rules.resends:
             yield _at(left, number, "post", n)
+        if rules.changes_lane_on_silence:
+            yield _at(left, number, "judge refused", n)
 
 
 def _recover(state: State, rules: Rules, number: int, worker: Worker) -> Iterator[State]:

@@ -200,6 +200,29 @@ def _changes_the_way_on_silence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(f"{ATTEMPTS}.recover", recover)
 
 
+def _changes_the_lane_on_silence(patch: pytest.MonkeyPatch) -> None:
+    """What a client does that falls back whenever a post in the cheaper lane raises."""
+    original = _find("assetmill.stage.attempts", "Attempts").recover
+
+    def recover(attempts: Any, intent: Intent) -> None:
+        if intent.lane == "now":
+            return original(attempts, intent)
+        attempts.services.close_lane(attempts.call.model)
+        return attempts.store_verdict(intent, "refused", OutcomeUnknown("silence"))
+
+    patch.setattr(f"{ATTEMPTS}.recover", recover)
+
+
+def _pays_by_the_lane_that_was_posted(patch: pytest.MonkeyPatch) -> None:
+    original = _find("assetmill.stage.closing", "Closing")._usage
+
+    def usage(closing: Any, turns: Any) -> Any:
+        lane = turns[-1].intent.lane
+        return original(closing, turns).model_copy(update={"service_tier": None if lane == "now" else lane})
+
+    patch.setattr("assetmill.stage.closing.Closing._usage", usage)
+
+
 def _find(module: str, name: str) -> Any:
     import importlib
 
@@ -226,6 +249,8 @@ MUTANTS = {
         _counts_silence_from_the_intent, policy="fence", postings=("stream", "foreground")
     ),
     "silence changes the way": Mutant(_changes_the_way_on_silence),
+    "silence changes the lane": Mutant(_changes_the_lane_on_silence),
+    "the lane that was posted is paid": Mutant(_pays_by_the_lane_that_was_posted),
     "the post before the intent": Mutant(_posts_before_the_intent),
     "every turn adopts the first response": Mutant(_adopts_the_first_turn_for_every_turn),
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),

@@ -5,6 +5,7 @@ never        a second POST of an attempt's turn, unless the first was definitely
 never        a second POST under `hold` because of silence
 never        a record that names a blob which is not there
 never        a fence through the conversation of a worker that lives and whose lease is fresh
+never        a lane other than the one that served it in a commit's usage, whatever lane was posted
 always       an end: commit, typed failure or doubt
 in the end   what was accepted and is usable is committed: nothing that was paid for is lost
 """
@@ -39,6 +40,7 @@ from assetmill.store import layout
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.simulation.answers import USUAL, Answers
+from tests.assetmill.simulation.lanes import laned
 from tests.assetmill.simulation.objects import Objects, SimulatedStore
 from tests.assetmill.simulation.service import (
     FILE_DIGEST,
@@ -135,6 +137,8 @@ class Scenario:
         self.service.refused_ways = _REFUSED.get(self.posting, frozenset())
         self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
         self.call = TWO_TURNS if turns == 2 else CALL
+        laid = laned(seed, self.call, world.now)
+        self.call, self.service.lanes, self.hour = laid.call, laid.lanes, laid.hour
         self.has_browser = turns == 2 and self.chance(0.5)
         most = estimate(self.call)
         assert most is not None
@@ -235,6 +239,7 @@ class Scenario:
             SimulatedStore(self.world, worker, self.objects),
             lambda _settings, _wait: gateway,
             self.ceilings,
+            hour=self.hour,
             owner=f"simulated:1:{worker.name}",
             clock=self.world.clock,
         )
@@ -305,6 +310,10 @@ class Scenario:
             raise Violation(f"a ceiling of {self.ceilings[0].usd} does not hold: {self.money}")
 
     def _check_commit(self, record: StageRecord) -> None:
+        served = {made.tier for made in self.service.bill if made.attempt == record.attempt}
+        is_flex = record.usage.service_tier == "flex"
+        if is_flex != (served == {"flex"}):
+            raise Violation(f"served as {served}, and counted as {record.usage.service_tier}")
         made = {asset.blob.digest for asset in record.outputs}
         for digest in made:
             self._check_blob(digest)

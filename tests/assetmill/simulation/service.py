@@ -29,6 +29,7 @@ from assetmill.agents.listing import Listing
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
+    NoCapacity,
     NotSent,
     OutcomeUnknown,
     PromptBlocked,
@@ -38,6 +39,7 @@ from assetmill.errors import (
 from assetmill.fingerprint import digest
 from assetmill.stage.patience import ON_THE_LINE_S
 from tests.assetmill.simulation.answers import USUAL, Answers
+from tests.assetmill.simulation.lanes import NO_LANES, Lanes
 from tests.assetmill.simulation.world import Violation, Worker, World
 from tests.doubles import Body, image_item, message_item, png
 
@@ -72,6 +74,7 @@ class Accepted:
     is_background: bool
     container_id: str | None
     container_until: float
+    tier: str = "default"
     is_gone: bool = False
     """Whether it ended with its caller's line, without a trace."""
 
@@ -98,6 +101,7 @@ class Service:
     has_lock: bool = False
     answers: Answers = USUAL
     refused_ways: frozenset[Way] = frozenset()
+    lanes: Lanes = NO_LANES
     bill: list[Accepted] = field(default_factory=list[Accepted])
     posts: list[Posted] = field(default_factory=list[Posted])
     deleted: set[str] = field(default_factory=set[str])
@@ -110,6 +114,7 @@ class Service:
         world, name = self.world, request.conversation_id
         if request.way in self.refused_ways:
             raise Rejected(f"{request.way} mode is not supported with an agent", "invalid_payload", 400)
+        self.lanes.check_room(request, world)
         if name in self.deleted and not self.answers.accepts_deleted:
             raise ConversationGone("conversation not found", "not_found", 404)
         earlier = [made for made in self.bill if made.conversation_id == name]
@@ -135,10 +140,12 @@ class Service:
         output.append(_PICTURE if turn == 1 else message_item("done"))
         if turn < self.turns:
             output.append({"type": "function_call", "call_id": f"call_{number}", "name": "look"})
+        tier = self.lanes.tier(request, world)
         is_background = request.way == "background" and not self.answers.drops_background
         body: Body = {
             "id": f"resp_{number}",
             "status": status,
+            "service_tier": tier,
             "created_at": int(world.now),
             "conversation": {"id": request.conversation_id},
             "background": is_background,
@@ -162,6 +169,7 @@ class Service:
             is_background=is_background,
             container_id=container_id,
             container_until=world.now + CONTAINER_LIFE_S,
+            tier=tier,
         )
 
     def hang_up(self, made: Accepted) -> None:
@@ -270,7 +278,7 @@ class SimulatedGateway:
     def _arrive(self, request: ResponseRequest) -> None:
         try:
             self._service.hang_up(self._service.accept(request))
-        except (ConversationGone, OutcomeUnknown, Rejected):
+        except (ConversationGone, OutcomeUnknown, NoCapacity, Rejected):
             return
 
     def _refuse(self, fault: Fault) -> NoReturn:

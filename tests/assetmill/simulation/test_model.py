@@ -16,6 +16,8 @@ BAD = {
     "no list at all": Rules(lists_at_all=False),
     "the SDK's retries are on": Rules(resends=True),
     "the SDK's retries are on, under hold": Rules(policy="hold", resends=True),
+    "silence changes the lane": Rules(changes_lane_on_silence=True),
+    "silence changes the lane, under hold": Rules(policy="hold", changes_lane_on_silence=True),
     "the post before the intent": Rules(intent_first=False),
     "the post before the intent, under hold": Rules(policy="hold", intent_first=False),
     "the commit before the blobs": Rules(blobs_first=False),

@@ -59,7 +59,7 @@ def load_all(configs: Path) -> None:
         ("prices.toml", 'model = "gpt-5-mini"', 'model = "gpt-5"', "'gpt-5' is given twice"),
         ("prices.toml", 'aliases = ["gpt-image-2-2026-04-21"]', 'aliases = ["gpt-image-1.5"]', "'gpt-image-1.5' is given twice"),
         ("prices.toml", "medium = [1756, 1372]", "medium = [1756, -1]", "tokens is -1"),
-        ("prices.toml", "batch = 0.5, priority = 1.8", "batsh = 0.5, priority = 1.8", "unknown lanes 'batsh'"),
+        ("prices.toml", "batch = 0.5, flex = { openai = 0.5 }, priority = 1.8", "batsh = 0.5, flex = 0.5, priority = 1.8", "unknown lanes 'batsh'"),
         ("prices.toml", "data_zone = 1.1", "datazone = 1.1", "unknown key 'datazone'"),
         ("prices.toml", "as_of = 2026-11-28", "", "as_of must be a day"),
     ],

@@ -1,0 +1,90 @@
+"""The hour by which the work of a process is to be done, and until when a cheaper lane may still be tried."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+STAGES = ""
+"""Beside the names of model deployments: how many stages."""
+
+NOW_S, FLEX_S = 60.0, 900.0
+"""What a response is taken to need where no earlier run tells: in flex what its page advises to wait."""
+
+
+@dataclass(frozen=True)
+class Durations:
+    """How long one response takes in the normal lane and in flex. `is_seen`: earlier runs say so."""
+
+    now_s: float = NOW_S
+    flex_s: float = FLEX_S
+    seen: tuple[str, ...] = ()
+
+    def of(self, lane: str) -> float:
+        """Return how long one response takes in a lane."""
+        return self.flex_s if lane == "flex" else self.now_s
+
+
+@dataclass
+class Hour:
+    """An hour with all that is to be done until then. Safe for threads.
+
+    `a_minute` are the requests that each model deployment grants this process, `left` those that it has yet
+    to accept and, under `STAGES`, how many stages; `width` of them are at work at once. `after_s` says by a
+    stage's label how long those after it take in the normal lane.
+    """
+
+    by: float
+    durations: Durations = field(default_factory=Durations)
+    a_minute: Mapping[str, float] = field(default_factory=dict[str, float])
+    left: Counter[str] = field(default_factory=Counter[str])
+    after_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    width: int = 1
+
+    def __post_init__(self) -> None:
+        # Stages end in the threads of their pool.
+        self._lock = threading.Lock()
+
+    def latest(self, label: str, free: Mapping[str, float]) -> float:
+        """Return until when a stage may begin in flex so that all that is left still holds the hour.
+
+        The lanes share a quota, of which `free` is what it grants this moment: what is left needs its minutes
+        whichever it takes, and so does what a lane refuses.
+        """
+        with self._lock:
+            queue_s = self.queue_s("now", free)
+        return self.by - queue_s - self.durations.flex_s - self.after_s.get(label, 0.0)
+
+    def queue_s(self, lane: str, free: Mapping[str, float] | None = None) -> float:
+        """Return how long the last of all that is left waits for its quota and for its place.
+
+        Without `free` a whole minute's quota is there, as when nothing has been sent.
+        """
+        granted = self.a_minute if free is None else free
+        quotas = [quota_s(self.left[n], rate, granted.get(n, 0.0)) for n, rate in self.a_minute.items()]
+        rounds = math.ceil(self.left[STAGES] / self.width) - 1
+        return max(0.0, rounds * self.durations.of(lane), *quotas)
+
+    def settle(self, deployments: frozenset[str]) -> None:
+        """Note that a stage was accepted, or has come to its end without that: it wants nothing any more."""
+        with self._lock:
+            for name in (*deployments, STAGES):
+                self.left[name] = max(0, self.left[name] - 1)
+
+
+def quota_s(requests: float, a_minute: float, free: float) -> float:
+    """Return how long a quota makes requests wait, of which `free` are granted at once."""
+    return math.ceil(max(0.0, requests - free) / a_minute) * 60.0
+
+
+def followers_s(needs: Mapping[str, tuple[str, ...]], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return by label how long the longest chain of stages after it takes; `needs` are in running order."""
+    after = dict.fromkeys(needs, 0.0)
+    for label in reversed(list(needs)):
+        for before in needs[label]:
+            if before in after:
+                after[before] = max(after[before], after[label] + seconds.get(label, 0.0))
+    return after
