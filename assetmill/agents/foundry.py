@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -21,7 +21,8 @@ from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 
-from assetmill.agents.foundry_errors import advice_on, from_event, translate
+from assetmill.agents.examining import findings_on
+from assetmill.agents.foundry_errors import from_event, translate
 from assetmill.agents.foundry_wire import (
     RawReply,
     body_of,
@@ -65,6 +66,8 @@ _CREATE_TIMEOUT_S = 60.0
 FOREGROUND_S = 600.0
 """How long a post is waited for on the line: pictures were seen to take up to 250 s."""
 _SLOWEST_POLL_S = 10.0
+_LEAVE_S = 0.5
+"""After how long a probe hangs up on a foreground post: accepted by then, and not yet answered."""
 _VECTOR_STORE_DEADLINE_S = 300.0
 
 Wait = Callable[[float], None]
@@ -128,11 +131,8 @@ class FoundryGateway:
 
     def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation; see `Gateway`."""
-        with _translated():
-            try:
-                self._reading.conversations.delete(conversation_id)
-            except openai.NotFoundError:
-                return
+        with _translated(), suppress(openai.NotFoundError):
+            self._reading.conversations.delete(conversation_id)
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
         """List a conversation's responses; the SDK has no method for this documented call."""
@@ -184,6 +184,15 @@ class FoundryGateway:
             if event.get("type") == "error":
                 raise from_event(event)
         raise OutcomeUnknown("the stream ended before it named its response")
+
+    def post_and_leave(self, request: ResponseRequest) -> None:
+        """Post and hang up; see `Gateway`."""
+        client = self._spending.with_options(timeout=openai.Timeout(_LEAVE_S, connect=5.0))
+        with _translated(spending=True), suppress(openai.APITimeoutError):
+            if request.way == "stream":
+                client.responses.create(stream=True, **post_arguments(request)).close()
+            else:
+                client.responses.create(**post_arguments(request))
 
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
@@ -320,28 +329,17 @@ class FoundryGateway:
 
     def delete_agent_version(self, name: str, version: str) -> None:
         """Delete a version of an agent; see `Gateway`."""
-        with _translated():
-            try:
-                self._project.agents.delete_version(name, version)
-            except ResourceNotFoundError:
-                return
+        with _translated(), suppress(ResourceNotFoundError):
+            self._project.agents.delete_version(name, version)
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         """List the model deployments: that needs the credential, the endpoint and the project."""
-        try:
+
+        def deployed() -> set[str]:
             with _translated():
-                names = {deployment.name for deployment in self._project.deployments.list()}
-        except ServiceError as error:
-            return (Finding("endpoint", "problem", f"{self.endpoint}: {error}", advice_on(error)),)
-        findings = [Finding("endpoint", "ok", f"{self.endpoint} answers")]
-        for model in models:
-            if model in names:
-                findings.append(Finding("model deployment", "ok", f"{model} is deployed"))
-            else:
-                known = ", ".join(sorted(names)) or "none"
-                advice = f"deploy it, or name one of these in the profile: {known}"
-                findings.append(Finding("model deployment", "problem", f"{model} is not deployed", advice))
-        return tuple(findings)
+                return {deployment.name for deployment in self._project.deployments.list()}
+
+        return tuple(findings_on(self.endpoint, deployed, models))
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
         """Return what deployments and the list of models tell; a list that is not served tells nothing."""
@@ -388,12 +386,12 @@ def default_credential() -> TokenCredential:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
-    """Translate the errors of calls that spend nothing."""
+def _translated(*, spending: bool = False) -> Generator[None]:
+    """Translate the errors of calls, of which most spend nothing."""
     try:
         yield
     except AssetmillError:
         raise
     except Exception as error:
         # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
-        raise translate(error, spending=False) from error
+        raise translate(error, spending=spending) from error

@@ -49,7 +49,8 @@ _DIFFERENCES = """\
 - A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
 - Files are `processed` at once; one for fine-tuning says `pending` first. Search is lexical.
 - One model deployment per model, with the model's name; see `deployments.toml`.
-- A foreground response whose caller leaves stops at its next step and cannot be retrieved.
+- A foreground response whose caller leaves stops at its next step and cannot be retrieved, unless the setting
+  `finish_without_caller` is on.
 - A response that was running when the emulator was killed is `failed` (`server_error`) after the restart.
 - Rate limits are off until they are set; headers then tell fixed numbers. Tokens are estimated at four
   characters each, so only what is far beyond a context window is refused for its length.
