@@ -94,9 +94,9 @@ def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming
     one = estimate(replace(call, acceptance=None), table, coming=coming)
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
-            seen = replace(call, prompt=checks.judge.rubric, instructions="")
-            judged = _chat_estimate(seen, checks.judge.model or call.model, table)
-            one += sum([judged] * expected.count, FREE)
+            seen = replace(call, prompt=checks.judge.asked, instructions="")
+            judged = [_chat_estimate(seen, model, table) for model in checks.judge.models(call.model)]
+            one += sum(judged * expected.count, FREE)
     most = terms.best_of + terms.reroll
     return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
 
@@ -123,8 +123,8 @@ def _unknown(*names: str) -> Cost:
 def missing_prices(unknown: Sequence[str]) -> str:
     """Say which rows the price list lacks, and the command that adds the first of them."""
     names = ", ".join(unknown)
-    model = unknown[0].split(" ")[0]
-    adds = f"assetmill prices --add {model}" + (" --tokens SHAPE=N" if " " in unknown[0] else "")
+    model, _, shape = unknown[0].partition(" ")
+    adds = f"assetmill prices --add {model}" + (f" --tokens '{shape}=N'" if shape else "")
     return f"no price for {names}, so no ceiling can hold: `{adds}` adds it to prices.toml"
 
 
