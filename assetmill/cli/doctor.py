@@ -26,8 +26,6 @@ from assetmill.stage.probing import known_abilities, probe_endpoint
 from assetmill.stage.services import Services, open_services
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("problem", "red")}
-# From this version on, Prefect 3.8's client gets 422 from its own server.
-_FASTAPI_BELOW = (0, 151)
 
 
 @click.command()
@@ -92,10 +90,6 @@ def _examine(profile: str | None, *, is_live: bool) -> Iterator[Finding]:
 def _versions() -> Iterator[Finding]:
     version = sys.version_info
     yield Finding("python", "ok", f"{version.major}.{version.minor}.{version.micro}")
-    fastapi = importlib.metadata.version("fastapi")
-    if tuple(int(part) for part in fastapi.split(".")[:2]) >= _FASTAPI_BELOW:
-        advice = "pip install -c constraints.txt fastapi"
-        yield Finding("fastapi", "problem", f"{fastapi} does not work with Prefect 3.8", advice)
     names = ("prefect", "azure-ai-projects", "openai", "boto3", "fastapi")
     yield Finding("packages", "ok", ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
 
