@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from assetmill.agents.recording import Recorder
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("problem", "red")}
-# From this version on, Prefect 3.8's client gets 422 from its own server.
-_FASTAPI_BELOW = (0, 151)
 
 
 @click.command()
@@ -144,10 +142,6 @@ def _recorded(recorder: Recorder) -> Iterator[Finding]:
 def _versions() -> Iterator[Finding]:
     version = sys.version_info
     yield Finding("python", "ok", f"{version.major}.{version.minor}.{version.micro}")
-    fastapi = importlib.metadata.version("fastapi")
-    if tuple(int(part) for part in fastapi.split(".")[:2]) >= _FASTAPI_BELOW:
-        advice = "pip install -c constraints.txt fastapi"
-        yield Finding("fastapi", "problem", f"{fastapi} does not work with Prefect 3.8", advice)
     names = ("prefect", "azure-ai-projects", "openai", "boto3", "fastapi")
     yield Finding("packages", "ok", ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
 

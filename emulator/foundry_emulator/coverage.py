@@ -23,7 +23,7 @@ _INTRODUCTION = """\
 
 Written by `python -m foundry_emulator.coverage` from the routes; a test fails when it is out of date.
 
-The emulator speaks the wire protocol of a Foundry project endpoint, as azure-ai-projects 2.10 and openai 3.54
+The emulator speaks the wire protocol of a Foundry project endpoint, as azure-ai-projects 2.10 and openai 3.57
 use it. Written rules stand in for the models: they know no more than their word lists and say so. The tools
 work for real. An operation that is not listed here is refused with `operation_not_emulated`, a tool type that
 is not listed with `tool_not_emulated`.
