@@ -26,6 +26,9 @@ PictureForm = Literal["image_call", "image_file", "image_url", "image_data", "im
 Way = Literal["background", "stream", "foreground"]
 """How a response is posted: to be asked for, to be listened to, or to be waited for on the line."""
 
+IntentWay = Literal["background", "stream", "foreground", "direct"]
+"""The same of an intent, and `direct`: to an image model itself, whose reply nobody can ask for again."""
+
 StageStatus = Literal[
     "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
 ]
@@ -201,16 +204,20 @@ class Intent(Stored):
     reserved_usd: float | None
     created_at: float
     lease_until: float
-    way: Way = "background"
+    way: IntentWay = "background"
 
 
 class Receipt(Stored):
-    """The response ID of an attempt's turn, stored before the first poll."""
+    """The response ID of an attempt's turn, stored before the first poll.
+
+    A direct call's reply has none: the ID is ours, and `told` is what the reply said beside its pictures.
+    """
 
     schema_version: Literal[1] = 1
     response_id: str
     how: Literal["reply", "adopted"]
     created_at: float
+    told: dict[str, Any] | None = None
 
 
 class KeptFile(Stored):

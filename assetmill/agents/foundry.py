@@ -21,6 +21,7 @@ from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 
+from assetmill.agents.direct_calls import DirectCalls
 from assetmill.agents.foundry_errors import advice_on, from_event, translate
 from assetmill.agents.foundry_wire import (
     RawReply,
@@ -40,6 +41,7 @@ from assetmill.agents.gateway import (
     AgentVersion,
     AgentVersionEntry,
     ContainerFileEntry,
+    DrawRequest,
     Finding,
     Json,
     OnFrame,
@@ -54,7 +56,7 @@ from assetmill.agents.streaming import WatchedStream, as_map, pictures_of
 from assetmill.errors import AssetmillError, HandleExpired, OutcomeUnknown, Rejected, ServiceError
 from assetmill.fingerprint import canonical, digest
 
-__all__ = ["AccessToken", "FoundryGateway", "default_credential"]
+__all__ = ["AccessToken", "FoundryGateway"]
 
 OUR_AGENTS = "assetmill-"
 """How the names of our agents begin: only those are ever deleted."""
@@ -89,6 +91,7 @@ class FoundryGateway:
             max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
         )
         self._reading = self._spending.with_options(max_retries=_READ_RETRIES)
+        self._direct = DirectCalls(endpoint, http, lambda scope: credential.get_token(scope).token)
         self._streams: dict[str, Iterator[Json]] = {}
         self._opened: dict[str, Response] = {}
         self._agents: dict[str, AgentVersion] = {}
@@ -127,12 +130,9 @@ class FoundryGateway:
             return named(self._reading.conversations.create(metadata=dict(metadata)).id)
 
     def delete_conversation(self, conversation_id: str) -> None:
-        """Delete a conversation; see `Gateway`."""
-        with _translated():
-            try:
-                self._reading.conversations.delete(conversation_id)
-            except openai.NotFoundError:
-                return
+        """Delete a conversation; see `Gateway`. A direct call has none."""
+        if conversation_id:
+            self._is_there(lambda: self._reading.conversations.delete(conversation_id))
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
         """List a conversation's responses; the SDK has no method for this documented call."""
@@ -147,7 +147,7 @@ class FoundryGateway:
                 params["after"] = after
 
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
-        """Post once; see `Gateway`. This is the only call of the project that spends."""
+        """Post once; see `Gateway`. With `draw` the only call of the project that spends."""
         try:
             if request.way == "stream" or request.is_streamed:
                 return self._open_stream(post_arguments(request), on_created)
@@ -165,6 +165,14 @@ class FoundryGateway:
             if isinstance(translated, HandleExpired):
                 self._forget_agent(request.agent)
             raise translated from error
+
+    def draw(self, request: DrawRequest) -> Response:
+        """Post once; see `Gateway`. The other call that spends."""
+        return self._direct.draw(request)
+
+    def has_route(self, route: str, path: str) -> bool | None:
+        """Return whether a route is served; see `Gateway`."""
+        return self._direct.has_route(route, path)
 
     def _forget_agent(self, agent: AgentVersion) -> None:
         """Look a version up again before it is next used: something that the post named is gone."""
@@ -378,13 +386,6 @@ def _watch(events: Iterable[Json], watched: WatchedStream) -> None:
         watched.error = as_map(error.body) or watched.error
     except json.JSONDecodeError:
         return  # a line that is no JSON is a stream cut short: only a view is lost
-
-
-def default_credential() -> TokenCredential:
-    """Return the vendor's chain: environment, managed identity, `az login` and so on."""
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from assetmill.settings import Settings, config_file, load_settings
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Where
-from assetmill.spec.tools import ImageGeneration
+from assetmill.spec.tools import DirectDrawing, ImageGeneration
 
 UseKind = Literal["profile", "pipeline", "schedule", "lock"]
 _ONE_PARAMETER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
@@ -84,8 +84,11 @@ def _named(pipeline: LoadedPipeline) -> Iterator[tuple[str | None, Where, str]]:
     common = pipeline.spec.defaults
     for number, stage in enumerate(pipeline.spec.stages):
         place: Where = ("stages", number, "model") if stage.model else ("defaults", "model")
-        yield stage.model or common.model, place, "model"
+        if not stage.tool("image_model"):
+            yield stage.model or common.model, place, "model"
         for at, tool in enumerate(stage.tools):
+            if isinstance(tool, DirectDrawing):
+                yield tool.model, ("stages", number, "tools", at, "model"), "image_model"
             if isinstance(tool, ImageGeneration):
                 own: Where = ("stages", number, "tools", at, "model")
                 yield (

@@ -17,6 +17,7 @@ from assetmill.agents.gateway import (
     AgentVersion,
     AgentVersionEntry,
     ContainerFileEntry,
+    DrawRequest,
     Finding,
     OnFrame,
     Response,
@@ -162,6 +163,12 @@ class SimulatedGateway:
     def __init__(self, service: Service, worker: Worker, resends: int = 0) -> None:
         self._service, self._world, self._worker = service, service.world, worker
         self._resends = resends
+
+    def draw(self, request: DrawRequest) -> Response:
+        raise NotImplementedError("no stage of a scenario calls an image model itself")
+
+    def has_route(self, route: str, path: str) -> bool | None:
+        return None
 
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
         self._world.step(self._worker, f"POST in {request.conversation_id}")
