@@ -53,6 +53,10 @@ POINTS = {
         *both("gateway.has_vector_store", "gateway.list_container_files", "gateway.read_container_file"),
         *both("store.create.u", "store.create.f"),
     ],
+    "direct": [
+        *both("store.create.m", "store.create.i", "gateway.draw", "store.put.b", "store.create.w"),
+        *both("store.create.c", "store.create.s"),
+    ],
 }
 # What the process knew died with it, and the service has nothing to show: docs/decisions/0004.
 NOT_SENT = {"store.create.i.after", "gateway.create_response.before"}
@@ -63,7 +67,10 @@ DOUBT = {
     "lost": set[str](),
     "turns": {f"{point}:2" for point in NOT_SENT},
     "tools": set[str](),
+    # The reply came once and died with the process: nothing can be asked for it again.
+    "direct": {"store.create.i.after", *both("gateway.draw", "store.put.b"), "store.create.w.before"},
 }
+UNPAID = {"store.create.i.after", "gateway.draw.before"}
 CASES = [(kind, point) for kind, points in POINTS.items() for point in points]
 
 
@@ -134,12 +141,21 @@ def test_a_run_that_died_there_is_finished_by_the_next_one(bench: Bench, kind: s
     stages = 2 if kind == "tools" else 1
     ended, pictures = live_twice(bench, kind, point, "hold")
     if point in DOUBT[kind]:
-        paid = 1 if kind == "turns" else 0  # the first turn drew the picture; only the second is open
+        # Of several turns the first one drew the picture; only the second is open.
+        paid = 1 if kind == "turns" or (kind == "direct" and point not in UNPAID) else 0
         assert (ended, pictures) == ("doubt", paid)
     else:
         assert (ended, pictures) == ("commit", stages)
 
 
-@pytest.mark.parametrize(("kind", "point"), [(k, p) for k, p in CASES if k != "turns" and p in DOUBT[k]])
+@pytest.mark.parametrize(
+    ("kind", "point"), [(k, p) for k, p in CASES if k not in {"turns", "direct"} and p in DOUBT[k]]
+)
 def test_a_fence_leaves_no_doubt(bench: Bench, kind: str, point: str) -> None:
     assert live_twice(bench, kind, point, "fence") == ("commit", 1)
+
+
+@pytest.mark.parametrize("point", sorted(DOUBT["direct"]))
+def test_no_fence_can_settle_a_direct_call(bench: Bench, point: str) -> None:
+    ended, pictures = live_twice(bench, "direct", point, "fence")
+    assert (ended, pictures) == ("doubt", 0 if point in UNPAID else 1)
