@@ -49,6 +49,22 @@ def uses_of(settings: Settings, root: Path) -> tuple[Use, ...]:
     return tuple(dict.fromkeys([*found, *_lock_uses(settings, root)]))
 
 
+def direct_models(settings: Settings) -> tuple[str, ...]:
+    """Return the image models that pipelines call themselves, each once.
+
+    Raises:
+        InvalidInput: a pipeline is not valid.
+    """
+    found = [
+        _written_out(pipeline, tool.model, ("stages",))[0]
+        for pipeline in (load_pipeline(name, settings.configs) for name in pipeline_names(settings.configs))
+        for stage in pipeline.spec.stages
+        for tool in stage.tools
+        if isinstance(tool, DirectDrawing)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 def _profile_uses(settings: Settings) -> Iterator[Use]:
     foundry = settings.foundry
     for key in ("model", "image_model"):

@@ -131,6 +131,10 @@ class Binder:
         common = self.pipeline.spec.defaults.instructions
         if not stage.tool("image_model"):
             return stage.instructions or common or "", self._effort(stage, model, pen)
+        self.warnings[
+            f"stage {stage.name!r} calls an image model itself: it is sent at most once, and if its reply is "
+            "lost only a person can decide (docs/image-models.md)"
+        ] = None
         if common:
             said = f"stage {stage.name!r} calls an image model itself: the pipeline's instructions go past it"
             self.warnings[said] = None

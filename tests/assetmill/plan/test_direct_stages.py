@@ -144,6 +144,10 @@ def test_the_pipelines_instructions_go_past_it_and_that_is_said(tmp_path: Path) 
     assert any("the pipeline's instructions go past it" in warning for warning in plan.warnings)
 
 
+def test_a_plan_says_that_it_is_sent_at_most_once(tmp_path: Path) -> None:
+    assert any("at most once" in warning for warning in planned(tmp_path).warnings)
+
+
 def test_a_direct_stage_may_be_drawn_again_like_any_other(tmp_path: Path) -> None:
     call = call_of(planned(tmp_path, more="best_of: 2\n    reroll: 1"))
     one = estimate(call_of(planned(tmp_path)))
