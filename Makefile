@@ -3,6 +3,7 @@
 # make check     everything that CI checks: format, lint, types, imports, tests, clean installation
 # make bench     measure what the README quotes
 # make soak      the long tests
+# make newest    try newer versions of the SDKs and of Prefect, and print what changes (an hour)
 # make mutants   change the code that guards money and see which tests notice (hours)
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 say = @printf '\033[1m==>\033[0m %s\n' "$(1)"
 
-.PHONY: help install demo test check format lint types imports spelling package bench soak mutants constraints clean
+.PHONY: help install demo test check format lint types imports spelling package bench soak newest mutants constraints clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(MAKEFILE_LIST)
@@ -77,6 +78,10 @@ bench: install
 soak: install
 	$(call say,pytest -m soak)
 	@$(BIN)/pytest -q -m soak --timeout 3600
+
+newest: install
+	$(call say,newer versions of the SDKs and of Prefect)
+	@$(BIN)/python -m benchmarks.newest
 
 mutants: install
 	$(call say,mutmut)

@@ -57,5 +57,6 @@ class EndpointProbe(Stored):
 
     @property
     def allows_fence(self) -> bool:
-        """Whether every assumption held."""
-        return bool(self.kept) and all(self.kept.values())
+        """Whether every assumption held, and none was left out."""
+        is_whole = self.way == "background" or any(name.startswith("A6") for name in self.kept)
+        return bool(self.kept) and is_whole and all(self.kept.values())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 IGNORE = ".gitignore"
-OURS = frozenset({"store", "emulator", "prefect", "out", IGNORE})
+OURS = frozenset({"store", "emulator", "prefect", "gallery", "reviewers", "out", IGNORE})
 """What we make in a home. With anything else in it the folder is a person's, and only these are ours."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -36,6 +36,11 @@ def make_home(home: Path) -> Path:
         # Last: with it a home counts as tightened.
         write_private(home / IGNORE, b"*\n")
     return home
+
+
+def thumbnail_path(home: Path, sha256: str) -> Path:
+    """Return where the thumbnail of a picture lies: whoever purges the picture has to find it."""
+    return home / "gallery" / "thumbnails" / sha256[:2] / f"{sha256}.webp"
 
 
 def tighten(folder: Path) -> None:

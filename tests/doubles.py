@@ -110,6 +110,7 @@ class ScriptedGateway:
         self.endpoint = "https://scripted.invalid/api/projects/test"
         self.script = script or always(image_item(png()))
         self.status = "completed"
+        self.keeps_left = True
         self.rates: dict[str, str] = {}
         self.echo: Body = {}
         self.before: Callable[[ResponseRequest], None] = lambda _: None
@@ -159,6 +160,11 @@ class ScriptedGateway:
         self.after(request)
         on_created(response.response_id)
         return response
+
+    def post_and_leave(self, request: ResponseRequest) -> None:
+        self.before(request)
+        if self.keeps_left:
+            self.accept(request)
 
     def accept(self, request: ResponseRequest) -> Response:
         with self._lock:

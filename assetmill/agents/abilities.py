@@ -28,10 +28,16 @@ _SAYS_NO: tuple[tuple[Ability, re.Pattern[str]], ...] = (
 
 
 class Abilities:
-    """One endpoint's abilities. Safe for threads; each is read from the store once."""
+    """One endpoint's abilities. Safe for threads; each is read from the store once.
 
-    def __init__(self, endpoint: str, ledger: Ledger, clock: Callable[[], float]) -> None:
+    `fixed` is the way that the profile wants and no other, None when the endpoint decides.
+    """
+
+    def __init__(
+        self, endpoint: str, ledger: Ledger, clock: Callable[[], float], fixed: Way | None = None
+    ) -> None:
         self._endpoint, self._ledger, self._clock = endpoint, ledger, clock
+        self.fixed = fixed
         self._known: dict[Ability, EndpointAbility | None] = {}
         # Stages learn in many threads: one must not store what another has just stored.
         self._lock = threading.Lock()
@@ -57,7 +63,9 @@ class Abilities:
             self._known[ability] = seen
 
     def way(self) -> Way:
-        """Return how to post: in the first way that the endpoint has not refused, else in the first."""
+        """Return how to post: as is fixed, else in the first way that is not refused, else in the first."""
+        if self.fixed:
+            return self.fixed
         left: list[Way] = [way for way in WAYS if self.has(way) is not False]
         return left[0] if left else WAYS[0]
 
@@ -75,7 +83,8 @@ class Abilities:
         if not said:
             return False
         self.learn(said[0], holds=False, evidence=f"refused: {error.message}")
-        return said[0] not in WAYS or self.way() != request.way
+        # Metadata and partial pictures are left out next time; a way needs another one.
+        return said[0] != request.way or self.way() != request.way
 
     def hear(self, way: Way, body: Json) -> None:
         """Learn from how a response describes itself whether it runs in the background as it was asked to."""

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -22,7 +22,8 @@ from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 
 from assetmill.agents.direct_calls import DirectCalls
-from assetmill.agents.foundry_errors import advice_on, from_event, translate
+from assetmill.agents.examining import findings_on
+from assetmill.agents.foundry_errors import from_event, translate
 from assetmill.agents.foundry_wire import (
     RawReply,
     body_of,
@@ -67,6 +68,8 @@ _CREATE_TIMEOUT_S = 60.0
 FOREGROUND_S = 600.0
 """How long a post is waited for on the line: pictures were seen to take up to 250 s."""
 _SLOWEST_POLL_S = 10.0
+_LEAVE_S = 0.5
+"""After how long a probe hangs up on a foreground post: accepted by then, and not yet answered."""
 _VECTOR_STORE_DEADLINE_S = 300.0
 
 Wait = Callable[[float], None]
@@ -193,6 +196,15 @@ class FoundryGateway:
                 raise from_event(event)
         raise OutcomeUnknown("the stream ended before it named its response")
 
+    def post_and_leave(self, request: ResponseRequest) -> None:
+        """Post and hang up; see `Gateway`."""
+        client = self._spending.with_options(timeout=openai.Timeout(_LEAVE_S, connect=5.0))
+        with _translated(spending=True), suppress(openai.APITimeoutError):
+            if request.way == "stream":
+                client.responses.create(stream=True, **post_arguments(request)).close()
+            else:
+                client.responses.create(**post_arguments(request))
+
     def get_response(self, response_id: str) -> Response:
         """Return a response as it is now; see `Gateway`."""
         with _translated():
@@ -287,9 +299,8 @@ class FoundryGateway:
 
     def has_vector_store(self, vector_store_id: str) -> bool:
         """Return whether a vector store can be searched; see `Gateway`."""
-        return self._is_there(
-            lambda: self._reading.vector_stores.retrieve(vector_store_id).status == "completed"
-        )
+        ask = self._reading.vector_stores.retrieve
+        return self._is_there(lambda: ask(vector_store_id).status == "completed")
 
     def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
         """List a container's files; see `Gateway`."""
@@ -328,28 +339,17 @@ class FoundryGateway:
 
     def delete_agent_version(self, name: str, version: str) -> None:
         """Delete a version of an agent; see `Gateway`."""
-        with _translated():
-            try:
-                self._project.agents.delete_version(name, version)
-            except ResourceNotFoundError:
-                return
+        with _translated(), suppress(ResourceNotFoundError):
+            self._project.agents.delete_version(name, version)
 
     def examine(self, models: Sequence[str]) -> tuple[Finding, ...]:
         """List the model deployments: that needs the credential, the endpoint and the project."""
-        try:
+
+        def deployed() -> set[str]:
             with _translated():
-                names = {deployment.name for deployment in self._project.deployments.list()}
-        except ServiceError as error:
-            return (Finding("endpoint", "problem", f"{self.endpoint}: {error}", advice_on(error)),)
-        findings = [Finding("endpoint", "ok", f"{self.endpoint} answers")]
-        for model in models:
-            if model in names:
-                findings.append(Finding("model deployment", "ok", f"{model} is deployed"))
-            else:
-                known = ", ".join(sorted(names)) or "none"
-                advice = f"deploy it, or name one of these in the profile: {known}"
-                findings.append(Finding("model deployment", "problem", f"{model} is not deployed", advice))
-        return tuple(findings)
+                return {deployment.name for deployment in self._project.deployments.list()}
+
+        return tuple(findings_on(self.endpoint, deployed, models))
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
         """Return what deployments and the list of models tell; a list that is not served tells nothing."""
@@ -389,12 +389,12 @@ def _watch(events: Iterable[Json], watched: WatchedStream) -> None:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
-    """Translate the errors of calls that spend nothing."""
+def _translated(*, spending: bool = False) -> Generator[None]:
+    """Translate the errors of calls, of which most spend nothing."""
     try:
         yield
     except AssetmillError:
         raise
     except Exception as error:
         # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
-        raise translate(error, spending=False) from error
+        raise translate(error, spending=spending) from error

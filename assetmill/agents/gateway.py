@@ -213,6 +213,14 @@ class Gateway(Protocol):
         """Return whether the endpoint serves a way to call image models; None when it does not say. Free."""
         ...
 
+    def post_and_leave(self, request: ResponseRequest) -> None:
+        """Spend: post, and hang up before the answer. For a probe, which looks what becomes of it.
+
+        Raises:
+            ServiceError: as `create_response` does, but for an answer that was not waited for.
+        """
+        ...
+
     def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Json, ...]:
         """Return a finished response's image calls with their pictures, by whatever way shows some. Free."""
         ...

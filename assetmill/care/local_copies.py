@@ -7,13 +7,19 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from assetmill.fingerprint import Digest, digest
+from assetmill.private import thumbnail_path
 from assetmill.settings import Settings
 
 
 def local_copies(wanted: Collection[tuple[Digest, int]], settings: Settings) -> Iterator[Path]:
-    """Yield every file below the project's home, but the store, that has the bytes of a digest and size."""
+    """Yield every file below the project's home, but the store, that has the bytes of a digest and size.
+
+    So are thumbnails, which have other bytes and show the same.
+    """
     sizes = {size_bytes for _, size_bytes in wanted}
     digests = {name for name, _ in wanted}
+    small = (thumbnail_path(settings.home, name.removeprefix("sha256:")) for name in sorted(digests))
+    yield from (path for path in small if path.is_file())
     store = Path(settings.store_url.removeprefix("file:")) if settings.store_url.startswith("file:") else None
     for folder, folders, names in os.walk(settings.home):
         inside = Path(folder)

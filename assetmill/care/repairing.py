@@ -177,17 +177,23 @@ class Repairer:
         for key, record in self._stages.items():
             for asset in record.outputs:
                 told = self._mend_blob(asset)
-                if told and told.state == "lost" and self.may_make_again and asset.made_by is not None:
+                if told and told.state == "lost" and self.may_make_again and _can_be_made(asset):
                     lost.setdefault(key, (record, []))[1].append(asset)
                 elif told:
                     yield told
         for _, verdict in self.services.ledger.kept.verdicts():
             for asset in verdict.kept:
-                if told := self._mend_blob(asset):
+                told = self._mend_blob(asset)
+                if told and told.state == "lost" and self.may_make_again:
+                    self._note_lost(asset, verdict)
+                    message = "no output, so no run makes it again; it counts as lost"
+                    yield Repaired("made_again", told.key, told.what, message)
+                elif told:
                     yield told
         for key, (record, assets) in lost.items():
             self._give_up(key, record, assets)
-            yield Repaired("made_again", key, f"stage {record.label}", "the next run pays for it again")
+            how = "pays for it again" if record.made_by else "makes it again, for nothing"
+            yield Repaired("made_again", key, f"stage {record.label}", f"the next run {how}")
         if lost:
             self._leave_out([record for record, _ in lost.values()])
 
@@ -219,9 +225,12 @@ class Repairer:
         # The verdict first: with the record gone and no verdict, a run would take the response over again.
         self.services.ledger.write_verdict(record.pipeline, record.fingerprint, record.attempt, verdict)
         for asset in assets:
-            note = verdict.model_dump_json().encode()
-            self._backend.put(layout.lost(asset.blob.digest), note, media_type="application/json")
+            self._note_lost(asset, verdict)
         set_aside(self._backend, key)
+
+    def _note_lost(self, asset: AssetRecord, verdict: Verdict) -> None:
+        note = verdict.model_dump_json().encode()
+        self._backend.put(layout.lost(asset.blob.digest), note, media_type="application/json")
 
     def _leave_out(self, lost: list[StageRecord]) -> None:
         """Seal a run of each pipeline without what is lost: plans go by the newest run."""
@@ -251,9 +260,16 @@ class Repairer:
         replace(self._backend, key, data)
 
 
+def _can_be_made(asset: AssetRecord) -> bool:
+    """Whether a run could make an asset again: on the service, or here from what it was derived from."""
+    return asset.role != "import"
+
+
 def _way_out(asset: AssetRecord) -> str:
-    if asset.made_by is None:
+    if not _can_be_made(asset):
         return "no copy was found: `assetmill import` the same file"
+    if asset.made_by is None:
+        return "no copy was found: after `repair --make-again` the next run makes it again, for nothing"
     return "no copy was found: `assetmill import` the same file, or `repair --make-again` pays for it again"
 
 

@@ -32,6 +32,7 @@ from assetmill.locking.models import Lock
 from assetmill.markdown import cell, code, one_line
 from assetmill.models.radar import look
 from assetmill.plan.plan import FREE
+from assetmill.reviews.reviewers import read_reviewers
 from assetmill.settings import Settings, load_settings
 
 _WORDS = {"left_over": "left over"}
@@ -50,6 +51,12 @@ _TITLE = "### assetmill check"
     help="Also write the outcome, with what an update would cost, for a pull request.",
 )
 @click.option("--approved", is_flag=True, help="Also ask that every file is approved.")
+@click.option(
+    "--approvals",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Also ask that N reviewers have approved every file, and nobody rejects it.",
+)
 @click.option("--models", "of_models", is_flag=True, help="Instead: say how long the project's models live.")
 @click.option(
     "--within",
@@ -67,6 +74,7 @@ def check(
     no_files: bool,
     markdown: Path | None,
     approved: bool,
+    approvals: int | None,
     of_models: bool,
     within_s: float,
     profile: str | None,
@@ -87,7 +95,8 @@ def check(
             root_of(lock_path),
             cache(load_settings),
             with_files=not no_files,
-            with_approval=approved,
+            approvals=approvals or int(approved),
+            reviewers=read_reviewers(load_settings(profile).configs) if approved or approvals else None,
         )
     if markdown:
         write_text(markdown, for_pull_request(problems, len(lock.in_tree())))
@@ -187,7 +196,8 @@ def _cost(problems: tuple[Problem, ...]) -> str:
 def _line(problem: Problem) -> str:
     what = f"{problem.folder}: {problem.stage}" if problem.stage else problem.folder
     if problem.kind in {"missing", "altered", "unapproved"}:
-        return f"{_WORDS.get(problem.kind, problem.kind):<10} {problem.paths[0]}"
+        why = f": {problem.message}" if problem.message else ""
+        return f"{_WORDS.get(problem.kind, problem.kind):<10} {problem.paths[0]}{why}"
     tail = f": {problem.message}" if problem.message else ""
     if problem.where:
         tail += f" ({problem.where})"

@@ -37,7 +37,7 @@ _FASTAPI_BELOW = (0, 151)
     "--live",
     "is_live",
     is_flag=True,
-    help="Also try what the endpoint can do: four tiny answers.",
+    help="Also try what the endpoint can do: five tiny answers at most.",
 )
 @profile_option
 @json_option

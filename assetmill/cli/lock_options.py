@@ -14,17 +14,22 @@ from assetmill.cli.lock_option import root_of
 from assetmill.cli.options import opened_backend, opened_ledger
 from assetmill.errors import InvalidInput
 from assetmill.holding import held
+from assetmill.locking.approving import with_reviews
 from assetmill.locking.lockfile import ask_for_union, mend_lock, write_lock
 from assetmill.locking.making import lock_plan
 from assetmill.locking.models import Lock, PlanRef
 from assetmill.locking.offline_plan import is_path, pipeline_of, pipeline_written
 from assetmill.locking.paths import tidy_folder
 from assetmill.plan.plan import Plan
-from assetmill.records import BlobRef
+from assetmill.records import AssetId, BlobRef
+from assetmill.reviews.desk import Desk
+from assetmill.reviews.ledger import ReviewLedger
+from assetmill.reviews.reviewers import read_reviewers
 from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import Settings, load_settings
 from assetmill.spec.loading import load_pipeline
 from assetmill.store.blobs import Blobs
+from assetmill.store.ledger import Ledger
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,9 +42,11 @@ def folder_options(command: F) -> F:
     command = click.option(
         "--out", metavar="DIR", help="The folder of the tree for the files; assets/PIPELINE by default."
     )(command)
-    return click.option("--approve", metavar="NAME", help="Note that NAME approves the folder's files.")(
-        command
-    )
+    return click.option(
+        "--approve",
+        metavar="NAME",
+        help="Say that NAME approves the folder's files; signed where the project has reviewers.",
+    )(command)
 
 
 def read_lock_or_new(path: Path, *, tells: bool = True) -> Lock:
@@ -167,7 +174,23 @@ def _with(before: Lock, lock_path: Path, target: Target, plan: Plan, approved: s
         raise InvalidInput(
             f"folder {target.folder} belongs to {old.plan.pipeline}: choose another with --out"
         )
-    return lock_plan(before, target.folder, plan, reference, only=target.only, approved=approved)
+    made = lock_plan(before, target.folder, plan, reference, only=target.only, approved=approved)
+    return _with_reviews(made, before, target, approved)
+
+
+def _with_reviews(made: Lock, before: Lock, target: Target, approved: str | None) -> Lock:
+    """Bring what reviewers said of a folder's files into the lock; `approved` signs them all first."""
+    reviewers = read_reviewers(target.settings.configs)
+    if not reviewers:
+        return made
+    with opened_backend(target.settings) as backend:
+        desk = Desk(reviewers, ReviewLedger(backend), target.settings.home)
+        ledger = Ledger(backend)
+        for asset in made.assets_of(target.folder).values() if approved else ():
+            found = ledger.read_asset(AssetId(asset.asset_id))
+            if approved and found and asset.in_tree and approved not in desk.standing(asset.sha256).approvers:
+                desk.say("approved", found, approved, seen=asset.sha256, fingerprint=asset.fingerprint)
+        return with_reviews(made, target.folder, before, desk.told())
 
 
 def changes(before: Lock, after: Lock) -> str:

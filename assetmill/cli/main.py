@@ -5,6 +5,7 @@ A command's module is imported only when it is used: `assetmill plan` must not w
 
 from __future__ import annotations
 
+import builtins
 import gc
 import importlib
 import io
@@ -38,6 +39,10 @@ _COMMANDS: Mapping[str, str] = {
     "show": "assetmill.cli.show",
     "assets": "assetmill.cli.assets",
     "export": "assetmill.cli.assets",
+    "gallery": "assetmill.cli.gallery",
+    "open": "assetmill.cli.gallery",
+    "review": "assetmill.cli.review",
+    "reviewers": "assetmill.cli.review",
     "edit": "assetmill.cli.edit",
     "import": "assetmill.cli.import_",
     "lineage": "assetmill.cli.lineage",
@@ -68,8 +73,9 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module = _COMMANDS.get(cmd_name)
-        # `import` is a word of Python's own.
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        # `import` is a word of Python's own, `open` a function.
+        is_taken = keyword.iskeyword(cmd_name) or hasattr(builtins, cmd_name)
+        name = f"{cmd_name}_" if is_taken else cmd_name.replace("-", "_")
         return with_verbose(getattr(importlib.import_module(module), name)) if module else None
 
 

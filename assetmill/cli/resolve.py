@@ -23,7 +23,7 @@ from assetmill.stage.adopting import find_response
 from assetmill.stage.deciding import accept_partial
 from assetmill.stage.failures import lifting
 from assetmill.stage.owners import is_alive
-from assetmill.stage.patience import showing_s
+from assetmill.stage.patience import closing_s
 from assetmill.stage.repeats import again_subject
 from assetmill.stage.services import Services, open_services
 from assetmill.store.ledger import Attempt, Turn
@@ -231,7 +231,7 @@ def _close(services: Services, turn: Turn, fp: str) -> str | None:
     intent = turn.intent
     _check_idle(services, intent)
     services.gateway.delete_conversation(intent.conversation_id)
-    settle_s = showing_s(intent, services.settings.foundry, services.clock())
+    settle_s = closing_s(intent, services.settings.foundry)
     click.echo(f"closed {intent.conversation_id}; looking once more in {settle_s:.0f} s", err=True)
     services.wait(settle_s)
     return _find(services, turn, fp, 0.0)

@@ -6,6 +6,12 @@ import json
 from collections.abc import Mapping
 
 from assetmill.documents.care import CollectedDocument, ReapedDocument, RepairedDocument, VerifiedDocument
+from assetmill.documents.gallery import (
+    GalleryDocument,
+    OpenedDocument,
+    ReviewedDocument,
+    ReviewersDocument,
+)
 from assetmill.documents.models import (
     AcceptedDocument,
     ApprovedDocument,
@@ -56,6 +62,10 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "show": (RunDocument, OpenRunDocument, RunsDocument),
     "assets": (AssetsDocument,),
     "export": (ExportedDocument,),
+    "gallery": (GalleryDocument,),
+    "open": (OpenedDocument,),
+    "review": (ReviewedDocument,),
+    "reviewers": (ReviewersDocument,),
     "edit": (EditDocument,),
     "import": (AssetsDocument,),
     "lineage": (LineageDocument,),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from assetmill.errors import AssetmillError, InvalidInput, NotFound
+from assetmill.locking.approving import unapproved
 from assetmill.locking.deciding import changed_fields, deciding_digests
 from assetmill.locking.models import Lock, LockedAsset
 from assetmill.locking.offline_plan import deciding_by_label, records_by_label, replan
@@ -18,6 +19,7 @@ from assetmill.locking.paths import FileState, file_state
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, Plan, PlannedStage
 from assetmill.records import StageRecord
+from assetmill.reviews.reviewers import Reviewers
 from assetmill.settings import Settings
 
 ProblemKind = Literal["invalid", "stale", "new", "left_over", "missing", "altered", "unapproved"]
@@ -51,16 +53,20 @@ def check_lock(
     settings_for: SettingsFor,
     *,
     with_files: bool = True,
-    with_approval: bool = False,
+    approvals: int = 0,
+    reviewers: Reviewers | None = None,
 ) -> tuple[Problem, ...]:
-    """Return everything that does not match, stages first, then files, each sorted by path."""
+    """Return everything that does not match, stages first, then files, each sorted by path.
+
+    `approvals` is how many reviewers must have approved each file; 0 asks for none.
+    """
     found: list[Problem] = []
     for folder in sorted(lock.folder):
         found += check_folder(lock, folder, root, settings_for)
     if with_files:
         found += check_files(lock, root)
-    if with_approval:
-        found += _unapproved(lock)
+    if approvals:
+        found += _unapproved(lock, reviewers or {}, approvals)
     return tuple(found)
 
 
@@ -91,10 +97,9 @@ def check_files(lock: Lock, root: Path) -> tuple[Problem, ...]:
         )
 
 
-def _unapproved(lock: Lock) -> Iterator[Problem]:
-    for path, asset in sorted(lock.in_tree().items()):
-        if asset.approved is None:
-            yield Problem("unapproved", path.rpartition("/")[0], asset.stage, (path,), (), "")
+def _unapproved(lock: Lock, reviewers: Reviewers, count: int) -> Iterator[Problem]:
+    for path, asset, reason in unapproved(lock, reviewers, count):
+        yield Problem("unapproved", path.rpartition("/")[0], asset.stage, (path,), (), reason)
 
 
 class _LockCheck:

@@ -52,6 +52,8 @@ class LockedAsset(_Block):
     fingerprint: Fp
     stage_cost_usd: Usd | None = None
     approved: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    reviews: list[Annotated[str, Field(max_length=65536)]] = []
+    """What reviewers said of these bytes: envelopes, signed."""
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
 

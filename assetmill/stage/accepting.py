@@ -6,6 +6,7 @@ itself; it is what plans, locks and later stages find. Why so: docs/decisions/00
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,9 +19,18 @@ from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, Stage
 from assetmill.names import distinct
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.progress import ProgressReporter, StageEvent
-from assetmill.records import AssetRecord, BlobRef, CheckResult, RunId, StageRecord, make_asset_id
+from assetmill.records import (
+    AssetRecord,
+    BlobRef,
+    CheckResult,
+    RunId,
+    StageRecord,
+    Verdict,
+    make_asset_id,
+)
 from assetmill.spec.output_checks import ChecksSpec
 from assetmill.stage.candidates import Candidate, candidate_of, known_candidates, look_up
+from assetmill.stage.repeats import LIMIT
 from assetmill.stage.services import Services
 
 RunOne = Callable[[StageCall], StageRecord]
@@ -50,7 +60,8 @@ def run_accepted(
     """Return the choice among a stage's draws, making those that are still needed.
 
     Draws of earlier runs are checked again for nothing before another one is paid. A run makes at most
-    `best_of + reroll` of them; the next run that somebody starts may make as many more.
+    `best_of + reroll` of them; the next run that somebody starts may make as many more, and after that only
+    one that is told to pay again.
 
     Raises:
         OutputUnusable: no draw passed; all of them are kept.
@@ -86,8 +97,7 @@ class _Choosing:
                 if one is not best:
                     self.services.neighbours.release(self.run_id, self._owner(one.candidate))
         if best is None:
-            made = f"{len(self.seen)} draws, none accepted" if len(self.seen) > 1 else "not accepted"
-            raise OutputUnusable(self.call.label, f"{made}: {'; '.join(self._faults())}", self._response_id())
+            raise self._refusal()
         record = self.services.ledger.commit(self._record(best, started_at))
         _tell(self.call, self.run_id, "finished", record)
         return record
@@ -116,8 +126,46 @@ class _Choosing:
                 return
             self._make(candidate.number)
         while not self._is_enough() and made < allowed:
+            if self._refused_runs() >= LIMIT and not self.services.may_repeat(self.run_id):
+                return
             self._make(number)
             number, made = number + 1, made + 1
+
+    def _refusal(self) -> OutputUnusable:
+        """Return the error of a run that accepts no draw, which is noted under the choice's own name."""
+        made = f"{len(self.seen)} draws, none accepted" if len(self.seen) > 1 else "not accepted"
+        told = f"{made}: {'; '.join(self._faults())}"
+        runs = [verdict.run_id for verdict in self._refusals()]
+        if self.run_id not in runs and any(one.candidate.is_of(self.run_id) for one in self.seen):
+            verdict = Verdict(
+                kind="failed",
+                error=OutputUnusable.__name__,
+                reason=told,
+                run_id=self.run_id,
+                cost_usd=0.0,  # its draws have the spend
+                created_at=self.services.clock(),
+            )
+            self.services.ledger.write_verdict(
+                self.call.pipeline, self.call.fingerprint, len(runs) + 1, verdict
+            )
+        elif len(runs) >= LIMIT:
+            told += (
+                f". {len(runs)} runs paid for draws and none was accepted: accept one with `assetmill "
+                "accept`, change its prompt, model or checks, or pay for more: `assetmill run --pay-again`"
+            )
+        return OutputUnusable(self.call.label, told, self._response_id())
+
+    def _refused_runs(self) -> int:
+        """Return how many other runs have paid for draws of which these checks took none."""
+        return len([verdict for verdict in self._refusals() if verdict.run_id != self.run_id])
+
+    def _refusals(self) -> Iterator[Verdict]:
+        """Yield what is noted of such runs: no attempt of its own has this name."""
+        for number in itertools.count(1):
+            place = self.call.pipeline, self.call.fingerprint
+            if (verdict := self.services.ledger.read_verdict(*place, number)) is None:
+                return
+            yield verdict
 
     def _is_enough(self) -> bool:
         return len(self.seen) >= self.terms.best_of and bool(self._accepted())

@@ -30,7 +30,7 @@ from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
 from assetmill.stage.direct import DirectReplies
 from assetmill.stage.owners import is_alive
-from assetmill.stage.patience import Patience, showing_s
+from assetmill.stage.patience import Patience, closing_s
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt, Turn
 
@@ -117,13 +117,27 @@ class Attempts:
             return self._settled(response) if response.status == "cancelled" else response
         except HandleExpired as error:
             # Its own list may lag behind a reply: a paid response is not given up for that.
-            if self.services.clock() <= receipt.created_at + foundry.settle_s:
+            age_s = self.services.clock() - receipt.created_at
+            if age_s <= foundry.settle_s:
                 return self.services.wait(min(1.0, foundry.settle_s))
+            if age_s <= self._unseen_s(intent):
+                reason = f"the service does not show the response yet ({error}); the next run asks again"
+                raise StageFailed(self.call.label, reason, response_id) from error
             self.store_verdict(intent, "failed", error, response_id=response_id)
             reason = f"the service has forgotten the response: {error}"
             raise StageFailed(self.call.label, reason, response_id) from error
         except OutcomeUnknown as error:
             raise StageFailed(self.call.label, f"{error}; the next run adopts it", response_id) from error
+
+    def _unseen_s(self, intent: Intent) -> float:
+        """Return for how long an accepted response may not be found before it counts as forgotten.
+
+        The time to settle is enough where the endpoint was seen to keep it (A2), which a fence needs too.
+        """
+        foundry = self.services.settings.foundry
+        if self.services.may_fence_in(intent.way):
+            return foundry.settle_s
+        return max(foundry.settle_s, foundry.stage_deadline_s)
 
     def _settled(self, response: Response) -> Response:
         """Read a cancelled response again after some minutes: some ran to their end all the same."""
@@ -154,7 +168,7 @@ class Attempts:
         if self._has_moved_on(Turn(intent, None)):
             return
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
-        if intent.turn == 1 and self.services.may_fence:
+        if intent.turn == 1 and self.services.may_fence_in(intent.way):
             return self._fence(intent)
         self._doubt(intent)
 
@@ -208,7 +222,7 @@ class Attempts:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
         # What was accepted just before the deletion may take this long to be listed (assumption A2).
-        self.services.wait(showing_s(intent, self.services.settings.foundry, self.services.clock()))
+        self.services.wait(closing_s(intent, self.services.settings.foundry))
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")

@@ -43,6 +43,14 @@ def showing_s(intent: Intent, foundry: Foundry, now: float) -> float:
     return foundry.settle_s + runs_s
 
 
+def closing_s(intent: Intent, foundry: Foundry) -> float:
+    """Return how long what was accepted may take to show once its conversation takes no more.
+
+    Not counted from the intent: its owner may have slept for an hour before it posted, just in time.
+    """
+    return foundry.settle_s + (0.0 if intent.way == "background" else ON_THE_LINE_S)
+
+
 class Patience:
     """One stage's waiting: it ends at the profile's deadline. `refusals` counts those in a row."""
 

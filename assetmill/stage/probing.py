@@ -30,9 +30,9 @@ _LOOKS = 6
 
 
 def probe_endpoint(services: Services) -> Iterator[Finding]:
-    """Try the assumptions A1-A4 of docs/decisions/0004 and the ways of posting, and store what was seen.
+    """Try the assumptions of docs/decisions/0004 and the ways of posting, and store what was seen.
 
-    Costs four tiny answers at most.
+    Costs five tiny answers at most.
 
     Raises:
         ServiceError: the service did not answer as far as the probe needs it.
@@ -101,10 +101,26 @@ class _Probing:
             bool(self._listed(ours, first.response_id)),
         )
         yield "A1, a deleted conversation refuses responses", _is_refused(lambda: self._post(ours, self.way))
+        if self.services.abilities.has(self.way) is False:
+            # In the way that the profile fixes and the service drops: it runs on the line, unasked.
+            yield "it runs in the way in which it is posted", False
+        elif self.way != "background":
+            yield "A6, what its caller has left is listed", self._outlives_its_line()
+
+    def _outlives_its_line(self) -> bool:
+        """Post, hang up, and look for the response as after a cut line; nothing listed proves too little."""
+        conversation_id = self.services.gateway.create_conversation({})
+        self.services.gateway.post_and_leave(self._request(conversation_id, self.way))
+        is_listed = bool(self._listed(conversation_id, None))
+        self.services.gateway.delete_conversation(conversation_id)
+        return is_listed
+
+    def _request(self, conversation_id: str, way: Way) -> ResponseRequest:
+        message = {"type": "message", "role": "user", "content": "Say ok."}
+        return ResponseRequest(self.agent, conversation_id, (message,), _MARK, way=way)
 
     def _post(self, conversation_id: str, way: Way) -> Response:
-        message = {"type": "message", "role": "user", "content": "Say ok."}
-        request = ResponseRequest(self.agent, conversation_id, (message,), _MARK, way=way)
+        request = self._request(conversation_id, way)
         try:
             response = self.services.gateway.create_response(request, lambda _: None)
         except Rejected as error:
@@ -116,9 +132,11 @@ class _Probing:
         return response
 
     def _post_somehow(self, conversation_id: str) -> Response:
-        """Post in the first way that is not refused."""
+        """Post in the first way that is neither refused nor dropped: it is the one that stages use."""
+        found: Response | None = None
         for way in WAYS:
-            if way == "background" or self.services.abilities.way() == way:
+            is_asked_anew = way == "background" and not self.services.abilities.fixed
+            if is_asked_anew or self.services.way() == way:
                 try:
                     found = self._post(conversation_id, way)
                 except Rejected:
@@ -126,8 +144,11 @@ class _Probing:
                         raise
                 else:
                     self.way = way
-                    return found
-        raise Rejected("the endpoint refuses every way of posting", "no_way")
+                    if self.services.abilities.has(way) is not False:
+                        break
+        if found is None:
+            raise Rejected("the endpoint refuses every way of posting", "no_way")
+        return found
 
     def _post_in(self, conversation_id: str, way: Way) -> Response | None:
         try:
@@ -135,14 +156,14 @@ class _Probing:
         except Rejected:
             return None
 
-    def _listed(self, conversation_id: str, response_id: str) -> tuple[Response, ...]:
-        """Look for a response until the profile's time to settle has passed."""
+    def _listed(self, conversation_id: str, response_id: str | None) -> tuple[Response, ...]:
+        """Look for a response, or for any, until the profile's time to settle has passed."""
         for _ in range(_LOOKS):
             try:
                 found = self.services.gateway.list_responses(conversation_id)
             except ServiceError:
                 found = ()
-            if any(one.response_id == response_id for one in found):
+            if any(response_id in (None, one.response_id) for one in found):
                 return found
             self.services.wait(self.services.settings.foundry.settle_s / _LOOKS)
         return ()

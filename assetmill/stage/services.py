@@ -79,7 +79,9 @@ class Services:
 
     @cached_property
     def _abilities(self) -> Abilities:
-        return Abilities(self.gateway.endpoint, self.ledger, self.clock)
+        wanted = self.settings.foundry.way
+        fixed = None if wanted == "auto" else wanted
+        return Abilities(self.gateway.endpoint, self.ledger, self.clock, fixed)
 
     @property
     def abilities(self) -> Abilities:
@@ -89,8 +91,7 @@ class Services:
 
     def way(self) -> Way:
         """Return how the next response is to be posted: as the profile says, else as the endpoint can."""
-        wanted = self.settings.foundry.way
-        return self.abilities.way() if wanted == "auto" else wanted
+        return self.abilities.way()
 
     @cached_property
     def _handles(self) -> Handles:
@@ -104,15 +105,23 @@ class Services:
 
     @property
     def may_fence(self) -> bool:
-        """Whether the profile wants to fence, and this endpoint was seen to keep what that rests on.
+        """Whether what is posted next may be fenced."""
+        return self.may_fence_in(self.way())
 
-        The emulator keeps it by construction, as its tests show.
+    def may_fence_in(self, way: Way) -> bool:
+        """Whether the profile wants to fence, and the endpoint was seen to keep what that rests on.
+
+        The emulator keeps it by construction, as its tests show: in the background, where what was accepted
+        does not hang on its caller's line.
         """
-        if self.settings.foundry.policy == "hold":
+        # What was to run in the background and does not may leave no trace when its line is cut.
+        is_dropped = way == "background" and self.abilities.has("background") is False
+        if self.settings.foundry.policy == "hold" or is_dropped:
             return False
-        probe = None if self.settings.uses_emulator else self.ledger.newest_probe(self.gateway.endpoint)
-        is_seen = probe is not None and probe.allows_fence and probe.way == self.way()
-        return self.settings.uses_emulator or is_seen
+        if self.settings.uses_emulator and way == "background":
+            return True
+        probe = self.ledger.newest_probe(self.gateway.endpoint)
+        return probe is not None and probe.allows_fence and probe.way == way
 
     def wait(self, seconds: float) -> None:
         """Sleep, unless the run is being stopped.

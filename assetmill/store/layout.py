@@ -30,6 +30,7 @@
     v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
     v1/t/<sha256>                       tombstone: these bytes were purged
     v1/p/<descending>.<nonce>           receipt of a purge, newest first
+    v1/d/<sha256>/<ascending>.<nonce>   decision: what a reviewer said of these bytes, signed
     v1/l/<key>.<nonce>                  set aside by a repair: unreadable, or lost; never collected
     v1/l/b.<sha256>                     these bytes are lost, and a person has said so
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
@@ -64,7 +65,8 @@ COLLECTION = "v1/g/"
 TOMBSTONES = "v1/t/"
 PURGES = "v1/p/"
 ASIDE = "v1/l/"
-PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpl", "meta"))
+REVIEWS = "v1/d/"
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpld", "meta"))
 """Everything that is built here begins with one of these."""
 
 
@@ -354,6 +356,16 @@ def blocked_all(pipeline: str) -> str:
 def stages_of(pipeline: str) -> str:
     """Return the prefix of all stage records of a pipeline."""
     return f"{STAGES}{short_key(pipeline)}/"
+
+
+def reviews(picture: Digest) -> str:
+    """Return the prefix of what reviewers said of a picture, oldest first."""
+    return f"{REVIEWS}{picture.removeprefix('sha256:')}/"
+
+
+def review(picture: Digest, time_ns: int, nonce: str) -> str:
+    """Return the key of what a reviewer said of a picture at `time_ns`."""
+    return f"{reviews(picture)}{time_ns:016x}.{nonce}"
 
 
 def _turn(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:

@@ -41,6 +41,8 @@ _DIFFERENCES = """\
 - Answers are worded as the service's were in July 2026; the setting `flavour` gives `azure-2025-11`,
   `azure-2026-03` and `openai`. `foundry-emulator compare DIR` says where recorded exchanges differ.
 - Where public sources disagree a setting chooses the answer (`background_with_agent`, `hide_results`, ...).
+- A `model` beside an agent is taken when it is the agent's own, or empty as Microsoft's agent framework sends
+  it; no public source shows the words with which another is refused.
 - A failed response ends its stream with `response.failed` alone; the fault `patch` inserts an `error` event.
 - No header allows a browser (`Access-Control-*`).
 - `input_items` lists what a response was given itself, not what it took from earlier responses.
@@ -53,7 +55,8 @@ _DIFFERENCES = """\
 - A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
 - Files are `processed` at once; one for fine-tuning says `pending` first. Search is lexical.
 - One model deployment per model, with the model's name; see `deployments.toml`.
-- A foreground response whose caller leaves stops at its next step and cannot be retrieved.
+- A foreground response whose caller leaves stops at its next step and cannot be retrieved, unless the setting
+  `finish_without_caller` is on.
 - A response that was running when the emulator was killed is `failed` (`server_error`) after the restart.
 - Rate limits are off until they are set; headers then tell fixed numbers. Tokens are estimated at four
   characters each, so only what is far beyond a context window is refused for its length.

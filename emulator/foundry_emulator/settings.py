@@ -64,6 +64,10 @@ class Switches:
     """A response's `metadata` is taken and does not come back."""
     forget_with_conversation: bool = False
     """Responses go with their conversation when it is deleted."""
+    finish_without_caller: bool = False
+    """What is not in the background runs on when its caller leaves; else it stops and leaves no trace."""
+    list_when_over: bool = False
+    """What is not in the background is listed only when it is over."""
     keepalive_s: float = 0.0
     """A stream sends `keepalive` when nothing has happened for so long; 0 sends none."""
     listing_lag_s: float = 0.0

@@ -78,7 +78,7 @@ def agent(raw: Raw) -> dict[str, Any]:
     [
         {"tools": []},
         {"instructions": "Else."},
-        {"model": "gpt-4.1"},
+        {"model": "gpt-4.1-mini"},
         {"temperature": 1},
         {"top_p": 1},
         {"reasoning": {}},
@@ -94,6 +94,19 @@ def test_what_an_agent_has_settled_is_refused_and_free(
     assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_payload", next(iter(field)))
     assert error["message"] == "Not allowed when agent is specified."
     assert control.bill() == []
+
+
+def test_several_settled_fields_are_refused_together(raw: Raw, agent: dict[str, Any]) -> None:
+    error = raw.call("POST", RESPONSES, {**agent, "temperature": 1, "top_p": 1}).json()["error"]
+    assert (error["code"], error["message"], error["param"]) == ("invalid_payload", "Invalid payload", None)
+    assert [detail["param"] for detail in error["details"]] == ["temperature", "top_p"]
+    assert {detail["code"] for detail in error["details"]} == {"ValidationError"}
+
+
+@pytest.mark.parametrize("model", ["", "gpt-4.1"])
+def test_the_model_of_the_agent_may_be_named_again(model: str, raw: Raw, agent: dict[str, Any]) -> None:
+    answer = raw.call("POST", RESPONSES, {**agent, "model": model})
+    assert (answer.status_code, answer.json()["model"]) == (200, "gpt-4.1")
 
 
 def test_the_deprecated_field_is_refused_today_and_was_taken_before(

@@ -251,6 +251,34 @@ def test_a_foreground_response_whose_caller_leaves_is_gone(raw: Raw, control: Co
     assert control.bill() == []
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_response_may_outlive_its_caller(raw: Raw, control: Control, *, is_streamed: bool) -> None:
+    control.post("settings", {"latency_s": 0.5, "finish_without_caller": True})
+    conversation = raw.ok("POST", "openai/v1/conversations", {})["id"]
+    request = {"model": "gpt-4.1", "input": "draw", "tools": [IMAGE], "conversation": conversation}
+    with pytest.raises(Exception, match="timed out"):
+        raw.call("POST", "openai/v1/responses", {**request, "stream": is_streamed}, timeout=0.2)
+    path = f"openai/v1/responses?conversation_id={conversation}"
+    (running,) = raw.ok("GET", path)["data"]
+    assert raw.finished(running["id"])["status"] == "completed"
+    assert [charge["kind"] for charge in control.bill()].count("image") == 1
+
+
+def test_what_runs_on_the_line_may_be_listed_at_its_end(raw: Raw, control: Control) -> None:
+    control.post("settings", {"latency_s": 0.5, "finish_without_caller": True, "list_when_over": True})
+    request = {"model": "gpt-4.1", "input": "say:hi"}
+    with pytest.raises(Exception, match="timed out"):
+        raw.call("POST", "openai/v1/responses", request, timeout=0.2)
+    behind = raw.respond("say:hi", background=True)["id"]
+    listed = raw.ok("GET", "openai/v1/responses")["data"]
+    assert [(one["id"], one["status"] in ("queued", "in_progress")) for one in listed] == [(behind, True)]
+    raw.finished(behind)
+    deadline = time.monotonic() + 5
+    while control.get("health")["running"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(raw.ok("GET", "openai/v1/responses")["data"]) == 2
+
+
 def test_a_background_stream_can_be_followed_while_it_runs_and_again_later(
     raw: Raw, control: Control
 ) -> None:

@@ -1,6 +1,7 @@
 """Runs stages in processes that may be killed: forked, because importing the SDKs costs seconds.
 
-Each line on stdin is an order, each line on stdout what became of the process.
+Each line on stdin is an order, each line on stdout what became of the process. An order of the kind `probe`
+asks the service what a fence rests on, as `assetmill doctor --live` does.
 """
 
 from __future__ import annotations
@@ -21,14 +22,24 @@ from assetmill.money.budget import Ceiling
 from assetmill.plan.calls import BoundInput, BoundKnowledge, ExpectedOutput, StageCall
 from assetmill.records import BlobRef, RunId, RunManifest, RunStart
 from assetmill.settings import Foundry, Settings, Store
+from assetmill.stage import engine, patience
 from assetmill.stage.engine import run_stage
+from assetmill.stage.probing import probe_endpoint
 from assetmill.stage.services import open_services
 from tests.doubles import stage_call
+from tests.flows.worlds import SETTLE_S
 
+LINE_S = 1.0
 RULES = b"# rules\nteal is the colour\n"
 LOOK = 'def look(city: str) -> str:\n    """Look at a city."""\n    return "sunny"\n'
 DIRECT = {"type": "image_model", "size": "1024x1024", "output_format": "png"}
 FUNCTION = {"type": "function", "name": "look", "assetmill": {"function": "eyes:look", "timeout_s": 5.0}}
+
+
+def shorten_the_line() -> None:
+    """Let what runs on the line take no longer than the emulator does."""
+    for module in (engine, patience):
+        vars(module)["ON_THE_LINE_S"] = LINE_S
 
 
 def calls(kind: str, case: str, folder: Path) -> list[StageCall]:
@@ -63,14 +74,28 @@ def calls(kind: str, case: str, folder: Path) -> list[StageCall]:
 
 def settings(order: dict[str, Any]) -> Settings:
     home = Path(order["home"])
-    foundry = Foundry(policy=order["policy"], poll_s=0.02, settle_s=0.2, streaming=False)
+    fields = {"poll_s": 0.02, "settle_s": SETTLE_S, "streaming": False}
+    foundry = Foundry.model_validate({**fields, **order["foundry"]})
     store = Store(url=f"file:{home / 'stores' / order['case']}")
     point = order["failpoint"]
     return Settings(profile="test", home=home, configs=home, foundry=foundry, store=store, failpoint=point)
 
 
+def probe(order: dict[str, Any]) -> str:
+    """Ask the service what a fence rests on; return whether the product would fence now."""
+    with open_services(settings(order)) as services:
+        try:
+            for _ in probe_endpoint(services):
+                pass
+        except AssetmillError as error:
+            return f"{type(error).__name__}: {error}"
+        return "may fence" if services.may_fence else "refuses to fence"
+
+
 def carry_out(order: dict[str, Any]) -> str:
     """Run an order's stages as a run does, each in services of its own."""
+    if order["kind"] == "probe":
+        return probe(order)
     made, run_id = settings(order), RunId(f"run-{os.getpid()}")
     folder = Path(order["home"]) / "folders" / order["case"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,6 +139,7 @@ def main() -> None:
     """Carry out one order a line until stdin ends."""
     Image.init()
     assert connecting.FoundryGateway  # imported before the fork, so that no child pays for it
+    shorten_the_line()
     for line in sys.stdin:
         sys.stdout.write(json.dumps({"end": fork(json.loads(line))}) + "\n")
         sys.stdout.flush()

@@ -86,10 +86,14 @@ def no_conversation(conversation_id: str) -> WireError:
     return WireError(404, "not_found", message, layer="foundry")
 
 
-def not_with_agent(field: str) -> WireError:
-    """Refuse a field that the agent has settled."""
+def not_with_agent(*fields: str) -> WireError:
+    """Refuse fields that the agent has settled: one is named as the parameter, several are details."""
     message = "Not allowed when agent is specified."
-    return WireError(400, "invalid_payload", message, param=field, layer="foundry")
+    if len(fields) == 1:
+        return WireError(400, "invalid_payload", message, param=fields[0], layer="foundry")
+    one = {"code": "ValidationError", "message": message, "type": "error"}
+    more = {"param": None, "details": [{**one, "param": field} for field in fields]}
+    return WireError(400, "invalid_payload", "Invalid payload", layer="foundry", more=more)
 
 
 def not_emulated(what: str) -> WireError:

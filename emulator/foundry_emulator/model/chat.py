@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from foundry_emulator.model.coding.sums import expression
 from foundry_emulator.model.facts import converted, known_fact
 from foundry_emulator.model.reading import Reading
+from foundry_emulator.model.told import told
 from foundry_emulator.model.verses import joke, verse
 from foundry_emulator.model.words import has, numbers, shorten
 from foundry_emulator.steps import Picture
@@ -45,6 +46,7 @@ def answer(reading: Reading) -> str:
         or _sum(text)
         or _carried_on(reading)
         or converted(text, context)
+        or told(text, reading.earlier)
         or known_fact(text, context)
         or _restated(text)
     )

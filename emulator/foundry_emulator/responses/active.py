@@ -51,6 +51,15 @@ class ActiveResponse:
         self.cancelled.set()
         self._called_off.set()
 
+    def forget(self) -> bool:
+        """Leave no trace, unless it has its final status; only on the loop."""
+        with self._lock:
+            if self._is_final:
+                return False
+            self._is_forgotten = True
+        self.call_off()
+        return True
+
     async def pause(self, seconds: float | None) -> None:
         """Wait that long, or until it is called off."""
         with contextlib.suppress(TimeoutError):

@@ -36,7 +36,7 @@ _FIELDS = (
     *("safety_identifier", "service_tier", "moderation", "temperature", "top_p", "top_logprobs", "user"),
     *("agent_reference", "agent", "structured_inputs", "prompt_cache_key", "prompt_cache_retention"),
 )
-_SETTLED_BY_AGENT = ("tools", "instructions", "text", "reasoning", "temperature", "top_p", "model")
+_SETTLED_BY_AGENT = ("tools", "instructions", "text", "reasoning", "temperature", "top_p")
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class _RequestCheck:
         self._request = _with_answers(project.settings, request, agent_name)
         self._version = self._agent_version(agent_name)
         self._definition: Json = self._filled_definition()
+        self._check_settled()
 
     def admitted(self) -> Admitted:
         request = self._request
@@ -161,8 +162,6 @@ class _RequestCheck:
             message = "The 'agent' property is deprecated. Use 'agent_reference' instead."
             raise WireError(400, "invalid_payload", message, param="agent", layer="foundry")
         reference = self._request.fields(field)
-        if reference is not None or path_name:
-            self._check_settled()
         if reference is None:
             return agents.selected_version(self._state, path_name, None) if path_name else None
         reference.choice("type", ("agent_reference",))
@@ -175,10 +174,15 @@ class _RequestCheck:
 
     def _check_settled(self) -> None:
         """Refuse what an agent has settled already; the first preview is not known to have minded."""
-        if self._dialect.is_azure and not self._dialect.is_first:
-            for name in _SETTLED_BY_AGENT:
-                if self._request.has(name):
-                    raise not_with_agent(name)
+        if self._version is None or not self._dialect.is_azure or self._dialect.is_first:
+            return
+        settled = [name for name in _SETTLED_BY_AGENT if self._request.has(name)]
+        # Microsoft's agent framework sends an empty model in a conversation, and told of refusals for
+        # another model than the agent's alone: github.com/microsoft/agent-framework/issues/7272.
+        if self._request.raw.get("model") not in (None, "", self._definition.get("model")):
+            settled.append("model")
+        if settled:
+            raise not_with_agent(*settled)
 
     def _filled_definition(self) -> Json:
         if self._version is None:

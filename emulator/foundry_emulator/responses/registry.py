@@ -87,10 +87,13 @@ class Responses:
             await asyncio.shield(task)
 
     def abandon(self, active: ActiveResponse) -> None:
-        """Stop a foreground response whose caller has left; it cannot be retrieved afterwards."""
-        active.call_off(forget=True)
-        active.settle("cancelled")
-        forget_response(self._project.state, active.id)
+        """Stop a foreground response whose caller has left; it cannot be retrieved afterwards.
+
+        One that has ended stays: its caller has read to the end, and the server is only slower to notice.
+        """
+        if active.forget():
+            active.settle("cancelled")
+            forget_response(self._project.state, active.id)
 
     def stop(self, *, forget: bool = False) -> None:
         """Tell everything that runs to end at its next step."""

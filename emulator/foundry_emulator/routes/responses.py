@@ -14,6 +14,7 @@ from foundry_emulator.responses.admission import admit, included
 from foundry_emulator.responses.events import frames_after
 from foundry_emulator.responses.items import shown
 from foundry_emulator.responses.registry import ActiveResponse
+from foundry_emulator.responses.wire import RUNNING
 from foundry_emulator.routes.endpoint import Call, Operation, Reply, cut_connection
 from foundry_emulator.routes.paging import page
 
@@ -74,9 +75,9 @@ async def _foreground(call: Call, active: ActiveResponse) -> None:
     left = asyncio.ensure_future(call.disconnected())
     try:
         await asyncio.wait({finished, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not finished.done():
+        if not finished.done() and not call.project.settings.finish_without_caller:
             call.responses.abandon(active)
-            await finished
+        await finished
     finally:
         left.cancel()
 
@@ -100,7 +101,8 @@ async def _followed(call: Call, active: ActiveResponse) -> AsyncIterator[bytes]:
             yield state.render(text)
             number += 1
     finally:
-        if not active.is_background and call.responses.running(active.id):
+        needs_caller = not (active.is_background or call.project.settings.finish_without_caller)
+        if needs_caller and call.responses.running(active.id):
             call.responses.abandon(active)
 
 
@@ -164,12 +166,17 @@ async def list_responses(call: Call) -> Reply:
         doc.body
         for doc in docs
         if doc.body["created_at"] <= newest
+        and not (call.project.settings.list_when_over and _is_on_the_line(doc.body))
         and agent_name in (None, (doc.body.get("agent_reference") or {}).get("name"))
     ]
     chosen, has_more = page(call, found, lambda body: body["id"])
     dialect = call.project.settings.dialect
     entries = [shapes.listed(dialect, _shown(body, frozenset())) for body in chosen]
     return Reply(wire.listing(entries, has_more=has_more))
+
+
+def _is_on_the_line(body: Json) -> bool:
+    return body["status"] in RUNNING and not body["background"]
 
 
 async def delete(call: Call) -> Reply:

@@ -113,6 +113,30 @@ def test_a_follow_up_takes_its_subject_from_before() -> None:
     assert "1,609" in talk.say("And how many meters?").said.text
 
 
+@pytest.mark.parametrize(
+    ("said", "asked", "answer"),
+    [
+        ("My name is Zorvex and I live in Quillam.", "What is my name?", "Your name is Zorvex."),
+        ("Hello, call me Zorvex!", "What's my name?", "Your name is Zorvex."),
+        ("Remember: the code word is 'brantock'.", "What was the code word?", "The code word is brantock."),
+        ("My cat is called Quill, my dog is old.", "What is my cat called?", "Your cat is Quill."),
+        ("Our  launch day is 3.5.", "What is our launch day?", "Your launch day is 3.5."),
+    ],
+)
+def test_what_was_said_of_oneself_is_known_later(said: str, asked: str, answer: str) -> None:
+    talk = Talk(Stage())
+    talk.say(said)
+    talk.say("What is the capital of France?")
+    assert talk.say(asked).said.text == answer
+
+
+@pytest.mark.parametrize("said", ["What is my name?", "My name is what? I forgot.", "Your name is Zorvex."])
+def test_what_nobody_said_is_not_known(said: str) -> None:
+    talk = Talk(Stage())
+    talk.say(said)
+    assert "can only restate" in talk.say("What is my name?").said.text
+
+
 def test_a_picture_is_described_by_what_can_be_measured() -> None:
     text = "what's in this image?"
     asked = turn(

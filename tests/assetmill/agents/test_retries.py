@@ -23,6 +23,7 @@ ON_OPENAI: dict[str, tuple[int, Call]] = {
     "delete_conversation": (5, lambda gateway: gateway.delete_conversation("conv_1")),
     "list_responses": (5, lambda gateway: gateway.list_responses("conv_1")),
     "create_response": (1, lambda gateway: gateway.create_response(request(), lambda _: None)),
+    "post_and_leave": (1, lambda gateway: gateway.post_and_leave(request())),
     "get_response": (5, lambda gateway: gateway.get_response("resp_1")),
     "follow_response": (
         5,

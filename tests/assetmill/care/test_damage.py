@@ -21,6 +21,8 @@ from assetmill.care.salvage import Salvage
 from assetmill.care.verifying import Verifier
 from assetmill.cli.exports import export_assets
 from assetmill.editing.adopting import adopt_all
+from assetmill.editing.orders import EditOrder
+from assetmill.editing.run import begin_edit, carry_out_all
 from assetmill.errors import AssetmillError
 from assetmill.money.spending import spending
 from assetmill.records import RunId
@@ -60,6 +62,9 @@ NEEDS: Mapping[str, frozenset[str]] = {
 }
 """Which commands need an object of a kind. A collection needs every record: it might name bytes."""
 
+
+SPOILED = CHAIN.replace("outputs: [{name: first.png}]", "outputs: [{name: first.png, count: 2}]")
+"""Its first stage makes one file where two are asked."""
 
 UNSEEN = {("intent", "other's content"), ("raw response", "other's content")}
 """What is whole and of the right kind, and does not say of which stage it is."""
@@ -232,6 +237,40 @@ def test_what_is_lost_stays_until_a_person_lets_it_be_made_again(yard: Yard) -> 
     assert spent is not None
     assert again.spent_usd is not None
     assert spending(yard.services().ledger, "day").usd == pytest.approx(spent + again.spent_usd)
+    assert yard.faults() == []
+
+
+def test_what_was_derived_here_is_made_again_for_nothing(yard: Yard) -> None:
+    order = EditOrder(str(yard.manifest.assets()[1].asset_id), "make it red")
+    report = carry_out_all(begin_edit(order, yard.services(), str(uuid.uuid4()))).assets()[-1]
+    assert (report.role, report.made_by) == ("report", None)
+    paid = len(yard.gateway.posts)
+    yard.backend.delete(layout.blob(report.blob.digest))
+    (told,) = yard.repair()
+    assert told.state == "lost"
+    assert "repair --make-again" in told.message
+    assert "for nothing" in told.message
+    assert [one.state for one in yard.repair(may_make_again=True)] == ["made_again"]
+    again = carry_out_all(begin_edit(order, yard.services(), str(uuid.uuid4())))
+    assert again.status == "completed"
+    assert yard.services().blobs.find(again.assets()[-1].blob) is not None
+    assert len(yard.gateway.posts) == paid
+    assert yard.repair() == []
+    assert yard.faults() == []
+
+
+def test_a_lost_file_of_a_failed_attempt_is_settled_by_a_word(yard: Yard) -> None:
+    spoiled = SPOILED.replace("name: chain", "name: spoiled")
+    (yard.settings.configs / "pipelines" / "spoiled.yaml").write_text(spoiled)
+    assert run_here(yard.services(), "spoiled").status == "failed"
+    (kept,) = [one for _, verdict in yard.services().ledger.kept.verdicts() for one in verdict.kept]
+    yard.backend.delete(layout.blob(kept.blob.digest))
+    for post in list(yard.gateway.conversations.values()):
+        for response in post:
+            yard.gateway.delete_response(response.response_id)
+    assert [one.state for one in yard.repair()] == ["lost"]
+    assert [one.state for one in yard.repair(may_make_again=True)] == ["made_again"]
+    assert yard.repair() == []
     assert yard.faults() == []
 
 

@@ -32,6 +32,7 @@ from tests.doubles import ScriptedGateway, always, code_item, png, stage_call
 
 CALL = stage_call()
 RUN = RunId("run-1")
+_FOUNDRY = {"endpoint": "https://scripted.invalid", "settle_s": 5.0, "lease_s": 60.0}
 
 
 class Desk:
@@ -41,7 +42,7 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         self.gateway, self.backend, self.path = ScriptedGateway(), MemoryStore(), path
-        self.now = 1_000_000.0
+        self.now, self.way = 1_000_000.0, "auto"
         start: dict[str, object] = {
             "run_id": RUN,
             "pipeline": CALL.pipeline,
@@ -56,7 +57,7 @@ class Desk:
             profile="test",
             home=self.path,
             configs=self.path,
-            foundry=Foundry(endpoint="https://scripted.invalid", settle_s=5.0, lease_s=60.0),
+            foundry=Foundry.model_validate({**_FOUNDRY, "way": self.way}),
         )
         services = Services(
             settings, self.backend, lambda _s, _w: self.gateway, owner=owner, clock=lambda: self.now
@@ -149,6 +150,26 @@ def test_a_response_that_turned_up_is_kept_whatever_is_chosen(desk: Desk, choice
     assert desk.run(choice).return_value == 0
     assert run_stage(CALL, desk.services(), RunId("run-2")).attempt == 1
     assert len(desk.gateway.posts) == 1
+
+
+def test_what_runs_on_the_line_is_waited_for_after_the_conversation_is_closed(
+    counter: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner may have posted just before, however old its intent is."""
+    counter.way = "foreground"
+    counter.into_doubt()
+    counter.now += 90_000.0
+    arrive_late(counter)
+    came_at, lists = counter.now, counter.gateway.list_responses
+
+    def listing(conversation_id: str) -> tuple[Response, ...]:
+        return lists(conversation_id) if counter.now > came_at + 500.0 else ()
+
+    monkeypatch.setattr(counter.gateway, "list_responses", listing)
+    monkeypatch.setattr(counter.gateway, "delete_conversation", lambda _: None)
+    assert counter.run("--retry").return_value == 0
+    assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
+    assert len(counter.gateway.posts) == 1
 
 
 PAIR = stage_call(

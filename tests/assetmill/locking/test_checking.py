@@ -150,7 +150,7 @@ def test_a_block_taken_out_by_hand_is_missed(yard: Yard) -> None:
 
 
 def test_approval_is_asked_for_only_on_request(yard: Yard) -> None:
-    found = problems(yard, with_approval=True)
+    found = problems(yard, approvals=1)
     assert [problem.paths[0] for problem in found] == [f"{FOLDER}/{name}" for name in FILES]
     assert {problem.kind for problem in found} == {"unapproved"}
 

@@ -12,8 +12,9 @@ from assetmill.agents.gateway import Response
 from assetmill.errors import HandleExpired, NotSent, OutcomeUnknown
 from assetmill.records import BlobRef, Intent
 from assetmill.settings import Foundry
+from assetmill.stage.patience import showing_s
+from tests.assetmill.simulation.answers import USUAL, Answers
 from tests.assetmill.simulation.scenario import Mutate, Policy, Posting
-from tests.assetmill.simulation.service import Breach
 
 STAGE = "assetmill.stage.engine._Stage"
 ATTEMPTS = "assetmill.stage.attempts.Attempts"
@@ -27,7 +28,8 @@ class Mutant:
     policy: Policy | None = None
     postings: tuple[Posting, ...] = ()
     resends: int = 0
-    breach: Breach = ""
+    answers: Answers = USUAL
+    """What the service does, unnoticed by the probe that allowed the fence."""
 
 
 def _without_fence(patch: pytest.MonkeyPatch) -> None:
@@ -165,11 +167,27 @@ def _gives_up_what_another_works_on(patch: pytest.MonkeyPatch) -> None:
 def _looks_as_briefly_as_in_the_background(patch: pytest.MonkeyPatch) -> None:
     """Silence on the line counts before the response could have been listed."""
 
-    def showing_s(_intent: Intent, foundry: Foundry, _now: float) -> float:
+    def settle_s(_intent: Intent, foundry: Foundry, *_: float) -> float:
         return foundry.settle_s
 
-    patch.setattr("assetmill.stage.patience.showing_s", showing_s)
-    patch.setattr("assetmill.stage.attempts.showing_s", showing_s)
+    patch.setattr("assetmill.stage.patience.showing_s", settle_s)
+    patch.setattr("assetmill.stage.attempts.closing_s", settle_s)
+
+
+def _counts_silence_from_the_intent(patch: pytest.MonkeyPatch) -> None:
+    """What a fence waits for has been passed by an owner that slept before it posted."""
+
+    def from_the_intent(intent: Intent, foundry: Foundry) -> float:
+        return showing_s(intent, foundry, clock[-1]())
+
+    def fence(attempts: Any, intent: Intent) -> None:
+        clock.append(attempts.services.clock)
+        original(attempts, intent)
+
+    clock: list[Callable[[], float]] = []
+    original = _find("assetmill.stage.attempts", "Attempts")._fence
+    patch.setattr(f"{ATTEMPTS}._fence", fence)
+    patch.setattr("assetmill.stage.attempts.closing_s", from_the_intent)
 
 
 def _changes_the_way_on_silence(patch: pytest.MonkeyPatch) -> None:
@@ -195,18 +213,17 @@ def _original(method: str) -> Callable[..., Any]:
 MUTANTS = {
     "the SDK's retries are on": Mutant(resends=2),
     "no fence": Mutant(_without_fence, policy="fence"),
-    # On the line the look before the fence takes ten minutes: what comes in its last second is too rare.
-    "no settle time": Mutant(_without_settling, policy="fence", postings=("background",)),
-    # In the foreground the worker that slept is rarer still: its post waits for its own end.
-    "the post reads the conversation again": Mutant(
-        _reads_the_conversation_again, policy="fence", postings=("background", "stream")
-    ),
+    "no settle time": Mutant(_without_settling, policy="fence"),
+    "the post reads the conversation again": Mutant(_reads_the_conversation_again, policy="fence"),
     "a fence without a lease": Mutant(_without_lease, policy="fence"),
     "the commit before the blobs": Mutant(_commits_before_blobs),
     "silence is a refusal": Mutant(_takes_silence_for_a_refusal),
     "a response that is not listed yet is given up": Mutant(_gives_up_what_is_not_listed_yet),
     "silence on the line counts early": Mutant(
-        _looks_as_briefly_as_in_the_background, policy="fence", postings=("foreground",)
+        _looks_as_briefly_as_in_the_background, policy="fence", postings=("stream", "foreground")
+    ),
+    "silence counts from the intent": Mutant(
+        _counts_silence_from_the_intent, policy="fence", postings=("stream", "foreground")
     ),
     "silence changes the way": Mutant(_changes_the_way_on_silence),
     "the post before the intent": Mutant(_posts_before_the_intent),
@@ -214,6 +231,12 @@ MUTANTS = {
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),
     "every pass empties the containers anew": Mutant(_empties_containers_anew),
     "an attempt is given up while its owner goes on": Mutant(_gives_up_what_another_works_on),
-    "a deleted conversation accepts (A1)": Mutant(policy="fence", breach="A1"),
-    "lists lag beyond the settle time (A2)": Mutant(policy="fence", breach="A2"),
+    "a deleted conversation accepts (A1)": Mutant(policy="fence", answers=Answers(accepts_deleted=True)),
+    "lists lag beyond the settle time (A2)": Mutant(policy="fence", answers=Answers(lags=3.0)),
+    "responses go with their conversation (A3)": Mutant(
+        policy="fence", answers=Answers(forgets_with_conversation=True)
+    ),
+    "what loses its line is gone (A6)": Mutant(
+        policy="fence", answers=Answers(ends_with_its_line=True), postings=("stream", "foreground")
+    ),
 }

@@ -21,9 +21,10 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from assetmill.agents.gateway import Way
+from assetmill.agents.gateway import WAYS, Way
 from assetmill.agents.pacing import Pacer
 from assetmill.agents.tool_calls import AttemptLost
+from assetmill.endpoints import EndpointProbe
 from assetmill.errors import AssetmillError, StageError, StageInDoubt, StoreError
 from assetmill.money.budget import Ceiling, MoneyEntry
 from assetmill.money.prices import estimate
@@ -31,14 +32,17 @@ from assetmill.plan.calls import StageCall
 from assetmill.records import Harvest, Intent, RunId, StageRecord, Verdict
 from assetmill.settings import Foundry, Settings
 from assetmill.stage import attempts, engine
+from assetmill.stage.patience import ON_THE_LINE_S
 from assetmill.stage.services import Services
 from assetmill.store import layout
+from assetmill.store.ledger import Ledger
+from assetmill.store.memory import MemoryStore
+from tests.assetmill.simulation.answers import USUAL, Answers
 from tests.assetmill.simulation.objects import Objects, SimulatedStore
 from tests.assetmill.simulation.service import (
     FILE_DIGEST,
     SETTLE_S,
     Accepted,
-    Breach,
     Service,
     SimulatedGateway,
 )
@@ -46,7 +50,7 @@ from tests.assetmill.simulation.world import Chaos, Violation, Worker, World
 from tests.doubles import stage_call
 
 Policy = Literal["hold", "fence"]
-Posting = Literal["background", "stream", "foreground", "no background", "the line alone"]
+Posting = Literal["background", "stream", "foreground", "auto", "no background", "the line alone"]
 Mutate = Callable[[pytest.MonkeyPatch], None]
 CALL = stage_call()
 TWO_TURNS = stage_call(prompt="look, then draw")
@@ -55,15 +59,41 @@ _REFUSED: dict[Posting, frozenset[Way]] = {
     "no background": frozenset({"background"}),
     "the line alone": frozenset({"background", "stream"}),
 }
+_LAST: dict[Posting, Way] = {"no background": "stream", "the line alone": "foreground"}
 POSTINGS: tuple[Posting, ...] = ("background", "stream", "foreground", "no background", "the line alone")
 """The three ways, and services that refuse the first of them or two."""
 
 
 def _settings(policy: Policy, posting: Posting) -> Settings:
-    way = "auto" if posting in _REFUSED else posting
-    fields = {"policy": policy, "settle_s": SETTLE_S, "lease_s": 120.0, "stage_deadline_s": 900.0, "way": way}
+    way = posting if posting in WAYS else "auto"
+    fields = {
+        "endpoint": SimulatedGateway.endpoint,
+        "policy": policy,
+        "settle_s": SETTLE_S,
+        "lease_s": 120.0,
+        "stage_deadline_s": 900.0,
+        "way": way,
+    }
     foundry = Foundry.model_validate(fields)
     return Settings(profile="simulated", home=_HERE, configs=_HERE, foundry=foundry)
+
+
+def _probed_way(posting: Posting, answers: Answers) -> Way:
+    """Return the way that a probe has tried: the one that is left when others are refused or dropped."""
+    if posting == "auto":
+        return "stream" if answers.drops_background else "background"
+    return _LAST.get(posting) or cast(Way, posting)
+
+
+def _probed(posting: Posting, answers: Answers) -> dict[str, bytes]:
+    """Return what a store holds after `doctor --live` tried what a fence rests on."""
+    way = _probed_way(posting, answers)
+    broken = answers.broken(way)
+    kept = {name: name not in broken for name in ("A1", "A2", "A3", "A4", "A6")}
+    fields = {"endpoint": SimulatedGateway.endpoint, "kept": kept, "created_at": 1.0, "way": way}
+    store = MemoryStore()
+    Ledger(store).write_probe(EndpointProbe.model_validate(fields))
+    return {entry.key: store.get(entry.key) for entry in store.list("")}
 
 
 @dataclass
@@ -84,7 +114,8 @@ class Scenario:
         seed: int,
         *,
         resends: int = 0,
-        breach: Breach = "",
+        answers: Answers = USUAL,
+        is_fooled: bool = False,
         policy: Policy | None = None,
         posting: Posting | None = None,
         traced: bool,
@@ -94,9 +125,12 @@ class Scenario:
         self.policy: Policy = policy or self.rng.choice(("hold", "fence"))
         self.posting: Posting = posting or POSTINGS[seed % len(POSTINGS)]
         self.settings = _settings(self.policy, self.posting)
-        self.objects = Objects(watchers=[self._check_write])
+        self.answers, self.is_fooled = answers, is_fooled
+        # A probe that was fooled has seen every assumption hold.
+        found = _probed(self.posting, USUAL if is_fooled else answers)
+        self.objects = Objects(kept=found, watchers=[self._check_write])
         turns = 2 if self.chance(0.25) else 1
-        self.service = Service(world, turns, self.chance(0.3), self.chance(0.5), breach)
+        self.service = Service(world, turns, self.chance(0.3), self.chance(0.5), answers)
         self.service.refused_ways = _REFUSED.get(self.posting, frozenset())
         self.service.on_accept, self.service.on_delete = self._check_accepted, self._check_fence
         self.call = TWO_TURNS if turns == 2 else CALL
@@ -124,6 +158,7 @@ class Scenario:
             kill_rate=rng.choice((0.01, 0.05, 0.1)),
             naps=rng.choice((0, 0, 1, 3)),
             nap_rate=rng.choice((0.01, 0.05)),
+            longest_nap_s=600.0 if self.posting == "background" else 600.0 + 2 * ON_THE_LINE_S,
             post_faults=rng.choice((0.0, 0.2, 0.5)),
             call_faults=rng.choice((0.0, 0.0, 0.05, 0.1)),
             store_faults=rng.choice((0.0, 0.0, 0.0, 0.03)),
@@ -148,15 +183,16 @@ class Scenario:
         self.world.note("calm")
         last = self._start(1_000.0)
         self.world.run()
-        if last.outcome == "typed StageFailed":
-            # A failure is kept to its run; one more run may try again.
-            last = self._start(0.0)
-            self.world.run()
+        # A failure is kept to its run; one more may try again, and yet another when reads lag as well.
+        for delay_s in (0.0,) if self.answers.lags <= 1 else (0.0, self.answers.lags * SETTLE_S):
+            if last.outcome == "typed StageFailed":
+                last = self._start(delay_s)
+                self.world.run()
         outcome = last.outcome or "killed"
         usable = [made for made in self.service.bill if self._is_usable(made)]
         if usable and outcome != "commit":
             raise Violation(f"{usable[0].response_id} was paid for and is lost: {outcome}")
-        if self.policy == "fence" and self.service.turns == 1 and outcome == "doubt":
+        if outcome == "doubt" and self._is_fenced():
             raise Violation("a fence leaves no doubt")
         is_paid = any(verdict.cost_usd != 0.0 for verdict in self.verdicts.values())
         if outcome == "typed BudgetExceeded" and not is_paid:
@@ -165,6 +201,16 @@ class Scenario:
             if verdict.kind in ("refused", "fenced") and any(m.attempt == attempt for m in self.service.bill):
                 raise Violation(f"attempt {attempt} counts as {verdict.kind} and was accepted")
         return Result(outcome, self.policy, self.world, self.service)
+
+    def _is_fenced(self) -> bool:
+        """Whether the newest attempt was posted so that a fence may decide it."""
+        newest = max(self.intents.values(), key=lambda intent: intent.attempt)
+        is_first = self.service.turns == 1 and self.answers.is_filtered
+        return self.policy == "fence" and is_first and self._may_fence(newest)
+
+    def _may_fence(self, intent: Intent) -> bool:
+        """Whether a probe has seen all that a fence of this intent rests on."""
+        return intent.way == _probed_way(self.posting, self.answers) and not self.answers.broken(intent.way)
 
     def _is_usable(self, made: Accepted) -> bool:
         """Whether the stage could be committed from this response: no turn of its attempt went wrong."""
@@ -181,10 +227,11 @@ class Scenario:
         return worker
 
     def _work(self, worker: Worker) -> str:
+        gateway = SimulatedGateway(self.service, worker, self.resends)
         services = Services(
             self.settings,
             SimulatedStore(self.world, worker, self.objects),
-            lambda _settings, _wait: SimulatedGateway(self.service, worker, self.resends),
+            lambda _settings, _wait: gateway,
             self.ceilings,
             owner=f"simulated:1:{worker.name}",
             clock=self.world.clock,
@@ -200,6 +247,8 @@ class Scenario:
             return f"typed {type(error).__name__}"
         except AssetmillError as error:
             raise Violation(f"a run ended with {type(error).__name__}: {error}") from error
+        finally:
+            gateway.hang_up()
         self.world.note(f"{worker.name}  has the commit")
         return "commit"
 
@@ -275,8 +324,10 @@ class Scenario:
         verdict = self.verdicts.get(intent.attempt - 1)
         if verdict is None:
             raise Violation(f"attempt {intent.attempt} has no licence")
-        if self.policy == "hold" and verdict.kind == "fenced":
-            raise Violation(f"under hold attempt {intent.attempt} rests on {verdict.kind}")
+        earlier = next(one for one in self.intents.values() if one.attempt == intent.attempt - 1)
+        may_fence = self.policy == "fence" and (self.is_fooled or self._may_fence(earlier))
+        if verdict.kind == "fenced" and not may_fence:
+            raise Violation(f"attempt {intent.attempt} rests on a fence that nothing allows")
 
     def _check_raw(self, raw: dict[str, Any]) -> None:
         for item in raw["output"]:
@@ -301,7 +352,8 @@ def run_seed(
     *,
     mutate: Mutate | None = None,
     resends: int = 0,
-    breach: Breach = "",
+    answers: Answers = USUAL,
+    is_fooled: bool = False,
     policy: Policy | None = None,
     posting: Posting | None = None,
     traced: bool = False,
@@ -311,7 +363,15 @@ def run_seed(
     Raises:
         Violation: something happened that must never happen; the seed repeats it.
     """
-    scenario = Scenario(seed, resends=resends, breach=breach, policy=policy, posting=posting, traced=traced)
+    scenario = Scenario(
+        seed,
+        resends=resends,
+        answers=answers,
+        is_fooled=is_fooled,
+        policy=policy,
+        posting=posting,
+        traced=traced,
+    )
     with _patched(scenario, mutate):
         try:
             result = scenario.run()

@@ -1,8 +1,8 @@
 """A Foundry project in virtual time, with the bill as its witness.
 
 It keeps what the protocol assumes (docs/decisions/0004-money-protocol.md) and no more: a deleted conversation
-refuses (A1), lists lag by less than the settle time (A2), responses outlive their conversation (A3), a
-refusal by quota was not accepted (A5). `Breach` takes one of these promises back.
+refuses (A1), lists lag by less than the settle time (A2), responses outlive their conversation (A3) and their
+line (A6), a refusal by quota was not accepted (A5). `Answers` take one of these promises back.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from assetmill.agents.gateway import (
     Way,
 )
 from assetmill.agents.lifecycles import Lifecycle
+from assetmill.agents.listing import Listing
 from assetmill.errors import (
     ConversationGone,
     HandleExpired,
@@ -36,6 +37,8 @@ from assetmill.errors import (
     Throttled,
 )
 from assetmill.fingerprint import digest
+from assetmill.stage.patience import ON_THE_LINE_S
+from tests.assetmill.simulation.answers import USUAL, Answers
 from tests.assetmill.simulation.world import Violation, Worker, World
 from tests.doubles import Body, image_item, message_item, png
 
@@ -52,7 +55,6 @@ _FAULTS: tuple[Fault, ...] = (
     *("drop", "late", "late", "lost", "lost", "slow", "open", "throttled", "throttled", "throttled"),
     *("not_sent", "rejected", "blocked", "gone"),
 )
-Breach = Literal["", "A1", "A2"]
 
 
 @dataclass
@@ -68,8 +70,11 @@ class Accepted:
     final_at: float
     status: str
     body: Body
+    is_background: bool
     container_id: str | None
     container_until: float
+    is_gone: bool = False
+    """Whether it ended with its caller's line, without a trace."""
 
 
 @dataclass
@@ -92,7 +97,7 @@ class Service:
     turns: int = 1
     has_files: bool = False
     has_lock: bool = False
-    breach: Breach = ""
+    answers: Answers = USUAL
     refused_ways: frozenset[Way] = frozenset()
     bill: list[Accepted] = field(default_factory=list[Accepted])
     posts: list[Posted] = field(default_factory=list[Posted])
@@ -106,14 +111,14 @@ class Service:
         world, name = self.world, request.conversation_id
         if request.way in self.refused_ways:
             raise Rejected(f"{request.way} mode is not supported with an agent", "invalid_payload", 400)
-        if name in self.deleted and self.breach != "A1":
+        if name in self.deleted and not self.answers.accepts_deleted:
             raise ConversationGone("conversation not found", "not_found", 404)
         earlier = [made for made in self.bill if made.conversation_id == name]
-        if self.has_lock and any(made.final_at > world.now for made in earlier):
+        if (self.has_lock or self.answers.locks) and any(made.final_at > world.now for made in earlier):
             raise OutcomeUnknown("busy", "conversation_locked", 409)
         turn = int(request.metadata["assetmill_turn"])
         lag = world.rng.choice((0.0, 0.9)) * SETTLE_S * world.rng.random()
-        made = self._make(request, turn, lag * (3 if self.breach == "A2" else 1))
+        made = self._make(request, turn, lag * self.answers.lags)
         world.note(f"--  accepted {made.response_id} in {name}, {made.status}")
         self.on_accept(made)
         self.bill.append(made)
@@ -131,15 +136,20 @@ class Service:
         output.append(_PICTURE if turn == 1 else message_item("done"))
         if turn < self.turns:
             output.append({"type": "function_call", "call_id": f"call_{number}", "name": "look"})
+        is_background = request.way == "background" and not self.answers.drops_background
         body: Body = {
             "id": f"resp_{number}",
             "status": status,
+            "created_at": int(world.now),
+            "conversation": {"id": request.conversation_id},
+            "background": is_background,
+            "metadata": dict(request.metadata) if self.answers.echoes_marks else {},
             "output": output if status == "completed" else [],
             "usage": {"input_tokens": 10, "output_tokens": 2},
         }
         final_at = world.now + world.rng.random() * 30.0
         # What is not in the background is listed at its end; by its ID it can be read before.
-        listed_from = world.now if request.way == "background" else final_at
+        listed_from = world.now if is_background or self.answers.lists_at_once else final_at
         return Accepted(
             response_id=f"resp_{number}",
             conversation_id=request.conversation_id,
@@ -150,9 +160,43 @@ class Service:
             final_at=final_at,
             status=status,
             body=body,
+            is_background=is_background,
             container_id=container_id,
             container_until=world.now + CONTAINER_LIFE_S,
         )
+
+    def hang_up(self, made: Accepted) -> None:
+        """Note that the line on which a response was waited for is cut."""
+        if self.answers.ends_with_its_line and not made.is_background and made.final_at > self.world.now:
+            made.is_gone, made.status = True, "gone"
+            self.world.note(f"--  {made.response_id} ends with its line")
+
+    def shown(self, conversation_id: str) -> list[Accepted]:
+        """Return what a list of the conversation's responses shows now."""
+        return [
+            made
+            for made in self.bill
+            if made.listed_at <= self.world.now and not made.is_gone and not self._is_forgotten(made)
+            if made.conversation_id == conversation_id or not self.answers.is_filtered
+        ]
+
+    def find(self, response_id: str) -> Accepted | None:
+        """Return a response that can be read by its ID now."""
+        made = next((made for made in self.bill if made.response_id == response_id), None)
+        is_known = made is not None and made.known_at <= self.world.now
+        return made if made and is_known and not made.is_gone and not self._is_forgotten(made) else None
+
+    def _is_forgotten(self, made: Accepted) -> bool:
+        return self.answers.forgets_with_conversation and made.conversation_id in self.deleted
+
+
+_STRANGER: Body = {
+    "id": "resp_stranger",
+    "status": "completed",
+    "created_at": 1,
+    "conversation": {"id": "conv_stranger"},
+    "metadata": {},
+}
 
 
 class SimulatedGateway:
@@ -163,6 +207,12 @@ class SimulatedGateway:
     def __init__(self, service: Service, worker: Worker, resends: int = 0) -> None:
         self._service, self._world, self._worker = service, service.world, worker
         self._resends = resends
+        self._lines: list[Accepted] = []
+
+    def hang_up(self) -> None:
+        """Cut every line on which this worker still waits: its process is no more."""
+        for made in self._lines:
+            self._service.hang_up(made)
 
     def draw(self, request: DrawRequest) -> Response:
         raise NotImplementedError("no stage of a scenario calls an image model itself")
@@ -180,11 +230,15 @@ class SimulatedGateway:
         except (NotSent, Rejected, HandleExpired, ConversationGone):
             posted.is_refused = True
             raise
-        if request.way == "foreground":
+        self._lines.append(made)
+        if not (made.is_background or request.way == "stream"):
             self._world.sleep(self._worker, max(0.0, made.final_at - self._world.now))
         self._world.step(self._worker, "the reply arrives")
         on_created(made.response_id)
         return self._as_seen(made)
+
+    def post_and_leave(self, request: ResponseRequest) -> None:
+        raise Violation("nobody asked for a probe")
 
     def _post(self, request: ResponseRequest) -> Accepted:
         for _ in range(self._resends):
@@ -201,9 +255,7 @@ class SimulatedGateway:
         fault = world.rng.choice(_FAULTS)
         world.note(f"{self._worker.name}  fault: {fault}")
         if fault == "late":
-            # Later than whoever waits for what runs on the line looks for it.
-            longest = world.rng.choice((30.0, 600.0)) * (1.0 if request.way == "background" else 3.0)
-            world.after(world.rng.random() * longest, lambda: self._arrive(request))
+            world.after(self._late_s(request.way), lambda: self._arrive(request))
         elif fault == "lost":
             self._arrive(request)
         elif fault == "slow":
@@ -214,15 +266,26 @@ class SimulatedGateway:
         world.sleep(self._worker, world.rng.choice((0.0, 1.0, 60.0)))
         raise OutcomeUnknown("the connection was reset")
 
+    def _late_s(self, way: Way) -> float:
+        """Return how late a post arrives: on the line often just when whoever looks for it gives up."""
+        rng = self._world.rng
+        if way != "background" and rng.random() < 0.5:
+            return ON_THE_LINE_S + rng.random() * 3 * SETTLE_S
+        longest_s = rng.choice((30.0, 600.0)) * (1.0 if way == "background" else 3.0)
+        return rng.random() * longest_s
+
     def _arrive(self, request: ResponseRequest) -> None:
         try:
-            self._service.accept(request)
+            self._service.hang_up(self._service.accept(request))
         except (ConversationGone, OutcomeUnknown, Rejected):
             return
 
     def _refuse(self, fault: Fault) -> NoReturn:
         if fault == "throttled":
             asked = self._world.rng.choice((None, 1.0, 30.0, 200.0))
+            if self._service.answers.foreign_limits:
+                raise OutcomeUnknown("not the service's own answer", "", 429)
+            asked = None if self._service.answers.silent_limits else asked
             raise Throttled("slow down", "rate_limit_exceeded", 429, asked)
         if fault == "not_sent":
             raise NotSent("connection refused")
@@ -250,16 +313,25 @@ class SimulatedGateway:
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
         self._call(f"list {conversation_id}")
-        made = [a for a in self._service.bill if a.conversation_id == conversation_id]
-        return tuple(self._as_seen(a) for a in made if a.listed_at <= self._world.now)
+        answers, listing = self._service.answers, Listing(conversation_id)
+        listed = [
+            {**self._as_seen(made).body, "id": made.response_id}
+            for made in self._service.shown(conversation_id)
+        ]
+        listed = listed if answers.is_filtered else [_STRANGER, *listed]
+        listing.take({"data": listed[::-1] if answers.newest_first else listed, "has_more": False})
+        return listing.responses()
 
     def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
-        raise Violation(f"{response_id} has all its pictures and is searched for some")
+        if not self._service.answers.hides_results:
+            raise Violation(f"{response_id} has all its pictures and is searched for some")
+        self._call(f"find the pictures of {response_id}")
+        return (_PICTURE,)
 
     def get_response(self, response_id: str) -> Response:
         self._call(f"get {response_id}")
-        made = next((a for a in self._service.bill if a.response_id == response_id), None)
-        if made is None or made.known_at > self._world.now:
+        made = self._service.find(response_id)
+        if made is None:
             raise HandleExpired("no such response", "not_found", 404)
         return self._as_seen(made)
 
@@ -290,8 +362,13 @@ class SimulatedGateway:
 
     def _as_seen(self, made: Accepted) -> Response:
         if made.final_at > self._world.now:
-            return Response(made.response_id, "in_progress", {})
-        return Response(made.response_id, made.status, made.body)
+            named = ("id", "created_at", "conversation", "background", "metadata")
+            told = {name: made.body[name] for name in named}
+            return Response(made.response_id, "in_progress", {**told, "status": "in_progress"})
+        if not self._service.answers.hides_results:
+            return Response(made.response_id, made.status, made.body)
+        output = [{**item, "result": None} if "result" in item else item for item in made.body["output"]]
+        return Response(made.response_id, made.status, {**made.body, "output": output})
 
     def _call(self, what: str) -> None:
         self._world.step(self._worker, what)

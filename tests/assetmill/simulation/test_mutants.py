@@ -30,7 +30,8 @@ def breaks(mutant: Mutant, seed: int, posting: Posting) -> bool:
             seed,
             mutate=mutant.mutate,
             resends=mutant.resends,
-            breach=mutant.breach,
+            answers=mutant.answers,
+            is_fooled=True,
             policy=mutant.policy,
             posting=posting,
         )

@@ -14,26 +14,31 @@ from collections import Counter
 
 import pytest
 
-from tests.assetmill.simulation.scenario import run_seed
+from tests.assetmill.simulation.answers import USUAL, WORLDS, Answers
+from tests.assetmill.simulation.scenario import Posting, run_seed
 from tests.assetmill.simulation.world import Violation
 
 CHUNK = 500
 SEEDS = 20_000
 SOAK_CHUNK = 10_000
 SOAK_SEEDS = 1_000_000
+WORLD_SEEDS = 40
+EACH_WAY: tuple[Posting, ...] = ("background", "stream", "foreground", "auto")
 FOUND = (72_782, 83_126)
 """A worker that slept through two attempts reserved the first once more, and nobody gave that back."""
 
 
-def live_through(first: int, count: int) -> tuple[Counter[str], int]:
+def live_through(
+    first: int, count: int, posting: Posting | None = None, answers: Answers = USUAL
+) -> tuple[Counter[str], int]:
     """Run seeds; return how they ended and how many processes were killed on the way."""
     outcomes: Counter[str] = Counter()
     kills = 0
     for seed in range(first, first + count):
         try:
-            result = run_seed(seed)
+            result = run_seed(seed, posting=posting, answers=answers)
         except Violation:
-            run_seed(seed, traced=True)  # the same once more, with its story
+            run_seed(seed, posting=posting, answers=answers, traced=True)  # once more, with its story
             raise
         outcomes[f"{result.policy} {result.outcome}"] += 1
         kills += result.world.kills
@@ -49,6 +54,16 @@ def test_no_future_pays_twice_or_loses_what_was_paid(first: int) -> None:
     assert kills > CHUNK / 2
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("posting", EACH_WAY)
+def test_no_world_pays_twice_or_loses_what_was_paid(posting: Posting, world: str) -> None:
+    outcomes, kills = live_through(0, WORLD_SEEDS, posting, WORLDS[world])
+    assert outcomes["hold commit"]
+    assert outcomes["fence commit"]
+    assert kills > WORLD_SEEDS / 2
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_the_long_search_once_found_stays_mended(seed: int) -> None:
     run_seed(seed, posting="background")
@@ -59,6 +74,19 @@ def test_what_the_long_search_once_found_stays_mended(seed: int) -> None:
 @pytest.mark.parametrize("first", range(SEEDS, SEEDS + SOAK_SEEDS, SOAK_CHUNK))
 def test_a_million_futures(first: int) -> None:
     live_through(first, SOAK_CHUNK)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("posting", EACH_WAY)
+def test_twenty_thousand_futures_of_each_way_in_each_world(posting: Posting, world: str) -> None:
+    live_through(0, SEEDS, posting, WORLDS[world])
+
+
+def test_what_the_worlds_once_found_stays_mended() -> None:
+    """An owner slept for half an hour before it posted; the fence counted its ten minutes from the intent."""
+    run_seed(84, posting="stream", answers=WORLDS["results are hidden"])
 
 
 def test_a_seed_repeats_itself() -> None:

@@ -27,12 +27,16 @@ class Violation(Exception):
 
 @dataclass
 class Chaos:
-    """How bad a seed's world is. `kills` and `naps` are what is left of either."""
+    """How bad a seed's world is. `kills` and `naps` are what is left of either.
+
+    A nap that is to outlive a lease must be longer where leases are.
+    """
 
     kills: int = 0
     kill_rate: float = 0.0
     naps: int = 0
     nap_rate: float = 0.0
+    longest_nap_s: float = 600.0
     post_faults: float = 0.0
     call_faults: float = 0.0
     store_faults: float = 0.0
@@ -152,7 +156,7 @@ class World:
             self.kill(worker)
         elif self.chaos.naps and self.chance(self.chaos.nap_rate):
             self.chaos.naps -= 1
-            worker.wake_at = self.now + self.rng.uniform(5.0, 600.0)
+            worker.wake_at = self.now + self.rng.uniform(5.0, self.chaos.longest_nap_s)
             self.note(f"{worker.name}  sleeps")
         else:
             self.now += self.rng.random() * 0.2

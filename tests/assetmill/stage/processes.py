@@ -19,6 +19,10 @@ from tests.doubles import ScriptedGateway
 RUN = RunId("run-1")
 
 
+ON_THE_LINE = {name: True for name in ("A1", "A2", "A3", "A4", "A6")}
+"""What a probe has seen to hold where what is not in the background may be fenced."""
+
+
 class Crash(BaseException):
     """The process dies here."""
 
@@ -39,12 +43,12 @@ class Now:
         return self.seconds
 
 
-def starting(gateway: ScriptedGateway, backend: MemoryStore, folder: Path) -> Start:
+def starting(gateway: ScriptedGateway, backend: MemoryStore, folder: Path, way: str = "auto") -> Start:
     """Return what starts a new process on the same store and the same service."""
     now = Now()
 
     def start(*ceilings: Ceiling, **changes: object) -> Services:
-        foundry = Foundry.model_validate({"settle_s": 0.01, "lease_s": 0.05, **changes})
+        foundry = Foundry.model_validate({"settle_s": 0.01, "lease_s": 0.05, "way": way, **changes})
         settings = Settings(profile="test", home=folder, configs=folder, foundry=foundry)
         services = Services(settings, backend, lambda _settings, _wait: gateway, ceilings, clock=now.get)
         services.wait = lambda seconds: _pass(services, now, seconds)

@@ -119,6 +119,34 @@ def test_the_next_run_may_draw_again_and_never_repeats_a_paid_draw(studio: Studi
     assert len(record.draws) == 2
 
 
+def test_a_third_run_draws_only_when_somebody_says_so(studio: Studio) -> None:
+    studio.pictures = [BLANK] * 9
+    for number in (1, 2):
+        with pytest.raises(OutputUnusable):
+            studio.run(checked(reroll=1), RunId(f"run-{number}"))
+        assert len(studio.gateway.posts) == 2 * number
+    with pytest.raises(OutputUnusable, match=r"2 runs paid for draws .* --pay-again"):
+        studio.run(checked(reroll=1), RunId("run-3"))
+    assert len(studio.gateway.posts) == 4
+    services = studio.services()
+    services.allow_repeats("run-4")
+    with pytest.raises(OutputUnusable):
+        run_stage(checked(reroll=1), services, RunId("run-4"))
+    assert len(studio.gateway.posts) == 6
+    assert spending(services.ledger, "day").unknown == 0
+
+
+def test_other_checks_are_another_choice_and_may_draw_again(studio: Studio) -> None:
+    studio.pictures = [BLANK] * 9
+    for number in (1, 2, 3):
+        with pytest.raises(OutputUnusable):
+            studio.run(checked(), RunId(f"run-{number}"))
+    assert len(studio.gateway.posts) == 2
+    with pytest.raises(OutputUnusable):
+        studio.run(checked(not_blank=True, max_bytes=10), RunId("run-4"))
+    assert len(studio.gateway.posts) == 3
+
+
 def test_checks_added_later_judge_what_is_there_without_paying(studio: Studio) -> None:
     studio.pictures = [GOOD]
     before = studio.run(stage_call())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from assetmill.agents.gateway import Response, ResponseRequest
+from assetmill.agents.gateway import Response, ResponseRequest, Way
+from assetmill.endpoints import EndpointProbe
 from assetmill.errors import Rejected
 from assetmill.settings import Foundry, Settings
 from assetmill.stage.probing import known_abilities, probe_endpoint
@@ -28,6 +30,14 @@ class Lasting(ScriptedGateway):
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
         return self.remembered.get(conversation_id) or super().list_responses(conversation_id)
+
+
+def refusing_all_but(way: Way) -> Callable[[ResponseRequest], None]:
+    def before(request: ResponseRequest) -> None:
+        if request.way != way:
+            raise Rejected(f"Not allowed when agent is specified. ({request.way})", "invalid_payload", 400)
+
+    return before
 
 
 def services_on(gateway: ScriptedGateway, folder: Path, **foundry: object) -> Services:
@@ -115,3 +125,64 @@ def test_the_newest_probe_counts(tmp_path: Path) -> None:
 )
 def test_the_emulator_needs_no_probe(tmp_path: Path, endpoint: str, policy: str, *, may: bool) -> None:
     assert services_on(ScriptedGateway(), tmp_path, endpoint=endpoint, policy=policy).may_fence is may
+
+
+@pytest.mark.parametrize("way", ["stream", "foreground"])
+def test_on_the_line_a_fence_needs_what_its_caller_left_to_be_listed(tmp_path: Path, way: Way) -> None:
+    gateway = Lasting()
+    gateway.before = refusing_all_but(way)
+    services = services_on(gateway, tmp_path, policy="fence")
+    list(probe_endpoint(services))
+    assert services.way() == way
+    assert services.may_fence
+    gateway.keeps_left = False
+    told = {finding.message for finding in probe_endpoint(services)}
+    assert "A6, what its caller has left is listed: does not hold" in told
+    assert not services.may_fence
+
+
+def test_a_probe_that_did_not_ask_for_what_was_left_allows_no_fence_on_the_line() -> None:
+    kept = {f"A{number}": True for number in range(1, 5)}
+    probes = [
+        EndpointProbe(endpoint="e", kept=kept, created_at=1.0, way=way) for way in ("background", "stream")
+    ]
+    assert [probe.allows_fence for probe in probes] == [True, False]
+
+
+def test_a_way_that_is_dropped_is_not_the_one_that_was_probed(tmp_path: Path) -> None:
+    gateway = Lasting()
+    gateway.echo = {"background": False}
+    services = services_on(gateway, tmp_path, policy="fence")
+    list(probe_endpoint(services))
+    assert services.way() == "stream"
+    assert services.may_fence_in("stream")
+    assert not services.may_fence_in("background")
+
+
+def test_the_emulator_too_is_fenced_on_the_line_only_after_a_probe(tmp_path: Path) -> None:
+    services = services_on(Lasting(), tmp_path, endpoint="emulator", policy="fence", way="stream")
+    assert services.may_fence_in("background")
+    assert not services.may_fence
+
+
+@pytest.mark.parametrize("way", ["background", "stream", "foreground"])
+def test_the_way_that_the_profile_fixes_is_the_one_that_is_probed(tmp_path: Path, way: Way) -> None:
+    services = services_on(Lasting(), tmp_path, policy="fence", way=way)
+    list(probe_endpoint(services))
+    assert services.may_fence_in(way)
+    assert services.way() == way
+
+
+def test_a_fixed_way_that_is_dropped_is_never_fenced(tmp_path: Path) -> None:
+    gateway = Lasting()
+    gateway.echo = {"background": False}
+    services = services_on(gateway, tmp_path, policy="fence", way="background")
+    told = {finding.message for finding in probe_endpoint(services)}
+    assert "it runs in the way in which it is posted: does not hold" in told
+    assert not services.may_fence
+    clock = services.clock
+    later = services_on(gateway, tmp_path, policy="fence", way="background")
+    later.backend, later.ledger = services.backend, services.ledger
+    later.clock = lambda: clock() + 8 * 24 * 3600.0  # a refusal is believed for a week
+    assert later.abilities.has("background") is None
+    assert not later.may_fence

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assetmill.agents.gateway import WAYS, Frame, OnFrame, Response, ResponseRequest, Way
+from assetmill.endpoints import EndpointProbe
 from assetmill.errors import (
     ConversationGone,
     OutcomeUnknown,
@@ -19,7 +20,7 @@ from assetmill.errors import (
 from assetmill.records import RunId
 from assetmill.stage.engine import run_stage
 from assetmill.store.memory import MemoryStore
-from tests.assetmill.stage.processes import RUN, Crash, Start, failing
+from tests.assetmill.stage.processes import ON_THE_LINE, RUN, Crash, Start, failing
 from tests.doubles import Body, ScriptedGateway, always, image_item, png, stage_call
 
 NO_BACKGROUND = Rejected("Background mode is not supported with an agent.", "invalid_payload", 400)
@@ -116,6 +117,34 @@ def test_a_refusal_of_every_way_ends(process: Start, gateway: ScriptedGateway) -
     assert gateway.posts == []
 
 
+def test_a_way_that_the_profile_fixes_and_the_endpoint_refuses_ends(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """There is no other form to go on with: the refusal is shown, not met again and again."""
+    tried = refusing(gateway, {"background": NO_BACKGROUND})
+    with pytest.raises(StageFailed, match="Background mode is not supported"):
+        run_stage(stage_call(), process(way="background"), RUN)
+    assert tried == ["background"]
+
+
+def test_a_refusal_of_partial_pictures_leaves_the_way_and_pays_once(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """In the background a stream is but a view: without it the same way goes on."""
+    tried: list[tuple[Way, bool]] = []
+
+    def before(request: ResponseRequest) -> None:
+        tried.append((request.way, request.is_streamed))
+        if request.is_streamed:
+            raise NO_STREAM
+
+    gateway.before = before
+    shown = {**stage_call().tools[0], "partial_images": 1}
+    record = run_stage(stage_call(tools=(shown,)), process(), RUN)
+    assert tried == [("background", True), ("background", False)]
+    assert (record.attempt, len(gateway.posts)) == (2, 1)
+
+
 def test_metadata_that_is_refused_is_left_out(process: Start, gateway: ScriptedGateway) -> None:
     def before(request: ResponseRequest) -> None:
         if request.metadata:
@@ -162,6 +191,31 @@ def test_silence_on_the_line_is_waited_for_as_long_as_it_may_run(
     gateway.before, gateway.list_responses = late, listing
     assert run_stage(stage_call(), services, RUN).attempt == 1
     assert len(gateway.posts) == 1
+
+
+@pytest.mark.parametrize("way", ["stream", "foreground"])
+def test_a_fence_waits_for_what_its_owner_posted_late(
+    process: Start, gateway: ScriptedGateway, way: Way
+) -> None:
+    """The machine slept between the intent and the post: the answer is lost, the list shows it at its end."""
+    services = process(policy="fence", way=way)
+    probe = EndpointProbe(endpoint=gateway.endpoint, kept=ON_THE_LINE, created_at=1.0, way=way)
+    services.ledger.write_probe(probe)
+    ends: list[float] = []
+    made: list[Response] = []
+
+    def late(request: ResponseRequest) -> None:
+        services.wait(1_000.0)
+        made.append(gateway.accept(request))
+        ends.append(services.clock() + 500.0)
+        raise OutcomeUnknown("the line was cut")
+
+    def listing(_: str) -> tuple[Response, ...]:
+        return tuple(made) if ends and services.clock() > ends[0] else ()
+
+    gateway.before, gateway.list_responses = late, listing
+    record = run_stage(stage_call(), services, RUN)
+    assert (record.attempt, len(gateway.posts)) == (1, 1)
 
 
 def streaming(

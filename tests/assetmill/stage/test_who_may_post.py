@@ -18,5 +18,9 @@ def test_only_the_engine_asks_an_image_model_itself() -> None:
     assert _callers(".draw(") == ["engine.py", "foundry.py"]
 
 
+def test_only_the_probe_hangs_up_on_what_it_posts() -> None:
+    assert _callers(".post_and_leave(") == ["probing.py"]
+
+
 def _callers(call: str) -> list[str]:
     return sorted(path.name for path in _SOURCES.rglob("*.py") if call in path.read_text("utf-8"))

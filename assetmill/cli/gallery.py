@@ -1,0 +1,128 @@
+"""`assetmill gallery` and `assetmill open`: the pictures of a run, a batch or a pipeline, to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.review import keys_here, opened_desk
+from assetmill.gallery.details import Details
+from assetmill.gallery.folder import write_folder
+from assetmill.gallery.reviewing import Reviewing
+from assetmill.gallery.site import Site
+from assetmill.gallery.thumbnails import ThumbnailStore
+from assetmill.gallery.tiles import Walls
+from assetmill.reviews.reviewers import key_of
+from assetmill.settings import load_settings
+from assetmill.store.blobs import Blobs
+from assetmill.store.ledger import Ledger
+
+everything_option = click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also candidates, pictures on the way and files of failed stages.",
+)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("what", metavar="[RUN|BATCH|PIPELINE|ASSET]", required=False)
+@everything_option
+@profile_option
+@json_option
+def gallery(
+    directory: Path, what: str | None, profile: str | None, *, everything: bool, as_json: bool
+) -> int:
+    """Write a gallery to DIR that opens from a folder or a bucket, read only.
+
+    It holds the page, a thumbnail of every picture and the files themselves; it loads nothing from elsewhere.
+    Without a second word it shows everything in the store. Written again, it keeps what is there already.
+    """
+    with opened_site(profile, what, everything=everything) as site:
+        tell = _tell if not as_json else _say_nothing
+        written = write_folder(site, directory, tell)
+    start = directory / "index.html"
+    if as_json:
+        counts = {"files": written.files, "size_bytes": written.size_bytes, "lost": written.lost}
+        print_json({"directory": str(directory), "page": str(start), **counts})
+    else:
+        click.echo(f"{written.files} files, {written.size_bytes / 1e6:.1f} MB; open {start}")
+    for path in written.lost:
+        click.echo(f"missing: {path}: the store has lost these bytes; see `assetmill repair`", err=True)
+    return 1 if written.lost else 0
+
+
+@click.command(name="open")
+@click.argument("what", metavar="[RUN|BATCH|PIPELINE|ASSET]", required=False)
+@everything_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; else a free one."
+)
+@click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option("--as", "reviewer", metavar="NAME", help="Who reviews; else the reviewer whose key is here.")
+@profile_option
+@json_option
+def open_(
+    what: str | None,
+    profile: str | None,
+    *,
+    everything: bool,
+    port: int,
+    no_browser: bool,
+    reviewer: str | None,
+    as_json: bool,
+) -> None:
+    """Look at the pictures of a run, a batch, a pipeline or the whole store in the browser.
+
+    The page is served to this machine alone, by a link that works once, until Ctrl-C. Nothing is spent.
+    A reviewer of the project (`assetmill reviewers`) approves, rejects and comments there, signed.
+    """
+    # Only here: the server's packages take longer to import than a gallery takes to write.
+    from assetmill.local.gallery_server import listening, serve_gallery
+
+    def tell(link: str) -> None:
+        name = site.reviewing.reviewer if site.reviewing else None
+        if as_json:
+            return print_json({"url": link, "reviewer": name})
+        click.echo(f"Open, once: {link}")
+        click.echo(f"{f'{name} reviews' if name else 'To look at only'}. Ctrl-C ends it.", err=True)
+        return None
+
+    with (
+        opened_site(profile, what, everything=everything, reviewer=reviewer) as site,
+        listening(port) as listener,
+    ):
+        serve_gallery(site, listener, tell, has_browser=not no_browser)
+
+
+@contextmanager
+def opened_site(
+    profile: str | None, what: str | None, *, everything: bool, reviewer: str | None = None
+) -> Generator[Site]:
+    """Open a profile's store for reading, and what somebody wants to see of it as a site.
+
+    `reviewer` is who reviews; without a name it is who has the only key here, if there is one.
+    """
+    settings = load_settings(profile)
+    with opened_desk(settings) as (desk, backend):
+        if reviewer:
+            key_of(reviewer, desk.reviewers, settings.home)
+        here = keys_here(desk)
+        name = reviewer or (here[0] if len(here) == 1 else None)
+        ledger, blobs = Ledger(backend), Blobs(backend)
+        reviewing = Reviewing(desk, ledger, name) if desk.reviewers else None
+        wall = Walls(backend).find(what, everything=everything)
+        yield Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
+
+
+def _tell(files: int) -> None:
+    click.echo(f"{files} files", err=True)
+
+
+def _say_nothing(files: int) -> None:
+    pass

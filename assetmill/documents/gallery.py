@@ -1,0 +1,39 @@
+"""What commands about looking and reviewing print."""
+
+from __future__ import annotations
+
+from assetmill.documents.models import Json, JsonDocument
+
+
+class GalleryDocument(JsonDocument):
+    """A folder that was written; `lost` are paths whose bytes the store does not have."""
+
+    directory: str
+    page: str
+    files: int
+    size_bytes: int
+    lost: list[str]
+
+
+class OpenedDocument(JsonDocument):
+    """A page that is served until the command is stopped. The link works once."""
+
+    url: str
+    reviewer: str | None
+
+
+class ReviewedDocument(JsonDocument):
+    """What was said of an asset's bytes, and where they stand now: `approved`, `rejected` or `open`."""
+
+    asset_id: str
+    sha256: str
+    stand: str
+    approved_by: list[str]
+    reviews: list[Json]
+    forged: list[str]
+
+
+class ReviewersDocument(JsonDocument):
+    """The reviewers of a project. `is_here`: the private key is in this home."""
+
+    reviewers: list[Json]

@@ -1,0 +1,88 @@
+// What the page knows. Data comes as scripts that call `gallery.wall` and `gallery.chunk`: a page that was opened
+// from a folder may load scripts, and nothing else.
+"use strict";
+
+const gallery = (() => {
+  const MOST_CHUNKS = 60; // of 100 tiles each: what was seen long ago is asked for again
+  const chunks = new Map();
+  const waiting = new Map();
+  let facts = null, who = null;
+
+  function wall(told) {
+    facts = told;
+  }
+
+  // Who looks: their name, and the token without which nothing is taken from this page.
+  function session(told) {
+    who = told;
+  }
+
+  function chunk(number, tiles) {
+    chunks.set(number, tiles);
+    while (chunks.size > MOST_CHUNKS) chunks.delete(chunks.keys().next().value);
+    const asked = waiting.get(number);
+    waiting.delete(number);
+    if (asked) asked.resolve(tiles);
+  }
+
+  function load(number) {
+    if (chunks.has(number)) {
+      const tiles = chunks.get(number);
+      chunks.delete(number);
+      chunks.set(number, tiles);
+      return Promise.resolve(tiles);
+    }
+    if (!waiting.has(number)) {
+      const asked = {};
+      asked.promise = new Promise((resolve, reject) => Object.assign(asked, { resolve, reject }));
+      waiting.set(number, asked);
+      const script = document.createElement("script");
+      script.src = `tiles/${String(number).padStart(4, "0")}.js`;
+      script.onload = () => script.remove();
+      script.onerror = () => {
+        script.remove();
+        waiting.delete(number);
+        asked.reject(new Error("these pictures cannot be read"));
+      };
+      document.head.append(script);
+    }
+    return waiting.get(number).promise;
+  }
+
+  // A tile that is known already, or undefined: the grid draws at once what it can.
+  function known(index) {
+    return chunks.get(Math.floor(index / facts.chunk))?.[index % facts.chunk];
+  }
+
+  async function tile(index) {
+    return (await load(Math.floor(index / facts.chunk)))[index % facts.chunk];
+  }
+
+  // Indices of the tiles that match. Words are looked for in prompts too, so all tiles are read, once.
+  async function matching({ text, stage, state, stand }, isStale) {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = [];
+    for (let index = 0; index < facts.total; index += 1) {
+      if (stage && facts.stages[facts.stage[index]] !== stage) continue;
+      if (state && facts.states[facts.state[index]] !== state) continue;
+      if (stand && facts.stands[facts.stand[index]] !== stand) continue;
+      if (words.length) {
+        const one = await tile(index);
+        if (isStale()) return null;
+        const said = `${one.name} ${one.row} ${one.stage} ${one.prompt ?? ""} ${one.id ?? ""}`.toLowerCase();
+        if (!words.every((word) => said.includes(word))) continue;
+      }
+      found.push(index);
+    }
+    return found;
+  }
+
+  // What somebody has just said of a tile, so that the wall shows it without being read again.
+  function said(index, told) {
+    Object.assign(known(index) ?? {}, told);
+    if (!facts.stands.includes(told.stand)) facts.stands.push(told.stand);
+    facts.stand[index] = facts.stands.indexOf(told.stand);
+  }
+
+  return { wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
+})();

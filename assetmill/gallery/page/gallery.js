@@ -1,0 +1,64 @@
+// The page: what is filtered, and what keys do.
+"use strict";
+
+(() => {
+  const form = document.forms.filters, count = document.getElementById("count");
+  const { facts, grid, viewer } = gallery;
+  let turn = 0;
+
+  document.title = `${facts.title} · assetmill`;
+  document.getElementById("title").textContent = facts.title;
+  document.getElementById("kind").textContent = facts.kind;
+  for (const [name, words] of [["stage", facts.stages], ["stand", facts.stands], ["state", facts.states]]) {
+    const all = name === "stand" && gallery.who ? ["open", "approved", "rejected"] : words;
+    const options = all.filter(Boolean).map((word) => new Option(word.replaceAll("_", " "), word));
+    form[name].append(...options);
+    form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who);
+  }
+
+  async function filter() {
+    const mine = (turn += 1);
+    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value };
+    if (wanted.text) count.textContent = "searching…";
+    const found = await gallery.matching(wanted, () => mine !== turn);
+    if (found === null || mine !== turn) return;
+    const number = found.length === facts.total ? "" : `${found.length} of `;
+    count.textContent = `${number}${facts.total} ${facts.total === 1 ? "tile" : "tiles"}`;
+    document.getElementById("nothing").hidden = found.length > 0;
+    grid.show(found);
+  }
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", (event) => (event.target.name === "size" ? grid.layout() : filter()));
+  grid.whenOpened(viewer.open);
+
+  const onWall = {
+    j: () => grid.select(grid.current + 1, true),
+    k: () => grid.select(grid.current - 1, true),
+    ArrowRight: () => grid.select(grid.current + 1, true),
+    ArrowLeft: () => grid.select(grid.current - 1, true),
+    ArrowDown: () => grid.select(grid.current + grid.columns, true),
+    ArrowUp: () => grid.select(grid.current - grid.columns, true),
+    "/": () => form.text.focus(),
+    "?": () => document.getElementById("help").showModal(),
+  };
+  const inPicture = {
+    j: viewer.actions.next, ArrowRight: viewer.actions.next, ArrowDown: viewer.actions.next,
+    k: viewer.actions.previous, ArrowLeft: viewer.actions.previous, ArrowUp: viewer.actions.previous,
+    a: () => gallery.review.say("approved"), r: () => gallery.review.say("rejected"),
+    m: () => gallery.review.say("commented"), u: () => gallery.review.say("withdrawn"),
+    z: viewer.actions.zoom, c: viewer.actions.compare, 0: viewer.actions.fit,
+    "+": viewer.actions.larger, "=": viewer.actions.larger, "-": viewer.actions.smaller,
+    "?": () => document.getElementById("help").showModal(),
+  };
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.matches("input, select, textarea") || document.getElementById("help").open;
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const call = (viewer.isOpen ? inPicture : onWall)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!call) return;
+    event.preventDefault();
+    call();
+  });
+
+  filter().then(() => { if (facts.at !== null) viewer.open(facts.at); });
+})();

@@ -1,0 +1,79 @@
+// What a reviewer says of the picture on the screen. The server signs it, over the bytes that were shown.
+"use strict";
+
+gallery.review = (() => {
+  const form = document.forms.review, why = document.getElementById("why"), told = document.getElementById("told");
+  const mark = document.getElementById("mark"), picture = document.getElementById("picture");
+  const asks = { rejected: "Why is it rejected?", commented: "What do you want to say?" };
+  let tile = null, kind = "", point = null;
+
+  function show(found) {
+    tile = found;
+    form.hidden = !gallery.who || !tile.file || !tile.id;
+    told.textContent = "";
+    ask("");
+  }
+
+  function ask(wanted) {
+    kind = wanted;
+    point = null;
+    mark.hidden = true;
+    why.hidden = !wanted;
+    document.getElementById("asked").textContent = asks[wanted] ?? "";
+    document.getElementById("hint").hidden = !tile?.thumbnail;
+    form.reason.value = "";
+    if (wanted) form.reason.focus();
+  }
+
+  // A word by its button or key: those that need a reason ask for it first.
+  function say(wanted) {
+    if (form.hidden) return;
+    if (asks[wanted]) ask(wanted);
+    else if (wanted) send(wanted, "");
+    else ask("");
+  }
+
+  async function send(said, reason) {
+    const of = tile, place = gallery.grid.current, index = gallery.grid.shown[place];
+    told.textContent = "…";
+    const order = { kind: said, asset_id: of.id, sha256: of.sha256, reason, point };
+    try {
+      const reply = await fetch("reviews", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "X-Gallery-Token": gallery.who.token },
+        body: JSON.stringify(order),
+      });
+      if (!reply.ok) throw new Error(await reply.text());
+      gallery.said(index, await reply.json());
+    } catch (error) {
+      // What was typed stays: it can be sent again.
+      told.textContent = `Not taken: ${error.message}`;
+      return;
+    }
+    gallery.grid.renew(place);
+    if (said === "approved" && place + 1 < gallery.grid.shown.length) gallery.viewer.open(place + 1);
+    else await gallery.viewer.open(place);
+    told.textContent = `${of.name}: ${said}`;
+  }
+
+  form.addEventListener("click", (event) => {
+    const wanted = event.target.closest("[data-say]")?.dataset.say;
+    if (wanted !== undefined) say(wanted);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (kind) send(kind, form.reason.value);
+  });
+  picture.addEventListener("click", (event) => {
+    if (!kind) return;
+    const box = picture.getBoundingClientRect();
+    point = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    point = point.map((share) => Math.min(Math.max(share, 0), 1));
+    const stage = picture.parentElement.getBoundingClientRect();
+    mark.style.left = `${event.clientX - stage.left}px`;
+    mark.style.top = `${event.clientY - stage.top}px`;
+    mark.hidden = false;
+  });
+
+  return { show, say };
+})();

@@ -1,0 +1,115 @@
+// One picture: zoom and pan to the pixel, what it was made from beside it, and all that is known of it.
+"use strict";
+
+gallery.viewer = (() => {
+  const MODES = ["", "wipe", "beside", "blink"];
+  const element = (id) => document.getElementById(id);
+  const dialog = element("viewer"), stage = element("stage"), picture = element("picture"), before = element("before");
+  const wipe = element("wipe"), facts = element("facts"), instead = element("instead");
+  let tile = null, mode = "", scale = 1, left = 0, top = 0, blinking = 0, asked = 0;
+
+  async function open(place) {
+    gallery.grid.select(place);
+    const turn = (asked += 1);
+    const index = gallery.grid.shown[gallery.grid.current];
+    const found = await gallery.tile(index);
+    if (turn !== asked) return;
+    tile = found;
+    if (!dialog.open) dialog.showModal();
+    element("name").textContent = tile.row ? `${tile.row} · ${tile.name}` : tile.name;
+    element("place").textContent = `${gallery.grid.current + 1} of ${gallery.grid.shown.length}`;
+    picture.hidden = !tile.thumbnail;
+    picture.src = tile.thumbnail ? tile.file : "";
+    if (!tile.thumbnail) picture.removeAttribute("src");
+    picture.alt = (tile.prompt || tile.name).slice(0, 500);
+    instead.hidden = Boolean(tile.thumbnail);
+    instead.textContent = tile.thumbnail ? "" : tile.file ? "This file is no picture; it can be downloaded." : tile.reason || tile.state;
+    dialog.querySelector("[data-do=compare]").hidden = !tile.before;
+    if (tile.before) before.src = tile.before.file;
+    else before.removeAttribute("src");
+    compare(tile.before ? mode : "");
+    fit();
+    facts.replaceChildren(...gallery.facts_of(tile));
+    gallery.review.show(tile);
+  }
+
+  function compare(wanted) {
+    mode = wanted;
+    clearInterval(blinking);
+    stage.dataset.mode = mode;
+    before.hidden = !mode;
+    wipe.hidden = mode !== "wipe";
+    picture.style.visibility = "";
+    if (mode === "wipe") slide();
+    else picture.style.clipPath = "";
+    if (mode === "blink") {
+      let isOld = false;
+      blinking = setInterval(() => { isOld = !isOld; picture.style.visibility = isOld ? "hidden" : ""; }, 700);
+    }
+    dialog.querySelector("[data-do=compare]").textContent = mode || "Compare";
+    place();
+  }
+
+  const slide = () => { picture.style.clipPath = `inset(0 0 0 ${wipe.value / 10}%)`; };
+
+  function fit() {
+    scale = 1; left = 0; top = 0;
+    place();
+  }
+
+  // The scale at which one pixel of the picture is one of the screen.
+  function wholePixels() {
+    const box = picture.clientWidth || 1;
+    return Math.max(1, (tile?.width || picture.naturalWidth || box) / box / (window.devicePixelRatio || 1));
+  }
+
+  function place() {
+    for (const one of [picture, before]) one.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
+    stage.classList.toggle("zoomed", scale > 1);
+    picture.style.imageRendering = before.style.imageRendering = scale > 2 * wholePixels() ? "pixelated" : "";
+  }
+
+  function zoom(to, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+    const next = Math.min(Math.max(to, 1), 40);
+    const dx = x - stage.clientWidth / 2, dy = y - stage.clientHeight / 2;
+    left = next === 1 ? 0 : dx - ((dx - left) * next) / scale;
+    top = next === 1 ? 0 : dy - ((dy - top) * next) / scale;
+    scale = next;
+    place();
+  }
+
+  const actions = {
+    close: () => dialog.close(),
+    next: () => open(gallery.grid.current + 1),
+    previous: () => open(gallery.grid.current - 1),
+    zoom: () => zoom(scale > 1 ? 1 : Math.max(wholePixels(), 2)),
+    compare: () => tile?.before && compare(MODES[(MODES.indexOf(mode) + 1) % MODES.length]),
+    larger: () => zoom(scale * 1.4),
+    smaller: () => zoom(scale / 1.4),
+    fit,
+  };
+
+  dialog.addEventListener("click", (event) => actions[event.target.closest("[data-do]")?.dataset.do]?.());
+  dialog.addEventListener("close", () => {
+    clearInterval(blinking);
+    picture.removeAttribute("src");
+    gallery.grid.select(gallery.grid.current, true);
+  });
+  wipe.addEventListener("input", slide);
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const box = stage.getBoundingClientRect();
+    zoom(scale * Math.exp(-event.deltaY / 400), event.clientX - box.left, event.clientY - box.top);
+  }, { passive: false });
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.target === wipe || scale === 1) return;
+    const from = { x: event.clientX - left, y: event.clientY - top };
+    stage.setPointerCapture(event.pointerId);
+    const move = (moved) => { left = moved.clientX - from.x; top = moved.clientY - from.y; place(); };
+    stage.addEventListener("pointermove", move);
+    stage.addEventListener("pointerup", () => stage.removeEventListener("pointermove", move), { once: true });
+  });
+  picture.addEventListener("dblclick", () => actions.zoom());
+
+  return { open, actions, get isOpen() { return dialog.open; } };
+})();

@@ -1,0 +1,160 @@
+"""A site for one person's browser, from this machine alone: a link that works once, then a cookie.
+
+Nobody else gets in: not another user's process, which does not know the link, nor a page of another place,
+for which the cookie is not sent and whose `Origin` and `Host` the guard refuses.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from assetmill.errors import InvalidInput, NotFound, StoreError
+from assetmill.gallery.reviewing import ReviewOrder
+from assetmill.gallery.site import Resource, Site, script
+from assetmill.reviews.desk import BytesChanged
+
+_COOKIE = "assetmill-gallery"
+_CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_SENT_BY_PAGE = "X-Gallery-Token"
+_MOST_BODY_BYTES = 32 * 1024
+_FOR_EVER = "private, max-age=31536000, immutable"
+_ENTER = (
+    "open the link that `assetmill open` has printed; it works once, and a new one comes with a new start"
+)
+
+
+class Gallery:
+    """The web application of one site. Each start has a secret of its own, and one link that uses it up."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._link, self._session = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        # Sent by the page's own script alone: a form of another page could send the cookie at most.
+        self._token = secrets.token_urlsafe(32)
+        self._is_entered = False
+        self.app = Starlette(
+            routes=[
+                Route("/enter/{key}", self._enter),
+                Route("/", self._guarded(self._start)),
+                Route("/session.js", self._guarded(self._session_of)),
+                Route("/reviews", self._guarded(self._review), methods=["POST"]),
+                Route("/{path:path}", self._guarded(self._read)),
+            ]
+        )
+
+    @property
+    def entrance(self) -> str:
+        """The path of the link that lets one browser in."""
+        return f"/enter/{self._link}"
+
+    async def _enter(self, request: Request) -> Response:
+        if self._is_entered or not _is_same(request.path_params["key"], self._link):
+            return _refused()
+        self._is_entered = True
+        reply = RedirectResponse("/", HTTPStatus.SEE_OTHER, _HEADERS)
+        reply.set_cookie(_COOKIE, self._session, httponly=True, samesite="strict", path="/")
+        return reply
+
+    def _guarded(
+        self, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            if not _is_same(request.cookies.get(_COOKIE, ""), self._session):
+                return _refused()
+            return await answer(request)
+
+        return guarded
+
+    async def _start(self, _request: Request) -> Response:
+        return await self._of("index.html")
+
+    async def _read(self, request: Request) -> Response:
+        return await self._of(request.path_params["path"])
+
+    async def _session_of(self, _request: Request) -> Response:
+        reviewing = self._site.reviewing
+        said = (
+            {"reviewer": reviewing.reviewer, "token": self._token}
+            if reviewing and reviewing.reviewer
+            else None
+        )
+        found = script("session", said)
+        return Response(found.data, headers=_headers("", found), media_type=found.media_type)
+
+    async def _review(self, request: Request) -> Response:
+        reviewing = self._site.reviewing
+        if not reviewing or not _is_same(request.headers.get(_SENT_BY_PAGE, ""), self._token):
+            return _refused()
+        try:
+            order = ReviewOrder.model_validate_json(await _body(request))
+            if not self._site.hangs(order.asset_id):
+                raise NotFound("picture on this wall", order.asset_id)
+            return JSONResponse(await run_in_threadpool(reviewing.say, order), headers=_HEADERS)
+        except ValidationError:
+            return PlainTextResponse("this is no review", HTTPStatus.UNPROCESSABLE_ENTITY, _HEADERS)
+        except (InvalidInput, StoreError) as error:
+            return PlainTextResponse(str(error), _status_of(error), _HEADERS)
+
+    async def _of(self, path: str) -> Response:
+        try:
+            found = await run_in_threadpool(self._site.read, path)
+        except StoreError as error:
+            return PlainTextResponse(str(error), HTTPStatus.SERVICE_UNAVAILABLE, _HEADERS)
+        if found is None:
+            return PlainTextResponse("there is no such page or picture", HTTPStatus.NOT_FOUND, _HEADERS)
+        return Response(found.data, headers=_headers(path, found), media_type=found.media_type)
+
+
+def _headers(path: str, found: Resource) -> dict[str, str]:
+    is_content = path.startswith(("files/", "thumbnails/"))
+    headers = _HEADERS | {"Cache-Control": _FOR_EVER if is_content else "no-store"}
+    if found.is_shown:
+        return headers | {"Content-Security-Policy": _CONTENT_POLICY}
+    # What an agent wrote may be a page with scripts: it is kept as a file, and never opened here.
+    return headers | {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
+
+
+async def _body(request: Request) -> bytes:
+    """Return a request's body; nothing of one that is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BODY_BYTES:
+            return b""
+    return body
+
+
+def _status_of(error: Exception) -> HTTPStatus:
+    if isinstance(error, BytesChanged):
+        return HTTPStatus.CONFLICT
+    if isinstance(error, NotFound):
+        return HTTPStatus.NOT_FOUND
+    is_input = isinstance(error, InvalidInput)
+    return HTTPStatus.UNPROCESSABLE_ENTITY if is_input else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _refused() -> Response:
+    return PlainTextResponse(_ENTER, HTTPStatus.FORBIDDEN, _HEADERS)
+
+
+def _is_same(said: str, secret: str) -> bool:
+    return hmac.compare_digest(said.encode(), secret.encode())

@@ -1,0 +1,203 @@
+"""A wall as the files of a web site: the same ones whether a folder holds them or a server makes them.
+
+    index.html, gallery.css, *.js    the page
+    session.js                       who looks, and may say something; nobody in a folder
+    wall.js                          how many tiles there are, and what they can be filtered by
+    tiles/0000.js                    what is told of tiles 0 to 99, and so on
+    thumbnails/<sha256>.webp         a small picture
+    files/<sha256>.<extension>       an asset's own bytes
+
+Data comes as scripts and the scripts are no modules, because a page from `file://` may load neither modules
+nor data. Nothing is read before it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import PurePosixPath
+from typing import Any
+
+from assetmill.errors import StoreError, StoreUnavailable
+from assetmill.gallery.details import Details
+from assetmill.gallery.reviewing import Reviewing
+from assetmill.gallery.thumbnails import ThumbnailStore
+from assetmill.gallery.tiles import Tile, Wall
+from assetmill.pictures import EXTENSIONS
+from assetmill.records import AssetId
+from assetmill.redaction import redact_known
+from assetmill.store.blobs import Blobs
+
+CHUNK = 100
+"""Tiles whose facts come together: about 100 KB, and as many reads of records."""
+
+PAGE = (
+    "index.html",
+    "icon.svg",
+    "gallery.css",
+    "data.js",
+    "session.js",
+    "grid.js",
+    "viewer.js",
+    "facts.js",
+    "review.js",
+    "gallery.js",
+)
+
+_TYPES = {".html": "text/html", ".svg": "image/svg+xml", ".css": "text/css", ".js": "text/javascript"}
+_READERS = 8
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What one path of a site holds. `is_shown`: a browser may show it, not only keep it as a file."""
+
+    data: bytes
+    media_type: str
+    is_shown: bool = True
+
+
+class Site:
+    """The site of one wall."""
+
+    def __init__(
+        self,
+        wall: Wall,
+        details: Details,
+        thumbnails: ThumbnailStore,
+        blobs: Blobs,
+        reviewing: Reviewing | None = None,
+    ) -> None:
+        self._wall, self._details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
+        self.reviewing = reviewing
+        self._assets = frozenset(tile.asset_id for tile in wall.tiles if tile.asset_id)
+        # Bytes are given only to who sees a tile that has them, or was made from them.
+        self._files: dict[str, Tile] = {}
+        for tile in wall.tiles:
+            self._offer(tile)
+
+    def hangs(self, asset_id: AssetId) -> bool:
+        """Whether an asset is on this wall."""
+        return asset_id in self._assets
+
+    def paths(self) -> Iterator[str]:
+        """Yield every path that there is, the page first.
+
+        Each is to be read as it comes: what pictures were made from is known once their tiles are read.
+        """
+        yield from PAGE
+        yield "wall.js"
+        yield from (f"tiles/{number:04d}.js" for number in range(-(-len(self._wall.tiles) // CHUNK)))
+        yield from tuple(self._files)
+
+    def read(self, path: str) -> Resource | None:
+        """Return what a path holds; None when there is no such path, or its bytes are lost.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        if path in PAGE:
+            return Resource(_page_file(path), _TYPES[PurePosixPath(path).suffix])
+        if path == "wall.js":
+            return script("wall", self.summary())
+        if tile := self._files.get(path):
+            return self._bytes(path, tile)
+        number = path.removeprefix("tiles/").removesuffix(".js")
+        is_chunk = number.isdecimal() and path == f"tiles/{int(number):04d}.js"
+        return self._chunk(int(number)) if is_chunk else None
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the page knows before it shows anything: short, whatever the number of tiles."""
+        stages, stage_of = _numbered(tile.label for tile in self._wall.tiles)
+        states, state_of = _numbered(tile.state for tile in self._wall.tiles)
+        rows, row_of = _numbered(tile.row for tile in self._wall.tiles)
+        reviewing = self.reviewing
+        stands, stand_of = _numbered(iter(reviewing.stands(self._wall.tiles) if reviewing else ()))
+        return {
+            "title": self._wall.title,
+            "kind": self._wall.kind,
+            "total": len(self._wall.tiles),
+            "chunk": CHUNK,
+            "stages": stages,
+            "stage": stage_of,
+            "states": states,
+            "state": state_of,
+            "rows": rows,
+            "row": row_of,
+            "stands": stands,
+            "stand": stand_of,
+            "at": next((n for n, tile in enumerate(self._wall.tiles) if tile.asset_id == self._wall.at), None)
+            if self._wall.at
+            else None,
+        }
+
+    def _chunk(self, number: int) -> Resource | None:
+        tiles = self._wall.tiles[number * CHUNK : (number + 1) * CHUNK]
+        if not tiles:
+            return None
+        with ThreadPoolExecutor(_READERS, "gallery") as pool:
+            told = list(pool.map(self._tell, tiles))
+        return script("chunk", number, told)
+
+    def _tell(self, tile: Tile) -> dict[str, Any]:
+        facts, parent = self._details.of(tile)
+        told = facts | _places(tile) | (self.reviewing.facts(tile) if self.reviewing else {})
+        if parent:
+            self._offer(parent)
+            told["before"] = {"name": parent.name, **_places(parent)}
+        return told
+
+    def _offer(self, tile: Tile) -> None:
+        for path in _places(tile).values():
+            self._files.setdefault(path, tile)
+
+    def _bytes(self, path: str, tile: Tile) -> Resource | None:
+        if tile.blob is None:
+            return None
+        if path.startswith("thumbnails/"):
+            data = self._thumbnails.read(tile.blob)
+            return Resource(data, "image/webp") if data else None
+        try:
+            return Resource(self._blobs.get(tile.blob), tile.blob.media_type, is_shown=tile.is_picture)
+        except StoreUnavailable:
+            raise
+        except StoreError:
+            return None
+
+
+def _places(tile: Tile) -> dict[str, str]:
+    """Return the paths of a tile's bytes: `file`, and `thumbnail` where it is a picture."""
+    if tile.digest is None:
+        return {}
+    sha = tile.digest.removeprefix("sha256:")
+    file = {"file": f"files/{sha}{_extension(tile)}"}
+    return file | ({"thumbnail": f"thumbnails/{sha}.webp"} if tile.is_picture else {})
+
+
+def _extension(tile: Tile) -> str:
+    """Return the ending under which a file is kept: that of its type for pictures, of its name for others."""
+    if tile.blob and tile.blob.media_type in EXTENSIONS:
+        return f".{EXTENSIONS[tile.blob.media_type]}"
+    ending = PurePosixPath(tile.name).suffix.lower()
+    return ending if ending[1:].isascii() and ending[1:].isalnum() and len(ending) <= 8 else ".bin"
+
+
+def _numbered(words: Iterator[str]) -> tuple[list[str], list[int]]:
+    """Return the distinct words, and the place of each one among them."""
+    places: dict[str, int] = {}
+    numbers = [places.setdefault(word, len(places)) for word in words]
+    return list(places), numbers
+
+
+def script(function: str, *values: object) -> Resource:
+    """Return a script that calls a function of the page with plain data."""
+    # All ASCII: what is data to JSON is data to JavaScript too, whatever a prompt holds.
+    said = ", ".join(redact_known(json.dumps(value, separators=(",", ":"))) for value in values)
+    return Resource(f"gallery.{function}({said});\n".encode("ascii"), "text/javascript")
+
+
+def _page_file(name: str) -> bytes:
+    return resources.files("assetmill.gallery").joinpath("page", name).read_bytes()

@@ -1,0 +1,1 @@
+"""Clients that others wrote, each driving the emulator as it is: `python -m benchmarks.foreign`."""
