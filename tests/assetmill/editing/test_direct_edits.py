@@ -37,7 +37,7 @@ def edit(services: Services, folder: Path, **order: Any) -> RunManifest:
     return carry_out_all(run)
 
 
-@pytest.mark.parametrize(("model", "size"), [("MAI-Image-2.6", None), ("FLUX.2-pro", (272, 272))])
+@pytest.mark.parametrize(("model", "size"), [("MAI-Image-2.6", None), ("FLUX.2-pro", (256, 256))])
 def test_the_model_gets_the_picture_and_the_words(
     services: Services, gateway: ScriptedGateway, tmp_path: Path, model: str, size: tuple[int, int] | None
 ) -> None:
