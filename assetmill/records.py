@@ -107,13 +107,17 @@ CheckState = Literal["passed", "failed", "not_checked"]
 
 
 class CheckResult(Stored):
-    """What one check said of one file. `score` is from 0 to 1, None where there is only yes and no."""
+    """What one check said of one file. `score` is from 0 to 1, None where there is only yes and no.
+
+    `agreement` is how far several judges said the same, from 0 to 1; None where there was one.
+    """
 
     check: str
     output: str
     state: CheckState
     message: str = ""
     score: float | None = None
+    agreement: float | None = None
 
 
 class Usage(Stored):

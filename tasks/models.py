@@ -8,8 +8,8 @@ from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.events import emit_event
 
+from assetmill.agents.told import keep_told
 from assetmill.models.radar import Sighting, look
-from assetmill.models.told import keep_told
 from assetmill.project import project_root
 from tasks import policies
 from tasks.connections import services_for

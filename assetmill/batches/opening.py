@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assetmill.agents.gateway import Gateway
+from assetmill.agents.told import told_ends
 from assetmill.batches.hour import Forecast, forecast
 from assetmill.batches.known import KnownRows
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
@@ -128,11 +129,12 @@ def plan_rows(
     """Plan rows that were checked; `share` is this process's part of the profile's quota."""
     ledger = BatchLedger(services.backend)
     known = KnownRows(services.ledger, ledger, pipeline.name, batch_id, is_retrying=order.retries_blocked)
-    defaults = ProfileDefaults.of(services.settings)
+    settings = services.settings
+    defaults = ProfileDefaults.of(settings, told_ends(settings.home, settings.foundry.endpoint))
     planner = Planner(pipeline, defaults, known, prices_for(services.settings))
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)
-    told = forecast(totals, services.settings, order.by, time.time())
+    told = forecast(totals, settings, order.by, time.time())
     limited = limit(services, batch_id, order, share)
     return Batch(batch_id, content, order, pipeline, plans, (), planner, known, totals, told, limited, ledger)
 

@@ -151,16 +151,21 @@ def markdown(found: Report) -> str:
 
 def page(found: Report, base: str) -> str:
     """Return a page that loads nothing and runs nothing, whatever the rows hold."""
-    style = Path(__file__).with_name("diff.css").read_text(encoding="utf-8")
+    return rendered("diff.html.j2", ("diff.css",), report=found, base=base)
+
+
+def rendered(template: str, styles: tuple[str, ...], **values: Any) -> str:
+    """Return a page from a template of ours, with the only style that it allows."""
+    style = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in styles)
     allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _template().render(report=found, base=base, style=style, style_sha256=allowed)
+    return _template(template).render(style=style, style_sha256=allowed, **values)
 
 
 @cache
-def _template() -> Any:
+def _template(name: str) -> Any:
     import jinja2
 
-    source = Path(__file__).with_name("diff.html.j2").read_text(encoding="utf-8")
+    source = Path(__file__).with_name(name).read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -184,7 +189,7 @@ def _row(change: Change, why: str, find: FindBytes) -> ChangedRow:
         notes += comparison.notes
     shown = _shown(comparison, before, after)
     return ChangedRow(
-        change, why, comparison, tuple((name, _data_url(p)) for name, p in shown if p), (), _joined(notes)
+        change, why, comparison, tuple((name, data_url(p)) for name, p in shown if p), (), _joined(notes)
     )
 
 
@@ -208,7 +213,8 @@ def _surprise(change: Change) -> str:
     return "other bytes, though nothing that decides them changed" if is_same else ""
 
 
-def _data_url(picture: Image.Image) -> str:
+def data_url(picture: Image.Image) -> str:
+    """Return a picture, scaled down, as the address that a page shows it by."""
     scaled = picture.copy()
     scaled.thumbnail((_WIDEST, _TALLEST), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

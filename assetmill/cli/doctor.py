@@ -13,12 +13,12 @@ from dataclasses import replace
 import click
 
 from assetmill.agents.gateway import Finding
+from assetmill.agents.told import keep_told
 from assetmill.cli import models
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, InvalidInput, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
-from assetmill.models.told import keep_told
 from assetmill.models.uses import direct_models
 from assetmill.project import project_root
 from assetmill.redaction import redact

@@ -36,6 +36,7 @@ _COMMANDS: Mapping[str, str] = {
     "reap": "assetmill.cli.reap",
     "spend": "assetmill.cli.spend",
     "prices": "assetmill.cli.prices",
+    "migrate": "assetmill.cli.migrate",
     "show": "assetmill.cli.show",
     "assets": "assetmill.cli.assets",
     "export": "assetmill.cli.assets",

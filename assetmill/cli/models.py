@@ -92,7 +92,8 @@ def findings(settings: Settings, root: Path) -> Iterator[Finding]:
         )
         instead = f"use {first.replacement}: " if first.replacement else ""
         places = "; ".join(dict.fromkeys(one.use.place for one in uses[:3]))
-        yield Finding("models", "warning", message, f"{instead}change {places}")
+        goes = f" (`assetmill migrate --to {first.replacement}` does)" if first.replacement else ""
+        yield Finding("models", "warning", message, f"{instead}change {places}{goes}")
     if not by_model:
         days = [one for one in sightings if one.day]
         first_day = f", the first ends on {days[0].day} ({days[0].use.model})" if days else ""

@@ -45,7 +45,12 @@ from assetmill.documents.models import (
     SyncedDocument,
     UpdatedDocument,
 )
-from assetmill.documents.prices import ModelsDocument, PriceChangesDocument, PriceListDocument
+from assetmill.documents.prices import (
+    MigratedDocument,
+    ModelsDocument,
+    PriceChangesDocument,
+    PriceListDocument,
+)
 
 DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "run": (RunDocument,),
@@ -86,6 +91,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "gc": (CollectedDocument,),
     "repair": (RepairedDocument,),
     "prices": (PriceListDocument, PriceChangesDocument),
+    "migrate": (MigratedDocument,),
     "purge": (OpenDocument,),
     "doctor": (FindingsDocument,),
     "stop": (StoppedDocument,),

@@ -2,6 +2,8 @@
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
+from pydantic import Field
+
 from assetmill.documents.models import Json, JsonDocument
 
 
@@ -14,12 +16,30 @@ class PriceListDocument(JsonDocument):
 
 
 class PriceChangesDocument(JsonDocument):
-    """What a public price list says otherwise than the project's."""
+    """What a public price list says otherwise than the project's, and the endpoint of its models' ends."""
 
     source: str
     read: str
     compared: int
     changes: list[Json]
+    models: list[Json] = Field(default_factory=list[Json])
+
+
+class MigratedDocument(JsonDocument):
+    """What changes for another model, its sample with both sides of every row, and the files written.
+
+    Of `run_before` and `run_after`, `cost_usd` is null while a part is unknown.
+    """
+
+    to: str
+    pipelines: list[Json]
+    notes: list[str]
+    files: list[str]
+    sample_cost: Json
+    spent_usd: float | None
+    rows: list[Json]
+    pages: dict[str, str]
+    written: list[str]
 
 
 class ModelsDocument(JsonDocument):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
+from assetmill.agents.told import told_ends
 from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
 from assetmill.editing.retouch.frame import WHOLE, Window
 from assetmill.errors import InvalidInput
@@ -192,7 +193,9 @@ def _picture_call(
     if subject.has_alpha and not order.is_masked_by_alpha and model.transparent:
         # Without being told, models lay an edit of a cut-out on a backdrop.
         tool["background"] = "transparent"
-    _check_tool(tool, settings, is_masked=subject.mask is not None)
+    default = settings.foundry.image_deployment
+    deployment = default if order.model in (None, settings.foundry.image_model) else order.model
+    _check_tool(tool, deployment, settings, is_masked=subject.mask is not None)
     suffix = "provider" if subject.mask else "edit"
     # No size: models round it, and what they draw is fitted to the original afterwards.
     output = ExpectedOutput(
@@ -201,7 +204,6 @@ def _picture_call(
     inputs = _inputs([subject.given, *references], "picture")
     if subject.mask:
         inputs += _inputs([subject.mask], "mask")
-    default = settings.foundry.image_deployment
     return StageCall(
         pipeline=PIPELINE,
         stage=STAGE,
@@ -209,7 +211,7 @@ def _picture_call(
         prompt=with_verb(order.instruction, "picture"),
         instructions=_PICTURE_RULES,
         model=settings.foundry.model,
-        image_deployment=default if order.model in (None, settings.foundry.image_model) else order.model,
+        image_deployment=deployment,
         tools=(tool,),
         inputs=tuple(inputs),
         outputs=(output,),
@@ -288,11 +290,15 @@ def _inputs(assets: list[AssetRecord], role: Any) -> list[BoundInput]:
     ]
 
 
-def _check_tool(tool: dict[str, Any], settings: Settings, *, is_masked: bool) -> None:
+def _check_tool(tool: dict[str, Any], deployment: str | None, settings: Settings, *, is_masked: bool) -> None:
     models = load_image_models(settings.configs)
-    today = datetime.datetime.now(datetime.UTC).date()
+    foundry = settings.foundry
+    told = told_ends(settings.home, foundry.endpoint)
+    is_told = any(name in told and told[name].says_something for name in (tool["model"], deployment) if name)
+    # As in a plan: the emulator serves what its project has, and what an endpoint told goes before tables.
+    day = None if settings.uses_emulator or is_told else datetime.datetime.now(datetime.UTC).date()
     asked = {**tool, "input_image_mask": True} if is_masked else tool
-    for option, message, hint in models.problems(asked, today, "azure"):
+    for option, message, hint in models.problems(asked, day, foundry.provider):
         raise InvalidInput(f"{option}: {message}" + (f" ({hint})" if hint else ""))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from assetmill.models.told import Told, read_told
+from assetmill.agents.told import Told, read_told
 from assetmill.models.uses import Use, uses_of
 from assetmill.settings import Settings
 from assetmill.spec.chat_models import load_chat_models
@@ -74,6 +74,18 @@ def lifetimes_of(configs: Path) -> Mapping[str, Lifetime]:
     """Return every model's lifetime by name and alias."""
     images = {name: model.lifetime for name, model in load_image_models(configs).rows.items()}
     return {**images, **{name: model.lifetime for name, model in load_chat_models(configs).items()}}
+
+
+def is_gone(model: str, settings: Settings, today: datetime.date) -> bool:
+    """Whether a model can no longer be called; on the emulator only what the endpoint itself told counts."""
+    said = read_told(settings.home, settings.foundry.endpoint).get(model)
+    if said and said.lifecycle.is_gone:
+        return True
+    day = said.lifecycle.day if said else None
+    if day is None and not settings.uses_emulator:
+        lifetime = lifetimes_of(settings.configs).get(model)
+        day = lifetime.ends_at(settings.foundry.provider) if lifetime else None
+    return day is not None and day <= today
 
 
 def judge(

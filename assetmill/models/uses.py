@@ -117,9 +117,12 @@ def _named(pipeline: LoadedPipeline) -> Iterator[tuple[str | None, Where, str]]:
 
 def _judges(number: int, stage: StageSpec) -> Iterator[tuple[str | None, Where, str]]:
     for at, output in enumerate(stage.outputs):
-        if output.checks and output.checks.judge and output.checks.judge.model:
-            where: Where = ("stages", number, "outputs", at, "checks", "judge", "model")
-            yield output.checks.judge.model, where, "model"
+        judge = output.checks.judge if output.checks else None
+        place: Where = ("stages", number, "outputs", at, "checks", "judge")
+        if judge and judge.model:
+            yield judge.model, (*place, "model"), "model"
+        for row, model in enumerate(judge.judges or () if judge else ()):
+            yield model, (*place, "judges", row), "model"
 
 
 def _written_out(pipeline: LoadedPipeline, model: str, where: Where) -> tuple[str, Where]:

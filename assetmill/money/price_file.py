@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -87,6 +88,46 @@ def add_chat_model(configs: Path, model: str, amounts: Mapping[str, float], sour
     _replace(prices, document)
 
 
+def add_image_model(path: Path, model: str, amounts: Mapping[str, float], source: str) -> None:
+    """Add a picture model that the price list does not know, or give it another price."""
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    row = _row_of_picture_model(document, model)
+    named = _source(document, source)
+    if row is None:
+        row = tomlkit.table()
+        row.update({"model": model, "tokens": {}, "tokens_source": named})
+        _rows(document, "image").append(row)
+    prices = {"text_input": amounts["input"], "image_input": amounts["image_input"]}
+    row.update({**prices, "output": amounts["output"], "source": named})
+    _replace(path, document)
+
+
+def add_tokens(path: Path, model: str, tokens: Mapping[str, int], source: str) -> None:
+    """Say how many tokens single pictures of a model take, by size and quality.
+
+    Raises:
+        InvalidInput: the list has no price for that model.
+    """
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    row = _row_of_picture_model(document, model)
+    if row is None:
+        needs = "--input, --image-input and --output"
+        raise InvalidInput(f"prices.toml has no row for {model!r}: give {needs} as well")
+    sizes = row.get("sizes")
+    if sizes is None:
+        sizes = row["sizes"] = tomlkit.inline_table()
+    sizes.update(tokens)
+    names = row["tokens_source"]
+    listed = [str(name) for name in cast("list[str]", names)] if isinstance(names, list) else [str(names)]
+    row["tokens_source"] = list(dict.fromkeys([*listed, _source(document, source)]))
+    _replace(path, document)
+
+
+def _row_of_picture_model(document: tomlkit.TOMLDocument, model: str) -> dict[str, Any] | None:
+    rows = _rows(document, "image")
+    return next((row for row in rows if row["model"] == model or model in row.get("aliases", [])), None)
+
+
 def _source(document: tomlkit.TOMLDocument, title: str) -> str:
     if "sources" not in document:
         return title
@@ -113,6 +154,14 @@ def _table(document: tomlkit.TOMLDocument, name: str) -> dict[str, Any]:
 
 
 def _replace(path: Path, document: tomlkit.TOMLDocument) -> None:
+    before = set(path.read_text(encoding="utf-8").splitlines())
+    lines = [_as_before(line, before) for line in tomlkit.dumps(document).splitlines()]
     beside = path.with_suffix(".new")
-    beside.write_text(tomlkit.dumps(document), encoding="utf-8")
+    beside.write_text("\n".join([*lines, ""]), encoding="utf-8")
     beside.replace(path)
+
+
+def _as_before(line: str, before: set[str]) -> str:
+    """Return a line as it was: tomlkit 0.15.2 drops the space between a day and the brace behind it."""
+    spaced = re.sub(r"(\d{4}-\d\d-\d\d)\}", r"\1 }", line)
+    return spaced if spaced in before else line

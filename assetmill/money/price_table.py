@@ -257,17 +257,20 @@ class Discount(NamedTuple):
         return 1 - self.percent / 100
 
 
-def load_contract(path: Path) -> tuple[Discount, ...]:
+def load_contract(path: Path, prices: Prices) -> tuple[Discount, ...]:
     """Read a contract: `[[discount]]` rows with `models` (a name or a glob), `percent` and `source`.
 
     Raises:
-        InvalidSpec: a fault in the file, with its line.
+        InvalidSpec: a fault in the file, with its line; a row that fits no model of the list is one.
     """
+    known = (*prices.chat, *prices.image)
     found: list[Discount] = []
     for models, row in DataTable(path).rows("discount", "models"):
         percent = row.usd("percent")
         if percent > 100:
             row.refuse("percent", f"{models}: {percent:g} percent is more than the whole price")
+        if not fnmatch.filter(known, models):
+            row.refuse("models", f"no model of the price list is called {models!r}", nearest(models, known))
         row.sources()
         row.close()
         found.append(Discount(models, percent))
@@ -300,4 +303,4 @@ def _loaded(configs: Path, provider: str, zone: str) -> Prices:
     surcharge = prices.zones.get(zone, 1.0)
     contract = configs / CONTRACT
     prices = prices.times(lambda _: surcharge)
-    return discounted(prices, load_contract(contract)) if contract.is_file() else prices
+    return discounted(prices, load_contract(contract, prices)) if contract.is_file() else prices

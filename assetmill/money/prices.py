@@ -97,9 +97,9 @@ def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming
     one = estimate(replace(call, acceptance=None), table, coming=coming)
     for expected, checks in zip(call.outputs, terms.checks, strict=False):
         if checks and checks.judge:
-            seen = replace(call, prompt=checks.judge.rubric, instructions="")
-            judged = _chat_estimate(seen, checks.judge.model or call.model, table)
-            one += sum([judged] * expected.count, FREE)
+            seen = replace(call, prompt=checks.judge.asked, instructions="")
+            judged = [_chat_estimate(seen, model, table) for model in checks.judge.models(call.model)]
+            one += sum(judged * expected.count, FREE)
     most = terms.best_of + terms.reroll
     return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
 
@@ -128,8 +128,8 @@ def missing_prices(unknown: Sequence[str]) -> str:
     names = ", ".join(unknown)
     if unknown[0].endswith(READING):
         return f"no source gives a price for {names}, so no ceiling can hold: run it without one"
-    model = unknown[0].split(" ")[0]
-    adds = f"assetmill prices --add {model}" + (" --tokens SHAPE=N" if " " in unknown[0] else "")
+    model, _, shape = unknown[0].partition(" ")
+    adds = f"assetmill prices --add {model}" + (f" --tokens '{shape}=N'" if shape else "")
     return f"no price for {names}, so no ceiling can hold: `{adds}` adds it to prices.toml"
 
 

@@ -25,6 +25,7 @@ from assetmill.settings import Settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.functions import find_function
 from assetmill.spec.image_models import direct_problems
+from assetmill.spec.lifetimes import Lifetime, ToldEnd
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems, Where
 from assetmill.spec.tools import DirectDrawing, FileSearch, Function, ImageGeneration
@@ -46,10 +47,12 @@ class ProfileDefaults:
     image_deployment: str | None = None
     provider: str = "azure"
     is_emulated: bool = False
+    told: Mapping[str, ToldEnd] = field(default_factory=dict[str, ToldEnd])
+    """What the endpoint told of its models' ends, by the names that requests use."""
 
     @classmethod
-    def of(cls, settings: Settings) -> ProfileDefaults:
-        """Return what a profile says."""
+    def of(cls, settings: Settings, told: Mapping[str, ToldEnd] | None = None) -> ProfileDefaults:
+        """Return what a profile says, with what its endpoint told."""
         foundry = settings.foundry
         return cls(
             foundry.model,
@@ -57,7 +60,13 @@ class ProfileDefaults:
             foundry.image_deployment,
             foundry.provider,
             is_emulated=settings.uses_emulator,
+            told=told or {},
         )
+
+    def told_of(self, *names: str | None) -> ToldEnd | None:
+        """Return what the endpoint told of the first of these that it said something of."""
+        found = (self.told.get(name) for name in names if name)
+        return next((one for one in found if one and one.says_something), None)
 
 
 @dataclass
@@ -143,9 +152,7 @@ class Binder:
     def _effort(self, stage: StageSpec, model: str, pen: Pen) -> str | None:
         """Return the effort of reasoning; a model that is known not to reason is a problem."""
         known = self.pipeline.chat_models.get(model)
-        warning = known.lifetime.warning("model", model, self.today, self.defaults.provider) if known else ""
-        if warning:
-            self.warnings[warning] = None
+        self._warn_of_end(model, known.lifetime if known else None)
         reasoning = stage.reasoning or self.pipeline.spec.defaults.reasoning
         if reasoning is None:
             return None
@@ -154,6 +161,16 @@ class Binder:
                 ("reasoning",), f"{model} does not reason", "leave reasoning out, or use another model"
             )
         return reasoning.effort
+
+    def _warn_of_end(self, model: str, lifetime: Lifetime | None) -> None:
+        provider = self.defaults.provider
+        if told := self.defaults.told_of(model):
+            replacement = lifetime.replaced_by(provider) if lifetime else ""
+            warning = told.warning("model", model, self.today, replacement)
+        else:
+            warning = lifetime.warning("model", model, self.today, provider) if lifetime else None
+        if warning:
+            self.warnings[warning] = None
 
     @cached_property
     def _styling(self) -> Styling:
@@ -252,13 +269,15 @@ class Binder:
         self._checked.add(key)
         models, provider = self.pipeline.image_models, self.defaults.provider
         # The emulator serves what its project has: a day at the real service is told, and stops nothing.
-        day = None if self.defaults.is_emulated else self.today
+        told = self.defaults.told_of(self._image_deployment(pen.slot.spec), values["model"])
+        # What the endpoint told stops nothing either: it may have been told otherwise since.
+        day = None if self.defaults.is_emulated or told else self.today
         for option, message, hint in models.problems(wire, day, provider):
             if place := self._default_place(pen.slot.spec, option):
                 pen.problems.add(place, message, hint)
             else:
                 pen.problem((*where, option), message, hint)
-        if warning := models.warning(values["model"], self.today, provider):
+        if warning := models.warning(values["model"], self.today, provider, told):
             self.warnings[warning] = None
         model = models.find(values["model"])
         if model and model.complexity and "complexity" not in wire:
@@ -266,14 +285,10 @@ class Binder:
             self.warnings[said] = None
 
     def _default_place(self, stage: StageSpec, option: str) -> Where | None:
-        """Return where the pipeline's defaults give an option of the image tool, if they do."""
+        """Return where the pipeline's defaults give an option of the tool that draws, if they do."""
         key = {"model": "image_model", "size": "size", "quality": "quality"}.get(option)
         given = key is not None and getattr(self.pipeline.spec.defaults, key) is not None
-        return (
-            ("defaults", str(key))
-            if given and getattr(stage.tool("image_generation"), option) is None
-            else None
-        )
+        return ("defaults", str(key)) if given and getattr(stage.drawing, option) is None else None
 
 
 def _text_format(stage: StageSpec) -> dict[str, Any] | None:

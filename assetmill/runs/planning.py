@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any
 
+from assetmill.agents.told import told_ends
 from assetmill.fingerprint import Fingerprint
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
@@ -13,6 +15,7 @@ from assetmill.plan.plan import Plan, make_plan
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.store.ledger import Ledger
 
 
@@ -26,12 +29,26 @@ def plan_pipeline(
     Raises:
         InvalidInput: the pipeline, its parameters or its files are not valid; all of it before any spend.
     """
-    loaded = load_pipeline(name_or_path, settings.configs)
-    defaults = ProfileDefaults.of(settings)
+    return plan_loaded(load_pipeline(name_or_path, settings.configs), parameters, settings, ledger)
+
+
+def plan_loaded(
+    loaded: LoadedPipeline,
+    parameters: Mapping[str, Any],
+    settings: Settings,
+    ledger: Ledger | None,
+    today: datetime.date | None = None,
+) -> Plan:
+    """Plan a pipeline that was read already; see `plan_pipeline`. `today` decides which models are gone."""
     known = KnownStages(ledger, loaded.name)
-    priced = partial(estimate, prices=prices_for(settings))
     return make_plan(
-        loaded, parameters, defaults=defaults, lookup=known.stage, assets=known.asset, estimate=priced
+        loaded,
+        parameters,
+        defaults=ProfileDefaults.of(settings, told_ends(settings.home, settings.foundry.endpoint)),
+        lookup=known.stage,
+        assets=known.asset,
+        estimate=partial(estimate, prices=prices_for(settings)),
+        today=today,
     )
 
 

@@ -34,6 +34,7 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
         if output.alpha or (output.checks and output.checks.alpha):
             hint = "cut it out in a stage with code_interpreter"
             problems.add((*place, "alpha"), "an image model that is called itself draws no alpha", hint)
-        if output.checks and output.checks.judge and not output.checks.judge.model:
+        judge = output.checks.judge if output.checks else None
+        if judge and not (judge.model or judge.judges):
             message = "the stage has no agent whose model could judge"
             problems.add((*place, "checks", "judge"), message, "name its `model`")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assetmill.project import config_file
-from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
+from assetmill.spec.lifetimes import Lifetime, ToldEnd, check_replacements, read_lifetime
 from assetmill.spec.reading import nearest
 from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow
 
@@ -120,13 +120,17 @@ class ImageModels(NamedTuple):
         else:
             yield from _option_problems(model, tool)
 
-    def warning(self, name: str, today: datetime.date, provider: str) -> str | None:
-        """Return a warning when a model is retired soon, or was."""
+    def warning(
+        self, name: str, today: datetime.date, provider: str, told: ToldEnd | None = None
+    ) -> str | None:
+        """Return a warning when a model is retired soon, or was; what the endpoint told goes first."""
         model = self.find(name)
         if model is None:
             return None
         if provider not in model.providers:
             return f"image model {name!r} was not found at {provider}: {', '.join(model.providers)} has it"
+        if told:
+            return told.warning("image model", name, today, model.lifetime.replaced_by(provider))
         return model.lifetime.warning("image model", name, today, provider)
 
 

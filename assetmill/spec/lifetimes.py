@@ -21,6 +21,31 @@ class Ending(NamedTuple):
     version: str = ""
 
 
+class ToldEnd(NamedTuple):
+    """What an endpoint itself told of a model's end, and when: it goes before every table."""
+
+    day: datetime.date | None
+    is_gone: bool
+    source: str
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it is more than that there is such a model."""
+        return self.is_gone or self.day is not None
+
+    def is_past(self, today: datetime.date) -> bool:
+        """Whether the model is served no more."""
+        return self.is_gone or (self.day is not None and self.day <= today)
+
+    def warning(self, kind: str, called: str, today: datetime.date, replacement: str) -> str | None:
+        """Return a warning when the model is retired soon, or is gone."""
+        is_past = self.is_past(today)
+        if not is_past and (self.day is None or self.day > today + SOON):
+            return None
+        when = f"{'was' if is_past else 'is'} retired" + (f" on {self.day}" if self.day else "")
+        return f"{kind} {called!r} {when} ({self.source})" + (f"; use {replacement}" if replacement else "")
+
+
 class Lifetime(NamedTuple):
     """What is known of a model's end at its providers. `replacement` is by provider."""
 

@@ -22,7 +22,15 @@ def load_pipeline(name_or_path: str, configs: Path) -> LoadedPipeline:
         NotFound: there is no such pipeline.
         InvalidSpec: the file does not hold a valid pipeline; every problem is named with its line.
     """
-    document = read_yaml(find_pipeline(name_or_path, configs))
+    return check_document(read_yaml(find_pipeline(name_or_path, configs)), configs)
+
+
+def check_document(document: Document, configs: Path) -> LoadedPipeline:
+    """Return the pipeline that a file's text describes, whether it is in the file yet or not.
+
+    Raises:
+        InvalidSpec: it is not valid; every problem is named with its line.
+    """
     problems = Problems(document)
     spec = _validated(document, problems)
     loaded = LoadedPipeline(spec, document, load_image_models(configs), configs)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from assetmill.spec.base import SpecModel
 from assetmill.spec.image_models import parse_size
@@ -26,6 +26,8 @@ def _under(key: str) -> BeforeValidator:
     def widen(value: Any) -> Any:
         if value is None or isinstance(value, Mapping | BaseModel):
             return cast(Any, value)
+        if key == "rubric" and isinstance(value, list):
+            return {"questions": cast(Any, value)}
         return {key: [value] if isinstance(value, str) and key != "rubric" else value}
 
     return BeforeValidator(widen)
@@ -66,12 +68,43 @@ class TextCheck(SpecModel):
     share: float = Field(default=1.0, gt=0, le=1)
 
 
-class JudgeCheck(SpecModel):
-    """An agent sees the picture and scores it after the rubric, from 0 to 1."""
+Questions = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(min_length=1)]
 
-    rubric: str = Field(min_length=1, max_length=8000)
+
+class JudgeCheck(SpecModel):
+    """An agent sees the picture and scores it after the rubric, from 0 to 1, or answers yes or no questions.
+
+    The score of questions is counted here: the share of them to which every judge says yes. Several `judges`
+    are models that are asked apart from each other.
+    """
+
+    rubric: str | None = Field(default=None, min_length=1, max_length=8000)
+    questions: Questions | None = Field(default=None, max_length=20)
     pass_score: float = Field(default=0.7, ge=0, le=1)
     model: str | None = None
+    judges: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=3)
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        if (self.rubric is None) == (self.questions is None):
+            raise ValueError("give one of rubric and questions")
+        if self.model and self.judges:
+            raise ValueError("give one of model and judges")
+        for words, what in ((self.judges, "judges"), (self.questions, "questions")):
+            if words and len(set(words)) < len(words):
+                raise ValueError(f"two of the {what} are the same")
+        return self
+
+    @property
+    def asked(self) -> str:
+        """What a judge is asked, as text."""
+        return self.rubric or "\n".join(
+            f"{n}. {text}" for n, text in enumerate(self.questions or (), start=1)
+        )
+
+    def models(self, otherwise: str) -> tuple[str, ...]:
+        """Return the models that judge; the stage's own where none is named."""
+        return self.judges or (self.model or otherwise,)
 
 
 class ChecksSpec(SpecModel):

@@ -41,7 +41,7 @@ def _shorten(checks: dict[str, Any]) -> None:
     """Let a check be its main value alone."""
     for name in ("palette", "text"):
         checks[name]["anyOf"] += [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-    checks["judge"]["anyOf"].append({"type": "string"})
+    checks["judge"]["anyOf"] += [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     checks["not_duplicate"]["anyOf"].append({"type": "boolean"})
     checks["max_bytes"]["anyOf"].append({"type": "string"})
 

@@ -202,8 +202,8 @@ class _Choosing:
         results = list(self._examined(candidate, candidate.record))
         judged: list[StageRecord] = []
         if not _faults_of(results):
-            for record, result in self._judged(candidate, candidate.record):
-                judged.append(record)
+            for records, result in self._judged(candidate, candidate.record):
+                judged += records
                 results.append(result)
         fault = "; ".join(_faults_of(results))
         if fault:
@@ -232,12 +232,17 @@ class _Choosing:
 
             yield from examine_file(checks, specimen, claim)
 
-    def _judged(self, candidate: Candidate, record: StageRecord) -> Iterator[tuple[StageRecord, CheckResult]]:
+    def _judged(
+        self, candidate: Candidate, record: StageRecord
+    ) -> Iterator[tuple[list[StageRecord], CheckResult]]:
         for checks, asset in self._checked(record):
-            if checks.judge:
-                with progress.part_of(self.call.label, f"judge of draw {candidate.number + 1}"):
-                    judged = self.run(judge_call(candidate.call, asset, checks.judge, self._view(asset)))
-                yield judged, read_judgement(judged, asset, checks.judge)
+            if judge := checks.judge:
+                view = self._view(asset)
+                judged: list[StageRecord] = []
+                for model in judge.models(candidate.call.model):
+                    with progress.part_of(self.call.label, f"judge of draw {candidate.number + 1}"):
+                        judged.append(self.run(judge_call(candidate.call, asset, judge, view, model)))
+                yield judged, read_judgement(judged, asset, judge)
 
     def _view(self, asset: AssetRecord) -> BlobRef | None:
         view = view_for_judge(Specimen(asset, self.services.blobs.get(asset.blob)))

@@ -26,12 +26,14 @@ def advice(deployments: frozenset[str], error: ModelRetired, settings: Settings)
     """Return what happened, the day by the tables, what replaces each model, and which command tells more."""
     images, chats = load_image_models(settings.tables).rows, load_chat_models(settings.tables)
     provider = settings.foundry.provider
-    parts: list[str] = []
-    for name in sorted(deployments):
-        known = images.get(name) or chats.get(name)
-        parts.append(_told(name, known.lifetime if known else None, provider))
-    told = ", ".join(parts)
-    return f"no such model any more: {told}; `assetmill check --models` says what to change ({error})"
+    rows = {name: images.get(name) or chats.get(name) for name in sorted(deployments)}
+    lifetimes = {name: row.lifetime if row else None for name, row in rows.items()}
+    told = ", ".join(_told(name, lifetime, provider) for name, lifetime in lifetimes.items())
+    uses = [one.replaced_by(provider) for one in lifetimes.values() if one]
+    use = next(filter(None, uses), "")
+    changes = f", `assetmill migrate --to {use}` shows and makes the change" if use else ""
+    says = f"`assetmill check --models` says what to change{changes}"
+    return f"no such model any more: {told}; {says} ({error})"
 
 
 def _told(name: str, lifetime: Lifetime | None, provider: str) -> str:

@@ -55,6 +55,8 @@ _DIFFERENCES = """\
 - A tool's `project_connection_id` is accepted and not looked up: an MCP server is called without credentials.
 - Files are `processed` at once; one for fine-tuning says `pending` first. Search is lexical.
 - One model deployment per model, with the model's name; see `deployments.toml`.
+- A retired model answers with 410 in the flavours of Azure, as its policy page says. No public source shows
+  the body: its code and words are made up here. OpenAI's 404 (`model_not_found`) is as it was seen.
 - A foreground response whose caller leaves stops at its next step and cannot be retrieved, unless the setting
   `finish_without_caller` is on.
 - A response that was running when the emulator was killed is `failed` (`server_error`) after the restart.

@@ -79,7 +79,13 @@ class Project:
 
     def deployments(self) -> list[Json]:
         """Return the model deployments that this project has."""
-        return data.deployments()
+        days = self.settings.retired if self.settings.tells_retirement else dict[str, str]()
+        return [
+            {**one, "deprecation": {"inference": f"{days[one['modelName']]}T00:00:00Z"}}
+            if one["modelName"] in days
+            else one
+            for one in data.deployments()
+        ]
 
     def is_retired(self, model: str) -> bool:
         """Whether a model is served no more, by this project's clock."""

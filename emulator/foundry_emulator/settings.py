@@ -76,6 +76,8 @@ class Switches:
     """How long a file stays `in_progress` in a vector store."""
     retired: Mapping[str, str] = field(default_factory=dict[str, str])
     """Per model the day (2027-04-14) from which on it is not served any more, by the emulator's clock."""
+    tells_retirement: bool = False
+    """Deployments tell their model's day of `retired`, as those of the resource manager do."""
     mcp_routes: Mapping[str, str] = field(default_factory=dict[str, str])
     """MCP server URLs that are answered by another address, such as a stand-in on loopback."""
 

@@ -48,7 +48,9 @@ def _plain(schema: Schema, clues: Clues, *, name: str, every: bool, depth: int) 
         case "integer" | "number":
             value = _number(schema, clues, name)
         case "boolean":
-            value = _boolean(name, clues)
+            # Of a question that a judge is asked nothing was said: a good mark, as for numbers.
+            is_asked = str(schema.get("description", "")).rstrip().endswith("?")
+            value = is_asked or _boolean(name, clues)
         case "null":
             value = None
         case _:

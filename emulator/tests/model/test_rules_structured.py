@@ -52,6 +52,15 @@ def test_a_judgement_keeps_to_its_scale_and_its_words() -> None:
     assert (value["score"], value["verdict"], value["passed"]) == (4, "accept", True)
 
 
+def test_a_question_to_a_judge_gets_a_yes() -> None:
+    fields = {
+        "q1": {"type": "boolean", "description": "Is there exactly one lamp?"},
+        "q2": {"type": "boolean", "description": "Whether it was lit."},
+    }
+    schema = {"type": "object", "properties": fields, "required": ["q1", "q2"]}
+    assert said("Answer these questions about the picture.", schema) == {"q1": True, "q2": False}
+
+
 def test_fields_are_filled_from_what_was_found() -> None:
     schema = {
         "type": "object",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -318,8 +319,31 @@ def test_a_model_that_ends_in_the_middle_ends_its_rows_and_draws_nothing_twice(
     manifest = run_rows(services, rows, pipeline="one")
     assert sorted(states(manifest)) == ["done"] * 3 + ["failed"] * 17
     reasons = [row.reason or "" for row in manifest.rows if row.state == "failed"]
-    assert all("assetmill check --models" in reason for reason in reasons), reasons
+    said = (
+        "no such model any more: gpt-5.6-luna (ends on 2028-01-11 at azure), use gpt-6-luna",
+        "`assetmill check --models` says what to change, `assetmill migrate --to gpt-6-luna` shows",
+    )
+    assert all(part in reason for reason in reasons for part in said), reasons
     assert 1 <= len(refused) <= services.settings.run.concurrency
     gateway.before = lambda _: None
     assert set(states(run_rows(services, rows, pipeline="one"))) == {"done", "reused"}
     assert len(gateway.posts) == 20
+
+
+def test_the_gate_closes_after_the_first_refusal(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    """Where one stage works at a time, one request alone learns that the model is gone."""
+    one = services.settings.run.model_copy(update={"concurrency": 1})
+    services = replace(services, settings=services.settings.model_copy(update={"run": one}))
+    asked: list[str] = []
+
+    def retire(request: ResponseRequest) -> None:
+        asked.append(request.agent.name)
+        if len(asked) > 3:
+            raise ModelRetired("The model is gone.", "410", 410)
+
+    gateway.before = retire
+    manifest = run_rows(services, products(tmp_path, *(f"thing {n}" for n in range(12))), pipeline="one")
+    assert sorted(states(manifest)) == ["done"] * 3 + ["failed"] * 9
+    assert len(asked) == 4

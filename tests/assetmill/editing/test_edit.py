@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from assetmill.agents.gateway import ResponseRequest
+from assetmill.agents.lifecycles import Lifecycle
+from assetmill.agents.told import keep_told
 from assetmill.editing.adopting import adopt_all
 from assetmill.editing.orders import EditOrder, with_verb
 from assetmill.editing.retouch.canvas import save_png
@@ -170,6 +173,24 @@ def test_a_masked_jpeg_of_another_shape_keeps_its_pixels_and_becomes_a_png(
     outside = ImageChops.difference(pixels(services, made), before)
     outside.paste(0, (5, 5, 35, 35))
     assert outside.getbbox() is None
+
+
+def test_a_day_at_the_real_service_stops_no_edit_on_the_emulator(services: Services, photo: str) -> None:
+    order = EditOrder(photo, "make it red", model="gpt-image-1")
+    assert begin_edit(order, services, str(uuid.uuid4())).calls
+
+
+def test_an_edit_by_a_model_that_is_gone_is_refused_unless_the_endpoint_told_otherwise(
+    services: Services, photo: str
+) -> None:
+    foundry = services.settings.foundry.model_copy(update={"endpoint": "https://f.example/api/projects/p"})
+    services.settings = services.settings.model_copy(update={"foundry": foundry})
+    order = EditOrder(photo, "make it red", model="gpt-image-1")
+    with pytest.raises(InvalidInput, match="was retired on 2026-10-23"):
+        begin_edit(order, services, str(uuid.uuid4()))
+    later = Lifecycle("gpt-image-1", "gpt-image-1", "1", datetime.date(2099, 1, 1), is_gone=False, source="s")
+    keep_told(services.settings.home, foundry.endpoint, [later], datetime.date(2026, 11, 28))
+    assert begin_edit(order, services, str(uuid.uuid4())).calls
 
 
 def test_an_edit_of_an_edit_of_an_edit_goes_on_from_the_stored_bytes(

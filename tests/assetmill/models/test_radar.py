@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
+from assetmill.agents.told import keep_told, read_told
 from assetmill.cli.main import call
 from assetmill.errors import InvalidInput
 from assetmill.models.radar import Sighting, look
-from assetmill.models.told import keep_told, read_told
 from assetmill.settings import Settings, load_settings
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -59,6 +59,21 @@ IMAGES = {
     "gpt-image-2.6-flare": (None, "no day", "no day", "no day"),
 }
 TABLE = {**CHATS, **IMAGES}
+# The same thirty at OpenAI, where most of them have other days.
+AT_OPENAI = {
+    "gpt-4.1": ("2027-01-14", "soon", "soon", "gone"),
+    "gpt-4.1-mini": ("2027-01-14", "soon", "soon", "gone"),
+    "gpt-4.1-nano": ("2026-10-23", "gone", "gone", "gone"),
+    "gpt-4o": ("2026-10-23", "gone", "gone", "gone"),
+    "gpt-4o-mini": ("2027-01-14", "soon", "soon", "gone"),
+    **dict.fromkeys(
+        ("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "o3"), ("2026-12-11", "soon", "gone", "gone")
+    ),
+    "gpt-5.1": ("2027-04-01", "lives", "lives", "soon"),
+    "gpt-image-1": ("2026-10-23", "gone", "gone", "gone"),
+    "gpt-image-1-mini": ("2026-12-01", "soon", "gone", "gone"),
+    "gpt-image-1.5": ("2026-12-01", "soon", "gone", "gone"),
+}
 
 
 @pytest.fixture
@@ -105,6 +120,19 @@ def test_every_verdict_on_thirty_pipelines_is_right(
     }
     for one in found.values():
         assert one.days_left == ((one.day - today).days if one.day else None)
+
+
+@pytest.mark.parametrize(("today", "place"), [(NOVEMBER, 1), (DECEMBER, 2), (JANUARY, 3)])
+def test_every_verdict_is_right_at_the_other_provider_too(
+    project: Settings, tmp_path: Path, today: datetime.date, place: int
+) -> None:
+    foundry = project.foundry.model_copy(update={"provider": "openai"})
+    found = named(look(project.model_copy(update={"foundry": foundry}), tmp_path, today))
+    no_day = {name: (None, "unknown" if name == "my-deployment" else "no day") for name in TABLE}
+    assert {name: (str(one.day) if one.day else None, one.state) for name, one in found.items()} == {
+        **no_day,
+        **{name: (row[0], row[place]) for name, row in AT_OPENAI.items()},
+    }
 
 
 @pytest.mark.parametrize("today", [NOVEMBER, DECEMBER, JANUARY])

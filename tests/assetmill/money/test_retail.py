@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import json
+import shlex
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from assetmill.cli.main import call
 from assetmill.errors import InvalidInput
 from assetmill.money import retail
 from assetmill.money.price_table import load_prices
+from assetmill.money.prices import expected_image_usd, missing_prices
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 TODAY = datetime.date(2026, 11, 28)
@@ -157,3 +161,64 @@ def test_a_contract_is_taken_over_and_counts_from_then_on(
     assert told["chat"]["gpt-5"]["output"] == 10.0
     offer.write_text('[[discount]]\nmodels = "dall-e-*"\npercent = 10\nsource = "x"\n')
     assert call(["prices", "--contract", str(offer), "--yes"]) == 2
+
+
+def test_the_command_that_a_message_names_adds_the_tokens_of_a_picture(
+    configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = ("gpt-image-2.5-flare", "1536x1024", "medium")
+    assert expected_image_usd(*shape, prices=load_prices(configs)) is None
+    hint = shlex.split(missing_prices([" ".join(shape)]).split("`")[1])
+    assert hint[0] == "assetmill"
+    before = (configs / "prices.toml").read_text()
+    assert call([word.replace("=N", "=343") for word in hint[1:]]) == 0
+    capsys.readouterr()
+    found = expected_image_usd(*shape, prices=load_prices(configs))
+    assert found is not None
+    assert round(found.ceiling, 6) == round(343 * 30 / 1e6, 6)
+    after = (configs / "prices.toml").read_text()
+    changes = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    gone = [line for line in list(changes)[2:] if line.startswith("-")]
+    assert gone == ['-tokens_source = "invoice"'], "only the row's source changes"
+    first, given = sources_of_tokens(configs, shape[0])
+    assert (first, given[:6]) == ("invoice", "given_")
+
+
+def sources_of_tokens(configs: Path, model: str) -> list[str]:
+    document = tomllib.loads((configs / "prices.toml").read_text())
+    return next(row for row in document["image"] if row["model"] == model)["tokens_source"]
+
+
+def test_a_picture_model_without_a_price_gets_one(configs: Path) -> None:
+    models = configs / "image_models.toml"
+    text = '\n[[model]]\nname = "gpt-image-9"\nsizes = ["1024x1024"]\nqualities = ["low"]\n'
+    text += 'transparent = false\npartial_images = 0\nmask = false\nsource = ["litellm"]\n'
+    models.write_text(models.read_text() + text)
+    price = ["--input", "5", "--image-input", "8", "--output", "30", "--tokens", "1024x1024 low=100"]
+    assert call(["prices", "--add", "gpt-image-9", *price]) == 0
+    added = load_prices(configs).image["gpt-image-9"]
+    assert (added.text_input, added.image_input, added.output) == (5, 8, 30)
+    assert added.tokens_of("1024x1024", "low") == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["gpt-image-2", "--tokens", "1536x1024=9"], "write 'WIDTHxHEIGHT QUALITY=N'"),
+        (["gpt-image-2", "--tokens", "1536x1024 best=9"], "has the qualities low, medium, high"),
+        (["gpt-image-2", "--tokens", "1000x1000 low=9"], "must be divisible by 16"),
+        (["gpt-image-2", "--tokens", "1536x1024 low=0"], "write 'WIDTHxHEIGHT QUALITY=N'"),
+        (["gpt-image-2"], "--input, --image-input and --output"),
+        (["gpt-image-2", "--input", "5"], "needs --input, --image-input and --output"),
+        (["gpt-9", "--tokens", "1024x1024 low=9"], "draws no pictures"),
+        (["gpt-9", "--input", "nan", "--output", "1"], "never negative"),
+        (["gpt-9", "--input", "-1", "--output", "1"], "never negative"),
+    ],
+)
+def test_what_is_no_price_is_refused(
+    configs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    before = (configs / "prices.toml").read_text()
+    assert call(["prices", "--add", *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert (configs / "prices.toml").read_text() == before

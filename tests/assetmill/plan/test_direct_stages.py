@@ -144,6 +144,18 @@ def test_the_pipelines_instructions_go_past_it_and_that_is_said(tmp_path: Path) 
     assert any("the pipeline's instructions go past it" in warning for warning in plan.warnings)
 
 
+def test_a_default_size_that_the_model_does_not_draw_is_refused_where_it_stands(tmp_path: Path) -> None:
+    text = "defaults: {size: 512x512}\n" + DRAW.format(model="MAI-Image-2.6", options="", more="")
+    with pytest.raises(InvalidSpec, match=r"p\.yaml:2: .*both sides are at least 768|does not draw 512x512"):
+        plan_of(written(tmp_path, text))
+
+
+def test_two_judges_may_look_at_what_no_agent_drew(tmp_path: Path) -> None:
+    judges = "judge: {rubric: x, judges: [gpt-4.1, gpt-5.6-luna]}"
+    call = call_of(planned(tmp_path, more=f"outputs: [{{name: a.png, checks: {{{judges}}}}}]"))
+    assert call.is_direct
+
+
 def test_a_plan_says_that_it_is_sent_at_most_once(tmp_path: Path) -> None:
     assert any("at most once" in warning for warning in planned(tmp_path).warnings)
 

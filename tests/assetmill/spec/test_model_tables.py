@@ -42,6 +42,11 @@ def load_all(configs: Path) -> None:
         ("chat_models.toml", 'source = ["litellm", "schedule", ', 'source = ["hearsay", ', "unknown source 'hearsay'"),
         ("chat_models.toml", 'provider = "openai", day = 2026-12-11', 'provider = "openia", day = 2026-12-11', "unknown provider 'openia'"),
         ("chat_models.toml", "day = 2026-11-04 }", 'day = "November" }', "needs a title and a day"),
+        ("image_models.toml", "day = 2027-10-21, source", "day = 2027-02-30, source", "Invalid date"),
+        ("image_models.toml", 'name = "gpt-image-2"', 'name = "gpt-image-1"', "'gpt-image-1' is given twice"),
+        ("image_models.toml", 'azure = "gpt-image-2"', 'azure = "gpt-image-9"', "replacement 'gpt-image-9' has no row"),
+        ("image_models.toml", 'source = ["schedule", "arm", "projects"]', 'source = ["hearsay"]', "unknown source 'hearsay'"),
+        ("image_models.toml", "as_of = 2026-11-28", "as_of = 1", "as_of must be a day"),
         ("image_models.toml", "partial_images = 3", "partial_images = -3", "at least 0, not -3"),
         ("image_models.toml", "step = 16,", "step = 16, stride = 8,", "any must give step"),
         ("image_models.toml", 'replacement = { openai =', 'replacement = { opneai =', "unknown provider 'opneai'"),
@@ -108,8 +113,38 @@ def test_tables_of_the_older_form_are_read(tmp_path: Path) -> None:
     assert model.lifetime.replaced_by("openai") == "old"
 
 
-def test_a_contract_names_models_and_what_is_taken_off(tmp_path: Path) -> None:
-    path = tmp_path / "contract.toml"
+def test_a_contract_names_models_and_what_is_taken_off(configs: Path) -> None:
+    path = configs / "contract.toml"
     path.write_text('[[discount]]\nmodels = "gpt-image-*"\npercent = 120\nsource = "offer of May"\n')
     with pytest.raises(InvalidSpec, match=r"contract\.toml:3: .*more than the whole price"):
-        load_contract(path)
+        load_contract(path, load_prices(configs))
+
+
+GOOD = '[[discount]]\nmodels = "gpt-image-*"\npercent = 12\nsource = "agreement of May"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "line"),
+    [
+        ("12", "-12", "percent is -12: an amount is never negative", 3),
+        ("12", "112", "112 percent is more than the whole price", 3),
+        ("12", '"12"', "must be a number, not '12'", 3),
+        ("gpt-image-*", "gpt-imgae-*", "no model of the price list is called 'gpt-imgae-*'", 2),
+        ("gpt-image-*", "gpt-5-minni", "did you mean 'gpt-5-mini'?", 2),
+        ("percent", "percents", "percent is missing", 1),
+        ("source =", "surce =", "source", 1),
+        (GOOD, GOOD + GOOD, "'gpt-image-*' is given twice", 6),
+    ],
+)
+def test_a_bad_contract_is_refused_with_its_line(
+    configs: Path, old: str, new: str, message: str, line: int
+) -> None:
+    path = configs / "contract.toml"
+    path.write_text(GOOD)
+    prices = load_prices(configs)
+    assert [one.percent for one in load_contract(path, prices)] == [12]
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(InvalidSpec) as caught:
+        load_contract(path, prices)
+    assert message in str(caught.value)
+    assert (caught.value.path, caught.value.line) == (str(path), line)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from assetmill.errors import InvalidSpec
 from assetmill.spec.loading import load_pipeline
@@ -42,12 +43,35 @@ stages:
         ({"palette": "#fff"}, {"palette": {"colours": ["#fff"]}}),
         ({"text": ["a", "b"]}, {"text": {"contains": ["a", "b"]}}),
         ({"judge": "A mug."}, {"judge": {"rubric": "A mug."}}),
+        ({"judge": ["Is it a mug?"]}, {"judge": {"questions": ["Is it a mug?"]}}),
         ({"not_duplicate": True}, {"not_duplicate": {}}),
         ({"max_bytes": "2 KB"}, {"max_bytes": 2000}),
     ],
 )
 def test_a_check_may_be_written_as_its_value(short: dict[str, Any], long: dict[str, Any]) -> None:
     assert ChecksSpec.model_validate(short) == ChecksSpec.model_validate(long)
+
+
+def test_what_is_not_asked_decides_nothing() -> None:
+    """A check that was written before a word was known has the facts, and so the fingerprint, that it had."""
+    facts = ChecksSpec.model_validate({"judge": "A mug."}).facts()
+    assert facts == {"judge": {"rubric": "A mug.", "pass_score": 0.7}}
+
+
+@pytest.mark.parametrize(
+    ("judge", "says"),
+    [
+        ({}, "give one of rubric and questions"),
+        ({"rubric": "a", "questions": ["b"]}, "give one of rubric and questions"),
+        ({"rubric": "a", "model": "b", "judges": ["c"]}, "give one of model and judges"),
+        ({"rubric": "a", "judges": ["c", "c"]}, "two of the judges are the same"),
+        ({"questions": ["c", "c"]}, "two of the questions are the same"),
+        ({"questions": []}, "at least 1 item"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_refused(judge: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        ChecksSpec.model_validate({"judge": judge})
 
 
 def test_what_is_asked_survives_its_own_facts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from assetmill.agents.gateway import ResponseRequest
+from assetmill.agents.gateway import AgentDefinition, AgentVersion, ResponseRequest
 from assetmill.errors import BudgetExceeded, OutputUnusable, PromptBlocked, StageBlocked
 from assetmill.money.budget import Ceiling
 from assetmill.money.prices import estimate
@@ -39,9 +40,20 @@ class Studio:
         self.backend, self.folder = backend, folder
         self.pictures: list[bytes] = []
         self.scores: list[float] = []
+        self.answers: dict[str, list[bool]] = {}
+        """What each judging model answers to the questions, in their order."""
+        self.model = ""
         self.gateway = ScriptedGateway(self.answer)
+        self.gateway.ensure_agent = self.ensure_agent
+
+    def ensure_agent(self, definition: AgentDefinition) -> AgentVersion:
+        self.model = definition.model
+        return AgentVersion(definition.name, definition.model)
 
     def answer(self, request: ResponseRequest) -> Sequence[Body]:
+        if "-judge" in request.agent.name and self.answers:
+            said = self.answers[self.model]
+            return [message_item(json.dumps({f"q{n}": yes for n, yes in enumerate(said, start=1)}))]
         if "-judge" in request.agent.name:
             return [message_item(f'{{"score": {self.scores.pop(0)}, "faults": ["a bent handle"]}}')]
         return [image_item(self.pictures.pop(0), f"ig_{len(self.pictures)}")]
@@ -217,6 +229,59 @@ def test_a_judge_is_shown_what_a_person_sees(studio: Studio) -> None:
         colours = [seen.getpixel(corner) for corner in corners]
     assert colours == [(255,) * 3, (255,) * 3, (0,) * 3, (255,) * 3]
     assert studio.services().blobs.get(record.outputs[0].blob) == encoded(letters)
+
+
+TWO = {"questions": ["Is there one lamp?", "Is it free of lettering?"], "pass_score": 1}
+MODEL = stage_call().model
+
+
+def test_questions_are_counted_here(studio: Studio) -> None:
+    studio.pictures, studio.answers = [GOOD], {MODEL: [True, True]}
+    (check,) = studio.run(checked(judge=TWO)).checks
+    assert (check.state, check.score, check.agreement) == ("passed", 1.0, None)
+    (asked,) = [post for post in studio.gateway.posts if "-judge" in post.agent.name]
+    assert r"1. Is there one lamp?\n2. Is it free of lettering?" in json.dumps(asked.input)
+
+
+def test_a_question_with_no_rejects_and_is_named(studio: Studio) -> None:
+    studio.pictures, studio.answers = [GOOD], {MODEL: [True, False]}
+    with pytest.raises(OutputUnusable, match=r"scored 0\.50, asked is 1\.00: no: Is it free of lettering\?"):
+        studio.run(checked(judge=TWO))
+
+
+def test_two_judges_are_asked_apart_and_their_agreement_is_on_record(studio: Studio) -> None:
+    studio.pictures = [GOOD]
+    studio.answers = {"gpt-6-luna": [True, True], "gpt-5.4-mini": [True, False]}
+    judge = {**TWO, "pass_score": 0.5, "judges": ["gpt-6-luna", "gpt-5.4-mini"]}
+    record = studio.run(checked(judge=judge))
+    (check,) = record.checks
+    assert (check.state, check.score, check.agreement) == ("passed", 0.5, 0.5)
+    assert "Is it free of lettering? (the judges differ); the judges agree to 50%" in check.message
+    assert len(studio.gateway.posts) == 3
+    # Another threshold asks nobody again.
+    studio.run(checked(judge={**judge, "pass_score": 0.4}), NEXT)
+    assert len(studio.gateway.posts) == 3
+
+
+def test_scores_of_several_judges_are_averaged(studio: Studio) -> None:
+    studio.pictures, studio.scores = [GOOD], [0.9, 0.6]
+    judge = {"rubric": "A sun.", "judges": ["gpt-6-luna", "gpt-5.4-mini"]}
+    (check,) = studio.run(checked(judge=judge)).checks
+    assert (check.score, check.agreement) == (0.75, 0.7)
+
+
+def test_each_judge_is_priced() -> None:
+    names = ["gpt-6-luna", "gpt-5.4-mini"]
+    none = estimate(checked(not_blank=True))
+    first, second, both = (
+        estimate(checked(judge={**TWO, "judges": judges})) for judges in (names[:1], names[1:], names)
+    )
+    assert none
+    assert first
+    assert second
+    assert both
+    parts = first.ceiling + second.ceiling - none.ceiling
+    assert both.ceiling == pytest.approx(parts)
 
 
 def test_a_low_score_rejects(studio: Studio) -> None:

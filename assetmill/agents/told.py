@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from assetmill.agents.lifecycles import Lifecycle
 from assetmill.errors import InvalidInput
+from assetmill.spec.lifetimes import ToldEnd
 
 _FILE = "models.json"
 
@@ -22,6 +23,11 @@ class Told(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.lifecycle.source}, {self.read}"
+
+    @property
+    def end(self) -> ToldEnd:
+        """What counts before every table."""
+        return ToldEnd(self.lifecycle.day, self.lifecycle.is_gone, str(self))
 
 
 def keep_told(home: Path, endpoint: str, lifecycles: Iterable[Lifecycle], today: datetime.date) -> None:
@@ -50,6 +56,11 @@ def read_told(home: Path, endpoint: str) -> Mapping[str, Told]:
         raise InvalidInput(
             f"{home / _FILE} is damaged: {error!r}; delete it, doctor writes it anew"
         ) from error
+
+
+def told_ends(home: Path, endpoint: str) -> Mapping[str, ToldEnd]:
+    """Return what an endpoint told last of its models' ends; nobody is asked."""
+    return {name: one.end for name, one in read_told(home, endpoint).items()}
 
 
 def _told(row: Mapping[str, Any]) -> Told:
