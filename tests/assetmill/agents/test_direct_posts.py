@@ -41,12 +41,16 @@ def asked(route: str = "mai", *pictures: GivenPicture, **changes: Any) -> DrawRe
     return DrawRequest("call_1", route, path, "mugs", "a mug", size, "png", pictures, **changes)
 
 
+def cut_short(_: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(200, text='{"data": [{"b64_js')
+
+
 def error(code: str, status: int, message: str = "no", **headers: str) -> Answer:
     return body({"error": {"code": code, "message": message}}, status, **headers)
 
 
 def test_a_mai_model_is_told_width_and_height_and_its_report_is_read(wire: Wire) -> None:
-    wire.on("POST", MAI, body(REPLY, **{"apim-request-id": "req-9", "x-ratelimit-limit-requests": "2"}))
+    wire.on("POST", MAI, body(REPLY, 200, **{"apim-request-id": "req-9", "x-ratelimit-limit-requests": "2"}))
     found = wire.gateway.draw(asked())
     (request,) = wire.requests
     assert str(request.url) == "https://wire.invalid/mai/v1/images/generations"
@@ -104,7 +108,7 @@ def test_flux_is_given_its_pictures_in_base64(wire: Wire) -> None:
         (body({"id": "job-1", "status": "queued"}, 202), OutcomeUnknown),
         (body({}, 307), OutcomeUnknown),
         (body({"created": 1}), OutcomeUnknown),
-        (lambda _: httpx2.Response(200, text='{"data": [{"b64_js'), OutcomeUnknown),
+        (cut_short, OutcomeUnknown),
         (httpx2.ConnectError("refused"), NotSent),
         (httpx2.ConnectTimeout("slow"), NotSent),
         (httpx2.ReadTimeout("slow"), OutcomeUnknown),
