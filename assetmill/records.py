@@ -28,6 +28,8 @@ Way = Literal["background", "stream", "foreground"]
 
 Lane = Literal["now", "flex", "batch"]
 """In which lane of the service a request goes: the normal one, or one that costs less and takes longer."""
+IntentWay = Literal["background", "stream", "foreground", "direct"]
+"""The same of an intent, and `direct`: to an image model itself, whose reply nobody can ask for again."""
 
 StageStatus = Literal[
     "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
@@ -210,19 +212,23 @@ class Intent(Stored):
     reserved_usd: float | None
     created_at: float
     lease_until: float
-    way: Way = "background"
+    way: IntentWay = "background"
     is_streamed: bool | None = None
     """Whether it was posted as a stream, which alone brings partial pictures; None in older records."""
     lane: Lane = "now"
 
 
 class Receipt(Stored):
-    """The response ID of an attempt's turn, stored before the first poll."""
+    """The response ID of an attempt's turn, stored before the first poll.
+
+    A direct call's reply has none: the ID is ours, and `told` is what the reply said beside its pictures.
+    """
 
     schema_version: Literal[1] = 1
     response_id: str
     how: Literal["reply", "adopted"]
     created_at: float
+    told: dict[str, Any] | None = None
 
 
 class KeptFile(Stored):

@@ -19,6 +19,7 @@ from assetmill.agents.gateway import (
     AgentVersion,
     AgentVersionEntry,
     ContainerFileEntry,
+    DrawRequest,
     Finding,
     Frame,
     OnFrame,
@@ -117,6 +118,9 @@ class ScriptedGateway:
         self.before: Callable[[ResponseRequest], None] = lambda _: None
         self.after: Callable[[ResponseRequest], None] = lambda _: None
         self.posts: list[ResponseRequest] = []
+        self.draws: list[DrawRequest] = []
+        self.drawn_usage: Body = {}
+        self.routes: dict[str, bool | None] = {}
         self.searches: list[str] = []
         self.pictures: dict[str, list[Body]] = {}
         self.uploads: list[str] = []
@@ -185,6 +189,25 @@ class ScriptedGateway:
             self.conversations[request.conversation_id].append(response)
             self._responses = {**getattr(self, "_responses", {}), name: response}
             return response
+
+    def draw(self, request: DrawRequest) -> Response:
+        """Answer a direct call as the adapter does; `before` and `after` are called as for a post."""
+        self.before(cast(Any, request))
+        with self._lock:
+            self.draws.append(request)
+        body: Body = {
+            "id": request.name,
+            "status": "completed",
+            "output": list(self.script(cast(Any, request))),
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+            "tool_usage": {"image_gen": dict(self.drawn_usage)},
+            "told": {"created": 1, "request_id": "req-1"},
+        }
+        self.after(cast(Any, request))
+        return Response(request.name, "completed", body, self.rates)
+
+    def has_route(self, route: str, path: str) -> bool | None:
+        return self.routes.get(route)
 
     def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
         self.searches.append(response_id)

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assetmill.agents.foundry import AccessToken, FoundryGateway, default_credential
+from assetmill.agents.credentials import default_credential
+from assetmill.agents.foundry import AccessToken, FoundryGateway
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.recording import Recorder
 from assetmill.errors import InvalidSettings

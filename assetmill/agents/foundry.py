@@ -18,6 +18,7 @@ import openai
 from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken, TokenCredential
 
+from assetmill.agents.direct_calls import DirectCalls
 from assetmill.agents.examining import findings_on
 from assetmill.agents.foundry_agents import AgentVersions
 from assetmill.agents.foundry_errors import translate, translated
@@ -39,6 +40,7 @@ from assetmill.agents.gateway import (
     AgentVersion,
     AgentVersionEntry,
     ContainerFileEntry,
+    DrawRequest,
     Finding,
     Json,
     OnFrame,
@@ -53,7 +55,7 @@ from assetmill.agents.rhythm import Rhythm
 from assetmill.agents.streaming import WatchedStream, pictures_of
 from assetmill.errors import HandleExpired, OutcomeUnknown, Rejected, ServiceError
 
-__all__ = ["AccessToken", "FoundryGateway", "default_credential"]
+__all__ = ["AccessToken", "FoundryGateway"]
 
 _READ_RETRIES = 4
 _CREATE_TIMEOUT_S = 60.0
@@ -100,6 +102,7 @@ class FoundryGateway:
             max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
         )
         self._reading = self._spending.with_options(max_retries=_READ_RETRIES)
+        self._direct = DirectCalls(endpoint, http, lambda scope: credential.get_token(scope).token)
         self._streams = ResponseStreams(self._reading)
         self._agents = AgentVersions(self._project)
         self._opened: dict[str, Response] = {}
@@ -122,9 +125,9 @@ class FoundryGateway:
             return named(self._reading.conversations.create(metadata=dict(metadata)).id)
 
     def delete_conversation(self, conversation_id: str) -> None:
-        """Delete a conversation; see `Gateway`."""
-        with translated(), suppress(openai.NotFoundError):
-            self._reading.conversations.delete(conversation_id)
+        """Delete a conversation; see `Gateway`. A direct call has none."""
+        if conversation_id:
+            self._is_there(lambda: self._reading.conversations.delete(conversation_id))
 
     def list_responses(self, conversation_id: str) -> tuple[Response, ...]:
         """List a conversation's responses; the SDK has no method for this documented call."""
@@ -139,7 +142,7 @@ class FoundryGateway:
                 params["after"] = after
 
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
-        """Post once; see `Gateway`. This is the only call of the project that spends."""
+        """Post once; see `Gateway`. With `draw` the only call of the project that spends."""
         try:
             if request.way == "stream" or request.is_streamed:
                 stream = self._spending.responses.create(stream=True, **post_arguments(request))
@@ -158,6 +161,14 @@ class FoundryGateway:
             if isinstance(translated, HandleExpired):
                 self._agents.forget(request.agent)
             raise translated from error
+
+    def draw(self, request: DrawRequest) -> Response:
+        """Post once; see `Gateway`. The other call that spends."""
+        return self._direct.draw(request)
+
+    def has_route(self, route: str, path: str) -> bool | None:
+        """Return whether a route is served; see `Gateway`."""
+        return self._direct.has_route(route, path)
 
     def post_and_leave(self, request: ResponseRequest) -> None:
         """Post and hang up; see `Gateway`."""
@@ -255,9 +266,8 @@ class FoundryGateway:
 
     def has_vector_store(self, vector_store_id: str) -> bool:
         """Return whether a vector store can be searched; see `Gateway`."""
-        return self._is_there(
-            lambda: self._reading.vector_stores.retrieve(vector_store_id).status == "completed"
-        )
+        ask = self._reading.vector_stores.retrieve
+        return self._is_there(lambda: ask(vector_store_id).status == "completed")
 
     def list_container_files(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
         """List a container's files; see `Gateway`."""
@@ -316,10 +326,3 @@ class FoundryGateway:
                 return ask() is not False
             except openai.NotFoundError:
                 return False
-
-
-def default_credential() -> TokenCredential:
-    """Return the vendor's chain: environment, managed identity, `az login` and so on."""
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()

@@ -94,6 +94,9 @@ def _translate_known(error: Exception, spending: bool) -> ServiceError:
         return kind(f"no answer from the service: {cause or error}")
     if type(error) is openai.APIError:
         return from_event(getattr(error, "body", None))
+    if isinstance(error, httpx2.HTTPError):
+        kind = NotSent if isinstance(error, _NEVER_LEFT) else OutcomeUnknown
+        return kind(f"no answer from the service: {error or type(error).__name__}")
     if isinstance(error, AzureError):
         found = _from_azure(error)
         # The client that spends uses azure-core for its token alone, before it sends anything.
@@ -109,6 +112,14 @@ def _from_status_error(error: openai.APIStatusError, spending: bool) -> ServiceE
     if spending:
         return OutcomeUnknown(f"not the service's own answer: {error}", "", status)
     return _from_wording(Wording(str(error)), status, headers, spending)
+
+
+def from_reply(status: int, headers: Mapping[str, str], body: Mapping[str, object]) -> ServiceError:
+    """Return our error for a reply other than 200 to a call that spends and that no SDK has read."""
+    inner = body.get("error")
+    if status < 400 or not _is_enveloped(inner):
+        return OutcomeUnknown(f"not the service's own answer: status {status}", "", status)
+    return _from_wording(read_wording(inner), status, headers, spending=True)
 
 
 def from_event(body: object) -> ServiceError:

@@ -1,14 +1,14 @@
 """The protocol through which the engine reaches agents. No SDK type passes it.
 
-Errors: every method raises `ServiceError`s only. `create_response` is the one call that spends; it is sent
-once, never repeated below this line.
+Errors: every method raises `ServiceError`s only. `create_response` and `draw` are the calls that spend; each
+is sent once, never repeated below this line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from assetmill.agents.lifecycles import Lifecycle
 from assetmill.records import Lane, Way
@@ -74,6 +74,31 @@ class ResponseRequest:
     """Whether a stream that was cut may be attached to again: a GET, where the endpoint did not refuse it."""
     is_truncatable: bool = False
     """Whether the service may drop the oldest items of a long conversation; computer use asks for it."""
+
+
+class GivenPicture(NamedTuple):
+    """A picture that an image model starts from, as it is sent."""
+
+    name: str
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class DrawRequest:
+    """One call of an image model itself. `name` is what we call it: the service gives it no ID.
+
+    `route` and `path` say how that model is called. Without a size it chooses one.
+    """
+
+    name: str
+    route: str
+    path: str
+    deployment: str
+    prompt: str
+    size: tuple[int, int] | None
+    output_format: str
+    pictures: tuple[GivenPicture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +200,22 @@ class Gateway(Protocol):
             ConversationGone: the conversation was deleted.
             OutcomeUnknown: anything else at all.
         """
+        ...
+
+    def draw(self, request: DrawRequest) -> Response:
+        """Spend: ask an image model itself, exactly once, and return its reply in a response's form.
+
+        Nothing of it can be asked for again: what is not in the reply is lost.
+
+        Raises:
+            NotSent, Throttled: before any spend.
+            Rejected, PromptBlocked, AccountBlocked: a definite refusal.
+            OutcomeUnknown: anything else at all.
+        """
+        ...
+
+    def has_route(self, route: str, path: str) -> bool | None:
+        """Return whether the endpoint serves a way to call image models; None when it does not say. Free."""
         ...
 
     def post_and_leave(self, request: ResponseRequest) -> None:

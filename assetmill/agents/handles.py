@@ -89,7 +89,7 @@ class Handles:
         if form == "image_file":
             # A picture's name is nothing to the service, so that one upload serves under every name.
             return Reference("file", self._picture_id(bound))
-        data, media_type = self._picture_bytes(bound), bound.blob.media_type
+        data, media_type = self.picture_bytes(bound), bound.blob.media_type
         if form == "image_url":
             # An address shows the bytes as they are stored: no way for a picture that is taken otherwise.
             is_as_stored = digest(data) == bound.blob.digest
@@ -166,7 +166,7 @@ class Handles:
             _picture(bound),
             "file",
             self._gateway.has_file,
-            lambda: self._upload(bound, self._picture_bytes(bound)),
+            lambda: self._upload(bound, self.picture_bytes(bound)),
         )
 
     def _resolve(
@@ -207,7 +207,7 @@ class Handles:
             kind="vector_store", id=made, endpoint=self._gateway.endpoint, created_at=time.time()
         )
 
-    def _picture_bytes(self, bound: BoundInput) -> bytes:
+    def picture_bytes(self, bound: BoundInput) -> bytes:
         """Return a picture's own bytes, examined before anything is paid for what is made of it."""
         try:
             taken = take(self._bytes(bound))

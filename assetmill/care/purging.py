@@ -191,12 +191,14 @@ def _service_copies(assets: Iterable[AssetRecord], services: Services) -> Iterat
 
 def _handles(asset: AssetRecord, services: Services, gateway: Gateway) -> Iterator[ServiceHandle]:
     """Yield every handle of an asset: those it came with, those made since, and the response that drew it."""
-    yield from asset.handles
+    # A picture that an image model gave itself leaves nothing there under any name.
+    is_direct = asset.made_by is not None and not asset.made_by.conversation_id
+    yield from (handle for handle in asset.handles if not (is_direct and handle.kind == "response"))
     for what in (f"picture:{asset.blob.digest}", f"file:{asset.blob.digest}:{asset.name}"):
         for entry in services.backend.list(layout.handles(gateway.endpoint, what)):
             if upload := services.ledger.read_upload(entry.key):
                 yield upload.handle
-    if made_by := asset.made_by:
+    if (made_by := asset.made_by) and not is_direct:
         yield ServiceHandle(
             kind="response",
             id=made_by.response_id,

@@ -51,7 +51,8 @@ def _conversations(services: Services) -> Iterator[Leftover]:
     for verdict, intent in services.ledger.dead_attempts():
         # A rejected picture that was kept can still be gone on with: its image call lives here.
         calls = [handle for asset in verdict.kept for handle in asset.handles if handle.kind == "image_call"]
-        if intent.endpoint == services.gateway.endpoint and not calls:
+        is_here = intent.endpoint == services.gateway.endpoint and intent.conversation_id
+        if is_here and not calls:
             yield Leftover("conversation", intent.conversation_id, f"attempt {verdict.kind}: {intent.stage}")
 
 

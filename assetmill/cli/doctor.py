@@ -21,9 +21,11 @@ from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, InvalidInput, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
+from assetmill.models.uses import direct_models
 from assetmill.project import project_root
 from assetmill.redaction import redact
 from assetmill.settings import Settings, load_settings
+from assetmill.spec.image_models import load_image_models
 from assetmill.stage.picture_probes import PictureProbes
 from assetmill.stage.probe_money import BUDGET_USD, ProbeBudget, probe_call
 from assetmill.stage.probing import Prober, known_abilities, probe_endpoint
@@ -174,6 +176,7 @@ def _service(services: Services, live: LiveProbes | None) -> Iterator[Finding]:
         with local_services(settings, prefect=False, say=_say) as local:
             local.wait_for_emulator()
             yield from services.gateway.examine(list(dict.fromkeys(names)))
+            yield from _routes(services)
             told = services.gateway.lifecycles()
             keep_told(settings.home, foundry.endpoint, told, models.today())
             if live:
@@ -181,6 +184,28 @@ def _service(services: Services, live: LiveProbes | None) -> Iterator[Finding]:
             yield from known_abilities(services)
     except AssetmillError as error:
         yield Finding("service", "problem", str(error), advice)
+
+
+def _routes(services: Services) -> Iterator[Finding]:
+    """Say of each image model that a pipeline calls itself whether the endpoint serves its route."""
+    known = load_image_models(services.settings.configs)
+    try:
+        names = direct_models(services.settings)
+    except InvalidInput:
+        return  # the look at models names the file that is not valid
+    for name in names:
+        model = known.find(name)
+        if model is None or not model.route:
+            continue  # `plan` refuses it with file and line
+        served = services.gateway.has_route(model.route, model.path)
+        if served:
+            yield Finding("image route", "ok", f"{name} can be called itself")
+        elif served is None:
+            yield Finding("image route", "warning", f"the endpoint does not say whether {name} can be called")
+        else:
+            message = f"the endpoint shows no route to {name}: a question that draws nothing got 404"
+            advice = "some gateways answer so for routes that they have: look at the resource's endpoints"
+            yield Finding("image route", "warning", message, advice)
 
 
 def _probe(services: Services, usd: float) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
@@ -15,7 +16,7 @@ from assetmill.cli.accept import asked_for, finish, told
 from assetmill.cli.again import asked_again, run_again
 from assetmill.cli.approve import find_stage
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.errors import HandleExpired, InvalidInput, NotFound
+from assetmill.errors import HandleExpired, InvalidInput, KeyMissing, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Approval, Intent, Receipt, RunStart, Verdict
 from assetmill.settings import load_settings
@@ -50,7 +51,7 @@ def resolve(
     """Decide what becomes of STAGE of RUN: its last attempt is in doubt, was in vain, or waits for a quota.
 
     Whatever is chosen about a doubt, the service is asked first: a response that it shows is kept, not paid
-    for again.
+    for again. Of an image model that was called itself nothing can be asked: your word alone counts.
     """
     if choice is None:
         raise InvalidInput("say --wait, --retry, --retry-now, --give-up or --accept-partial")
@@ -96,9 +97,13 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
             return _abandon(services, place, newest, choice)
         if choice == "accept_partial":
             raise InvalidInput("nothing of it is known: --wait looks for it, --retry or --give-up ends it")
-        response_id = _find(services, last, place.fp, wait_s if choice == "wait" else 0.0)
-        if response_id is None and choice != "wait":
-            response_id = _close(services, last, place.fp)
+        if last.intent.way == "direct":
+            _check_lost(services, last.intent, choice, place.key)
+            response_id = None
+        else:
+            response_id = _find(services, last, place.fp, wait_s if choice == "wait" else 0.0)
+            if response_id is None and choice != "wait":
+                response_id = _close(services, last, place.fp)
         if response_id is not None:
             receipt = Receipt(response_id=response_id, how="adopted", created_at=time.time())
             services.ledger.write_receipt(*place.key, newest.number, last.intent.turn, receipt)
@@ -149,6 +154,20 @@ def _place_of(services: Services, run: str, stage: str) -> _RunStage:
     run_id = services.ledger.find_run_of(run, stage)
     pipeline, fp = find_stage(services.ledger, run_id, stage)
     return _RunStage(stage, pipeline, fp, services.ledger.find_start(run_id))
+
+
+def _check_lost(services: Services, intent: Intent, choice: str, place: tuple[str, Fingerprint]) -> None:
+    """Make sure that the reply to a direct call is lost, and that nobody may be about to store it.
+
+    Raises:
+        InvalidInput: there is nothing to wait for, its worker lives, or a run would take what is stored.
+    """
+    if choice == "wait":
+        raise InvalidInput("an image model that was called itself can be asked nothing: --retry or --give-up")
+    _check_idle(services, intent)
+    with suppress(KeyMissing):
+        services.ledger.read_raw(*place, intent.attempt, intent.turn)
+        raise InvalidInput(f"its reply is stored: `assetmill run {place[0]}` goes on from there")
 
 
 def _is_lost(verdict: Verdict) -> bool:

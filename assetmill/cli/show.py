@@ -112,7 +112,8 @@ def _stage_lines(entry: StageEntry) -> list[str]:
     if record is None:
         return lines
     for made in record.made_by:
-        lines.append(f"    by {made.agent_name}:{made.agent_version} ({made.model}), {made.response_id}")
+        agent = f"{made.agent_name}:{made.agent_version} ({made.model})" if made.agent_name else made.model
+        lines.append(f"    by {agent}, {made.response_id}")
     for check in record.checks:
         told = "not checked" if check.state == "not_checked" else check.state
         lines.append(f"    {told} {check.check} of {check.output}  {check.message}".rstrip())

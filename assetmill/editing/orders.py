@@ -179,6 +179,8 @@ def _picture_call(
     order: EditOrder, subject: Subject, references: list[AssetRecord], settings: Settings
 ) -> StageCall:
     model = image_model(order, settings)
+    if model.route:
+        return _direct_call(order, subject, references, model)
     size = drawn_size(order, model, (subject.given.width or 1, subject.given.height or 1))
     tool: dict[str, Any] = {
         "type": "image_generation",
@@ -214,6 +216,40 @@ def _picture_call(
         inputs=tuple(inputs),
         outputs=(output,),
         tool_choice="required",
+    )
+
+
+def _direct_call(
+    order: EditOrder, subject: Subject, references: list[AssetRecord], model: ImageModel
+) -> StageCall:
+    """Return the edit by an image model that is called itself; it is fitted to the original afterwards.
+
+    Raises:
+        InvalidInput: the order says what such a model is not told.
+    """
+    for option, given in (("mask", subject.mask), ("quality", order.quality), ("size", order.size)):
+        if given:
+            raise InvalidInput(f"{option}: {model.name} is called itself and takes none (leave it out)")
+    pictures = _inputs([subject.given, *references], "picture")
+    if len(pictures) > model.inputs:
+        most = f"starts from at most {model.inputs} pictures, not {len(pictures)}"
+        raise InvalidInput(f"model: {model.name} {most}")
+    tool = {"type": "image_model", "model": model.name, "output_format": "png"}
+    if model.takes_size(edits=True):
+        given_size = subject.given.width or 1, subject.given.height or 1
+        tool["size"] = drawn_size(order, model, given_size)
+    name = result_name(subject.asset, extension="png")
+    return StageCall(
+        pipeline=PIPELINE,
+        stage=STAGE,
+        variant="",
+        prompt=with_verb(order.instruction, "picture"),
+        instructions="",
+        model=order.model or model.name,
+        image_deployment=None,
+        tools=(tool,),
+        inputs=tuple(pictures),
+        outputs=(ExpectedOutput("picture", name, format="png"),),
     )
 
 

@@ -13,7 +13,7 @@ from assetmill.settings import Settings, config_file, load_settings
 from assetmill.spec.loading import load_pipeline, pipeline_names
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Where
-from assetmill.spec.tools import ImageGeneration
+from assetmill.spec.tools import DirectDrawing, ImageGeneration
 
 UseKind = Literal["profile", "pipeline", "schedule", "lock"]
 _ONE_PARAMETER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
@@ -47,6 +47,22 @@ def uses_of(settings: Settings, root: Path) -> tuple[Use, ...]:
             called = f"{name}/{schedule.name or number}"
             found += _pipeline_uses("schedule", called, pipeline, settings)
     return tuple(dict.fromkeys([*found, *_lock_uses(settings, root)]))
+
+
+def direct_models(settings: Settings) -> tuple[str, ...]:
+    """Return the image models that pipelines call themselves, each once.
+
+    Raises:
+        InvalidInput: a pipeline is not valid.
+    """
+    found = [
+        _written_out(pipeline, tool.model, ("stages",))[0]
+        for pipeline in (load_pipeline(name, settings.configs) for name in pipeline_names(settings.configs))
+        for stage in pipeline.spec.stages
+        for tool in stage.tools
+        if isinstance(tool, DirectDrawing)
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _profile_uses(settings: Settings) -> Iterator[Use]:
@@ -84,8 +100,11 @@ def _named(pipeline: LoadedPipeline) -> Iterator[tuple[str | None, Where, str]]:
     common = pipeline.spec.defaults
     for number, stage in enumerate(pipeline.spec.stages):
         place: Where = ("stages", number, "model") if stage.model else ("defaults", "model")
-        yield stage.model or common.model, place, "model"
+        if not stage.tool("image_model"):
+            yield stage.model or common.model, place, "model"
         for at, tool in enumerate(stage.tools):
+            if isinstance(tool, DirectDrawing):
+                yield tool.model, ("stages", number, "tools", at, "model"), "image_model"
             if isinstance(tool, ImageGeneration):
                 own: Where = ("stages", number, "tools", at, "model")
                 yield (

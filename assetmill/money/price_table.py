@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import fnmatch
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from assetmill.money.megapixels import MegapixelPrice
 from assetmill.settings import Settings, config_file, find_configs
 from assetmill.spec.chat_models import load_chat_models
-from assetmill.spec.image_models import load_image_models
+from assetmill.spec.image_models import load_image_models, parse_size
 from assetmill.spec.reading import nearest
 from assetmill.spec.tables import DataTable, Source, TableRow
 
@@ -60,7 +62,8 @@ class ImagePrice(NamedTuple):
     """Dollars per million tokens of the image tool, and the output tokens of one picture.
 
     `tokens` gives for each quality those of a square, a landscape and, where it differs, a portrait picture;
-    `least` the smaller readings where sources disagree.
+    `least` the smaller readings where sources disagree. Models without qualities have `pixels_per_token`, or
+    cost by the `megapixel` and count no tokens.
     """
 
     text_input: float
@@ -73,15 +76,20 @@ class ImagePrice(NamedTuple):
     text_output: float | None = None
     least: Mapping[str, tuple[int, ...]] = {}
     sources: tuple[Source, ...] = ()
+    pixels_per_token: int | None = None
+    megapixel: MegapixelPrice | None = None
 
     def times(self, factor: float) -> ImagePrice:
         """Return every amount times a factor."""
         names = ("text_input", "image_input", "output", "text_cached", "image_cached", "text_output")
-        return self._replace(**_scaled(self, names, factor))
+        area = self.megapixel.times(factor) if self.megapixel else None
+        return self._replace(**_scaled(self, names, factor), megapixel=area)
 
     def tokens_of(self, size: str, quality: str) -> int | None:
         """Return the output tokens of one picture, None when nobody has said."""
         exact = self.sizes.get(f"{size} {quality}")
+        if self.pixels_per_token and (shape := parse_size(size)):
+            return math.ceil(shape[0] * shape[1] / self.pixels_per_token)
         return _in_shape(self.tokens.get(quality, ()), size) if exact is None else exact
 
     def least_of(self, size: str, quality: str) -> int | None:
@@ -211,6 +219,11 @@ def _long_context(row: TableRow) -> LongContext | None:
 
 def _image_price(row: TableRow) -> ImagePrice:
     row.sources("tokens_source")
+    if area := _known(row, "megapixel", MegapixelPrice._fields):
+        amounts = {name: row.amount("megapixel", area[name]) for name in area}
+        if "first" not in amounts:
+            row.refuse("megapixel", f"{row.text('model')}: megapixel must give first")
+        return ImagePrice(0.0, 0.0, 0.0, {}, {}, sources=row.sources(), megapixel=MegapixelPrice(**amounts))
     return ImagePrice(
         row.usd("text_input"),
         row.usd("image_input"),
@@ -222,6 +235,7 @@ def _image_price(row: TableRow) -> ImagePrice:
         row.optional_usd("text_output"),
         dict(_tokens(row, "least")),
         row.sources(),
+        row.count("pixels_per_token", 0) or None,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from assetmill.money.direct_costs import READING, direct_estimate
 from assetmill.money.price_table import ChatPrice, ImagePrice, Prices, current_prices, load_prices, prices_for
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.plan.plan import FREE, Cost
@@ -83,6 +84,8 @@ def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) 
     table = prices or current_prices()
     if call.acceptance:
         return _accepted_estimate(call, call.acceptance, table, coming)
+    if call.is_direct:
+        return direct_estimate(call, call.tools[0], table, coming)
     if call.lane != "now":
         # Where the hour needs it the stage goes in the normal lane after all: no more than that is the most.
         cheap, full = lane_estimate(call, call.lane, table, coming=coming), _normal(call, table, coming)
@@ -146,6 +149,8 @@ def _unknown(*names: str) -> Cost:
 def missing_prices(unknown: Sequence[str]) -> str:
     """Say which rows the price list lacks, and the command that adds the first of them."""
     names = ", ".join(unknown)
+    if unknown[0].endswith(READING):
+        return f"no source gives a price for {names}, so no ceiling can hold: run it without one"
     model, _, shape = unknown[0].partition(" ")
     adds = f"assetmill prices --add {model}" + (f" --tokens '{shape}=N'" if shape else "")
     return f"no price for {names}, so no ceiling can hold: `{adds}` adds it to prices.toml"
@@ -197,7 +202,7 @@ def price_of(
     table = prices or current_prices()
     price = table.chat.get(call.model)
     parts = [
-        *(_chat_usd(one, _served(price, one)) for one in turns or (usage,)),
+        *(_chat_usd(one, _served(price, one)) for one in (() if call.is_direct else turns or (usage,))),
         _images_usd(usage, call, table),
         _count_usd(usage.code_sessions, table.code_session),
         _count_usd(usage.file_searches, table.file_search),
@@ -235,7 +240,7 @@ def _count_usd(count: int, each: float | None) -> float | None:
 
 
 def _images_usd(usage: Usage, call: StageCall, table: Prices) -> float | None:
-    tool = next((tool for tool in call.tools if tool["type"] == "image_generation"), None)
+    tool = call.drawing
     price = table.image.get(str(tool.get("model"))) if tool else None
     if usage.image_output_tokens is not None and price is not None:
         return _reported_usd(usage, price)

@@ -14,7 +14,7 @@ from typing import Any
 
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Digest
-from assetmill.plan.calls import EMULATED, BoundKnowledge, StageCall
+from assetmill.plan.calls import EMULATED, BoundInput, BoundKnowledge, StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.laning import LaneRules, obstacle
 from assetmill.plan.outputs import acceptance, expected_outputs, picture_format
@@ -25,10 +25,11 @@ from assetmill.records import Lane, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.functions import find_function
+from assetmill.spec.image_models import direct_problems
 from assetmill.spec.lifetimes import Lifetime, ToldEnd
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems, Where
-from assetmill.spec.tools import FileSearch, Function, ImageGeneration
+from assetmill.spec.tools import DirectDrawing, FileSearch, Function, ImageGeneration
 
 DEFAULT_SIZE = "1024x1024"
 # `auto` has no bound on what a picture costs, so the default is a word that has one.
@@ -103,16 +104,16 @@ class Binder:
         return self._call(Pen(slot, problems, is_draft=True), {})
 
     def _call(self, pen: Pen, records: Mapping[str, StageRecord]) -> StageCall:
-        slot, stage, common = pen.slot, pen.slot.spec, self.pipeline.spec.defaults
+        slot, stage = pen.slot, pen.slot.spec
         pen.variables.update(self.parameters)
         pen.variables.update({axis: value.value for axis, value in slot.values.items()})
         inputs = tuple(self.inputs.bound(pen, records))
         pen.variables["inputs"] = [entry.name for entry in inputs]
-        tools = tuple(self._tools(stage, pen))
-        instructions = stage.instructions or common.instructions or ""
-        model = stage.model or common.model or self.defaults.model
-        effort = self._effort(stage, model, pen)
+        model = self._model(stage, pen)
+        instructions, effort = self._for_agent(stage, model, pen)
         styled = self._styling.dress(pen.write(("prompt",), stage.prompt).strip(), pen, inputs)
+        given = (*inputs, *styled.references)
+        tools = tuple(self._tools(stage, pen, given))
         return StageCall(
             pipeline=self.pipeline.name,
             stage=stage.name,
@@ -122,7 +123,7 @@ class Binder:
             model=model,
             image_deployment=self._image_deployment(stage),
             tools=tools,
-            inputs=(*inputs, *styled.references),
+            inputs=given,
             knowledge=tuple(self._knowledge(stage, pen.problems)),
             outputs=tuple(expected_outputs(pen, tools)),
             acceptance=acceptance(pen),
@@ -134,6 +135,30 @@ class Binder:
             extra={**dict(self._extra(stage, pen)), **({"styles": styled.digests} if styled.digests else {})},
             folder=str(self._folder),
         )
+
+    def _model(self, stage: StageSpec, pen: Pen) -> str:
+        """Return the model deployment that is called: the agent's, or that of an image model itself."""
+        tool = stage.tool("image_model")
+        if not isinstance(tool, DirectDrawing):
+            return stage.model or self.pipeline.spec.defaults.model or self.defaults.model
+        where = ("tools", stage.tools.index(tool))
+        if tool.deployment:
+            return pen.write((*where, "deployment"), tool.deployment)
+        return pen.write((*where, "model"), tool.model)
+
+    def _for_agent(self, stage: StageSpec, model: str, pen: Pen) -> tuple[str, str | None]:
+        """Return what only an agent is told: its instructions and its effort of reasoning."""
+        common = self.pipeline.spec.defaults.instructions
+        if not stage.tool("image_model"):
+            return stage.instructions or common or "", self._effort(stage, model, pen)
+        self.warnings[
+            f"stage {stage.name!r} calls an image model itself: it is sent at most once, and if its reply is "
+            "lost only a person can decide (docs/image-models.md)"
+        ] = None
+        if common:
+            said = f"stage {stage.name!r} calls an image model itself: the pipeline's instructions go past it"
+            self.warnings[said] = None
+        return "", None
 
     def _effort(self, stage: StageSpec, model: str, pen: Pen) -> str | None:
         """Return the effort of reasoning; a model that is known not to reason is a problem."""
@@ -231,10 +256,14 @@ class Binder:
     def _set_names(self, tool: FileSearch) -> tuple[str, ...]:
         return tool.knowledge or tuple(self.pipeline.spec.knowledge)
 
-    def _tools(self, stage: StageSpec, pen: Pen) -> Iterator[Mapping[str, Any]]:
+    def _tools(
+        self, stage: StageSpec, pen: Pen, inputs: tuple[BoundInput, ...]
+    ) -> Iterator[Mapping[str, Any]]:
         for number, tool in enumerate(stage.tools):
             if isinstance(tool, ImageGeneration):
                 yield self._image_tool(tool, ("tools", number), pen)
+            elif isinstance(tool, DirectDrawing):
+                yield self._direct_tool(tool, ("tools", number), pen, inputs)
             elif isinstance(tool, FileSearch):
                 yield {**tool.wire(), "knowledge": list(self._set_names(tool))}
             else:
@@ -252,6 +281,24 @@ class Binder:
         if "output_format" not in wire:
             wire["output_format"] = picture_format(pen)
         self._check_image_tool(where, wire, pen)
+        return wire
+
+    def _direct_tool(
+        self, tool: DirectDrawing, where: Where, pen: Pen, inputs: tuple[BoundInput, ...]
+    ) -> Mapping[str, Any]:
+        """Return what an image model is asked for itself."""
+        common, wire = self.pipeline.spec.defaults, tool.wire()
+        for key, value in wire.items():
+            wire[key] = pen.write((*where, key), value)
+        model = self.pipeline.image_models.find(wire["model"])
+        edits = bool(pen.slot.spec.inputs or inputs)
+        if model is None or model.takes_size(edits=edits):
+            wire.setdefault("size", pen.write((*where, "size"), common.size or DEFAULT_SIZE))
+        if "output_format" not in wire:
+            wire["output_format"] = picture_format(pen)
+        self._check_image_tool(where, wire, pen)
+        for option, message, hint in direct_problems(model, wire, edits=edits, pictures=len(inputs)):
+            pen.problem((*where, option), message, hint)
         return wire
 
     def _check_image_tool(self, where: Where, wire: Mapping[str, Any], pen: Pen) -> None:
@@ -278,14 +325,10 @@ class Binder:
             self.warnings[said] = None
 
     def _default_place(self, stage: StageSpec, option: str) -> Where | None:
-        """Return where the pipeline's defaults give an option of the image tool, if they do."""
+        """Return where the pipeline's defaults give an option of the tool that draws, if they do."""
         key = {"model": "image_model", "size": "size", "quality": "quality"}.get(option)
         given = key is not None and getattr(self.pipeline.spec.defaults, key) is not None
-        return (
-            ("defaults", str(key))
-            if given and getattr(stage.tool("image_generation"), option) is None
-            else None
-        )
+        return ("defaults", str(key)) if given and getattr(stage.drawing, option) is None else None
 
 
 def _text_format(stage: StageSpec) -> dict[str, Any] | None:

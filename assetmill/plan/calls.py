@@ -14,6 +14,9 @@ from assetmill.spec.output_checks import ChecksSpec
 EMULATED = ("service", "emulator")
 """The deciding field of a call to the embedded emulator, whose work is not the real service's."""
 
+DRAWING = frozenset({"image_generation", "image_model"})
+"""The types of tools that draw."""
+
 InputRole = Literal["picture", "mask", "container_file"]
 """How a stage sees an input: as input picture, as edit mask, or as a file for code interpreter."""
 
@@ -78,9 +81,10 @@ class StageCall:
     `tools` are in the service's wire form, but for IDs of files and vector stores, which the engine fills in:
     `file_search` names `knowledge` sets instead of vector stores. `variant` is the label of the `for_each`
     axes, "" when there are none. `extra` holds further deciding fields (a style kit's digest, a replica).
-    `folder` is where functions are looked for first; `lane` is where it may go, at another price: neither
-    decides anything. With terms of `acceptance`, the
-    call stands for draws of the same call without them, of which the best that passes is the result.
+    A stage that calls an image model itself has the tool `image_model` alone, and its `model` is that model's
+    deployment. `folder` is where functions are looked for first, `lane` where it may go, at another price:
+    neither decides anything. With terms of `acceptance`, the call stands for draws of the same call without
+    them, of which the best that passes is the result.
     """
 
     pipeline: str
@@ -107,6 +111,16 @@ class StageCall:
     def label(self) -> str:
         """The stage's name with its variant, as people see it: `poster[locale=de]`."""
         return stage_label(self.stage, self.variant)
+
+    @property
+    def drawing(self) -> Mapping[str, Any] | None:
+        """The tool that draws, an agent's or the image model's own; None where nothing does."""
+        return next((tool for tool in self.tools if tool["type"] in DRAWING), None)
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether an image model is called itself, without an agent."""
+        return any(tool["type"] == "image_model" for tool in self.tools)
 
     def deciding(self) -> dict[str, Any]:
         """Return everything that decides the output, and nothing else: no times, run IDs or host names.

@@ -192,7 +192,7 @@ def _role(entry: InputSpec, blob: BlobRef, where: Where, pen: Pen) -> InputRole:
             pen.problem(where, f"{blob.media_type} cannot be a {entry.as_}")
         return entry.as_
     runs_code = pen.slot.spec.tool("code_interpreter") is not None
-    if is_picture and (pen.slot.spec.tool("image_generation") or not runs_code):
+    if is_picture and (pen.slot.spec.drawing or not runs_code):
         return "picture"
     if not runs_code:
         pen.problem(where, f"no tool reads {blob.media_type}", "add the tool code_interpreter")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assetmill.plan.calls import Acceptance, ExpectedOutput
+from assetmill.plan.calls import DRAWING, Acceptance, ExpectedOutput
 from assetmill.plan.slots import Pen, is_open
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.contradictions import Asked, Makers, contradictions
@@ -24,7 +24,7 @@ _PICTURE_FORMATS = ("png", "jpeg", "webp")
 def expected_outputs(pen: Pen, tools: tuple[Mapping[str, Any], ...]) -> Iterator[ExpectedOutput]:
     """Yield what a stage must produce; a stage that only draws and names no output makes one picture."""
     stage = pen.slot.spec
-    image = next((tool for tool in tools if tool["type"] == "image_generation"), None)
+    image = next((tool for tool in tools if tool["type"] in DRAWING), None)
     runs_code = stage.tool("code_interpreter") is not None
     only_image = None if runs_code else image
     specs = stage.outputs

@@ -39,7 +39,7 @@ class Styling:
         digests: dict[str, str] = {}
         for loaded in kits:
             own = list(self._references(loaded, pen))
-            references += own if stage.tool("image_generation") else []
+            references += own if stage.drawing else []
             digests[loaded.name] = loaded.digest([bound.blob.digest for bound in own])
         if _only_draws(stage):
             prompt = with_verb(prompt, edits=_edits(stage, given))

@@ -99,7 +99,7 @@ def _axes_of(
 ) -> tuple[str, ...]:
     named: set[str] = set()
     texts = [source for _, source in stage.texts()]
-    if stage.tool("image_generation"):
+    if stage.drawing:
         texts += [text for text in (pipeline.spec.defaults.size, pipeline.spec.defaults.quality) if text]
     for source in texts:
         if "{" in source and (template := template_of(source)):

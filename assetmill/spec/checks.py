@@ -11,6 +11,7 @@ from typing import Any
 
 from assetmill.errors import InvalidSpec, NotFound
 from assetmill.spec.contradictions import Asked, Makers, contradictions, schema_faults
+from assetmill.spec.direct import check_direct
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.parameters import check_definitions
@@ -76,6 +77,7 @@ def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
         _check_links(pipeline, stage, where, problems)
         _check_templates(pipeline, stage, where, words, problems)
         _check_tools(pipeline, stage, where, problems)
+        check_direct(stage, where, problems)
         _check_styles(pipeline, stage, where, problems)
         _check_inputs(stage, where, problems)
         _check_outputs(stage, where, problems)
@@ -209,7 +211,7 @@ def _check_styles(pipeline: LoadedPipeline, stage: StageSpec, where: Where, prob
         except (NotFound, InvalidSpec) as error:
             problems.add((*where, "style", number), str(error))
             continue
-        if kit.references and not stage.tool("image_generation"):
+        if kit.references and not stage.drawing:
             message = f"style kit {name!r} has reference pictures, which no tool of stage {stage.name!r} sees"
             problems.add((*where, "style", number), message, "add image_generation")
 
@@ -226,7 +228,7 @@ def _check_inputs(stage: StageSpec, where: Where, problems: Problems) -> None:
 
 
 def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
-    makers = {"image_generation", "code_interpreter"} & {tool.type for tool in stage.tools}
+    makers = {"image_generation", "image_model", "code_interpreter"} & {tool.type for tool in stage.tools}
     names = Counter(output.name for output in stage.outputs)
     for number, output in enumerate(stage.outputs):
         place = (*where, "outputs", number)
@@ -234,10 +236,8 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
         if output.kind != "text" and not makers and not is_answer:
             problems.add(place, f"no tool of stage {stage.name!r} makes {output.name!r}",
                          "add image_generation or code_interpreter")  # fmt: skip
-        elif makers == {"image_generation"} and output.kind != "picture":
-            problems.add(
-                place, f"image_generation makes pictures, not {output.kind!r}", "add code_interpreter"
-            )
+        elif "code_interpreter" not in makers and makers and output.kind != "picture":
+            problems.add(place, f"{min(makers)} makes pictures, not {output.kind!r}", "add code_interpreter")
         if names[output.name] > 1:
             problems.add(place, f"two outputs are called {output.name!r}")
         if "{" not in output.name and not SAFE_NAME.fullmatch(output.name):
@@ -253,7 +253,7 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
 
 
 def _makers(stage: StageSpec) -> Makers:
-    image = stage.tool("image_generation")
+    image = stage.drawing
     known = image.model_dump(exclude_none=True) if image else None
     return Makers(known, stage.tool("code_interpreter") is not None)
 

@@ -13,17 +13,20 @@ from assetmill.spec.lifetimes import Lifetime, ToldEnd, check_replacements, read
 from assetmill.spec.reading import nearest
 from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow
 
+ROUTES = ("mai", "bfl")
+"""Ways to call an image model itself: Microsoft's own, and Black Forest Labs' as Foundry passes it on."""
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 
 
 class SizeRule(NamedTuple):
-    """Any size within bounds."""
+    """Any size within bounds; `shortest` is the least of both sides."""
 
     step: int
     longest: int
     ratio: float
     min_pixels: int
     max_pixels: int
+    shortest: int = 0
 
     def fault(self, width: int, height: int) -> str:
         """Say which rule a size breaks, "" when none."""
@@ -32,6 +35,8 @@ class SizeRule(NamedTuple):
             return (
                 f"both sides must be divisible by {self.step}; the nearest is {self.nearest(width, height)}"
             )
+        if min(width, height) < self.shortest:
+            return f"both sides are at least {self.shortest}"
         if max(width, height) > self.longest:
             return f"the long side is at most {self.longest}"
         if max(width, height) > self.ratio * min(width, height):
@@ -46,7 +51,11 @@ class SizeRule(NamedTuple):
 
 
 class ImageModel(NamedTuple):
-    """One row of the capability table."""
+    """One row of the capability table.
+
+    A model with a `route` is called itself; `path` is the part of the address that names it there, and
+    `inputs` how many pictures it takes to start from.
+    """
 
     name: str
     lifetime: Lifetime
@@ -62,6 +71,13 @@ class ImageModel(NamedTuple):
     any_size: SizeRule | None = None
     providers: tuple[str, ...] = PROVIDERS
     is_tool: bool = True
+    route: str = ""
+    path: str = ""
+    inputs: int = 0
+
+    def takes_size(self, *, edits: bool) -> bool:
+        """Whether a model that is called itself is told a size; one route's edits choose it themselves."""
+        return not (edits and self.route == "mai")
 
     def retired_at(self, provider: str) -> datetime.date | None:
         """Return the day on which a provider stops serving it, None when none is known."""
@@ -96,10 +112,13 @@ class ImageModels(NamedTuple):
             use = model.lifetime.replaced_by(provider)
             hint = f"use {use}" if use else ""
             yield "model", f"image model {name!r} was retired on {gone} ({provider})", hint
-        if not model.is_tool:
-            yield "model", f"{name} is no model of the image tool", "choose one that the tool can draw with"
-            return
-        yield from _option_problems(model, tool)
+        if tool.get("type") == "image_model":
+            yield from _direct_problems(model, tool)
+        elif not model.is_tool:
+            hint = "call it with the tool image_model" if model.route else _CHOOSE
+            yield "model", f"{name} is no model of the image tool", hint
+        else:
+            yield from _option_problems(model, tool)
 
     def warning(
         self, name: str, today: datetime.date, provider: str, told: ToldEnd | None = None
@@ -113,6 +132,36 @@ class ImageModels(NamedTuple):
         if told:
             return told.warning("image model", name, today, model.lifetime.replaced_by(provider))
         return model.lifetime.warning("image model", name, today, provider)
+
+
+_CHOOSE = "choose one that the tool can draw with"
+
+
+def _direct_problems(model: ImageModel, tool: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what a model that is called itself does not take."""
+    if not model.route:
+        hint = "use the tool image_generation" if model.is_tool else ""
+        yield "model", f"no way is known to call {model.name} itself", hint
+        return
+    chosen = str(tool.get("output_format", model.formats[0]))
+    if chosen not in model.formats:
+        yield "output_format", f"{model.name} writes {', '.join(model.formats)}, not {chosen}", ""
+    if fault := size_fault(model, str(tool.get("size", "auto"))):
+        yield "size", *fault
+
+
+def direct_problems(
+    model: ImageModel | None, tool: Mapping[str, Any], *, edits: bool, pictures: int
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what does not go with the pictures that a model is given which is called itself."""
+    if model is None or not model.route:
+        return
+    if pictures > model.inputs:
+        yield "model", f"{model.name} starts from at most {model.inputs} pictures, not {pictures}", ""
+    if "size" in tool and not model.takes_size(edits=edits):
+        yield "size", f"{model.name} chooses the size of an edit itself", "leave size out"
+    elif tool.get("size") == "auto":
+        yield "size", f"{model.name} must be told a size", "write WIDTHxHEIGHT, as 1024x1024"
 
 
 def _option_problems(model: ImageModel, tool: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -210,7 +259,7 @@ def _row(name: str, row: TableRow) -> ImageModel:
         is_tool=row.flag("is_tool", default=True),
     )
     if not model.is_tool:
-        return model
+        return _called_itself(model, row)
     return model._replace(
         qualities=row.words("qualities"),
         formats=row.words("formats"),
@@ -224,11 +273,29 @@ def _row(name: str, row: TableRow) -> ImageModel:
     )
 
 
+def _called_itself(model: ImageModel, row: TableRow) -> ImageModel:
+    """Return what a model does that is no model of the image tool; without a route, nothing."""
+    route = row.get("route")
+    if route is None:
+        return model
+    if route not in ROUTES:
+        row.refuse("route", f"{model.name}: unknown route {route!r}", nearest(str(route), ROUTES))
+    return model._replace(
+        route=str(route),
+        path=row.text("path", ""),
+        inputs=row.count("inputs"),
+        formats=row.words("formats"),
+        any_size=_size_rule(row),
+    )
+
+
 def _size_rule(row: TableRow) -> SizeRule | None:
     rule = row.mapping("any")
     if not rule:
         return None
-    if set(rule) != set(SizeRule._fields):
-        row.refuse("any", f"any must give {', '.join(SizeRule._fields)}")
-    step, longest, ratio, least, most = (row.amount("any", rule[key]) for key in SizeRule._fields)
-    return SizeRule(int(step), int(longest), ratio, int(least), int(most))
+    required = [name for name in SizeRule._fields if name not in SizeRule._field_defaults]
+    if not set(required) <= set(rule) <= set(SizeRule._fields):
+        row.refuse("any", f"any must give {', '.join(required)}")
+    step, longest, ratio, least, most = (row.amount("any", rule[key]) for key in required)
+    shortest = row.amount("any", rule.get("shortest", 0))
+    return SizeRule(int(step), int(longest), ratio, int(least), int(most), int(shortest))

@@ -27,7 +27,7 @@ from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck,
 from assetmill.spec.parameters import ParameterSpec
 from assetmill.spec.reading import Document, Where
 from assetmill.spec.schedules import BatchSpec, Concurrency, ConcurrencySpec, ScheduleSpec
-from assetmill.spec.tools import TOOLS, AnyTool, ImageGeneration, Names
+from assetmill.spec.tools import TOOLS, AnyTool, DirectDrawing, ImageGeneration, Names
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
@@ -150,6 +150,11 @@ class StageSpec(SpecModel):
         """Return the first tool of that type."""
         return next((tool for tool in self.tools if tool.type == kind), None)
 
+    @property
+    def drawing(self) -> AnyTool | None:
+        """The tool that draws: an agent's, or the call of an image model itself."""
+        return self.tool("image_generation") or self.tool("image_model")
+
     def texts(self) -> Iterator[tuple[Where, str]]:
         """Yield every text that may be a template, with its place under the stage."""
         yield ("prompt",), self.prompt
@@ -158,7 +163,7 @@ class StageSpec(SpecModel):
         if self.instructions:
             yield ("instructions",), self.instructions
         for number, tool in enumerate(self.tools):
-            if isinstance(tool, ImageGeneration):
+            if isinstance(tool, ImageGeneration | DirectDrawing):
                 yield from _texts(("tools", number), tool)
         for number, entry in enumerate(self.inputs):
             yield from _texts(("inputs", number), entry)

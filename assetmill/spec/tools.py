@@ -62,6 +62,23 @@ class ImageGeneration(ToolSpec):
     partial_images: int | None = Field(default=None, ge=0, le=3)
 
 
+class DirectDrawing(ToolSpec):
+    """Call an image model itself, without an agent: for models that are no model of the image tool.
+
+    `deployment` names the model deployment where it is not called like its model.
+    """
+
+    type: Literal["image_model"] = "image_model"
+    model: str
+    deployment: str | None = None
+    size: str | None = None
+    output_format: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Return what is asked of the model; its deployment is the stage's."""
+        return self.model_dump(exclude_none=True, exclude={"deployment"})
+
+
 class CodeInterpreter(ServiceTool):
     """Run Python in a container that has the stage's container files under `/mnt/data`."""
 
@@ -226,7 +243,7 @@ def _named(value: Any) -> Any:
 
 AnyTool = Annotated[
     Annotated[
-        ImageGeneration | CodeInterpreter | FileSearch | Function | Mcp | ComputerUse,
+        ImageGeneration | DirectDrawing | CodeInterpreter | FileSearch | Function | Mcp | ComputerUse,
         Field(discriminator="type"),
     ],
     BeforeValidator(_named),
@@ -235,6 +252,7 @@ AnyTool = Annotated[
 
 TOOLS: Mapping[str, type[ToolSpec]] = {
     "image_generation": ImageGeneration,
+    "image_model": DirectDrawing,
     "code_interpreter": CodeInterpreter,
     "file_search": FileSearch,
     "function": Function,

@@ -97,6 +97,8 @@ class Admission:
 
     def learn(self, rates: Mapping[str, str]) -> None:
         """Learn the limits that came with an answer; what the profile says stays where it is less."""
+        if self._call.is_direct:
+            return self._services.pacer.correct(self._call.model, rates)
         pictures = {name: limit for name, limit in rates.items() if name.endswith("-images")}
         others = {name: limit for name, limit in rates.items() if name not in pictures}
         self._services.pacer.correct(self._call.model, others)
@@ -147,6 +149,8 @@ class Admission:
 
 def wanted(call: StageCall) -> dict[str, dict[str, float]]:
     """Return what a call takes from the quotas of its model deployments."""
+    if call.is_direct:
+        return {call.model: {"requests": 1.0, "images": 1.0}}
     # Four characters a token is the usual rule of thumb.
     tokens = (len(call.prompt) + len(call.instructions)) / 4 + 500
     takes: dict[str, dict[str, float]] = {call.model: {"requests": 1.0, "tokens": tokens}}

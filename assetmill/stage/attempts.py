@@ -28,6 +28,7 @@ from assetmill.records import Intent, Receipt, RunId
 from assetmill.stage import failures
 from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
+from assetmill.stage.direct import DirectReplies
 from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import Patience, closing_s
 from assetmill.stage.services import Services
@@ -47,6 +48,11 @@ class Attempts:
     closing: Closing
     patience: Patience
     reporter: ProgressReporter
+
+    @property
+    def direct(self) -> DirectReplies:
+        """The stage's calls of an image model itself."""
+        return DirectReplies(self.call, self.services, self.closing)
 
     def newest(self) -> Attempt | None:
         """Read the newest attempt, None when nothing was ever intended."""
@@ -92,6 +98,8 @@ class Attempts:
         Raises:
             StageFailed: the service has forgotten it, or it is not final within the stage's deadline.
         """
+        if intent.way == "direct":
+            return self.direct.read(intent)
         response_id, foundry = receipt.response_id, self.services.settings.foundry
 
         def show(frame: Frame) -> None:
@@ -144,6 +152,8 @@ class Attempts:
             StageInDoubt: nothing shows it, and the profile leaves the decision to a person.
             StageFailed: there is no point in waiting any more.
         """
+        if intent.way == "direct":
+            return self._recover_direct(intent)
         # Another endpoint lists nothing of it, and its silence would look like proof.
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
@@ -161,6 +171,20 @@ class Attempts:
         if intent.turn == 1 and self.services.may_fence_in(intent.way):
             return self._fence(intent)
         self._doubt(intent)
+
+    def _recover_direct(self, intent: Intent) -> None:
+        """Take a reply that was stored; without one nobody but a person can say how it is to go on."""
+        if self.direct.find(intent) or self._has_moved_on(Turn(intent, None)):
+            return
+        if self._is_running_elsewhere(intent):
+            return self._wait_for_owner(intent)
+        place = f"assetmill resolve {intent.run_id} {self.call.label}"
+        reason = (
+            f"attempt {intent.attempt} went to the image model itself and no reply was stored: it was paid "
+            f"for or not, and nothing can be asked again. Decide with `{place}` and --retry (perhaps pays "
+            "twice) or --give-up"
+        )
+        raise StageInDoubt(self.call.label, reason)
 
     def give_up(self, intent: Intent, receipt: Receipt | None, error: StageFailed | AttemptLost) -> None:
         """Close an attempt whose calls this worker cannot answer, unless its owner is about to.

@@ -209,6 +209,8 @@ class Closing:
         last = attempt.turns[-1]
         if last.receipt is None or last.intent.endpoint != self.services.gateway.endpoint:
             return None
+        if last.intent.way == "direct":
+            return None  # its reply came once, and was stored as it came
         came = Decision(
             kind="fetched", decided_by="assetmill", reason="all files came", created_at=self.services.clock()
         )
@@ -332,12 +334,12 @@ class Closing:
     def _reference(self, turn: Finished) -> ResponseRef:
         named: object = turn.response.body.get("agent_reference")
         version = cast(Mapping[str, object], named).get("version") if isinstance(named, Mapping) else None
-        image = next((tool for tool in self.call.tools if tool["type"] == "image_generation"), None)
+        image = self.call.drawing
         return ResponseRef(
             response_id=turn.response.response_id,
             conversation_id=turn.intent.conversation_id,
             endpoint=turn.intent.endpoint,
-            agent_name=agent_name(self.call),
+            agent_name="" if self.call.is_direct else agent_name(self.call),
             agent_version=str(version or ""),
             model=self.call.model,
             image_model=str(image["model"]) if image and "model" in image else None,

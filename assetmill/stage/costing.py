@@ -10,6 +10,7 @@ from assetmill.money.prices import Prices, price_of
 from assetmill.pictures import PictureDamaged, examine
 from assetmill.plan.calls import StageCall
 from assetmill.records import Usage
+from assetmill.spec.image_models import parse_size
 from assetmill.store.blobs import Blobs
 
 
@@ -27,7 +28,9 @@ def cost_of(
     It is a range only where the service does not report what its picture tool used.
     """
     pictures = [image for one in produced for image in one.images if image.is_charged]
-    tool = next((tool for tool in call.tools if tool["type"] == "image_generation"), None)
+    if call.is_direct:
+        return _direct_cost(usage, call, pictures, prices)
+    tool = call.drawing
     price = prices.image.get(str(tool["model"])) if tool and "model" in tool else None
     if usage.image_output_tokens is not None or not pictures or tool is None or price is None:
         exact = price_of(usage, call, prices, turns=turns)
@@ -46,6 +49,25 @@ def cost_of(
     if rest is None or drawn is None:
         return None
     return Range(*(round(rest + part, 8) for part in drawn))
+
+
+def _direct_cost(usage: Usage, call: StageCall, pictures: list[ImageCall], prices: Prices) -> Range | None:
+    """Return what a call of an image model itself has cost: by its report, else by what came of it."""
+    price = prices.image.get(str(call.tools[0]["model"]))
+    if usage.image_output_tokens is not None and price and not price.megapixel:
+        exact = price_of(usage, call, prices)
+        return None if exact is None else Range(exact, exact, exact)
+    if price is None or price.megapixel is None or not pictures:
+        return None
+    if any(bound.role == "picture" for bound in call.inputs):
+        return None  # it is told neither what was read nor what that costs
+    sizes = [parse_size(image.size) or parse_size(str(call.tools[0].get("size"))) for image in pictures]
+    found = [price.megapixel.usd(size, ()) if size else None for size in sizes]
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
+        return None
+    low, high = (round(sum(side), 8) for side in zip(*known, strict=True))
+    return Range(low, high, high)
 
 
 def _drawn(image: ImageCall, call: StageCall, size: str, quality: str) -> Drawn:

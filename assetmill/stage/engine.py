@@ -6,6 +6,8 @@
     READ ── intent, nothing known ──► list the conversation's responses ► adopt, fence, wait, or doubt
     READ ── verdict on the last attempt ──► the next attempt, not before the service allows it
 
+    a call of an image model itself has no conversation: its reply is stored, or it is in doubt (direct.py)
+
 Every pass starts from what is stored, so a crash anywhere leaves a state that the next pass understands. A
 second POST needs a verdict on the first, and a verdict needs proof that the first was refused or can no
 longer happen. Leases give progress, never safety. What looks, fences and gives up is in attempts.py and never
@@ -15,6 +17,8 @@ posts. What is promised and on which assumptions: docs/decisions/0004-money-prot
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from typing import cast
 
 from assetmill.agents.abilities import reattaching
 from assetmill.agents.gateway import AgentVersion, ResponseRequest
@@ -38,12 +42,23 @@ from assetmill.errors import (
 from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
-from assetmill.records import Intent, Lane, PictureForm, Receipt, RunId, StageRecord, Verdict
+from assetmill.records import (
+    Intent,
+    IntentWay,
+    Lane,
+    PictureForm,
+    Receipt,
+    RunId,
+    StageRecord,
+    Verdict,
+    Way,
+)
 from assetmill.stage import failures, retiring
 from assetmill.stage.accepting import run_accepted
 from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing
+from assetmill.stage.direct import DirectReplies, request_digest
 from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
 from assetmill.stage.patience import Patience, on_the_line_s
@@ -85,6 +100,7 @@ class _Stage:
         self.reporter = ProgressReporter(call.label, run_id)
         self.patience = Patience(call.label, services, self.reporter.waiting)
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
+        self.direct = DirectReplies(call, services, self.closing)
         self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
         self.lanes = LaneChoice(call, services, self.patience, self.admission)
@@ -177,12 +193,14 @@ class _Stage:
 
     def _begin_now(self, attempt: int, lane: Lane) -> None:
         """Do everything free first, then store the intent, then spend."""
+        if self.call.is_direct:
+            return self._begin_direct(attempt)
         prepared = self._prepare()
         agent = self.services.gateway.ensure_agent(prepared.definition)
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         # A conversation of its own for every attempt: deleting it is what makes a late POST fail.
         conversation_id = self.services.gateway.create_conversation(marks)
-        intent = self._intent(prepared, attempt, 1, conversation_id, lane)
+        intent = self._intent(prepared.digest, attempt, 1, conversation_id, lane=lane)
         self.services.wait(0)  # after an order to stop nothing is begun
         # The one write that decides who may post: put-if-absent, so that of two workers one wins.
         if not self.ledger.write_intent(*self.key, intent):
@@ -191,10 +209,50 @@ class _Stage:
         self.reporter.report("started")
         return self._spend(intent, prepared, agent)
 
+    def _begin_direct(self, attempt: int) -> None:
+        """Store the intent, then ask an image model itself, once; there is nothing to make before that."""
+        request = self.direct.request()
+        intent = self._intent(request_digest(request), attempt, 1, "", way="direct")
+        self.services.wait(0)
+        if not self.ledger.write_intent(*self.key, intent):
+            return self.services.wait(1.0)
+        self.reporter.report("started")
+        try:
+            response = self.services.gateway.draw(replace(request, name=f"call_{intent.nonce}"))
+        except NotSent as error:
+            return self._refused_direct(intent, error)
+        except Rejected as error:
+            self.services.gate.learn(error)
+            self.attempts.store_verdict(intent, "failed", error)
+            raise self._failure(error) from error
+        # Nothing lists such a call: what has no definite answer is left in doubt.
+        except OutcomeUnknown as error:
+            self.reporter.waiting(f"the outcome is open: {error}")
+            return self.attempts.recover(intent)
+        self.patience.refusals = 0
+        self.admission.arrived()
+        self.admission.learn(response.rates)
+        self._finish(intent, self.direct.keep(intent, response))
+
+    def _refused_direct(self, intent: Intent, error: NotSent) -> None:
+        """License the next attempt: the call never left, or a quota refused it."""
+        if isinstance(error, Throttled):
+            self.admission.refused(error.retry_after_s)
+        not_before = self.services.clock() + self.patience.asked_s(error)
+        self.attempts.store_verdict(intent, "refused", error, not_before=not_before)
+        self.patience.count(error)
+
     def _intent(
-        self, prepared: Prepared, attempt: int, turn: int, conversation_id: str, lane: Lane = "now"
+        self,
+        request: str,
+        attempt: int,
+        turn: int,
+        conversation_id: str,
+        *,
+        lane: Lane = "now",
+        way: IntentWay | None = None,
     ) -> Intent:
-        now, way = self.services.clock(), self.services.way()
+        now, way = self.services.clock(), way or self.services.way()
         return Intent(
             nonce=uuid.uuid4().hex,
             owner=self.services.owner,
@@ -204,7 +262,7 @@ class _Stage:
             turn=turn,
             endpoint=self.services.gateway.endpoint,
             conversation_id=conversation_id,
-            request_digest=Digest(prepared.digest),
+            request_digest=Digest(request),
             reserved_usd=self.lanes.most_usd(lane),
             created_at=now,
             lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else on_the_line_s(lane)),
@@ -283,8 +341,8 @@ class _Stage:
             image_deployment=self.call.image_deployment,
             structured_inputs={**prepared.structured_inputs, **prepared.secrets},
             max_tool_calls=self.call.max_tool_calls,
-            way=intent.way,
-            may_reattach=abilities.has(reattaching(intent.way)) is not False,
+            way=cast(Way, intent.way),
+            may_reattach=abilities.has(reattaching(cast(Way, intent.way))) is not False,
             lane=intent.lane,
             is_streamed=intent.way != "stream" and bool(intent.is_streamed),
             is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
@@ -344,8 +402,9 @@ class _Stage:
         response = self.attempts.follow(intent, receipt, self.session)
         if response is None:
             return
-        self.services.abilities.hear(intent.way, response.body)
-        self.services.abilities.attached(intent.way, response)
+        if intent.way != "direct":
+            self.services.abilities.hear(intent.way, response.body)
+            self.services.abilities.attached(intent.way, response)
         # In the background the reply to the post was seen to name no limits: what it is asked for may.
         self.admission.learn(response.rates)
         turn = Finished(intent, response, read_response(response.body))
@@ -372,6 +431,6 @@ class _Stage:
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self.reporter.waiting)
         self.services.wait(0)
-        following = self._intent(prepared, intent.attempt, intent.turn + 1, intent.conversation_id)
+        following = self._intent(prepared.digest, intent.attempt, intent.turn + 1, intent.conversation_id)
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)

@@ -27,6 +27,7 @@ _CALLS = (
     "delete_conversation",
     "list_responses",
     "create_response",
+    "draw",
     "get_response",
     "follow_response",
     "upload_file",

@@ -62,8 +62,8 @@ class Repeats:
         if self._count(newest) >= LIMIT:
             reason = (
                 f"it failed {LIMIT} times the same way and was paid for each time: {verdict.reason}. "
-                "Change its prompt, model or outputs, or pay once more: the same command with `--pay-again`, or "
-                f"`assetmill resolve {verdict.run_id} {self.call.label} --retry`"
+                "Change its prompt, model or outputs, or pay once more: the same command with `--pay-again`, "
+                f"or `assetmill resolve {verdict.run_id} {self.call.label} --retry`"
             )
             raise StageFailed(self.call.label, reason, verdict.response_id)
         return False

@@ -64,7 +64,8 @@ class Sightings:
         if turn.response.status != "completed" or not turn.produced.lacks_pictures:
             return turn
         found = self._with(turn, [*self._from_stream(turn.intent), *self._from_raw(turn)])
-        if found.produced.lacks_pictures:
+        # The reply to a direct call came once: there is no response that could be asked.
+        if found.produced.lacks_pictures and turn.intent.way != "direct":
             gateway = self.services.gateway
             asked = gateway.find_pictures(turn.response.response_id, turn.intent.conversation_id)
             found = self._with(found, asked)

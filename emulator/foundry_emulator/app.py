@@ -22,6 +22,7 @@ from foundry_emulator.routes import (
     conversations,
     files,
     identity,
+    image_models,
     vector_stores,
 )
 from foundry_emulator.routes import (
@@ -40,6 +41,8 @@ OPENAI_OPERATIONS: tuple[Operation, ...] = (
     *containers.OPERATIONS,
     *response_routes.OPERATIONS,
 )
+RESOURCE_OPERATIONS: tuple[Operation, ...] = image_models.OPERATIONS
+"""At the root of the resource, not under a project."""
 CONTROL_OPERATIONS: tuple[Operation, ...] = control.OPERATIONS
 CONTROL_PATH = "/_assetmill"
 _AGENT_ENDPOINT = "/agents/{agent_name}/endpoint/protocols/openai"
@@ -112,6 +115,7 @@ def create_app(project: Project, responses: Responses, project_name: str = "loca
     for prefix in (base + one for one in _OPENAI_BASES):
         routes += _routes(project, responses, OPENAI_OPERATIONS, prefix, "openai")
     routes += _routes(project, responses, PROJECT_OPERATIONS, base, "project")
+    routes += _routes(project, responses, RESOURCE_OPERATIONS, "", "openai")
     return Guard(_application(project, responses, routes))
 
 

@@ -81,6 +81,11 @@ class Billing:
             partial_images=partial_images,
         )
 
+    def megapixels(self, response_id: str, model: str, *, size: str, count: int) -> None:
+        """Charge one picture of a model that is priced by area."""
+        usd = count * prices()["megapixel"][model]
+        self._charge("image", model, usd, response_id, size=size, megapixels=count)
+
     def code_session(self, response_id: str, model: str, container_id: str) -> None:
         """Charge a new code interpreter session."""
         usd = prices()["tools"]["code_interpreter_session"]

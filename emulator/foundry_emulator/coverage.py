@@ -9,7 +9,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from foundry_emulator.app import CONTROL_OPERATIONS, CONTROL_PATH, OPENAI_OPERATIONS, PROJECT_OPERATIONS
+from foundry_emulator.app import (
+    CONTROL_OPERATIONS,
+    CONTROL_PATH,
+    OPENAI_OPERATIONS,
+    PROJECT_OPERATIONS,
+    RESOURCE_OPERATIONS,
+)
 from foundry_emulator.boundary.faults import FAULT_NAMES
 from foundry_emulator.responses.toolspecs import TOOL_TYPES
 from foundry_emulator.routes.endpoint import Operation
@@ -65,6 +71,16 @@ _DIFFERENCES = """\
 """
 
 
+_IMAGE_MODELS = """\
+By published documentation and public clients: the addresses, the fields of requests, sizes, one picture a
+call, the reply of MAI models with its `usage` (1024 pixels a token), the code `unsupported_request_value`.
+Made up here, for want of a source: the tokens of pictures that an edit reads (as those it draws), the words
+of most refusals (those of the image tool), and what a reply says of a picture that moderation held back
+(`content_filter_results`). Of the optional fields only `seed` and `safety_tolerance` (FLUX) and, when false,
+`auto_aspect_ratio` and `web_grounding` (MAI) are taken; all others are refused by name. Nothing was compared
+with a recording: there is none.
+"""
+
 _VENDOR = """\
 ## The vendor's samples and tests of azure-ai-projects 2.10.0
 
@@ -98,6 +114,10 @@ def coverage_page() -> str:
         "`/api/projects/<project>/agents/<agent>/endpoint/protocols/openai`.\n\n"
         + _table(OPENAI_OPERATIONS)
         + "\n",
+        "## Image models that are called themselves\n\nAt the root of the resource.\n\n"
+        + _table(RESOURCE_OPERATIONS)
+        + "\n\n"
+        + _IMAGE_MODELS,
         f"## Tools\n\n{', '.join(f'`{kind}`' for kind in TOOL_TYPES)}\n",
         "## Control API\n\nNo part of the service: on the plain listener, with its own bearer token.\n\n"
         + _table(CONTROL_OPERATIONS, CONTROL_PATH)

@@ -28,11 +28,24 @@ def deployments() -> list[Json]:
             "name": one["model"],
             "modelName": one["model"],
             "modelVersion": one["version"],
-            "modelPublisher": "OpenAI",
-            "capabilities": {} if "image" in one["model"] else {"chat_completion": "true"},
+            "modelPublisher": one.get("publisher", "OpenAI"),
+            "capabilities": {} if _draws(one) else {"chat_completion": "true"},
             "sku": {"name": "GlobalStandard", "capacity": 100},
         }
         for one in _read("deployments.toml")["deployment"]
+    ]
+
+
+def _draws(one: Json) -> bool:
+    return "image" in one["model"] or "direct" in one
+
+
+def direct_models() -> list[Json]:
+    """Return the image models that are called themselves, each with its name and what it takes."""
+    return [
+        {"model": one["model"], **one["direct"]}
+        for one in _read("deployments.toml")["deployment"]
+        if "direct" in one
     ]
 
 

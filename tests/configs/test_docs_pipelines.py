@@ -22,3 +22,11 @@ def test_the_page_names_every_key_of_a_stage() -> None:
     keys = spec_keys()["stages"] - {"name", "description"}
     table = PAGE.split("| Key of a stage")[1].split("\n\n")[0]
     assert {key for key in keys if f"`{key}`" not in table} == set()
+
+
+def test_the_page_on_image_models_shows_a_pipeline_that_plans(tmp_path: Path) -> None:
+    page = (CONFIGS.parent / "docs" / "image-models.md").read_text()
+    (text,) = re.findall(r"```yaml\nname: mugs\n(.*?)```", page, re.DOTALL)
+    calls = [stage.call for stage in plan_of(written(tmp_path, text)).stages]
+    assert [call and call.model for call in calls] == ["MAI-Image-2.6", None]
+    run(plan_of(written(tmp_path, text)))

@@ -35,6 +35,12 @@ stages:
     tools: [{type: image_generation, quality: low}]
     outputs: [{name: hero.png}]
 """
+DIRECT = """
+stages:
+  - name: hero
+    prompt: Draw a teal mug on a table.
+    tools: [{type: image_model, %s}]
+"""
 ASK = """
 stages:
   - name: ask
@@ -72,8 +78,8 @@ class Till:
         reply.raise_for_status()
         return reply.json() if reply.content else {}
 
-    def fault(self, name: str, **more: Any) -> None:
-        self.control("faults", {"faults": [{"op": "responses.create", "fault": name, **more}]})
+    def fault(self, name: str, *, op: str = "responses.create", **more: Any) -> None:
+        self.control("faults", {"faults": [{"op": op, "fault": name, **more}]})
 
     def run(self, text: str) -> str:
         (self.configs / "pipelines" / "p.yaml").write_text("name: p\n" + text)
@@ -111,6 +117,58 @@ def till(
         monkeypatch.setattr(f"assetmill.stage.{module}.ON_THE_LINE_S", 0.5)
     with closing(Till(home, tmp_path, request.param)) as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "model: MAI-Image-2.6",
+        "model: MAI-Image-2.6-Flash, size: 1248x832",
+        "model: FLUX.2-pro",
+        "model: FLUX.2-flex, size: 1536x1024, output_format: jpeg",
+    ],
+)
+def test_an_image_model_that_is_called_itself(till: Till, tool: str) -> None:
+    assert till.run(DIRECT % tool) == "completed"
+    assert till.billed > CENT
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-6)
+
+
+def test_an_edit_by_an_image_model_itself(till: Till) -> None:
+    first = DIRECT % "model: MAI-Image-2.6-Flash"
+    second = "  - {name: dusk, prompt: Edit it to dusk., inputs: [{from: hero}], tools: [{type: image_model,"
+    assert till.run(f"{first}{second} model: MAI-Image-2.6}}]}}\n") == "completed"
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-6)
+    (hero, dusk) = till.services.ledger.latest_manifest("p").assets()  # type: ignore[union-attr]
+    assert dusk.derived_from == (hero.asset_id,)
+    assert hero.blob != dusk.blob
+
+
+@pytest.mark.parametrize("fault", ["drop_after_accept", "half_body", "garbage", "error_after"])
+def test_a_lost_reply_is_billed_once_and_in_doubt_until_a_person_decides(till: Till, fault: str) -> None:
+    till.fault(fault, op="image_models.*")
+    assert till.run(DIRECT % "model: MAI-Image-2.6") == "failed"
+    assert till.run(DIRECT % "model: MAI-Image-2.6") == "failed"
+    (charge,) = till.control("bill")["charges"]
+    (doubt,) = till.spent.open
+    assert (doubt.state, doubt.usd) == ("in doubt", 0.0)
+    assert doubt.high_usd is not None
+    assert charge["usd"] <= doubt.high_usd
+
+
+@pytest.mark.parametrize(
+    ("fault", "charges"), [("drop_before", 0), ("moderation_input", 0), ("moderation_output", 1)]
+)
+def test_a_direct_call_that_draws_nothing_of_use(till: Till, fault: str, charges: int) -> None:
+    till.fault(fault, op="image_models.*")
+    till.run(DIRECT % "model: MAI-Image-2.6")
+    assert len(till.control("bill")["charges"]) == charges
+    assert till.spent.usd == pytest.approx(till.billed, abs=1e-6)
+
+
+def test_a_reply_that_drips_is_waited_for(till: Till) -> None:
+    till.fault("drip", op="image_models.*", delay_s=0.001)
+    assert till.run(DIRECT % "model: MAI-Image-2.6") == "completed"
 
 
 def test_a_stage_that_is_done(till: Till) -> None:

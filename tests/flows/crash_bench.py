@@ -62,6 +62,16 @@ DOUBT = {
     "turns": {f"{point}:2" for point in NOT_SENT},
     "tools": set[str](),
 }
+DIRECT_POINTS = [
+    *both("store.create.m", "store.create.i", "gateway.draw", "store.put.b", "store.create.w"),
+    *both("store.create.c", "store.create.s"),
+]
+"""Points that a call of an image model itself reaches."""
+DIRECT_DOUBT = {
+    **dict.fromkeys(["store.create.i.after", "gateway.draw.before"], 0),
+    **dict.fromkeys(["gateway.draw.after", *both("store.put.b"), "store.create.w.before"], 1),
+}
+"""Where its outcome is open, and how many pictures were billed by then: the reply died with the process."""
 CASES = [(kind, point) for kind, points in POINTS.items() for point in points]
 
 

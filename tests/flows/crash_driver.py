@@ -32,6 +32,7 @@ from tests.flows.worlds import SETTLE_S
 LINE_S = 1.0
 RULES = b"# rules\nteal is the colour\n"
 LOOK = 'def look(city: str) -> str:\n    """Look at a city."""\n    return "sunny"\n'
+DIRECT = {"type": "image_model", "size": "1024x1024", "output_format": "png"}
 FUNCTION = {"type": "function", "name": "look", "assetmill": {"function": "eyes:look", "timeout_s": 5.0}}
 
 
@@ -63,6 +64,11 @@ def calls(kind: str, case: str, folder: Path) -> list[StageCall]:
         (folder / "eyes.py").write_text(LOOK)
         tools = (*stage_call().tools, FUNCTION)
         return [stage_call(prompt="draw call:look", tools=tools, folder=str(folder), extra=extra)]
+    if kind == "direct":
+        tools = ({**DIRECT, "model": "MAI-Image-2.6"},)
+        return [
+            stage_call(prompt="draw", model="MAI-Image-2.6", image_deployment=None, tools=tools, extra=extra)
+        ]
     return [stage_call(prompt="draw", extra=extra)]
 
 

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 import pytest
 
 from assetmill.stage.failpoints import names
-from tests.flows.crash_bench import CASES, DOUBT, LOST, REFUSED, Bench, open_bench
+from tests.flows.crash_bench import (
+    CASES,
+    DIRECT_DOUBT,
+    DIRECT_POINTS,
+    DOUBT,
+    LOST,
+    REFUSED,
+    Bench,
+    open_bench,
+)
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
@@ -32,7 +41,8 @@ def live_twice(bench: Bench, kind: str, point: str, policy: str) -> tuple[str, i
 
 
 def test_every_failpoint_is_tried() -> None:
-    assert {point.partition(":")[0] for _, point in CASES} == set(names())
+    tried = {point.partition(":")[0] for _, point in CASES}
+    assert tried | set(DIRECT_POINTS) == set(names())
 
 
 @pytest.mark.parametrize(("kind", "point"), CASES)
@@ -49,3 +59,16 @@ def test_a_run_that_died_there_is_finished_by_the_next_one(bench: Bench, kind: s
 @pytest.mark.parametrize(("kind", "point"), [(k, p) for k, p in CASES if k != "turns" and p in DOUBT[k]])
 def test_a_fence_leaves_no_doubt(bench: Bench, kind: str, point: str) -> None:
     assert live_twice(bench, kind, point, "fence") == ("commit", 1)
+
+
+@pytest.mark.parametrize("policy", ["hold", "fence"])
+@pytest.mark.parametrize("point", DIRECT_POINTS)
+def test_a_direct_call_that_died_is_finished_or_in_doubt_and_paid_once(
+    bench: Bench, point: str, policy: str
+) -> None:
+    ended, pictures = live_twice(bench, "direct", point, policy)
+    if point in DIRECT_DOUBT:
+        # Nothing can be asked again, and nothing be fenced: whatever the policy, a person decides.
+        assert (ended, pictures) == ("doubt", DIRECT_DOUBT[point])
+    else:
+        assert (ended, pictures) == ("commit", 1)

@@ -36,6 +36,7 @@ FaultName = Literal[
     "stuck",  # the response stays queued for ever
     "cut_stream",  # the connection is cut before event `event`
     "clean_early_close",  # the stream ends cleanly before event `event`
+    "drip",  # the reply comes in sixteen pieces, `delay_s` apart
     "patch",  # the reply is changed as `routes/patching.py` says; with `instead: true` nothing happened
 ]
 FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
@@ -51,6 +52,7 @@ RESPONSE_FAULTS = frozenset(
         "cut_stream",
         "clean_early_close",
         "slow",
+        "drip",
     }
 )
 """Faults that a run or a stream carries out; the rest happen at the HTTP boundary."""

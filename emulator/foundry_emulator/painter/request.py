@@ -17,6 +17,8 @@ BACKGROUNDS = ("transparent", "opaque", "auto")
 LONGEST_EDGE = 3840
 FEWEST_PIXELS, MOST_PIXELS = 655_360, 8_294_400
 MOST_PROMPT_CHARACTERS = 32_000
+CALLED_THEMSELVES = ("MAI-", "FLUX")
+"""How the names of models begin that are no model of the image tool."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _check_fidelity(request: ImageRequest) -> None:
 
 
 def checked_size(size: str, model: str) -> tuple[int, int]:
-    """Return width and height if the model offers that size.
+    """Return width and height if the model offers that size; whoever calls a model itself has checked it.
 
     Raises:
         ImageToolError: the text is no size, or not one of the model's.
@@ -149,7 +151,7 @@ def checked_size(size: str, model: str) -> tuple[int, int]:
     if not has_free_sizes(model):
         _one_of("size", size, (*FIXED_SIZES, "auto"))
     width, height = int(width_text), int(height_text)
-    if has_free_sizes(model):
+    if has_free_sizes(model) and not model.startswith(CALLED_THEMSELVES):
         _check_free_size(width, height)
     return width, height
 

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -229,6 +229,9 @@ class Endpoint:
             damage = call.fault.name if call.fault and call.operation != "responses.create" else ""
             spoil = functools.partial(damaged, damage) if damage else None
             content = self._project.state.render(compact(reply.body), spoil)
+        if call.fault and call.fault.name == "drip" and content:
+            pieces = _dripping(content, call.fault.number("delay_s", 0.05))
+            return StreamingResponse(pieces, reply.status, headers, reply.media_type)
         return Response(content, reply.status, headers, reply.media_type)
 
     def _comes_from_the_model(self, call: Call, reply: Reply) -> bool:
@@ -272,6 +275,13 @@ class Endpoint:
                 "retry_count": call.request.headers.get("x-stainless-retry-count"),
             }
         )
+
+
+async def _dripping(content: bytes, delay_s: float) -> AsyncIterator[bytes]:
+    step = max(len(content) // 16, 1)
+    for start in range(0, len(content), step):
+        yield content[start : start + step]
+        await asyncio.sleep(delay_s)
 
 
 _background: set[asyncio.Task[None]] = set()

@@ -38,6 +38,8 @@ _FOUNDRY = {"endpoint": "https://scripted.invalid", "settle_s": 5.0, "lease_s": 
 class Desk:
     """A stage in doubt, and the command on the same store and service."""
 
+    call = CALL
+
     def __init__(self, path: Path) -> None:
         self.gateway, self.backend, self.path = ScriptedGateway(), MemoryStore(), path
         self.now, self.way = 1_000_000.0, "auto"
@@ -73,7 +75,7 @@ class Desk:
 
         self.gateway.before = lose
         with pytest.raises(StageInDoubt):
-            run_stage(CALL, self.services(), RUN)
+            run_stage(self.call, self.services(), RUN)
 
     def run(self, choice: str) -> Result:
         return CliRunner().invoke(
@@ -100,7 +102,7 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
         return made.services().settings
 
     def find_stage(*_: object) -> tuple[str, str]:
-        return CALL.pipeline, CALL.fingerprint
+        return made.call.pipeline, made.call.fingerprint
 
     module = "assetmill.cli.resolve"
     for name, stand_in in (

@@ -17,6 +17,7 @@ from assetmill.agents.gateway import (
     AgentVersion,
     AgentVersionEntry,
     ContainerFileEntry,
+    DrawRequest,
     Finding,
     OnFrame,
     Response,
@@ -220,6 +221,12 @@ class SimulatedGateway:
         """Cut every line on which this worker still waits: its process is no more."""
         for made in self._lines:
             self._service.hang_up(made)
+
+    def draw(self, request: DrawRequest) -> Response:
+        raise NotImplementedError("no stage of a scenario calls an image model itself")
+
+    def has_route(self, route: str, path: str) -> bool | None:
+        return None
 
     def create_response(self, request: ResponseRequest, on_created: Callable[[str], None]) -> Response:
         self._world.step(self._worker, f"POST in {request.conversation_id}")

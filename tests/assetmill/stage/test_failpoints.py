@@ -22,7 +22,7 @@ from assetmill.stage import engine
 from assetmill.stage.failpoints import ACCEPTED, Failpoint, names, watch_backend, watch_gateway
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
-from tests.doubles import ScriptedGateway, image_item, png, stage_call
+from tests.doubles import ScriptedGateway, always, image_item, png, stage_call
 
 
 class Walk:
@@ -107,6 +107,14 @@ def recoveries(walk: Walk) -> None:
     engine.run_stage(stage_call(prompt="fenced"), walk.services(policy="fence"), RunId("run-5"))
 
 
+def directly(walk: Walk) -> None:
+    """An image model that is called itself."""
+    walk.gateway.script = always(image_item(png(1024, 1024), ""))
+    tool = {"type": "image_model", "model": "MAI-Image-2.6", "size": "1024x1024", "output_format": "png"}
+    call = stage_call(prompt="direct", model="MAI-Image-2.6", image_deployment=None, tools=(tool,))
+    engine.run_stage(call, walk.services(), RunId("run-7"))
+
+
 def seal(walk: Walk) -> None:
     run_id, ledger = RunId("run-6"), walk.services().ledger
     common: dict[str, object] = {"run_id": run_id, "pipeline": "poster", "parameters": {}, "profile": "test"}
@@ -120,6 +128,7 @@ def seal(walk: Walk) -> None:
 def test_every_point_is_passed_and_every_effect_has_a_point(walk: Walk, tmp_path: Path) -> None:
     with_everything(walk, tmp_path)
     recoveries(walk)
+    directly(walk)
     seal(walk)
     assert sorted(set(walk.passed)) == sorted(names())
 

@@ -10,10 +10,17 @@ _SOURCES = Path(assetmill.__file__).parent
 
 
 def test_only_the_engine_and_the_probe_post() -> None:
-    posting = [path for path in _SOURCES.rglob("*.py") if ".create_response(" in path.read_text("utf-8")]
-    assert sorted(path.name for path in posting) == ["engine.py", "probing.py"]
+    assert _callers(".create_response(") == ["engine.py", "probing.py"]
+
+
+def test_only_the_engine_asks_an_image_model_itself() -> None:
+    # The gateway passes the call on to the module with the routes.
+    assert _callers(".draw(") == ["engine.py", "foundry.py"]
 
 
 def test_only_the_probe_hangs_up_on_what_it_posts() -> None:
-    leaving = [path for path in _SOURCES.rglob("*.py") if ".post_and_leave(" in path.read_text("utf-8")]
-    assert [path.name for path in leaving] == ["probing.py"]
+    assert _callers(".post_and_leave(") == ["probing.py"]
+
+
+def _callers(call: str) -> list[str]:
+    return sorted(path.name for path in _SOURCES.rglob("*.py") if call in path.read_text("utf-8"))
