@@ -28,8 +28,8 @@ Ability = Literal[
     "stream_reattach",
     "flex",
 ]
-"""What an endpoint can be asked for: ways of posting, a lane, what it lists and echoes, forms of pictures, how
-the files of a container are told of, whether a stream that was cut goes on."""
+"""What an endpoint can be asked for: ways of posting, a lane, what it lists and echoes, forms of pictures,
+how the files of a container are told of, whether a stream that was cut goes on."""
 
 
 class EndpointRefusal(Stored):

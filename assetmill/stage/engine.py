@@ -16,11 +16,8 @@ posts. What is promised and on which assumptions: docs/decisions/0004-money-prot
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
-from typing import cast
 
-from assetmill.agents.abilities import reattaching
 from assetmill.agents.gateway import AgentVersion, ResponseRequest
 from assetmill.agents.outputs import read_response
 from assetmill.agents.requests import Prepared, prepare, reply_with
@@ -39,19 +36,16 @@ from assetmill.errors import (
     StageFailed,
     Throttled,
 )
-from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
 from assetmill.records import (
     Intent,
-    IntentWay,
     Lane,
     PictureForm,
     Receipt,
     RunId,
     StageRecord,
     Verdict,
-    Way,
 )
 from assetmill.stage import failures, retiring
 from assetmill.stage.accepting import run_accepted
@@ -59,9 +53,10 @@ from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing
 from assetmill.stage.direct import DirectReplies, request_digest
+from assetmill.stage.drafts import Drafts
 from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
-from assetmill.stage.patience import Patience, on_the_line_s
+from assetmill.stage.patience import Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.ledger import Attempt
@@ -104,6 +99,7 @@ class _Stage:
         self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
         self.lanes = LaneChoice(call, services, self.patience, self.admission)
+        self.drafts = Drafts(call, services, run_id, self.lanes)
         # Forms in which this stage's pictures were refused, and why: perhaps the form was not to blame.
         self.refused_forms: dict[PictureForm, str] = {}
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
@@ -200,7 +196,7 @@ class _Stage:
         marks = {"assetmill_fingerprint": self.call.fingerprint, "assetmill_attempt": str(attempt)}
         # A conversation of its own for every attempt: deleting it is what makes a late POST fail.
         conversation_id = self.services.gateway.create_conversation(marks)
-        intent = self._intent(prepared.digest, attempt, 1, conversation_id, lane=lane)
+        intent = self.drafts.intent(prepared.digest, attempt, 1, conversation_id, lane=lane)
         self.services.wait(0)  # after an order to stop nothing is begun
         # The one write that decides who may post: put-if-absent, so that of two workers one wins.
         if not self.ledger.write_intent(*self.key, intent):
@@ -212,7 +208,7 @@ class _Stage:
     def _begin_direct(self, attempt: int) -> None:
         """Store the intent, then ask an image model itself, once; there is nothing to make before that."""
         request = self.direct.request()
-        intent = self._intent(request_digest(request), attempt, 1, "", way="direct")
+        intent = self.drafts.intent(request_digest(request), attempt, 1, "", way="direct")
         self.services.wait(0)
         if not self.ledger.write_intent(*self.key, intent):
             return self.services.wait(1.0)
@@ -242,45 +238,9 @@ class _Stage:
         self.attempts.store_verdict(intent, "refused", error, not_before=not_before)
         self.patience.count(error)
 
-    def _intent(
-        self,
-        request: str,
-        attempt: int,
-        turn: int,
-        conversation_id: str,
-        *,
-        lane: Lane = "now",
-        way: IntentWay | None = None,
-    ) -> Intent:
-        now, way = self.services.clock(), way or self.services.way()
-        return Intent(
-            nonce=uuid.uuid4().hex,
-            owner=self.services.owner,
-            run_id=self.run_id,
-            stage=self.call.label,
-            attempt=attempt,
-            turn=turn,
-            endpoint=self.services.gateway.endpoint,
-            conversation_id=conversation_id,
-            request_digest=Digest(request),
-            reserved_usd=self.lanes.most_usd(lane),
-            created_at=now,
-            lease_until=now + self.foundry.lease_s + (0.0 if way == "background" else on_the_line_s(lane)),
-            way=way,
-            is_streamed=way == "stream" or self._shows_frames(),
-            lane=lane,
-        )
-
-    def _shows_frames(self) -> bool:
-        """Whether partial pictures are asked for, and the endpoint was not seen to refuse streams of them."""
-        is_asked = any(tool.get("partial_images") for tool in self.call.tools)
-        has = self.services.abilities.has
-        can_show = all(has(name) is not False for name in ("stream", "stream_pictures"))
-        return is_asked and self.foundry.streaming and can_show
-
     def _spend(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> None:
         """Post once, after the intent; whatever is not a definite answer is looked up, never repeated."""
-        request = self._request(intent, prepared, agent)
+        request = self.drafts.request(intent, prepared, agent)
         # Filled by the callback before the reply is read further: a crash in between must find the receipt.
         receipts: list[Receipt] = []
         self.unpaid = None
@@ -321,32 +281,6 @@ class _Stage:
             self.refused_forms[form] = error.message
             self.reporter.waiting(f"pictures as {form} are refused: {error}; the next form is tried")
         return form is not None
-
-    def _request(self, intent: Intent, prepared: Prepared, agent: AgentVersion) -> ResponseRequest:
-        """Return what to post. It names the conversation of this very intent, held in memory.
-
-        A worker that slept and read another's conversation from the store would post outside the fence.
-        """
-        abilities = self.services.abilities
-        marks = {
-            "assetmill_fingerprint": self.call.fingerprint,
-            "assetmill_attempt": str(intent.attempt),
-            "assetmill_turn": str(intent.turn),
-        }
-        return ResponseRequest(
-            agent=agent,
-            conversation_id=intent.conversation_id,
-            input=prepared.input,
-            metadata=marks if abilities.has("metadata") is not False else {},
-            image_deployment=self.call.image_deployment,
-            structured_inputs={**prepared.structured_inputs, **prepared.secrets},
-            max_tool_calls=self.call.max_tool_calls,
-            way=cast(Way, intent.way),
-            may_reattach=abilities.has(reattaching(cast(Way, intent.way))) is not False,
-            lane=intent.lane,
-            is_streamed=intent.way != "stream" and bool(intent.is_streamed),
-            is_truncatable=any(t["type"] == "computer_use_preview" for t in self.call.tools),
-        )
 
     def _receive(self, intent: Intent, response_id: str) -> Receipt:
         """Store the receipt as soon as the reply names its response, before that is waited for."""
@@ -431,6 +365,8 @@ class _Stage:
         agent = self.services.gateway.ensure_agent(prepared.definition)
         self.admission.pace(self.reporter.waiting)
         self.services.wait(0)
-        following = self._intent(prepared.digest, intent.attempt, intent.turn + 1, intent.conversation_id)
+        following = self.drafts.intent(
+            prepared.digest, intent.attempt, intent.turn + 1, intent.conversation_id
+        )
         if self.ledger.write_intent(*self.key, following):
             self._spend(following, prepared, agent)
