@@ -20,7 +20,7 @@ from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.plan.plan import ShownPlan
-from assetmill.records import Way
+from assetmill.records import IntentWay, Way
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.gate import Gate
@@ -116,7 +116,7 @@ class Services:
         """Whether what is posted next may be fenced."""
         return self.may_fence_in(self.way())
 
-    def may_fence_in(self, way: Way) -> bool:
+    def may_fence_in(self, way: IntentWay) -> bool:
         """Whether the profile wants to fence, and the endpoint was seen to keep what that rests on.
 
         The emulator keeps it by construction, as its tests show: in the background, where what was accepted

@@ -25,7 +25,7 @@ TERMINAL_EVENTS = {
 def error_event(error: Json | None) -> Json:
     """Return the event that tells of an error in a stream."""
     said = error or {}
-    told = {
+    told: Json = {
         "type": said.get("type") or "server_error",
         "code": said.get("code"),
         "headers": {},

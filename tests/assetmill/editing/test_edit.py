@@ -94,7 +94,7 @@ def test_the_same_edit_again_is_free(services: Services, photo: str, gateway: Sc
 def test_an_edit_that_failed_twice_is_paid_again_only_when_somebody_says_so(
     services: Services, photo: str, gateway: ScriptedGateway
 ) -> None:
-    draw, gateway.script = gateway.script, lambda _: ()
+    draw, gateway.script = gateway.script, always()
     for _ in range(3):
         edited(services, EditOrder(photo, "make it red"))
     assert len(gateway.posts) == 2

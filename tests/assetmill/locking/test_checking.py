@@ -33,8 +33,14 @@ def yard(made: Yard, tmp_path: Path) -> Iterator[Yard]:
     assert not (tmp_path / "no-home").exists(), "the check looked for a store"
 
 
-def problems(yard: Yard, **options: bool) -> tuple[Problem, ...]:
-    return check_lock(read_lock(yard.lock_path), yard.root, lambda _: yard.settings, **options)
+def problems(yard: Yard, with_files: bool = True, approvals: int = 0) -> tuple[Problem, ...]:
+    return check_lock(
+        read_lock(yard.lock_path),
+        yard.root,
+        lambda _: yard.settings,
+        with_files=with_files,
+        approvals=approvals,
+    )
 
 
 def brief(found: tuple[Problem, ...]) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -216,7 +216,8 @@ class Scenario:
 
     def _may_fence(self, intent: Intent) -> bool:
         """Whether a probe has seen all that a fence of this intent rests on."""
-        return intent.way == _probed_way(self.posting, self.answers) and not self.answers.broken(intent.way)
+        way = _probed_way(self.posting, self.answers)
+        return intent.way == way and not self.answers.broken(way)
 
     def _is_usable(self, made: Accepted) -> bool:
         """Whether the stage could be committed from this response: no turn of its attempt went wrong."""
