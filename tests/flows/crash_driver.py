@@ -22,7 +22,7 @@ from assetmill.money.budget import Ceiling
 from assetmill.plan.calls import BoundInput, BoundKnowledge, ExpectedOutput, StageCall
 from assetmill.records import BlobRef, RunId, RunManifest, RunStart
 from assetmill.settings import Foundry, Settings, Store
-from assetmill.stage import engine, patience
+from assetmill.stage import patience
 from assetmill.stage.engine import run_stage
 from assetmill.stage.probing import probe_endpoint
 from assetmill.stage.services import open_services
@@ -38,8 +38,7 @@ FUNCTION = {"type": "function", "name": "look", "assetmill": {"function": "eyes:
 
 def shorten_the_line(seconds: float) -> None:
     """Let what runs on the line take no longer than the emulator does."""
-    for module in (engine, patience):
-        vars(module)["ON_THE_LINE_S"] = seconds
+    vars(patience)["ON_THE_LINE_S"] = seconds
 
 
 def calls(kind: str, case: str, folder: Path) -> list[StageCall]:

@@ -218,7 +218,7 @@ async def draw_flux(call: Call) -> Reply:
     from foundry_emulator.painter.image import ImageRequest
 
     fields = await call.fields()
-    if call.query("api-version") is None:
+    if not call.query("api-version"):
         raise WireError(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
     path = call.path("model_path")
     model = _model(call, fields.need_text("model"), "bfl", path)

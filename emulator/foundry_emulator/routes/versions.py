@@ -1,7 +1,8 @@
 """Which `api-version` an address wants, and how the service answers one that it does not know or misses.
 
 Public: a missing one is 400 `BadRequest`, an unknown one 400 `UnsupportedApiVersionValue`; below an agent's
-own endpoint an old preview is not found. `/openai/v1` names its version in its path and wants none.
+own endpoint an old preview is not found. `/openai/v1` names its version in its path and wants none; image
+models that are called themselves, at the root of the resource, have versions of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from foundry_emulator.boundary.errors import WireError
 
 SUPPORTED = ("v1", "2025-05-01", "2025-05-15-preview", "2025-11-15-preview")
 _AGENT_ENDPOINT = "/endpoint/protocols/openai"
+_IMAGE_MODELS = ("/mai/", "/providers/")
 
 
 def check_version(path: str, given: str | None) -> None:
@@ -19,7 +21,7 @@ def check_version(path: str, given: str | None) -> None:
         WireError: 400 when it is missing or unknown, 404 when an agent's endpoint has no such version.
     """
     is_agents_own = _AGENT_ENDPOINT in path
-    if "/openai/v1/" in path and not is_agents_own:
+    if path.startswith(_IMAGE_MODELS) or ("/openai/v1/" in path and not is_agents_own):
         return
     if not given:
         raise WireError(400, "BadRequest", "Missing required query parameter: api-version", layer="gateway")

@@ -13,6 +13,10 @@ Json = dict[str, Any]
 IMAGE_HEADER = {"x-ms-oai-image-generation-deployment": "gpt-image-1.5"}
 
 
+_OWN_VERSION = ("openai/v1/", "mai/", "providers/")
+"""Paths that name their version themselves, or want another one than a project does."""
+
+
 class Control:
     """The control API."""
 
@@ -57,7 +61,7 @@ class Raw:
         headers = {**self.headers, **IMAGE_HEADER, **options.pop("headers", {})}
         if body is not None:
             options["json"] = body
-        if "api-version" not in path and not path.startswith("openai/v1/"):
+        if "api-version" not in path and not path.startswith(_OWN_VERSION):
             if "params" in options:
                 options["params"] = {"api-version": "v1", **options["params"]}
             else:

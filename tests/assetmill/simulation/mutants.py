@@ -51,14 +51,15 @@ def _without_settling(patch: pytest.MonkeyPatch) -> None:
 
 
 def _reads_the_conversation_again(patch: pytest.MonkeyPatch) -> None:
-    original = _original("_request")
+    original = _find("assetmill.stage.drafts", "Drafts").request
 
-    def request(stage: Any, intent: Intent, *rest: Any) -> Any:
-        newest = stage.ledger.newest_attempt(*stage.key)
+    def request(drafts: Any, intent: Intent, *rest: Any) -> Any:
+        call = drafts.call
+        newest = drafts.services.ledger.newest_attempt(call.pipeline, call.fingerprint)
         stored = newest.turns[-1].intent.conversation_id if newest else intent.conversation_id
-        return original(stage, intent.model_copy(update={"conversation_id": stored}), *rest)
+        return original(drafts, intent.model_copy(update={"conversation_id": stored}), *rest)
 
-    patch.setattr(f"{STAGE}._request", request)
+    patch.setattr("assetmill.stage.drafts.Drafts.request", request)
 
 
 def _without_lease(patch: pytest.MonkeyPatch) -> None:
