@@ -121,7 +121,7 @@ def _posts_before_the_intent(patch: pytest.MonkeyPatch) -> None:
         return
 
     def spend(stage: Any, intent: Intent, prepared: Any, agent: Any) -> Any:
-        stage.services.gateway.create_response(stage._request(intent, prepared, agent), ignore)
+        stage.services.gateway.create_response(stage.drafts.request(intent, prepared, agent), ignore)
         return original(stage, intent, prepared, agent)
 
     patch.setattr(f"{STAGE}._spend", spend)
