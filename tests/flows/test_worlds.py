@@ -1,8 +1,8 @@
 """A real SIGKILL in each way of posting and each world, met as an endpoint that was probed and nothing more.
 
 The rows bring together every world with every way and every failpoint with every way. CI goes through every
-fourth of them, in which each way meets another quarter of the worlds; `make soak` through all rows, and through
-all three at once.
+fourth of them, in which each way meets another quarter of the worlds; `make soak` through all rows, and
+through all three at once.
 """
 
 from __future__ import annotations
