@@ -247,7 +247,7 @@ def _drawn(services: Services, proposal: Proposal) -> tuple[list[DrawnSample], f
         ) as local:
             local.wait_for_emulator()
             interrupts.is_handled = True
-            drawn = drawing.draw()
+            drawn = drawing.make()
     if services.stop.is_set():
         raise RunStopped("the sample was stopped; run it again to go on")
     return drawn, drawing.spent_usd

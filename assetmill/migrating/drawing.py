@@ -53,7 +53,7 @@ class Drawing:
     proposal: Proposal
     manifests: list[RunManifest] = field(default_factory=list[RunManifest])
 
-    def draw(self) -> list[DrawnSample]:
+    def make(self) -> list[DrawnSample]:
         """Make what is missing; what failed is an entry with its error."""
         return [
             DrawnSample(one, self._side(one.before_sample, "before"), self._side(one.after_sample, "after"))

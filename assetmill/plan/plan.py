@@ -63,8 +63,8 @@ class PlannedStage(NamedTuple):
     """One line of a plan.
 
     `call` is None while a stage before it must run first (`after_upstream`); `after` are the labels it then
-    waits for, `needs` all the labels it follows; `draft` is then what is known of it. `record` is there when
-    it is reused. `cost` None is unknown.
+    waits for, `needs` all the labels it follows; `draft` is then what is known of it, and `coming` how many
+    files it is still to be given. `record` is there when it is reused. `cost` None is unknown.
     """
 
     stage: str
@@ -78,6 +78,7 @@ class PlannedStage(NamedTuple):
     cost: Cost | None
     reason: str
     draft: StageCall | None = None
+    coming: int = 0
 
     @property
     def asked(self) -> StageCall | None:
@@ -207,9 +208,10 @@ class _Decider:
         if unknown:
             draft = self.binder.draft(slot, self.problems)
             reason = "waits for " + _shortened(unknown)
-            cost = self.estimate(draft, coming_files(slot, self.binder.slots))
+            coming = coming_files(slot, self.binder.slots)
+            cost = self.estimate(draft, coming)
             planned = _planned(slot, needs, "after_upstream", after, cost=cost, reason=reason)
-            return planned._replace(draft=draft)
+            return planned._replace(draft=draft, coming=coming)
         call = self.binder.bind(slot, self.records, self.problems)
         if self.problems.found:
             return _planned(slot, needs, "run", after, call=call, reason="")

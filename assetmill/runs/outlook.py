@@ -98,7 +98,11 @@ def outlook_of(plan: Plan, settings: Settings, by: float, newest: RunManifest | 
     calls = {stage.label: call for stage in plan.stages if (call := stage.asked)}
     needs = {stage.label: stage.needs for stage in plan.stages}
     prices = prices_for(settings)
-    normal = sum((estimate(replace(call, lane="now"), prices) for call in calls.values()), FREE)
+    coming = {stage.label: stage.coming for stage in plan.stages}
+    normal = sum(
+        (estimate(replace(call, lane="now"), prices, coming=coming[label]) for label, call in calls.items()),
+        FREE,
+    )
     taken: dict[str, Counter[str]] = {}
     for call in calls.values():
         for deployment, takes in wanted(call).items():

@@ -144,12 +144,14 @@ def parse_yaml(path: Path, source: bytes) -> Document:
             builder.take(event)
     except UnicodeDecodeError as error:
         raise InvalidSpec(str(path), None, f"is not UTF-8 text: {error.reason}") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise InvalidSpec(str(path), line, f"is not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        raise InvalidSpec(str(path), None, f"is not YAML: {error}") from error
+        mark = error.problem_mark or error.context_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        line = mark.line + 1 if mark else None
+        said = error.problem or error.context if isinstance(error, yaml.MarkedYAMLError) else str(error)
+        # Newer parsers have a limit of their own, and may meet it while they read ahead of ours.
+        is_deep = "nesting depth" in str(said)
+        message = f"is nested more than {MAX_DEPTH} deep" if is_deep else f"is not YAML: {said}"
+        raise InvalidSpec(str(path), line, message) from error
     return Document(path, builder.root, builder.lines, source)
 
 

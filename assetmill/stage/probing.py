@@ -198,7 +198,7 @@ class _Probing:
         conversation_id = self.services.gateway.create_conversation({})
         self.prober.leave(self._call(), self._request(conversation_id, self.way))
         # One that is over by now had its answer before its line was cut: that shows nothing of A6.
-        is_over = any(one.is_final for one in self.services.gateway.list_responses(conversation_id))
+        is_over = any(one.is_final for one in self._shown(conversation_id))
         is_listed = not is_over and bool(self._listed(conversation_id, None))
         self.services.gateway.delete_conversation(conversation_id)
         return is_listed
@@ -245,13 +245,17 @@ class _Probing:
         except Rejected:
             return None
 
+    def _shown(self, conversation_id: str) -> tuple[Response, ...]:
+        """Return what the list shows now; one that cannot be believed shows nothing."""
+        try:
+            return self.services.gateway.list_responses(conversation_id)
+        except ServiceError:
+            return ()
+
     def _listed(self, conversation_id: str, response_id: str | None) -> tuple[Response, ...]:
         """Look for a response, or for any, until the profile's time to settle has passed."""
         for _ in range(_LOOKS):
-            try:
-                found = self.services.gateway.list_responses(conversation_id)
-            except ServiceError:
-                found = ()
+            found = self._shown(conversation_id)
             if any(response_id in (None, one.response_id) for one in found):
                 return found
             self.services.wait(self.services.settings.foundry.settle_s / _LOOKS)

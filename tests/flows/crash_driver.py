@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from PIL import Image
@@ -38,7 +39,8 @@ FUNCTION = {"type": "function", "name": "look", "assetmill": {"function": "eyes:
 
 def shorten_the_line(seconds: float) -> None:
     """Let what runs on the line take no longer than the emulator does."""
-    vars(patience)["ON_THE_LINE_S"] = seconds
+    module: ModuleType = patience
+    vars(module)["ON_THE_LINE_S"] = seconds
 
 
 def calls(kind: str, case: str, folder: Path) -> list[StageCall]:

@@ -90,9 +90,18 @@ _ALONE: tuple[Mapping[str, Any], ...] = (
     {"flavour": "azure-2026-03"},
 )
 NO_ANSWERS = frozenset(
-    {"latency_s", "canned_pictures", "quota", "file_processing_s", "retired", "mcp_routes"}
+    {
+        "latency_s",
+        "canned_pictures",
+        "quota",
+        "file_processing_s",
+        "retired",
+        "mcp_routes",
+        "tells_retirement",
+    }
+    | {"flex_with_agent", "flex_refusals", "flex_latency_s"}
 )
-"""Switches of pace and of the test's own needs: no question on which sources disagree."""
+"""Switches of pace, of lanes and of the test's own needs: no question on which sources disagree."""
 
 
 def _named(switches: Mapping[str, Any]) -> str:

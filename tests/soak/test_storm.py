@@ -16,6 +16,7 @@ MINUTES = float(os.environ.get("ASSETMILL_STORM_MINUTES", "120"))
 ROUND_S = 300.0
 
 
+@pytest.mark.soak  # Three and a half minutes on one core: too much of what every test run may take.
 @pytest.mark.timeout(900)
 def test_a_short_storm_loses_nothing_and_pays_once(tmp_path: Path) -> None:
     tally = storm(tmp_path, seed=1, minutes=0.0, round_s=20.0)

@@ -41,7 +41,7 @@ def in_the_project(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(services.settings.configs.parent)
     monkeypatch.setenv("ASSETMILL_ROOT", str(services.settings.configs.parent))
 
-    def connect(_settings: object, _wait: object) -> Gateway:
+    def connect(_settings: object, _wait: object, **_more: object) -> Gateway:
         return services.gateway
 
     monkeypatch.setattr(opening, "connect", connect)

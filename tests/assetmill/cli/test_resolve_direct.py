@@ -62,7 +62,7 @@ def test_a_word_is_refused_while_the_caller_may_live(lost: Desk) -> None:
 
 
 def test_a_reply_that_was_stored_is_taken_and_not_decided_away(lost: Desk) -> None:
-    lost.services().ledger.write_raw(DRAWN.pipeline, DRAWN.fingerprint, 1, 1, b"{}")
+    lost.services().ledger.write_raw(DRAWN.pipeline, DRAWN.fingerprint, 1, 1, b'{"output": []}')
     error = lost.run("--retry").exception
     assert isinstance(error, InvalidInput)
     assert "its reply is stored" in str(error)

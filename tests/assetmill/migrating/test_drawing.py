@@ -59,7 +59,7 @@ def test_what_is_stored_is_not_drawn_again_and_the_rest_is(services: Services) -
     assert posts(services) == 2
     proposal = proposed(services)
     assert proposal.pipelines[0].costs[0].expected == 0
-    (drawn,) = Drawing(services, proposal).draw()
+    (drawn,) = Drawing(services, proposal).make()
     assert posts(services) == 4
     assert {label: entry.status for label, entry in drawn.before.entries.items()} == {
         "first": "reused",
@@ -70,7 +70,7 @@ def test_what_is_stored_is_not_drawn_again_and_the_rest_is(services: Services) -
 
 def test_the_pipeline_finds_what_its_sample_drew(services: Services) -> None:
     proposal = proposed(services)
-    Drawing(services, proposal).draw()
+    Drawing(services, proposal).make()
     write_files(proposal.files)
     plan = plan_pipeline("chain", {}, services.settings, services.ledger)
     assert [stage.status for stage in plan.stages] == ["reuse", "reuse"]
@@ -78,19 +78,19 @@ def test_the_pipeline_finds_what_its_sample_drew(services: Services) -> None:
 
 def test_a_sample_is_no_run_of_the_pipeline(services: Services) -> None:
     drawing = Drawing(services, proposed(services))
-    drawing.draw()
+    drawing.make()
     assert services.ledger.latest_manifest("chain") is None
     assert [manifest.pipeline for manifest in drawing.manifests] == [PIPELINE, PIPELINE]
     assert [manifest.parameters["side"] for manifest in drawing.manifests] == ["before", "after"]
 
 
 def test_asked_for_again_nothing_is_paid(services: Services) -> None:
-    Drawing(services, proposed(services)).draw()
+    Drawing(services, proposed(services)).make()
     paid = posts(services)
     again = proposed(services)
     assert is_done(again)
     drawing = Drawing(services, again)
-    drawing.draw()
+    drawing.make()
     assert (posts(services), drawing.spent_usd, drawing.manifests) == (paid, 0, [])
 
 
@@ -101,7 +101,7 @@ def test_a_model_that_is_gone_is_not_asked_for_its_pictures(services: Services) 
     proposal = proposed(services, today=datetime.date(2027, 4, 8))
     assert proposal.pipelines[0].undrawn == ("first", "second")
     assert proposal.pipelines[0].costs[0].expected == 0
-    (drawn,) = Drawing(services, proposal).draw()
+    (drawn,) = Drawing(services, proposal).make()
     assert (list(drawn.before.entries), list(drawn.after.entries)) == ([], ["first", "second"])
 
 
@@ -116,7 +116,7 @@ def test_a_deployment_before_that_is_missing_stops_nothing(
 
     proposal = proposed(services)
     monkeypatch.setattr(module, "check_service", check)
-    (drawn,) = Drawing(services, proposal).draw()
+    (drawn,) = Drawing(services, proposal).make()
     assert drawn.before.entries["first"].error == "no deployment gpt-image-1-mini"
     assert [entry.status for entry in drawn.after.entries.values()] == ["done", "done"]
 

@@ -54,8 +54,8 @@ def test_a_later_day_of_the_endpoint_goes_before_the_tables(settings: Settings) 
 def test_an_earlier_day_is_told_with_who_said_it_and_when(settings: Settings, name: str) -> None:
     told = ((name, "2027-01-02", False), ("gpt-5-mini", "", True))
     assert warnings(settings, *told) == (
-        "image model 'gpt-image-1.5' is retired on 2027-01-02 (the list, 2026-12-17); use gpt-image-2",
         "model 'gpt-5-mini' was retired (the list, 2026-12-17); use gpt-5.4-mini",
+        "image model 'gpt-image-1.5' is retired on 2027-01-02 (the list, 2026-12-17); use gpt-image-2",
     )
 
 
