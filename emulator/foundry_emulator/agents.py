@@ -15,6 +15,9 @@ from foundry_emulator.state import Doc, State
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
 
+_CHANCE = random.SystemRandom()
+"""Splits traffic; not the common generator, whose state belongs to the process that the emulator runs in."""
+
 
 def checked_name(name: str) -> str:
     """Refuse names that the service would refuse."""
@@ -76,7 +79,7 @@ def selected_version(state: State, name: str, wanted: str | None) -> Json:
     rules: list[Json] = selector.get("version_selection_rules") or []
     weights = [rule.get("traffic_percentage") or 0 for rule in rules]
     if rules and sum(weights) > 0:
-        chosen = random.choices(rules, weights)[0]  # noqa: S311 - traffic splitting
+        chosen = _CHANCE.choices(rules, weights)[0]
         if state.get("version", str(chosen["agent_version"]), name):
             return need_version(state, name, str(chosen["agent_version"]))
     latest = versions_of(state, name)

@@ -40,7 +40,7 @@ FUNCTION = {"type": "function", "name": "look", "assetmill": {"function": "eyes:
 def shorten_the_line(seconds: float) -> None:
     """Let what runs on the line take no longer than the emulator does."""
     module: ModuleType = patience
-    vars(module)["ON_THE_LINE_S"] = seconds
+    module.__dict__["ON_THE_LINE_S"] = seconds
 
 
 def calls(kind: str, case: str, folder: Path) -> list[StageCall]:
