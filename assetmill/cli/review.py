@@ -103,7 +103,7 @@ def said(standing: Standing) -> str:
     if stand == "approved":
         return f"approved by {', '.join(standing.approvers)}"
     if stand == "rejected":
-        return f"rejected by {', '.join(n for n, one in standing.latest.items() if one.kind == 'rejected')}"
+        return f"rejected by {', '.join(standing.rejecters)}"
     return "nobody has decided yet"
 
 

@@ -58,7 +58,7 @@ def _of_tile(tile: Tile) -> dict[str, Any]:
     }
     if tile.blob:
         told |= {
-            "sha256": tile.blob.digest.removeprefix("sha256:"),
+            "sha256": tile.sha256,
             "type": tile.blob.media_type,
             "bytes": tile.blob.size_bytes,
             "width": tile.width,

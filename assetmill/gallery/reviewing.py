@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,15 +36,20 @@ class Reviewing:
 
     def stands(self, tiles: Iterable[Tile]) -> list[str]:
         """Return where each tile stands: `approved`, `rejected`, `open`, or "" for what is missing."""
-        find = self._desk.told()
-        known: dict[str, str] = {"": ""}
-        for sha in {_sha(tile) for tile in tiles if tile.blob}:
-            known[sha] = standing_of(sha, find(sha), self._desk.reviewers).stand()
-        return [known[_sha(tile)] for tile in tiles]
+        return [standing.stand() if standing else "" for standing in self._standings(tiles)]
 
-    def facts(self, tile: Tile) -> dict[str, Any]:
-        """Return what is told of a tile's reviews."""
-        return as_facts(self._desk.standing(_sha(tile))) if tile.blob else {}
+    def facts(self, tiles: Iterable[Tile]) -> list[dict[str, Any]]:
+        """Return what is told of each tile's reviews."""
+        return [as_facts(standing) if standing else {} for standing in self._standings(tiles)]
+
+    def _standings(self, tiles: Iterable[Tile]) -> Iterator[Standing | None]:
+        """Yield where tiles stand, None for what is missing: one listing, and a reading of each picture."""
+        find = self._desk.told()
+        known: dict[str, Standing | None] = {"": None}
+        for tile in tiles:
+            if tile.sha256 not in known:
+                known[tile.sha256] = standing_of(tile.sha256, find(tile.sha256), self._desk.reviewers)
+            yield known[tile.sha256]
 
     def say(self, order: ReviewOrder) -> dict[str, Any]:
         """Sign a word and return what is now told of the tile's reviews.
@@ -82,7 +87,3 @@ def as_facts(standing: Standing) -> dict[str, Any]:
         for one in standing.reviews
     ]
     return {"stand": standing.stand(), "reviews": said, "forged": list(standing.forged)}
-
-
-def _sha(tile: Tile) -> str:
-    return tile.digest.removeprefix("sha256:") if tile.digest else ""

@@ -113,7 +113,6 @@ class Site:
         """Return what the page knows before it shows anything: short, whatever the number of tiles."""
         stages, stage_of = _numbered(tile.label for tile in self._wall.tiles)
         states, state_of = _numbered(tile.state for tile in self._wall.tiles)
-        rows, row_of = _numbered(tile.row for tile in self._wall.tiles)
         reviewing = self.reviewing
         stands, stand_of = _numbered(iter(reviewing.stands(self._wall.tiles) if reviewing else ()))
         return {
@@ -125,8 +124,6 @@ class Site:
             "stage": stage_of,
             "states": states,
             "state": state_of,
-            "rows": rows,
-            "row": row_of,
             "stands": stands,
             "stand": stand_of,
             "at": next((n for n, tile in enumerate(self._wall.tiles) if tile.asset_id == self._wall.at), None)
@@ -140,11 +137,13 @@ class Site:
             return None
         with ThreadPoolExecutor(_READERS, "gallery") as pool:
             told = list(pool.map(self._tell, tiles))
+        if self.reviewing:
+            told = [one | said for one, said in zip(told, self.reviewing.facts(tiles), strict=True)]
         return script("chunk", number, told)
 
     def _tell(self, tile: Tile) -> dict[str, Any]:
         facts, parent = self._details.of(tile)
-        told = facts | _places(tile) | (self.reviewing.facts(tile) if self.reviewing else {})
+        told = facts | _places(tile)
         if parent:
             self._offer(parent)
             told["before"] = {"name": parent.name, **_places(parent)}
@@ -170,11 +169,10 @@ class Site:
 
 def _places(tile: Tile) -> dict[str, str]:
     """Return the paths of a tile's bytes: `file`, and `thumbnail` where it is a picture."""
-    if tile.digest is None:
+    if tile.blob is None:
         return {}
-    sha = tile.digest.removeprefix("sha256:")
-    file = {"file": f"files/{sha}{_extension(tile)}"}
-    return file | ({"thumbnail": f"thumbnails/{sha}.webp"} if tile.is_picture else {})
+    file = {"file": f"files/{tile.sha256}{_extension(tile)}"}
+    return file | ({"thumbnail": f"thumbnails/{tile.sha256}.webp"} if tile.is_picture else {})
 
 
 def _extension(tile: Tile) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.errors import NotFound
-from assetmill.fingerprint import Digest
 from assetmill.records import AssetId, AssetRecord, BlobRef, RunId, RunManifest, StageRecord
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAsset
@@ -36,9 +35,9 @@ class Tile:
     height: int | None = None
 
     @property
-    def digest(self) -> Digest | None:
-        """The digest of its bytes, None for what is missing."""
-        return self.blob.digest if self.blob else None
+    def sha256(self) -> str:
+        """The SHA-256 of its bytes in hex digits, "" for what is missing."""
+        return self.blob.digest.removeprefix("sha256:") if self.blob else ""
 
     @property
     def is_picture(self) -> bool:
@@ -188,7 +187,4 @@ def hung(asset: AssetRecord) -> Tile:
 
 
 def _kept(one: KeptAsset) -> Tile:
-    tile = hung(one.asset)
-    return Tile(
-        tile.name, tile.label, "kept", "", one.reason, tile.asset_id, tile.blob, tile.width, tile.height
-    )
+    return replace(hung(one.asset), state="kept", reason=one.reason)

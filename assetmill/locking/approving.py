@@ -46,9 +46,8 @@ def _reason(asset: LockedAsset, standing: Standing, count: int) -> str:
     """Return why a file is not approved, "" when it is. A forgery is told beside a sound approval too."""
     if standing.forged:
         return standing.forged[0]
-    rejected = [name for name, one in standing.latest.items() if one.kind == "rejected"]
-    if rejected:
-        return f"rejected by {', '.join(rejected)}"
+    if standing.rejecters:
+        return f"rejected by {', '.join(standing.rejecters)}"
     # The same bytes may hang under another name for which nobody has approved them.
     approvers = [name for name in standing.approvers if standing.latest[name].name == asset.output]
     if len(approvers) >= count:

@@ -36,9 +36,14 @@ class Standing:
         """Who approves it now."""
         return tuple(sorted(name for name, one in self.latest.items() if one.kind == "approved"))
 
+    @property
+    def rejecters(self) -> tuple[str, ...]:
+        """Who rejects it now."""
+        return tuple(sorted(name for name, one in self.latest.items() if one.kind == "rejected"))
+
     def stand(self, count: int = 1) -> Stand:
         """Return where it stands when `count` reviewers have to approve it: one who rejects it is enough."""
-        if any(one.kind == "rejected" for one in self.latest.values()):
+        if self.rejecters:
             return "rejected"
         return "approved" if len(self.approvers) >= count else "open"
 
