@@ -54,6 +54,7 @@ async def _all(chosen: list[tuple[str, Program]]) -> None:
         try:
             await run()
         except Exception as error:
+            # Whatever a client raises is this program's failure, and not the end of the others.
             traceback.print_exc()
             problem = f"{type(error).__name__}: {error}"
         print(json.dumps({"program": name, "problem": problem}), flush=True)
