@@ -1,4 +1,4 @@
-"""What the embedded emulator could not draw; it says so beside the wire, as the service has no word for it."""
+"""What the embedded emulator could not draw: it says so beside the wire, where no service would."""
 
 from __future__ import annotations
 

@@ -116,7 +116,9 @@ def test_the_state_of_the_server_is_private(real: Ready) -> None:
 
 def test_an_unknown_subject_is_noted_beside_the_wire_with_its_response(real: Ready, service: OpenAI) -> None:
     tool: Any = {"type": "image_generation", "quality": "low"}
-    response = service.responses.create(model="gpt-4.1", input="Draw a zorblax", tools=[tool])
+    response = service.responses.create(
+        model="gpt-4.1", input="Draw a zorblax", tools=[tool], extra_headers=HEADERS
+    )
     with httpx2.Client(trust_env=False) as http:
         headers = {"Authorization": f"Bearer {real.token}"}
         notes = http.get(f"{real.control}/notes", headers=headers).json()["notes"]

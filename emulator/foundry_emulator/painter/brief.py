@@ -136,17 +136,16 @@ def _drawable(
     if not reading.words and prompt.strip():
         told = [Unknown(prompt)]
     names = tuple(dict.fromkeys(unknown.shown(one.name) for one in told))[:MOST_SUBJECTS]
-    subjects = book.subjects()
-    if not told or any(
-        not _is_furniture(want, setting) and subjects[want.subject].place != "scene" for want in wanted
-    ):
+    things = [want for want in wanted if not _is_furniture(want, setting)]
+    is_scenery = all(book.subjects()[want.subject].place == "scene" for want in things)
+    missed = [one for one in told if one.is_first or not things] if is_scenery else []
+    if not missed:
         return _posed(wanted, reading), names
     stood_in = [
         Wanted(unknown.stand_in(one.name), one.count, poses=tuple(reading.poses), side=reading.side)
-        for one in {one.name: one for one in told}.values()
+        for one in {one.name: one for one in missed}.values()
     ]
-    kept = [want for want in wanted if not _is_furniture(want, setting)]
-    return _posed((*stood_in, *kept)[:MOST_SUBJECTS], reading), names
+    return _posed((*stood_in, *things)[:MOST_SUBJECTS], reading), names
 
 
 def _posed(wanted: tuple[Wanted, ...], reading: _Reading) -> tuple[Wanted, ...]:
@@ -268,7 +267,8 @@ def _is_modifier(words: list[str], at: int, length: int) -> bool:
 def _take_unknown(reading: _Reading, at: int) -> None:
     if unknown.is_head(reading.words, at):
         is_told = unknown.is_told_of(reading.words, at, reading.count)
-        reading.unknown.append(Unknown(reading.words[at], min(reading.count, MOST_COPIES), is_told))
+        count = min(reading.count, MOST_COPIES)
+        reading.unknown.append(Unknown(reading.words[at], count, is_told, not reading.wanted))
         reading.count = 1
 
 

@@ -23,6 +23,8 @@ class Unknown:
     name: str
     count: int = 1
     is_told: bool = False
+    is_first: bool = False
+    """Whether it is named before anything that can be drawn."""
 
 
 def is_head(words: list[str], at: int) -> bool:

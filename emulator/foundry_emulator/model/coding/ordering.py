@@ -42,7 +42,7 @@ _RISING = r"ascending|asc|(?:smallest|lowest|least|fewest|oldest|earliest)(?: \w
 
 
 @dataclass(frozen=True)
-class Order:
+class RowOrder:
     """In which order rows come: by their label, by their first figure, or as the file has them."""
 
     by: Literal["label", "value", "file"]
@@ -60,7 +60,7 @@ def group_said(text: str, columns: Sequence[str]) -> str | None:
     return None
 
 
-def order_said(text: str, table: CsvTable, label: str | None, kind: str = "") -> Order:
+def order_said(text: str, table: CsvTable, label: str | None, kind: str = "") -> RowOrder:
     """Return the order that a request names; without one, time and numbers run upwards."""
     falling = has(text, _FALLING)
     said = _SORTED.search(text)
@@ -69,12 +69,12 @@ def order_said(text: str, table: CsvTable, label: str | None, kind: str = "") ->
     if by_label or has(
         text, "newest first", "latest first", "oldest first", "earliest first", "chronological\\w*"
     ):
-        return Order("label", falling)
+        return RowOrder("label", falling)
     if kind in {"line", "area"} and is_in_time:
-        return Order("label", falling=False)
+        return RowOrder("label", falling=False)
     if falling or has(text, _RISING) or said or kind == "pie" or has(text, "rank\\w*", r"top(?: \d+)?"):
-        return Order("value", falling=not has(text, _RISING))
-    return Order("label") if is_in_time else Order("file")
+        return RowOrder("value", falling=not has(text, _RISING))
+    return RowOrder("label") if is_in_time else RowOrder("file")
 
 
 def aggregate_said(text: str) -> str:
