@@ -184,6 +184,9 @@ class Services:
         budget, found = self.settings.budget, list(self.ceilings)
         if run_id in self._run_ceilings:
             found.append(self._run_ceilings[run_id])
+        shared = self.settings.shared
+        if shared.usd is not None:
+            found.append(Ceiling(f"run/{shared.scope}", shared.usd))
         if budget.day_usd is not None:
             today = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
             found.append(Ceiling(f"day/{today.isoformat()}", budget.day_usd))
