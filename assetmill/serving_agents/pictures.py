@@ -6,6 +6,8 @@ import io
 from contextlib import closing
 from dataclasses import dataclass
 
+from PIL import Image
+
 from assetmill.errors import InvalidInput
 from assetmill.history.assets import AssetFinder
 from assetmill.looking import Look
@@ -45,11 +47,16 @@ def thumbnail(asset: str, longest_px: int, settings: Settings) -> Thumbnail:
             seen = Look(Blobs(backend).get(found.blob)).first(min(longest_px, MOST_PX)).convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:
             raise InvalidInput(f"{found.name} ({found.blob.media_type}) is no picture to look at") from error
-        for quality in _QUALITIES:
-            data = io.BytesIO()
-            seen.save(data, "JPEG", quality=quality)
-            if data.tell() <= MOST_BYTES:
-                break
     return Thumbnail(
-        found.asset_id, found.name, data.getvalue(), *seen.size, whole=(found.width, found.height)
+        found.asset_id, found.name, _bounded_jpeg(seen), *seen.size, whole=(found.width, found.height)
     )
+
+
+def _bounded_jpeg(seen: Image.Image) -> bytes:
+    """Return a picture as a JPEG of at most `MOST_BYTES`; at the last quality every thumbnail is smaller."""
+    for quality in _QUALITIES:
+        data = io.BytesIO()
+        seen.save(data, "JPEG", quality=quality)
+        if data.tell() <= MOST_BYTES:
+            return data.getvalue()
+    raise InvalidInput("the picture does not become small enough to be shown: ask for a smaller longest_px")

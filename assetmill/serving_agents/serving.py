@@ -60,7 +60,8 @@ async def looked_up(
     ctx: Context[Any, Any], words: list[str], parameters: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Answer with the document of a command that spends nothing."""
-    profile = serving_of(ctx).settings.profile
+    # What pipelines there are is the same under every profile.
+    profile = None if words == ["pipelines"] else serving_of(ctx).settings.profile
     document = await in_thread(commands.look_up, words, profile, parameters)
     return {"cost": FREE, **bounded(document)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -174,19 +173,20 @@ async def status(
     while True:
         told = await in_thread(standing.status, call_id, settings)
         lines: Sequence[str] = told["progress"]
-        ended = sum(bool(_ENDED.match(line)) for line in lines)
+        ended, stages = progress_in(lines)
         if ended != shown and lines:
             shown = ended
-            await ctx.report_progress(ended, _stages(lines), lines[-1])
+            await ctx.report_progress(ended, stages, lines[-1])
         left_s = deadline - anyio.current_time()
         if told["status"] != "running" or left_s <= 0:
             return told
         await anyio.sleep(min(_LOOK_EVERY_S, left_s))
 
 
-def _stages(lines: Sequence[str]) -> float | None:
+def progress_in(lines: Sequence[str]) -> tuple[int, float | None]:
+    """Return how many stages a command has ended, and of how many, as far as it said so."""
     found = [float(match[1]) for line in lines if (match := _STAGES.search(line))]
-    return math.fsum(found) if found else None
+    return sum(bool(_ENDED.match(line)) for line in lines), (found[-1] if found else None)
 
 
 def add_spending_tools(server: MCPServer[Any]) -> None:

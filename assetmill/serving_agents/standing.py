@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from assetmill.errors import AssetmillError
 from assetmill.money.budget import Budget
@@ -115,8 +115,9 @@ def _told(
 def bounded(value: Any) -> Any:
     """Return a document whose lists are short enough for a conversation; each says what was left out."""
     if isinstance(value, dict):
-        return {str(name): bounded(part) for name, part in value.items()}
+        return {str(name): bounded(part) for name, part in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        kept = [bounded(part) for part in value[:MOST_ENTRIES]]
-        return [*kept, f"and {len(value) - MOST_ENTRIES} more"] if len(value) > MOST_ENTRIES else kept
+        entries = cast("list[Any]", value)
+        kept = [bounded(part) for part in entries[:MOST_ENTRIES]]
+        return [*kept, f"and {len(entries) - MOST_ENTRIES} more"] if len(entries) > MOST_ENTRIES else kept
     return value

@@ -1,0 +1,194 @@
+"""`assetmill mcp` as a host meets it: real processes, a killed server, one bill."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from assetmill.serving_agents.book import call_id_of
+from assetmill.serving_agents.pictures import MOST_BYTES
+from tests.assetmill.serving_agents.agent_bench import Agent, environment, lay_out, program, talk
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = lay_out(tmp_path_factory.mktemp("agents"))
+    yield folder
+    assetmill(folder, "stop")
+
+
+def assetmill(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "assetmill.cli.main", *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def pictures_paid(folder: Path) -> int:
+    if not (folder / ".assetmill" / "emulator" / "emulator.sqlite3").exists():
+        return 0
+    charges = json.loads(assetmill(folder, "emulator", "bill", "--json"))["charges"]
+    return len([charge for charge in charges if charge["kind"] == "image"])
+
+
+def begun(folder: Path, key: str) -> dict[str, Any] | None:
+    """Read the record of a call's newest attempt, as it lies in the store."""
+    found = sorted((folder / ".assetmill/store/v1/v" / call_id_of(key)).glob("begun.*"))
+    return json.loads(found[-1].read_bytes()) if found else None
+
+
+def test_a_run_is_planned_carried_out_looked_at_and_edited_for_one_bill(project: Path) -> None:
+    order = {"pipeline": "card", "key": "first", "parameters": {"subject": "a teal bottle"}}
+
+    async def conversation(agent: Agent) -> None:
+        planned = await agent.document("plan", pipeline="card", parameters=order["parameters"])
+        assert planned["cost_usd"]["expected"] > 0
+        assert "budget_usd" in await agent.refusal("run", **order)
+        told = await agent.document("run", budget_usd=0.1, **order)
+        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
+        assert (ended["status"], ended["result"]["status"]) == ("completed", "completed")
+        assert 0 < ended["cost"]["spent_usd"] <= ended["cost"]["ceiling_usd"]
+        assert ended["run_id"] == ended["result"]["run_id"]
+        assert agent.progress[-1][:2] == (1.0, 1.0)
+        again = await agent.document("run", budget_usd=0.1, **order)
+        assert (again["status"], again["run_id"]) == ("completed", ended["run_id"])
+        assert "another call" in await agent.refusal("run", budget_usd=0.2, **order)
+        shown = await agent.call("look", asset="latest/pic/pic.png", longest_px=1024)
+        (image,) = [part for part in shown.content if part.type == "image"]
+        assert base64.b64decode(image.data).startswith(b"\xff\xd8")
+        assert len(base64.b64decode(image.data)) <= MOST_BYTES
+        paid = pictures_paid(project)
+        edit = {"asset": "latest/pic/pic.png", "instruction": "make it dusk", "key": "edit"}
+        edited = await agent.document("edit", budget_usd=0.2, **edit)
+        after = await agent.document("status", call_id=edited["call_id"], wait_s=200)
+        assert (after["status"], pictures_paid(project)) == ("completed", paid + 1)
+        assert (await agent.document("edit", budget_usd=0.2, **edit))["status"] == "completed"
+        spent = await agent.document("spend", by="pipeline")
+        assert spent["total_usd"] == pytest.approx(
+            ended["cost"]["spent_usd"] + after["cost"]["spent_usd"], abs=1e-6
+        )
+        assert "first time" in (await agent.document("why", run=ended["run_id"], stage="pic"))["reason"]
+
+    talk(program(project), conversation)
+    assert pictures_paid(project) == 2
+
+
+def test_a_server_that_is_killed_takes_no_run_along_and_the_same_call_is_paid_once(project: Path) -> None:
+    before = pictures_paid(project)
+    order = {"pipeline": "card", "key": "killed", "budget_usd": 0.1, "parameters": {"subject": "a red boat"}}
+
+    async def first(agent: Agent) -> None:
+        await agent.document("run", **order)
+        os.kill(int((project / "server.pid").read_text()), signal.SIGKILL)
+
+    talk(program(project), first)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "server.pid").read_text()), 0)
+
+    async def second(agent: Agent) -> None:
+        told = await agent.document("run", **order)
+        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
+        assert ended["status"] == "completed"
+
+    talk(program(project), second)
+    assert pictures_paid(project) == before + 1
+
+
+def test_a_call_whose_processes_were_all_killed_is_lost_until_it_is_asked_again(project: Path) -> None:
+    before = pictures_paid(project)
+    order = {"pipeline": "card", "key": "lost", "budget_usd": 0.1, "parameters": {"subject": "a green tree"}}
+
+    async def conversation(agent: Agent) -> None:
+        told = await agent.document("run", **order)
+        while (attempt := begun(project, "lost")) is None:
+            await agent.document("status", call_id=told["call_id"], wait_s=0.2)
+        os.killpg(int(attempt["pid"]), signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while not (answer := await agent.call("status", call_id=told["call_id"])).is_error:
+            assert time.monotonic() < deadline, answer
+        assert "is lost" in await agent.refusal("status", call_id=told["call_id"])
+        again = await agent.document("run", **order)
+        assert again["call_id"] == told["call_id"]
+        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
+        assert ended["status"] == "completed"
+        assert ended["cost"]["spent_usd"] <= 0.1
+
+    talk(program(project), conversation)
+    assert pictures_paid(project) == before + 1
+
+
+def test_a_ceiling_stops_the_call_and_says_so(project: Path) -> None:
+    before = pictures_paid(project)
+    order = {"pipeline": "card", "key": "poor", "budget_usd": 0.0001, "parameters": {"subject": "a cat"}}
+
+    async def conversation(agent: Agent) -> None:
+        told = await agent.document("run", **order)
+        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
+        assert ended["status"] == "failed"
+        assert "ceiling" in ended["error"]
+        assert ended["cost"]["spent_usd"] == 0
+
+    talk(program(project), conversation)
+    assert pictures_paid(project) == before
+
+
+@pytest.fixture
+def address(project: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "assetmill.cli.main", "mcp", "--http"]
+    with subprocess.Popen(
+        command, cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+def test_over_http_only_who_knows_the_token_and_no_page_gets_through(project: Path, address: str) -> None:
+    async def conversation(agent: Agent) -> None:
+        assert (await agent.document("list_pipelines"))["pipelines"][0]["name"] == "card"
+
+    token = (project / ".assetmill" / "mcp" / "auth").read_text().strip().partition(":")[2]
+    known = {"Authorization": f"Bearer {token}"}
+
+    async def hold() -> None:
+        async with (
+            httpx2.AsyncClient(headers=known, trust_env=False, timeout=60) as http,
+            Client(streamable_http_client(address, http_client=http)) as client,
+        ):
+            await conversation(Agent(client))
+
+    asyncio.run(hold())
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    with httpx2.Client(trust_env=False) as plain:
+        accept = {"Accept": "application/json, text/event-stream"}
+        refused = [
+            plain.post(address, json=ask, headers={**accept, **more}).status_code
+            for more in (
+                {},
+                {"Authorization": "Bearer wrong"},
+                {**known, "Origin": "https://evil.example"},
+                {**known, "Host": "evil.example"},
+            )
+        ]
+    assert refused == [401, 401, 403, 403]
