@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,22 @@ def test_resources_are_the_schema_the_last_run_and_the_pages(
         assert "json-schema.org" in getattr(schema, "text", "")
 
     talk(server_of(tmp_path, monkeypatch), conversation)
+
+
+def test_the_page_names_every_tool_and_its_settings_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| `")]
+    named = {name: "yes" in spends for names, _, spends in rows for name in re.findall(r"`(\w+)`", names)}
+    assert named == {name: name in SPENDING for name in SPENDING | READING}
+    for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL):
+        ((_, servers),) = json.loads(block).items()
+        assert servers["assetmill"]["command"] == "assetmill"
+        assert servers["assetmill"]["args"] == ["mcp"]
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(lay_out(tmp_path, example))
+    assert load_settings("mine").coding_agents.model_dump() == {"spend": "ask", "most_usd": 2.0}
 
 
 def test_stages_are_counted_from_what_a_run_says() -> None:
