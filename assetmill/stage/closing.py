@@ -90,9 +90,9 @@ class Closing:
         digests = {position: made.blob.digest for position, made in pictures.items()}
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
-        self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
+        is_first = self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
         fetched = (
-            ContainerFiles(self.call, self.services).empty(turn)
+            ContainerFiles(self.call, self.services).empty(turn, is_first=is_first)
             if turn.produced.container_ids
             else Fetched(())
         )
@@ -135,10 +135,12 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
-        frame = frame or self.sightings.last_frame(turns[-1].intent)
         draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
-        if frame and draws and not has_picture and (kind := sniff(frame)):
+        if not draws or has_picture:
+            return found
+        frame = frame or self.sightings.last_frame(turns[-1].intent)
+        if frame and (kind := sniff(frame)):
             place = turns[-1].response.response_id, turns[-1].intent.endpoint
             blob = blobs.put(frame, f"image/{kind.lower()}")
             name = f"last-frame.{EXTENSIONS.get(blob.media_type, 'bin')}"
