@@ -248,9 +248,11 @@ class Closing:
         total["code_sessions"] = len({name for turn in turns for name in turn.produced.container_ids})
         # No response says how many partial pictures came with it: up to those that were asked for are paid.
         asked = max((int(tool.get("partial_images") or 0) for tool in self.call.tools), default=0)
-        pairs = zip(turns, found, strict=True)
+        # One that was refused once it was drawn had its partial pictures too.
         total["partial_images"] = sum(
-            asked * usage.images for turn, usage in pairs if self._was_streamed(turn.intent)
+            asked * sum(image.is_charged for image in turn.produced.images)
+            for turn in turns
+            if self._was_streamed(turn.intent)
         )
         return Usage.model_validate(total)
 
