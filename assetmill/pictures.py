@@ -131,8 +131,8 @@ def _decode(kind: str, data: bytes, most_pixels: int, *, is_whole: bool) -> Pict
 def check_png(data: bytes, most_pixels: int) -> bool:
     """Check a PNG's chunks and unpack its pixels without keeping them.
 
-    True when a decoder could find nothing else wrong with its pixels, so that they need not be decoded as well:
-    so it is for what today's services draw, not for interlaced pictures and those with a palette.
+    True when a decoder could find nothing else wrong with its pixels, so that they need not be decoded
+    as well: so it is for what today's services draw, not for interlaced pictures and those with a palette.
 
     Raises:
         PictureDamaged: see `examine`.
