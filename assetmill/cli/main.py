@@ -25,6 +25,7 @@ from assetmill.redaction import redact
 from assetmill.stage import interrupts
 
 _COMMANDS: Mapping[str, str] = {
+    "init": "assetmill.cli.init",
     "run": "assetmill.cli.run",
     "plan": "assetmill.cli.plan",
     "batch": "assetmill.cli.batch",

@@ -18,6 +18,7 @@ from assetmill.documents.models import (
     AssetsDocument,
     BatchDocument,
     BatchPlanDocument,
+    BegunDocument,
     BillDocument,
     ChangesDocument,
     CheckedDocument,
@@ -95,6 +96,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "purge": (OpenDocument,),
     "doctor": (FindingsDocument,),
     "stop": (StoppedDocument,),
+    "init": (BegunDocument,),
 }
 """By command, what its document may be. `Error` may take the place of any."""
 
