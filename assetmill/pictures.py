@@ -40,7 +40,7 @@ class _Inflater(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-class _Rows:
+class _PixelRows:
     """Pixels as they are unpacked: counted, and each row's filter looked at; nothing is kept."""
 
     def __init__(self, expected: int, row_bytes: int) -> None:
@@ -147,7 +147,7 @@ def check_png(data: bytes, most_pixels: int) -> bool:
     if colour not in _CHANNELS or interlace > 1:
         raise PictureDamaged("the PNG's header makes no sense")
     expected = _raster_bytes(width, height, depth * _CHANNELS[colour], interlaced=interlace == 1)
-    rows = _Rows(expected, expected // height if height else 0)
+    rows = _PixelRows(expected, expected // height if height else 0)
     names: list[bytes] = []
     try:
         for name, body in chunks:

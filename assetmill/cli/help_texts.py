@@ -1,7 +1,7 @@
 """What `--help` says, kept beside the commands so that nobody waits for their modules to read it.
 
-`python -m assetmill.cli.help_texts` writes `help.json` anew; a test tells when it is no longer what the
-commands say of themselves.
+`help.json` is written from the commands; a test tells when it is no longer what they say, and how to write it
+anew.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CommandHelp(TypedDict):
     commands: list[str]
 
 
-class Told(click.Command):
+class HelpOnly(click.Command):
     """A command that only tells what it does; `path` are the words after the program's name."""
 
     def __init__(self, path: Sequence[str], told: CommandHelp) -> None:
@@ -75,7 +75,7 @@ def find(arguments: Sequence[str], program: str) -> str | None:
     context = click.Context(click.Command(program), info_name=program)
     for word in path[:-1]:
         context = click.Context(click.Command(word), info_name=word, parent=context)
-    command = Told(path, told)
+    command = HelpOnly(path, told)
     if path:
         context = click.Context(command, info_name=path[-1], parent=context)
     return command.get_help(context)
@@ -117,7 +117,6 @@ def page(root: click.Command) -> str:
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
-if __name__ == "__main__":
-    from assetmill.cli.main import cli
-
-    click.echo(page(cli), nl=False)
+def write(root: click.Command) -> None:
+    """Write `help.json` anew."""
+    FILE.write_text(page(root), encoding="utf-8")

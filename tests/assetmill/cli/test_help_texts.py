@@ -28,7 +28,7 @@ def every(command: click.Command, context: click.Context, path: tuple[str, ...] 
 
 def test_the_file_is_current() -> None:
     written = help_texts.FILE.read_text(encoding="utf-8")
-    command = "python -m assetmill.cli.help_texts > help.json; mv help.json assetmill/cli/help.json"
+    command = "python -c 'from assetmill.cli import help_texts, main; help_texts.write(main.cli)'"
     assert written == help_texts.page(cli), f"what commands say has changed: {command}"
 
 
