@@ -43,7 +43,8 @@ class Admission:
         """
         if reason := self._services.gate.retirement(deployments_of(self._call)):
             raise StageFailed(self._call.label, reason)
-        if reason := self._services.gate.refusal(self._services.clock()):
+        hour = self._services.hour_of(self._run_id)
+        if reason := self._services.gate.refusal(self._services.clock(), hour.by if hour else None):
             raise SpendingClosed(self._call.label, reason)
 
     def pace(self, on_wait: Callable[[str], None], *, is_new: bool = False) -> None:

@@ -1,11 +1,11 @@
-"""The hour by which the work of a process is to be done, and until when a cheaper lane may still be tried."""
+"""The hour by which a run or a batch is to be done, and until when a cheaper lane may still be tried."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 STAGES = ""
@@ -32,9 +32,9 @@ class Durations:
 class Hour:
     """An hour with all that is to be done until then. Safe for threads.
 
-    `a_minute` are the requests that each model deployment grants this process, `left` those that it has yet
-    to accept and, under `STAGES`, how many stages; `width` of them are at work at once. `after_s` says by a
-    stage's label how long those after it take in the normal lane.
+    `a_minute` are the requests that each model deployment grants this process, `left` those for which no share
+    is taken yet and, under `STAGES`, how many stages have yet to be accepted; `width` of them are at work at
+    once. `after_s` says by a stage's label how long those after it take in the normal lane.
     """
 
     by: float
@@ -68,11 +68,28 @@ class Hour:
         rounds = math.ceil(self.left[STAGES] / self.width) - 1
         return max(0.0, rounds * self.durations.of(lane), *quotas)
 
+    def take(self, deployments: frozenset[str]) -> None:
+        """Note that a stage has its share of every quota, which grants the less to all others.
+
+        It may yet wait long for its place: to count it as left would ask the quotas for it twice.
+        """
+        self._count(deployments, -1)
+
+    def give_back(self, deployments: frozenset[str]) -> None:
+        """Note that a stage was refused with its share, and needs another one."""
+        self._count(deployments, 1)
+
     def settle(self, deployments: frozenset[str]) -> None:
-        """Note that a stage was accepted, or has come to its end without that: it wants nothing any more."""
+        """Note that a stage was accepted, or has come to its end without that: it wants nothing any more.
+
+        `deployments` are those of which it has not taken a share.
+        """
+        self._count((*deployments, STAGES), -1)
+
+    def _count(self, names: Iterable[str], by: int) -> None:
         with self._lock:
-            for name in (*deployments, STAGES):
-                self.left[name] = max(0, self.left[name] - 1)
+            for name in names:
+                self.left[name] = max(0, self.left[name] + by)
 
 
 def quota_s(requests: float, a_minute: float, free: float) -> float:

@@ -52,6 +52,7 @@ class Services:
     stop: threading.Event = field(default_factory=threading.Event)
     shown: ShownPlan | None = None
     hour: Hour | None = None
+    """By when all runs that have no hour of their own are to be done: those of a batch share one."""
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -61,6 +62,7 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self._run_hours: dict[str, Hour] = {}
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
@@ -170,6 +172,14 @@ class Services:
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
+
+    def hurry(self, run_id: str, hour: Hour) -> None:
+        """Set the hour of one run: others in this process have their own, or none."""
+        self._run_hours[run_id] = hour
+
+    def hour_of(self, run_id: str) -> Hour | None:
+        """Return the hour by which a run is to be done."""
+        return self._run_hours.get(run_id, self.hour)
 
     def allow_repeats(self, run_id: str) -> None:
         """Let one run pay once more for what failed the same way too often."""

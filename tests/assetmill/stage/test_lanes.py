@@ -174,6 +174,35 @@ def test_what_is_done_is_not_left(process: Start) -> None:
     assert services.hour.latest("hero", {}) == latest + 60
 
 
+def test_a_share_that_waits_for_its_slot_is_not_asked_of_the_quota_again(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """Whoever has its share waits for a slot: what is free has it taken off, and what is left must, too."""
+    tried = posting(gateway)
+    services = by(process(), 100, a_minute={MODEL: 60.0}, left=Counter({MODEL: 1}))
+    services.pacer = Pacer({MODEL: Rates(requests=1.0)}, clock=services.clock)
+    run_stage(flex_call(), services, RUN)
+    assert tried == ["flex"]
+
+
+def test_a_refused_share_is_left_again(process: Start, gateway: ScriptedGateway) -> None:
+    services = by(process(), 3600, a_minute={MODEL: 1.0}, left=Counter({MODEL: 3}))
+    assert services.hour
+    left: list[int] = []
+    wait = services.wait
+
+    def watch(seconds: float) -> None:
+        if seconds and services.hour:
+            left.append(services.hour.left[MODEL])
+        wait(seconds)
+
+    services.__dict__["wait"] = watch
+    posting(gateway, FULL)
+    run_stage(flex_call(), services, RUN)
+    assert 3 in left
+    assert services.hour.left[MODEL] == 2
+
+
 def test_a_stage_that_fails_is_not_left_either(process: Start, gateway: ScriptedGateway) -> None:
     services = by(process(), 600, left=Counter({MODEL: 3}))
     gateway.status = "failed"
@@ -222,7 +251,7 @@ def test_a_wait_for_capacity_leaves_the_normal_lane_its_whole_deadline(
             raise slow.pop()
 
     gateway.before = before
-    run_stage(flex_call(), by(process(stage_deadline_s=600), 4000), RUN)
+    run_stage(flex_call(), by(process(stage_deadline_s=600), 4000, after_s={"hero": 900.0}), RUN)
     assert tried[-2:] == ["now", "now"]
 
 
