@@ -32,9 +32,10 @@ class Durations:
 class Hour:
     """An hour with all that is to be done until then. Safe for threads.
 
-    `a_minute` are the requests that each model deployment grants this process, `left` those for which no share
-    is taken yet and, under `STAGES`, how many stages have yet to be accepted; `width` of them are at work at
-    once. `after_s` says by a stage's label how long those after it take in the normal lane.
+    `a_minute` are the requests that each model deployment grants this process, `left` those that are to be
+    sent and have no share of that yet and, under `STAGES`, how many stages have yet to be accepted; `width`
+    of them are at work at once. `after_s` says by a stage's label how long those after it take in the normal
+    lane.
     """
 
     by: float
