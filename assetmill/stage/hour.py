@@ -65,9 +65,13 @@ class Hour:
         Without `free` a whole minute's quota is there, as when nothing has been sent.
         """
         granted = self.a_minute if free is None else free
-        quotas = [quota_s(self.left[n], rate, granted.get(n, 0.0)) for n, rate in self.a_minute.items()]
+        one_s = self.durations.of(lane)
+        quotas = [
+            quota_s(self.left[n], rate, granted.get(n, 0.0), width=self.width, one_s=one_s)
+            for n, rate in self.a_minute.items()
+        ]
         rounds = math.ceil(self.left[STAGES] / self.width) - 1
-        return max(0.0, rounds * self.durations.of(lane), *quotas)
+        return max(0.0, rounds * one_s, *quotas)
 
     def take(self, deployments: frozenset[str]) -> None:
         """Note that a stage has its share of every quota, which grants the less to all others.
@@ -93,9 +97,17 @@ class Hour:
                 self.left[name] = max(0, self.left[name] + by)
 
 
-def quota_s(requests: float, a_minute: float, free: float) -> float:
-    """Return how long a quota makes requests wait, of which `free` are granted at once."""
-    return math.ceil(max(0.0, requests - free) / a_minute) * 60.0
+def quota_s(requests: float, a_minute: float, free: float, *, width: int, one_s: float) -> float:
+    """Return how long the last of some requests waits for its quota, of which `free` are granted at once.
+
+    What a minute grants goes `width` at a time, each taking `one_s`: so does what the last minute grants.
+    """
+    late = requests - free
+    if late <= 0:
+        return 0.0
+    minutes = math.ceil(late / a_minute)
+    before = max(0.0, late - (minutes - 1) * a_minute - 1)
+    return minutes * 60.0 + (before // width) * one_s
 
 
 def followers_s(needs: Mapping[str, tuple[str, ...]], seconds: Mapping[str, float]) -> dict[str, float]:
