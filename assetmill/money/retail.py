@@ -158,7 +158,8 @@ def _name(model: str) -> tuple[str, str]:
 def _read(rows: Iterable[Mapping[str, Any]], names: Mapping[tuple[str, str], _Row]) -> Iterator[Meter]:
     for row in rows:
         head, words = _parted(str(row.get("skuName") or ""))
-        known = names.get((_maker_of(row), head)) if _is_list_price(row) else None
+        maker = _maker_of(row)
+        known = names.get((maker, head)) if maker is not None and _is_list_price(row) else None
         if known is None or words is None:
             continue
         unit = known.units.get(str(row.get("unitOfMeasure") or "").lower())
