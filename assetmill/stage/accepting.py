@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from assetmill import progress
 from assetmill.checks.examining import examine_file
-from assetmill.checks.judging import judge_call, read_judgement, view_for_judge
+from assetmill.checks.judging import (
+    judge_call,
+    questions_call,
+    read_judgement,
+    view_for_judge,
+    with_questions,
+)
 from assetmill.checks.looks import difference_hash
 from assetmill.checks.specimen import Specimen
 from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
@@ -28,7 +34,7 @@ from assetmill.records import (
     Verdict,
     make_asset_id,
 )
-from assetmill.spec.output_checks import ChecksSpec
+from assetmill.spec.output_checks import ChecksSpec, JudgeCheck
 from assetmill.stage.candidates import Candidate, candidate_of, known_candidates, look_up
 from assetmill.stage.repeats import LIMIT
 from assetmill.stage.services import Services
@@ -83,6 +89,8 @@ class _Choosing:
     run_id: RunId
     run: RunOne
     seen: list[Seen] = field(default_factory=list[Seen])
+    questions: dict[str, StageRecord] = field(default_factory=dict[str, StageRecord])
+    """What was made of the prompt, by the model that made it."""
 
     def choose(self) -> StageRecord:
         started_at = self.services.clock()
@@ -237,13 +245,24 @@ class _Choosing:
         self, candidate: Candidate, record: StageRecord
     ) -> Iterator[tuple[list[StageRecord], CheckResult]]:
         for checks, asset in self._checked(record):
-            if judge := checks.judge:
+            if checks.judge:
+                judge = self._asking(checks.judge)
                 view = self._view(asset)
                 judged: list[StageRecord] = []
                 for model in judge.models(candidate.call.model):
                     with progress.part_of(self.call.label, f"judge of draw {candidate.number + 1}"):
                         judged.append(self.run(judge_call(candidate.call, asset, judge, view, model)))
                 yield judged, read_judgement(judged, asset, judge)
+
+    def _asking(self, judge: JudgeCheck) -> JudgeCheck:
+        """Return a judge with its questions: made from the prompt by its first model, once for all draws."""
+        if not judge.is_from_prompt:
+            return judge
+        model = judge.models(self.call.model)[0]
+        if model not in self.questions:
+            with progress.part_of(self.call.label, "questions"):
+                self.questions[model] = self.run(questions_call(self.call, model))
+        return with_questions(judge, self.questions[model])
 
     def _view(self, asset: AssetRecord) -> BlobRef | None:
         view = view_for_judge(Specimen(asset, self.services.blobs.get(asset.blob)))
@@ -288,7 +307,8 @@ class _Choosing:
         if chosen is None:
             raise StoreError(f"the chosen draw of {self.call.label!r} has no record")
         parts = [one.candidate.cost_usd(self.run_id) for one in self.seen]
-        parts += [r.cost_usd if r.run_id == self.run_id else 0.0 for one in self.seen for r in one.judged]
+        beside = [*(record for one in self.seen for record in one.judged), *self.questions.values()]
+        parts += [record.cost_usd if record.run_id == self.run_id else 0.0 for record in beside]
         return chosen.model_copy(
             update={
                 "fingerprint": self.call.fingerprint,
