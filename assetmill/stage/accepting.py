@@ -21,7 +21,7 @@ from assetmill.checks.judging import (
 )
 from assetmill.checks.looks import difference_hash
 from assetmill.checks.specimen import Specimen
-from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
+from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StageFailed, StoreError
 from assetmill.names import distinct
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.progress import ProgressReporter, StageEvent
@@ -36,7 +36,7 @@ from assetmill.records import (
 )
 from assetmill.spec.output_checks import ChecksSpec, JudgeCheck
 from assetmill.stage.candidates import Candidate, candidate_of, known_candidates, look_up
-from assetmill.stage.repeats import LIMIT
+from assetmill.stage.repeats import LIMIT, draws_subject
 from assetmill.stage.services import Services
 
 RunOne = Callable[[StageCall], StageRecord]
@@ -134,7 +134,7 @@ class _Choosing:
                 return
             self._make(candidate.number)
         while not self._is_enough() and made < allowed:
-            if self._refused_runs() >= LIMIT and not self.services.may_repeat(self.run_id):
+            if not self._may_draw():
                 return
             self._make(number)
             number, made = number + 1, made + 1
@@ -160,13 +160,24 @@ class _Choosing:
         elif len(runs) >= LIMIT:
             told += (
                 f". {len(runs)} runs paid for draws and none was accepted: accept one with `assetmill "
-                "accept`, change its prompt, model or checks, or pay for more: `assetmill run --pay-again`"
+                "accept`, change its prompt, model or checks, or pay for more: `assetmill run --pay-again` "
+                f"or `assetmill resolve {runs[-1]} {self.call.label} --retry`; --give-up draws no more"
             )
         return OutputUnusable(self.call.label, told, self._response_id())
 
-    def _refused_runs(self) -> int:
-        """Return how many other runs have paid for draws of which these checks took none."""
-        return len([verdict for verdict in self._refusals() if verdict.run_id != self.run_id])
+    def _may_draw(self) -> bool:
+        """Whether a draw more may be paid for, after other runs that paid for some and took none.
+
+        Raises:
+            StageFailed: a person gave the stage up.
+        """
+        runs = len([verdict for verdict in self._refusals() if verdict.run_id != self.run_id])
+        place = self.call.pipeline, self.call.fingerprint
+        word = self.services.ledger.read_approval(*place, draws_subject(runs)) if runs else None
+        if word and not word.is_granted:
+            reason = f"given up, says {word.decided_by}: change something about it to make it anew"
+            raise StageFailed(self.call.label, reason)
+        return runs < LIMIT or word is not None or self.services.may_repeat(self.run_id)
 
     def _refusals(self) -> Iterator[Verdict]:
         """Yield what is noted of such runs: no attempt of its own has this name."""
