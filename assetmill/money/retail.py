@@ -112,7 +112,7 @@ def _page(url: str, get: Get) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", page)
 
 
-class _Row(NamedTuple):
+class _Priced(NamedTuple):
     """Which row of ours a name of the list means, and how its rows are read."""
 
     kind: str
@@ -126,8 +126,8 @@ def meters(
 ) -> list[Meter]:
     """Return the prices of these models that the rows give: of each the newest that counts already."""
     names = {
-        **{_name(name): _Row("chat", name, _CHAT_KEYS, _TOKENS) for name in chat},
-        **{_name(name): _image_row(name) for name in image},
+        **{_name(name): _Priced("chat", name, _CHAT_KEYS, _TOKENS) for name in chat},
+        **{_name(name): _priced_image(name) for name in image},
     }
     newest: dict[tuple[str, str], Meter] = {}
     for meter in _read(rows, names):
@@ -137,10 +137,10 @@ def meters(
     return list(newest.values())
 
 
-def _image_row(model: str) -> _Row:
+def _priced_image(model: str) -> _Priced:
     maker = _maker(model)
     keys = {"MAI": _MAI_KEYS, "FLUX": _FLUX_KEYS}.get(maker, _IMAGE_KEYS)
-    return _Row("image", model, keys, _MEGAPIXELS if maker == "FLUX" else _TOKENS)
+    return _Priced("image", model, keys, _MEGAPIXELS if maker == "FLUX" else _TOKENS)
 
 
 def _maker(model: str) -> str:
@@ -155,7 +155,7 @@ def _name(model: str) -> tuple[str, str]:
     return maker, plain.replace("-", " ").lower()
 
 
-def _read(rows: Iterable[Mapping[str, Any]], names: Mapping[tuple[str, str], _Row]) -> Iterator[Meter]:
+def _read(rows: Iterable[Mapping[str, Any]], names: Mapping[tuple[str, str], _Priced]) -> Iterator[Meter]:
     for row in rows:
         head, words = _parted(str(row.get("skuName") or ""))
         maker = _maker_of(row)
