@@ -164,6 +164,7 @@ def _outlook(
         stages=totals.to_run,
         needs=needs,
         durations=durations_of(services.ledger.latest_manifest(planner.pipeline.name)),
+        now=time.time(),
     )
     count = sum(totals.in_flex.values())
     costs = totals.normal, totals.cost

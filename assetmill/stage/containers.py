@@ -73,4 +73,8 @@ class ContainerFiles:
     def _fetch(self, turn: Finished, known: Mapping[str, KeptFile], keep: Keep) -> Fetched:
         gateway, blobs = self.services.gateway, self.services.blobs
         given = frozenset(bound.blob.digest for bound in self.call.inputs)
-        return fetch_files(turn.produced, gateway, blobs, known=dict(known), given=given, keep=keep)
+        has = self.services.abilities.has
+        cites = has("container_listing") is False and has("container_citation") is not False
+        return fetch_files(
+            turn.produced, gateway, blobs, known=dict(known), given=given, keep=keep, cites_first=cites
+        )

@@ -126,6 +126,8 @@ def till(
         "model: MAI-Image-2.6-Flash, size: 1248x832",
         "model: FLUX.2-pro",
         "model: FLUX.2-flex, size: 1536x1024, output_format: jpeg",
+        "model: FLUX-1.1-pro, size: 1440x1440",
+        "model: FLUX.1-Kontext-pro",
     ],
 )
 def test_an_image_model_that_is_called_itself(till: Till, tool: str) -> None:
