@@ -12,6 +12,7 @@ from prefect.events import emit_event
 
 from assetmill.batches.records import BatchManifest
 from assetmill.errors import BudgetExceeded, StageInDoubt
+from assetmill.outages import OutageNotice
 from assetmill.records import RunManifest
 from assetmill.runs.run import Run
 
@@ -60,6 +61,14 @@ def tell_batch(manifest: BatchManifest) -> None:
     names += [ACCOUNT] if (manifest.reason or "").startswith("the account is blocked") else []
     for name in names:
         _send(name, about, manifest.pipeline, manifest.flow_run_id, facts)
+
+
+def tell_outage(outage: OutageNotice) -> None:
+    """Send that something a process depends on is away, or back: `assetmill.store.away`, and so on."""
+    facts: dict[str, object] = {"since": outage.since, "until": outage.until, "reason": outage.reason}
+    _send(
+        f"assetmill.{outage.subject}.{outage.kind}", f"assetmill.{outage.subject}", outage.what, None, facts
+    )
 
 
 def _send(

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
 from assetmill.money.prices import lane_estimate, missing_prices, prices_for
+from assetmill.outages import clock_time
 from assetmill.plan.calls import StageCall
 from assetmill.records import Lane, RunId
-from assetmill.stage.patience import clock_time
 from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 

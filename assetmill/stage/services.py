@@ -16,9 +16,11 @@ from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
+from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.outages import Outages
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, Way
 from assetmill.settings import Settings
@@ -32,6 +34,7 @@ from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
 from assetmill.store.pending_deletions import PendingDeletions
+from assetmill.store.waiting import WaitingBackend
 
 if TYPE_CHECKING:
     # It imports an HTTP client, which planning has no use for.
@@ -52,6 +55,7 @@ class Services:
     stop: threading.Event = field(default_factory=threading.Event)
     shown: ShownPlan | None = None
     hour: Hour | None = None
+    outages: Outages = field(default_factory=Outages)
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -208,34 +212,49 @@ class Services:
 
 @contextmanager
 def open_services(
-    settings: Settings, ceilings: tuple[Ceiling, ...] = (), *, recorder: Recorder | None = None
+    settings: Settings,
+    ceilings: tuple[Ceiling, ...] = (),
+    *,
+    recorder: Recorder | None = None,
+    outages: Outages | None = None,
+    stop: threading.Event | None = None,
 ) -> Generator[Services]:
     """Open a profile's services and close them at the end. Under `ceilings` no stage is paid above them.
 
-    A `recorder` hears every exchange with the service.
+    A `recorder` hears every exchange with the service. `outages` are those of a caller who listens, and
+    `stop` is what ends their waits.
 
     Raises:
         InvalidSettings: the store cannot be used, or no running emulator is found.
+        OutageTooLong: the store is away, and was waited for.
     """
-    store = settings.store
-    backend = open_store(
+    store, stop = settings.store, stop or threading.Event()
+    outages = outages or Outages(settings.run.outage_s, stop)
+    backend: Backend = open_store(
         settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
     )
+    backend = WaitingBackend(backend, outages)
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
-    services = Services(settings, backend, partial(connect, recorder=recorder), ceilings)
+    opened = partial(connect, recorder=recorder, outages=outages)
+    services = Services(settings, backend, opened, ceilings, stop=stop, outages=outages)
     try:
         yield services
     finally:
         services.close()
 
 
-def connect(settings: Settings, wait: Wait, *, recorder: Recorder | None = None) -> Gateway:
-    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
+def connect(
+    settings: Settings, wait: Wait, *, recorder: Recorder | None = None, outages: Outages | None = None
+) -> Gateway:
+    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds.
+
+    With `outages` its free calls wait while the service is away.
+    """
     from assetmill.agents.connecting import open_foundry
 
     gateway = open_foundry(settings, wait, recorder)
     if settings.failpoint:
-        return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
-    return gateway
+        gateway = watch_gateway(gateway, Failpoint(settings.failpoint).reach)
+    return waiting_gateway(gateway, outages) if outages else gateway
