@@ -8,9 +8,10 @@ from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.opening import BatchOrder, RowOrder
-from assetmill.errors import InvalidInput
+from assetmill.errors import InvalidInput, RunStopped
 from flows.run_batch import follow
 from tasks.batches import begin_shard, plan_shard
+from tasks.cancelling import batch_watched, ended_early
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.shards import refusal
 
@@ -67,7 +68,10 @@ async def run_shard(
         return refusal(error)
     work = begin_shard(batch, halt_run)
     try:
-        await follow(work)
+        with batch_watched(work):
+            await follow(work)
     finally:
         work.close()
+    if batch.services.stop.is_set():
+        return ended_early(batch.services, RunStopped(f"{work.tally.rows} rows were ended", work.run_id))
     return {"run_id": work.run_id, "rows": work.tally.rows, "spent_usd": work.tally.spent_usd}

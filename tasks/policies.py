@@ -58,6 +58,9 @@ SHARD_SILENCE_S = 2400.0
 SHARD_PENDING_S = 1200.0
 """A machine that must be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
 
+SHARD_ENDS_S = 20.0
+"""A shard that was called off ends its waits at once; a request under way is let come to its end."""
+
 SHARD_UNTAKEN_S = 60.0
 """A worker that has room asks every 15 s; a person should be told of a batch for which there is none."""
 

@@ -7,6 +7,7 @@ the engine's protocol keeps the two from paying twice.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,6 +18,12 @@ from prefect.states import Failed
 from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
 from tasks import policies
+
+DRAINED = "drained: "
+"""How the message of a flow run begins whose process was told to end: another one goes on with its shard."""
+
+_DRAINED = re.compile(rf"^{DRAINED}|status code:? (143|-15)\b")
+"""What a worker says of one that was told so, and had no time left to say it itself."""
 
 REFUSED = "refused: "
 """How the message of a refusal begins. Its state is plainly Failed: automations go by the names of states."""
@@ -67,6 +74,18 @@ def is_refused(flow_run: FlowRun | None) -> bool:
     """Return whether a flow run has ended with a refusal."""
     state = flow_run.state if flow_run else None
     return bool(state and state.is_failed() and (state.message or "").startswith(REFUSED))
+
+
+def is_called_off(flow_run: FlowRun | None) -> bool:
+    """Return whether somebody has cancelled a flow run; what stops its batch is asked for before."""
+    state = flow_run.state if flow_run else None
+    return state is not None and state.type in {StateType.CANCELLING, StateType.CANCELLED}
+
+
+def is_drained(flow_run: FlowRun | None) -> bool:
+    """Return whether a flow run has ended because its process was told to; its shard is sound."""
+    state = flow_run.state if flow_run else None
+    return bool(state and state.is_crashed() and _DRAINED.search(state.message or ""))
 
 
 def is_hopeless(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> bool:

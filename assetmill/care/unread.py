@@ -19,7 +19,7 @@ from assetmill.care.purging import Tombstone
 from assetmill.care.repairs import Repaired, replace, set_aside
 from assetmill.errors import ServiceError
 from assetmill.fingerprint import Digest
-from assetmill.records import AssetId, Intent, Receipt, RunId, Stored, Verdict
+from assetmill.records import AssetId, Cancellation, Intent, Receipt, RunId, Stored, Verdict
 from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.kinds import Unreadable, validated
@@ -55,8 +55,13 @@ def _from_key(title: str, key: str, now: float) -> tuple[Stored, str] | None:
     name = key.rpartition("/")[2]
     if title == "blocked prompt":
         return unread_block(blocked_by(key)), "its prompt stays in quarantine"
-    if title == "halt of a batch":
-        return unread_halt(), "its batch stays halted"
+    if title in {"halt of a batch", "cancel of a run"}:
+        off = Cancellation(reason="its mark cannot be read", created_at=now)
+        return (
+            (off, "its run stays called off")
+            if "cancel" in title
+            else (unread_halt(), "its batch stays halted")
+        )
     if title == "tombstone":
         note = Tombstone(digest=Digest(f"sha256:{name}"), asset_id=AssetId(""), created_at=now)
         return note, "its bytes stay purged"

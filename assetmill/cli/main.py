@@ -31,6 +31,7 @@ _COMMANDS: Mapping[str, str] = {
     "deploy": "assetmill.cli.deploy",
     "serve": "assetmill.cli.deploy",
     "approve": "assetmill.cli.approve",
+    "cancel": "assetmill.cli.cancel",
     "resolve": "assetmill.cli.resolve",
     "accept": "assetmill.cli.accept",
     "reap": "assetmill.cli.reap",

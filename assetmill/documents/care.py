@@ -21,6 +21,13 @@ class CollectedDocument(JsonDocument):
     keys: list[str]
 
 
+class CancelledDocument(JsonDocument):
+    """`assetmill cancel`: what was called off."""
+
+    name: str
+    kind: Literal["run", "batch"]
+
+
 class ReapedDocument(JsonDocument):
     """What was left on the service."""
 

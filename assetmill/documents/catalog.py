@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from assetmill.documents.care import CollectedDocument, ReapedDocument, RepairedDocument, VerifiedDocument
+from assetmill.documents.care import (
+    CancelledDocument,
+    CollectedDocument,
+    ReapedDocument,
+    RepairedDocument,
+    VerifiedDocument,
+)
 from assetmill.documents.gallery import (
     GalleryDocument,
     OpenedDocument,
@@ -57,6 +63,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "plan": (PlanDocument,),
     "batch": (BatchDocument, BatchPlanDocument),
     "contact-sheet": (SheetDocument,),
+    "cancel": (CancelledDocument,),
     "deploy": (DeployedDocument,),
     "serve": (DeployedDocument,),
     "accept": (AcceptedDocument,),

@@ -68,6 +68,7 @@ class Services:
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
+        self.cancelled = ""
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
@@ -142,7 +143,14 @@ class Services:
             RunStopped: the run is being stopped.
         """
         if self.stop.wait(seconds):
-            raise RunStopped("the run is being stopped; run it again to go on")
+            raise RunStopped(self.cancelled or "the run is being stopped; run it again to go on")
+
+    def cancel(self, reason: str) -> None:
+        """Begin nothing more and end every wait: somebody has called off what this process does."""
+        with self._guard:
+            self.cancelled = self.cancelled or reason
+            self.gate.reason = self.gate.reason or reason
+        self.stop.set()
 
     def notice(self, text: str) -> None:
         """Keep what a person should know of all stages together, once."""
