@@ -31,6 +31,7 @@ from tasks.shards import (
     is_refused,
     untaken,
     why_lost,
+    worker_of,
 )
 
 
@@ -57,6 +58,7 @@ class _Dispatcher:
     def __init__(self, client: PrefectClient, work: RowWorker, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
         self._fault = ""
+        self._refusers: set[str] = set()
         self._log = get_run_logger()
 
     async def begin(self) -> None:
@@ -81,7 +83,7 @@ class _Dispatcher:
                 await self._hand_out(shard)
                 running.append(shard)
             await asyncio.sleep(policies.SHARD_POLL_S)
-            await asyncio.to_thread(self._read_pages, running)
+            await asyncio.to_thread(self._hear, running)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
             running = await self._check(running, waiting, seen.online)
@@ -102,6 +104,18 @@ class _Dispatcher:
     def _is_over(self) -> bool:
         self._work.look_for_halt()
         return bool(self._work.batch.services.gate.refusal(time.time()))
+
+    def _hear(self, running: list[Shard]) -> None:
+        """Read what the shards say in the store: that they are alive, and what became of rows."""
+        began = time.monotonic()
+        beats = self._work.batch.ledger.beats(self._work.batch.batch_id)
+        for shard in running:
+            shard.hear_beat(beats.get(str(shard.flow_run_id)))
+        self._read_pages(running)
+        if time.monotonic() - began > policies.SHARD_BEATLESS_S / 4:
+            # The store was away: who could not write to it either is not silent.
+            for shard in running:
+                shard.heard_at = time.monotonic()
 
     def _read_pages(self, running: list[Shard]) -> None:
         for page in self._work.read_new_pages():
@@ -126,9 +140,11 @@ class _Dispatcher:
             if reason and flow_run and flow_run.state and flow_run.state.is_final() and self._is_told(shard):
                 # Its last page was written after we looked.
                 continue
+            if is_refused(flow_run):
+                self._refusers.add(worker_of(flow_run))
             if reason is None:
                 still.append(shard)
-            elif not is_hopeless(shard, flow_run, online):
+            elif not is_hopeless(shard, flow_run, online, frozenset(self._refusers)):
                 self._say(f"{shard}: {reason}; handed out again")
                 await self._crash(flow_run, reason)
                 shard.lost += not is_drained(flow_run)
@@ -182,6 +198,7 @@ class _Dispatcher:
                 break
             shard.generation += 1
         shard.flow_run_id, shard.state, shard.heard_at = flow_run.id, None, time.monotonic()
+        shard.beat = None
 
     async def _states(self, shards: list[Shard]) -> dict[UUID | None, FlowRun]:
         ids = [shard.flow_run_id for shard in shards if shard.flow_run_id]

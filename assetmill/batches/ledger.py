@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 import uuid
+from contextlib import suppress
 from typing import TypeVar
 
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
@@ -135,6 +136,28 @@ class BatchLedger:
         self._create(
             layout.batch_cancel(batch_id, now), Halt(reason=reason, created_at=now / 1e9, is_cancel=True)
         )
+
+    def beat(self, batch_id: str, flow_run_id: str, number: int) -> None:
+        """Say that a shard's flow run is alive, in the place of what it said before."""
+        with suppress(KeyExists):
+            self._backend.create(
+                layout.batch_beat(batch_id, flow_run_id, number), b"", media_type="text/plain"
+            )
+        self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number - 1))
+
+    def end_beats(self, batch_id: str, flow_run_id: str, number: int) -> None:
+        """Take back the last heartbeat: the shard has ended, or is known to be dead."""
+        self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number))
+
+    def beats(self, batch_id: str) -> dict[str, int]:
+        """Return the newest heartbeat of each flow run of a batch's shards: one request."""
+        prefix = layout.batch_beats(batch_id)
+        found: dict[str, int] = {}
+        for entry in self._backend.list(prefix):
+            flow_run_id, _, number = entry.key.removeprefix(prefix).rpartition(".")
+            if number.isdecimal():
+                found[flow_run_id] = max(int(number), found.get(flow_run_id, 0))
+        return found
 
     def is_known(self, batch_id: str) -> bool:
         """Whether anything of a batch is stored."""

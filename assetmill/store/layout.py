@@ -26,6 +26,7 @@
     v1/n/<batch>/p/<ascending>.<nonce>  page: what became of a group of its rows
     v1/n/<batch>/m/<descending>         manifest of a batch, newest first
     v1/n/<batch>/halt.<run>             the account is blocked, or a call-off: whoever works for it stops
+    v1/n/<batch>/live.<flow run>.<n>    a shard's newest heartbeat
     v1/n/<batch>/halt.all.<time>        somebody has called off all runs that had begun by then
     v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
     v1/z/<pipeline>/<fp>                quarantine of a blocked prompt, until somebody asks to try again
@@ -362,6 +363,16 @@ def batch_halts(batch_id: str) -> str:
 def batch_cancel(batch_id: str, time_ns: int) -> str:
     """Return the key that stops all runs of a batch that began before it was written."""
     return f"{batch_halts(batch_id)}{ALL_RUNS}{time_ns:016x}"
+
+
+def batch_beats(batch_id: str) -> str:
+    """Return the prefix of the heartbeats of a batch's shards."""
+    return f"v1/n/{batch_id}/live."
+
+
+def batch_beat(batch_id: str, flow_run_id: str, number: int) -> str:
+    """Return the key of the `number`-th heartbeat of a shard's flow run; the ones before are deleted."""
+    return f"{batch_beats(batch_id)}{flow_run_id}.{number:08d}"
 
 
 def batch_heads(pipeline: str) -> str:
