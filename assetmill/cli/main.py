@@ -62,6 +62,7 @@ _COMMANDS: Mapping[str, str] = {
     "verify": "assetmill.cli.verify",
     "repair": "assetmill.cli.repair",
     "gc": "assetmill.cli.gc",
+    "store": "assetmill.cli.store",
     "purge": "assetmill.cli.purge",
     "doctor": "assetmill.cli.doctor",
     "stop": "assetmill.cli.setup",

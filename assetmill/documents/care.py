@@ -28,6 +28,18 @@ class CancelledDocument(JsonDocument):
     kind: Literal["run", "batch"]
 
 
+class StoreCopiedDocument(JsonDocument):
+    """What one store lacked of another; `differing` are keys under which it holds something else."""
+
+    source: str
+    target: str
+    copied: int
+    size_bytes: int
+    there: int
+    vanished: int
+    differing: list[str]
+
+
 class ReapedDocument(JsonDocument):
     """What was left on the service."""
 

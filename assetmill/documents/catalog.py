@@ -10,6 +10,7 @@ from assetmill.documents.care import (
     CollectedDocument,
     ReapedDocument,
     RepairedDocument,
+    StoreCopiedDocument,
     VerifiedDocument,
 )
 from assetmill.documents.gallery import (
@@ -64,6 +65,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "batch": (BatchDocument, BatchPlanDocument),
     "contact-sheet": (SheetDocument,),
     "cancel": (CancelledDocument,),
+    "store copy": (StoreCopiedDocument,),
     "deploy": (DeployedDocument,),
     "serve": (DeployedDocument,),
     "accept": (AcceptedDocument,),

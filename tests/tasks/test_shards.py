@@ -114,7 +114,7 @@ def test_what_one_worker_refuses_another_may_try_once() -> None:
     two, asked = ONLINE | {"there"}, shard()
     assert not is_hopeless(asked, refused("here"), two)
     asked.refused += 1
-    assert is_hopeless(asked, refused("there"), two)
+    assert is_hopeless(asked, refused("there"), two, frozenset({"here"}))
 
 
 def test_a_shard_that_is_lost_time_and_again_is_given_up() -> None:
