@@ -94,7 +94,7 @@ async def run_batch(
         work.close()
     await publish_batch(manifest)
     tell_batch(manifest)
-    if stopped := checked(work.batch.services, lambda: check_batch(manifest)):
+    if stopped := checked(work.batch.services, lambda: check_batch(manifest), "batch", manifest.batch_id):
         return stopped
     return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
 

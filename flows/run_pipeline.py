@@ -59,7 +59,7 @@ async def run_pipeline(
     tell_prefect(manifest)
     await publish_report(manifest)
     tell_run(run, manifest)
-    if stopped := checked(run.services, lambda: check_outcome(manifest)):
+    if stopped := checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id):
         return stopped
     return {
         "run_id": manifest.run_id,

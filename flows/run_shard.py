@@ -77,5 +77,6 @@ async def run_shard(
     finally:
         work.close()
     if batch.services.stop.is_set():
-        return ended_early(batch.services, RunStopped(f"{work.tally.rows} rows were ended", work.run_id))
+        stopped = RunStopped(f"{work.tally.rows} rows were ended", work.run_id)
+        return ended_early(batch.services, stopped, "batch", batch_id)
     return {"run_id": work.run_id, "rows": work.tally.rows, "spent_usd": work.tally.spent_usd}

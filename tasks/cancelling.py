@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
@@ -21,6 +21,8 @@ from assetmill.records import RunId
 from assetmill.runs.run import Run
 from assetmill.stage.cancelling import Look, marked, watching
 from assetmill.stage.services import Services
+from tasks.events import tell_drained
+from tasks.flow_runs import current_flow_run
 from tasks.shards import DRAINED
 
 _CALLED_OFF = frozenset({StateType.CANCELLING, StateType.CANCELLED})
@@ -68,22 +70,27 @@ def in_prefect(client: SyncPrefectClient, services: Services, flow_run_ids: Sequ
     return look
 
 
-def ended_early(services: Services, error: RunStopped) -> State[Any]:
-    """Return how a flow run ends that was called off, or whose process was told to end.
+def ended_early(
+    services: Services, error: RunStopped, what: Literal["run", "batch"], name: str
+) -> State[Any]:
+    """Return how a flow run ends that was called off, or whose process was told to end, and tell of it.
 
     The state brings the error with it: whoever awaits the flow in this process gets that.
     """
     if services.cancelled:
         return Cancelled(message=f"{services.cancelled}; {error}", data=error)
+    tell_drained(what, name, current_flow_run()[0], str(error))
     return Crashed(message=f"{DRAINED}{error}", data=error)
 
 
-def checked(services: Services, check: Callable[[], object]) -> State[Any] | None:
+def checked(
+    services: Services, check: Callable[[], object], what: Literal["run", "batch"], name: str
+) -> State[Any] | None:
     """Return the state of a flow run that was stopped, None when it was not; other failures are raised."""
     try:
         check()
     except RunStopped as error:
-        return ended_early(services, error)
+        return ended_early(services, error, what, name)
     return None
 
 
