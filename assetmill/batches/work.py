@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
@@ -37,6 +37,10 @@ class Tally:
     spent_usd: float = 0.0
     notices: list[str] = field(default_factory=list[str])
     """What a person should know while it runs, such as a work pool that has no worker."""
+    at_work: Callable[[], int] = lambda: 0
+    """How many stages are being paid for at this moment."""
+    waits: Callable[[], str] = lambda: ""
+    """For what stages wait that have not begun, and until when; "" when for nothing."""
 
 
 class RowWorker:
@@ -44,7 +48,10 @@ class RowWorker:
 
     def __init__(self, batch: Batch, run_id: RunId, flow_run_id: str, halt_run: str) -> None:
         self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
-        self.tally = Tally(notices=batch.services.notices)
+        services = batch.services
+        self.tally = Tally(
+            notices=services.notices, at_work=lambda: services.slots.taken, waits=services.quota_wait
+        )
         self.results: dict[int, BatchRow] = {}
         self.traces: dict[str, Fingerprint] = {}
         self.halt_run = halt_run

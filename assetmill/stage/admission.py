@@ -63,6 +63,7 @@ class Admission:
                 until = self._services.pacer.refused_until(deployment)
                 refused_since = self._refused_since(deployment, until, refused_since)
                 on_wait(self._said(deployment, wait_s, until))
+                self._services.wait_for_quota(deployment, until or self._services.clock() + wait_s)
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
 
     def _refused_since(self, deployment: str, until: float | None, since: float | None) -> float | None:

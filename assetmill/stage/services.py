@@ -20,7 +20,7 @@ from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
-from assetmill.outages import Outages
+from assetmill.outages import Outages, clock_time
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, Way
 from assetmill.settings import Settings
@@ -69,6 +69,7 @@ class Services:
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
         self.cancelled = ""
+        self._quota_wait = ("", 0.0)
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
@@ -157,6 +158,17 @@ class Services:
         with self._guard:
             if text not in self.notices:
                 self.notices.append(text)
+
+    def wait_for_quota(self, deployment: str, until: float) -> None:
+        """Note that a stage waits for the quota of a model deployment, and until when."""
+        self._quota_wait = (deployment, until)
+
+    def quota_wait(self) -> str:
+        """Return for which quota stages wait at this moment, and until when; "" when for none."""
+        deployment, until = self._quota_wait
+        if until <= self.clock():
+            return ""
+        return f"waits for the quota of {deployment} until {clock_time(until)}"
 
     def close_lane(self, model: str) -> None:
         """Remember for this process that a model's deployment takes no cheaper lane."""
