@@ -343,6 +343,14 @@ class RunStart(Stored):
     started_at: float
 
 
+class Cancellation(Stored):
+    """That somebody has called off a run: nothing more of it is begun, on whatever machine it is."""
+
+    schema_version: Literal[1] = 1
+    reason: str
+    created_at: float
+
+
 class RunManifest(Stored):
     """Closing record of a run: spec, stages, assets, digests. `spent_usd` is None when a cost is unknown."""
 

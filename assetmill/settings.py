@@ -93,6 +93,8 @@ class RunSettings(_Section):
     concurrency: int = Field(default=8, ge=1, le=256)
     idle_timeout_s: float = Field(default=600.0, gt=0)
     """After how long without use the embedded services end by themselves."""
+    outage_s: float = Field(default=600.0, ge=0)
+    """How long a store, a service or Prefect that is away is waited for before the work gives up."""
 
 
 class McpServer(_Section):
@@ -195,6 +197,7 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_PROJECT_USD": ("budget", "project_usd"),
     "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
+    "ASSETMILL_OUTAGE_S": ("run", "outage_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),
 }
 

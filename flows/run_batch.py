@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
@@ -22,6 +22,7 @@ from tasks.batches import (
     sealed,
     submit_rows,
 )
+from tasks.cancelling import batch_watched, checked
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
 from tasks.policies import MAX_STAGE_THREADS
@@ -49,7 +50,7 @@ async def run_batch(
     work_pool: str = "",
     pay_again: bool = False,
     profile: str | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Run a pipeline for every row of a table and return the main facts of its manifest.
 
     Args:
@@ -72,7 +73,7 @@ async def run_batch(
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: rows are left that could not be done; what was made is stored.
-        RunStopped: the batch was stopped.
+        RunStopped: the batch was stopped, or called off.
     """
     asked = BatchOrder(
         pipeline, rows, tuple((common or {}).items()), name, parse_by(by) if by else None,
@@ -81,18 +82,20 @@ async def run_batch(
     started_at = time.time()
     work = begin_batch(asked, profile)
     try:
-        if work_pool == TASK_RUNNER:
-            await spread(work, shard, profile)
-        elif work_pool:
-            await dispatch(work, work_pool, shard, profile)
-        else:
-            await follow(work)
+        with batch_watched(work):
+            if work_pool == TASK_RUNNER:
+                await spread(work, shard, profile)
+            elif work_pool:
+                await dispatch(work, work_pool, shard, profile)
+            else:
+                await follow(work)
         manifest = sealed(work, started_at)
     finally:
         work.close()
     await publish_batch(manifest)
     tell_batch(manifest)
-    check_batch(manifest)
+    if stopped := checked(work.batch.services, lambda: check_batch(manifest), "batch", manifest.batch_id):
+        return stopped
     return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
 
 

@@ -7,12 +7,13 @@ from collections import deque
 from graphlib import TopologicalSorter
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
 from assetmill.runs.run import Run, check_outcome
 from tasks.assets import tell_prefect
+from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
@@ -33,7 +34,7 @@ async def run_pipeline(
     pay_again: bool = False,
     *,
     by: str = "",
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Run a pipeline and return its manifest's main facts.
 
     Args:
@@ -52,12 +53,14 @@ async def run_pipeline(
     """
     hour = parse_by(by) if by else None
     run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again, by=hour)
-    await follow(run, profile)
+    with run_watched(run):
+        await follow(run, profile)
     manifest = seal(run)
     tell_prefect(manifest)
     await publish_report(manifest)
     tell_run(run, manifest)
-    check_outcome(manifest)
+    if stopped := checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id):
+        return stopped
     return {
         "run_id": manifest.run_id,
         "status": manifest.status,

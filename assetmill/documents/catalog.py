@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from assetmill.documents.care import CollectedDocument, ReapedDocument, RepairedDocument, VerifiedDocument
+from assetmill.documents.care import (
+    CancelledDocument,
+    CollectedDocument,
+    ReapedDocument,
+    RepairedDocument,
+    StoreCopiedDocument,
+    VerifiedDocument,
+)
 from assetmill.documents.gallery import (
     GalleryDocument,
     OpenedDocument,
@@ -58,6 +65,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "plan": (PlanDocument,),
     "batch": (BatchDocument, BatchPlanDocument),
     "contact-sheet": (SheetDocument,),
+    "cancel": (CancelledDocument,),
+    "store copy": (StoreCopiedDocument,),
     "deploy": (DeployedDocument,),
     "serve": (DeployedDocument,),
     "accept": (AcceptedDocument,),

@@ -50,6 +50,17 @@ def make_run_id(flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
     return RunId(f"run_{digits}_{tail}" + (f"_{attempt}" if attempt > 1 else ""))
 
 
+def began_at(run_id: str) -> float:
+    """Return when the run of an ID began, in Unix seconds; 0 for what is no such ID."""
+    digits = run_id.split("_")[1] if run_id.startswith("run_") else ""
+    milliseconds = 0
+    for digit in digits:
+        if digit not in _CROCKFORD:
+            return 0.0
+        milliseconds = milliseconds * 32 + _CROCKFORD.index(digit)
+    return milliseconds / 1000
+
+
 @dataclass
 class Run:
     """A run under way. `is_stopping`: nothing new is begun, what runs may end."""

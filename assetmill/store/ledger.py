@@ -20,6 +20,7 @@ from assetmill.records import (
     Approval,
     AssetId,
     AssetRecord,
+    Cancellation,
     Harvest,
     Intent,
     Receipt,
@@ -264,6 +265,19 @@ class Ledger:
     def write_start(self, start: RunStart) -> None:
         """Store that a run began."""
         self._records.create(layout.run_start(start.run_id), start)
+
+    def cancel(self, run_id: RunId, reason: str) -> None:
+        """Call a run off, on whatever machine it is; the first reason stays."""
+        self._records.create(layout.run_cancel(run_id), Cancellation(reason=reason, created_at=time.time()))
+
+    def cancelled(self, run_id: RunId) -> str:
+        """Return why a run was called off, "" while nobody has."""
+        key = layout.run_cancel(run_id)
+        if self._backend.head(key) is None:
+            return ""
+        # That it is there is what counts.
+        found = self._records.read_or_warn(key, Cancellation)
+        return found.reason if found else "cancelled; the mark cannot be read"
 
     def write_manifest(self, manifest: RunManifest) -> None:
         """Seal a run and make it its pipeline's newest. Blobs and records come before."""
