@@ -21,9 +21,11 @@ from tasks.batches import (
     publish_batch,
     sealed,
     submit_rows,
+    waits_for_rows,
 )
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
+from tasks.flow_runs import waiting
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.spread import TASK_RUNNER, spread
 
@@ -51,6 +53,8 @@ async def run_batch(
     profile: str | None = None,
 ) -> dict[str, Any]:
     """Run a pipeline for every row of a table and return the main facts of its manifest.
+
+    A batch of which all that is left waits for people ends as `Waiting`, and holds nothing.
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
@@ -92,8 +96,11 @@ async def run_batch(
         work.close()
     await publish_batch(manifest)
     tell_batch(manifest)
+    facts = {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+    if manifest.status == "waiting":
+        return waiting(waits_for_rows(manifest), facts)
     check_batch(manifest)
-    return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+    return facts
 
 
 async def follow(work: RowWorker) -> None:

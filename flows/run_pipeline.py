@@ -11,9 +11,10 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
-from assetmill.runs.run import Run, check_outcome
+from assetmill.runs.run import Run, check_outcome, waits_for
 from tasks.assets import tell_prefect
 from tasks.events import tell_run
+from tasks.flow_runs import waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -36,6 +37,8 @@ async def run_pipeline(
 ) -> dict[str, Any]:
     """Run a pipeline and return its manifest's main facts.
 
+    A run of which all that is left waits for people ends as `Waiting`, and holds nothing.
+
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
         parameters: The pipeline's parameters by name; those left out take their defaults.
@@ -57,13 +60,16 @@ async def run_pipeline(
     tell_prefect(manifest)
     await publish_report(manifest)
     tell_run(run, manifest)
-    check_outcome(manifest)
-    return {
+    facts = {
         "run_id": manifest.run_id,
         "status": manifest.status,
         "spent_usd": manifest.spent_usd,
         "assets": [asset.asset_id for asset in manifest.assets()],
     }
+    if manifest.status == "waiting":
+        return waiting(waits_for(manifest), facts)
+    check_outcome(manifest)
+    return facts
 
 
 async def follow(run: Run, profile: str | None) -> None:

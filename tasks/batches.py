@@ -210,6 +210,13 @@ def check_batch(manifest: BatchManifest) -> None:
     raise RunFailed(manifest.run_id, text)
 
 
+def waits_for_rows(manifest: BatchManifest) -> str:
+    """Return what a batch waits for, in words."""
+    waiting = [row for row in manifest.rows if row.state == "waiting"]
+    first = f"; first {waiting[0].reason}" if waiting else ""
+    return f"{len(waiting)} of {len(manifest.rows)} rows wait for people{first}"
+
+
 async def publish_batch(manifest: BatchManifest) -> None:
     """Attach the report to the flow run: words and numbers, never bytes or signed URLs."""
     await acreate_markdown_artifact(markdown(manifest), key="batch-report", description=manifest.batch_id)

@@ -23,6 +23,7 @@ from assetmill.money.prices import prices_for
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
 from assetmill.runs.outlook import Outlook, durations_of, hour_for, weigh
+from assetmill.runs.planning import words_of
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
 from assetmill.spec.pipeline import LoadedPipeline
@@ -135,7 +136,8 @@ def plan_rows(
     settings = services.settings
     ends = told_ends(settings.home, settings.foundry.endpoint)
     defaults = ProfileDefaults.of(settings, ends, has_hour=order.by is not None)
-    planner = Planner(pipeline, defaults, known, prices_for(services.settings))
+    words = words_of(settings, services.ledger, pipeline)
+    planner = Planner(pipeline, defaults, known, prices_for(settings), words)
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)
     told = forecast(totals, settings, order.by, time.time())

@@ -189,6 +189,9 @@ def headlines(planned: Batch) -> list[str]:
         f"{planned.pipeline.name}: {rows} rows ({planned.batch_id}), {done} of them unchanged",
         f"stages: {totals.to_run} to pay for, {counts.get('shared', 0)} shared with another row, "
         f"{counts.get('reuse', 0)} stored already"
+        + (f", {counts['review']} to be approved" if counts.get("review") else "")
+        + (f", {counts['rejected']} rejected for good" if counts.get("rejected") else "")
+        + (f", {counts['held']} held until then" if counts.get("held") else "")
         + (f", {counts['blocked']} in quarantine" if counts.get("blocked") else ""),
     ]
     if totals.to_run:

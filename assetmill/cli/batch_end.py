@@ -11,17 +11,20 @@ from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder
 from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.batches.rows import counted
 from assetmill.cli.options import usd
+from assetmill.errors import RunWaiting
 from assetmill.stage import interrupts
 
 _SHOWN = 20
-_ALIKE = frozenset({"over_budget", "late"})
+_ALIKE = frozenset({"over_budget", "late", "waiting"})
 """States whose reasons differ only in how much was left at the moment: one row stands for all."""
 
 
 def exit_code(manifest: BatchManifest, *, is_interrupted: bool) -> int:
-    """Return 0 when all was done, 128 and the signal when one stopped it, 1 for anything else."""
+    """Return 0 when all was done, 3 when it waits for people, 128 and a signal that stopped it, else 1."""
     if manifest.status == "completed":
         return 0
+    if manifest.status == "waiting" and not is_interrupted:
+        return RunWaiting.exit_code
     return interrupts.exit_code() if is_interrupted else 1
 
 
@@ -133,6 +136,9 @@ def line_numbers(numbers: Iterable[int]) -> str:
 def _next_steps(
     manifest: BatchManifest, order: BatchOrder, again: str, named_profile: str | None
 ) -> Iterator[str]:
+    store = f" --profile {shlex.quote(named_profile)}" if named_profile else ""
+    if manifest.count("waiting"):
+        yield f"  assetmill open {manifest.batch_id}{store}    shows what waits, to approve or reject it"
     if manifest.status != "completed":
         yield f"  {again}    goes on where it ended"
     if manifest.count("over_budget") and order.budget_usd is not None:
@@ -141,7 +147,6 @@ def _next_steps(
         yield "      with --retry-blocked it sends the refused prompts again, else they stay in quarantine"
     if manifest.count("in_doubt"):
         yield "  assetmill resolve --help    decides what becomes of a stage in doubt"
-    store = f" --profile {shlex.quote(named_profile)}" if named_profile else ""
     if any(row.assets for row in manifest.rows):
         files = f"assetmill export {manifest.batch_id} {manifest.batch_id}{store}"
         yield f"  {files}    every row's files in a folder of that name, and a table"

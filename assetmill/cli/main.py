@@ -83,7 +83,8 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted, 143 terminated.",
+    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 3 waits for people, 130 interrupted, "
+    "143 terminated.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option
