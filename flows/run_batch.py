@@ -95,7 +95,7 @@ async def run_batch(
     finally:
         work.close()
     await publish_batch(manifest)
-    tell_batch(manifest)
+    tell_batch(manifest, work.batch.services.settings)
     facts = {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
     if manifest.status == "waiting":
         return waiting(waits_for_rows(manifest), facts)

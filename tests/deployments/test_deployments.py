@@ -129,7 +129,7 @@ def test_prefect_reads_the_automations_and_they_wait_for_events_that_are_sent(fi
 
     from tasks import events, models
 
-    sent = {events.IN_DOUBT, events.BUDGET, events.ACCOUNT, models.ENDS}
+    sent = {events.IN_DOUBT, events.BUDGET, events.ACCOUNT, events.REVIEW, models.ENDS}
     sent |= {f"assetmill.run.{status}" for status in ("completed", "failed", "cancelled")}
     for told in load(f"automations/{file}")["automations"]:
         with warnings.catch_warnings():
