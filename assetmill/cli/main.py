@@ -44,6 +44,7 @@ _COMMANDS: Mapping[str, str] = {
     "open": "assetmill.cli.gallery",
     "review": "assetmill.cli.review",
     "reviewers": "assetmill.cli.review",
+    "links": "assetmill.cli.links",
     "edit": "assetmill.cli.edit",
     "import": "assetmill.cli.import_",
     "lineage": "assetmill.cli.lineage",

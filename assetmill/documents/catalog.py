@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from assetmill.documents.care import CollectedDocument, ReapedDocument, RepairedDocument, VerifiedDocument
 from assetmill.documents.gallery import (
     GalleryDocument,
+    LinksDocument,
     OpenedDocument,
     ReviewedDocument,
     ReviewersDocument,
@@ -71,6 +72,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "open": (OpenedDocument,),
     "review": (ReviewedDocument,),
     "reviewers": (ReviewersDocument,),
+    "links": (LinksDocument,),
     "edit": (EditDocument,),
     "import": (AssetsDocument,),
     "lineage": (LineageDocument,),

@@ -1,4 +1,4 @@
-"""A flow run whose pictures wait for reviewers, on a real Prefect server: its state, and the event that asks."""
+"""A flow run whose pictures wait for reviewers, on a real Prefect server: its state and its event."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def gateway() -> ScriptedGateway:
 
 
 @pytest.fixture
-def services(
-    tmp_path: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Services]:
+def services(tmp_path: Path, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("ASSETMILL_REVIEW_URL", "https://review.example")
     settings = settings_in(tmp_path, hero=HERO)
     settings = settings.model_copy(update={"review": settings.review.model_copy(
