@@ -225,6 +225,22 @@ def store_start(batch: Batch) -> BatchStart:
     return start
 
 
+def prepare_again(batch_id: str, services: Services, budget_usd: float | None = None) -> Batch:
+    """Plan a batch once more from what is stored of it: its next pass, after people have decided.
+
+    Raises:
+        NotFound: no such batch, or it has not kept its rows.
+        InvalidInput: its pipeline is not valid any more.
+    """
+    start = BatchLedger(services.backend).newest_start(batch_id)
+    order = BatchOrder(start.spec_path, "", name=batch_id, budget_usd=budget_usd, allows_bad_rows=True)
+    pipeline = load_pipeline(start.spec_path, services.settings.configs)
+    rows = unpack(_bytes_of(start.rows, services))
+    content = _identify(batch_id, pipeline, rows)[1]
+    batch = plan_rows(order, services, pipeline, rows, batch_id=batch_id, content=content)
+    return dataclasses.replace(batch, plans=tuple(plan for plan in batch.plans if not plan.fault))
+
+
 def prepare_shard(
     order: BatchOrder, content: str, services: Services, *, first: int, last: int, share: float = 1.0
 ) -> Batch:

@@ -6,6 +6,7 @@ stage whose own parameters and upstream are those of an earlier row is that row'
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 from collections import Counter
@@ -45,12 +46,16 @@ Values = Mapping[str, Scalar]
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """What becomes of one stage of one row. `identity` stands for the fingerprint while that is unknown."""
+    """What becomes of one stage of one row. `identity` stands for the fingerprint while that is unknown.
+
+    `reason`: that of the rejection after which it is drawn again, else "".
+    """
 
     decision: Decision
     fingerprint: Fingerprint | None
     identity: str
     cost: Cost | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,9 @@ class Planner:
         fp = found.call.fingerprint
         if found.position and (held := _STANDING.get(found.position.stand)):
             return StagePlan(held, fp, fp, FREE)
-        return self._looked_up(fp, found.call)
+        planned = self._looked_up(fp, found.call)
+        is_again = planned.decision == "run" and found.rejections
+        return dataclasses.replace(planned, reason=found.rejections[-1][1]) if is_again else planned
 
     def _unknown(
         self,

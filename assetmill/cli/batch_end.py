@@ -62,16 +62,15 @@ def spent(rows: Iterable[BatchRow]) -> str:
 
 def command(order: BatchOrder, *, work_pool: str, shard: int, named_profile: str | None) -> str:
     """Return the command that is this batch, with every option that makes it the same one."""
-    return shlex.join(
-        ["assetmill", "batch", order.pipeline, *_options(order, work_pool, shard, named_profile)]
-    )
+    options = list(_options(order, work_pool, shard, named_profile))
+    return shlex.join(["assetmill", "batch", *([order.pipeline] if order.rows else []), *options])
 
 
 def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str | None) -> Iterator[str]:
-    yield from ("--rows", order.rows)
+    yield from ("--rows", order.rows) if order.rows else ("--again", order.name)
     for name, value in order.common:
         yield from ("-p", f"{name}={_text(value)}")
-    if order.name:
+    if order.name and order.rows:
         yield from ("--name", order.name)
     if order.budget_usd is not None:
         yield from ("--budget", str(order.budget_usd))
@@ -83,7 +82,7 @@ def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str |
         yield from ("--shard", str(shard))
     if order.order != "rows":
         yield from ("--order", order.order)
-    if order.allows_bad_rows:
+    if order.allows_bad_rows and order.rows:
         yield "--allow-bad-rows"
     if named_profile:
         yield from ("--profile", named_profile)

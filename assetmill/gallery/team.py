@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from assetmill.errors import AssetmillError, StoreError
+from assetmill.gallery.asking import Asking
 from assetmill.gallery.door import HttpScope, PageApp, Receive, Send
 from assetmill.gallery.links import ReviewLink
 from assetmill.gallery.serving import Gallery
@@ -25,6 +26,7 @@ SiteFor = Callable[[str, str | None], Site]
 """Opens the wall of a run or a batch for a reviewer, None for one who may only look."""
 
 _WALL = re.compile(r"/on/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})(/.*)?")
+_AGAIN = re.compile(r"/again/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})")
 _OLD_S, _MOST_WALLS = 30.0, 32
 _PAGE = {
     "X-Content-Type-Options": "nosniff",
@@ -39,8 +41,10 @@ _PAGE = {
 class TeamPages:
     """The pages of one store for all reviewers. Safe for threads."""
 
-    def __init__(self, site_for: SiteFor, waiting: Callable[[], tuple[Waiting, ...]]) -> None:
-        self._site_for, self._waiting = site_for, waiting
+    def __init__(
+        self, site_for: SiteFor, waiting: Callable[[], tuple[Waiting, ...]], asking: Asking | None = None
+    ) -> None:
+        self._site_for, self._waiting, self._asking = site_for, waiting, asking
         self._walls: OrderedDict[tuple[str, str, str], tuple[float, Gallery]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -49,6 +53,10 @@ class TeamPages:
 
         async def answer(scope: HttpScope, receive: Receive, send: Send) -> None:
             match = _WALL.fullmatch(str(scope["path"]))
+            again = _AGAIN.fullmatch(str(scope["path"]))
+            if self._asking and again:
+                page = await self._asking.answer(link, again[1], Request(scope, receive))
+                return await page(scope, receive, send)
             if match is None or not match[2]:
                 page = await self._home(link, Request(scope, receive))
                 return await page(scope, receive, send)

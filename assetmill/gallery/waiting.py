@@ -57,7 +57,8 @@ _PAGE = """<!doctype html>
 <p>This link may {{ scope }}.</p>
 {% if found %}<ul>{% for one in found %}
 <li><a href="/on/{{ one.what }}/">{{ one.pipeline }}</a>: {{ one.pictures }} to look at, since {{ one.day }}.
-{{ one.said }}</li>{% endfor %}</ul>{% else %}<p>Nothing.</p>{% endif %}
+{{ one.said }} <a href="/again/{{ one.what }}">What is drawn next</a>
+</li>{% endfor %}</ul>{% else %}<p>Nothing.</p>{% endif %}
 </main></body></html>
 """
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from assetmill.gallery.asking import Asking
 from assetmill.gallery.details import Details
 from assetmill.gallery.door import Door
 from assetmill.gallery.links import ReviewLinks
@@ -19,6 +20,7 @@ from assetmill.gallery.tiles import Walls
 from assetmill.gallery.waiting import what_waits
 from assetmill.local.gallery_server import listening
 from assetmill.local.guard import Guard
+from assetmill.local.next_passes import CommandPasses
 from assetmill.reviews.desk import Desk
 from assetmill.reviews.ledger import ReviewLedger
 from assetmill.reviews.reviewers import read_reviewers
@@ -32,7 +34,7 @@ from assetmill.store.opening import open_store
 _LEAVE_WITHIN_S = 2
 
 
-def team_pages(settings: Settings, backend: Backend) -> TeamPages:
+def team_pages(settings: Settings, backend: Backend, asking: Asking) -> TeamPages:
     """Return the pages of a profile's store. Who reviews is read anew for each wall: who left may look."""
     ledger, blobs = Ledger(backend), Blobs(backend)
 
@@ -43,7 +45,7 @@ def team_pages(settings: Settings, backend: Backend) -> TeamPages:
         reviewing = Reviewing(desk, ledger, known)
         return Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
 
-    return TeamPages(site_for, lambda: what_waits(backend, pipeline_names(settings.configs)))
+    return TeamPages(site_for, lambda: what_waits(backend, pipeline_names(settings.configs)), asking)
 
 
 @contextmanager
@@ -59,7 +61,8 @@ def team_page(settings: Settings, port: int) -> Generator[int]:
     )
     with listening(port) as listener:
         bound = listener.getsockname()[1]
-        door = Door(ReviewLinks(settings.home), team_pages(settings, backend).page_of)
+        pages = team_pages(settings, backend, Asking(CommandPasses(settings, backend)))
+        door = Door(ReviewLinks(settings.home), pages.page_of)
         server = uvicorn.Server(
             uvicorn.Config(
                 Guard(door, bound, settings.review.url),  # pyright: ignore[reportArgumentType]

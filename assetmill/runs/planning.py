@@ -75,7 +75,7 @@ def plan_loaded(
 
 def words_of(settings: Settings, ledger: Ledger | None, loaded: LoadedPipeline) -> Words | None:
     """Return what reviewers have said; None where nothing of a pipeline needs their approval."""
-    if ledger is None or not any(stage.needs_approval for stage in loaded.spec.stages):
+    if ledger is None or not loaded.spec.needs_approval:
         return None
     from assetmill.runs.reviewed import StoredWords  # a plan that asks nobody must not wait for it
 

@@ -200,6 +200,11 @@ class PipelineSpec(SpecModel):
     concurrency: Concurrency = None
     stages: tuple[StageSpec, ...] = Field(min_length=1)
 
+    @property
+    def needs_approval(self) -> bool:
+        """Whether reviewers must approve some of what it makes."""
+        return any(stage.needs_approval for stage in self.stages)
+
 
 @dataclass(frozen=True)
 class LoadedPipeline:

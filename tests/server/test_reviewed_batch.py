@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from starlette.testclient import TestClient
 
+from assetmill.gallery.asking import Asking
+from assetmill.gallery.door import Door
+from assetmill.gallery.links import LinkScope, ReviewLinks
+from assetmill.local.next_passes import CommandPasses
+from assetmill.local.team_server import team_pages
 from assetmill.records import AssetRecord
 from assetmill.reviews.desk import Desk
 from assetmill.reviews.ledger import ReviewLedger
@@ -78,6 +86,26 @@ class Studio:
         code, printed = self.call("batch", "tile", "--rows", "rows.csv", "--json", *options)
         return code, json.loads(printed)
 
+    def begin(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """Begin a command as the page does, and wait for its end."""
+        with log.open("ab") as output:
+            done = subprocess.Popen(command, cwd=self.folder, env=self.environ, stdout=output, stderr=output)
+            done.wait()
+        return done
+
+    @contextmanager
+    def page(self, scope: LinkScope) -> Generator[TestClient]:
+        """The team's page, for a reviewer who came by a link."""
+        backend = open_store(self.settings.store_url)
+        links = ReviewLinks(self.settings.home)
+        asking = Asking(CommandPasses(self.settings, backend, self.begin))
+        door = Door(links, team_pages(self.settings, backend, asking).page_of)
+        browser = TestClient(door, base_url="http://127.0.0.1", follow_redirects=False)
+        browser.get(f"/enter/{links.make('ada', scope, 600)[1]}")
+        yield browser
+        browser.close()
+        backend.close()
+
     def decide(self, told: dict[str, Any], said: Said) -> None:
         add_reviewer("ada", (), self.configs, self.settings.home)
         backend = open_store(self.settings.store_url)
@@ -100,6 +128,34 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     made = Studio(tmp_path)
     yield made
     made.call("stop")
+
+
+@pytest.mark.timeout(240)
+def test_a_price_that_was_confirmed_on_the_page_is_what_is_drawn(studio: Studio) -> None:
+    (studio.folder / "rows.csv").write_text("product\na mug\na lamp\na chair\n")
+    _, first = studio.batch()
+    studio.decide(first, Said(1, 2, 0))
+    _, plan = studio.batch("--plan")
+    path, most = f"/again/{first['batch_id']}", f"at most ${plan['cost_usd']['ceiling']:.4f}"
+    with studio.page("decide") as browser:
+        shown = browser.get(path).text
+        assert "2 to draw" in shown
+        assert most in shown
+        assert "<form" not in shown
+        assert browser.post(path, content="offer=x").status_code == 403
+    with studio.page("spend") as browser:
+        shown = browser.get(path).text
+        assert "row 2: reason 0" in shown
+        assert browser.post(path, content="offer=x").status_code == 409
+        form = re.search(r'name="offer" value="([0-9a-f]+)"', shown)
+        assert form
+        assert browser.post(path, content=f"offer={form[1]}").status_code == 303
+        # What was confirmed once is something else now: nothing is to be drawn any more.
+        assert browser.post(path, content=f"offer={form[1]}").status_code == 409
+        assert "Nothing is to be drawn" in browser.get(path).text
+        assert "2 to look at" in browser.get("/").text
+    _, last = studio.batch()
+    assert (last["states"], last["spent_usd"]) == ({"waiting": 2, "reused": 1}, 0)
 
 
 @pytest.mark.parametrize(
