@@ -28,6 +28,7 @@
     │       └── ContainerGone    a container has ended, and with it what an attempt worked in
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
+    ├── RunWaiting               all that is left of a run waits for people            exit 3
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
         │   └── ToolFailed       a declared tool failed at the service; never rerolled
@@ -299,6 +300,20 @@ class RunStopped(AssetmillError):
 
 class RunFailed(AssetmillError):
     """A run is sealed and not all of its stages are done; the manifest says which and why."""
+
+    def __init__(self, run_id: str, message: str) -> None:
+        message = redact(message)
+        super().__init__(run_id, message)
+        self.run_id, self.message = run_id, message
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: {self.message}"
+
+
+class RunWaiting(AssetmillError):
+    """A run is sealed, and all that is left of it waits for people; the next run goes on from there."""
+
+    exit_code = 3
 
     def __init__(self, run_id: str, message: str) -> None:
         message = redact(message)

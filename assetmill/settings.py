@@ -125,6 +125,12 @@ class Computer(_Section):
     executable: str | None = None
 
 
+class ReviewPage(_Section):
+    """Where a team's review page answers: what a notification links to; "" where there is none."""
+
+    url: str = ""
+
+
 class Settings(_Section):
     """A profile with the environment applied. Paths are absolute."""
 
@@ -141,6 +147,7 @@ class Settings(_Section):
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
     computer: Computer = Field(default_factory=Computer)
     provenance: Provenance = Field(default_factory=Provenance)
+    review: ReviewPage = Field(default_factory=ReviewPage)
 
     def mcp_headers(self, name: str) -> Mapping[str, str]:
         """Return the headers under `[mcp.NAME.headers]`.
@@ -199,6 +206,7 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
     "ASSETMILL_OUTAGE_S": ("run", "outage_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),
+    "ASSETMILL_REVIEW_URL": ("review", "url"),
 }
 
 # Sections that are there are built with the whole; each default would build a validator of its own.

@@ -53,6 +53,20 @@ class BatchLedger:
             raise StoreError(f"{key} in {self._backend.name} holds the start of another batch; {REPAIR}")
         return start
 
+    def newest_start(self, batch_id: str) -> BatchStart:
+        """Return what a batch was made of last: one that a person named may have had other rows before.
+
+        Raises:
+            NotFound: no batch of that name has kept what it is made of.
+        """
+        prefix = layout.batch_start(batch_id, "")
+        keys = [entry.key for entry in self._backend.list(prefix)] if BATCH_ID.fullmatch(batch_id) else []
+        found = [start for key in keys if (start := self._records.read_or_warn(key, BatchStart))]
+        if not found:
+            hint = "only one that needs approval, or ran on a work pool, has kept its rows: give --rows"
+            raise NotFound("batch", batch_id, hint)
+        return max(found, key=lambda start: start.created_at)
+
     def write_page(self, page: BatchPage) -> None:
         """Store what became of a group of rows."""
         key = layout.batch_page(page.batch_id, time.time_ns(), uuid.uuid4().hex[:12])

@@ -47,6 +47,7 @@ _COMMANDS: Mapping[str, str] = {
     "open": "assetmill.cli.gallery",
     "review": "assetmill.cli.review",
     "reviewers": "assetmill.cli.review",
+    "links": "assetmill.cli.links",
     "edit": "assetmill.cli.edit",
     "import": "assetmill.cli.import_",
     "lineage": "assetmill.cli.lineage",
@@ -104,7 +105,8 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted, 143 terminated.",
+    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 3 waits for people, 130 interrupted, "
+    "143 terminated.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option

@@ -15,6 +15,7 @@ from assetmill.documents.care import (
 )
 from assetmill.documents.gallery import (
     GalleryDocument,
+    LinksDocument,
     OpenedDocument,
     ReviewedDocument,
     ReviewersDocument,
@@ -81,6 +82,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "open": (OpenedDocument,),
     "review": (ReviewedDocument,),
     "reviewers": (ReviewersDocument,),
+    "links": (LinksDocument,),
     "edit": (EditDocument,),
     "import": (AssetsDocument,),
     "lineage": (LineageDocument,),

@@ -163,7 +163,8 @@ def _of_batch(manifest: BatchManifest) -> Iterator[Tile]:
                     width=asset.width,
                     height=asset.height,
                 )
-            if not stage.is_done:
+            # What waits for its reviewers, or was rejected, is there to be looked at.
+            if not stage.is_done and not stage.assets:
                 reason = stage.error or row.reason or ""
                 yield Tile(
                     ", ".join(stage.missing) or stage.label, stage.label, stage.status, row.name, reason
