@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.making.versions import newer
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
@@ -223,7 +224,8 @@ class _Decider:
         fp = call.fingerprint
         if record := self.lookup(call.pipeline, fp):
             self.records[slot.label] = record
-            return _planned(slot, needs, "reuse", (), call=call, record=record, cost=FREE, reason="unchanged")
+            reason = _kept(record)
+            return _planned(slot, needs, "reuse", (), call=call, record=record, cost=FREE, reason=reason)
         twin = self.first.setdefault(fp, slot.label)
         if twin != slot.label:
             # Two variants that ask for the same thing: the second one finds what the first one paid for.
@@ -248,6 +250,15 @@ def _planned(
     return PlannedStage(
         slot.spec.name, slot.variant, slot.label, needs, status, after, call, record, cost, reason
     )
+
+
+def _kept(record: StageRecord) -> str:
+    """Say that a stage is as it was, and if another version of a library made it."""
+    changed = newer(record.made_with)
+    if not changed:
+        return "unchanged"
+    told = ", ".join(f"{name} {was} (here {now or 'none'})" for name, (was, now) in changed.items())
+    return f"unchanged; made with {told}: kept, a new `edition` makes it again"
 
 
 def _shortened(labels: tuple[str, ...]) -> str:

@@ -252,14 +252,15 @@ def check_service(plan: Plan, services: Services) -> None:
     """Make sure, before any spend, that the service is there and has the models that a plan calls.
 
     Raises:
-        InvalidSettings: it is not so. A plan without work asks nothing.
+        InvalidSettings: it is not so. A plan without work for a service asks nothing.
     """
-    if all(stage.status == "reuse" for stage in plan.stages):
+    local = {stage.name for stage in plan.pipeline.spec.stages if stage.is_local}
+    if all(stage.status == "reuse" or stage.stage in local for stage in plan.stages):
         return
     calls = [stage.call for stage in plan.stages if stage.call and stage.record is None]
     models = [name for call in calls for name in (call.model, call.image_deployment) if name]
     # Calls that wait for a stage before them are not known yet; what the file names for them is.
-    written = plan.pipeline.spec.stages
+    written = [stage for stage in plan.pipeline.spec.stages if not stage.is_local]
     models += [name for stage in written for name in (stage.model, stage.image_deployment) if name]
     models = [name for name in models if "{" not in name]
     problems = [
