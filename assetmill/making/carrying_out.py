@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assetmill.errors import CannotMake
 from assetmill.making import geometry
 from assetmill.making.encoding import encode, media_type_of
+from assetmill.making.layers import lay_over
 from assetmill.making.matte import without_ground
 from assetmill.making.opening import open_picture, size_of
 from assetmill.spec.making import MakeSpec, is_box
@@ -69,6 +71,10 @@ class _Bench:
     def make(self, spec: MakeSpec) -> Iterator[FreshFile]:
         picture, of = self._picture(spec)
         made = _worked(picture, spec, self._subject(spec))
+        if spec.layers:
+            made = lay_over(made, spec.layers, lambda name: self.open(name)[0], self.read)
+            over = (self.open(layer.picture)[1] for layer in spec.layers if layer.picture)
+            of = tuple(dict.fromkeys((*of, *itertools.chain.from_iterable(over))))
         for word in spec.results:
             self.results[word] = made, of
         if spec.save:
@@ -108,12 +114,14 @@ class _Bench:
         if not data.startswith(b"\xff\xd8"):
             return 1.0
         size = size_of(data, name)
-        return max((_needed(spec, size) for spec in self.specs if name in _names(spec)), default=1.0)
+        users = [spec for spec in self.specs if name in _names(spec)]
+        return max(_needed(spec, size) if name in (spec.from_ or ()) else 1.0 for spec in users)
 
 
 def _names(spec: MakeSpec) -> tuple[str, ...]:
     subject = () if spec.subject is None or is_box(spec.subject) else (spec.subject,)
-    return (*(spec.from_ or ()), *subject)
+    over = tuple(layer.picture for layer in spec.layers or () if layer.picture)
+    return (*(spec.from_ or ()), *subject, *over)
 
 
 def _needed(spec: MakeSpec, size: tuple[int, int]) -> float:
@@ -171,6 +179,8 @@ def actions_of(spec: MakeSpec) -> tuple[str, ...]:
         "c2pa.resized": spec.resize,
         "c2pa.color_adjustments": spec.colour == "grey" or spec.palette,
         "c2pa.edited": spec.matte or spec.pad or spec.background or spec.canvas,
+        "c2pa.addedText": any(layer.text for layer in spec.layers or ()),
+        "c2pa.drawing": any(layer.shape or layer.gradient for layer in spec.layers or ()),
         "c2pa.transcoded": spec.save,
     }
     return tuple(action for action, was_done in done.items() if was_done)

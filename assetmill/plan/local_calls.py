@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from assetmill.plan.calls import BoundInput, ExpectedOutput, StageCall
 from assetmill.plan.inputs import Inputs
+from assetmill.plan.lettering import Lettering
 from assetmill.plan.slots import Pen, is_open
 from assetmill.records import StageRecord
 from assetmill.spec.checks import SAFE_NAME
@@ -24,7 +25,10 @@ def local_call(pipeline: str, pen: Pen, inputs: Inputs, records: Mapping[str, St
     """Return what a local stage makes; what is wrong with it is noted as a problem."""
     given = _Given.of(pen, inputs, records)
     entries = tuple(_written(pen))
-    made = tuple(_Entries(pen, given).bound(entries))
+    lettering = Lettering(pen, inputs)
+    for number, entry in enumerate(entries):
+        lettering.bind(entry, ("make", number))
+    made = tuple(lettering.named(facts) for facts in _Entries(pen, given).bound(entries))
     edition = pen.slot.spec.edition
     return StageCall(
         pipeline=pipeline,
@@ -35,7 +39,7 @@ def local_call(pipeline: str, pen: Pen, inputs: Inputs, records: Mapping[str, St
         model="",
         image_deployment=None,
         tools=(),
-        inputs=given.inputs,
+        inputs=(*given.inputs, *lettering.bound.values()),
         outputs=tuple(_outputs(entries)),
         extra={} if edition is None else {"edition": str(edition)},
         making=made,

@@ -9,11 +9,12 @@ decides what is made and is new has the default None: what is not asked for is i
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, model_validator
 
 from assetmill.spec import measures
 from assetmill.spec.base import SpecModel
 from assetmill.spec.file_kinds import Kind
+from assetmill.spec.layers import ColourText, LayerSpec, LengthsText, Text, checked, is_template
 from assetmill.spec.reading import Where
 from assetmill.spec.tools import Names
 
@@ -30,26 +31,6 @@ FORMATS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp"
 """What a picture can be saved as, by its suffix."""
 
 _OPAQUE = frozenset({"jpg", "jpeg"})
-
-
-def checked(parse: Callable[[str], object]) -> AfterValidator:
-    """Let a text be checked as it is read, unless it is a template: that is checked once it is written."""
-
-    def check(value: str) -> str:
-        if not is_template(value):
-            parse(value)
-        return value
-
-    return AfterValidator(check)
-
-
-def is_template(text: str) -> bool:
-    """Whether a text is to be written yet."""
-    return "{{" in text or "{%" in text
-
-
-def _as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _crop(value: str) -> object:
@@ -79,13 +60,8 @@ def _save(value: str) -> object:
     return suffix
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
-ColourText = Annotated[Text, checked(measures.parse_colour)]
 Extent = Annotated[Text, checked(measures.parse_extent)]
 Size = Annotated[Text, checked(measures.parse_size)]
-BoxText = Annotated[Text, checked(measures.parse_box)]
-LengthText = Annotated[Text, checked(measures.parse_length)]
-LengthsText = Annotated[Text, checked(measures.parse_lengths)]
 SaveName = Annotated[str, checked(_save)]
 
 
@@ -155,6 +131,9 @@ class MakeSpec(SpecModel):
     colour: Literal["srgb", "grey"] | None = Field(
         default=None, description="sRGB, in which everything is worked on, or grey"
     )
+    layers: tuple[LayerSpec, ...] | None = Field(
+        default=None, description="texts, pictures, shapes and gradients over it, the lowest first"
+    )
     palette: Annotated[int, Field(ge=2, le=256)] | None = Field(
         default=None, description="save with so many colours: .png alone"
     )
@@ -217,7 +196,13 @@ class MakeSpec(SpecModel):
         named = [(word, self.output) for word in self.from_ or ()]
         if self.subject and not is_template(self.subject) and not is_box(self.subject):
             named.append((self.subject, "*"))
+        named += [(one.picture, "*") for one in self.layers or () if one.picture]
         return tuple(dict.fromkeys(named))
+
+    @property
+    def fonts(self) -> tuple[str, ...]:
+        """The names of the fonts that it writes with."""
+        return tuple(dict.fromkeys(name for layer in self.layers or () for name in layer.font or ()))
 
     @property
     def saves(self) -> Mapping[str, Kind]:
@@ -243,6 +228,9 @@ class MakeSpec(SpecModel):
             facts["from"] = [name for word in self.from_ for name in names[word]]
         if self.subject and self.subject in names:
             facts["subject"] = next(iter(names[self.subject]), self.subject)
+        for layer in facts.get("layers", ()):
+            if word := layer.get("picture"):
+                layer["picture"] = next(iter(names[word]), word)
         return facts
 
     @property

@@ -1,7 +1,7 @@
 """Stages that run here instead of on the service: masks, composites, reports, what `make` makes.
 
-They cost nothing and leave the same records as paid stages, found by fingerprint and committed once, so that lineage, reuse
-and export know no difference.
+They cost nothing and leave the same records as paid stages, found by fingerprint and committed once, so that
+lineage, reuse and export know no difference.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 from assetmill.errors import CannotMake, StageFailed
-from assetmill.fingerprint import digest
+from assetmill.fingerprint import Digest, digest
 from assetmill.making.carrying_out import FreshFile, carry_out
 from assetmill.making.versions import made_with
 from assetmill.plan.calls import BoundInput, StageCall
@@ -55,16 +56,26 @@ def _files(call: StageCall, services: Services) -> list[LocalFile]:
     return [_file(made, given) for made in carry_out(call.making, read)]
 
 
+@lru_cache(maxsize=32)
+def _font(path: str, wanted: Digest) -> bytes:
+    return _checked(path, wanted)
+
+
 def _bytes_of(entry: BoundInput, services: Services) -> bytes:
     """Return an input's bytes: those that were planned with, and no others."""
     if entry.path is None:
         return services.blobs.get(entry.blob)
+    # Fonts are the same for every row of a batch, and some have many megabytes.
+    return (_font if entry.role == "font" else _checked)(entry.path, entry.blob.digest)
+
+
+def _checked(path: str, wanted: Digest) -> bytes:
     try:
-        data = Path(entry.path).read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
-        raise CannotMake(f"{entry.path!r} cannot be read: {error.strerror}") from error
-    if digest(data) != entry.blob.digest:
-        raise CannotMake(f"{entry.path!r} was changed since the run was planned: run it again")
+        raise CannotMake(f"{path!r} cannot be read: {error.strerror}") from error
+    if digest(data) != wanted:
+        raise CannotMake(f"{path!r} was changed since the run was planned: run it again")
     return data
 
 
