@@ -5,14 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assetmill.errors import CannotMake
 from assetmill.making import geometry
+from assetmill.making.animating import animation_of
+from assetmill.making.atlas import data_of, pack
 from assetmill.making.encoding import encode, media_type_of
 from assetmill.making.layers import lay_over
 from assetmill.making.matte import without_ground
-from assetmill.making.opening import open_picture, size_of
+from assetmill.making.opening import as_png, open_picture, size_of
+from assetmill.making.own_functions import call_own
+from assetmill.making.publishing import FileBytes, icons, pages, srcset
+from assetmill.making.seams import check_nine_slice, check_tile
+from assetmill.making.sheets import sheet_of
+from assetmill.pictures import MEDIA_TYPES, sniff
+from assetmill.spec.file_kinds import media_type_of as promised_type
+from assetmill.spec.gathering import atlas_names
 from assetmill.spec.making import MakeSpec, is_box
 from assetmill.spec.measures import parse_aspect, parse_colour, parse_extent, parse_size
 
@@ -36,19 +46,21 @@ class FreshFile:
     actions: tuple[str, ...] = ()
 
 
-def carry_out(entries: Sequence[Mapping[str, Any]], read: Read) -> Iterator[FreshFile]:
+def carry_out(entries: Sequence[Mapping[str, Any]], read: Read, folder: Path = Path()) -> Iterator[FreshFile]:
     """Yield what the entries of a bound stage make; `read` gives the bytes of an input.
+
+    A person's own functions are looked for in `folder` first.
 
     Raises:
         CannotMake: an input, or what is asked of it, cannot be; it names the entry.
     """
     specs = [MakeSpec.model_validate(dict(entry)) for entry in entries]
-    bench = _Bench(read, specs)
+    bench = _Bench(read, specs, folder)
     for spec in specs:
         try:
             yield from bench.make(spec)
         except CannotMake as error:
-            raise CannotMake(f"{spec.save or spec.name}: {error}") from error
+            raise CannotMake(f"{spec.save or spec.name or spec.icons}: {error}") from error
 
 
 @dataclass
@@ -57,6 +69,7 @@ class _Bench:
 
     read: Read
     specs: Sequence[MakeSpec]
+    folder: Path
     results: dict[str, tuple[Image.Image, tuple[str, ...]]] = field(
         default_factory=dict[str, "tuple[Image.Image, tuple[str, ...]]"]
     )
@@ -69,17 +82,57 @@ class _Bench:
                 self._uses[name] = self._uses.get(name, 0) + 1
 
     def make(self, spec: MakeSpec) -> Iterator[FreshFile]:
-        picture, of = self._picture(spec)
+        if spec.python:
+            data = call_own(spec.python, self.folder, [self._bytes(name) for name in spec.from_ or ()])
+            yield FreshFile(str(spec.save), data, _media_type(spec, data), _size_of(data), spec.from_ or ())
+            return
+        if spec.whole in {"animation", "atlas", "pdf"}:
+            named = list(self._each(spec))
+            of = tuple(dict.fromkeys(itertools.chain.from_iterable(one for _, _, one in named)))
+            files = gathered([(name, picture) for name, picture, _ in named], spec)
+        else:
+            picture, of = self._begun(spec)
+            made, of = self._finished(picture, of, spec)
+            for word in spec.results:
+                self.results[word] = made, of
+            files = published(made, spec)
+        for name, media_type, data, size in files:
+            yield FreshFile(name, data, media_type, size, of, actions_of(spec))
+
+    def _each(self, spec: MakeSpec) -> Iterator[tuple[str, Image.Image, tuple[str, ...]]]:
+        """Yield every picture of an entry with its operations done, by its name."""
+        if not spec.from_:
+            raise CannotMake("there is no picture to make it of: name them with from")
+        for name in spec.from_:
+            picture, of = self.open(name)
+            made, of = self._finished(picture, of, spec)
+            yield name, made, of
+
+    def _begun(self, spec: MakeSpec) -> tuple[Image.Image, tuple[str, ...]]:
+        """Return the picture that an entry begins with: its one picture, or the sheet of all of them."""
+        if spec.sheet is None:
+            return self._picture(spec)
+        named = [(name, self.open(name)) for name in spec.from_ or ()]
+        if not named:
+            raise CannotMake("there is no picture for the sheet: name them with from")
+        sheet = sheet_of([(name, picture) for name, (picture, _) in named], spec.sheet, self.read)
+        return sheet, tuple(dict.fromkeys(itertools.chain.from_iterable(of for _, (_, of) in named)))
+
+    def _finished(
+        self, picture: Image.Image, of: tuple[str, ...], spec: MakeSpec
+    ) -> tuple[Image.Image, tuple[str, ...]]:
+        """Return a picture with an entry's operations done, and the inputs that are in it."""
         made = _worked(picture, spec, self._subject(spec))
-        if spec.layers:
-            made = lay_over(made, spec.layers, lambda name: self.open(name)[0], self.read)
-            over = (self.open(layer.picture)[1] for layer in spec.layers if layer.picture)
-            of = tuple(dict.fromkeys((*of, *itertools.chain.from_iterable(over))))
-        for word in spec.results:
-            self.results[word] = made, of
-        if spec.save:
-            data = encode(made, spec)
-            yield FreshFile(spec.save, data, media_type_of(spec.save), made.size, of, actions_of(spec))
+        if not spec.layers:
+            return made, of
+        made = lay_over(made, spec.layers, lambda name: self.open(name)[0], self.read)
+        over = (
+            self.results.get(one.picture, (None, (one.picture,)))[1] for one in spec.layers if one.picture
+        )
+        return made, tuple(dict.fromkeys((*of, *itertools.chain.from_iterable(over))))
+
+    def _bytes(self, name: str) -> bytes:
+        return as_png(self.results[name][0]) if name in self.results else self.read(name)
 
     def _picture(self, spec: MakeSpec) -> tuple[Image.Image, tuple[str, ...]]:
         """Return the one picture that an entry begins with, and the inputs that are in it."""
@@ -116,6 +169,58 @@ class _Bench:
         size = size_of(data, name)
         users = [spec for spec in self.specs if name in _names(spec)]
         return max(_needed(spec, size) if name in (spec.from_ or ()) else 1.0 for spec in users)
+
+
+def gathered(pictures: Sequence[tuple[str, Image.Image]], spec: MakeSpec) -> Iterator[FileBytes]:
+    """Yield what is made of several pictures: an animation, an atlas with its data, pages."""
+    save = str(spec.save)
+    if spec.pdf:
+        yield save, "application/pdf", pages([one for _, one in pictures], spec.pdf), None
+    elif spec.animation:
+        suffix = save.rpartition(".")[2].lower()
+        data = animation_of([one for _, one in pictures], spec.animation, suffix, spec.quality)
+        yield save, f"image/{suffix}", data, pictures[0][1].size
+    elif spec.atlas:
+        for scale, (name, data_name) in atlas_names(save, spec.atlas).items():
+            yield from _atlas(pictures, spec, (scale, name, data_name))
+
+
+def _atlas(
+    pictures: Sequence[tuple[str, Image.Image]], spec: MakeSpec, named: tuple[int, str, str]
+) -> Iterator[FileBytes]:
+    wanted = spec.atlas
+    if wanted is None:
+        return
+    scale, name, data_name = named
+    # What is drawn is the largest: smaller scales are made of it.
+    share = scale / max(wanted.scales)
+    scaled = [(called, geometry.scaled(one, share)) for called, one in pictures]
+    picture, sprites = pack(scaled, wanted)
+    yield name, media_type_of(name), encode(picture, spec.model_copy(update={"save": name})), picture.size
+    yield data_name, "application/json", data_of(sprites, wanted, name, picture.size, scale), None
+
+
+def published(picture: Image.Image, spec: MakeSpec) -> Iterator[FileBytes]:
+    """Yield what is made of one picture: itself, a set of icons, several widths with HTML."""
+    if spec.tile:
+        check_tile(picture, spec.tile)
+    if spec.nine_slice:
+        check_nine_slice(picture, spec.nine_slice)
+    if spec.icons:
+        yield from icons(picture, spec.icons)
+    elif spec.srcset:
+        yield from srcset(picture, str(spec.save), spec.srcset)
+    elif spec.save:
+        yield spec.save, media_type_of(spec.save), encode(picture, spec), picture.size
+
+
+def _media_type(spec: MakeSpec, data: bytes) -> str:
+    kind = sniff(data)
+    return MEDIA_TYPES[kind] if kind else promised_type(str(spec.save))
+
+
+def _size_of(data: bytes) -> tuple[int, int] | None:
+    return size_of(data, "what the function returned") if sniff(data) else None
 
 
 def _names(spec: MakeSpec) -> tuple[str, ...]:

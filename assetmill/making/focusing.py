@@ -86,7 +86,7 @@ def _standing_out(picture: Image.Image) -> Image.Image:
 def _weighted(mask: Image.Image) -> Point:
     import numpy as np
 
-    weights = np.asarray(mask, dtype=np.float64) ** 2
+    weights: Any = np.asarray(mask, dtype=np.float64) ** 2
     total = weights.sum()
     if not total:
         return CENTRE

@@ -85,6 +85,12 @@ def _bounded(picture: Image.Image, width: int, height: int, spec: MakeSpec) -> t
     return picture.size if not spec.enlarge and width > picture.width else (width, height)
 
 
+def scaled(picture: Image.Image, share: float) -> Image.Image:
+    """Return a picture at a share of its size."""
+    size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
+    return _scaled(picture, *size)
+
+
 def _scaled(
     picture: Image.Image, width: int, height: int, box: tuple[int, int, int, int] | None = None
 ) -> Image.Image:

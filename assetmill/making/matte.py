@@ -30,7 +30,7 @@ def _despilled(colours: Any, share: Any, ground: Any) -> Any:
     """Return the colours of the foreground alone: a pixel at the edge is a mixture of it and the ground."""
     import numpy as np
 
-    part = share[..., None]
-    edge = (part > 0) & (part < 1)
+    part: Any = share[..., None]
+    edge: Any = (part > 0) & (part < 1)
     own: Any = (colours - (1 - part) * ground) / np.where(part > 0, part, 1)
     return np.where(edge, own.clip(0, 255), colours)

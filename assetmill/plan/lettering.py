@@ -49,7 +49,7 @@ class Lettering:
 
     def named(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Return a bound entry with the names of its fonts' faces."""
-        for layer in facts.get("layers", ()):
+        for layer in (*facts.get("layers", ()), facts.get("sheet", {})):
             if names := layer.get("font"):
                 layer["font"] = [self._named.get(name, name) for name in names]
         return facts

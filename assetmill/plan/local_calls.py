@@ -5,10 +5,12 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from assetmill.errors import InvalidInput
 from assetmill.plan.calls import BoundInput, ExpectedOutput, StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.lettering import Lettering
@@ -16,6 +18,7 @@ from assetmill.plan.slots import Pen, is_open
 from assetmill.records import StageRecord
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.file_kinds import suffix_of
+from assetmill.spec.functions import find_function
 from assetmill.spec.making import MakeSpec
 from assetmill.spec.pipeline import input_words
 from assetmill.spec.reading import Where
@@ -29,7 +32,7 @@ def local_call(pipeline: str, pen: Pen, inputs: Inputs, records: Mapping[str, St
     for number, entry in enumerate(entries):
         lettering.bind(entry, ("make", number))
     made = tuple(lettering.named(facts) for facts in _Entries(pen, given).bound(entries))
-    edition = pen.slot.spec.edition
+    folder = inputs.pipeline.path.parent.absolute()
     return StageCall(
         pipeline=pipeline,
         stage=pen.slot.spec.name,
@@ -41,8 +44,9 @@ def local_call(pipeline: str, pen: Pen, inputs: Inputs, records: Mapping[str, St
         tools=(),
         inputs=(*given.inputs, *lettering.bound.values()),
         outputs=tuple(_outputs(entries)),
-        extra={} if edition is None else {"edition": str(edition)},
+        extra=dict(_extra(pen, entries, folder)),
         making=made,
+        folder=str(folder),
     )
 
 
@@ -121,6 +125,22 @@ class _Entries:
             what = f"no output {glob!r}" if names else "no file"
             self.pen.problem(where, f"{word!r} has {what}")
         return found
+
+
+def _extra(pen: Pen, entries: tuple[MakeSpec, ...], folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield what decides beside entries and inputs: the edition, the code of a person's own functions."""
+    if pen.slot.spec.edition is not None:
+        yield "edition", str(pen.slot.spec.edition)
+    sources: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        if not entry.python:
+            continue
+        try:
+            sources[entry.python] = find_function(entry.python, folder).digest
+        except InvalidInput as error:
+            pen.problem(("make", number, "python"), str(error), "write module:function")
+    if sources:
+        yield "functions", sources
 
 
 def _outputs(entries: tuple[MakeSpec, ...]) -> Iterator[ExpectedOutput]:

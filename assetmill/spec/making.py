@@ -6,19 +6,34 @@ decides what is made and is new has the default None: what is not asked for is i
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, cast
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ByteSize, Field, model_validator
 
 from assetmill.spec import measures
 from assetmill.spec.base import SpecModel
-from assetmill.spec.file_kinds import Kind
+from assetmill.spec.file_kinds import Kind, kind_of, media_type_of
+from assetmill.spec.gathering import (
+    FAVICON,
+    ICONS,
+    WEB_MANIFEST,
+    AnimationSpec,
+    AtlasSpec,
+    IconKind,
+    NineSliceCheck,
+    PageSpec,
+    SheetSpec,
+    Size,
+    SrcsetSpec,
+    TileCheck,
+    atlas_names,
+    srcset_names,
+)
 from assetmill.spec.layers import ColourText, LayerSpec, LengthsText, Text, checked, is_template
 from assetmill.spec.reading import Where
+from assetmill.spec.templated import Write, texts_of, written
 from assetmill.spec.tools import Names
-
-Write = Callable[[Where, str], str]
 
 OPERATIONS = (
     "from", "canvas", "matte", "trim", "crop", "rotate", "flip", "resize", "pad", "background", "colour",
@@ -53,16 +68,18 @@ def focus_point(value: str) -> tuple[measures.Length, measures.Length]:
     return measures.parse_length(parts[0]), measures.parse_length(parts[1])
 
 
-def _save(value: str) -> object:
-    suffix = value.rpartition(".")[2].lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{value[:60]!r}: a picture is saved as .png, .jpg, .webp or .avif")
-    return suffix
+_SUFFIXES = {
+    "animation": ("png", "webp", "gif"), "atlas": ("png", "webp"), "srcset": ("html",), "pdf": ("pdf",),
+}  # fmt: skip
+"""What entries are saved as that make something else than one picture."""
+
+_WHOLE = ("sheet", "animation", "atlas", "icons", "srcset", "pdf", "python")
+"""What an entry makes in place of one picture out of one; of these it has one at most."""
+
+_OF_PIXELS = ("matte", "trim", "crop", "rotate", "flip", "resize", "pad", "background", "colour", "layers")
 
 
 Extent = Annotated[Text, checked(measures.parse_extent)]
-Size = Annotated[Text, checked(measures.parse_size)]
-SaveName = Annotated[str, checked(_save)]
 
 
 class MatteSpec(SpecModel):
@@ -78,6 +95,14 @@ class MatteSpec(SpecModel):
 
 def _as_matte(value: Any) -> Any:
     return {"colour": value} if isinstance(value, str) else value
+
+
+def _as_check(value: Any) -> Any:
+    return {} if value is True else value
+
+
+def _as_slices(value: Any) -> Any:
+    return {"slices": str(value)} if isinstance(value, str | int) else value
 
 
 class MakeSpec(SpecModel):
@@ -134,13 +159,37 @@ class MakeSpec(SpecModel):
     layers: tuple[LayerSpec, ...] | None = Field(
         default=None, description="texts, pictures, shapes and gradients over it, the lowest first"
     )
+    sheet: SheetSpec | None = Field(default=None, description="all pictures of `from` on one sheet")
+    tile: Annotated[TileCheck | None, BeforeValidator(_as_check)] = Field(
+        default=None, description="refuse it where it shows a seam laid beside itself"
+    )
+    nine_slice: Annotated[NineSliceCheck | None, BeforeValidator(_as_slices)] = Field(
+        default=None, description="refuse it where what is stretched between these corners is not even"
+    )
+    animation: Annotated[AnimationSpec | None, BeforeValidator(_as_check)] = Field(
+        default=None, description="all pictures of `from`, one after the other"
+    )
+    atlas: Annotated[AtlasSpec | None, BeforeValidator(_as_check)] = Field(
+        default=None, description="all pictures of `from` packed into one, with data for an engine"
+    )
+    icons: IconKind | None = Field(default=None, description="a set of icons: they have names of their own")
+    srcset: Annotated[SrcsetSpec | None, BeforeValidator(_as_check)] = Field(
+        default=None, description="several widths and formats with HTML, which `save` names"
+    )
+    pdf: Annotated[PageSpec | None, BeforeValidator(_as_check)] = Field(
+        default=None, description="all pictures of `from` as pages"
+    )
+    python: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = Field(
+        default=None,
+        description="a function of one's own, `module:function`: bytes of each input in, bytes out",
+    )
     palette: Annotated[int, Field(ge=2, le=256)] | None = Field(
         default=None, description="save with so many colours: .png alone"
     )
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] | None = Field(
         default=None, description="what later entries call it"
     )
-    save: SaveName | None = Field(default=None, description="the file: its suffix says the format")
+    save: str | None = Field(default=None, description="the file: its suffix says the format")
     quality: Annotated[int, Field(ge=1, le=100)] | None = Field(
         default=None, description="of .jpg, .webp and .avif; 85, or what max_bytes allows"
     )
@@ -159,8 +208,7 @@ class MakeSpec(SpecModel):
         """Yield what contradicts itself, with what to do."""
         if (self.from_ is None) == (self.canvas is None):
             yield "give one of from and canvas"
-        if self.save is None and self.name is None:
-            yield "give save, the file's name, or name, by which later entries know it"
+        yield from self._whole_faults()
         if self.fit is not None and self.resize is None:
             yield "fit says how to resize: give resize, or leave fit out"
         if self.fit in {"pad", "exact", "contain"} and self.focus and not self.crop:
@@ -172,6 +220,39 @@ class MakeSpec(SpecModel):
         if self.subject and self.focus != "subject":
             yield "subject says where it is: write focus: subject"
         yield from self._encoding_faults()
+
+    @property
+    def whole(self) -> str:
+        """What it makes in place of one picture out of one: `sheet`, `atlas` and so on; "" for that."""
+        return next((name for name in _WHOLE if getattr(self, name) is not None), "")
+
+    def _whole_faults(self) -> Iterator[str]:
+        kinds = [name for name in _WHOLE if getattr(self, name) is not None]
+        if len(kinds) > 1:
+            yield f"an entry makes one thing: {kinds[0]} or {kinds[1]}; write two entries"
+        kind = kinds[0] if kinds else ""
+        if kind == "icons" and (self.save or self.name):
+            yield "icons have names of their own: leave out save and name"
+        elif kind != "icons" and self.save is None and (self.name is None or kind not in {"", "sheet"}):
+            yield "give save, the file's name" + (
+                ", or name, by which later entries know it" if not kind else ""
+            )
+        allowed = _SUFFIXES.get(kind, tuple(FORMATS))
+        suffix = (self.save or "").rpartition(".")[2].lower()
+        if self.save and kind != "python" and "{" not in suffix and suffix not in allowed:
+            words = ", ".join(f".{one}" for one in allowed)
+            yield f"{self.save[:60]!r}: {kind or 'a picture'} is saved as {words}"
+        if self.canvas and kind:
+            yield f"{kind} is made of pictures: give from in place of canvas"
+        if kind == "python" and (given := [name for name in _OF_PIXELS if getattr(self, name) is not None]):
+            yield f"a function of your own does all of it: write {given[0]} in another entry"
+        if (
+            kind == "sheet"
+            and self.sheet
+            and (self.sheet.title or self.sheet.captions)
+            and not self.sheet.font
+        ):
+            yield "title and captions need font: names of configs/fonts.toml"
 
     def _encoding_faults(self) -> Iterator[str]:
         suffix = (self.save or "").rpartition(".")[2].lower()
@@ -202,17 +283,36 @@ class MakeSpec(SpecModel):
     @property
     def fonts(self) -> tuple[str, ...]:
         """The names of the fonts that it writes with."""
-        return tuple(dict.fromkeys(name for layer in self.layers or () for name in layer.font or ()))
+        names = [name for layer in self.layers or () for name in layer.font or ()]
+        return tuple(dict.fromkeys((*names, *((self.sheet.font or ()) if self.sheet else ()))))
 
     @property
     def saves(self) -> Mapping[str, Kind]:
         """The files that it saves, each with its kind."""
-        return {self.save: "picture"} if self.save else {}
+        if self.icons:
+            pictures: dict[str, Kind] = dict.fromkeys(ICONS[self.icons], "picture")
+            return (
+                {**pictures, FAVICON: "picture", WEB_MANIFEST: "document"}
+                if self.icons == "web"
+                else pictures
+            )
+        if not self.save:
+            return {}
+        if self.srcset:
+            return {**dict.fromkeys(srcset_names(self.save, self.srcset), "picture"), self.save: "text"}
+        if self.atlas:
+            made: dict[str, Kind] = {}
+            for picture, data in atlas_names(self.save, self.atlas).values():
+                made |= {picture: "picture", data: "data"}
+            return made
+        return {self.save: kind_of(media_type_of(self.save))}
 
     @property
     def exact_size(self) -> tuple[int, int] | None:
         """The size of what it saves in pixels, where that is written."""
         text = self.resize if self.resize else self.canvas
+        if self.whole not in {"", "animation"}:
+            return None
         if not text or is_template(text) or self.pad or self.fit == "contain":
             return None
         extent = measures.parse_extent(text)
@@ -240,7 +340,7 @@ class MakeSpec(SpecModel):
 
     def texts(self, where: Where) -> Iterator[tuple[Where, str]]:
         """Yield every text that may be a template, with its place."""
-        yield from _texts(self.facts(), where)
+        yield from texts_of(self.facts(), where)
 
     def facts(self) -> dict[str, Any]:
         """Return everything that decides what is made, as plain data."""
@@ -252,7 +352,7 @@ class MakeSpec(SpecModel):
         Raises:
             ValidationError: what they come to is not valid.
         """
-        return MakeSpec.model_validate(_written(self.facts(), where, write))
+        return MakeSpec.model_validate(written(self.facts(), where, write))
 
 
 def is_box(text: str) -> bool:
@@ -262,26 +362,3 @@ def is_box(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _texts(value: Any, where: Where) -> Iterator[tuple[Where, str]]:
-    if isinstance(value, str):
-        if "{" in value:
-            yield where, value
-    elif isinstance(value, Mapping):
-        for key, part in cast(Mapping[str, Any], value).items():
-            yield from _texts(part, (*where, key))
-    elif isinstance(value, list):
-        for number, part in enumerate(cast(list[Any], value)):
-            yield from _texts(part, (*where, number))
-
-
-def _written(value: Any, where: Where, write: Write) -> Any:
-    if isinstance(value, str):
-        return write(where, value)
-    if isinstance(value, Mapping):
-        parts = cast(Mapping[str, Any], value).items()
-        return {key: _written(part, (*where, key), write) for key, part in parts}
-    if isinstance(value, list):
-        return [_written(part, (*where, n), write) for n, part in enumerate(cast(list[Any], value))]
-    return value

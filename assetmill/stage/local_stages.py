@@ -53,7 +53,7 @@ def _files(call: StageCall, services: Services) -> list[LocalFile]:
     def read(name: str) -> bytes:
         return _bytes_of(given[name], services)
 
-    return [_file(made, given) for made in carry_out(call.making, read)]
+    return [_file(made, given) for made in carry_out(call.making, read, Path(call.folder or "."))]
 
 
 @lru_cache(maxsize=32)

@@ -14,7 +14,7 @@ _TOLERANCE = 0.5
 """Pixels by which a line may be longer than its box: less than anybody sees, more than rounding makes."""
 
 
-class Block(NamedTuple):
+class TextBlock(NamedTuple):
     """Lines of one size. `pitch` is from line to line, `ascent` above the first one, all in pixels."""
 
     lines: tuple[ShapedLine, ...]
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Demand:
     """How a text is to be laid: within which sizes of letters, in which room along and across its lines."""
 
     text: str
@@ -47,13 +47,13 @@ class Wanted:
     hyphenate: bool = False
 
 
-def lay(wanted: Wanted, shaper: Shaper) -> Block:
+def lay(wanted: Demand, shaper: Shaper) -> TextBlock:
     """Return a text at the largest size at which it fits.
 
     Raises:
         CannotMake: it does not fit at the smallest; the message says by how much.
     """
-    best: Block | None = None
+    best: TextBlock | None = None
     low, high = wanted.smallest, wanted.largest
     while low <= high:
         size = (low + high) // 2
@@ -68,14 +68,14 @@ def lay(wanted: Wanted, shaper: Shaper) -> Block:
     raise CannotMake(_told(wanted, _misses(wanted, smallest) or (0.0, 0.0)))
 
 
-def _misses(wanted: Wanted, block: Block) -> tuple[float, float] | None:
+def _misses(wanted: Demand, block: TextBlock) -> tuple[float, float] | None:
     """Return how much room a block lacks along and across its lines; None when it has all."""
     along = block.width - wanted.along
     across = block.height - wanted.across
     return None if along <= _TOLERANCE and across <= _TOLERANCE else (max(0.0, along), max(0.0, across))
 
 
-def _told(wanted: Wanted, misses: tuple[float, float]) -> str:
+def _told(wanted: Demand, misses: tuple[float, float]) -> str:
     shown = wanted.text if len(wanted.text) <= 60 else f"{wanted.text[:57]}..."
     along, across = (round(one + 0.499) for one in misses)
     lacks = [f"{along} px of width"] * (along > 0) + [f"{across} px of height"] * (across > 0)
@@ -86,7 +86,7 @@ def _told(wanted: Wanted, misses: tuple[float, float]) -> str:
     )
 
 
-def _at(wanted: Wanted, shaper: Shaper, size: int) -> Block:
+def _at(wanted: Demand, shaper: Shaper, size: int) -> TextBlock:
     lines = tuple(
         shaper.line(line)
         for paragraph in wanted.text.split("\n")
@@ -97,12 +97,12 @@ def _at(wanted: Wanted, shaper: Shaper, size: int) -> Block:
     descent = max(face.descent for face in faces) * size
     if shaper.is_vertical:
         ascent = descent = size / 2
-        return Block(lines, size, (wanted.line_height or 1.5) * size, ascent, descent)
+        return TextBlock(lines, size, (wanted.line_height or 1.5) * size, ascent, descent)
     pitch = wanted.line_height * size if wanted.line_height else ascent + descent
-    return Block(lines, size, pitch, ascent, descent)
+    return TextBlock(lines, size, pitch, ascent, descent)
 
 
-def _lines(paragraph: str, wanted: Wanted, shaper: Shaper, room: float) -> list[str]:
+def _lines(paragraph: str, wanted: Demand, shaper: Shaper, room: float) -> list[str]:
     """Return a paragraph's lines, each as full as it can be."""
     lines: list[str] = []
     line = ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from assetmill.making.text.harfbuzz import harfbuzz
-from assetmill.making.text.laying import Block
+from assetmill.making.text.laying import TextBlock
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -17,7 +17,13 @@ Room = tuple[int, int, int, int]
 
 
 def mask_of(
-    block: Block, size: tuple[int, int], room: Room, *, align: Align, rise: Rise, is_vertical: bool = False
+    block: TextBlock,
+    size: tuple[int, int],
+    room: Room,
+    *,
+    align: Align,
+    rise: Rise,
+    is_vertical: bool = False,
 ) -> Image.Image:
     """Return a mask of `size` in which a block lies in its room: left, upper, right, lower edge."""
     hb = harfbuzz()
@@ -42,7 +48,7 @@ def mask_of(
 
 
 def starts(
-    block: Block, room: Room, *, align: Align, rise: Rise, is_vertical: bool = False
+    block: TextBlock, room: Room, *, align: Align, rise: Rise, is_vertical: bool = False
 ) -> Iterator[tuple[float, float]]:
     """Yield where the pen begins each line."""
     left, top, right, bottom = room
@@ -56,7 +62,7 @@ def starts(
         yield left + {"left": 0.0, "centre": rest / 2, "right": rest}[align], y + number * block.pitch
 
 
-def _columns(block: Block, room: Room, *, align: Align, rise: Rise) -> Iterator[tuple[float, float]]:
+def _columns(block: TextBlock, room: Room, *, align: Align, rise: Rise) -> Iterator[tuple[float, float]]:
     """Yield where each column begins: the first one is the rightmost."""
     left, top, right, bottom = room
     spare = (right - left) - block.height

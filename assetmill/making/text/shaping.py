@@ -24,7 +24,7 @@ class Glyph(NamedTuple):
     y: float
 
 
-class Run(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch of text that is shaped at once."""
 
     text: str
@@ -64,7 +64,7 @@ class Shaper:
         """Return how long a text is along its line, as a part of the letters' size."""
         return self.line(text).length
 
-    def runs(self, text: str) -> list[Run]:
+    def runs(self, text: str) -> list[Stretch]:
         """Return a line's runs, in the order in which they are seen."""
         levels = [0] * len(text) if self.is_vertical else levels_of(text, self.level)
         runs = list(self._logical(text, levels))
@@ -72,7 +72,7 @@ class Shaper:
             return [run for run, _ in runs]
         return [runs[at][0] for at in visual_order([level for _, level in runs])]
 
-    def _logical(self, text: str, levels: Sequence[int]) -> Iterator[tuple[Run, int]]:
+    def _logical(self, text: str, levels: Sequence[int]) -> Iterator[tuple[Stretch, int]]:
         """Yield runs in the order of the text, each with its level."""
         start, at = 0, 0
         current: tuple[Face, str, int] | None = None
@@ -89,8 +89,8 @@ class Shaper:
         if current is not None:
             yield self._run(text[start:at], *current), current[2]
 
-    def _run(self, text: str, face: Face, script: str, level: int) -> Run:
-        return Run(text, face, script, "ttb" if self.is_vertical else "rtl" if level % 2 else "ltr")
+    def _run(self, text: str, face: Face, script: str, level: int) -> Stretch:
+        return Stretch(text, face, script, "ttb" if self.is_vertical else "rtl" if level % 2 else "ltr")
 
     def _face_for(self, cluster: str, before: Face) -> Face:
         if not cluster.strip():
@@ -127,7 +127,7 @@ def _shaped(shaper: Shaper, text: str) -> ShapedLine:
     return ShapedLine(text, tuple(glyphs), along, faces)
 
 
-def _buffer(run: Run, language: str) -> Any:
+def _buffer(run: Stretch, language: str) -> Any:
     hb = harfbuzz()
 
     buffer: Any = hb.Buffer()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from assetmill.making.placing import Room, room_of
 from assetmill.making.text.bidi import base_level
 from assetmill.making.text.faces import Face, face_of
-from assetmill.making.text.laying import Block, Wanted, lay
+from assetmill.making.text.laying import Demand, TextBlock, lay
 from assetmill.making.text.painting import Align
 from assetmill.making.text.shaping import Shaper
 from assetmill.spec.layers import LayerSpec
@@ -21,10 +21,10 @@ Fonts = Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
-class Written:
+class PlacedText:
     """A text that was laid into its room."""
 
-    block: Block
+    block: TextBlock
     room: Room
     align: Align
     is_vertical: bool
@@ -38,7 +38,7 @@ def faces_of(layer: LayerSpec, fonts: Fonts) -> tuple[Face, ...]:
     )
 
 
-def write(layer: LayerSpec, size: tuple[int, int], fonts: Fonts) -> Written:
+def write(layer: LayerSpec, size: tuple[int, int], fonts: Fonts) -> PlacedText:
     """Lay a layer's text into its room in a picture of `size`.
 
     Raises:
@@ -53,10 +53,10 @@ def write(layer: LayerSpec, size: tuple[int, int], fonts: Fonts) -> Written:
     smallest, largest = parse_span(layer.size or _SIZE)
     width, height = room[2] - room[0], room[3] - room[1]
     along, across = (height, width) if is_vertical else (width, height)
-    wanted = Wanted(
+    wanted = Demand(
         text, smallest, largest, along, across, layer.line_height, hyphenate=bool(layer.hyphenate)
     )
-    return Written(lay(wanted, shaper), room, _align(layer, level, is_vertical=is_vertical), is_vertical)
+    return PlacedText(lay(wanted, shaper), room, _align(layer, level, is_vertical=is_vertical), is_vertical)
 
 
 def _align(layer: LayerSpec, level: int, *, is_vertical: bool) -> Align:

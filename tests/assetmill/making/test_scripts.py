@@ -12,7 +12,7 @@ from assetmill.making.text.bidi import base_level, levels_of, visual_order
 from assetmill.making.text.breaking import units
 from assetmill.making.text.faces import Face, face_of, missing
 from assetmill.making.text.harfbuzz import harfbuzz
-from assetmill.making.text.laying import Wanted, lay
+from assetmill.making.text.laying import Demand, lay
 from assetmill.making.text.painting import mask_of
 from assetmill.making.text.shaping import Shaper
 from tests.lettering import CJK, SAMPLES, Sample, needs_fonts
@@ -57,7 +57,7 @@ def test_the_glyphs_are_those_of_harfbuzz(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda one: one.script)
 def test_every_script_leaves_ink_within_its_box(sample: Sample) -> None:
     shaper = Shaper((_face(sample),), sample.language, sample.level)
-    block = lay(Wanted(sample.text, 8, 60, 380, 180), shaper)
+    block = lay(Demand(sample.text, 8, 60, 380, 180), shaper)
     mask = mask_of(
         block, (400, 200), (10, 10, 390, 190), align="right" if sample.level else "left", rise="middle"
     )
@@ -78,7 +78,7 @@ def test_japanese_is_written_in_columns_from_the_right_with_its_vertical_forms()
     assert [one.glyph_id for one in across.line(text).glyphs] != [
         one.glyph_id for one in down.line(text).glyphs
     ]
-    block = lay(Wanted("春はあけぼの。やうやう白く", 20, 20, 120, 200), down)
+    block = lay(Demand("春はあけぼの。やうやう白く", 20, 20, 120, 200), down)
     mask = mask_of(block, (200, 140), (0, 10, 200, 130), align="right", rise="top", is_vertical=True)
     assert len(block.lines) > 1
     assert mask.crop((170, 0, 200, 140)).getbbox() is not None  # the first column, at the right
@@ -158,16 +158,16 @@ def test_without_dictionaries_a_script_that_needs_them_says_so(monkeypatch: pyte
 @needs_fonts
 def test_words_are_hyphenated_by_their_language() -> None:
     shaper = Shaper((face_of("Sans", SANS.read_bytes(), 0, 400),), "de")
-    block = lay(Wanted("Schreibtischlampe", 30, 30, 190, 200, hyphenate=True), shaper)
+    block = lay(Demand("Schreibtischlampe", 30, 30, 190, 200, hyphenate=True), shaper)
     assert [line.text for line in block.lines] == ["Schreibtisch-", "lampe"]
     with pytest.raises(CannotMake, match=r"lacks \d+ px of width"):
-        lay(Wanted("Schreibtischlampe", 30, 30, 190, 200), shaper)
+        lay(Demand("Schreibtischlampe", 30, 30, 190, 200), shaper)
 
 
 @needs_fonts
 def test_text_is_as_large_as_fits_and_too_long_a_text_says_what_it_lacks() -> None:
     shaper = Shaper((face_of("Sans", SANS.read_bytes(), 0, 400),), "en")
-    small, large = (lay(Wanted("A lamp", 10, 90, room, 100), shaper).size for room in (100, 300))
+    small, large = (lay(Demand("A lamp", 10, 90, room, 100), shaper).size for room in (100, 300))
     assert small < large <= 90
     with pytest.raises(CannotMake, match=r"'A lamp' does not fit its box of 20x100 px with letters of 10 px"):
-        lay(Wanted("A lamp", 10, 90, 20, 100), shaper)
+        lay(Demand("A lamp", 10, 90, 20, 100), shaper)
