@@ -26,6 +26,7 @@
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
     │       └── ContainerGone    a container has ended, and with it what an attempt worked in
+    ├── CannotMake               a local stage's file; its stage reports it
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     ├── RunWaiting               all that is left of a run waits for people            exit 3
@@ -94,6 +95,10 @@ class NotFound(InvalidInput):
 
     def __str__(self) -> str:
         return f"no {self.kind} {self.name!r}" + (f": {self.hint}" if self.hint else "")
+
+
+class CannotMake(AssetmillError):
+    """A file cannot be made here from what is given; it says what to do."""
 
 
 class StoreError(AssetmillError):

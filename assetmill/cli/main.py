@@ -55,6 +55,8 @@ _COMMANDS: Mapping[str, str] = {
     "pipelines": "assetmill.cli.pipelines",
     "schema": "assetmill.cli.pipelines",
     "lint": "assetmill.cli.lint",
+    "localise": "assetmill.cli.localise",
+    "fonts": "assetmill.cli.fonts",
     "lock": "assetmill.cli.lock",
     "check": "assetmill.cli.check",
     "sync": "assetmill.cli.lock",

@@ -26,6 +26,7 @@ from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.quotas import assumed_quotas
+from assetmill.runs.saving import savings_of
 from assetmill.settings import Settings, load_settings
 from assetmill.store.ledger import Ledger
 
@@ -112,7 +113,7 @@ def document(made: Plan) -> dict[str, Any]:
         "unknown": list(made.cost.unknown),
         "unpriced": made.unpriced,
         "held_cost_usd": made.held_cost.amounts(),
-        "warnings": list(made.warnings),
+        "warnings": [*made.warnings, *_savings(made)],
     }
 
 
@@ -133,4 +134,8 @@ def table(made: Plan) -> str:
         total += f"\nafter approval: {held} more to run; {total_text(made.held_cost)}"
     if made.cost.unknown:
         total += f"\n{missing_prices(made.cost.unknown)}"
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), total])
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), *_savings(made), total])
+
+
+def _savings(made: Plan) -> list[str]:
+    return [saving.message(made.name) for saving in savings_of(made)]

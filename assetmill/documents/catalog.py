@@ -20,6 +20,7 @@ from assetmill.documents.gallery import (
     ReviewedDocument,
     ReviewersDocument,
 )
+from assetmill.documents.local import FontsDocument, LocalisedDocument
 from assetmill.documents.models import (
     AcceptedDocument,
     ApprovedDocument,
@@ -90,6 +91,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "pipelines": (PipelinesDocument,),
     "schema": (OpenDocument,),
     "lint": (LintedDocument,),
+    "localise": (LocalisedDocument,),
+    "fonts": (FontsDocument,),
     "lock": (LockedFolderDocument,),
     "check": (CheckedDocument, ModelsDocument),
     "sync": (SyncedDocument,),

@@ -296,14 +296,15 @@ def check_service(plan: Plan, services: Services) -> None:
     """Make sure, before any spend, that the service is there and has the models that a plan calls.
 
     Raises:
-        InvalidSettings: it is not so. A plan without work asks nothing.
+        InvalidSettings: it is not so. A plan without work for a service asks nothing.
     """
-    if not plan.has_work:
+    local = {stage.name for stage in plan.pipeline.spec.stages if stage.is_local}
+    if not any(stage.is_to_do and stage.stage not in local for stage in plan.stages):
         return
     calls = [stage.call for stage in plan.stages if stage.call and stage.is_to_do]
     models = [name for call in calls for name in (call.model, call.image_deployment) if name]
     # Calls that wait for a stage before them are not known yet; what the file names for them is.
-    written = plan.pipeline.spec.stages
+    written = [stage for stage in plan.pipeline.spec.stages if not stage.is_local]
     models += [name for stage in written for name in (stage.model, stage.image_deployment) if name]
     models = [name for name in models if "{" not in name]
     problems = [
