@@ -63,6 +63,7 @@ _COMMANDS: Mapping[str, str] = {
     "update": "assetmill.cli.update",
     "provenance": "assetmill.cli.provenance",
     "diff": "assetmill.cli.diff",
+    "mcp": "assetmill.cli.mcp",
     "emulator": "assetmill.cli.emulator",
     "verify": "assetmill.cli.verify",
     "repair": "assetmill.cli.repair",
