@@ -52,6 +52,17 @@ class BatchLedger:
             raise StoreError(f"{key} in {self._backend.name} holds the start of another batch; {REPAIR}")
         return start
 
+    def newest_start(self, batch_id: str) -> BatchStart | None:
+        """Return what a batch is made of that somebody names, None when there is none.
+
+        One that a person named may have changed its rows: the newest one is meant.
+        """
+        if not BATCH_ID.fullmatch(batch_id):
+            return None
+        keys = [entry.key for entry in self._backend.list(layout.batch_start(batch_id, ""))]
+        found = [start for key in keys if (start := self._records.read_or_warn(key, BatchStart))]
+        return max(found, key=lambda start: start.created_at, default=None)
+
     def write_page(self, page: BatchPage) -> None:
         """Store what became of a group of rows."""
         key = layout.batch_page(page.batch_id, time.time_ns(), uuid.uuid4().hex[:12])

@@ -15,7 +15,7 @@ from assetmill.gallery.folder import write_folder
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
+from assetmill.gallery.walls import Walls
 from assetmill.reviews.reviewers import key_of
 from assetmill.settings import load_settings
 from assetmill.store.blobs import Blobs

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from assetmill.errors import InvalidInput, NotFound, StoreError
+from assetmill.gallery.events import Events
 from assetmill.gallery.reviewing import ReviewOrder
 from assetmill.gallery.site import Resource, Site, script
 from assetmill.reviews.desk import BytesChanged
@@ -51,12 +52,14 @@ class Gallery:
         # Sent by the page's own script alone: a form of another page could send the cookie at most.
         self._token = secrets.token_urlsafe(32)
         self._is_entered = False
+        self._events = Events(site)
         self.app = Starlette(
             routes=[
                 Route("/enter/{key}", self._enter),
                 Route("/", self._guarded(self._start)),
                 Route("/session.js", self._guarded(self._session_of)),
                 Route("/reviews", self._guarded(self._review), methods=["POST"]),
+                Route("/events", self._guarded(self._tell), methods=["GET"]),
                 Route("/{path:path}", self._guarded(self._read)),
             ]
         )
@@ -99,6 +102,9 @@ class Gallery:
         )
         found = script("session", said)
         return Response(found.data, headers=_headers("", found), media_type=found.media_type)
+
+    async def _tell(self, request: Request) -> Response:
+        return await self._events.answer(request, _HEADERS)
 
     async def _review(self, request: Request) -> Response:
         reviewing = self._site.reviewing

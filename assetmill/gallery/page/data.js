@@ -84,5 +84,18 @@ const gallery = (() => {
     facts.stand[index] = facts.stands.indexOf(told.stand);
   }
 
-  return { wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
+  // Another tile at a place, or one more: the rest of what is known stays.
+  function changed(index, tile) {
+    const number = Math.floor(index / facts.chunk);
+    if (chunks.has(number)) chunks.get(number)[index % facts.chunk] = tile;
+    else if (index === facts.total && index % facts.chunk === 0) chunk(number, [tile]);
+    facts.total = Math.max(facts.total, index + 1);
+    const said = [["stages", "stage", tile.stage], ["states", "state", tile.state], ["stands", "stand", tile.stand ?? ""]];
+    for (const [words, numbers, word] of said) {
+      if (!facts[words].includes(word)) facts[words].push(word);
+      facts[numbers][index] = facts[words].indexOf(word);
+    }
+  }
+
+  return { changed, wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
 })();

@@ -16,21 +16,26 @@
     form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who);
   }
 
-  async function filter() {
+  async function filter(changed) {
     const mine = (turn += 1);
     const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value };
-    if (wanted.text) count.textContent = "searching…";
+    if (wanted.text && !changed) count.textContent = "searching…";
     const found = await gallery.matching(wanted, () => mine !== turn);
     if (found === null || mine !== turn) return;
     const number = found.length === facts.total ? "" : `${found.length} of `;
     count.textContent = `${number}${facts.total} ${facts.total === 1 ? "tile" : "tiles"}`;
     document.getElementById("nothing").hidden = found.length > 0;
-    grid.show(found);
+    if (changed) grid.change(found, changed);
+    else grid.show(found);
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", (event) => (event.target.name === "size" ? grid.layout() : filter()));
   grid.whenOpened(viewer.open);
+  gallery.live.whenChanged(async (changed) => {
+    await filter(changed);
+    if (viewer.isOpen && changed.has(grid.shown[grid.current])) viewer.renew();
+  });
 
   const onWall = {
     j: () => grid.select(grid.current + 1, true),
@@ -60,5 +65,8 @@
     call();
   });
 
-  filter().then(() => { if (facts.at !== null) viewer.open(facts.at); });
+  filter().then(() => {
+    if (facts.at !== null) viewer.open(facts.at);
+    if (facts.live !== null) gallery.live.listen();
+  });
 })();

@@ -4,6 +4,7 @@
 gallery.grid = (() => {
   const GAP = 14, CAPTION = 58, ROWS_BEYOND = 2;
   const wall = document.getElementById("wall");
+  const COMING = new Set(["queued", "drawing"]);
   const drawn = new Map(); // place in `shown` -> element
   let shown = [], columns = 1, side = 220, current = 0, open = () => {};
 
@@ -69,7 +70,15 @@ gallery.grid = (() => {
       image.src = tile.thumbnail;
       image.onerror = () => image.replaceWith(instead("its bytes cannot be shown"));
       picture.append(image);
-    } else picture.append(instead(tile.file ? ending(tile.name) : tile.reason || tile.state, !tile.file));
+    } else if (tile.frames?.length) {
+      const image = document.createElement("img");
+      image.className = "frame";
+      image.alt = `So far: ${tile.stage}`;
+      image.src = tile.frames.at(-1);
+      picture.append(image);
+    } else picture.append(instead(tile.file ? ending(tile.name) : tile.reason || tile.state, !tile.file && !COMING.has(tile.state)));
+    picture.dataset.state = tile.state;
+    picture.dataset.frames = tile.frames?.length ?? 0;
     const caption = document.createElement("span");
     caption.className = "caption";
     caption.append(words("b", tile.row || tile.name), words("small", tile.row ? `${tile.stage} · ${tile.name}` : tile.stage));
@@ -108,6 +117,18 @@ gallery.grid = (() => {
     layout();
   }
 
+  // Tiles came or changed: what is looked at stays where it is, and so does the focus.
+  function change(indices, changed) {
+    const at = shown[current], isSame = indices.length === shown.length && indices.every((index, place) => index === shown[place]);
+    shown = indices;
+    current = Math.max(0, shown.indexOf(at));
+    if (!isSame) return layout();
+    for (const [place, item] of drawn) {
+      const tile = changed.has(shown[place]) && gallery.known(shown[place]);
+      if (tile) fill(item.firstChild, tile);
+    }
+  }
+
   function select(place, hasFocus = false) {
     if (!shown.length) return;
     const before = drawn.get(current)?.firstChild;
@@ -133,7 +154,7 @@ gallery.grid = (() => {
   new ResizeObserver(layout).observe(wall.parentElement);
 
   return {
-    show, select, layout, renew,
+    show, change, select, layout, renew,
     whenOpened(call) { open = call; },
     get shown() { return shown; },
     get current() { return current; },

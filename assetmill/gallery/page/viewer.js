@@ -18,12 +18,13 @@ gallery.viewer = (() => {
     if (!dialog.open) dialog.showModal();
     element("name").textContent = tile.row ? `${tile.row} · ${tile.name}` : tile.name;
     element("place").textContent = `${gallery.grid.current + 1} of ${gallery.grid.shown.length}`;
-    picture.hidden = !tile.thumbnail;
-    picture.src = tile.thumbnail ? tile.file : "";
-    if (!tile.thumbnail) picture.removeAttribute("src");
+    const shown = tile.thumbnail ? tile.file : tile.frames?.at(-1);
+    picture.hidden = !shown;
+    if (!shown) picture.removeAttribute("src");
+    else if (picture.getAttribute("src") !== shown) picture.src = shown;
     picture.alt = (tile.prompt || tile.name).slice(0, 500);
-    instead.hidden = Boolean(tile.thumbnail);
-    instead.textContent = tile.thumbnail ? "" : tile.file ? "This file is no picture; it can be downloaded." : tile.reason || tile.state;
+    instead.hidden = Boolean(shown);
+    instead.textContent = shown ? "" : tile.file ? "This file is no picture; it can be downloaded." : tile.reason || tile.state;
     dialog.querySelector("[data-do=compare]").hidden = !tile.before;
     if (tile.before) before.src = tile.before.file;
     else before.removeAttribute("src");
@@ -111,5 +112,5 @@ gallery.viewer = (() => {
   });
   picture.addEventListener("dblclick", () => actions.zoom());
 
-  return { open, actions, get isOpen() { return dialog.open; } };
+  return { open, actions, renew: () => open(gallery.grid.current), get isOpen() { return dialog.open; } };
 })();

@@ -11,7 +11,8 @@ from assetmill.gallery.details import Details
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Tile, Wall, Walls
+from assetmill.gallery.tiles import Tile, Wall
+from assetmill.gallery.walls import Walls
 from assetmill.records import AssetId, BlobRef
 from assetmill.reviews.desk import Desk
 from assetmill.reviews.ledger import ReviewLedger

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 from assetmill.gallery.folder import write_folder
 from assetmill.gallery.serving import Gallery
-from assetmill.gallery.tiles import Tile, Walls
+from assetmill.gallery.tiles import Tile
+from assetmill.gallery.walls import Walls
 from assetmill.local.gallery_server import listening
 from assetmill.local.guard import Guard
 from assetmill.stage.services import Services

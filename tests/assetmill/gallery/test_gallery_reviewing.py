@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from assetmill import redaction
 from assetmill.gallery.serving import Gallery
-from assetmill.gallery.tiles import Walls
+from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
 from assetmill.records import RunManifest
 from assetmill.stage.services import Services
