@@ -57,8 +57,6 @@ class BatchLedger:
 
         One that a person named may have changed its rows: the newest one is meant.
         """
-        if not BATCH_ID.fullmatch(batch_id):
-            return None
         keys = [entry.key for entry in self._backend.list(layout.batch_start(batch_id, ""))]
         found = [start for key in keys if (start := self._records.read_or_warn(key, BatchStart))]
         return max(found, key=lambda start: start.created_at, default=None)

@@ -12,6 +12,7 @@ from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.cli.review import keys_here, opened_desk
 from assetmill.gallery.details import Details
 from assetmill.gallery.folder import write_folder
+from assetmill.gallery.planned import reused_in
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.thumbnails import ThumbnailStore
@@ -116,7 +117,7 @@ def opened_site(
         name = reviewer or (here[0] if len(here) == 1 else None)
         ledger, blobs = Ledger(backend), Blobs(backend)
         reviewing = Reviewing(desk, ledger, name) if desk.reviewers else None
-        wall = Walls(backend).find(what, everything=everything)
+        wall = Walls(backend, reused_in(settings, ledger)).find(what, everything=everything)
         yield Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.errors import NotFound
 from assetmill.gallery.tiles import Tile, Wall, hung, is_wanted, of_entry, of_records
 from assetmill.gallery.underway import BatchUnderWay, Reused, RunUnderWay
@@ -70,12 +70,15 @@ class Walls:
         return Wall(wall.title, wall.kind, tiles, asset.asset_id)
 
     def _of_batch(self, batch_id: str) -> Wall | None:
-        manifest, start = self._batches.find(batch_id), self._batches.newest_start(batch_id)
-        known = manifest or start
-        if known is None:
+        """Return a batch's wall, also while it has nothing but the pages of its first rows."""
+        if not BATCH_ID.fullmatch(batch_id):
             return None
+        manifest, start = self._batches.find(batch_id), self._batches.newest_start(batch_id)
+        if not manifest and not start and not self._batches.page_keys(batch_id):
+            return None
+        title = manifest.pipeline if manifest else start.pipeline if start else batch_id
         work = BatchUnderWay(self._backend, batch_id, manifest)
-        return Wall(known.pipeline, f"batch {batch_id}", (), work=work)
+        return Wall(title, f"batch {batch_id}", (), work=work)
 
     def _of_run(self, run_id: RunId, everything: bool, *, is_live: bool = False) -> Wall:
         manifest = self._ledger.find_manifest(run_id)

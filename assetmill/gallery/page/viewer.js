@@ -8,12 +8,14 @@ gallery.viewer = (() => {
   const wipe = element("wipe"), facts = element("facts"), instead = element("instead");
   let tile = null, mode = "", scale = 1, left = 0, top = 0, blinking = 0, asked = 0;
 
-  async function open(place) {
+  // `isSame`: the picture on the screen came further; where it is zoomed to, and what is typed, stays.
+  async function open(place, isSame = false) {
     gallery.grid.select(place);
     const turn = (asked += 1);
     const index = gallery.grid.shown[gallery.grid.current];
     const found = await gallery.tile(index);
     if (turn !== asked) return;
+    const isNew = !isSame || tile?.sha256 !== found.sha256;
     tile = found;
     if (!dialog.open) dialog.showModal();
     element("name").textContent = tile.row ? `${tile.row} · ${tile.name}` : tile.name;
@@ -28,9 +30,10 @@ gallery.viewer = (() => {
     dialog.querySelector("[data-do=compare]").hidden = !tile.before;
     if (tile.before) before.src = tile.before.file;
     else before.removeAttribute("src");
+    facts.replaceChildren(...gallery.facts_of(tile));
+    if (!isNew) return;
     compare(tile.before ? mode : "");
     fit();
-    facts.replaceChildren(...gallery.facts_of(tile));
     gallery.review.show(tile);
   }
 
@@ -112,5 +115,5 @@ gallery.viewer = (() => {
   });
   picture.addEventListener("dblclick", () => actions.zoom());
 
-  return { open, actions, renew: () => open(gallery.grid.current), get isOpen() { return dialog.open; } };
+  return { open, actions, renew: () => open(gallery.grid.current, true), get isOpen() { return dialog.open; } };
 })();
