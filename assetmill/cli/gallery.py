@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -65,6 +65,7 @@ def gallery(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; else a free one."
 )
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option("--look-only", is_flag=True, help="Let nothing be changed from the page, which costs money.")
 @click.option("--as", "reviewer", metavar="NAME", help="Who reviews; else the reviewer whose key is here.")
 @profile_option
 @json_option
@@ -75,16 +76,19 @@ def open_(
     everything: bool,
     port: int,
     no_browser: bool,
+    look_only: bool,
     reviewer: str | None,
     as_json: bool,
 ) -> None:
     """Look at the pictures of a run, a batch, a pipeline or the whole store in the browser.
 
-    The page is served to this machine alone, by a link that works once, until Ctrl-C. Nothing is spent.
+    The page is served to this machine alone, by a link that works once, until Ctrl-C. What is under way is
+    shown as it comes. Nothing is spent but on changes that were confirmed there at the price that was shown.
     A reviewer of the project (`assetmill reviewers`) approves, rejects and comments there, signed.
     """
     # Only here: the server's packages take longer to import than a gallery takes to write.
     from assetmill.local.gallery_server import listening, serve_gallery
+    from assetmill.local.page_changes import opened_changing
 
     def tell(link: str) -> None:
         name = site.reviewing.reviewer if site.reviewing else None
@@ -97,8 +101,9 @@ def open_(
     with (
         opened_site(profile, what, everything=everything, reviewer=reviewer) as site,
         listening(port) as listener,
+        nullcontext() if look_only else opened_changing(load_settings(profile)) as changing,
     ):
-        serve_gallery(site, listener, tell, has_browser=not no_browser)
+        serve_gallery(site, listener, tell, has_browser=not no_browser, changing=changing)
 
 
 @contextmanager

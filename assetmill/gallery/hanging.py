@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from assetmill.gallery.tiles import Tile, UnderWay, Wall
+from assetmill.records import AssetId
 
 
 class Hanging:
@@ -20,6 +21,8 @@ class Hanging:
         self._changes: list[int] = [0] * len(wall.tiles)
         self._newest = 0
         self._lock = threading.Lock()
+        self._known: tuple[Tile, ...] | None = None
+        self._at: dict[AssetId, int] = {}
         if wall.work:
             self.join(wall.work)
 
@@ -49,6 +52,14 @@ class Hanging:
             self._works.append(work)
         self.look()
         return place
+
+    def place_of(self, tile: Tile) -> int | None:
+        """Return where an asset hangs, None when it hangs nowhere here."""
+        tiles = self._tiles
+        if self._known is not tiles:
+            self._known = tiles
+            self._at = {one.asset_id: place for place, one in enumerate(tiles) if one.asset_id}
+        return self._at.get(tile.asset_id) if tile.asset_id else None
 
     def since(self, change: int) -> list[int]:
         """Return the places of the tiles that changed after a change, in the order of the changes."""

@@ -10,8 +10,9 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,11 +20,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from assetmill.errors import InvalidInput, NotFound, StoreError
+from assetmill.gallery.changing import (
+    MOST_MASK_CHARS,
+    ChangeOrder,
+    Changing,
+    Confirmation,
+    OfferChanged,
+    TooMuchAtOnce,
+)
 from assetmill.gallery.events import Events
 from assetmill.gallery.reviewing import ReviewOrder
 from assetmill.gallery.site import Resource, Site, script
+from assetmill.records import AssetId
+from assetmill.redaction import redact_known
 from assetmill.reviews.desk import BytesChanged
 
+Said = TypeVar("Said", bound=BaseModel)
 _COOKIE = "assetmill-gallery"
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -46,8 +58,8 @@ _ENTER = (
 class Gallery:
     """The web application of one site. Each start has a secret of its own, and one link that uses it up."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, changing: Changing | None = None) -> None:
+        self._site, self._changing = site, changing
         self._link, self._session = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         # Sent by the page's own script alone: a form of another page could send the cookie at most.
         self._token = secrets.token_urlsafe(32)
@@ -59,6 +71,8 @@ class Gallery:
                 Route("/", self._guarded(self._start)),
                 Route("/session.js", self._guarded(self._session_of)),
                 Route("/reviews", self._guarded(self._review), methods=["POST"]),
+                Route("/prices", self._guarded(self._price), methods=["POST"]),
+                Route("/changes", self._guarded(self._change), methods=["POST"]),
                 Route("/events", self._guarded(self._tell), methods=["GET"]),
                 Route("/{path:path}", self._guarded(self._read)),
             ]
@@ -94,12 +108,10 @@ class Gallery:
         return await self._of(request.path_params["path"])
 
     async def _session_of(self, _request: Request) -> Response:
-        reviewing = self._site.reviewing
-        said = (
-            {"reviewer": reviewing.reviewer, "token": self._token}
-            if reviewing and reviewing.reviewer
-            else None
-        )
+        reviewer = self._site.reviewing.reviewer if self._site.reviewing else None
+        can_change = self._changing is not None
+        may = {"reviewer": reviewer, "can_change": can_change, "token": self._token}
+        said = may if reviewer or can_change else None
         found = script("session", said)
         return Response(found.data, headers=_headers("", found), media_type=found.media_type)
 
@@ -108,17 +120,55 @@ class Gallery:
 
     async def _review(self, request: Request) -> Response:
         reviewing = self._site.reviewing
-        if not reviewing or not _is_same(request.headers.get(_SENT_BY_PAGE, ""), self._token):
+
+        def say(order: ReviewOrder) -> dict[str, Any]:
+            self._check_hangs(order.asset_id)
+            return reviewing.say(order) if reviewing else {}
+
+        return await self._posted(request, ReviewOrder, say) if reviewing else _refused()
+
+    async def _price(self, request: Request) -> Response:
+        changing = self._changing
+
+        def offer(order: ChangeOrder) -> dict[str, Any]:
+            self._check_hangs(order.asset_id)
+            return changing.offer(order) if changing else {}
+
+        most = MOST_MASK_CHARS + _MOST_BODY_BYTES
+        return await self._posted(request, ChangeOrder, offer, most) if changing else _refused()
+
+    async def _change(self, request: Request) -> Response:
+        changing = self._changing
+
+        def confirm(said: Confirmation) -> dict[str, Any]:
+            return {"at": self._site.hanging.join(changing.confirm(said))} if changing else {}
+
+        reply = await self._posted(request, Confirmation, confirm) if changing else _refused()
+        self._events.wake()
+        return reply
+
+    def _check_hangs(self, asset_id: AssetId) -> None:
+        if not self._site.hangs(asset_id):
+            raise NotFound("picture on this wall", asset_id)
+
+    async def _posted(
+        self,
+        request: Request,
+        model: type[Said],
+        act: Callable[[Said], dict[str, Any]],
+        most_bytes: int = _MOST_BODY_BYTES,
+    ) -> Response:
+        """Answer what the page's own script sent: nobody else knows the token."""
+        if not _is_same(request.headers.get(_SENT_BY_PAGE, ""), self._token):
             return _refused()
         try:
-            order = ReviewOrder.model_validate_json(await _body(request))
-            if not self._site.hangs(order.asset_id):
-                raise NotFound("picture on this wall", order.asset_id)
-            return JSONResponse(await run_in_threadpool(reviewing.say, order), headers=_HEADERS)
+            said = model.model_validate_json(await _body(request, most_bytes))
+            return JSONResponse(await run_in_threadpool(act, said), headers=_HEADERS)
         except ValidationError:
-            return PlainTextResponse("this is no review", HTTPStatus.UNPROCESSABLE_ENTITY, _HEADERS)
+            told = f"this is no {model.__name__}"
+            return PlainTextResponse(told, HTTPStatus.UNPROCESSABLE_ENTITY, _HEADERS)
         except (InvalidInput, StoreError) as error:
-            return PlainTextResponse(str(error), _status_of(error), _HEADERS)
+            return PlainTextResponse(redact_known(str(error)), _status_of(error), _HEADERS)
 
     async def _of(self, path: str) -> Response:
         try:
@@ -139,19 +189,21 @@ def _headers(path: str, found: Resource) -> dict[str, str]:
     return headers | {"Content-Disposition": "attachment", "Content-Security-Policy": "sandbox"}
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most_bytes: int) -> bytes:
     """Return a request's body; nothing of one that is too long."""
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > _MOST_BODY_BYTES:
+        if len(body) > most_bytes:
             return b""
-    return body
+    return bytes(body)
 
 
 def _status_of(error: Exception) -> HTTPStatus:
-    if isinstance(error, BytesChanged):
+    if isinstance(error, BytesChanged | OfferChanged):
         return HTTPStatus.CONFLICT
+    if isinstance(error, TooMuchAtOnce):
+        return HTTPStatus.TOO_MANY_REQUESTS
     if isinstance(error, NotFound):
         return HTTPStatus.NOT_FOUND
     is_input = isinstance(error, InvalidInput)

@@ -45,6 +45,7 @@ PAGE = (
     "viewer.js",
     "facts.js",
     "review.js",
+    "change.js",
     "live.js",
     "gallery.js",
 )
@@ -91,8 +92,6 @@ class Site:
         newest = self.hanging.newest
         places = self.hanging.since(since)
         tiles = [self.hanging.tiles[place] for place in places]
-        for tile in tiles:
-            self._offer(tile)
         return newest, list(zip(places, self._told(tiles), strict=True))
 
     def paths(self) -> Iterator[str]:
@@ -156,11 +155,13 @@ class Site:
         return told
 
     def _tell(self, tile: Tile) -> dict[str, Any]:
+        self._offer(tile)
         facts, parent = self._details.of(tile)
         told = facts | _places(tile)
         if parent:
             self._offer(parent)
-            told["before"] = {"name": parent.name, **_places(parent)}
+            place = self.hanging.place_of(parent)
+            told["before"] = {"name": parent.name, "at": place, **_places(parent)}
         if tile.frames:
             told["frames"] = [_places(frame)["file"] for frame in _frames(tile)]
         return told

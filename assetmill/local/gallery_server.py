@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from assetmill.errors import InvalidInput
+from assetmill.gallery.changing import Changing
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.site import Site
 from assetmill.local.guard import Guard
@@ -38,10 +39,15 @@ def listening(port: int) -> Generator[socket.socket]:
 
 
 def serve_gallery(
-    site: Site, listener: socket.socket, tell: Callable[[str], None], *, has_browser: bool
+    site: Site,
+    listener: socket.socket,
+    tell: Callable[[str], None],
+    *,
+    has_browser: bool,
+    changing: Changing | None = None,
 ) -> None:
     """Serve a site until a signal comes; `tell` is given the link, and a browser is opened if wanted."""
-    gallery = Gallery(site)
+    gallery = Gallery(site, changing)
     port = listener.getsockname()[1]
     link = f"http://127.0.0.1:{port}{gallery.entrance}"
     guard = Guard(gallery.app, port)  # pyright: ignore[reportArgumentType] - Starlette's types are its own

@@ -97,5 +97,16 @@ const gallery = (() => {
     }
   }
 
-  return { changed, wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
+  // Send the server what somebody has said or asked, and return its answer.
+  async function send(path, said) {
+    const reply = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Gallery-Token": who.token },
+      body: JSON.stringify(said),
+    });
+    if (!reply.ok) throw new Error(await reply.text());
+    return reply.json();
+  }
+
+  return { send, changed, wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
 })();

@@ -10,10 +10,10 @@
   document.getElementById("title").textContent = facts.title;
   document.getElementById("kind").textContent = facts.kind;
   for (const [name, words] of [["stage", facts.stages], ["stand", facts.stands], ["state", facts.states]]) {
-    const all = name === "stand" && gallery.who ? ["open", "approved", "rejected"] : words;
+    const all = name === "stand" && gallery.who?.reviewer ? ["open", "approved", "rejected"] : words;
     const options = all.filter(Boolean).map((word) => new Option(word.replaceAll("_", " "), word));
     form[name].append(...options);
-    form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who);
+    form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who?.reviewer);
   }
 
   async function filter(changed) {
@@ -37,6 +37,12 @@
     if (viewer.isOpen && changed.has(grid.shown[grid.current])) viewer.renew();
   });
 
+  // Nothing is filtered any more: what is to be shown next may be anywhere.
+  gallery.showAll = async () => {
+    for (const name of ["text", "stage", "state", "stand"]) form[name].value = "";
+    await filter(new Set());
+  };
+
   const onWall = {
     j: () => grid.select(grid.current + 1, true),
     k: () => grid.select(grid.current - 1, true),
@@ -52,7 +58,7 @@
     k: viewer.actions.previous, ArrowLeft: viewer.actions.previous, ArrowUp: viewer.actions.previous,
     a: () => gallery.review.say("approved"), r: () => gallery.review.say("rejected"),
     m: () => gallery.review.say("commented"), u: () => gallery.review.say("withdrawn"),
-    z: viewer.actions.zoom, c: viewer.actions.compare, 0: viewer.actions.fit,
+    e: () => gallery.change.start(), z: viewer.actions.zoom, c: viewer.actions.compare, 0: viewer.actions.fit,
     "+": viewer.actions.larger, "=": viewer.actions.larger, "-": viewer.actions.smaller,
     "?": () => document.getElementById("help").showModal(),
   };

@@ -4,6 +4,7 @@
 gallery.live = (() => {
   const AGAIN_MS = 30_000;
   const told = document.getElementById("live");
+  const waiting = [];
   let source = null, last = null, whenChanged = () => {};
 
   function listen() {
@@ -15,6 +16,7 @@ gallery.live = (() => {
       const tiles = JSON.parse(event.data);
       for (const [index, tile] of tiles) gallery.changed(index, tile);
       whenChanged(new Set(tiles.map(([index]) => index)));
+      for (const arrived of waiting.splice(0)) arrived();
       say();
     });
     source.addEventListener("over", () => {
@@ -39,5 +41,10 @@ gallery.live = (() => {
     told.textContent = left ? `Live: ${facts.total - left} of ${facts.total}` : "Live";
   }
 
-  return { listen, whenChanged(call) { whenChanged = call; } };
+  // Wait until the page has been told of a tile.
+  async function known(index) {
+    while (index >= gallery.facts.total) await new Promise((resolve) => waiting.push(resolve));
+  }
+
+  return { listen, known, whenChanged(call) { whenChanged = call; } };
 })();

@@ -5,7 +5,7 @@ gallery.viewer = (() => {
   const MODES = ["", "wipe", "beside", "blink"];
   const element = (id) => document.getElementById(id);
   const dialog = element("viewer"), stage = element("stage"), picture = element("picture"), before = element("before");
-  const wipe = element("wipe"), facts = element("facts"), instead = element("instead");
+  const paint = element("paint"), wipe = element("wipe"), facts = element("facts"), instead = element("instead");
   let tile = null, mode = "", scale = 1, left = 0, top = 0, blinking = 0, asked = 0;
 
   // `isSame`: the picture on the screen came further; where it is zoomed to, and what is typed, stays.
@@ -35,6 +35,7 @@ gallery.viewer = (() => {
     compare(tile.before ? mode : "");
     fit();
     gallery.review.show(tile);
+    gallery.change.show(tile);
   }
 
   function compare(wanted) {
@@ -68,7 +69,7 @@ gallery.viewer = (() => {
   }
 
   function place() {
-    for (const one of [picture, before]) one.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
+    for (const one of [picture, before, paint]) one.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
     stage.classList.toggle("zoomed", scale > 1);
     picture.style.imageRendering = before.style.imageRendering = scale > 2 * wholePixels() ? "pixelated" : "";
   }
@@ -88,6 +89,8 @@ gallery.viewer = (() => {
     previous: () => open(gallery.grid.current - 1),
     zoom: () => zoom(scale > 1 ? 1 : Math.max(wholePixels(), 2)),
     compare: () => tile?.before && compare(MODES[(MODES.indexOf(mode) + 1) % MODES.length]),
+    change: () => { compare(""); gallery.change.start(); },
+    undo: () => gallery.change.undo(),
     larger: () => zoom(scale * 1.4),
     smaller: () => zoom(scale / 1.4),
     fit,
