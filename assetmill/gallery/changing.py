@@ -164,6 +164,13 @@ class Changing:
             self._running.append(self._pool.submit(self._carry_out, offer.run))
         return EditUnderWay(RunUnderWay(services.backend, start, {}), offer.run)
 
+    def wait(self) -> None:
+        """Wait until everything that was begun has ended."""
+        with self._lock:
+            running = list(self._running)
+        for one in running:
+            one.result()
+
     def close(self) -> None:
         """Stop what runs, and let it seal itself; the next edit that asks for the same goes on from there."""
         if self._opened:
