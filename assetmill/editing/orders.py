@@ -142,7 +142,7 @@ def drawn_size(order: EditOrder, model: ImageModel, size: tuple[int, int]) -> st
         return order.size
     own = f"{size[0]}x{size[1]}"
     if model.any_size is None:
-        return own if own in model.sizes else _nearest_shape(size, model.sizes)
+        return own if own in model.sizes else nearest_shape(size, model.sizes)
     return own if not model.any_size.fault(*size) else _scaled(size, model)
 
 
@@ -309,7 +309,9 @@ def _check_tool(tool: dict[str, Any], deployment: str | None, settings: Settings
         raise InvalidInput(f"{option}: {message}" + (f" ({hint})" if hint else ""))
 
 
-def _nearest_shape(size: tuple[int, int], choices: tuple[str, ...]) -> str:
+def nearest_shape(size: tuple[int, int], choices: tuple[str, ...]) -> str:
+    """Return the size, as `WIDTHxHEIGHT`, whose shape is nearest to a picture's."""
+
     def stretch(choice: str) -> float:
         width, height = parse_size(choice) or (1, 1)
         ratio = (width * size[1]) / (height * size[0])

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from assetmill.editing.orders import COMPOSITE, STAGE, EditOrder, image_model, is_picture
+from assetmill.editing.orders import COMPOSITE, STAGE, EditOrder, image_model, is_picture, nearest_shape
 from assetmill.editing.painted import keep_painted
 from assetmill.editing.run import EditRun, carry_out_all, prepare_edit, price_of, start_edit
 from assetmill.errors import InvalidInput, NotFound
@@ -42,6 +42,8 @@ _OFFERED_FOR_S = 900.0
 _AT_ONCE = 2
 _WAITING = 8
 _FRAMES = 2
+PRICED = ("1024x1024", "1536x1024", "1024x1536")
+"""Sizes that every price list of a token-priced image model has."""
 
 
 class OfferChanged(InvalidInput):
@@ -124,8 +126,7 @@ class Changing:
             painted = keep_painted(_decoded(order.mask), asset, services, run_id).asset_id
         wanted = EditOrder(asset.asset_id, order.instruction, mask=painted)
         frames = 0 if image_model(wanted, services.settings).route else _FRAMES
-        run = prepare_edit(replace(wanted, frames=frames), services, flow_run_id)
-        cost = _known_price(run)
+        run, cost = _prepared(replace(wanted, frames=frames), services, flow_run_id)
         name = secrets.token_urlsafe(24)
         made = Offer(run, cost, order.sha256, time.time() + _OFFERED_FOR_S)
         with self._lock:
@@ -225,6 +226,17 @@ def _asset_of(asset_id: AssetId, sha256: str, services: Services) -> AssetRecord
     if asset.blob.digest != f"sha256:{sha256}":
         raise BytesChanged(f"{asset.name} is not what you looked at any more: load it again")
     return asset
+
+
+def _prepared(order: EditOrder, services: Services, flow_run_id: str) -> tuple[EditRun, Cost]:
+    """Return an edit at the picture's own size; where that has no price, at the nearest one that has."""
+    read_prices_again()
+    run = prepare_edit(order, services, flow_run_id)
+    cost = price_of(run)
+    if not cost.is_known and run.subject.size and not order.size:
+        sized = replace(order, size=nearest_shape(run.subject.size, PRICED))
+        run = prepare_edit(sized, services, flow_run_id)
+    return run, _known_price(run)
 
 
 def _known_price(run: EditRun) -> Cost:

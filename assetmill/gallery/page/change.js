@@ -4,7 +4,7 @@
 gallery.change = (() => {
   const form = document.forms.change, canvas = document.getElementById("paint"), stage = document.getElementById("stage");
   const told = document.getElementById("priced"), picture = document.getElementById("picture");
-  const drawing = canvas.getContext("2d");
+  const drawing = canvas.getContext("2d", { willReadFrequently: true });
   let tile = null, offer = null, strokes = [], from = 0;
 
   const isOn = () => !form.hidden;
@@ -13,6 +13,7 @@ gallery.change = (() => {
     tile = found;
     const can = Boolean(gallery.who?.can_change && tile.id && tile.thumbnail);
     document.querySelector("[data-do=change]").hidden = !can;
+    form.reset();
     document.querySelector("[data-do=undo]").hidden = !(tile.before && tile.pipeline === "edit");
     stop();
   }
@@ -21,6 +22,7 @@ gallery.change = (() => {
     if (document.querySelector("[data-do=change]").hidden) return;
     if (isOn()) return stop();
     form.hidden = false;
+    document.getElementById("review").hidden = true;
     canvas.width = picture.naturalWidth;
     canvas.height = picture.naturalHeight;
     canvas.hidden = false;
@@ -35,6 +37,7 @@ gallery.change = (() => {
     form.hidden = canvas.hidden = true;
     stage.classList.remove("painting");
     offer = null;
+    if (tile) gallery.review.show(tile);
   }
 
   // Whatever changes what would be drawn makes the price another one.

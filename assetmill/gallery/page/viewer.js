@@ -34,7 +34,6 @@ gallery.viewer = (() => {
     if (!isNew) return;
     compare(tile.before ? mode : "");
     fit();
-    gallery.review.show(tile);
     gallery.change.show(tile);
   }
 

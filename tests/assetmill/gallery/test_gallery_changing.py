@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from assetmill.gallery.changing import Changing
+from assetmill.editing.adopting import adopt_all
+from assetmill.gallery.changing import ChangeOrder, Changing
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
@@ -257,6 +259,14 @@ def test_a_page_that_ends_seals_what_it_began(
     manifest = services.ledger.read_manifest(begun)
     assert manifest is not None
     assert manifest.status == "cancelled"
+
+
+def test_a_picture_of_any_shape_has_a_price(services: Services, tmp_path: Path, changing: Changing) -> None:
+    (tmp_path / "link.png").write_bytes(png(1200, 630))
+    asset = adopt_all([tmp_path / "link.png"], services, "0" * 32).assets()[0]
+    sha256 = asset.blob.digest.removeprefix("sha256:")
+    told = changing.offer(ChangeOrder(asset_id=asset.asset_id, sha256=sha256, instruction="make it red"))
+    assert told["price"]["ceiling"] > 0
 
 
 def test_what_has_no_price_is_not_offered(
