@@ -19,6 +19,7 @@ from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
 from assetmill.reviews.reviewers import key_of
 from assetmill.settings import load_settings
+from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 
@@ -44,7 +45,7 @@ def gallery(
     It holds the page, a thumbnail of every picture and the files themselves; it loads nothing from elsewhere.
     Without a second word it shows everything in the store. Written again, it keeps what is there already.
     """
-    with opened_site(profile, what, everything=everything) as site:
+    with opened_site(profile, what, everything=everything) as (site, _):
         tell = _tell if not as_json else _say_nothing
         written = write_folder(site, directory, tell)
     start = directory / "index.html"
@@ -87,6 +88,7 @@ def open_(
     A reviewer of the project (`assetmill reviewers`) approves, rejects and comments there, signed.
     """
     # Only here: the server's packages take longer to import than a gallery takes to write.
+    from assetmill.gallery.closeups import Closeups
     from assetmill.local.gallery_server import listening, serve_gallery
     from assetmill.local.page_changes import opened_changing
 
@@ -99,17 +101,18 @@ def open_(
         return None
 
     with (
-        opened_site(profile, what, everything=everything, reviewer=reviewer) as site,
+        opened_site(profile, what, everything=everything, reviewer=reviewer) as (site, backend),
         listening(port) as listener,
         nullcontext() if look_only else opened_changing(load_settings(profile)) as changing,
     ):
-        serve_gallery(site, listener, tell, has_browser=not no_browser, changing=changing)
+        closeups = Closeups(site, backend)
+        serve_gallery(site, listener, tell, has_browser=not no_browser, changing=changing, closeups=closeups)
 
 
 @contextmanager
 def opened_site(
     profile: str | None, what: str | None, *, everything: bool, reviewer: str | None = None
-) -> Generator[Site]:
+) -> Generator[tuple[Site, Backend]]:
     """Open a profile's store for reading, and what somebody wants to see of it as a site.
 
     `reviewer` is who reviews; without a name it is who has the only key here, if there is one.
@@ -123,7 +126,8 @@ def opened_site(
         ledger, blobs = Ledger(backend), Blobs(backend)
         reviewing = Reviewing(desk, ledger, name) if desk.reviewers else None
         wall = Walls(backend, reused_in(settings, ledger)).find(what, everything=everything)
-        yield Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
+        thumbnails = ThumbnailStore(settings.home, blobs)
+        yield Site(wall, Details(ledger), thumbnails, blobs, reviewing), backend
 
 
 def _tell(files: int) -> None:

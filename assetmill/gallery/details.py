@@ -34,7 +34,7 @@ class Details:
         if tile.asset_id is None:
             return TileFacts(facts)
         try:
-            record = self._ledger.read_stage_of(tile.asset_id)
+            record = self.record_of(tile)
             asset = _asset_in(record, tile) or self._ledger.read_asset(tile.asset_id)
             parent = self._parent_of(asset, record) if asset and tile.is_picture else None
         except StoreError as error:
@@ -42,6 +42,13 @@ class Details:
         if asset is None:
             return TileFacts(facts | {"id": tile.asset_id, "problem": "its record is not in the store"})
         return TileFacts(facts | _of_asset(asset) | (_of_record(record, asset) if record else {}), parent)
+
+    def record_of(self, tile: Tile) -> StageRecord | None:
+        """Return the record of the stage whose output a tile is; of a choice among draws, the choice."""
+        record = self._ledger.read_stage_of(tile.asset_id) if tile.asset_id else None
+        if record is None or tile.fingerprint is None or tile.fingerprint == record.fingerprint:
+            return record
+        return self._ledger.read_stage(record.pipeline, tile.fingerprint) or record
 
     def _parent_of(self, asset: AssetRecord, record: StageRecord | None) -> Tile | None:
         # What a masked edit was made from first is what the service drew: its original comes second.

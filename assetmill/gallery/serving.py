@@ -28,6 +28,7 @@ from assetmill.gallery.changing import (
     OfferChanged,
     TooMuchAtOnce,
 )
+from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.events import Events
 from assetmill.gallery.reviewing import ReviewOrder
 from assetmill.gallery.site import Resource, Site, script
@@ -58,8 +59,10 @@ _ENTER = (
 class Gallery:
     """The web application of one site. Each start has a secret of its own, and one link that uses it up."""
 
-    def __init__(self, site: Site, changing: Changing | None = None) -> None:
-        self._site, self._changing = site, changing
+    def __init__(
+        self, site: Site, changing: Changing | None = None, closeups: Closeups | None = None
+    ) -> None:
+        self._site, self._changing, self._closeups = site, changing, closeups
         self._link, self._session = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         # Sent by the page's own script alone: a form of another page could send the cookie at most.
         self._token = secrets.token_urlsafe(32)
@@ -73,6 +76,9 @@ class Gallery:
                 Route("/reviews", self._guarded(self._review), methods=["POST"]),
                 Route("/prices", self._guarded(self._price), methods=["POST"]),
                 Route("/changes", self._guarded(self._change), methods=["POST"]),
+                Route("/about/{asset}", self._guarded(self._about)),
+                Route("/compared/{asset}/{other}", self._guarded(self._compared)),
+                Route("/heats/{asset}/{other}", self._guarded(self._heat)),
                 Route("/events", self._guarded(self._tell), methods=["GET"]),
                 Route("/{path:path}", self._guarded(self._read)),
             ]
@@ -109,9 +115,12 @@ class Gallery:
 
     async def _session_of(self, _request: Request) -> Response:
         reviewer = self._site.reviewing.reviewer if self._site.reviewing else None
-        can_change = self._changing is not None
-        may = {"reviewer": reviewer, "can_change": can_change, "token": self._token}
-        said = may if reviewer or can_change else None
+        said = {
+            "reviewer": reviewer,
+            "can_change": self._changing is not None,
+            "can_look_closer": self._closeups is not None,
+            "token": self._token,
+        }
         found = script("session", said)
         return Response(found.data, headers=_headers("", found), media_type=found.media_type)
 
@@ -147,6 +156,21 @@ class Gallery:
         self._events.wake()
         return reply
 
+    async def _about(self, request: Request) -> Response:
+        asset = AssetId(request.path_params["asset"])
+        return await _told(lambda: self._closeups.about(asset) if self._closeups else None)
+
+    async def _compared(self, request: Request) -> Response:
+        pair = _pair(request)
+        return await _told(lambda: self._closeups.compared(*pair) if self._closeups else None)
+
+    async def _heat(self, request: Request) -> Response:
+        data = self._closeups.heat(*_pair(request)) if self._closeups else None
+        if data is None:
+            return PlainTextResponse("these were not compared", HTTPStatus.NOT_FOUND, _HEADERS)
+        found = Resource(data, "image/webp")
+        return Response(data, headers=_headers("", found), media_type=found.media_type)
+
     def _check_hangs(self, asset_id: AssetId) -> None:
         if not self._site.hangs(asset_id):
             raise NotFound("picture on this wall", asset_id)
@@ -178,6 +202,21 @@ class Gallery:
         if found is None:
             return PlainTextResponse("there is no such page or picture", HTTPStatus.NOT_FOUND, _HEADERS)
         return Response(found.data, headers=_headers(path, found), media_type=found.media_type)
+
+
+async def _told(read: Callable[[], dict[str, Any] | None]) -> Response:
+    """Answer with what is read for a page, or with why it cannot be."""
+    try:
+        found = await run_in_threadpool(read)
+    except (InvalidInput, StoreError) as error:
+        return PlainTextResponse(redact_known(str(error)), _status_of(error), _HEADERS)
+    if found is None:
+        return _refused()
+    return JSONResponse(found, headers=_HEADERS | {"Cache-Control": "no-store"})
+
+
+def _pair(request: Request) -> tuple[AssetId, AssetId]:
+    return AssetId(request.path_params["asset"]), AssetId(request.path_params["other"])
 
 
 def _headers(path: str, found: Resource) -> dict[str, str]:

@@ -45,6 +45,7 @@ PAGE = (
     "viewer.js",
     "facts.js",
     "review.js",
+    "closer.js",
     "change.js",
     "live.js",
     "gallery.js",
@@ -74,7 +75,7 @@ class Site:
         blobs: Blobs,
         reviewing: Reviewing | None = None,
     ) -> None:
-        self._wall, self._details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
+        self._wall, self.details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
         self.reviewing = reviewing
         self.hanging = Hanging(wall)
         # Bytes are given only to who sees a tile that has them, or was made from them.
@@ -86,6 +87,11 @@ class Site:
     def hangs(self, asset_id: AssetId) -> bool:
         """Whether an asset is on this wall."""
         return asset_id in self._assets
+
+    def offered(self, tile: Tile) -> dict[str, str]:
+        """Let the page read what belongs to a tile, and return the paths of its bytes."""
+        self._offer(tile)
+        return _places(tile)
 
     def changed(self, since: int) -> tuple[int, list[tuple[int, dict[str, Any]]]]:
         """Return what is told of the tiles that changed after a change, by place, and the newest change."""
@@ -156,12 +162,12 @@ class Site:
 
     def _tell(self, tile: Tile) -> dict[str, Any]:
         self._offer(tile)
-        facts, parent = self._details.of(tile)
+        facts, parent = self.details.of(tile)
         told = facts | _places(tile)
         if parent:
             self._offer(parent)
             place = self.hanging.place_of(parent)
-            told["before"] = {"name": parent.name, "at": place, **_places(parent)}
+            told["before"] = {"id": parent.asset_id, "name": parent.name, "at": place, **_places(parent)}
         if tile.frames:
             told["frames"] = [_places(frame)["file"] for frame in _frames(tile)]
         return told

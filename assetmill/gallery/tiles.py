@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assetmill.batches.records import BatchRow
+from assetmill.fingerprint import Fingerprint
 from assetmill.records import AssetId, AssetRecord, BlobRef, StageEntry, StageRecord
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
@@ -29,6 +30,9 @@ class Tile:
     blob: BlobRef | None = None
     width: int | None = None
     height: int | None = None
+    fingerprint: Fingerprint | None = None
+    """Of the stage whose output it is: of a choice among draws, which has the checks, not of the draw."""
+
     frames: tuple[BlobRef, ...] = ()
     """Partial pictures that came so far, in their order, while it is being drawn."""
 
@@ -93,7 +97,7 @@ def of_records(records: Iterable[StageRecord]) -> Iterator[Tile]:
         for asset in record.outputs:
             if asset.asset_id not in seen:
                 seen.add(asset.asset_id)
-                yield hung(asset)
+                yield hung(asset, record.fingerprint)
 
 
 def of_row(row: BatchRow) -> Iterator[Tile]:
@@ -110,6 +114,7 @@ def of_row(row: BatchRow) -> Iterator[Tile]:
                 blob=blob,
                 width=asset.width,
                 height=asset.height,
+                fingerprint=stage.fingerprint,
             )
         if not stage.is_done:
             reason = stage.error or row.reason or ""
@@ -118,8 +123,8 @@ def of_row(row: BatchRow) -> Iterator[Tile]:
         yield Tile(row.name, "", row.state, row.name, row.reason or "")
 
 
-def hung(asset: AssetRecord) -> Tile:
-    """Return the tile of an asset."""
+def hung(asset: AssetRecord, fp: Fingerprint | None = None) -> Tile:
+    """Return the tile of an asset, and of the stage with a fingerprint."""
     return Tile(
         asset.name,
         asset.label,
@@ -129,4 +134,5 @@ def hung(asset: AssetRecord) -> Tile:
         blob=asset.blob,
         width=asset.width,
         height=asset.height,
+        fingerprint=fp,
     )

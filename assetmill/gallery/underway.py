@@ -15,7 +15,7 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.batches.rows import unpack
 from assetmill.fingerprint import short_key
-from assetmill.gallery.tiles import Slots, Tile, hung, is_wanted, of_entry, of_row
+from assetmill.gallery.tiles import Slots, Tile, is_wanted, of_entry, of_records, of_row
 from assetmill.names import stage_label
 from assetmill.records import BlobRef, Harvest, Intent, RunManifest, RunStart, StageRecord, Stored, Verdict
 from assetmill.stage.owners import is_alive
@@ -169,7 +169,7 @@ class BatchUnderWay:
 
 
 def _finished(record: StageRecord, label: str) -> tuple[Tile, ...]:
-    tiles = tuple(tile for asset in record.outputs if is_wanted(tile := hung(asset), None))
+    tiles = tuple(tile for tile in of_records([record]) if is_wanted(tile, None))
     return tiles or (Tile(label, label, "done", reason="it has made no file"),)
 
 

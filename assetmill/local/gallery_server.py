@@ -11,6 +11,7 @@ import uvicorn
 
 from assetmill.errors import InvalidInput
 from assetmill.gallery.changing import Changing
+from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.site import Site
 from assetmill.local.guard import Guard
@@ -45,9 +46,10 @@ def serve_gallery(
     *,
     has_browser: bool,
     changing: Changing | None = None,
+    closeups: Closeups | None = None,
 ) -> None:
     """Serve a site until a signal comes; `tell` is given the link, and a browser is opened if wanted."""
-    gallery = Gallery(site, changing)
+    gallery = Gallery(site, changing, closeups)
     port = listener.getsockname()[1]
     link = f"http://127.0.0.1:{port}{gallery.entrance}"
     guard = Guard(gallery.app, port)  # pyright: ignore[reportArgumentType] - Starlette's types are its own

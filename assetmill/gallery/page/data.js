@@ -108,5 +108,11 @@ const gallery = (() => {
     return reply.json();
   }
 
-  return { send, changed, wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
+  async function ask(path) {
+    const reply = await fetch(path);
+    if (!reply.ok) throw new Error(await reply.text());
+    return reply.json();
+  }
+
+  return { send, ask, changed, wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
 })();

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from assetmill.gallery.changing import Changing
+from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.walls import Walls
 from assetmill.stage.services import Services
@@ -26,7 +27,8 @@ def link(services: Services) -> Iterator[str]:
     run = run_here(services, "chain")
     changing = Changing(lambda: nullcontext(services), lambda _services: nullcontext())
     wall = Walls(services.backend).find(run.run_id)
-    with serving(Gallery(site_on(services, wall, "ada"), changing)) as link:
+    site = site_on(services, wall, "ada")
+    with serving(Gallery(site, changing, Closeups(site, services.backend))) as link:
         yield link
     changing.close()
 
@@ -65,8 +67,12 @@ def test_nobody_is_shut_out(
     assert serious(page) == []
     page.locator("#review [data-say='']").click()
     page.locator("#stage").focus()
-    page.keyboard.press("c")
-    assert serious(page) == []
+    page.locator(".lineage button").first.wait_for()
+    for mode in ("wipe", "beside", "blink", "heat"):
+        page.keyboard.press("c")
+        expect(page.locator("#stage")).to_have_attribute("data-mode", mode)
+        assert serious(page) == []
+    expect(page.locator("#compared")).to_contain_text("SSIM 1.000")
     page.keyboard.press("e")
     page.locator("#change textarea").fill("make it red")
     page.locator("#change [name=price]").click()

@@ -132,6 +132,6 @@ def test_who_may_only_look_says_nothing(services: Services, run: RunManifest) ->
     gallery = Gallery(site_on(services, Walls(services.backend).find(run.run_id)))
     with TestClient(gallery.app, base_url=HERE, follow_redirects=False) as client:
         client.get(gallery.entrance)
-        assert "session(null)" in client.get("/session.js").text
+        assert '"reviewer":null' in client.get("/session.js").text
         assert client.post("/reviews", json=order(run), headers={"X-Gallery-Token": ""}).status_code == 403
     assert said_of(services, run) == []
