@@ -114,6 +114,22 @@ class BatchLedger:
                 return manifest
         return None
 
+    def newest(self, most: int) -> list[BatchManifest]:
+        """Return the newest manifests of the batches that were sealed last, one of each, newest first."""
+        heads = sorted(
+            self._backend.list(layout.BATCH_HEADS), key=lambda head: head.modified_at, reverse=True
+        )
+        found: dict[str, BatchManifest] = {}
+        for head in heads[: most * TRIED]:
+            name = self._backend.get(head.key).decode(errors="replace")
+            # The batch is the part before its manifest's name: a batch that is known is not read again.
+            is_new = is_name_of_manifest(name) and name.split("/")[2] not in found
+            if is_new and (manifest := self._records.read_or_warn(name, BatchManifest)):
+                found[manifest.batch_id] = manifest
+            if len(found) == most:
+                break
+        return list(found.values())
+
     def write_blocked(self, pipeline: str, blocked: Blocked) -> None:
         """Put a prompt in quarantine; the first reason stays."""
         self._create(layout.blocked(pipeline, blocked.fingerprint), blocked)

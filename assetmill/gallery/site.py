@@ -117,7 +117,7 @@ class Site:
             StoreUnavailable: the store does not answer.
         """
         if path in PAGE:
-            return Resource(_page_file(path), _TYPES[PurePosixPath(path).suffix])
+            return Resource(page_file(path), _TYPES[PurePosixPath(path).suffix])
         if path == "wall.js":
             return script("wall", self.summary())
         if tile := self._files.get(path):
@@ -229,5 +229,6 @@ def script(function: str, *values: object) -> Resource:
     return Resource(f"gallery.{function}({said});\n".encode("ascii"), "text/javascript")
 
 
-def _page_file(name: str) -> bytes:
+def page_file(name: str) -> bytes:
+    """Return a file of the pages."""
     return resources.files("assetmill.gallery").joinpath("page", name).read_bytes()

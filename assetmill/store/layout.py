@@ -67,6 +67,7 @@ PURGES = "v1/p/"
 ASIDE = "v1/l/"
 MONEY = "v1/m/"
 BATCHES = "v1/n/"
+BATCH_HEADS = "v1/j/"
 REVIEWS = "v1/d/"
 PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpld", "meta"))
 """Everything that is built here begins with one of these."""
@@ -342,7 +343,7 @@ def batch_halt(batch_id: str, run: str) -> str:
 
 def batch_heads(pipeline: str) -> str:
     """Return the prefix under which a pipeline's batch heads lie, newest first."""
-    return f"v1/j/{short_key(pipeline)}/"
+    return f"{BATCH_HEADS}{short_key(pipeline)}/"
 
 
 def batch_head(pipeline: str, time_ns: int) -> str:

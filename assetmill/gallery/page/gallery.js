@@ -6,6 +6,7 @@
   const { facts, grid, viewer } = gallery;
   let turn = 0;
 
+  document.getElementById("homeward").hidden = !gallery.who?.has_home;
   document.title = `${facts.title} · assetmill`;
   document.getElementById("title").textContent = facts.title;
   document.getElementById("kind").textContent = facts.kind;

@@ -13,6 +13,7 @@ import uvicorn
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from assetmill.gallery.details import Details
+from assetmill.gallery.house import House
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.site import Site
@@ -65,7 +66,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 @contextmanager
-def serving(gallery: Gallery) -> Generator[str]:
+def serving(gallery: Gallery | House) -> Generator[str]:
     """Serve a gallery as `open` does it, and yield its link."""
     with listening(0) as listener:
         port = listener.getsockname()[1]
