@@ -26,17 +26,10 @@ def begin_here(settings: Settings) -> Begin:
         # In a file: a command line can be read by everybody on this machine.
         given = folder / f"{name}.json"
         write_private(given, json.dumps(dict(parameters)).encode())
-        budget = ["--budget", repr(most_usd)] if most_usd else []
-        command = [
-            sys.executable,
-            "-m",
-            "assetmill.cli.main",
-            "run",
-            pipeline,
-            "--params",
-            str(given),
-            *budget,
-        ]
+        # What was to cost nothing must not begin to: a ceiling of nothing would be none.
+        budget = repr(max(most_usd, _NOTHING_USD))
+        order = ["run", pipeline, "--params", str(given), "--budget", budget]
+        command = [sys.executable, "-m", "assetmill.cli.main", *order]
         where = {
             "ASSETMILL_HOME": str(settings.home),
             "ASSETMILL_CONFIGS": str(settings.configs),

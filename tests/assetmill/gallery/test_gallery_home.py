@@ -103,7 +103,8 @@ def test_a_page_that_is_loaded_again_shows_what_came(browser: TestClient, servic
     assert b'"total":2' in browser.get("/walls/-/wall.js").content
     run_here(services, "chain", subject="a red lamp")
     assert browser.get("/walls/-/").status_code == 200
-    assert b'"total":4' in browser.get("/walls/-/wall.js").content
+    # One of its two pictures has the same stage, and so the same asset, as before.
+    assert b'"total":3' in browser.get("/walls/-/wall.js").content
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,8 @@ class TestInChromium:
         evil = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
         written = json.dumps(evil)
         text = (
-            f"name: evil\ndescription: {written}\nparameters:\n  a: {{title: {written}, default: {written}}}\n"
+            f"name: evil\ndescription: {written}\n"
+            f"parameters:\n  a: {{title: {written}, default: {written}}}\n"
             "stages:\n  - name: s\n    prompt: Draw {{ a }}.\n    tools: [{type: image_generation}]\n"
             "    outputs: [{name: s.png}]\n"
         )
@@ -255,16 +257,10 @@ class TestInChromium:
             page.get_by_role("button", name="Run evil").click()
             expect(page.locator("#fields")).to_contain_text(evil)
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1280, 375])
+    @pytest.mark.usefixtures("run")
+    @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 375)])
     def test_from_home_to_a_run(
-        self,
-        house: House,
-        run: RunManifest,
-        page: Page,
-        begun: Begun,
-        scheme: Literal["light", "dark"],
-        width: int,
+        self, house: House, page: Page, begun: Begun, scheme: Literal["light", "dark"], width: int
     ) -> None:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
