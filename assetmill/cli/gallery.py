@@ -126,7 +126,7 @@ def _opened_site(profile: str | None, what: str | None, *, everything: bool) -> 
         reviewing = Reviewing(desk, ledger, _reviewer_here(desk, None)) if desk.reviewers else None
         wall = Walls(backend, reused_in(settings, ledger)).find(what, everything=everything)
         thumbnails = ThumbnailStore(settings.home, blobs)
-        yield Site(wall, Details(ledger), thumbnails, blobs, reviewing)
+        yield Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing)
 
 
 def _tell(files: int) -> None:

@@ -14,7 +14,7 @@ from assetmill.batches.records import BatchManifest
 from assetmill.errors import InvalidSpec
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Tile, is_wanted, of_entry, of_row
+from assetmill.gallery.tiles import Tile, is_wanted, of_manifest, of_row
 from assetmill.records import BlobRef, RunId, RunManifest, RunStart
 from assetmill.redaction import redact_known
 from assetmill.spec.loading import load_pipeline, pipeline_names
@@ -70,7 +70,7 @@ class Overview:
         start, manifest = self._ledger.find_start(run_id), self._ledger.find_manifest(run_id)
         if manifest is None:
             return self._unsealed(start) if start else None
-        tiles = [tile for entry in manifest.stages for tile in of_entry(entry) if is_wanted(tile, None)]
+        tiles = [one for _, told in of_manifest(manifest) for one in told if is_wanted(one, None)]
         told = self._told(manifest.run_id, manifest.pipeline, tiles)
         return told | {
             "state": manifest.status,

@@ -31,7 +31,9 @@ from assetmill.gallery.changing import (
 from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.events import Events
 from assetmill.gallery.reviewing import ReviewOrder
+from assetmill.gallery.sheets import SheetOrder
 from assetmill.gallery.site import Resource, Site, script
+from assetmill.gallery.stars import Liking, LikingOrder, facts_of
 from assetmill.records import AssetId
 from assetmill.redaction import redact_known
 from assetmill.reviews.desk import BytesChanged
@@ -122,6 +124,8 @@ class Gallery:
                 Route("/reviews", guarded(self._review), methods=["POST"]),
                 Route("/prices", guarded(self._price), methods=["POST"]),
                 Route("/changes", guarded(self._change), methods=["POST"]),
+                Route("/likings", guarded(self._like), methods=["POST"]),
+                Route("/sheets", guarded(self._sheet), methods=["POST"]),
                 Route("/about/{asset}", guarded(self._about)),
                 Route("/compared/{asset}/{other}", guarded(self._compared)),
                 Route("/heats/{asset}/{other}", guarded(self._heat)),
@@ -152,6 +156,7 @@ class Gallery:
             "reviewer": reviewer,
             "can_change": self._changing is not None,
             "can_look_closer": self._closeups is not None,
+            "can_like": self._site.stars is not None,
             "has_home": self._has_home,
             "token": self._door.token,
         }
@@ -190,6 +195,23 @@ class Gallery:
         self._events.wake()
         return reply
 
+    async def _like(self, request: Request) -> Response:
+        stars = self._site.stars
+
+        def like(said: LikingOrder) -> dict[str, Any]:
+            self._check_hangs(said.asset_id)
+            liking = Liking(stars=said.stars, is_favourite=said.is_favourite)
+            return facts_of(stars.put(said.sha256, liking)) if stars else {}
+
+        return await posted(request, LikingOrder, like, self._door) if stars else refused()
+
+    async def _sheet(self, request: Request) -> Response:
+        def made(order: SheetOrder) -> Resource:
+            kind = "text/html" if order.format == "html" else "application/pdf"
+            return Resource(self._site.sheet(order), kind, is_shown=False)
+
+        return await posted(request, SheetOrder, made, self._door)
+
     async def _about(self, request: Request) -> Response:
         asset = AssetId(request.path_params["asset"])
         return await answered(lambda: self._closeups.about(asset) if self._closeups else None)
@@ -222,7 +244,7 @@ class Gallery:
 async def posted(
     request: Request,
     model: type[Said],
-    act: Callable[[Said], dict[str, Any]],
+    act: Callable[[Said], dict[str, Any] | Resource],
     door: Door,
     most_bytes: int = _MOST_BODY_BYTES,
 ) -> Response:
@@ -231,12 +253,15 @@ async def posted(
         return refused()
     try:
         said = model.model_validate_json(await _body(request, most_bytes))
-        return JSONResponse(await run_in_threadpool(act, said), headers=HEADERS)
+        found = await run_in_threadpool(act, said)
     except ValidationError:
         told = f"this is no {model.__name__}"
         return PlainTextResponse(told, HTTPStatus.UNPROCESSABLE_ENTITY, HEADERS)
     except (InvalidInput, StoreError) as error:
         return PlainTextResponse(redact_known(str(error)), _status_of(error), HEADERS)
+    if isinstance(found, Resource):
+        return Response(found.data, headers=headers_of("", found), media_type=found.media_type)
+    return JSONResponse(found, headers=HEADERS)
 
 
 async def answered(read: Callable[[], dict[str, Any] | None]) -> Response:

@@ -21,10 +21,12 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
-from assetmill.errors import StoreError, StoreUnavailable
+from assetmill.errors import NotFound, StoreError, StoreUnavailable
 from assetmill.gallery.details import Details
 from assetmill.gallery.hanging import Hanging
 from assetmill.gallery.reviewing import Reviewing
+from assetmill.gallery.sheets import SheetOrder, contact_sheet
+from assetmill.gallery.stars import Liking, Stars, facts_of
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.tiles import Tile, Wall
 from assetmill.pictures import EXTENSIONS
@@ -45,6 +47,7 @@ PAGE = (
     "viewer.js",
     "facts.js",
     "review.js",
+    "likes.js",
     "closer.js",
     "change.js",
     "live.js",
@@ -73,10 +76,12 @@ class Site:
         details: Details,
         thumbnails: ThumbnailStore,
         blobs: Blobs,
+        *,
         reviewing: Reviewing | None = None,
+        stars: Stars | None = None,
     ) -> None:
         self._wall, self.details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
-        self.reviewing = reviewing
+        self.reviewing, self.stars = reviewing, stars
         self.hanging = Hanging(wall)
         # Bytes are given only to who sees a tile that has them, or was made from them.
         self._assets = set[AssetId]()
@@ -133,6 +138,7 @@ class Site:
         states, state_of = _numbered(tile.state for tile in tiles)
         reviewing = self.reviewing
         stands, stand_of = _numbered(iter(reviewing.stands(tiles) if reviewing else ()))
+        liked = self.stars.all() if self.stars else {}
         at = self._wall.at
         return {
             "title": self._wall.title,
@@ -145,6 +151,7 @@ class Site:
             "state": state_of,
             "stands": stands,
             "stand": stand_of,
+            "likes": [_like_of(liked.get(tile.sha256)) for tile in tiles] if liked else [],
             "at": next((n for n, tile in enumerate(tiles) if tile.asset_id == at), None) if at else None,
             "live": newest if self.hanging.is_live else None,
         }
@@ -157,8 +164,28 @@ class Site:
         with ThreadPoolExecutor(_READERS, "gallery") as pool:
             told = list(pool.map(self._tell, tiles))
         if self.reviewing:
-            return [one | said for one, said in zip(told, self.reviewing.facts(tiles), strict=True)]
+            told = [one | said for one, said in zip(told, self.reviewing.facts(tiles), strict=True)]
+        if self.stars:
+            liked = self.stars.all()
+            told = [one | facts_of(liked.get(tile.sha256)) for one, tile in zip(told, tiles, strict=True)]
         return told
+
+    def sheet(self, order: SheetOrder) -> bytes:
+        """Return a contact sheet of tiles of this wall.
+
+        Raises:
+            NotFound: one of them hangs nowhere here.
+            InvalidInput: too many for a PDF.
+        """
+        at = {tile.asset_id: tile for tile in self.hanging.tiles if tile.is_picture}
+        for asset_id in order.assets:
+            if asset_id not in at:
+                raise NotFound("picture on this wall", asset_id)
+
+        def thumbnail(tile: Tile) -> bytes | None:
+            return self._thumbnails.read(tile.blob) if tile.blob else None
+
+        return contact_sheet(self._wall.title, [at[one] for one in order.assets], thumbnail, order.format)
 
     def _tell(self, tile: Tile) -> dict[str, Any]:
         self._offer(tile)
@@ -213,6 +240,11 @@ def _extension(tile: Tile) -> str:
         return f".{EXTENSIONS[tile.blob.media_type]}"
     ending = PurePosixPath(tile.name).suffix.lower()
     return ending if ending[1:].isascii() and ending[1:].isalnum() and len(ending) <= 8 else ".bin"
+
+
+def _like_of(liking: Liking | None) -> int:
+    """Return stars as their number, with 8 more for a favourite."""
+    return liking.stars + 8 * liking.is_favourite if liking else 0
 
 
 def _numbered(words: Iterator[str]) -> tuple[list[str], list[int]]:

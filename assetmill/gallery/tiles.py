@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assetmill.batches.records import BatchRow
+from assetmill.editing.orders import COMPOSITE, PIPELINE, STAGE
 from assetmill.fingerprint import Fingerprint
-from assetmill.records import AssetId, AssetRecord, BlobRef, StageEntry, StageRecord
+from assetmill.records import AssetId, AssetRecord, BlobRef, RunManifest, StageEntry, StageRecord
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 """What a browser is given to show. SVG is not among them: it can hold scripts."""
@@ -79,6 +80,18 @@ def is_wanted(tile: Tile, at: AssetId | None) -> bool:
     """Whether a tile hangs where not everything was asked for."""
     is_missing = tile.asset_id is None
     return is_missing or tile.state in {"output", "import"} or tile.asset_id == at
+
+
+def of_manifest(manifest: RunManifest) -> Iterator[tuple[str, tuple[Tile, ...]]]:
+    """Yield the stages of a run that has ended, each with its tiles."""
+    entries = manifest.stages if manifest.pipeline == PIPELINE else ()
+    put_back = {one.variant for one in entries if one.stage == COMPOSITE and one.record}
+    for entry in manifest.stages:
+        tiles = tuple(of_entry(entry))
+        if put_back and entry.stage == STAGE and entry.variant in put_back:
+            # What the service drew, outside the mask too: the edit is what was made of it.
+            tiles = tuple(replace(tile, state="prepared") for tile in tiles)
+        yield entry.label, tiles
 
 
 def of_entry(entry: StageEntry) -> Iterator[Tile]:

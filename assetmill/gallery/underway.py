@@ -15,7 +15,7 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.batches.rows import unpack
 from assetmill.fingerprint import short_key
-from assetmill.gallery.tiles import Slots, Tile, is_wanted, of_entry, of_records, of_row
+from assetmill.gallery.tiles import Slots, Tile, is_wanted, of_manifest, of_records, of_row
 from assetmill.names import stage_label
 from assetmill.records import BlobRef, Harvest, Intent, RunManifest, RunStart, StageRecord, Stored, Verdict
 from assetmill.stage.owners import is_alive
@@ -175,10 +175,8 @@ def _finished(record: StageRecord, label: str) -> tuple[Tile, ...]:
 
 def _slots_of(manifest: RunManifest) -> Slots:
     slots: dict[str, tuple[Tile, ...]] = {}
-    for entry in manifest.stages:
-        tiles = tuple(tile for tile in of_entry(entry) if is_wanted(tile, None))
-        slots.setdefault(entry.label, ())
-        slots[entry.label] += tiles
+    for label, told in of_manifest(manifest):
+        slots[label] = slots.get(label, ()) + tuple(tile for tile in told if is_wanted(tile, None))
     return {label: tiles for label, tiles in slots.items() if tiles}
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.errors import NotFound
-from assetmill.gallery.tiles import Tile, Wall, hung, is_wanted, of_entry, of_records
+from assetmill.gallery.tiles import Tile, Wall, hung, is_wanted, of_manifest, of_records
 from assetmill.gallery.underway import BatchUnderWay, Reused, RunUnderWay
 from assetmill.records import AssetId, RunId, RunManifest, RunStart, StageRecord
 from assetmill.store.backend import Backend
@@ -88,7 +88,7 @@ class Walls:
                 start.pipeline, run_id, (), work=RunUnderWay(self._backend, start, self._reused(start))
             )
         title = manifest.pipeline if manifest else start.pipeline if start else "Run"
-        tiles = list(_of_manifest(manifest) if manifest else self._made_by(run_id))
+        tiles = list(_hung_by(manifest) if manifest else self._made_by(run_id))
         if everything:
             tiles += (_kept(one) for one in self._ledger.kept.all() if one.run_id == run_id)
         return Wall(title, run_id, tuple(tiles))
@@ -109,6 +109,6 @@ def _kept(one: KeptAsset) -> Tile:
     return replace(hung(one.asset), state="kept", reason=one.reason)
 
 
-def _of_manifest(manifest: RunManifest) -> Iterator[Tile]:
-    for entry in manifest.stages:
-        yield from of_entry(entry)
+def _hung_by(manifest: RunManifest) -> Iterator[Tile]:
+    for _, tiles in of_manifest(manifest):
+        yield from tiles

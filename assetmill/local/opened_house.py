@@ -13,6 +13,7 @@ from assetmill.gallery.planned import reused_in
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.serving import Door, Gallery
 from assetmill.gallery.site import Site
+from assetmill.gallery.stars import Stars
 from assetmill.gallery.starting import Starting
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
@@ -43,6 +44,7 @@ def opened_house(
     """
     ledger, blobs = Ledger(backend), Blobs(backend)
     walls, thumbnails = Walls(backend, reused_in(settings, ledger)), ThumbnailStore(settings.home, blobs)
+    stars = Stars(settings.home)
     reviewing = Reviewing(desk, ledger, reviewer) if desk.reviewers else None
     if start is not None:
         walls.find(start, everything=everything)
@@ -52,7 +54,7 @@ def opened_house(
 
         def build(what: str | None, door: Door) -> Gallery:
             wall = walls.find(what, everything=everything)
-            site = Site(wall, Details(ledger), thumbnails, blobs, reviewing)
+            site = Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
             return Gallery(site, changing, Closeups(site, backend), door)
 
         overview = Overview(backend, settings.configs, thumbnails, reviewing)

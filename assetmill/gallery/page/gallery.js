@@ -19,8 +19,9 @@
 
   async function filter(changed) {
     const mine = (turn += 1);
-    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value };
-    if (wanted.text && !changed) count.textContent = "searching…";
+    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value,
+      liked: form.liked.value, check: form.check.value, least: form.least.value, most: form.most.value };
+    if ((wanted.text || wanted.check || wanted.least || wanted.most) && !changed) count.textContent = "searching…";
     const found = await gallery.matching(wanted, () => mine !== turn);
     if (found === null || mine !== turn) return;
     const number = found.length === facts.total ? "" : `${found.length} of `;
@@ -40,11 +41,15 @@
 
   // Nothing is filtered any more: what is to be shown next may be anywhere.
   gallery.showAll = async () => {
-    for (const name of ["text", "stage", "state", "stand"]) form[name].value = "";
+    for (const name of ["text", "stage", "state", "stand", "liked", "check", "least", "most"]) form[name].value = "";
     await filter(new Set());
   };
 
+  form.liked.closest("label").hidden = !gallery.who?.can_like;
+  const liking = { f: gallery.likes.favour, x: gallery.likes.select };
+  for (const number of [1, 2, 3, 4, 5]) liking[number] = () => gallery.likes.star(number);
   const onWall = {
+    ...liking,
     j: () => grid.select(grid.current + 1, true),
     k: () => grid.select(grid.current - 1, true),
     ArrowRight: () => grid.select(grid.current + 1, true),
@@ -55,6 +60,7 @@
     "?": () => document.getElementById("help").showModal(),
   };
   const inPicture = {
+    ...liking,
     j: viewer.actions.next, ArrowRight: viewer.actions.next, ArrowDown: viewer.actions.next,
     k: viewer.actions.previous, ArrowLeft: viewer.actions.previous, ArrowUp: viewer.actions.previous,
     a: () => gallery.review.say("approved"), r: () => gallery.review.say("rejected"),

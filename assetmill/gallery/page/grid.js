@@ -48,17 +48,21 @@ gallery.grid = (() => {
     item.setAttribute("aria-posinset", place + 1);
     button.type = "button";
     button.tabIndex = place === current ? 0 : -1;
-    button.onclick = () => { select(place); open(place); };
+    button.onclick = (event) => {
+      select(place);
+      if (event.ctrlKey || event.metaKey) gallery.likes.select();
+      else open(place);
+    };
     drawn.set(place, item);
     // Elements stay in the order of the pictures, which is the order in which they are read out.
     const after = [...drawn].filter(([other]) => other > place).sort(([a], [b]) => a - b)[0];
     wall.insertBefore(item, after ? after[1] : null);
     const tile = gallery.known(shown[place]);
-    if (tile) fill(button, tile);
-    else gallery.tile(shown[place]).then((one) => fill(button, one), (error) => { button.textContent = error.message; });
+    if (tile) fill(button, tile, shown[place]);
+    else gallery.tile(shown[place]).then((one) => fill(button, one, shown[place]), (error) => { button.textContent = error.message; });
   }
 
-  function fill(button, tile) {
+  function fill(button, tile, index) {
     const picture = document.createElement("span");
     picture.className = "picture";
     picture.style.height = `${side}px`;
@@ -83,6 +87,14 @@ gallery.grid = (() => {
     caption.className = "caption";
     caption.append(words("b", tile.row || tile.name), words("small", tile.row ? `${tile.stage} · ${tile.name}` : tile.stage));
     button.replaceChildren(picture, caption);
+    const isChosen = gallery.likes.has(index), liked = gallery.likes.label(tile);
+    picture.classList.toggle("chosen", isChosen);
+    if (liked || isChosen) {
+      const like = words("i", `${isChosen ? "✓ " : ""}${liked}`);
+      like.setAttribute("role", "img");
+      like.setAttribute("aria-label", [isChosen && "selected", tile.favourite && "favourite", tile.stars && `${tile.stars} stars`].filter(Boolean).join(", "));
+      picture.append(like);
+    }
     if (tile.stand && tile.stand !== "open") {
       const mark = words("em", tile.stand);
       mark.className = tile.stand;
@@ -104,11 +116,10 @@ gallery.grid = (() => {
     return element;
   }
 
-  // Draw a tile anew: something was said of it.
+  // Draw a tile anew: something was said of it. It keeps the focus.
   function renew(place) {
-    drawn.get(place)?.remove();
-    drawn.delete(place);
-    draw();
+    const item = drawn.get(place), tile = gallery.known(shown[place]);
+    if (item && tile) fill(item.firstChild, tile, shown[place]);
   }
 
   function show(indices) {
@@ -125,7 +136,7 @@ gallery.grid = (() => {
     if (!isSame) return layout();
     for (const [place, item] of drawn) {
       const tile = changed.has(shown[place]) && gallery.known(shown[place]);
-      if (tile) fill(item.firstChild, tile);
+      if (tile) fill(item.firstChild, tile, shown[place]);
     }
   }
 

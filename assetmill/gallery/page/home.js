@@ -56,7 +56,7 @@
   function fill(name, elements) {
     const section = document.getElementById(name);
     section.querySelector("ul").replaceChildren(...elements);
-    section.hidden = !elements.length && name !== "runs";
+    section.hidden = !elements.length;
   }
 
   async function show() {
@@ -64,8 +64,9 @@
       const found = await gallery.ask("overview");
       const waiting = [...found.runs, ...found.batches].filter((one) => one.undecided || one.waits);
       fill("waiting", waiting.map(card));
-      fill("runs", found.runs.map(card));
-      fill("batches", found.batches.map(card));
+      fill("runs", found.runs.filter((one) => !waiting.includes(one)).map(card));
+      document.querySelector("#runs h2").textContent = waiting.length ? "Other runs" : "Runs";
+      fill("batches", found.batches.filter((one) => !waiting.includes(one)).map(card));
       fill("pipelines", found.pipelines.map(line));
       told.textContent = found.runs.length ? `${waiting.length || "Nothing"} ${waiting.length === 1 ? "waits" : waiting.length ? "wait" : "waits"} for you` : "Nothing was run yet";
     } catch (error) {

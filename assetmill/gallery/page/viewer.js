@@ -30,6 +30,7 @@ gallery.viewer = (() => {
     instead.hidden = Boolean(shown);
     instead.textContent = shown ? "" : tile.file ? "This file is no picture; it can be downloaded." : tile.reason || tile.state;
     facts.replaceChildren(...gallery.facts_of(tile));
+    liked(tile);
     mark();
     if (!isNew) return;
     against(tile.before ?? null);
@@ -37,6 +38,12 @@ gallery.viewer = (() => {
     fit();
     gallery.closer.show(tile);
     gallery.change.show(tile);
+  }
+
+  function liked(found) {
+    if (found !== tile) return;
+    const chosen = gallery.likes.has(gallery.grid.shown[gallery.grid.current]) ? "✓ selected " : "";
+    element("liked").textContent = chosen + gallery.likes.label(tile);
   }
 
   // What it is compared with, from now on until another picture is opened.
@@ -179,5 +186,5 @@ gallery.viewer = (() => {
   new ResizeObserver(placeMarks).observe(stage);
   picture.addEventListener("dblclick", () => actions.zoom());
 
-  return { open, compareWith, actions, renew: () => open(gallery.grid.current, true), get isOpen() { return dialog.open; } };
+  return { open, liked, compareWith, actions, renew: () => open(gallery.grid.current, true), get isOpen() { return dialog.open; } };
 })();

@@ -17,6 +17,7 @@ from assetmill.gallery.house import House
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.site import Site
+from assetmill.gallery.stars import Stars
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.tiles import Tile, Wall
 from assetmill.gallery.walls import Walls
@@ -101,7 +102,8 @@ def site_of(services: Services, what: str | None = None, *, everything: bool = F
 def site_on(services: Services, wall: Wall, reviewer: str | None = None) -> Site:
     thumbnails = ThumbnailStore(services.settings.home, services.blobs)
     reviewing = Reviewing(desk_of(services), services.ledger, reviewer) if reviewer else None
-    return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing)
+    stars = Stars(services.settings.home)
+    return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing=reviewing, stars=stars)
 
 
 def desk_of(services: Services) -> Desk:

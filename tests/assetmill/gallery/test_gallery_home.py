@@ -277,7 +277,7 @@ class TestInChromium:
             page.locator("#order [type=submit]").click()
             expect(page.locator("#told")).to_contain_text("chain was started")
             assert [(name, given) for name, given, _ in begun] == [("chain", {"subject": "a red lamp"})]
-            page.locator("#runs .card").first.click()
+            page.locator("#waiting .card").first.click()
             page.locator("#wall img").first.wait_for()
             page.locator("#homeward").click()
             expect(page.locator("#pipelines")).to_contain_text("chain")
