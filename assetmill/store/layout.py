@@ -74,6 +74,7 @@ PURGES = "v1/p/"
 ASIDE = "v1/l/"
 MONEY = "v1/m/"
 BATCHES = "v1/n/"
+BATCH_HEADS = "v1/j/"
 REVIEWS = "v1/d/"
 AGENT_CALLS = "v1/v/"
 PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpldv", "meta"))
@@ -395,7 +396,7 @@ def batch_beat(batch_id: str, flow_run_id: str, number: int) -> str:
 
 def batch_heads(pipeline: str) -> str:
     """Return the prefix under which a pipeline's batch heads lie, newest first."""
-    return f"v1/j/{short_key(pipeline)}/"
+    return f"{BATCH_HEADS}{short_key(pipeline)}/"
 
 
 def batch_head(pipeline: str, time_ns: int) -> str:
