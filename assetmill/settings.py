@@ -111,6 +111,8 @@ class RunSettings(_Section):
     concurrency: int = Field(default=8, ge=1, le=256)
     idle_timeout_s: float = Field(default=600.0, gt=0)
     """After how long without use the embedded services end by themselves."""
+    outage_s: float = Field(default=600.0, ge=0)
+    """How long a store, a service or Prefect that is away is waited for before the work gives up."""
 
 
 class McpServer(_Section):
@@ -141,6 +143,12 @@ class Computer(_Section):
     executable: str | None = None
 
 
+class ReviewPage(_Section):
+    """Where a team's review page answers: what a notification links to; "" where there is none."""
+
+    url: str = ""
+
+
 class Settings(_Section):
     """A profile with the environment applied. Paths are absolute."""
 
@@ -159,6 +167,7 @@ class Settings(_Section):
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
     computer: Computer = Field(default_factory=Computer)
     provenance: Provenance = Field(default_factory=Provenance)
+    review: ReviewPage = Field(default_factory=ReviewPage)
 
     def mcp_headers(self, name: str) -> Mapping[str, str]:
         """Return the headers under `[mcp.NAME.headers]`.
@@ -217,7 +226,9 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_SHARED_SCOPE": ("shared", "scope"),
     "ASSETMILL_SHARED_USD": ("shared", "usd"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
+    "ASSETMILL_OUTAGE_S": ("run", "outage_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),
+    "ASSETMILL_REVIEW_URL": ("review", "url"),
 }
 
 # Sections that are there are built with the whole; each default would build a validator of its own.

@@ -34,7 +34,7 @@ from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
 _SHOWN = 24
-_UNDONE = {"failed", "in_doubt", "waiting", "over_budget"}
+_UNDONE = {"failed", "in_doubt", "waiting", "rejected", "over_budget"}
 
 
 @click.command()
@@ -159,6 +159,11 @@ def _advice(manifest: RunManifest, pipeline: str) -> list[str]:
     program = _program()
     show = f"  {program} show {manifest.run_id}{given('profile')}"
     typed, all_typed = given("pairs", "file"), given("pairs", "file", "budget_usd", "profile")
+    if manifest.status == "waiting":
+        return [
+            f"  {program} open {manifest.run_id}{given('profile')}    shows what waits",
+            f"  {program} run {pipeline}{all_typed}    goes on from there",
+        ]
     if manifest.status != "completed":
         return [
             f"  {program} run {pipeline}{all_typed}    goes on where this run ended",
