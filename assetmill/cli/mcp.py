@@ -6,8 +6,8 @@ import importlib.util
 
 import click
 
-from assetmill.cli.options import profile_option
-from assetmill.errors import InvalidSettings
+from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.settings import load_settings
 
 
@@ -18,13 +18,16 @@ from assetmill.settings import load_settings
 )
 @click.option("--no-spending", is_flag=True, help="Whatever the profile says: tools that spend refuse.")
 @profile_option
-def mcp(profile: str | None, *, is_http: bool, port: int, no_spending: bool) -> None:
+@json_option
+def mcp(profile: str | None, *, is_http: bool, port: int, no_spending: bool, as_json: bool) -> None:
     """Serve tools to a coding agent over the Model Context Protocol, until its program goes.
 
     What spends needs a ceiling and a key of the caller's; the same call twice is paid once.
     """
     if importlib.util.find_spec("mcp") is None:
         raise InvalidSettings("the tools for coding agents are an extra: `pip install 'assetmill[mcp]'`")
+    if as_json and not is_http:
+        raise InvalidInput("--json is for --http: over stdio stdout belongs to the protocol")
     settings = load_settings(profile)
     if no_spending:
         closed = settings.coding_agents.model_copy(update={"spend": "forbid"})
@@ -39,7 +42,11 @@ def mcp(profile: str | None, *, is_http: bool, port: int, no_spending: bool) -> 
 
     token = token_of(settings)
     with listening(port) as listener:
-        click.echo(f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}")
-        click.echo(f"its bearer token is in {settings.home / 'mcp' / 'auth'}, after the colon", err=True)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
+        if as_json:
+            print_json({"url": url, "auth_file": str(settings.home / "mcp" / "auth")})
+        else:
+            click.echo(url)
+            click.echo(f"its bearer token is in {settings.home / 'mcp' / 'auth'}, after the colon", err=True)
         serve_http(server, listener, token)
     return None

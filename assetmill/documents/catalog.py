@@ -19,6 +19,7 @@ from assetmill.documents.gallery import (
     OpenedDocument,
     ReviewedDocument,
     ReviewersDocument,
+    ToolsDocument,
 )
 from assetmill.documents.local import FontsDocument, LocalisedDocument
 from assetmill.documents.models import (
@@ -81,6 +82,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "export": (ExportedDocument,),
     "gallery": (GalleryDocument,),
     "open": (OpenedDocument,),
+    "mcp": (ToolsDocument,),
     "review": (ReviewedDocument,),
     "reviewers": (ReviewersDocument,),
     "links": (LinksDocument,),

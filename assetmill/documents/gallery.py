@@ -22,6 +22,13 @@ class OpenedDocument(JsonDocument):
     reviewer: str | None
 
 
+class ToolsDocument(JsonDocument):
+    """Where the tools for coding agents are served until the command ends; `auth_file` has their token."""
+
+    url: str
+    auth_file: str
+
+
 class ReviewedDocument(JsonDocument):
     """What was said of an asset's bytes, and where they stand now: `approved`, `rejected` or `open`."""
 
