@@ -83,8 +83,8 @@ class Agent:
         assert answer.is_error, words(answer)
         return words(answer)
 
-    async def _note(self, done: float, total: float | None, message: str | None) -> None:
-        self.progress.append((done, total, message))
+    async def _note(self, progress: float, total: float | None, message: str | None) -> None:
+        self.progress.append((progress, total, message))
 
 
 def words(answer: CallToolResult) -> str:
@@ -97,8 +97,8 @@ def talk(
 ) -> None:
     """Hold a conversation; `consents` is a person's word where the program can ask one."""
 
-    async def elicited(_: Any, params: ElicitRequestParams) -> ElicitResult:
-        del params
+    async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:
+        del context, params
         return ElicitResult(action="accept", content={"allow": bool(consents)})
 
     async def hold() -> None:

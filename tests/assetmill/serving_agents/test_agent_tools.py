@@ -138,7 +138,11 @@ def test_a_call_that_was_begun_by_nobody_is_lost_and_never_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server died between the record of the call and the start of its carrier."""
-    monkeypatch.setattr("assetmill.serving_agents.carrier.start", lambda *_: False)
+
+    def start_nothing(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("assetmill.serving_agents.carrier.start", start_nothing)
 
     async def conversation(agent: Agent) -> None:
         told = await agent.document("run", pipeline="card", key="k", budget_usd=0.1)
