@@ -140,6 +140,11 @@ class Gallery:
         )
 
     @property
+    def cookie(self) -> str:
+        """The cookie of who was let in by a door that has asked already."""
+        return self._door.cookie
+
+    @property
     def entrance(self) -> str:
         """The path of the link that lets one browser in."""
         return self._door.entrance
