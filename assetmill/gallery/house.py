@@ -19,7 +19,7 @@ from assetmill.gallery.changing import Confirmation
 from assetmill.gallery.overview import Overview
 from assetmill.gallery.serving import HEADERS, Door, Gallery, answered, headers_of, posted, refused
 from assetmill.gallery.site import Resource, page_file, script
-from assetmill.gallery.starting import RunOrder, Starting
+from assetmill.gallery.starting import RunOffers, RunOrder
 
 ALL = "-"
 """The name, in an address, of the wall of everything."""
@@ -45,7 +45,7 @@ class House:
         self,
         overview: Overview,
         build: Build,
-        starting: Starting | None = None,
+        starting: RunOffers | None = None,
         *,
         start: str | None = None,
         reviewer: str | None = None,

@@ -14,7 +14,7 @@ from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.serving import Door, Gallery
 from assetmill.gallery.site import Site
 from assetmill.gallery.stars import Stars
-from assetmill.gallery.starting import Starting
+from assetmill.gallery.starting import RunOffers
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
 from assetmill.local.page_changes import opened_changing
@@ -50,7 +50,7 @@ def opened_house(
         walls.find(start, everything=everything)
     with ExitStack() as stack:
         changing = None if look_only else stack.enter_context(opened_changing(settings))
-        starting = None if look_only else Starting(settings, ledger, begin_here(settings))
+        starting = None if look_only else RunOffers(settings, ledger, begin_here(settings))
 
         def build(what: str | None, door: Door) -> Gallery:
             wall = walls.find(what, everything=everything)

@@ -17,7 +17,7 @@ from assetmill.gallery.house import House
 from assetmill.gallery.overview import Overview
 from assetmill.gallery.serving import Door, Gallery
 from assetmill.gallery.site import Site
-from assetmill.gallery.starting import Starting
+from assetmill.gallery.starting import RunOffers
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
@@ -55,7 +55,7 @@ def house(services: Services, begun: Begun) -> House:
     reviewing = site_on(services, Walls(services.backend).find(None), "ada").reviewing
     thumbnails = ThumbnailStore(services.settings.home, services.blobs)
     overview = Overview(services.backend, services.settings.configs, thumbnails, reviewing)
-    starting = Starting(
+    starting = RunOffers(
         services.settings, services.ledger, lambda name, given, usd: begun.append((name, dict(given), usd))
     )
     return House(overview, build, starting, reviewer="ada")
