@@ -9,6 +9,7 @@ from benchmarks import (
     check_1000,
     cold_start,
     gallery,
+    growth,
     noop_rerun,
     pacing,
     protocol_cost,
@@ -26,7 +27,7 @@ def main() -> None:
     )
     is_long = parser.parse_args().long
     print(headline())
-    short = (cold_start, stage_overhead, noop_rerun, check_1000, protocol_cost)
+    short = (cold_start, stage_overhead, noop_rerun, check_1000, protocol_cost, growth)
     for bench in (*short, batch, pacing, gallery) if is_long else short:
         print()
         bench.main()

@@ -73,6 +73,11 @@ class Door:
         """The path of the link that lets one browser in."""
         return f"/enter/{self._link}"
 
+    @property
+    def cookie(self) -> str:
+        """The cookie of who was let in, for a door that has asked who it is already."""
+        return f"{_COOKIE}={self._session}"
+
     async def enter(self, request: Request) -> Response:
         """Let in who has the link, once."""
         if self._is_entered or not _is_same(request.path_params["key"], self._link):

@@ -129,7 +129,8 @@ def of_row(row: BatchRow) -> Iterator[Tile]:
                 height=asset.height,
                 fingerprint=stage.fingerprint,
             )
-        if not stage.is_done:
+        # What waits for its reviewers, or was rejected, is there to be looked at.
+        if not stage.is_done and not stage.assets:
             reason = stage.error or row.reason or ""
             yield Tile(", ".join(stage.missing) or stage.label, stage.label, stage.status, row.name, reason)
     if not row.stages:
