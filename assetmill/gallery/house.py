@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from assetmill.errors import InvalidInput, StoreError
 from assetmill.gallery.changing import Confirmation
 from assetmill.gallery.overview import Overview
-from assetmill.gallery.serving import HEADERS, Door, Gallery, answered, headers_of, posted, refused
+from assetmill.gallery.serving import HEADERS, Entrance, Gallery, answered, headers_of, posted, refused
 from assetmill.gallery.site import Resource, page_file, script
 from assetmill.gallery.starting import RunOffers, RunOrder
 
@@ -34,7 +34,7 @@ _FILES = {
     "icon.svg": "image/svg+xml",
 }
 
-Build = Callable[[str | None, Door], Gallery]
+Build = Callable[[str | None, Entrance], Gallery]
 """Makes the gallery of what somebody names, behind a door."""
 
 
@@ -52,7 +52,7 @@ class House:
     ) -> None:
         self._overview, self._build, self._starting = overview, build, starting
         self.reviewer = reviewer
-        self.door = Door("/" if start is None else f"/walls/{start}/")
+        self.door = Entrance("/" if start is None else f"/walls/{start}/")
         self._walls: OrderedDict[str, Gallery] = OrderedDict()
         self._lock = Lock()
         guarded = self.door.guarded

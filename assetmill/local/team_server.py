@@ -43,7 +43,7 @@ def team_pages(settings: Settings, backend: Backend, asking: Asking) -> TeamPage
         wall = Walls(backend).find(what, everything=False)
         known = reviewer if reviewer in desk.reviewers else None
         reviewing = Reviewing(desk, ledger, known)
-        return Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
+        return Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing=reviewing)
 
     return TeamPages(site_for, lambda: what_waits(backend, pipeline_names(settings.configs)), asking)
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.house import House
 from assetmill.gallery.overview import Overview
-from assetmill.gallery.serving import Door, Gallery
+from assetmill.gallery.serving import Entrance, Gallery
 from assetmill.gallery.site import Site
 from assetmill.gallery.starting import RunOffers
 from assetmill.gallery.thumbnails import ThumbnailStore
@@ -48,7 +48,7 @@ def begun() -> Begun:
 
 @pytest.fixture
 def house(services: Services, begun: Begun) -> House:
-    def build(what: str | None, door: Door) -> Gallery:
+    def build(what: str | None, door: Entrance) -> Gallery:
         site = site_on(services, Walls(services.backend).find(what), "ada")
         return Gallery(site, closeups=Closeups(site, services.backend), door=door)
 
