@@ -16,8 +16,8 @@ from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
 from assetmill.gallery.waiting import what_waits
+from assetmill.gallery.walls import Walls
 from assetmill.local.gallery_server import listening
 from assetmill.local.guard import Guard
 from assetmill.local.next_passes import CommandPasses

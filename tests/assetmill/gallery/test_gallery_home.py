@@ -188,11 +188,9 @@ class TestRuns:
     @pytest.mark.parametrize("path", ["/plans", "/runs"])
     def test_another_page_begins_nothing(self, browser: TestClient, begun: Begun, path: str) -> None:
         offer = self.offer(browser, subject="a red lamp")
-        said = (
-            {"pipeline": "chain", "parameters": {}}
-            if path == "/plans"
-            else {"offer": offer["offer"], "most_usd": offer["price"]["ceiling"]}
-        )
+        yes = {"offer": offer["offer"], "most_usd": offer["price"]["ceiling"]}
+        order: dict[str, Any] = {"pipeline": "chain", "parameters": {}}
+        said = order if path == "/plans" else yes
         for headers in ({"X-Gallery-Token": "x"}, {"Origin": "http://evil.example"}):
             assert browser.post(path, json=said, headers=headers).status_code == 403
         browser.cookies.clear()
@@ -225,9 +223,11 @@ class TestRuns:
         self, services: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         commands: list[list[str]] = []
-        monkeypatch.setattr(
-            "assetmill.local.page_runs.subprocess.Popen", lambda command, **_: commands.append(command)
-        )
+
+        def note(command: list[str], **_options: Any) -> None:
+            commands.append(command)
+
+        monkeypatch.setattr("assetmill.local.page_runs.subprocess.Popen", note)
         begin_here(services.settings)("chain", {"subject": "-x; rm"}, 0.25)
         begin_here(services.settings)("chain", {}, 0.0)
         (first, second) = commands

@@ -17,8 +17,8 @@ from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
 from assetmill.gallery.waiting import what_waits
+from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
 from assetmill.reviews.ledger import ReviewLedger
 from assetmill.stage.services import Services
@@ -65,7 +65,7 @@ class Team:
         wall = Walls(services.backend).find(what, everything=False)
         thumbnails = ThumbnailStore(services.settings.home, services.blobs)
         reviewing = Reviewing(self.desk, services.ledger, reviewer)
-        return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing)
+        return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing=reviewing)
 
     @property
     def wall(self) -> str:
