@@ -16,6 +16,7 @@ import click
 
 from assetmill.agents.gateway import Finding
 from assetmill.agents.told import keep_told
+from assetmill.care.condition import findings_on_store
 from assetmill.cli import models
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import AssetmillError, BudgetExceeded, InvalidInput, InvalidSettings, StoreError
@@ -113,7 +114,7 @@ def _examine(profile: str | None, live: LiveProbes | None) -> Iterator[Finding]:
     recorder = _recorder(live)
     try:
         with open_services(settings, recorder=recorder) as services:
-            yield Finding("store", "ok", f"{services.backend.name} keeps its promises")
+            yield from findings_on_store(services.backend)
             yield from _service(services, live)
     except (InvalidSettings, StoreError) as error:
         yield Finding("store", "problem", str(error), "set store.url in the profile, or ASSETMILL_STORE_URL")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
 from assetmill.money.prices import lane_estimate, missing_prices, prices_for
+from assetmill.outages import clock_time
 from assetmill.plan.calls import StageCall
 from assetmill.records import Lane, RunId
-from assetmill.stage.patience import clock_time
 from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 
@@ -64,6 +64,7 @@ class Admission:
                 until = self._services.pacer.refused_until(deployment)
                 refused_since = self._refused_since(deployment, until, refused_since)
                 on_wait(self._said(deployment, wait_s, until))
+                self._services.wait_for_quota(deployment, until or self._services.clock() + wait_s)
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
 
     def _refused_since(self, deployment: str, until: float | None, since: float | None) -> float | None:
@@ -150,6 +151,8 @@ class Admission:
 
 def wanted(call: StageCall) -> dict[str, dict[str, float]]:
     """Return what a call takes from the quotas of its model deployments."""
+    if call.is_local:
+        return {}
     if call.is_direct:
         return {call.model: {"requests": 1.0, "images": 1.0}}
     # Four characters a token is the usual rule of thumb.

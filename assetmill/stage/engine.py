@@ -53,9 +53,10 @@ from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing
 from assetmill.stage.direct import DirectReplies, request_digest
-from assetmill.stage.drafts import Drafts
+from assetmill.stage.drafts import STALE, Drafts
 from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
+from assetmill.stage.local_stages import run_making
 from assetmill.stage.patience import Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
@@ -72,6 +73,8 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
+    if call.is_local:
+        return run_making(call, services, run_id)
     if call.acceptance:
         return run_accepted(
             call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)
@@ -203,8 +206,17 @@ class _Stage:
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
+        if self._is_late(intent):
+            return self._refused(intent, prepared, NotSent(STALE))
         self.reporter.report("started")
         return self._spend(intent, prepared, agent)
+
+    def _is_late(self, intent: Intent) -> bool:
+        """Whether an intent must not be posted any more; the outage that made it late is not the stage's."""
+        is_late = self.drafts.is_stale(intent)
+        if is_late:
+            self.patience.begin_anew()
+        return is_late
 
     def _begin_direct(self, attempt: int) -> None:
         """Store the intent, then ask an image model itself, once; there is nothing to make before that."""
@@ -213,6 +225,8 @@ class _Stage:
         self.services.wait(0)
         if not self.ledger.write_intent(*self.key, intent):
             return self.services.wait(1.0)
+        if self._is_late(intent):
+            return self._refused_direct(intent, NotSent(STALE))
         self.reporter.report("started")
         try:
             response = self.services.gateway.draw(replace(request, name=f"call_{intent.nonce}"))
@@ -372,4 +386,6 @@ class _Stage:
             prepared.digest, intent.attempt, intent.turn + 1, intent.conversation_id
         )
         if self.ledger.write_intent(*self.key, following):
+            if self._is_late(following):
+                return self._refused(following, prepared, NotSent(STALE))
             self._spend(following, prepared, agent)

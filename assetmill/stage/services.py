@@ -17,9 +17,11 @@ from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
 from assetmill.agents.told_limits import keep_limits, read_limits, told_limits
+from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.outages import Outages, clock_time
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, Way
 from assetmill.settings import Settings
@@ -33,6 +35,7 @@ from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
 from assetmill.store.pending_deletions import PendingDeletions
+from assetmill.store.waiting import WaitingBackend
 
 if TYPE_CHECKING:
     # It imports an HTTP client, which planning has no use for.
@@ -54,6 +57,7 @@ class Services:
     shown: ShownPlan | None = None
     hour: Hour | None = None
     """By when all runs that have no hour of their own are to be done: those of a batch share one."""
+    outages: Outages = field(default_factory=Outages)
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -67,6 +71,8 @@ class Services:
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
+        self.cancelled = ""
+        self._quota_wait = ("", 0.0)
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
@@ -144,13 +150,31 @@ class Services:
             RunStopped: the run is being stopped.
         """
         if self.stop.wait(seconds):
-            raise RunStopped("the run is being stopped; run it again to go on")
+            raise RunStopped(self.cancelled or "the run is being stopped; run it again to go on")
+
+    def cancel(self, reason: str) -> None:
+        """Begin nothing more and end every wait: somebody has called off what this process does."""
+        with self._guard:
+            self.cancelled = self.cancelled or reason
+            self.gate.reason = self.gate.reason or reason
+        self.stop.set()
 
     def notice(self, text: str) -> None:
         """Keep what a person should know of all stages together, once."""
         with self._guard:
             if text not in self.notices:
                 self.notices.append(text)
+
+    def wait_for_quota(self, deployment: str, until: float) -> None:
+        """Note that a stage waits for the quota of a model deployment, and until when."""
+        self._quota_wait = (deployment, until)
+
+    def quota_wait(self) -> str:
+        """Return for which quota stages wait at this moment, and until when; "" when for none."""
+        deployment, until = self._quota_wait
+        if until <= self.clock():
+            return ""
+        return f"waits for the quota of {deployment} until {clock_time(until)}"
 
     def close_lane(self, model: str) -> None:
         """Remember for this process that a model's deployment takes no cheaper lane."""
@@ -210,6 +234,9 @@ class Services:
         budget, found = self.settings.budget, list(self.ceilings)
         if run_id in self._run_ceilings:
             found.append(self._run_ceilings[run_id])
+        shared = self.settings.shared
+        if shared.usd is not None:
+            found.append(Ceiling(f"run/{shared.scope}", shared.usd))
         if budget.day_usd is not None:
             found.append(Ceiling(f"day/{self._today().isoformat()}", budget.day_usd))
         if budget.project_usd is not None:
@@ -233,34 +260,49 @@ class Services:
 
 @contextmanager
 def open_services(
-    settings: Settings, ceilings: tuple[Ceiling, ...] = (), *, recorder: Recorder | None = None
+    settings: Settings,
+    ceilings: tuple[Ceiling, ...] = (),
+    *,
+    recorder: Recorder | None = None,
+    outages: Outages | None = None,
+    stop: threading.Event | None = None,
 ) -> Generator[Services]:
     """Open a profile's services and close them at the end. Under `ceilings` no stage is paid above them.
 
-    A `recorder` hears every exchange with the service.
+    A `recorder` hears every exchange with the service. `outages` are those of a caller who listens, and
+    `stop` is what ends their waits.
 
     Raises:
         InvalidSettings: the store cannot be used, or no running emulator is found.
+        OutageTooLong: the store is away, and was waited for.
     """
-    store = settings.store
-    backend = open_store(
+    store, stop = settings.store, stop or threading.Event()
+    outages = outages or Outages(settings.run.outage_s, stop)
+    backend: Backend = open_store(
         settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
     )
+    backend = WaitingBackend(backend, outages)
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
-    services = Services(settings, backend, partial(connect, recorder=recorder), ceilings)
+    opened = partial(connect, recorder=recorder, outages=outages)
+    services = Services(settings, backend, opened, ceilings, stop=stop, outages=outages)
     try:
         yield services
     finally:
         services.close()
 
 
-def connect(settings: Settings, wait: Wait, *, recorder: Recorder | None = None) -> Gateway:
-    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
+def connect(
+    settings: Settings, wait: Wait, *, recorder: Recorder | None = None, outages: Outages | None = None
+) -> Gateway:
+    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds.
+
+    With `outages` its free calls wait while the service is away.
+    """
     from assetmill.agents.connecting import open_foundry
 
     gateway = open_foundry(settings, wait, recorder)
     if settings.failpoint:
-        return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
-    return gateway
+        gateway = watch_gateway(gateway, Failpoint(settings.failpoint).reach)
+    return waiting_gateway(gateway, outages) if outages else gateway

@@ -201,9 +201,10 @@ def test_an_edit_reads_the_picture_and_not_the_dearest_one(till: Till, size: str
         ("drop_after_accept", {}),
     ],
 )
-def test_a_stage_that_the_service_spoils(till: Till, fault: str, more: dict[str, Any]) -> None:
+@pytest.mark.parametrize("partial", [0, 2])
+def test_a_stage_that_the_service_spoils(till: Till, fault: str, more: dict[str, Any], partial: int) -> None:
     till.fault(fault, **more)
-    till.run(DRAW)
+    till.run(DRAW.replace("quality: low", f"quality: low, partial_images: {partial}"))
     assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
     assert till.spent.unknown == 0
 

@@ -15,10 +15,10 @@ from assetmill.agents.outputs import read_response, read_usage
 from assetmill.errors import (
     AccountBlocked,
     ModelRetired,
-    NotSent,
     OutcomeUnknown,
     PromptBlocked,
     Rejected,
+    ServiceAway,
     Throttled,
 )
 from tests.assetmill.agents.wire import Answer, Wire, body
@@ -128,8 +128,8 @@ def test_each_flux_model_is_told_the_shape_in_its_own_fields(
         (body({}, 307), OutcomeUnknown),
         (body({"created": 1}), OutcomeUnknown),
         (cut_short, OutcomeUnknown),
-        (httpx2.ConnectError("refused"), NotSent),
-        (httpx2.ConnectTimeout("slow"), NotSent),
+        (httpx2.ConnectError("refused"), ServiceAway),
+        (httpx2.ConnectTimeout("slow"), ServiceAway),
         (httpx2.ReadTimeout("slow"), OutcomeUnknown),
         (httpx2.RemoteProtocolError("cut"), OutcomeUnknown),
         (RuntimeError("who knows"), OutcomeUnknown),
