@@ -7,11 +7,14 @@
     │   └── NotFound             a run, stage, asset or pipeline that is not there
     ├── StoreError               the object store
     │   ├── StoreUnavailable     it still refused after its own retries
+    │   │   ├── StoreAway        nothing answers, or it says "not now": this may pass, and is waited for
+    │   │   └── OutageTooLong    it was away for longer than anything is waited for
     │   ├── KeyMissing           no such object
     │   ├── KeyExists            a create-once key is taken
     │   └── BlobDamaged          the bytes do not match their digest
     ├── ServiceError             the agent service, as the gateway translates it
     │   ├── NotSent              definitely before any spend (retryable)
+    │   │   ├── ServiceAway      nothing answers, or only that it cannot now: waited for where that is free
     │   │   └── Throttled        a quota said no
     │   │       └── NoCapacity   the lane has no room at present; the quota is not to blame
     │   ├── OutcomeUnknown       it may or may not have happened
@@ -26,6 +29,7 @@
     ├── CannotMake               a local stage's file; its stage reports it
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
+    ├── RunWaiting               all that is left of a run waits for people            exit 3
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
         │   └── ToolFailed       a declared tool failed at the service; never rerolled
@@ -107,6 +111,16 @@ class StoreUnavailable(StoreError):
     retryable = True
 
 
+class StoreAway(StoreUnavailable):
+    """Nothing answers there, or it says that it cannot now: the same request may succeed a moment later."""
+
+
+class OutageTooLong(StoreUnavailable):
+    """The store was away for longer than anything is waited for; to try once more would wait as long."""
+
+    retryable = False
+
+
 class KeyMissing(StoreError):
     """No object has that key."""
 
@@ -139,6 +153,10 @@ class NotSent(ServiceError):
     """Definitely before any spend: the request never left, or was refused before it was accepted."""
 
     retryable = True
+
+
+class ServiceAway(NotSent):
+    """Nothing answers there at present, or what answers says that it cannot now."""
 
 
 class Throttled(NotSent):
@@ -287,6 +305,20 @@ class RunStopped(AssetmillError):
 
 class RunFailed(AssetmillError):
     """A run is sealed and not all of its stages are done; the manifest says which and why."""
+
+    def __init__(self, run_id: str, message: str) -> None:
+        message = redact(message)
+        super().__init__(run_id, message)
+        self.run_id, self.message = run_id, message
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: {self.message}"
+
+
+class RunWaiting(AssetmillError):
+    """A run is sealed, and all that is left of it waits for people; the next run goes on from there."""
+
+    exit_code = 3
 
     def __init__(self, run_id: str, message: str) -> None:
         message = redact(message)

@@ -32,11 +32,12 @@ IntentWay = Literal["background", "stream", "foreground", "direct"]
 """The same of an intent, and `direct`: to an image model itself, whose reply nobody can ask for again."""
 
 StageStatus = Literal[
-    "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
+    "done", "reused", "failed", "in_doubt", "waiting", "rejected", "skipped", "cancelled", "over_budget"
 ]
-"""What became of a stage in a run. `waiting`: for a person's approval."""
+"""What became of a stage in a run. `waiting`: for a person's approval. `rejected`: by reviewers, for good."""
 
-RunStatus = Literal["completed", "failed", "cancelled"]
+RunStatus = Literal["completed", "failed", "cancelled", "waiting"]
+"""`waiting`: all that is left waits for people."""
 
 
 class Stored(BaseModel):
@@ -309,7 +310,10 @@ class Upload(Stored):
 
 
 class StageEntry(Stored):
-    """A stage's line in a run manifest; `record` is there when the stage is done or reused."""
+    """A stage's line in a run manifest.
+
+    `record` is there when the stage is done or reused, and when what it made waits or was rejected.
+    """
 
     stage: str
     variant: str = ""
@@ -343,6 +347,14 @@ class RunStart(Stored):
     spec_path: str
     stages: tuple[tuple[str, str], ...]
     started_at: float
+
+
+class Cancellation(Stored):
+    """That somebody has called off a run: nothing more of it is begun, on whatever machine it is."""
+
+    schema_version: Literal[1] = 1
+    reason: str
+    created_at: float
 
 
 class RunManifest(Stored):

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
@@ -21,9 +21,12 @@ from tasks.batches import (
     publish_batch,
     sealed,
     submit_rows,
+    waits_for_rows,
 )
+from tasks.cancelling import batch_watched, checked
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
+from tasks.flow_runs import waiting
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.spread import TASK_RUNNER, spread
 
@@ -49,8 +52,10 @@ async def run_batch(
     work_pool: str = "",
     pay_again: bool = False,
     profile: str | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Run a pipeline for every row of a table and return the main facts of its manifest.
+
+    A batch of which all that is left waits for people ends as `Waiting`, and holds nothing.
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
@@ -72,7 +77,7 @@ async def run_batch(
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: rows are left that could not be done; what was made is stored.
-        RunStopped: the batch was stopped.
+        RunStopped: the batch was stopped, or called off.
     """
     asked = BatchOrder(
         pipeline, rows, tuple((common or {}).items()), name, parse_by(by) if by else None,
@@ -81,19 +86,23 @@ async def run_batch(
     started_at = time.time()
     work = begin_batch(asked, profile)
     try:
-        if work_pool == TASK_RUNNER:
-            await spread(work, shard, profile)
-        elif work_pool:
-            await dispatch(work, work_pool, shard, profile)
-        else:
-            await follow(work)
+        with batch_watched(work):
+            if work_pool == TASK_RUNNER:
+                await spread(work, shard, profile)
+            elif work_pool:
+                await dispatch(work, work_pool, shard, profile)
+            else:
+                await follow(work)
         manifest = sealed(work, started_at)
     finally:
         work.close()
     await publish_batch(manifest)
-    tell_batch(manifest)
-    check_batch(manifest)
-    return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+    tell_batch(manifest, work.batch.services.settings)
+    facts = {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+    if manifest.status == "waiting":
+        return waiting(waits_for_rows(manifest), facts)
+    stopped = checked(work.batch.services, lambda: check_batch(manifest), "batch", manifest.batch_id)
+    return stopped or facts
 
 
 async def follow(work: RowWorker) -> None:

@@ -7,13 +7,15 @@ from collections import deque
 from graphlib import TopologicalSorter
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
-from assetmill.runs.run import Run, check_outcome
+from assetmill.runs.run import Run, check_outcome, waits_for
 from tasks.assets import tell_prefect
+from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
+from tasks.flow_runs import waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -33,8 +35,10 @@ async def run_pipeline(
     pay_again: bool = False,
     *,
     by: str = "",
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Run a pipeline and return its manifest's main facts.
+
+    A run of which all that is left waits for people ends as `Waiting`, and holds nothing.
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
@@ -52,18 +56,21 @@ async def run_pipeline(
     """
     hour = parse_by(by) if by else None
     run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again, by=hour)
-    await follow(run, profile)
+    with run_watched(run):
+        await follow(run, profile)
     manifest = seal(run)
     tell_prefect(manifest)
     await publish_report(manifest)
     tell_run(run, manifest)
-    check_outcome(manifest)
-    return {
+    facts = {
         "run_id": manifest.run_id,
         "status": manifest.status,
         "spent_usd": manifest.spent_usd,
         "assets": [asset.asset_id for asset in manifest.assets()],
     }
+    if manifest.status == "waiting":
+        return waiting(waits_for(manifest), facts)
+    return checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id) or facts
 
 
 async def follow(run: Run, profile: str | None) -> None:

@@ -10,12 +10,15 @@ from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import AssetId, BlobRef, RunId, StageStatus, Stored
 
 RowState = Literal[
-    "done", "reused", "failed", "in_doubt", "quarantined", "over_budget", "late", "cancelled", "invalid"
-]
-"""`late`: its hour had passed before it could spend. `invalid`: it was never more than a line in a file."""
+    "done", "reused", "failed", "in_doubt", "waiting", "rejected", "quarantined", "over_budget", "late",
+    "cancelled", "invalid"
+]  # fmt: skip
+"""`late`: its hour had passed before it could spend. `invalid`: it was never more than a line in a file.
+`waiting`: for people. `rejected`: by reviewers, for good."""
 
-BatchStatus = Literal["completed", "incomplete", "stopped"]
-"""`incomplete`: rows are left that failed, wait or are in quarantine. `stopped`: the account, or a person."""
+BatchStatus = Literal["completed", "incomplete", "stopped", "waiting"]
+"""`incomplete`: rows are left that failed or are in quarantine. `stopped`: the account, or a person.
+`waiting`: all that is left waits for people."""
 
 SETTLED: frozenset[RowState] = frozenset({"done", "reused"})
 
@@ -149,8 +152,12 @@ class Blocked(Stored):
 
 
 class Halt(Stored):
-    """Why a run of a batch stopped everywhere at once."""
+    """Why a run of a batch stopped everywhere at once.
+
+    `is_cancel`: somebody wants no more of it, and also what waits ends at once. Else nothing more is begun.
+    """
 
     schema_version: Literal[1] = 1
     reason: str
     created_at: float
+    is_cancel: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -29,7 +30,14 @@ from assetmill.runs.saving import savings_of
 from assetmill.settings import Settings, load_settings
 from assetmill.store.ledger import Ledger
 
-_WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
+_WORDS = {
+    "reuse": "reuse",
+    "run": "run",
+    "after_upstream": "run after",
+    "review": "review",
+    "rejected": "rejected",
+    "held": "held",
+}
 
 
 @click.command()
@@ -55,7 +63,8 @@ def plan(
         made = plan_pipeline(pipeline, parameters, settings, ledger, has_hour=hour is not None)
         lanes, lines = _lanes(made, settings, ledger, hour) if hour else ({}, ())
     check_schedules(made.pipeline)
-    quotas = tuple(assumed_quotas(made, settings))
+    today = datetime.datetime.now(datetime.UTC).date()
+    quotas = tuple(assumed_quotas(made, settings, today))
     if as_json:
         print_json({**document(made), "quotas": [vars(quota) for quota in quotas], **lanes})
     else:
@@ -103,6 +112,7 @@ def document(made: Plan) -> dict[str, Any]:
         "cost_usd": made.cost.amounts(),
         "unknown": list(made.cost.unknown),
         "unpriced": made.unpriced,
+        "held_cost_usd": made.held_cost.amounts(),
         "warnings": [*made.warnings, *_savings(made)],
     }
 
@@ -112,13 +122,16 @@ def table(made: Plan) -> str:
     width = max(len(stage.label) for stage in made.stages)
     lines = [f"{made.name} ({made.pipeline.path})"]
     for stage in made.stages:
-        cost = "" if stage.status == "reuse" else cost_text(stage.cost)
+        cost = "" if stage.record else cost_text(stage.cost)
         lane = f", in {call.lane}" if (call := stage.asked) and call.lane != "now" else ""
         lines.append(
             f"  {stage.label:<{width}}  {_WORDS[stage.status]:<9}  {cost:>9}  {stage.reason}{lane}".rstrip()
         )
     reused = sum(stage.status == "reuse" for stage in made.stages)
-    total = f"{len(made.stages) - reused} to run, {reused} to reuse; {total_text(made.cost)}"
+    to_do = sum(stage.is_to_do for stage in made.stages)
+    total = f"{to_do} to run, {reused} to reuse; {total_text(made.cost)}"
+    if held := sum(stage.status == "held" for stage in made.stages):
+        total += f"\nafter approval: {held} more to run; {total_text(made.held_cost)}"
     if made.cost.unknown:
         total += f"\n{missing_prices(made.cost.unknown)}"
     return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), *_savings(made), total])

@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from assetmill.documents.care import CollectedDocument, ReapedDocument, RepairedDocument, VerifiedDocument
+from assetmill.documents.care import (
+    CancelledDocument,
+    CollectedDocument,
+    ReapedDocument,
+    RepairedDocument,
+    StoreCopiedDocument,
+    VerifiedDocument,
+)
 from assetmill.documents.gallery import (
     GalleryDocument,
+    LinksDocument,
     OpenedDocument,
     ReviewedDocument,
     ReviewersDocument,
@@ -19,6 +27,7 @@ from assetmill.documents.models import (
     AssetsDocument,
     BatchDocument,
     BatchPlanDocument,
+    BegunDocument,
     BillDocument,
     ChangesDocument,
     CheckedDocument,
@@ -58,6 +67,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "plan": (PlanDocument,),
     "batch": (BatchDocument, BatchPlanDocument),
     "contact-sheet": (SheetDocument,),
+    "cancel": (CancelledDocument,),
+    "store copy": (StoreCopiedDocument,),
     "deploy": (DeployedDocument,),
     "serve": (DeployedDocument,),
     "accept": (AcceptedDocument,),
@@ -72,6 +83,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "open": (OpenedDocument,),
     "review": (ReviewedDocument,),
     "reviewers": (ReviewersDocument,),
+    "links": (LinksDocument,),
     "edit": (EditDocument,),
     "import": (AssetsDocument,),
     "lineage": (LineageDocument,),
@@ -98,6 +110,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "purge": (OpenDocument,),
     "doctor": (FindingsDocument,),
     "stop": (StoppedDocument,),
+    "init": (BegunDocument,),
 }
 """By command, what its document may be. `Error` may take the place of any."""
 

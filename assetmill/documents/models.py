@@ -140,6 +140,8 @@ class PlanDocument(JsonDocument):
     unknown: list[str] = Field(default_factory=list[str])
     quotas: list[Json] = Field(default_factory=list[Json])
     lanes: Json | None = None
+    held_cost_usd: Usd3Document | None = None
+    """What the stages may cost that are held until others are approved; no part of `cost_usd`."""
 
 
 class BatchDocument(JsonDocument):
@@ -287,6 +289,15 @@ class DeployedDocument(JsonDocument):
 
     deployments: list[Json]
     prefect: dict[str, str] | None
+
+
+class BegunDocument(JsonDocument):
+    """A folder that is a project now: what was written, what was there already, and the next command."""
+
+    root: str
+    written: list[str]
+    kept: list[str]
+    next: str
 
 
 class StoppedDocument(JsonDocument):

@@ -14,6 +14,9 @@ from assetmill.spec.output_checks import ChecksSpec
 EMULATED = ("service", "emulator")
 """The deciding field of a call to the embedded emulator, whose work is not the real service's."""
 
+REJECTED = "rejected"
+"""The deciding field of a draw after a rejection: every round before with the reason, as rows of two."""
+
 DRAWING = frozenset({"image_generation", "image_model"})
 """The types of tools that draw."""
 

@@ -28,6 +28,8 @@ UPSTREAM = ("text", "data", "outputs", "variants")
 RESERVED = frozenset(
     {"stages", "inputs", "range", "loop", "self", "true", "false", "none", "not", "and", "or"}
 )
+REJECTION = "rejection"
+"""What a stage that needs approval knows of the picture that was rejected before: `rejection.reason`."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
 
 
@@ -81,6 +83,7 @@ def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
         _check_styles(pipeline, stage, where, problems)
         _check_inputs(stage, where, problems)
         _check_outputs(stage, where, problems)
+        _check_approval(pipeline, stage, where, problems)
     _check_cycles(pipeline, words, problems)
 
 
@@ -157,6 +160,8 @@ def _check_templates(
     pipeline: LoadedPipeline, stage: StageSpec, where: Where, words: Mapping[str, str], problems: Problems
 ) -> None:
     known = _known_variables(frozenset(pipeline.spec.parameters), frozenset(pipeline.axes))
+    if stage.needs_approval:
+        known |= {REJECTION}
     for place, source in _all_texts(pipeline, stage):
         spot = place[1:] if place[:1] == ("/",) else (*where, *place)
         try:
@@ -172,6 +177,8 @@ def _check_templates(
         for word in sorted(template.attributes("stages")):
             if variable_name(word) not in words:
                 problems.add(spot, f"template names an unknown stage {word!r}", nearest(word, words))
+        if stage.needs_approval and (unknown := template.attributes(REJECTION) - {"reason"}):
+            problems.add(spot, f"a rejection has no {min(unknown)!r}", "it has a `reason`")
         for path in sorted(template.paths):
             if path[0] == "stages" and len(path) > 2 and path[2] not in UPSTREAM:
                 problems.add(spot, f"a stage has no {path[2]!r}", nearest(path[2], UPSTREAM))
@@ -258,6 +265,16 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
     _check_calls(stage, where, problems)
     if stage.json_schema is not None:
         _check_schema(stage.json_schema, (*where, "schema"), problems)
+
+
+def _check_approval(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:
+    if not stage.needs_approval:
+        return
+    if REJECTION in pipeline.spec.parameters or REJECTION in pipeline.axes:
+        message = f"stage {stage.name!r} knows a rejection by the name {REJECTION!r}, which is taken"
+        problems.add(where, message, "give the parameter or the axis another name")
+    if stage.approval and not stage.drawing and not stage.outputs:
+        problems.add((*where, "approval"), f"stage {stage.name!r} makes no file that could be approved")
 
 
 def _makers(stage: StageSpec) -> Makers:

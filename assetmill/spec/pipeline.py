@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.records import Lane
+from assetmill.spec.approvals import ApprovalSpec, ApprovalTerms
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.base import SpecModel
 from assetmill.spec.chat_models import ChatModel, LaneFacts, load_chat_models, load_lanes
@@ -96,6 +97,7 @@ class OutputSpec(SpecModel):
     size: str | None = None
     alpha: bool | None = None
     checks: ChecksSpec | None = None
+    approval: ApprovalTerms = None
 
     @model_validator(mode="before")
     @classmethod
@@ -157,6 +159,7 @@ class StageSpec(SpecModel):
     lane: Lane | None = None
     reroll: int = Field(default=0, ge=0, le=20)
     best_of: int = Field(default=1, ge=1, le=16)
+    approval: ApprovalTerms = None
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
@@ -192,6 +195,11 @@ class StageSpec(SpecModel):
     def tool(self, kind: str) -> AnyTool | None:
         """Return the first tool of that type."""
         return next((tool for tool in self.tools if tool.type == kind), None)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether reviewers must approve some of what it makes."""
+        return self.approval is not None or any(output.approval for output in self.outputs)
 
     @property
     def drawing(self) -> AnyTool | None:
@@ -247,6 +255,11 @@ class PipelineSpec(SpecModel):
     schedules: tuple[ScheduleSpec, ...] = ()
     concurrency: Concurrency = None
     stages: tuple[StageSpec, ...] = Field(min_length=1)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether reviewers must approve some of what it makes."""
+        return any(stage.needs_approval for stage in self.stages)
 
 
 @dataclass(frozen=True)
@@ -307,7 +320,7 @@ def spec_keys() -> Mapping[str, frozenset[str]]:
         "schedules": ScheduleSpec, "batch": BatchSpec, "concurrency": ConcurrencySpec,
         "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec,
         "checks": ChecksSpec, "not_duplicate": DuplicateCheck, "palette": PaletteCheck, "text": TextCheck,
-        "make": MakeSpec, "judge": JudgeCheck, "reasoning": ReasoningSpec, **TOOLS,
+        "make": MakeSpec, "judge": JudgeCheck, "approval": ApprovalSpec, "reasoning": ReasoningSpec, **TOOLS,
     }  # fmt: skip
     keys = {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
     return {**keys, "tools": frozenset(TOOLS)}
