@@ -54,6 +54,10 @@ class Switches:
     """What part of the requests with `service_tier: flex` finds no capacity: 429, and nothing is charged."""
     flex_latency_s: float = 0.0
     """How much longer a response takes that is served as flex."""
+    refuse_webp: bool = False
+    """A public probing of Azure's image tool says that it takes no `output_format: webp`."""
+    images_stay_generating: bool = False
+    """A picture's item says `generating` in a completed response, as a public dump shows."""
     hide_results: bool = False
     """A picture's `result` is null when its response is read back, as one report says."""
     longest_data_url: int = 0

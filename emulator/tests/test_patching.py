@@ -142,6 +142,14 @@ def test_results_hide_when_a_response_is_read_back(raw: Raw, control: Control) -
     assert raw.ok("GET", f"{RESPONSES}/{made['id']}")["output"][0]["result"] is None
 
 
+def test_a_picture_says_that_it_is_still_generating_where_switched(raw: Raw, control: Control) -> None:
+    control.post("settings", {"images_stay_generating": True})
+    made = raw.respond("draw", tools=[IMAGE])
+    assert (made["status"], made["output"][0]["status"]) == ("completed", "generating")
+    assert made["output"][0]["result"]
+    assert raw.ok("GET", f"{RESPONSES}/{made['id']}")["output"][0]["status"] == "generating"
+
+
 def test_long_data_urls_are_refused_where_switched(raw: Raw, control: Control) -> None:
     control.post("settings", {"longest_data_url": len(PICTURE_URL) - 1})
     content = [{"type": "input_image", "image_url": PICTURE_URL}]

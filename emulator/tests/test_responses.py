@@ -349,6 +349,7 @@ def test_the_documented_refusals_of_azure_are_switches(raw: Raw, control: Contro
         ("refuse_image_streaming", {"input": "draw", "stream": True}),
         ("refuse_image_file_ids", {"input": by_id}),
         ("refuse_image_multi_turn", {"input": "edit", "previous_response_id": first["id"]}),
+        ("refuse_webp", {"input": "draw", "tools": [{**IMAGE, "output_format": "webp"}]}),
     ]
     for switch, request in cases:
         body = {"model": "gpt-4.1", "tools": [IMAGE], **request}

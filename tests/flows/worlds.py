@@ -75,6 +75,8 @@ _ALONE: tuple[Mapping[str, Any], ...] = (
     {"replace_expired_containers": True},
     {"conversation_lock": True},
     {"hide_results": True},
+    {"images_stay_generating": True},
+    {"refuse_webp": True},
     {"longest_data_url": 65_520},
     {"silent_rate_limits": True},
     {"gateway_rate_limits": True},

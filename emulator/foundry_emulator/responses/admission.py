@@ -126,6 +126,7 @@ class _RequestCheck:
         grounds.check_calls_answered([*history, *inputs])
         grounds.check_files(self._project, tools, inputs)
         grounds.check_container(self._project, tools, history)
+        grounds.check_format(self._project, tools)
         grounds.check_pictures(self._project, request, image_model, history, inputs)
         grounds.check_window(model, [*history, *inputs])
         extras = self._item_extras()

@@ -88,9 +88,10 @@ class Drawing:
         )
 
     def _item(self, request: ImageRequest) -> Json:
+        stays = self._output.project.settings.images_stay_generating
         return self._output.new_item(
             "image_generation_call",
-            status="completed",
+            status="generating" if stays else "completed",
             result=None,
             action=request.action,
             background=request.background,

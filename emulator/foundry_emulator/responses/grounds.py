@@ -59,6 +59,15 @@ def check_pictures(
         raise _unsupported("Multi-turn editing of images is not supported.")
 
 
+def check_format(project: Project, tools: list[Json]) -> None:
+    """Refuse pictures as webp where a setting says that the service writes none."""
+    for number, tool in enumerate(tools):
+        is_webp = tool["type"] == "image_generation" and tool["output_format"] == "webp"
+        if is_webp and project.settings.refuse_webp:
+            message = "Invalid value: 'webp'. Supported values are: 'png' and 'jpeg'."
+            raise invalid(message, f"tools[{number}].output_format")
+
+
 def check_window(model: str, items: list[Json]) -> None:
     """Refuse what no model of this name could read."""
     limit = data.context_window(model)
