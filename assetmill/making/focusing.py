@@ -91,9 +91,9 @@ def _weighted(mask: Image.Image) -> Point:
     if not total:
         return CENTRE
     height, width = weights.shape
-    across = (weights.sum(axis=0) * (np.arange(width) + 0.5)).sum() / total / width
-    down = (weights.sum(axis=1) * (np.arange(height) + 0.5)).sum() / total / height
-    return float(across), float(down)
+    columns, rows = (cast(Any, np.arange(int(side)) + 0.5) for side in (width, height))
+    across = float((weights.sum(axis=0) * columns).sum() / total / width)
+    return across, float((weights.sum(axis=1) * rows).sum() / total / height)
 
 
 def _small(picture: Image.Image) -> Image.Image:
