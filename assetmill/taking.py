@@ -93,6 +93,14 @@ def fault_of_picture(data: bytes) -> str:
     return ""
 
 
+def form_of(data: bytes) -> Form | None:
+    """Return how a picture says that it is to be shown; None for what is none. Nothing is decoded."""
+    try:
+        return _form(picture_part(data))
+    except PictureDamaged:
+        return None
+
+
 def lost_on_the_way(data: bytes) -> tuple[str, ...]:
     """Say what of a picture no model sees that draws 8 bits, of one frame, in RGB; nothing is decoded.
 
@@ -100,11 +108,8 @@ def lost_on_the_way(data: bytes) -> tuple[str, ...]:
     """
     if _is_plain_png(data):
         return ()
-    try:
-        form = _form(picture_part(data))
-    except PictureDamaged:
-        return ()
-    return losses(replace(form, profile=""))
+    form = form_of(data)
+    return losses(replace(form, profile="")) if form else ()
 
 
 def _is_plain_png(data: bytes) -> bool:

@@ -10,6 +10,7 @@ from benchmarks import (
     cold_start,
     gallery,
     growth,
+    local_stages,
     noop_rerun,
     pacing,
     protocol_cost,
@@ -27,7 +28,7 @@ def main() -> None:
     )
     is_long = parser.parse_args().long
     print(headline())
-    short = (cold_start, stage_overhead, noop_rerun, check_1000, protocol_cost, growth)
+    short = (cold_start, stage_overhead, local_stages, noop_rerun, check_1000, protocol_cost, growth)
     for bench in (*short, batch, pacing, gallery) if is_long else short:
         print()
         bench.main()

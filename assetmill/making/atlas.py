@@ -97,11 +97,12 @@ def data_of(
     sprites: Sequence[Sprite], spec: AtlasSpec, image: str, size: tuple[int, int], scale: int
 ) -> bytes:
     """Return the file that says where each sprite is, in the form of an engine."""
+    made: dict[str, Any]
     if spec.form == "godot":
         made = _godot(sprites, image, size)
     else:
         frames = {sprite.name: _frame(sprite, spec) for sprite in sprites}
-        meta = {
+        meta: dict[str, Any] = {
             "app": "assetmill", "version": "1.0", "image": image, "format": "RGBA8888",
             "size": {"w": size[0], "h": size[1]}, "scale": str(scale),
         }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from assetmill.errors import CannotMake
 from assetmill.spec.measures import Colour
@@ -64,5 +64,5 @@ def _luminance(colours: Any) -> Any:
     import numpy as np
 
     parts = colours / 255
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return linear @ np.array((0.2126, 0.7152, 0.0722))
+    linear = cast(Any, np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4))
+    return cast(Any, linear @ np.array((0.2126, 0.7152, 0.0722)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from assetmill.spec.making import focus_point
 from assetmill.spec.measures import parse_box
@@ -86,14 +86,14 @@ def _standing_out(picture: Image.Image) -> Image.Image:
 def _weighted(mask: Image.Image) -> Point:
     import numpy as np
 
-    weights: Any = np.asarray(mask, dtype=np.float64) ** 2
+    weights = cast(Any, np.asarray(mask, dtype=np.float64) ** 2)
     total = weights.sum()
     if not total:
         return CENTRE
     height, width = weights.shape
-    across: Any = (weights.sum(axis=0) * (np.arange(width) + 0.5)).sum() / total / width
-    down: Any = (weights.sum(axis=1) * (np.arange(height) + 0.5)).sum() / total / height
-    return float(across), float(down)
+    columns, rows = (cast(Any, np.arange(int(side)) + 0.5) for side in (width, height))
+    across = float((weights.sum(axis=0) * columns).sum() / total / width)
+    return across, float((weights.sum(axis=1) * rows).sum() / total / height)
 
 
 def _small(picture: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from assetmill.spec.making import MatteSpec
 from assetmill.spec.measures import parse_colour
@@ -32,5 +32,5 @@ def _despilled(colours: Any, share: Any, ground: Any) -> Any:
 
     part: Any = share[..., None]
     edge: Any = (part > 0) & (part < 1)
-    own: Any = (colours - (1 - part) * ground) / np.where(part > 0, part, 1)
-    return np.where(edge, own.clip(0, 255), colours)
+    own: Any = (colours - (1 - part) * ground) / cast(Any, np.where(part > 0, part, 1))
+    return cast(Any, np.where(edge, own.clip(0, 255), colours))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from assetmill.making.layers import Open, lay_over
+from assetmill.making.layers import lay_over
 from assetmill.making.text.writing import Fonts
 from assetmill.spec.gathering import SheetSpec
 from assetmill.spec.layers import LayerSpec
@@ -63,4 +63,5 @@ def _text(spec: SheetSpec, text: str | None, box: tuple[int, ...], size: str) ->
     )
 
 
-_nothing_else: Open = {}.__getitem__
+def _nothing_else(name: str) -> Image.Image:
+    raise KeyError(name)

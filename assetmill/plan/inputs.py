@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assetmill.fingerprint import canonical, digest
+from assetmill.looking import MOST_PIXELS, Form
 from assetmill.plan.calls import BoundInput, BoundKnowledge, InputRole
 from assetmill.plan.localfiles import blob_of_file
 from assetmill.plan.slots import Pen, Slot, is_open
@@ -18,7 +19,7 @@ from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.pipeline import InputSpec, LoadedPipeline
 from assetmill.spec.reading import Problems, Where
-from assetmill.taking import fault_of_picture, lost_on_the_way
+from assetmill.taking import fault_of_picture, form_of, lost_on_the_way
 
 Assets = Callable[[AssetId], AssetRecord | None]
 Fetch = Callable[[str], Path]
@@ -49,6 +50,7 @@ class Inputs:
     warnings: dict[str, None] = field(default_factory=dict[str, None])
     _files: dict[str, BlobRef] = field(default_factory=dict[str, BlobRef])
     _faults: dict[str, str] = field(default_factory=dict[str, str])
+    _forms: dict[str, Form | None] = field(default_factory=dict[str, "Form | None"])
     _sets: dict[str, BoundKnowledge] = field(default_factory=dict[str, BoundKnowledge])
 
     def bound(self, pen: Pen, records: Mapping[str, StageRecord]) -> Iterator[BoundInput]:
@@ -73,6 +75,7 @@ class Inputs:
             for found in self._found(entry, where, pen, records):
                 if found.path and found.blob.media_type in PICTURES:
                     self._check_picture(found.path, where, pen)
+                    self._check_pixels(found.path, where, pen)
                 yield number, BoundInput(found.name, "source", found.blob, found.asset_id, found.path)
 
     def font(self, path: Path, name: str, where: Where, pen: Pen) -> BoundInput | None:
@@ -178,6 +181,18 @@ class Inputs:
                 self._faults[path] = _reason(error)
         if fault := self._faults[path]:
             pen.problem(where, f"{path!r} cannot be used as a picture: {fault}")
+
+    def _check_pixels(self, path: str, where: Where, pen: Pen) -> None:
+        """Note a picture that is too large to be worked on; its head tells."""
+        if self._faults[path]:
+            return
+        if path not in self._forms:
+            self._forms[path] = form_of(Path(path).read_bytes())
+        form = self._forms[path]
+        if form and form.width * form.height > MOST_PIXELS:
+            size = f"{form.width}x{form.height} pixels"
+            most = f"more than the {MOST_PIXELS:,} that can be held"
+            pen.problem(where, f"{path!r} has {size}, {most}", "scale it down first")
 
     def _note_losses(self, path: str, data: bytes) -> None:
         if lost := lost_on_the_way(data):

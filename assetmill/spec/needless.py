@@ -15,7 +15,7 @@ _WORK = re.compile(
     r"\b(crop|resize|scale|fit|convert|shrink|thumbnail|pad|letterbox|rescale)\w*", re.IGNORECASE
 )
 _OTHER = re.compile(
-    r"\b(chart|plot|graph|draw|text|title|caption|font|label|letter|logo|overlay|watermark|compos|paste|merge|"
+    r"\b(chart|plot|graph|draw|text|title|caption|font|label|letter(?!box)|logo|overlay|watermark|compos|paste|merge|"
     r"montage|sheet|collage|count|compute|calculat|measure|detect|analy|table|csv|blur|sharpen|colou?r|grey|gray|"
     r"rotate|flip|mirror|shadow|border|frame|animat|describe|list|report|palette|transparen|background|"
     r"bright|contrast|saturat|tint|sepia|round|mask)\w*",

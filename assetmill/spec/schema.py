@@ -34,6 +34,8 @@ def pipeline_schema() -> dict[str, Any]:
     computer["allowed_hosts"] = _one_or_more(computer["allowed_hosts"])
     parts["AxisSpec"] = {"anyOf": [parts["AxisSpec"]["properties"]["values"]["anyOf"][0], parts["AxisSpec"]]}
     _shorten(parts["ChecksSpec"]["properties"])
+    stage["make"] = {"anyOf": [stage["make"], stage["make"]["items"]]}
+    _shorten_making(parts)
     return {"$schema": DRAFT, **schema, "title": "assetmill pipeline"}
 
 
@@ -44,6 +46,25 @@ def _shorten(checks: dict[str, Any]) -> None:
     checks["judge"]["anyOf"] += [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     checks["not_duplicate"]["anyOf"].append({"type": "boolean"})
     checks["max_bytes"]["anyOf"].append({"type": "string"})
+
+
+def _shorten_making(parts: dict[str, Any]) -> None:
+    """Let the parts of local stages be written as their main value alone."""
+    text, switch, number = {"type": "string"}, {"type": "boolean"}, {"type": "integer"}
+    shorter = {
+        "MakeSpec": {"from": text, "matte": text, "tile": switch, "nine_slice": text, "animation": switch,
+                     "atlas": switch, "srcset": switch, "pdf": switch, "max_bytes": text, "resize": number},
+        "LayerSpec": {"font": text, "size": number, "outline": text, "shadow": text, "plate": text,
+                      "text": number},
+        "SheetSpec": {"font": text},
+        "AnimationSpec": {"milliseconds": number},
+    }  # fmt: skip
+    for part, keys in shorter.items():
+        properties = parts[part]["properties"]
+        for key, shape in keys.items():
+            whole = properties[key]
+            told = {name: whole.pop(name) for name in ("description", "default", "title") if name in whole}
+            properties[key] = {"anyOf": [shape, *whole.get("anyOf", [whole])], **told}
 
 
 def _tool_names(items: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from assetmill.money.prices import estimate, load_prices
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.plan import Plan, make_plan
+from assetmill.runs.font_use import known_fonts
 from assetmill.settings import load_settings
 from assetmill.spec.axes import read_rows
 from assetmill.spec.chat_models import load_chat_models
@@ -26,6 +27,8 @@ CHECKED = {
     "styles",
     "knowledge",
     "data",
+    "fonts",
+    "fonts.toml",
     "chat_models.toml",
     "image_models.toml",
     "prices.toml",
@@ -49,6 +52,13 @@ def plan(name: str, profile: str = "local") -> Plan:
 def test_every_file_is_of_a_kind_that_is_checked_here() -> None:
     files = [entry.relative_to(CONFIGS) for entry in CONFIGS.rglob("*") if entry.is_file()]
     assert {file.parts[0] for file in files} == CHECKED
+
+
+def test_every_font_can_be_read_and_its_licence_is_beside_it() -> None:
+    fonts = list(known_fonts(CONFIGS))
+    assert [(one.name, one.fault) for one in fonts if one.fault or not one.scripts] == []
+    assert {one.licence for one in fonts} == {"OFL-1.1"}
+    assert "SIL OPEN FONT LICENSE" in (CONFIGS / "fonts" / "OFL.txt").read_text(encoding="utf-8").upper()
 
 
 @pytest.mark.parametrize("name", style_names(CONFIGS))

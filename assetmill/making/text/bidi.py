@@ -1,7 +1,7 @@
 """The order of letters in lines that run both ways: the bidirectional algorithm of Unicode (UAX #9).
 
 No library tells the levels that shaping needs without a library of the system beside it
-(docs/decisions/0015-local-stages.md). Isolates are followed; the older embeddings are taken for isolates.
+(docs/decisions/0016-local-stages.md). Isolates are followed; the older embeddings are taken for isolates.
 """
 
 from __future__ import annotations

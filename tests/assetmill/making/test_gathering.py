@@ -105,9 +105,11 @@ def _read_back(form: str, data: Mapping[str, Any]) -> dict[str, Placed]:
                 whole,
             )
         return found
-    frames = data["frames"]
-    listed = (
-        frames if isinstance(frames, list) else [{"filename": name, **one} for name, one in frames.items()]
+    frames: Any = data["frames"]
+    listed: list[Any] = (
+        frames
+        if form == "texturepacker-array"
+        else [{"filename": name, **one} for name, one in frames.items()]
     )
     for one in listed:
         box, source, whole = one["frame"], one["spriteSourceSize"], one["sourceSize"]

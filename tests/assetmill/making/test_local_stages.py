@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from assetmill.errors import InvalidSpec
+from assetmill.making.focusing import focus_of
+from assetmill.making.matte import without_ground
 from assetmill.records import RunManifest, StageRecord
 from assetmill.runs.planning import plan_pipeline
+from assetmill.spec.making import MatteSpec
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway
@@ -166,3 +169,81 @@ def test_what_an_older_library_made_is_kept_and_a_new_edition_makes_it_again(
     anew = _record(run_here(services, "anew"), "cuts")
     assert anew.fingerprint != first.fingerprint
     assert anew.made_with == {"pillow": "99.0 of pillow"}
+
+
+def _with_photo(folder: Path, picture: Image.Image | bytes, make: str) -> RunManifest:
+    text = LOCAL.replace("{from: photo, resize: 20x, save: small.png}", make)
+    settings = settings_in(folder, local=text)
+    path = settings.configs / "pipelines" / "photo.png"
+    if isinstance(picture, bytes):
+        path.write_bytes(picture)
+    else:
+        picture.save(path)
+    return run_here(services_on(settings, MemoryStore(), painter()), "local")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        ("{from: photo, crop: 0 0 500 10, save: a.png}", "a.png: crop: the box '0 0 500 10' is not within"),
+        ("{from: photo, pad: -500, save: a.png}", "margins are added, not taken"),
+        ("{from: photo, resize: 16000x, save: a.png}", "longer than 16384 pixels"),
+        ("{from: photo, trim: true, save: a.png}", "all of the picture is border"),
+        ("{from: photo, save: a.jpg, max_bytes: 20}", "more than max_bytes, 20"),
+        ("{from: photo, save: a.png, max_bytes: 20}", "PNG has no quality to lower"),
+    ],
+)
+def test_what_cannot_be_made_fails_its_stage_with_what_to_do(tmp_path: Path, make: str, told: str) -> None:
+    manifest = _with_photo(tmp_path, Image.new("RGB", (40, 60), "teal"), make)
+    assert told in str(manifest.stages[0].error)
+    assert (manifest.stages[0].status, manifest.spent_usd) == ("failed", 0.0)
+
+
+def test_a_picture_of_200_megapixels_is_refused_before_its_pixels_are_decoded(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    Image.new("1", (20_000, 10_000)).save(out, "PNG")
+    with pytest.raises(InvalidSpec, match=r"photo.png.*20000x10000 pixels, more than the 64,000,000"):
+        _with_photo(tmp_path, out.getvalue(), "{from: photo, resize: 10x, save: a.png}")
+
+
+@pytest.mark.parametrize("focus", ["centre", "entropy", "subject", "90% 50%"])
+def test_focus_says_what_stays_in_view(tmp_path: Path, focus: str) -> None:
+    photo = Image.new("RGB", (400, 100), "white")
+    photo.paste("black", (340, 20, 380, 80))
+    manifest = _with_photo(tmp_path, photo, f"{{from: photo, crop: '1:1', focus: {focus}, save: a.png}}")
+    made = _record(manifest, "cuts").outputs[0]
+    assert (made.width, made.height) == (100, 100)
+
+
+def test_a_subject_at_the_edge_is_kept_by_every_focus_but_the_centre() -> None:
+    photo = Image.new("RGB", (400, 100), "white")
+    photo.paste("black", (340, 20, 380, 80))
+    found = {focus: focus_of(photo, focus, 1.0)[0] for focus in ("centre", "entropy", "subject", "90% 50%")}
+    assert found["centre"] == 0.5
+    assert all(0.8 < found[focus] < 0.96 for focus in ("entropy", "subject", "90% 50%"))
+    assert focus_of(photo, "subject", 1.0, "0 0 10% 100%")[0] == pytest.approx(0.05)
+
+
+def test_a_background_of_one_colour_becomes_transparent_without_its_fringe() -> None:
+    photo = Image.new("RGB", (60, 60), "#00ff00")
+    photo.paste("#ff0000", (20, 20, 40, 40))
+    photo.putpixel((19, 30), (80, 175, 0))
+    made = without_ground(photo, MatteSpec(colour="#00ff00", tolerance=40, softness=80))
+    assert made.getpixel((5, 5)) == (0, 255, 0, 0)
+    assert made.getpixel((30, 30)) == (255, 0, 0, 255)
+    edge = made.getpixel((19, 30))
+    assert isinstance(edge, tuple)
+    assert edge[1] < 175
+    assert 0 < edge[3] < 255
+
+
+def test_max_bytes_takes_the_best_quality_that_stays_within_it(tmp_path: Path) -> None:
+    photo = Image.effect_noise((100, 100), 60).convert("RGB").resize((400, 400))
+    sizes: list[int] = []
+    for most in (16_000, 30_000):
+        make = f"{{from: photo, save: a.webp, max_bytes: {most}}}"
+        sizes.append(
+            _record(_with_photo(tmp_path / str(most), photo, make), "cuts").outputs[0].blob.size_bytes
+        )
+    assert sizes[0] <= 16_000
+    assert sizes[0] < sizes[1] <= 30_000
