@@ -7,11 +7,14 @@
     │   └── NotFound             a run, stage, asset or pipeline that is not there
     ├── StoreError               the object store
     │   ├── StoreUnavailable     it still refused after its own retries
+    │   │   ├── StoreAway        nothing answers, or it says "not now": this may pass, and is waited for
+    │   │   └── OutageTooLong    it was away for longer than anything is waited for
     │   ├── KeyMissing           no such object
     │   ├── KeyExists            a create-once key is taken
     │   └── BlobDamaged          the bytes do not match their digest
     ├── ServiceError             the agent service, as the gateway translates it
     │   ├── NotSent              definitely before any spend (retryable)
+    │   │   ├── ServiceAway      nothing answers, or only that it cannot now: waited for where that is free
     │   │   └── Throttled        a quota said no
     │   │       └── NoCapacity   the lane has no room at present; the quota is not to blame
     │   ├── OutcomeUnknown       it may or may not have happened
@@ -23,6 +26,7 @@
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
     │       └── ContainerGone    a container has ended, and with it what an attempt worked in
+    ├── CannotMake               a local stage's file; its stage reports it
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
     ├── RunWaiting               all that is left of a run waits for people            exit 3
@@ -93,6 +97,10 @@ class NotFound(InvalidInput):
         return f"no {self.kind} {self.name!r}" + (f": {self.hint}" if self.hint else "")
 
 
+class CannotMake(AssetmillError):
+    """A file cannot be made here from what is given; it says what to do."""
+
+
 class StoreError(AssetmillError):
     """The object store."""
 
@@ -101,6 +109,16 @@ class StoreUnavailable(StoreError):
     """The store still refused after its own retries."""
 
     retryable = True
+
+
+class StoreAway(StoreUnavailable):
+    """Nothing answers there, or it says that it cannot now: the same request may succeed a moment later."""
+
+
+class OutageTooLong(StoreUnavailable):
+    """The store was away for longer than anything is waited for; to try once more would wait as long."""
+
+    retryable = False
 
 
 class KeyMissing(StoreError):
@@ -135,6 +153,10 @@ class NotSent(ServiceError):
     """Definitely before any spend: the request never left, or was refused before it was accepted."""
 
     retryable = True
+
+
+class ServiceAway(NotSent):
+    """Nothing answers there at present, or what answers says that it cannot now."""
 
 
 class Throttled(NotSent):

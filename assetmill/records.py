@@ -190,6 +190,8 @@ class StageRecord(Stored):
     """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
     decision: Decision | None = None
     """Why it stands against its attempt's verdict: that holds the spend, `cost_usd` repeats it."""
+    made_with: dict[str, str] = Field(default_factory=dict[str, str])
+    """Versions of what wrote the files of a local stage: a newer one may write other bytes of the same."""
 
     @property
     def label(self) -> str:
@@ -345,6 +347,14 @@ class RunStart(Stored):
     spec_path: str
     stages: tuple[tuple[str, str], ...]
     started_at: float
+
+
+class Cancellation(Stored):
+    """That somebody has called off a run: nothing more of it is begun, on whatever machine it is."""
+
+    schema_version: Literal[1] = 1
+    reason: str
+    created_at: float
 
 
 class RunManifest(Stored):

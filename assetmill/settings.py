@@ -79,6 +79,24 @@ class Budgets(_Section):
     project_usd: float | None = Field(default=None, gt=0)
 
 
+class SharedCeiling(_Section):
+    """A ceiling that several processes keep together: `usd` for everything paid under the name `scope`."""
+
+    scope: str = ""
+    usd: float | None = Field(default=None, gt=0)
+
+
+class CodingAgents(_Section):
+    """What coding agents that call our tools (`assetmill mcp`) may spend.
+
+    `ask`: a person is asked at each call, through the agent's own program where it can ask. `most_usd`: the
+    highest ceiling that a call may name.
+    """
+
+    spend: Literal["allow", "ask", "forbid"] = "allow"
+    most_usd: float | None = Field(default=None, gt=0)
+
+
 class Store(_Section):
     """Where everything is kept: `file:PATH`, `s3://bucket/prefix`, `azure://container/prefix`, `memory:`."""
 
@@ -93,6 +111,8 @@ class RunSettings(_Section):
     concurrency: int = Field(default=8, ge=1, le=256)
     idle_timeout_s: float = Field(default=600.0, gt=0)
     """After how long without use the embedded services end by themselves."""
+    outage_s: float = Field(default=600.0, ge=0)
+    """How long a store, a service or Prefect that is away is waited for before the work gives up."""
 
 
 class McpServer(_Section):
@@ -140,6 +160,8 @@ class Settings(_Section):
     run: RunSettings = Field(default_factory=RunSettings)
     quota: Quota = Field(default_factory=Quota)
     budget: Budgets = Field(default_factory=Budgets)
+    shared: SharedCeiling = Field(default_factory=SharedCeiling)
+    coding_agents: CodingAgents = Field(default_factory=CodingAgents)
     failpoint: str = ""
     """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
@@ -201,13 +223,26 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_DAY_USD": ("budget", "day_usd"),
     "ASSETMILL_PROJECT_USD": ("budget", "project_usd"),
     "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
+    "ASSETMILL_SHARED_SCOPE": ("shared", "scope"),
+    "ASSETMILL_SHARED_USD": ("shared", "usd"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
+    "ASSETMILL_OUTAGE_S": ("run", "outage_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),
     "ASSETMILL_REVIEW_URL": ("review", "url"),
 }
 
 # Sections that are there are built with the whole; each default would build a validator of its own.
-_SECTIONS = ("foundry", "store", "run", "quota", "budget", "computer", "provenance")
+_SECTIONS = (
+    "foundry",
+    "store",
+    "run",
+    "quota",
+    "budget",
+    "shared",
+    "coding_agents",
+    "computer",
+    "provenance",
+)
 
 
 def load_settings(profile: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -9,7 +9,7 @@ import functools
 import inspect
 from typing import Any, cast
 
-from prefect import Flow
+from prefect import Flow, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.errors import NotFound
@@ -42,7 +42,7 @@ def flow_of(pipeline: str) -> Flow[..., Any]:
     if pipeline not in pipeline_names(find_configs()):
         raise NotFound("pipeline", pipeline, "only those under configs/pipelines/ can be deployed")
 
-    async def run(**parameters: Any) -> dict[str, Any]:
+    async def run(**parameters: Any) -> dict[str, Any] | State[Any]:
         return await run_pipeline.fn(pipeline, parameters)
 
     signature = [_parameter(name, parameter) for name, parameter in spec.parameters.items()]

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
@@ -23,6 +23,7 @@ from tasks.batches import (
     submit_rows,
     waits_for_rows,
 )
+from tasks.cancelling import batch_watched, checked
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
 from tasks.flow_runs import waiting
@@ -51,7 +52,7 @@ async def run_batch(
     work_pool: str = "",
     pay_again: bool = False,
     profile: str | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Run a pipeline for every row of a table and return the main facts of its manifest.
 
     A batch of which all that is left waits for people ends as `Waiting`, and holds nothing.
@@ -76,7 +77,7 @@ async def run_batch(
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: rows are left that could not be done; what was made is stored.
-        RunStopped: the batch was stopped.
+        RunStopped: the batch was stopped, or called off.
     """
     asked = BatchOrder(
         pipeline, rows, tuple((common or {}).items()), name, parse_by(by) if by else None,
@@ -85,12 +86,13 @@ async def run_batch(
     started_at = time.time()
     work = begin_batch(asked, profile)
     try:
-        if work_pool == TASK_RUNNER:
-            await spread(work, shard, profile)
-        elif work_pool:
-            await dispatch(work, work_pool, shard, profile)
-        else:
-            await follow(work)
+        with batch_watched(work):
+            if work_pool == TASK_RUNNER:
+                await spread(work, shard, profile)
+            elif work_pool:
+                await dispatch(work, work_pool, shard, profile)
+            else:
+                await follow(work)
         manifest = sealed(work, started_at)
     finally:
         work.close()
@@ -99,8 +101,8 @@ async def run_batch(
     facts = {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
     if manifest.status == "waiting":
         return waiting(waits_for_rows(manifest), facts)
-    check_batch(manifest)
-    return facts
+    stopped = checked(work.batch.services, lambda: check_batch(manifest), "batch", manifest.batch_id)
+    return stopped or facts
 
 
 async def follow(work: RowWorker) -> None:

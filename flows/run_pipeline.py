@@ -7,12 +7,13 @@ from collections import deque
 from graphlib import TopologicalSorter
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
 from assetmill.runs.run import Run, check_outcome, waits_for
 from tasks.assets import tell_prefect
+from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
 from tasks.flow_runs import waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
@@ -34,7 +35,7 @@ async def run_pipeline(
     pay_again: bool = False,
     *,
     by: str = "",
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Run a pipeline and return its manifest's main facts.
 
     A run of which all that is left waits for people ends as `Waiting`, and holds nothing.
@@ -55,7 +56,8 @@ async def run_pipeline(
     """
     hour = parse_by(by) if by else None
     run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again, by=hour)
-    await follow(run, profile)
+    with run_watched(run):
+        await follow(run, profile)
     manifest = seal(run)
     tell_prefect(manifest)
     await publish_report(manifest)
@@ -68,8 +70,7 @@ async def run_pipeline(
     }
     if manifest.status == "waiting":
         return waiting(waits_for(manifest), facts)
-    check_outcome(manifest)
-    return facts
+    return checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id) or facts
 
 
 async def follow(run: Run, profile: str | None) -> None:

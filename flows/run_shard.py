@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.opening import BatchOrder, RowOrder
-from assetmill.errors import InvalidInput
+from assetmill.errors import InvalidInput, RunStopped
 from flows.run_batch import follow
+from tasks import policies
 from tasks.batches import begin_shard, plan_shard
+from tasks.beating import alive
+from tasks.cancelling import batch_watched, ended_early
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.shards import refusal
 
@@ -64,10 +68,15 @@ async def run_shard(
     try:
         batch = plan_shard(asked, content, (first, last), profile=profile, share=share)
     except InvalidInput as error:
+        await asyncio.sleep(policies.REFUSAL_HELD_S)
         return refusal(error)
     work = begin_shard(batch, halt_run)
     try:
-        await follow(work)
+        with alive(work), batch_watched(work):
+            await follow(work)
     finally:
         work.close()
+    if batch.services.stop.is_set():
+        stopped = RunStopped(f"{work.tally.rows} rows were ended", work.run_id)
+        return ended_early(batch.services, stopped, "batch", batch_id)
     return {"run_id": work.run_id, "rows": work.tally.rows, "spent_usd": work.tally.spent_usd}

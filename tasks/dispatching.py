@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from typing import cast
 from uuid import UUID
 
 from prefect import get_client
@@ -15,13 +16,23 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging import get_run_logger
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelled, Cancelling, Crashed
 
 from assetmill.batches.opening import store_start
 from assetmill.batches.work import RowWorker
 from tasks import policies
 from tasks.pools import patiently, see_pool, shard_deployment
-from tasks.shards import Shard, cut, is_hopeless, is_refused, untaken, why_lost
+from tasks.shards import (
+    Shard,
+    cut,
+    is_called_off,
+    is_drained,
+    is_hopeless,
+    is_refused,
+    untaken,
+    why_lost,
+    worker_of,
+)
 
 
 async def dispatch(work: RowWorker, pool: str, shard_rows: int, profile: str | None) -> None:
@@ -47,6 +58,7 @@ class _Dispatcher:
     def __init__(self, client: PrefectClient, work: RowWorker, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
         self._fault = ""
+        self._refusers: set[str] = set()
         self._log = get_run_logger()
 
     async def begin(self) -> None:
@@ -59,7 +71,7 @@ class _Dispatcher:
         waiting = waiting[::-1]
         running: list[Shard] = []
         while waiting or running:
-            if self._is_over():
+            if await asyncio.to_thread(self._is_over):
                 waiting.clear()
             seen = await patiently(lambda: see_pool(self._client, self._pool))
             self._tell(seen.fault or untaken(running, self._pool))
@@ -71,10 +83,12 @@ class _Dispatcher:
                 await self._hand_out(shard)
                 running.append(shard)
             await asyncio.sleep(policies.SHARD_POLL_S)
-            await asyncio.to_thread(self._read_pages, running)
+            await asyncio.to_thread(self._hear, running)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
             running = await self._check(running, waiting, seen.online)
+            if self._work.batch.services.stop.is_set():
+                return await self._cancel(running)
         return None
 
     def _tell(self, fault: str) -> None:
@@ -91,6 +105,18 @@ class _Dispatcher:
         self._work.look_for_halt()
         return bool(self._work.batch.services.gate.refusal(time.time()))
 
+    def _hear(self, running: list[Shard]) -> None:
+        """Read what the shards say in the store: that they are alive, and what became of rows."""
+        began = time.monotonic()
+        beats = self._work.batch.ledger.beats(self._work.batch.batch_id)
+        for shard in running:
+            shard.hear_beat(beats.get(str(shard.flow_run_id)))
+        self._read_pages(running)
+        if time.monotonic() - began > policies.SHARD_BEATLESS_S / 4:
+            # The store was away: who could not write to it either is not silent.
+            for shard in running:
+                shard.heard_at = time.monotonic()
+
     def _read_pages(self, running: list[Shard]) -> None:
         for page in self._work.read_new_pages():
             told = {row.number for row in page.rows}
@@ -106,16 +132,22 @@ class _Dispatcher:
             if shard.numbers <= self._work.results.keys():
                 continue
             flow_run = states.get(shard.flow_run_id)
+            if is_called_off(flow_run):
+                self._call_off(shard)
+                still.append(shard)
+                continue
             reason = why_lost(shard, flow_run, online)
             if reason and flow_run and flow_run.state and flow_run.state.is_final() and self._is_told(shard):
                 # Its last page was written after we looked.
                 continue
+            if is_refused(flow_run):
+                self._refusers.add(worker_of(flow_run))
             if reason is None:
                 still.append(shard)
-            elif not is_hopeless(shard, flow_run, online):
+            elif not is_hopeless(shard, flow_run, online, frozenset(self._refusers)):
                 self._say(f"{shard}: {reason}; handed out again")
                 await self._crash(flow_run, reason)
-                shard.lost += 1
+                shard.lost += not is_drained(flow_run)
                 shard.refused += is_refused(flow_run)
                 shard.generation += 1
                 waiting.append(shard)
@@ -123,6 +155,12 @@ class _Dispatcher:
                 self._say(f"{shard}: {reason}; given up for this run")
                 self._work.give_up(shard.numbers, reason)
         return still
+
+    def _call_off(self, shard: Shard) -> None:
+        """Stop the whole batch: a person who cancels a part of it in Prefect wants no more of it."""
+        reason = f"cancelled in Prefect: {shard}"
+        self._work.call_off(reason)
+        self._work.batch.services.cancel(reason)
 
     def _is_told(self, shard: Shard) -> bool:
         self._read_pages([shard])
@@ -160,6 +198,7 @@ class _Dispatcher:
                 break
             shard.generation += 1
         shard.flow_run_id, shard.state, shard.heard_at = flow_run.id, None, time.monotonic()
+        shard.beat = None
 
     async def _states(self, shards: list[Shard]) -> dict[UUID | None, FlowRun]:
         ids = [shard.flow_run_id for shard in shards if shard.flow_run_id]
@@ -176,8 +215,31 @@ class _Dispatcher:
         await patiently(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
 
     async def _cancel(self, running: list[Shard]) -> None:
+        """Stop all shards, wait a little for those at work to say how far they came, and read that."""
+        # The mark first: a shard that begins now must find it.
+        reason = self._work.batch.services.gate.reason or "the batch was stopped"
+        await asyncio.to_thread(self._work.call_off, reason)
+        states = await self._states(running)
         for shard in running:
-            if flow_run_id := shard.flow_run_id:
-                await patiently(
-                    lambda flow_run_id=flow_run_id: self._client.set_flow_run_state(flow_run_id, Cancelling())
+            found = states.get(shard.flow_run_id)
+            if found is None or found.state is None or found.state.is_final():
+                continue
+            state = Cancelled(message=reason) if found.state.is_scheduled() else Cancelling(message=reason)
+            await patiently(
+                lambda shard=shard, state=state: self._client.set_flow_run_state(
+                    cast(UUID, shard.flow_run_id), state
                 )
+            )
+        await self._let_end(running)
+
+    async def _let_end(self, running: list[Shard]) -> None:
+        until = time.monotonic() + policies.SHARD_ENDS_S
+        while running and time.monotonic() < until:
+            states = await self._states(running)
+            running = [s for s in running if (run := states.get(s.flow_run_id)) and not _is_final(run)]
+            await asyncio.sleep(policies.SHARD_POLL_S if running else 0)
+        await asyncio.to_thread(self._work.read_new_pages)
+
+
+def _is_final(flow_run: FlowRun) -> bool:
+    return flow_run.state is not None and flow_run.state.is_final()

@@ -8,12 +8,14 @@ Automations wait for their names (deployments/automations): `assetmill.run.faile
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 from prefect.events import emit_event
 
-from assetmill.batches.records import BatchManifest, BatchStage
+from assetmill.batches.records import BatchManifest, BatchStage, BatchStatus
 from assetmill.errors import BudgetExceeded, StageInDoubt
-from assetmill.records import RunManifest, StageEntry
+from assetmill.outages import OutageNotice, Subject
+from assetmill.records import RunManifest, RunStatus, StageEntry
 from assetmill.runs.run import Run
 from assetmill.settings import Settings
 
@@ -22,7 +24,18 @@ IN_DOUBT, BUDGET, ACCOUNT = (
     "assetmill.budget.reached",
     "assetmill.account.blocked",
 )
+DRAINED, BATCH_CANCELLED = "drained", "assetmill.batch.cancelled"
 REVIEW = "assetmill.review.requested"
+NAMES = frozenset(
+    {
+        *(IN_DOUBT, BUDGET, ACCOUNT, BATCH_CANCELLED, REVIEW),
+        *(f"assetmill.run.{status}" for status in get_args(RunStatus)),
+        *(f"assetmill.batch.{status}" for status in get_args(BatchStatus)),
+        *(f"assetmill.{what}.{DRAINED}" for what in ("run", "batch")),
+        *(f"assetmill.{what}.{kind}" for what in get_args(Subject) for kind in ("away", "back")),
+    }
+)
+"""Every event that is sent: automations can wait for these."""
 _SHOWN = 20
 _KINDS = {StageInDoubt.__name__: IN_DOUBT, BudgetExceeded.__name__: BUDGET}
 
@@ -77,6 +90,7 @@ def tell_batch(manifest: BatchManifest, settings: Settings) -> None:
     names = [f"assetmill.batch.{manifest.status}"]
     names += [IN_DOUBT] if "in_doubt" in states else []
     names += [BUDGET] if "over_budget" in states else []
+    names += [BATCH_CANCELLED] if (manifest.reason or "").startswith("cancelled") else []
     names += [ACCOUNT] if (manifest.reason or "").startswith("the account is blocked") else []
     asked = {
         f"{row.name}: {stage.label}": stage.error or ""
@@ -89,6 +103,19 @@ def tell_batch(manifest: BatchManifest, settings: Settings) -> None:
         _send(REVIEW, about, manifest.pipeline, manifest.flow_run_id, {**facts, **wanted})
     for name in names:
         _send(name, about, manifest.pipeline, manifest.flow_run_id, facts)
+
+
+def tell_drained(what: Literal["run", "batch"], name: str, flow_run_id: str, reason: str) -> None:
+    """Send that a process was told to end before its run, or its part of a batch, had ended."""
+    _send(f"assetmill.{what}.{DRAINED}", f"assetmill.{what}.{name}", name, flow_run_id, {"reason": reason})
+
+
+def tell_outage(outage: OutageNotice) -> None:
+    """Send that something a process depends on is away, or back: `assetmill.store.away`, and so on."""
+    facts: dict[str, object] = {"since": outage.since, "until": outage.until, "reason": outage.reason}
+    _send(
+        f"assetmill.{outage.subject}.{outage.kind}", f"assetmill.{outage.subject}", outage.what, None, facts
+    )
 
 
 def _send(

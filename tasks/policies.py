@@ -55,8 +55,20 @@ SHARD_POLL_S = 2.0
 SHARD_SILENCE_S = 2400.0
 """A group of rows is noted when its last stage ends, which may take a stage's whole deadline, and more."""
 
+SHARD_BEAT_S = 10.0
+"""How often a shard says that it is alive: two small requests, whatever the number of its rows."""
+
+SHARD_BEATLESS_S = 60.0
+"""A shard that has said so and does not any more is dead; a store that is slow is not."""
+
+REFUSAL_HELD_S = 30.0
+"""So long a machine that has refused a shard keeps the place: idle, it would be given the same one again."""
+
 SHARD_PENDING_S = 1200.0
 """A machine that must be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
+
+SHARD_ENDS_S = 20.0
+"""A shard that was called off ends its waits at once; a request under way is let come to its end."""
 
 SHARD_UNTAKEN_S = 60.0
 """A worker that has room asks every 15 s; a person should be told of a batch for which there is none."""

@@ -7,6 +7,7 @@ the engine's protocol keeps the two from paying twice.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,6 +18,12 @@ from prefect.states import Failed
 from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
 from tasks import policies
+
+DRAINED = "drained: "
+"""How the message of a flow run begins whose process was told to end: another one goes on with its shard."""
+
+_DRAINED = re.compile(rf"^{DRAINED}|status code:? (143|-15)\b")
+"""What a worker says of one that was told so, and had no time left to say it itself."""
 
 REFUSED = "refused: "
 """How the message of a refusal begins. Its state is plainly Failed: automations go by the names of states."""
@@ -36,6 +43,12 @@ class Shard:
     flow_run_id: UUID | None = None
     state: StateType | None = None
     heard_at: float = 0.0
+    beat: int | None = None
+
+    def hear_beat(self, beat: int | None) -> None:
+        """Note the newest heartbeat of its flow run, None where it has none."""
+        if beat is not None and beat != self.beat:
+            self.beat, self.heard_at = beat, time.monotonic()
 
     def __str__(self) -> str:
         return f"rows {min(self.numbers)}-{max(self.numbers)}"
@@ -69,15 +82,33 @@ def is_refused(flow_run: FlowRun | None) -> bool:
     return bool(state and state.is_failed() and (state.message or "").startswith(REFUSED))
 
 
-def is_hopeless(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> bool:
-    """Return whether another flow run would do no better for a shard than the one that was lost."""
+def is_called_off(flow_run: FlowRun | None) -> bool:
+    """Return whether somebody has cancelled a flow run; what stops its batch is asked for before."""
+    state = flow_run.state if flow_run else None
+    return state is not None and state.type in {StateType.CANCELLING, StateType.CANCELLED}
+
+
+def is_drained(flow_run: FlowRun | None) -> bool:
+    """Return whether a flow run has ended because its process was told to; its shard is sound."""
+    state = flow_run.state if flow_run else None
+    return bool(state and state.is_crashed() and _DRAINED.search(state.message or ""))
+
+
+def is_hopeless(
+    shard: Shard, flow_run: FlowRun | None, online: frozenset[str], refusers: frozenset[str] = frozenset()
+) -> bool:
+    """Return whether another flow run would do no better for a shard than the one that was lost.
+
+    `refusers` are the workers that have refused any shard of the batch: another one may have what they lack.
+    """
     if is_refused(flow_run):
-        # Another worker may have what this one lacks. Which one takes a flow run is not ours to say.
-        return shard.refused >= policies.SHARD_REFUSALS or not online - {_worker(flow_run)}
+        others = online - refusers - {worker_of(flow_run)}
+        # Where no worker has a name, whoever takes the next one is not known either.
+        return not others or (not worker_of(flow_run) and shard.refused >= policies.SHARD_REFUSALS)
     return shard.lost >= policies.SHARD_LOSSES
 
 
-def _worker(flow_run: FlowRun | None) -> str:
+def worker_of(flow_run: FlowRun | None) -> str:
     """Return the worker that took a flow run, "" when none did or the pool has none."""
     labels = flow_run.labels if flow_run else {}
     return str(labels.get("prefect.worker.name", ""))
@@ -94,10 +125,13 @@ def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> 
     if not (state.is_running() or state.is_pending()):
         return None
     # A worker may also die between taking a flow run and starting it.
-    worker = _worker(flow_run)
+    worker = worker_of(flow_run)
     if worker and worker not in online:
         return f"its worker {worker!r} has gone silent"
     patience = policies.SHARD_SILENCE_S if state.is_running() else policies.SHARD_PENDING_S
+    if shard.beat is not None:
+        # Its worker may be there again under the same name; it is not the one that has the shard.
+        patience = policies.SHARD_BEATLESS_S
     if time.monotonic() - shard.heard_at > patience:
         return f"nothing was heard of it for {patience:.0f} s"
     return None
@@ -106,7 +140,7 @@ def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> 
 def _how_ended(flow_run: FlowRun, state: State) -> str:
     message = state.message or ""
     if is_refused(flow_run):
-        worker = _worker(flow_run)
+        worker = worker_of(flow_run)
         who = f"worker {worker!r}" if worker else "its flow run"
         return f"{who} refused it: {message.removeprefix(REFUSED)}"
     said = message.removeprefix("Flow run encountered an exception: ")

@@ -60,8 +60,40 @@ def find_azurite() -> str | None:
     return None
 
 
+class MortalServer:
+    """An object server that can be killed and started again where it was, with what it had stored."""
+
+    def __init__(self, weed: str, folder: Path) -> None:
+        self._folder = folder
+        self.server, self._command, self._environment = _seaweedfs(weed, folder)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, env=self._environment, cwd=self._folder
+            )
+        _wait_until(lambda: _make_bucket(self.server), self._process, log)
+
+    def kill(self) -> None:
+        """SIGKILL it, as a machine that dies does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
 @contextmanager
 def seaweedfs(weed: str, folder: Path) -> Generator[ObjectServer]:
+    server, command, environment = _seaweedfs(weed, folder)
+    with _running(command, folder, environment, lambda: _make_bucket(server)):
+        yield server
+
+
+def _seaweedfs(weed: str, folder: Path) -> tuple[ObjectServer, list[str], dict[str, str]]:
     s3, master, volume, filer = (_free_port() for _ in range(4))
     server = ObjectServer(f"http://127.0.0.1:{s3}", "contract-access", "contract-secret")
     command = [weed, "-logtostderr=true", "mini", f"-dir={folder / 'data'}", "-ip=127.0.0.1"]
@@ -70,8 +102,7 @@ def seaweedfs(weed: str, folder: Path) -> Generator[ObjectServer]:
     command += ["-s3.port.lance=0", "-s3.autoCreateBucket=false", "-admin.ui=false", "-webdav=false"]
     command += ["-master.telemetry=false"]
     keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret}
-    with _running(command, folder, {**os.environ, **keys}, lambda: _make_bucket(server)):
-        yield server
+    return server, command, {**os.environ, **keys}
 
 
 @contextmanager

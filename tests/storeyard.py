@@ -97,6 +97,8 @@ class Origin:
             _open_attempt(services, fp)
         _learnt(services)
         _halted(BatchLedger(self.backend))
+        for run in ("run_a", "run_b"):
+            services.ledger.cancel(RunId(run), "somebody wants no more of it")
         _collected(self.backend)
         _purged(self.backend)
         _reviewed(self.backend)

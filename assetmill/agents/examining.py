@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assetmill.agents.foundry_errors import advice_on
 from assetmill.agents.gateway import Finding
-from assetmill.errors import ServiceError
+from assetmill.errors import ServiceAway, ServiceError
 
 
 def findings_on(endpoint: str, deployed: Callable[[], set[str]], models: Sequence[str]) -> Iterator[Finding]:
@@ -14,7 +14,9 @@ def findings_on(endpoint: str, deployed: Callable[[], set[str]], models: Sequenc
     try:
         names = deployed()
     except ServiceError as error:
-        yield Finding("endpoint", "problem", f"{endpoint}: {error}", advice_on(error))
+        yield Finding(
+            "endpoint", "problem", f"{endpoint}: {error}", advice_on(error), isinstance(error, ServiceAway)
+        )
         return
     yield Finding("endpoint", "ok", f"{endpoint} answers")
     for model in models:

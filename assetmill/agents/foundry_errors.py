@@ -20,6 +20,7 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestError,
+    ServiceResponseError,
 )
 
 from assetmill.agents.wording import Meaning, Wording, duration_s, read_wording
@@ -36,6 +37,7 @@ from assetmill.errors import (
     PromptBlocked,
     QuotaExhausted,
     Rejected,
+    ServiceAway,
     ServiceError,
     Throttled,
 )
@@ -53,6 +55,11 @@ _MODEL_CODES = frozenset(
 # A lock on the conversation may be our own first request still running: its outcome is open.
 _OPEN_CODES = frozenset({"conversation_locked", "response_id_conflict"})
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_NO_ANSWER = (
+    *(httpx2.TransportError, openai.APIConnectionError, ServiceRequestError, ServiceResponseError),
+    OSError,  # the clients let those of sockets through
+)
+_AWAY_STATUSES = frozenset({502, 503, 504})
 # What says that a request was not carried out. 408, 409, 499 and whatever comes next do not.
 _REFUSALS = frozenset(
     {400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 417, 422, 426, 431}
@@ -68,9 +75,21 @@ def translate(error: Exception, *, spending: bool) -> AssetmillError:
     if isinstance(error, AssetmillError):
         return error
     found = _translate_known(error, spending)
-    if isinstance(found, OutcomeUnknown) and not spending:
-        return NotSent(found.message, found.code, found.status)
+    if type(found) is NotSent or (isinstance(found, OutcomeUnknown) and not spending):
+        kind = ServiceAway if _is_away(error) else NotSent
+        return kind(found.message, found.code, found.status)
     return found
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the same call may succeed a moment later: nothing answers, or who answers says "not now"."""
+    if isinstance(error, openai.APIStatusError | HttpResponseError):
+        return error.status_code in _AWAY_STATUSES
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
+    if not isinstance(cause, _NO_ANSWER) or isinstance(cause, httpx2.UnsupportedProtocol):
+        return False
+    # What is not trusted now will not be in a moment either.
+    return "CERTIFICATE_VERIFY_FAILED" not in str(cause)
 
 
 @contextmanager

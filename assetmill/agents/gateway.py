@@ -159,6 +159,8 @@ class Finding:
     state: Literal["ok", "warning", "problem"]
     message: str
     advice: str = ""
+    is_away: bool = False
+    """Nothing answers there, which may pass."""
 
 
 OnFrame = Callable[[Frame], None]

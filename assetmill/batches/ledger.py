@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 import uuid
+from contextlib import suppress
 from typing import TypeVar
 
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
@@ -52,19 +53,15 @@ class BatchLedger:
             raise StoreError(f"{key} in {self._backend.name} holds the start of another batch; {REPAIR}")
         return start
 
-    def newest_start(self, batch_id: str) -> BatchStart:
-        """Return what a batch was made of last: one that a person named may have had other rows before.
+    def newest_start(self, batch_id: str) -> BatchStart | None:
+        """Return what a batch is made of that somebody names, None when none of that name has kept it.
 
-        Raises:
-            NotFound: no batch of that name has kept what it is made of.
+        One that a person named may have changed its rows: the newest one is meant.
         """
         prefix = layout.batch_start(batch_id, "")
         keys = [entry.key for entry in self._backend.list(prefix)] if BATCH_ID.fullmatch(batch_id) else []
         found = [start for key in keys if (start := self._records.read_or_warn(key, BatchStart))]
-        if not found:
-            hint = "only one that needs approval, or ran on a work pool, has kept its rows: give --rows"
-            raise NotFound("batch", batch_id, hint)
-        return max(found, key=lambda start: start.created_at)
+        return max(found, key=lambda start: start.created_at, default=None)
 
     def write_page(self, page: BatchPage) -> None:
         """Store what became of a group of rows."""
@@ -119,6 +116,22 @@ class BatchLedger:
                 return manifest
         return None
 
+    def newest(self, most: int) -> list[BatchManifest]:
+        """Return the newest manifests of the batches that were sealed last, one of each, newest first."""
+        heads = sorted(
+            self._backend.list(layout.BATCH_HEADS), key=lambda head: head.modified_at, reverse=True
+        )
+        found: dict[str, BatchManifest] = {}
+        for head in heads[: most * TRIED]:
+            name = self._backend.get(head.key).decode(errors="replace")
+            # The batch is the part before its manifest's name: a batch that is known is not read again.
+            is_new = is_name_of_manifest(name) and name.split("/")[2] not in found
+            if is_new and (manifest := self._records.read_or_warn(name, BatchManifest)):
+                found[manifest.batch_id] = manifest
+            if len(found) == most:
+                break
+        return list(found.values())
+
     def write_blocked(self, pipeline: str, blocked: Blocked) -> None:
         """Put a prompt in quarantine; the first reason stays."""
         self._create(layout.blocked(pipeline, blocked.fingerprint), blocked)
@@ -131,15 +144,57 @@ class BatchLedger:
         # That it is there is what counts, and its key says of what: it cannot be lifted by damage.
         return {fp: record or unread_block(fp) for fp, record in found.items()}
 
-    def halt(self, batch_id: str, run: str, reason: str) -> None:
+    def halt(self, batch_id: str, run: str, reason: str, *, is_cancel: bool = False) -> None:
         """Tell everybody who works for this run of a batch to stop."""
-        self._create(layout.batch_halt(batch_id, run), Halt(reason=reason, created_at=time.time()))
+        halt = Halt(reason=reason, created_at=time.time(), is_cancel=is_cancel)
+        self._create(layout.batch_halt(batch_id, run), halt)
 
     def halted(self, batch_id: str, run: str) -> Halt | None:
         """Return why a run of a batch must stop, None while it may go on."""
         key = layout.batch_halt(batch_id, run)
         if self._backend.head(key) is None:
             return None
+        return self._records.read_or_warn(key, Halt) or unread_halt()
+
+    def cancel(self, batch_id: str, reason: str) -> None:
+        """Stop everybody who works for any run of a batch that has begun."""
+        now = time.time_ns()
+        self._create(
+            layout.batch_cancel(batch_id, now), Halt(reason=reason, created_at=now / 1e9, is_cancel=True)
+        )
+
+    def beat(self, batch_id: str, flow_run_id: str, number: int) -> None:
+        """Say that a shard's flow run is alive, in the place of what it said before."""
+        with suppress(KeyExists):
+            self._backend.create(
+                layout.batch_beat(batch_id, flow_run_id, number), b"", media_type="text/plain"
+            )
+        self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number - 1))
+
+    def end_beats(self, batch_id: str, flow_run_id: str, number: int) -> None:
+        """Take back the last heartbeat: the shard has ended, or is known to be dead."""
+        self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number))
+
+    def beats(self, batch_id: str) -> dict[str, int]:
+        """Return the newest heartbeat of each flow run of a batch's shards: one request."""
+        prefix = layout.batch_beats(batch_id)
+        found: dict[str, int] = {}
+        for entry in self._backend.list(prefix):
+            flow_run_id, _, number = entry.key.removeprefix(prefix).rpartition(".")
+            if number.isdecimal():
+                found[flow_run_id] = max(int(number), found.get(flow_run_id, 0))
+        return found
+
+    def is_known(self, batch_id: str) -> bool:
+        """Whether anything of a batch is stored."""
+        return next(self._backend.list(layout.batch(batch_id), limit=1), None) is not None
+
+    def halts(self, batch_id: str) -> list[str]:
+        """Return the keys of everything that stops runs of a batch: one request."""
+        return [entry.key for entry in self._backend.list(layout.batch_halts(batch_id))]
+
+    def read_halt(self, key: str) -> Halt:
+        """Return what a key of `halts` says; that it is there is what counts."""
         return self._records.read_or_warn(key, Halt) or unread_halt()
 
     def _read(self, key: str, model: type[R]) -> R:

@@ -15,11 +15,12 @@ from assetmill.batches.known import KnownRows
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.batches.records import BatchRow, BatchStart
 from assetmill.batches.row_plans import Planner, RowPlan, Totals
-from assetmill.batches.rows import BadRow, Row, counted, pack, read_rows, unpack
-from assetmill.errors import InvalidInput, InvalidSettings
+from assetmill.batches.rows import BadRow, Row, pack, read_rows, unpack
+from assetmill.errors import InvalidInput, InvalidSettings, NotFound
 from assetmill.fingerprint import canonical, digest
 from assetmill.money.budget import Ceiling
 from assetmill.money.prices import prices_for
+from assetmill.names import counted
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
 from assetmill.runs.outlook import Outlook, durations_of, hour_for, weigh
@@ -165,6 +166,7 @@ def _outlook(
         stages=totals.to_run,
         needs=needs,
         durations=durations_of(services.ledger.latest_manifest(planner.pipeline.name)),
+        now=time.time(),
     )
     count = sum(totals.in_flex.values())
     costs = totals.normal, totals.cost
@@ -233,6 +235,9 @@ def prepare_again(batch_id: str, services: Services, budget_usd: float | None = 
         InvalidInput: its pipeline is not valid any more.
     """
     start = BatchLedger(services.backend).newest_start(batch_id)
+    if start is None:
+        hint = "only one that needs approval, or ran on a work pool, has kept its rows: give --rows"
+        raise NotFound("batch", batch_id, hint)
     order = BatchOrder(start.spec_path, "", name=batch_id, budget_usd=budget_usd, allows_bad_rows=True)
     pipeline = load_pipeline(start.spec_path, services.settings.configs)
     rows = unpack(_bytes_of(start.rows, services))

@@ -152,8 +152,12 @@ class Blocked(Stored):
 
 
 class Halt(Stored):
-    """Why a run of a batch stopped everywhere at once."""
+    """Why a run of a batch stopped everywhere at once.
+
+    `is_cancel`: somebody wants no more of it, and also what waits ends at once. Else nothing more is begun.
+    """
 
     schema_version: Literal[1] = 1
     reason: str
     created_at: float
+    is_cancel: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from assetmill.errors import StageBlocked
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageRecord
+from assetmill.runs.run import began_at
 from assetmill.stage import engine
 
 GROUP_ROWS = 16
@@ -36,6 +37,10 @@ class Tally:
     spent_usd: float = 0.0
     notices: list[str] = field(default_factory=list[str])
     """What a person should know while it runs, such as a work pool that has no worker."""
+    at_work: Callable[[], int] = lambda: 0
+    """How many stages are being paid for at this moment."""
+    waits: Callable[[], str] = lambda: ""
+    """For what stages wait that have not begun, and until when; "" when for nothing."""
 
 
 class RowWorker:
@@ -43,10 +48,13 @@ class RowWorker:
 
     def __init__(self, batch: Batch, run_id: RunId, flow_run_id: str, halt_run: str) -> None:
         self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
-        self.tally = Tally(notices=batch.services.notices)
+        services = batch.services
+        self.tally = Tally(
+            notices=services.notices, at_work=lambda: services.slots.taken, waits=services.quota_wait
+        )
         self.results: dict[int, BatchRow] = {}
         self.traces: dict[str, Fingerprint] = {}
-        self._halt_run = halt_run
+        self.halt_run = halt_run
         self._services = batch.services
         if batch.order.pays_again:
             batch.services.allow_repeats(run_id)
@@ -81,9 +89,16 @@ class RowWorker:
         told = tuple(run.note() for run in group)
         traces = {trace: fp for run in group for trace, fp in run.traces()}
         page = BatchPage(batch_id=self.batch.batch_id, run_id=self.run_id, rows=told, traces=traces)
-        self.batch.ledger.write_page(page)
+        self._tell(page)
         self._keep(page)
         return told
+
+    def _tell(self, page: BatchPage) -> None:
+        """Store what became of rows; those that only this process was told to leave are others' work."""
+        is_drained = self._services.stop.is_set() and not self._services.gate.reason
+        left = tuple(row for row in page.rows if not (is_drained and row.state == "cancelled"))
+        if left:
+            self.batch.ledger.write_page(page.model_copy(update={"rows": left}))
 
     def _follow(self, group: Sequence[RowRun]) -> None:
         pending: Pending = {}
@@ -96,10 +111,19 @@ class RowWorker:
                     run.end(label, future)
                     run.advance(pending)
 
+    @property
+    def began_at(self) -> float:
+        """When the run began for which this process works, by the clock of whoever began it."""
+        return began_at(self.halt_run)
+
+    def call_off(self, reason: str) -> None:
+        """Stop whoever works for this run of the batch, on any machine."""
+        self.batch.ledger.halt(self.batch.batch_id, self.halt_run, reason, is_cancel=True)
+
     def look_for_halt(self) -> None:
         """Begin nothing more when another machine has met the block of the account."""
         if not self._services.gate.reason and (
-            halt := self.batch.ledger.halted(self.batch.batch_id, self._halt_run)
+            halt := self.batch.ledger.halted(self.batch.batch_id, self.halt_run)
         ):
             self._services.gate.reason = halt.reason
 
@@ -192,7 +216,7 @@ class RowWorker:
         if error.scope == "account":
             reason = self._services.gate.reason or f"the account is blocked: {error.reason}"
             self._services.gate.reason = reason
-            return self.batch.ledger.halt(self.batch.batch_id, self._halt_run, reason)
+            return self.batch.ledger.halt(self.batch.batch_id, self.halt_run, reason)
         return self.batch.ledger.write_blocked(
             call.pipeline,
             Blocked(

@@ -36,6 +36,7 @@ KINDS = (
     kind("manifest of a batch", rf"{_BATCH}/m/{_TIME}", BatchManifest,
          belongs=lambda key, r: key.startswith(layout.batch_manifests(r.batch_id))),
     kind("halt of a batch", rf"{_BATCH}/halt\.{RUN}", Halt),
+    kind("heartbeat of a shard", rf"{_BATCH}/live\.{RUN}"),
     kind("head of a batch", rf"j/[0-9a-f]{{8}}/{_TIME}", check=_names_batch),
     kind("blocked prompt", rf"z/{STAGE}", Blocked, belongs=lambda key, r: blocked_by(key) == r.fingerprint),
     kind("plan of a collection", r"g/plan/\d+", CollectionPlan,

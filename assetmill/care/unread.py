@@ -19,7 +19,7 @@ from assetmill.care.purging import Tombstone
 from assetmill.care.repairs import Repaired, replace, set_aside
 from assetmill.errors import ServiceError
 from assetmill.fingerprint import Digest
-from assetmill.records import AssetId, Intent, Receipt, RunId, Stored, Verdict
+from assetmill.records import AssetId, Cancellation, Intent, Receipt, RunId, Stored, Verdict
 from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.kinds import Unreadable, validated
@@ -47,6 +47,10 @@ _AFTER = {
 """What becomes of a record that is set aside; of others the next run asks the service, or does without."""
 
 
+def _unread_cancel(now: float) -> Cancellation:
+    return Cancellation(reason="its mark cannot be read", created_at=now)
+
+
 def _from_key(title: str, key: str, now: float) -> tuple[Stored, str] | None:
     """Return the record that its key alone tells, with what that means; None where that is not enough.
 
@@ -55,8 +59,12 @@ def _from_key(title: str, key: str, now: float) -> tuple[Stored, str] | None:
     name = key.rpartition("/")[2]
     if title == "blocked prompt":
         return unread_block(blocked_by(key)), "its prompt stays in quarantine"
-    if title == "halt of a batch":
-        return unread_halt(), "its batch stays halted"
+    stands: Mapping[str, tuple[Stored, str]] = {
+        "halt of a batch": (unread_halt(), "its batch stays halted"),
+        "cancel of a run": (_unread_cancel(now), "its run stays called off"),
+    }
+    if title in stands:
+        return stands[title]
     if title == "tombstone":
         note = Tombstone(digest=Digest(f"sha256:{name}"), asset_id=AssetId(""), created_at=now)
         return note, "its bytes stay purged"

@@ -160,7 +160,7 @@ def run_batch_with(
     has_work = bool(planned.totals.wanted)
     with (
         interruptible(services) as interrupts,
-        ready_for("flows.run_batch", services, interrupts, _say, has_work=has_work),
+        ready_for("flows.run_batch", services, interrupts, _say, has_work=has_work, notice=services.notice),
     ):
         return _run_flow(planned, services, work_pool, shard)
 

@@ -57,6 +57,10 @@ class Pace:
 def line(tally: Tally, total_stages: int, total_rows: int, rate: float | None) -> str:
     """Return how far a batch is, as one line; `rate` is stages in a second."""
     parts = [f"{tally.rows} of {total_rows} rows", f"{tally.stages} of {total_stages} stages"]
+    if at_work := tally.at_work():
+        parts.append(f"{at_work} at work")
+    if waits := tally.waits():
+        parts.append(waits)
     if rate is not None:
         parts.append(f"{rate * 60:.0f} stages a minute")
     if rate:

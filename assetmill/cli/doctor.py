@@ -16,9 +16,10 @@ import click
 
 from assetmill.agents.gateway import Finding
 from assetmill.agents.told import keep_told
+from assetmill.care.condition import findings_on_store
 from assetmill.cli import models
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.errors import AssetmillError, InvalidInput, InvalidSettings, StoreError
+from assetmill.errors import AssetmillError, BudgetExceeded, InvalidInput, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.models.uses import direct_models
@@ -113,7 +114,7 @@ def _examine(profile: str | None, live: LiveProbes | None) -> Iterator[Finding]:
     recorder = _recorder(live)
     try:
         with open_services(settings, recorder=recorder) as services:
-            yield Finding("store", "ok", f"{services.backend.name} keeps its promises")
+            yield from findings_on_store(services.backend)
             yield from _service(services, live)
     except (InvalidSettings, StoreError) as error:
         yield Finding("store", "problem", str(error), "set store.url in the profile, or ASSETMILL_STORE_URL")
@@ -215,7 +216,10 @@ def _probe(services: Services, usd: float) -> Iterator[Finding]:
     answer = probe_call(services, "answer", "Say ok.")
     yield Finding("probe", "ok", f"five tiny answers at most, each {purse.told(answer)}")
     prober = Prober(services, purse)
-    yield from probe_endpoint(services, prober)
+    try:
+        yield from probe_endpoint(services, prober)
+    except BudgetExceeded as error:
+        yield Finding("probe", "warning", str(error), "give it more with --budget")
     yield from PictureProbes(prober).run()
     yield from probe_rates(prober)
     yield Finding("probe", "ok", f"spent ${purse.spent_usd:.4f} of ${usd:.2f}")

@@ -18,12 +18,14 @@ from collections.abc import Mapping
 
 import click
 
+from assetmill.cli import help_texts
 from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
 from assetmill.errors import AssetmillError, RunStopped
 from assetmill.redaction import redact
 from assetmill.stage import interrupts
 
 _COMMANDS: Mapping[str, str] = {
+    "init": "assetmill.cli.init",
     "run": "assetmill.cli.run",
     "plan": "assetmill.cli.plan",
     "batch": "assetmill.cli.batch",
@@ -31,6 +33,7 @@ _COMMANDS: Mapping[str, str] = {
     "deploy": "assetmill.cli.deploy",
     "serve": "assetmill.cli.deploy",
     "approve": "assetmill.cli.approve",
+    "cancel": "assetmill.cli.cancel",
     "resolve": "assetmill.cli.resolve",
     "accept": "assetmill.cli.accept",
     "reap": "assetmill.cli.reap",
@@ -52,16 +55,20 @@ _COMMANDS: Mapping[str, str] = {
     "pipelines": "assetmill.cli.pipelines",
     "schema": "assetmill.cli.pipelines",
     "lint": "assetmill.cli.lint",
+    "localise": "assetmill.cli.localise",
+    "fonts": "assetmill.cli.fonts",
     "lock": "assetmill.cli.lock",
     "check": "assetmill.cli.check",
     "sync": "assetmill.cli.lock",
     "update": "assetmill.cli.update",
     "provenance": "assetmill.cli.provenance",
     "diff": "assetmill.cli.diff",
+    "mcp": "assetmill.cli.mcp",
     "emulator": "assetmill.cli.emulator",
     "verify": "assetmill.cli.verify",
     "repair": "assetmill.cli.repair",
     "gc": "assetmill.cli.gc",
+    "store": "assetmill.cli.store",
     "purge": "assetmill.cli.purge",
     "doctor": "assetmill.cli.doctor",
     "stop": "assetmill.cli.setup",
@@ -79,6 +86,23 @@ class _LazyGroup(click.Group):
         is_taken = keyword.iskeyword(cmd_name) or hasattr(builtins, cmd_name)
         name = f"{cmd_name}_" if is_taken else cmd_name.replace("-", "_")
         return with_verbose(getattr(importlib.import_module(module), name)) if module else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Each command's own line, without its module.
+        help_texts.write_commands(formatter, self.list_commands(ctx))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib  # for a slip alone: every command would wait for it
+
+            near = " or ".join(map(repr, difflib.get_close_matches(args[0], _COMMANDS)))
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near}?", ctx) from error
 
 
 @click.group(
@@ -149,6 +173,9 @@ def main() -> None:
     """Run the command line."""
     _start_light()
     interrupts.stop_at_signals()
+    if (told := help_texts.find(sys.argv[1:], "assetmill")) is not None:
+        click.echo(told)
+        sys.exit(0)
     exit_code = call()
     # Python looks through all objects for garbage when it ends: the process takes them with it anyway.
     gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -25,6 +26,7 @@ from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.quotas import assumed_quotas
+from assetmill.runs.saving import savings_of
 from assetmill.settings import Settings, load_settings
 from assetmill.store.ledger import Ledger
 
@@ -61,7 +63,8 @@ def plan(
         made = plan_pipeline(pipeline, parameters, settings, ledger, has_hour=hour is not None)
         lanes, lines = _lanes(made, settings, ledger, hour) if hour else ({}, ())
     check_schedules(made.pipeline)
-    quotas = tuple(assumed_quotas(made, settings))
+    today = datetime.datetime.now(datetime.UTC).date()
+    quotas = tuple(assumed_quotas(made, settings, today))
     if as_json:
         print_json({**document(made), "quotas": [vars(quota) for quota in quotas], **lanes})
     else:
@@ -110,7 +113,7 @@ def document(made: Plan) -> dict[str, Any]:
         "unknown": list(made.cost.unknown),
         "unpriced": made.unpriced,
         "held_cost_usd": made.held_cost.amounts(),
-        "warnings": list(made.warnings),
+        "warnings": [*made.warnings, *_savings(made)],
     }
 
 
@@ -131,4 +134,8 @@ def table(made: Plan) -> str:
         total += f"\nafter approval: {held} more to run; {total_text(made.held_cost)}"
     if made.cost.unknown:
         total += f"\n{missing_prices(made.cost.unknown)}"
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), total])
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), *_savings(made), total])
+
+
+def _savings(made: Plan) -> list[str]:
+    return [saving.message(made.name) for saving in savings_of(made)]

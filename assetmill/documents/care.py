@@ -21,6 +21,25 @@ class CollectedDocument(JsonDocument):
     keys: list[str]
 
 
+class CancelledDocument(JsonDocument):
+    """`assetmill cancel`: what was called off."""
+
+    name: str
+    kind: Literal["run", "batch"]
+
+
+class StoreCopiedDocument(JsonDocument):
+    """What one store lacked of another; `differing` are keys under which it holds something else."""
+
+    source: str
+    target: str
+    copied: int
+    size_bytes: int
+    there: int
+    vanished: int
+    differing: list[str]
+
+
 class ReapedDocument(JsonDocument):
     """What was left on the service."""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from assetmill.documents.care import CollectedDocument, ReapedDocument, RepairedDocument, VerifiedDocument
+from assetmill.documents.care import (
+    CancelledDocument,
+    CollectedDocument,
+    ReapedDocument,
+    RepairedDocument,
+    StoreCopiedDocument,
+    VerifiedDocument,
+)
 from assetmill.documents.gallery import (
     GalleryDocument,
     LinksDocument,
@@ -13,12 +20,14 @@ from assetmill.documents.gallery import (
     ReviewedDocument,
     ReviewersDocument,
 )
+from assetmill.documents.local import FontsDocument, LocalisedDocument
 from assetmill.documents.models import (
     AcceptedDocument,
     ApprovedDocument,
     AssetsDocument,
     BatchDocument,
     BatchPlanDocument,
+    BegunDocument,
     BillDocument,
     ChangesDocument,
     CheckedDocument,
@@ -58,6 +67,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "plan": (PlanDocument,),
     "batch": (BatchDocument, BatchPlanDocument),
     "contact-sheet": (SheetDocument,),
+    "cancel": (CancelledDocument,),
+    "store copy": (StoreCopiedDocument,),
     "deploy": (DeployedDocument,),
     "serve": (DeployedDocument,),
     "accept": (AcceptedDocument,),
@@ -80,6 +91,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "pipelines": (PipelinesDocument,),
     "schema": (OpenDocument,),
     "lint": (LintedDocument,),
+    "localise": (LocalisedDocument,),
+    "fonts": (FontsDocument,),
     "lock": (LockedFolderDocument,),
     "check": (CheckedDocument, ModelsDocument),
     "sync": (SyncedDocument,),
@@ -97,6 +110,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "purge": (OpenDocument,),
     "doctor": (FindingsDocument,),
     "stop": (StoppedDocument,),
+    "init": (BegunDocument,),
 }
 """By command, what its document may be. `Error` may take the place of any."""
 

@@ -24,12 +24,20 @@ T = TypeVar("T")
 
 @contextmanager
 def ready_for(
-    flow: str, services: Services, interrupts: Interrupts, say: Say, *, has_work: bool | None
+    flow: str,
+    services: Services,
+    interrupts: Interrupts,
+    say: Say,
+    *,
+    has_work: bool | None,
+    notice: Say | None = None,
 ) -> Generator[None]:
     """Start what the flow of this module needs, and hand it the services; inside, the flow can be run.
 
-    `has_work` says whether it will ask the service for anything; None when only the flow finds out.
+    `has_work` says whether it will ask the service for anything; None when only the flow finds out. `notice`
+    shows what is told while the flow runs, where that is another place than `say` has.
     """
+    services.outages.listen(lambda outage: (notice or say)(str(outage)))
     with local_services(
         services.settings, emulator=has_work is not False, say=say, is_stopped=services.stop.is_set
     ) as local:

@@ -10,14 +10,14 @@ import uvicorn
 
 from assetmill.gallery.asking import Asking
 from assetmill.gallery.details import Details
-from assetmill.gallery.door import Door
+from assetmill.gallery.door import LinkDoor
 from assetmill.gallery.links import ReviewLinks
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
 from assetmill.gallery.waiting import what_waits
+from assetmill.gallery.walls import Walls
 from assetmill.local.gallery_server import listening
 from assetmill.local.guard import Guard
 from assetmill.local.next_passes import CommandPasses
@@ -62,7 +62,7 @@ def team_page(settings: Settings, port: int) -> Generator[int]:
     with listening(port) as listener:
         bound = listener.getsockname()[1]
         pages = team_pages(settings, backend, Asking(CommandPasses(settings, backend)))
-        door = Door(ReviewLinks(settings.home), pages.page_of)
+        door = LinkDoor(ReviewLinks(settings.home), pages.page_of)
         server = uvicorn.Server(
             uvicorn.Config(
                 Guard(door, bound, settings.review.url),  # pyright: ignore[reportArgumentType]

@@ -81,6 +81,8 @@ def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) 
     orchestrating model's tokens only bounds can be said beforehand: what it is given, a short answer, and the
     reasoning that its effort allows. The ceiling allows for twice the pictures that were asked for.
     """
+    if call.is_local:
+        return FREE
     table = prices or current_prices()
     if call.acceptance:
         return _accepted_estimate(call, call.acceptance, table, coming)
@@ -124,7 +126,16 @@ def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming
             judged = [_chat_estimate(seen, model, table) for model in checks.judge.models(call.model)]
             one += sum(judged * expected.count, FREE)
     most = terms.best_of + terms.reroll
-    return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
+    draws = Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
+    return draws + _questions_estimate(call, terms, table)
+
+
+def _questions_estimate(call: StageCall, terms: Acceptance, table: Prices) -> Cost:
+    """Return what making judges' questions from the prompt costs: once for all draws."""
+    judges = [checks.judge for checks in terms.checks if checks and checks.judge]
+    models = dict.fromkeys(one.models(call.model)[0] for one in judges if one.is_from_prompt)
+    seen = replace(call, instructions="", lane="now", acceptance=None)
+    return sum((_chat_estimate(seen, model, table) for model in models), FREE)
 
 
 def _chat_estimate(call: StageCall, model: str, table: Prices) -> Cost:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.making.versions import newer
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
@@ -291,7 +292,7 @@ class _Decider:
         if position.stand == "approved":
             self.records[slot.label] = record
         status = _STATUS_OF[position.stand]
-        reason = position.said or "unchanged"
+        reason = position.said or _kept(record)
         return _planned(slot, needs, status, (), call=found.call, record=record, cost=FREE, reason=reason)
 
     def _to_draw(
@@ -328,6 +329,15 @@ def _planned(
     return PlannedStage(
         slot.spec.name, slot.variant, slot.label, needs, status, after, call, record, cost, reason
     )
+
+
+def _kept(record: StageRecord) -> str:
+    """Say that a stage is as it was, and if another version of a library made it."""
+    changed = newer(record.made_with)
+    if not changed:
+        return "unchanged"
+    told = ", ".join(f"{name} {was} (here {now or 'none'})" for name, (was, now) in changed.items())
+    return f"unchanged; made with {told}: kept, a new `edition` makes it again"
 
 
 def _shortened(labels: Sequence[str]) -> str:

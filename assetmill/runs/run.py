@@ -56,6 +56,17 @@ def make_run_id(flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
     return RunId(f"run_{digits}_{tail}" + (f"_{attempt}" if attempt > 1 else ""))
 
 
+def began_at(run_id: str) -> float:
+    """Return when the run of an ID began, in Unix seconds; 0 for what is no such ID."""
+    digits = run_id.split("_")[1] if run_id.startswith("run_") else ""
+    milliseconds = 0
+    for digit in digits:
+        if digit not in _CROCKFORD:
+            return 0.0
+        milliseconds = milliseconds * 32 + _CROCKFORD.index(digit)
+    return milliseconds / 1000
+
+
 @dataclass
 class Run:
     """A run under way. `is_stopping`: nothing new is begun, what runs may end."""
@@ -249,12 +260,10 @@ def begin_run(
     started_at = time.time()
     plan = _plan_of(pipeline, parameters, services, has_hour=by is not None)
     check_service(plan, services)
-    # Also without an hour: that of an earlier run in this process must not hold for this one.
-    services.hour, services.gate.until = None, by
+    run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if by is not None:
         newest = services.ledger.latest_manifest(plan.name)
-        services.hour = outlook_of(plan, services.settings, by, newest, started_at).hour
-    run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
+        services.hurry(run.run_id, outlook_of(plan, services.settings, by, newest, started_at).hour)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
     if pay_again:
@@ -287,14 +296,15 @@ def check_service(plan: Plan, services: Services) -> None:
     """Make sure, before any spend, that the service is there and has the models that a plan calls.
 
     Raises:
-        InvalidSettings: it is not so. A plan without work asks nothing.
+        InvalidSettings: it is not so. A plan without work for a service asks nothing.
     """
-    if not plan.has_work:
+    local = {stage.name for stage in plan.pipeline.spec.stages if stage.is_local}
+    if not any(stage.is_to_do and stage.stage not in local for stage in plan.stages):
         return
     calls = [stage.call for stage in plan.stages if stage.call and stage.is_to_do]
     models = [name for call in calls for name in (call.model, call.image_deployment) if name]
     # Calls that wait for a stage before them are not known yet; what the file names for them is.
-    written = plan.pipeline.spec.stages
+    written = [stage for stage in plan.pipeline.spec.stages if not stage.is_local]
     models += [name for stage in written for name in (stage.model, stage.image_deployment) if name]
     models = [name for name in models if "{" not in name]
     problems = [

@@ -57,7 +57,7 @@ def _stage_words(pipeline: LoadedPipeline) -> Mapping[str, str]:
 
 
 def _upstream(words: Mapping[str, str], stage: StageSpec) -> tuple[str, ...]:
-    named = {entry.from_ for entry in stage.inputs if entry.from_}
+    named = {entry.from_ for entry in stage.given if entry.from_}
     for _, source in stage.texts():
         if "stages" in source and (template := template_of(source)):
             attributes = template.attributes("stages")
@@ -134,9 +134,10 @@ def _check_links(pipeline: LoadedPipeline, stage: StageSpec, where: Where, probl
         if need not in names:
             problems.add((*where, "needs"), f"stage {stage.name!r} needs an unknown stage {need!r}",
                          nearest(need, names))  # fmt: skip
-    for number, entry in enumerate(stage.inputs):
+    for number, entry in enumerate(stage.given):
         if entry.from_ is not None and entry.from_ not in names:
-            problems.add((*where, "inputs", number, "from"),
+            place = (*where, *_place_of(stage, number, entry.from_))
+            problems.add(place,
                          f"stage {stage.name!r} takes from an unknown stage {entry.from_!r}",
                          nearest(entry.from_, names))  # fmt: skip
     for name, axis in stage.for_each.items():
@@ -146,6 +147,13 @@ def _check_links(pipeline: LoadedPipeline, stage: StageSpec, where: Where, probl
             problems.add(
                 (*where, "for_each", name), f"axis {name!r} is defined twice", "put it under `axes:`"
             )
+
+
+def _place_of(stage: StageSpec, number: int, word: str) -> Where:
+    """Return where a stage names one that it takes from: an input, or the first entry of `make` that does."""
+    if number < len(stage.inputs):
+        return ("inputs", number, "from")
+    return ("make", next(n for n, one in enumerate(stage.make) if word in dict(one.sources)))
 
 
 def _check_templates(

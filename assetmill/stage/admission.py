@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from assetmill.agents.pacing import PROBE_S
 from assetmill.errors import BudgetExceeded, SpendingClosed, StageFailed
 from assetmill.money.prices import lane_estimate, missing_prices, prices_for
+from assetmill.outages import clock_time
 from assetmill.plan.calls import StageCall
 from assetmill.records import Lane, RunId
-from assetmill.stage.patience import clock_time
 from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 
@@ -43,7 +43,8 @@ class Admission:
         """
         if reason := self._services.gate.retirement(deployments_of(self._call)):
             raise StageFailed(self._call.label, reason)
-        if reason := self._services.gate.refusal(self._services.clock()):
+        hour = self._services.hour_of(self._run_id)
+        if reason := self._services.gate.refusal(self._services.clock(), hour.by if hour else None):
             raise SpendingClosed(self._call.label, reason)
 
     def pace(self, on_wait: Callable[[str], None], *, is_new: bool = False) -> None:
@@ -63,6 +64,7 @@ class Admission:
                 until = self._services.pacer.refused_until(deployment)
                 refused_since = self._refused_since(deployment, until, refused_since)
                 on_wait(self._said(deployment, wait_s, until))
+                self._services.wait_for_quota(deployment, until or self._services.clock() + wait_s)
                 self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
 
     def _refused_since(self, deployment: str, until: float | None, since: float | None) -> float | None:
@@ -98,12 +100,12 @@ class Admission:
     def learn(self, rates: Mapping[str, str]) -> None:
         """Learn the limits that came with an answer; what the profile says stays where it is less."""
         if self._call.is_direct:
-            return self._services.pacer.correct(self._call.model, rates)
+            return self._services.learn_limits(self._call.model, rates)
         pictures = {name: limit for name, limit in rates.items() if name.endswith("-images")}
         others = {name: limit for name, limit in rates.items() if name not in pictures}
-        self._services.pacer.correct(self._call.model, others)
+        self._services.learn_limits(self._call.model, others)
         if self._call.image_deployment:
-            self._services.pacer.correct(self._call.image_deployment, pictures)
+            self._services.learn_limits(self._call.image_deployment, pictures)
 
     def lift(self) -> None:
         """Let this process ask again at once: a person says that the quota is back."""
@@ -149,6 +151,8 @@ class Admission:
 
 def wanted(call: StageCall) -> dict[str, dict[str, float]]:
     """Return what a call takes from the quotas of its model deployments."""
+    if call.is_local:
+        return {}
     if call.is_direct:
         return {call.model: {"requests": 1.0, "images": 1.0}}
     # Four characters a token is the usual rule of thumb.

@@ -16,6 +16,12 @@ from assetmill.stage.lanes import LaneChoice
 from assetmill.stage.patience import on_the_line_s
 from assetmill.stage.services import Services
 
+STALE = "the store was away for longer than the stage was held for this process"
+"""Why an intent that was stored too late is not posted: somebody may have decided about it meanwhile."""
+
+_FRESH_S = 60.0
+"""For so long nobody decides about a stage of which nothing is known, however short its lease."""
+
 
 @dataclass(frozen=True)
 class Drafts:
@@ -25,6 +31,10 @@ class Drafts:
     services: Services
     run_id: RunId
     lanes: LaneChoice
+
+    def is_stale(self, intent: Intent) -> bool:
+        """Whether it took so long to store an intent that others may take its owner for dead."""
+        return self.services.clock() > max(intent.lease_until, intent.created_at + _FRESH_S)
 
     def intent(
         self,
@@ -59,9 +69,13 @@ class Drafts:
         )
 
     def _shows_frames(self) -> bool:
-        """Whether partial pictures are asked for, and the endpoint was not seen to refuse streams of them."""
-        is_asked = any(tool.get("partial_images") for tool in self.call.tools)
+        """Whether pictures are to come in a stream, and the endpoint was not seen to refuse streams of them.
+
+        Partial ones were asked for; or the whole one must come so, since a later read was seen to lack it.
+        """
         has = self.services.abilities.has
+        is_lost_later = self.call.drawing is not None and has("picture_read") is False
+        is_asked = is_lost_later or any(tool.get("partial_images") for tool in self.call.tools)
         can_show = all(has(name) is not False for name in ("stream", "stream_pictures"))
         return is_asked and self.services.settings.foundry.streaming and can_show
 

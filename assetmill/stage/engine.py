@@ -53,9 +53,10 @@ from assetmill.stage.admission import Admission
 from assetmill.stage.attempts import Attempts
 from assetmill.stage.closing import Closing
 from assetmill.stage.direct import DirectReplies, request_digest
-from assetmill.stage.drafts import Drafts
+from assetmill.stage.drafts import STALE, Drafts
 from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
+from assetmill.stage.local_stages import run_making
 from assetmill.stage.patience import Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
@@ -72,6 +73,8 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
+    if call.is_local:
+        return run_making(call, services, run_id)
     if call.acceptance:
         return run_accepted(
             call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)
@@ -98,7 +101,7 @@ class _Stage:
         self.direct = DirectReplies(call, services, self.closing)
         self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
-        self.lanes = LaneChoice(call, services, self.patience, self.admission)
+        self.lanes = LaneChoice(call, services, self.patience, self.admission, services.hour_of(run_id))
         self.drafts = Drafts(call, services, run_id, self.lanes)
         # Forms in which this stage's pictures were refused, and why: perhaps the form was not to blame.
         self.refused_forms: dict[PictureForm, str] = {}
@@ -182,6 +185,7 @@ class _Stage:
         reservation = self.closing.reservation(attempt)
         lane = self.lanes.reserve(reservation, self.reporter.waiting)
         self.admission.pace(self.reporter.waiting, is_new=True)
+        self.lanes.paced()
         with self.services.slots.take():
             # Waiting for a slot may have taken an hour: what was allowed then may not be now.
             self.admission.check_gate()
@@ -202,8 +206,17 @@ class _Stage:
         if not self.ledger.write_intent(*self.key, intent):
             self.services.gateway.delete_conversation(conversation_id)
             return self.services.wait(1.0)  # a listing may lag behind the intent that won
+        if self._is_late(intent):
+            return self._refused(intent, prepared, NotSent(STALE))
         self.reporter.report("started")
         return self._spend(intent, prepared, agent)
+
+    def _is_late(self, intent: Intent) -> bool:
+        """Whether an intent must not be posted any more; the outage that made it late is not the stage's."""
+        is_late = self.drafts.is_stale(intent)
+        if is_late:
+            self.patience.begin_anew()
+        return is_late
 
     def _begin_direct(self, attempt: int) -> None:
         """Store the intent, then ask an image model itself, once; there is nothing to make before that."""
@@ -212,6 +225,8 @@ class _Stage:
         self.services.wait(0)
         if not self.ledger.write_intent(*self.key, intent):
             return self.services.wait(1.0)
+        if self._is_late(intent):
+            return self._refused_direct(intent, NotSent(STALE))
         self.reporter.report("started")
         try:
             response = self.services.gateway.draw(replace(request, name=f"call_{intent.nonce}"))
@@ -232,6 +247,7 @@ class _Stage:
 
     def _refused_direct(self, intent: Intent, error: NotSent) -> None:
         """License the next attempt: the call never left, or a quota refused it."""
+        self.lanes.give_back()
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
         not_before = self.services.clock() + self.patience.asked_s(error)
@@ -307,6 +323,7 @@ class _Stage:
             return
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
+        self.lanes.give_back()
         # Before the verdict: once another attempt is licensed, this one must not be able to arrive.
         self.services.gateway.delete_conversation(intent.conversation_id)
         asked = self.lanes.pause_until if is_lane else self.patience.pause_until
@@ -369,4 +386,6 @@ class _Stage:
             prepared.digest, intent.attempt, intent.turn + 1, intent.conversation_id
         )
         if self.ledger.write_intent(*self.key, following):
+            if self._is_late(following):
+                return self._refused(following, prepared, NotSent(STALE))
             self._spend(following, prepared, agent)

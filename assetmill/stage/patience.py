@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 from assetmill.agents.pacing import PROBE_S, sane_wait_s
 from assetmill.errors import ServiceError, StageFailed, Throttled
+from assetmill.outages import clock_time
 from assetmill.records import Intent, Lane, Verdict
 from assetmill.settings import Foundry
 from assetmill.stage.services import Services
@@ -25,12 +25,6 @@ def _mistake(error: ServiceError) -> str:
     if asked_s is None or sane_wait_s(asked_s) is not None:
         return ""
     return f" (it asks to wait for {asked_s:.0f} s, which is a mistake of its own)"
-
-
-def clock_time(at: float) -> str:
-    """Return a moment as people here read it, with the day when it is not near."""
-    is_near = abs(at - time.time()) < 12 * 3600
-    return time.strftime("%H:%M:%S" if is_near else "%Y-%m-%d %H:%M", time.localtime(at))
 
 
 ON_THE_LINE_S = 600.0

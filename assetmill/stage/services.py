@@ -6,7 +6,7 @@ import datetime
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,9 +16,12 @@ from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
+from assetmill.agents.told_limits import keep_limits, read_limits, told_limits
+from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.outages import Outages, clock_time
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, Way
 from assetmill.settings import Settings
@@ -32,6 +35,7 @@ from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
 from assetmill.store.pending_deletions import PendingDeletions
+from assetmill.store.waiting import WaitingBackend
 
 if TYPE_CHECKING:
     # It imports an HTTP client, which planning has no use for.
@@ -52,6 +56,8 @@ class Services:
     stop: threading.Event = field(default_factory=threading.Event)
     shown: ShownPlan | None = None
     hour: Hour | None = None
+    """By when all runs that have no hour of their own are to be done: those of a batch share one."""
+    outages: Outages = field(default_factory=Outages)
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
 
@@ -61,13 +67,19 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self._run_hours: dict[str, Hour] = {}
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
+        self.cancelled = ""
+        self._quota_wait = ("", 0.0)
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
+        self._told_limits: dict[str, dict[str, float]] = {}
+        for name, told in read_limits(self.settings, self._today()).items():
+            self.pacer.assume(name, told.rates)
         # As many stages at work as the profile allows; those that wait for a quota are not among them.
         self.slots = Slots(self.settings.run.concurrency, self.clock, self.wait)
         # Two variants may have one fingerprint: in one process they must not race for its intent.
@@ -138,13 +150,31 @@ class Services:
             RunStopped: the run is being stopped.
         """
         if self.stop.wait(seconds):
-            raise RunStopped("the run is being stopped; run it again to go on")
+            raise RunStopped(self.cancelled or "the run is being stopped; run it again to go on")
+
+    def cancel(self, reason: str) -> None:
+        """Begin nothing more and end every wait: somebody has called off what this process does."""
+        with self._guard:
+            self.cancelled = self.cancelled or reason
+            self.gate.reason = self.gate.reason or reason
+        self.stop.set()
 
     def notice(self, text: str) -> None:
         """Keep what a person should know of all stages together, once."""
         with self._guard:
             if text not in self.notices:
                 self.notices.append(text)
+
+    def wait_for_quota(self, deployment: str, until: float) -> None:
+        """Note that a stage waits for the quota of a model deployment, and until when."""
+        self._quota_wait = (deployment, until)
+
+    def quota_wait(self) -> str:
+        """Return for which quota stages wait at this moment, and until when; "" when for none."""
+        deployment, until = self._quota_wait
+        if until <= self.clock():
+            return ""
+        return f"waits for the quota of {deployment} until {clock_time(until)}"
 
     def close_lane(self, model: str) -> None:
         """Remember for this process that a model's deployment takes no cheaper lane."""
@@ -153,6 +183,18 @@ class Services:
     def is_lane_closed(self, model: str) -> bool:
         """Whether a model's deployment has said that it takes no cheaper lane."""
         return model in self._closed_lanes
+
+    def learn_limits(self, deployment: str, headers: Mapping[str, str]) -> None:
+        """Keep to the limits that came with an answer, and remember them for plans and for later runs."""
+        self.pacer.correct(deployment, headers)
+        limits = told_limits(headers)
+        with self._guard:
+            if limits and self._told_limits.get(deployment) != limits:
+                self._told_limits[deployment] = limits
+                keep_limits(self.settings, deployment, limits, self._today())
+
+    def _today(self) -> datetime.date:
+        return datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
 
     def begin(self, run_id: str, seal: Callable[[], object]) -> None:
         """Remember how to seal a run or a batch, should the process have to go before that."""
@@ -171,6 +213,14 @@ class Services:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
 
+    def hurry(self, run_id: str, hour: Hour) -> None:
+        """Set the hour of one run: others in this process have their own, or none."""
+        self._run_hours[run_id] = hour
+
+    def hour_of(self, run_id: str) -> Hour | None:
+        """Return the hour by which a run is to be done."""
+        return self._run_hours.get(run_id, self.hour)
+
     def allow_repeats(self, run_id: str) -> None:
         """Let one run pay once more for what failed the same way too often."""
         self._repeating.add(run_id)
@@ -184,9 +234,11 @@ class Services:
         budget, found = self.settings.budget, list(self.ceilings)
         if run_id in self._run_ceilings:
             found.append(self._run_ceilings[run_id])
+        shared = self.settings.shared
+        if shared.usd is not None:
+            found.append(Ceiling(f"run/{shared.scope}", shared.usd))
         if budget.day_usd is not None:
-            today = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
-            found.append(Ceiling(f"day/{today.isoformat()}", budget.day_usd))
+            found.append(Ceiling(f"day/{self._today().isoformat()}", budget.day_usd))
         if budget.project_usd is not None:
             found.append(Ceiling("project", budget.project_usd))
         return tuple(found)
@@ -208,34 +260,49 @@ class Services:
 
 @contextmanager
 def open_services(
-    settings: Settings, ceilings: tuple[Ceiling, ...] = (), *, recorder: Recorder | None = None
+    settings: Settings,
+    ceilings: tuple[Ceiling, ...] = (),
+    *,
+    recorder: Recorder | None = None,
+    outages: Outages | None = None,
+    stop: threading.Event | None = None,
 ) -> Generator[Services]:
     """Open a profile's services and close them at the end. Under `ceilings` no stage is paid above them.
 
-    A `recorder` hears every exchange with the service.
+    A `recorder` hears every exchange with the service. `outages` are those of a caller who listens, and
+    `stop` is what ends their waits.
 
     Raises:
         InvalidSettings: the store cannot be used, or no running emulator is found.
+        OutageTooLong: the store is away, and was waited for.
     """
-    store = settings.store
-    backend = open_store(
+    store, stop = settings.store, stop or threading.Event()
+    outages = outages or Outages(settings.run.outage_s, stop)
+    backend: Backend = open_store(
         settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
     )
+    backend = WaitingBackend(backend, outages)
     probe(backend)
     if settings.failpoint:
         backend = watch_backend(backend, Failpoint(settings.failpoint).reach)
-    services = Services(settings, backend, partial(connect, recorder=recorder), ceilings)
+    opened = partial(connect, recorder=recorder, outages=outages)
+    services = Services(settings, backend, opened, ceilings, stop=stop, outages=outages)
     try:
         yield services
     finally:
         services.close()
 
 
-def connect(settings: Settings, wait: Wait, *, recorder: Recorder | None = None) -> Gateway:
-    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds."""
+def connect(
+    settings: Settings, wait: Wait, *, recorder: Recorder | None = None, outages: Outages | None = None
+) -> Gateway:
+    """Open the gateway of a profile. Imports the vendor's SDKs, about two seconds.
+
+    With `outages` its free calls wait while the service is away.
+    """
     from assetmill.agents.connecting import open_foundry
 
     gateway = open_foundry(settings, wait, recorder)
     if settings.failpoint:
-        return watch_gateway(gateway, Failpoint(settings.failpoint).reach)
-    return gateway
+        gateway = watch_gateway(gateway, Failpoint(settings.failpoint).reach)
+    return waiting_gateway(gateway, outages) if outages else gateway

@@ -25,8 +25,10 @@ class Backend(Protocol):
     name: str
     """For messages: `file:.assetmill/store`, `s3://bucket/prefix`."""
 
-    requests: int
-    """How many requests this adapter has made, for measurements and tests."""
+    @property
+    def requests(self) -> int:
+        """How many requests this adapter has made, for measurements and tests."""
+        ...
 
     def put(self, key: str, data: bytes, *, media_type: str = "application/octet-stream") -> None:
         """Store `data`, replacing what was there. Only for bytes that are the same whoever writes them.

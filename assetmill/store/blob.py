@@ -20,7 +20,14 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore
 
-from assetmill.errors import InvalidSettings, KeyExists, KeyMissing, StoreError, StoreUnavailable
+from assetmill.errors import (
+    InvalidSettings,
+    KeyExists,
+    KeyMissing,
+    StoreAway,
+    StoreError,
+    StoreUnavailable,
+)
 from assetmill.store.backend import ObjectHead
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
@@ -30,6 +37,10 @@ if TYPE_CHECKING:
 LONGEST_URL_S = 7 * 24 * 3600
 """Azure (with a signed-in identity) and Google refuse signed URLs that are to live longer."""
 
+_AWAY = re.compile(
+    r"error sending request|timed out|status code: (429|500|502|503|504)|error decoding response"
+)
+"""How obstore words that nothing answers, not to the end, or "not now": it has one class for all."""
 _QUERY = re.compile(r"\?\S+")
 _STORAGE_CREDENTIALS = (
     "AZURE_STORAGE_ACCOUNT_KEY",
@@ -172,7 +183,8 @@ class BlobStore:
         except AlreadyExistsError as error:
             raise KeyExists(f"{where} is there already") from error
         except BaseError as error:
-            raise StoreUnavailable(f"{where}: {_explain(error)}") from error
+            kind = StoreAway if _AWAY.search(str(error)) else StoreUnavailable
+            raise kind(f"{where}: {_explain(error)}") from error
 
     def _count(self) -> None:
         with self._lock:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from assetmill.endpoints import EndpointAbility, EndpointProbe, EndpointRefusal
 from assetmill.records import (
     Approval,
+    Cancellation,
     Harvest,
     Intent,
     Receipt,
@@ -132,6 +133,7 @@ KINDS = (
          belongs=lambda key, r: key.startswith(layout.endpoint_probes(r.endpoint))),
     kind("run start", rf"r/{RUN}/start", RunStart,
          belongs=lambda key, r: key == layout.run_start(r.run_id)),
+    kind("cancel of a run", rf"r/{RUN}/cancel", Cancellation),
     kind("manifest", rf"r/{RUN}/manifest", RunManifest,
          belongs=lambda key, r: key == layout.run_manifest(r.run_id)),
     kind("head", rf"h/[0-9a-f]{{8}}/{_TIME}", check=_names_run),

@@ -17,6 +17,7 @@
     v1/e/<endpoint>/<feature>           what an endpoint was seen to refuse, for good
     v1/e/<endpoint>/ability.<name>.<descending>  what it was seen to do or to refuse, newest first
     v1/r/<run>/start, /manifest         run start and sealed run manifest
+    v1/r/<run>/cancel                   somebody has called it off
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
     v1/m/<scope>/<n>                    money: n-th reservation or settlement under a ceiling
@@ -24,13 +25,17 @@
     v1/n/<batch>/start.<content>        what a batch is made of: pipeline, rows
     v1/n/<batch>/p/<ascending>.<nonce>  page: what became of a group of its rows
     v1/n/<batch>/m/<descending>         manifest of a batch, newest first
-    v1/n/<batch>/halt.<run>             the account is blocked: whoever works for that run stops
+    v1/n/<batch>/halt.<run>             the account is blocked, or a call-off: whoever works for it stops
+    v1/n/<batch>/live.<flow run>.<n>    a shard's newest heartbeat
+    v1/n/<batch>/halt.all.<time>        somebody has called off all runs that had begun by then
     v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
     v1/z/<pipeline>/<fp>                quarantine of a blocked prompt, until somebody asks to try again
     v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
     v1/t/<sha256>                       tombstone: these bytes were purged
     v1/p/<descending>.<nonce>           receipt of a purge, newest first
     v1/d/<sha256>/<ascending>.<nonce>   decision: what a reviewer said of these bytes, signed
+    v1/v/<call>/call                    what a coding agent asked for, before anything of it was begun
+    v1/v/<call>/begun.<n>, /ended.<n>   its n-th attempt began; what became of it
     v1/l/<key>.<nonce>                  set aside by a repair: unreadable, or lost; never collected
     v1/l/b.<sha256>                     these bytes are lost, and a person has said so
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
@@ -47,6 +52,8 @@ from assetmill.records import AssetId, RunId
 
 STORE_META = "v1/meta/store.json"
 RUNS = "v1/r/"
+ALL_RUNS = "all."
+"""In the place of a run's ID: no ID begins so."""
 INDEX = "v1/k/"
 STAGES = "v1/s/"
 VERDICTS = "v1/x/"
@@ -67,9 +74,26 @@ PURGES = "v1/p/"
 ASIDE = "v1/l/"
 MONEY = "v1/m/"
 BATCHES = "v1/n/"
+BATCH_HEADS = "v1/j/"
 REVIEWS = "v1/d/"
-PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpld", "meta"))
+AGENT_CALLS = "v1/v/"
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpldv", "meta"))
 """Everything that is built here begins with one of these."""
+
+
+def agent_call(call_id: str) -> str:
+    """Return the key of what a coding agent asked for."""
+    return f"{AGENT_CALLS}{call_id}/call"
+
+
+def agent_call_begun(call_id: str, attempt: int) -> str:
+    """Return the key of the note that an attempt at a call began."""
+    return f"{AGENT_CALLS}{call_id}/begun.{attempt:06d}"
+
+
+def agent_call_ended(call_id: str, attempt: int) -> str:
+    """Return the key of what became of an attempt at a call."""
+    return f"{AGENT_CALLS}{call_id}/ended.{attempt:06d}"
 
 
 def blob(digest: Digest) -> str:
@@ -280,6 +304,11 @@ def run_start(run_id: RunId) -> str:
     return f"{RUNS}{run_id}/start"
 
 
+def run_cancel(run_id: RunId) -> str:
+    """Return the key that calls a run off."""
+    return f"{RUNS}{run_id}/cancel"
+
+
 def run_manifest(run_id: RunId) -> str:
     """Return the key of a run's manifest."""
     return f"{RUNS}{run_id}/manifest"
@@ -303,6 +332,11 @@ def heads(pipeline: str) -> str:
 def head(pipeline: str, time_ns: int) -> str:
     """Return the key of a head written at `time_ns`; later heads sort first."""
     return f"{heads(pipeline)}{descending(time_ns)}"
+
+
+def batch(batch_id: str) -> str:
+    """Return the prefix of everything of a batch."""
+    return f"v1/n/{batch_id}/"
 
 
 def batch_start(batch_id: str, content: str) -> str:
@@ -340,9 +374,29 @@ def batch_halt(batch_id: str, run: str) -> str:
     return f"v1/n/{batch_id}/halt.{run}"
 
 
+def batch_halts(batch_id: str) -> str:
+    """Return the prefix of everything that stops runs of a batch."""
+    return f"v1/n/{batch_id}/halt."
+
+
+def batch_cancel(batch_id: str, time_ns: int) -> str:
+    """Return the key that stops all runs of a batch that began before it was written."""
+    return f"{batch_halts(batch_id)}{ALL_RUNS}{time_ns:016x}"
+
+
+def batch_beats(batch_id: str) -> str:
+    """Return the prefix of the heartbeats of a batch's shards."""
+    return f"v1/n/{batch_id}/live."
+
+
+def batch_beat(batch_id: str, flow_run_id: str, number: int) -> str:
+    """Return the key of the `number`-th heartbeat of a shard's flow run; the ones before are deleted."""
+    return f"{batch_beats(batch_id)}{flow_run_id}.{number:08d}"
+
+
 def batch_heads(pipeline: str) -> str:
     """Return the prefix under which a pipeline's batch heads lie, newest first."""
-    return f"v1/j/{short_key(pipeline)}/"
+    return f"{BATCH_HEADS}{short_key(pipeline)}/"
 
 
 def batch_head(pipeline: str, time_ns: int) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from assetmill.errors import KeyExists, KeyMissing, StoreError, StoreUnavailable
+from assetmill.errors import KeyExists, KeyMissing, StoreAway, StoreError, StoreUnavailable
 from assetmill.store.backend import ObjectHead
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
@@ -27,6 +27,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # A FIFO in the place of an object must not hang the reader.
 _OBJECT = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_ANONYMOUS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EXDEV, errno.EPERM}
+_AWAY = {
+    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH),
+    *(errno.ENETDOWN, errno.ENOTCONN, errno.ECONNREFUSED, errno.ECONNRESET),
+    # Somebody may make room, or already does.
+    *(errno.ENOSPC, errno.EDQUOT),
+}
+"""What network and other file systems say when what is behind them is not there at present."""
 _ADVICE = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -315,7 +322,8 @@ class LocalStore:
             raise
         except OSError as error:
             advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
-            raise StoreUnavailable(f"{self.name}: {key!r}: {advice}") from error
+            kind = StoreAway if error.errno in _AWAY else StoreUnavailable
+            raise kind(f"{self.name}: {key!r}: {advice}") from error
 
     def _count(self) -> None:
         with self._lock:

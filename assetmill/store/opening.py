@@ -12,7 +12,14 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assetmill.errors import InvalidInput, InvalidSettings, KeyExists, KeyMissing, StoreUnavailable
+from assetmill.errors import (
+    InvalidInput,
+    InvalidSettings,
+    KeyExists,
+    KeyMissing,
+    OutageTooLong,
+    StoreUnavailable,
+)
 from assetmill.private import make_home
 from assetmill.store import layout
 from assetmill.store.backend import Backend
@@ -66,12 +73,15 @@ def probe(backend: Backend) -> None:
     Raises:
         InvalidSettings: it cannot be reached, refuses, lets two creators win, does not show what was just
             written, or holds another format.
+        OutageTooLong: it is away, and was waited for.
     """
     try:
         try:
             _check_meta(backend, backend.get(layout.STORE_META))
         except KeyMissing:
             _probe_anew(backend)
+    except OutageTooLong:
+        raise
     except StoreUnavailable as error:
         raise InvalidSettings(str(error)) from error
 

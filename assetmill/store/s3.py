@@ -18,13 +18,17 @@ from itertools import islice
 from typing import Any, Protocol, cast
 
 import boto3.session
+import botocore.exceptions
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
     IncompleteReadError,
+    MetadataRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     ReadTimeoutError,
@@ -33,7 +37,14 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from assetmill.errors import InvalidSettings, KeyExists, KeyMissing, StoreError, StoreUnavailable
+from assetmill.errors import (
+    InvalidSettings,
+    KeyExists,
+    KeyMissing,
+    StoreAway,
+    StoreError,
+    StoreUnavailable,
+)
 from assetmill.store.backend import ObjectHead
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
@@ -43,6 +54,12 @@ LONGEST_URL_S = 7 * 24 * 3600
 _CONFLICT_RETRIES = 6
 _READ_RETRIES = 2
 _BROKEN_BODY = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError)
+_AWAY = (
+    *(botocore.exceptions.ConnectionError, HTTPClientError, IncompleteReadError),
+    *(CredentialRetrievalError, MetadataRetrievalError),
+)
+"""Nothing answers, or not to its end; or what knows the credentials does not."""
+_BUSY = frozenset({"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "Throttling"})
 _NO_ACCESS = (
     "grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket and its objects"
     " (without s3:ListBucket an absent object cannot be told from a forbidden one)"
@@ -259,7 +276,8 @@ class S3Store:
         except ClientError as error:
             raise _from_reply(where, error) from error
         except (BotoCoreError, ResponseParserError) as error:
-            raise StoreUnavailable(f"{where}: {_explain(error)}") from error
+            kind = StoreAway if _is_away(error) else StoreUnavailable
+            raise kind(f"{where}: {_explain(error)}") from error
 
 
 class _Conflict(StoreUnavailable):
@@ -312,7 +330,16 @@ def _from_reply(where: str, error: ClientError) -> StoreError:
     if status == 416:
         return _BeyondEnd(where)
     message = f"{where}: {_ADVICE.get(code, 'the store still refused after retries')} ({code}, HTTP {status})"
-    return _Conflict(message) if status == 409 else StoreUnavailable(message)
+    if status == 409:
+        return _Conflict(message)
+    is_busy = (status >= 500 and status != 501) or status == 429 or code in _BUSY
+    return StoreAway(message) if is_busy else StoreUnavailable(message)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the same request may succeed a moment later; a certificate is not trusted then either."""
+    is_distrusted = isinstance(error, SSLError) and "certificate" in str(error).lower()
+    return isinstance(error, _AWAY) and not is_distrusted
 
 
 def _explain(error: Exception) -> str:

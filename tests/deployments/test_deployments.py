@@ -129,8 +129,7 @@ def test_prefect_reads_the_automations_and_they_wait_for_events_that_are_sent(fi
 
     from tasks import events, models
 
-    sent = {events.IN_DOUBT, events.BUDGET, events.ACCOUNT, events.REVIEW, models.ENDS}
-    sent |= {f"assetmill.run.{status}" for status in ("completed", "failed", "cancelled")}
+    sent = {*events.NAMES, models.ENDS}
     for told in load(f"automations/{file}")["automations"]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -139,3 +138,31 @@ def test_prefect_reads_the_automations_and_they_wait_for_events_that_are_sent(fi
         assert isinstance(trigger, EventTrigger)
         ours = {name for name in trigger.expect if name.startswith("assetmill")}
         assert ours <= sent
+
+
+def test_somebody_is_told_of_every_event_that_needs_a_person() -> None:
+    from tasks import events
+
+    (notify,) = load("automations/notify.yaml")["automations"]
+    silent = {"assetmill.run.completed", "assetmill.batch.completed"}
+    assert set(notify["trigger"]["expect"]) == events.NAMES - silent
+
+
+def test_a_worker_is_not_restarted_for_an_outage_that_its_shard_waits_out() -> None:
+    from assetmill.outages import LIMIT_S
+    from assetmill.settings import RunSettings
+
+    worker = load("kubernetes/worker-values.yaml")["worker"]
+    probe = worker["livenessProbe"]["config"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] > LIMIT_S == RunSettings().outage_s
+    assert worker["containerSecurityContext"]["readOnlyRootFilesystem"]
+    mounted = {mount["name"] for mount in worker["extraVolumeMounts"]}
+    assert mounted == {volume["name"] for volume in worker["extraVolumes"]}
+
+
+def test_workers_serve_the_health_that_is_asked_for() -> None:
+    assert '"--with-healthcheck"' in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "--with-healthcheck" in load("kubernetes/worker-values.yaml")["worker"]["extraArgs"]
+    worker = load("compose.yaml")["services"]["worker-1"]
+    assert worker["init"] is True
+    assert "8080/health" in str(worker["healthcheck"])

@@ -85,15 +85,19 @@ class Stack:
         self.wait_until(ready.exists, "the emulator")
         set_emulator(ready, **settings)
 
-    def start_worker(self, name: str) -> None:
+    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
         prefect = str(Path(sys.executable).with_name("prefect"))
         command = [prefect, "worker", "start", "--pool", POOL, "--name", name, "--limit", "1"]
-        self.start(name, [*command, "--type", "process"])
+        return self.start(name, [*command, "--type", "process"])
+
+    def forget(self, name: str) -> None:
+        """Know no more of a process that somebody else has ended."""
+        self._processes.pop(name).wait()
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and everything that it started."""
         process = self._processes.pop(name)
-        for pid in (*_descendants(process.pid), process.pid):
+        for pid in (*descendants(process.pid), process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -217,14 +221,14 @@ def stack(folder: Path, short: Path, configs: Path) -> Generator[Stack]:
         yield made
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     children: list[int] = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
             fields = path.read_text().rpartition(")")[2].split()
             if int(fields[1]) == pid:
                 child = int(path.parent.name)
-                children += [child, *_descendants(child)]
+                children += [child, *descendants(child)]
     return children
 
 

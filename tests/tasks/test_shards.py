@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from assetmill.errors import InvalidSettings
 from tasks import policies
-from tasks.shards import Shard, is_hopeless, refusal, untaken, why_lost
+from tasks.shards import Shard, is_drained, is_hopeless, refusal, untaken, why_lost
 
 ONLINE = frozenset({"here"})
 
@@ -56,6 +56,36 @@ def test_a_shard_of_which_nothing_is_heard_is_lost(kind: StateType, patience: fl
     assert told == f"nothing was heard of it for {patience:.0f} s"
 
 
+def test_a_shard_whose_heartbeat_has_stopped_is_lost_though_its_worker_is_there_again() -> None:
+    beaten = shard(state=StateType.RUNNING)
+    beaten.hear_beat(7)
+    assert why_lost(beaten, flow_run(StateType.RUNNING, "here"), ONLINE) is None
+    beaten.heard_at -= policies.SHARD_BEATLESS_S + 1
+    beaten.hear_beat(7)
+    told = why_lost(beaten, flow_run(StateType.RUNNING, "here"), ONLINE)
+    assert told == f"nothing was heard of it for {policies.SHARD_BEATLESS_S:.0f} s"
+    beaten.hear_beat(8)
+    assert why_lost(beaten, flow_run(StateType.RUNNING, "here"), ONLINE) is None
+
+
+def test_a_stale_worker_does_not_end_a_shard_while_another_may_have_what_it_lacks() -> None:
+    refused = flow_run(StateType.FAILED, "stale", "refused: another file")
+    tried = shard()
+    tried.refused = 9
+    online = frozenset({"stale", "healthy"})
+    assert not is_hopeless(tried, refused, online)
+    assert is_hopeless(tried, refused, online, frozenset({"healthy"}))
+    assert is_hopeless(tried, refused, frozenset({"stale"}))
+
+
+@pytest.mark.parametrize(
+    "message", ["drained: 3 rows were ended", "Flow run process exited with non-zero status code: 143"]
+)
+def test_a_flow_run_whose_process_was_told_to_end_is_no_loss(message: str) -> None:
+    assert is_drained(flow_run(StateType.CRASHED, "here", message))
+    assert not is_drained(flow_run(StateType.CRASHED, "here", "status code: 137"))
+
+
 def test_a_flow_run_that_failed_or_is_gone_is_said_with_its_reason() -> None:
     message = "Flow run encountered an exception: InvalidSettings: another file"
     ended = flow_run(StateType.FAILED, message=message)
@@ -84,7 +114,7 @@ def test_what_one_worker_refuses_another_may_try_once() -> None:
     two, asked = ONLINE | {"there"}, shard()
     assert not is_hopeless(asked, refused("here"), two)
     asked.refused += 1
-    assert is_hopeless(asked, refused("there"), two)
+    assert is_hopeless(asked, refused("there"), two, frozenset({"here"}))
 
 
 def test_a_shard_that_is_lost_time_and_again_is_given_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -14,10 +15,10 @@ from assetmill.agents.outputs import read_response, read_usage
 from assetmill.errors import (
     AccountBlocked,
     ModelRetired,
-    NotSent,
     OutcomeUnknown,
     PromptBlocked,
     Rejected,
+    ServiceAway,
     Throttled,
 )
 from tests.assetmill.agents.wire import Answer, Wire, body
@@ -92,6 +93,24 @@ def test_flux_is_given_its_pictures_in_base64(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("flux-2-flex", {"width": 64, "height": 48, "num_images": 1}),
+        ("flux-pro-1.1", {"width": 64, "height": 48}),
+        ("flux-kontext-pro", {"aspect_ratio": "4:3"}),
+    ],
+)
+def test_each_flux_model_is_told_the_shape_in_its_own_fields(
+    wire: Wire, path: str, shape: dict[str, Any]
+) -> None:
+    wire.on("POST", f"/providers/blackforestlabs/v1/{path}", body({"data": REPLY["data"]}))
+    wire.gateway.draw(dataclasses.replace(asked("bfl"), path=path))
+    (request,) = wire.requests
+    rest = {"model": "mugs", "prompt": "a mug", "output_format": "png"}
+    assert json.loads(request.content) == {**rest, **shape}
+
+
+@pytest.mark.parametrize(
     ("answer", "kind"),
     [
         (error("content_filter", 400), PromptBlocked),
@@ -109,8 +128,8 @@ def test_flux_is_given_its_pictures_in_base64(wire: Wire) -> None:
         (body({}, 307), OutcomeUnknown),
         (body({"created": 1}), OutcomeUnknown),
         (cut_short, OutcomeUnknown),
-        (httpx2.ConnectError("refused"), NotSent),
-        (httpx2.ConnectTimeout("slow"), NotSent),
+        (httpx2.ConnectError("refused"), ServiceAway),
+        (httpx2.ConnectTimeout("slow"), ServiceAway),
         (httpx2.ReadTimeout("slow"), OutcomeUnknown),
         (httpx2.RemoteProtocolError("cut"), OutcomeUnknown),
         (RuntimeError("who knows"), OutcomeUnknown),

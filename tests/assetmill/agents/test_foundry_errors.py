@@ -26,6 +26,7 @@ from assetmill.errors import (
     OutcomeUnknown,
     PromptBlocked,
     Rejected,
+    ServiceAway,
     ServiceError,
     Throttled,
 )
@@ -63,10 +64,10 @@ OPENAI: dict[str, type[ServiceError] | None] = {
 # azure-core fetches the token, before anything is sent: what it cannot do was never sent.
 AZURE: dict[str, type[ServiceError]] = {
     "AzureError": NotSent,
-    "ServiceRequestError": NotSent,
-    "ServiceRequestTimeoutError": NotSent,
-    "ServiceResponseError": NotSent,
-    "ServiceResponseTimeoutError": NotSent,
+    "ServiceRequestError": ServiceAway,
+    "ServiceRequestTimeoutError": ServiceAway,
+    "ServiceResponseError": ServiceAway,
+    "ServiceResponseTimeoutError": ServiceAway,
     "HttpResponseError": NotSent,
     "DecodeError": NotSent,
     "IncompleteReadError": NotSent,
@@ -195,8 +196,21 @@ def test_every_error_of_the_transport_is_known() -> None:
 def test_a_connection_error_means_what_its_cause_means(name: str) -> None:
     error = openai.APIConnectionError(request=REQUEST)
     error.__cause__ = transport_errors()[name]("x")
-    expected = NotSent if name in NEVER_LEFT else OutcomeUnknown
+    never_left = NotSent if name == "UnsupportedProtocol" else ServiceAway
+    expected = never_left if name in NEVER_LEFT else OutcomeUnknown
     assert type(translate(error, spending=True)) is expected
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_free_call_of_a_service_that_cannot_now_may_be_made_again(status: int) -> None:
+    assert type(translate(status_error(status, b"<html>Bad luck</html>"), spending=False)) is ServiceAway
+    assert type(translate(status_error(status, b"<html>Bad luck</html>"), spending=True)) is OutcomeUnknown
+
+
+def test_a_certificate_that_is_not_trusted_is_no_outage() -> None:
+    error = openai.APIConnectionError(request=REQUEST)
+    error.__cause__ = httpx2.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
+    assert type(translate(error, spending=False)) is NotSent
 
 
 @pytest.mark.parametrize("status", range(300, 600))

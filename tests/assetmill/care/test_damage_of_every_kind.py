@@ -43,6 +43,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "page of a batch": frozenset({"gc"}),
     "manifest of a batch": frozenset({"gc"}),
     "halt of a batch": frozenset({"gc"}),
+    "cancel of a run": frozenset({"gc"}),
     "head of a batch": frozenset(),
     "blocked prompt": frozenset({"gc"}),
     "plan of a collection": WRITERS | {"gc"},
@@ -67,7 +68,7 @@ UNSEEN = {
     (kind, "other's content")
     for kind in (
         *("intent", "receipt", "raw response", "verdict", "harvest", "turn cost", "replies", "upload"),
-        *("halt of a batch", "head", "head of a batch", "receipt of a purge", "review"),
+        *("cancel of a run", "halt of a batch", "head", "head of a batch", "receipt of a purge", "review"),
     )
 }
 """What is whole and of the right kind, and does not say of what it is."""

@@ -16,7 +16,7 @@ from assetmill.documents.models import ErrorDocument
 
 def check_document(arguments: tuple[str, ...], printed: str) -> None:
     """Ask that what a command printed is one of its documents, with no field that is not documented."""
-    name = " ".join(arguments[:2]) if arguments[0] == "emulator" else arguments[0]
+    name = " ".join(arguments[:2]) if arguments[0] in {"emulator", "store"} else arguments[0]
     told, problems = json.loads(printed), list[str]()
     for model in (*DOCUMENTS.get(name, ()), ErrorDocument):
         try:

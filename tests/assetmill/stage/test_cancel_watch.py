@@ -1,0 +1,51 @@
+"""A watch on marks: it looks before anything begins, goes on in an outage, and stops the stages once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assetmill.errors import RunStopped, StoreAway
+from assetmill.stage.cancelling import watching
+from assetmill.stage.services import Services
+from assetmill.store.memory import MemoryStore
+from tests.assetmill.stage.processes import starting
+from tests.doubles import ScriptedGateway, always
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return starting(ScriptedGateway(always()), MemoryStore(), tmp_path)()
+
+
+def test_what_is_called_off_already_is_stopped_before_it_begins(services: Services) -> None:
+    heard: list[str] = []
+    with watching(services, [lambda: "", lambda: "cancelled by somebody"], heard.append):
+        assert services.stop.is_set()
+    assert heard == ["cancelled by somebody"]
+    assert services.gate.refusal(0.0) == "cancelled by somebody"
+
+
+def test_a_store_that_is_away_does_not_end_the_watch(services: Services) -> None:
+    answers: list[str | Exception] = ["", StoreAway("away"), StoreAway("away"), "cancelled in Prefect: card"]
+
+    def look() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with watching(services, [look], period_s=0.001):
+        assert services.stop.wait(10)
+    assert services.cancelled == "cancelled in Prefect: card"
+
+
+def test_who_waits_hears_why(services: Services) -> None:
+    real = Services(services.settings, MemoryStore(), services.open_gateway)
+    looks = iter(["", "", "cancelled by somebody"])
+    with (
+        watching(real, [lambda: next(looks)], period_s=0.001),
+        pytest.raises(RunStopped, match="by somebody"),
+    ):
+        real.wait(600)
