@@ -140,14 +140,14 @@ class Gallery:
         )
 
     @property
+    def cookie(self) -> str:
+        """The cookie of who was let in by a door that has asked already."""
+        return self._door.cookie
+
+    @property
     def entrance(self) -> str:
         """The path of the link that lets one browser in."""
         return self._door.entrance
-
-    @property
-    def cookie(self) -> str:
-        """The cookie of who was let in, for a door that has asked who it is already."""
-        return self._door.cookie
 
     @property
     def is_settled(self) -> bool:
