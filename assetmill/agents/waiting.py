@@ -26,10 +26,10 @@ def waiting_gateway(gateway: Gateway, outages: Outages) -> Gateway:
 
     A post is made once, whatever comes of it: that it never left is the engine's to hear.
     """
-    return cast(Gateway, _Waiting(gateway, outages))
+    return cast(Gateway, _WaitingGateway(gateway, outages))
 
 
-class _Waiting:
+class _WaitingGateway:
     def __init__(self, gateway: Gateway, outages: Outages) -> None:
         self._gateway, self._outages = gateway, outages
         self._outage = outages.of("service", f"the service {gateway.endpoint}")

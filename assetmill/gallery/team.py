@@ -19,7 +19,7 @@ from assetmill.gallery.door import HttpScope, PageApp, Receive, Send
 from assetmill.gallery.links import ReviewLink
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.site import Site
-from assetmill.gallery.waiting import ToReview, waiting_page
+from assetmill.gallery.waiting import Waiting, waiting_page
 from assetmill.redaction import redact_known
 
 SiteFor = Callable[[str, str | None], Site]
@@ -42,7 +42,7 @@ class TeamPages:
     """The pages of one store for all reviewers. Safe for threads."""
 
     def __init__(
-        self, site_for: SiteFor, waiting: Callable[[], tuple[ToReview, ...]], asking: Asking | None = None
+        self, site_for: SiteFor, waiting: Callable[[], tuple[Waiting, ...]], asking: Asking | None = None
     ) -> None:
         self._site_for, self._waiting, self._asking = site_for, waiting, asking
         self._walls: OrderedDict[tuple[str, str, str], tuple[float, Gallery]] = OrderedDict()

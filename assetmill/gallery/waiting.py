@@ -16,7 +16,7 @@ from assetmill.store.ledger import Ledger
 
 
 @dataclass(frozen=True)
-class ToReview:
+class Waiting:
     """A run or a batch of which pictures wait. `what` names its wall."""
 
     what: str
@@ -26,27 +26,27 @@ class ToReview:
     since: float
 
 
-def what_waits(backend: Backend, pipelines: Iterable[str]) -> tuple[ToReview, ...]:
+def what_waits(backend: Backend, pipelines: Iterable[str]) -> tuple[Waiting, ...]:
     """Return what waits in a store, by each pipeline's newest run and newest batch, the newest first.
 
     Four requests for each pipeline, however many runs there were.
     """
-    ledger, batches, found = Ledger(backend), BatchLedger(backend), list[ToReview]()
+    ledger, batches, found = Ledger(backend), BatchLedger(backend), list[Waiting]()
     for pipeline in pipelines:
         if (run := ledger.latest_manifest(pipeline)) and (one := _of_run(run)):
             found.append(one)
         if (batch := batches.newest_of(pipeline)) and (rows := batch.count("waiting")):
             first = next(row for row in batch.rows if row.state == "waiting")
             since = batch.finished_at
-            found.append(ToReview(batch.batch_id, pipeline, rows, first.reason or "", since))
+            found.append(Waiting(batch.batch_id, pipeline, rows, first.reason or "", since))
     return tuple(sorted(found, key=lambda one: -one.since))
 
 
-def _of_run(run: RunManifest) -> ToReview | None:
+def _of_run(run: RunManifest) -> Waiting | None:
     entries = [entry for entry in run.stages if entry.status == "waiting" and entry.record]
     if not entries:
         return None
-    return ToReview(run.run_id, run.pipeline, len(entries), entries[0].error or "", run.finished_at)
+    return Waiting(run.run_id, run.pipeline, len(entries), entries[0].error or "", run.finished_at)
 
 
 _PAGE = """<!doctype html>
@@ -70,7 +70,7 @@ def _template() -> Any:
     return Environment(autoescape=True).from_string(_PAGE)
 
 
-def waiting_page(reviewer: str, scope: LinkScope, found: Sequence[ToReview]) -> str:
+def waiting_page(reviewer: str, scope: LinkScope, found: Sequence[Waiting]) -> str:
     """Return the page that lists what waits for somebody; what names say is text."""
     told = [{**vars(one), "day": _day(one.since)} for one in found]
     return str(_template().render(reviewer=reviewer, scope=scope, found=told))

@@ -196,10 +196,10 @@ def test_swapped_bytes_are_refused_and_nothing_is_recorded(team: Team) -> None:
 
 
 def test_names_are_text(services: Services) -> None:
-    from assetmill.gallery.waiting import ToReview, waiting_page
+    from assetmill.gallery.waiting import Waiting, waiting_page
 
     evil = "<script>alert(1)</script>"
-    page = waiting_page(evil, "look", [ToReview("run_1", evil, 1, evil, 0.0)])
+    page = waiting_page(evil, "look", [Waiting("run_1", evil, 1, evil, 0.0)])
     assert "<script" not in page
 
 
