@@ -7,7 +7,7 @@ for the scope `spend`, whatever it is.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -86,7 +86,11 @@ def scope_of(method: str, path: str) -> LinkScope:
     """Return what a request asks for."""
     if method in _READS:
         return "look"
-    return "decide" if path.rpartition("/")[2] == "reviews" else "spend"
+    return _SCOPE_OF.get(path.rpartition("/")[2], "spend")
+
+
+_SCOPE_OF: Mapping[str, LinkScope] = {"sheets": "look", "reviews": "decide", "likings": "decide"}
+"""What is sent and costs nothing; a sheet is only written for who asks for it."""
 
 
 _NOT_IN = "open the link that you were given; if it lets you in no more, ask for a new one"

@@ -143,9 +143,10 @@ def test_prefect_reads_the_automations_and_they_wait_for_events_that_are_sent(fi
 def test_somebody_is_told_of_every_event_that_needs_a_person() -> None:
     from tasks import events
 
-    (notify,) = load("automations/notify.yaml")["automations"]
-    silent = {"assetmill.run.completed", "assetmill.batch.completed"}
-    assert set(notify["trigger"]["expect"]) == events.NAMES - silent
+    told = [one for name in ("notify", "review") for one in load(f"automations/{name}.yaml")["automations"]]
+    silent = {f"assetmill.{what}.{how}" for what in ("run", "batch") for how in ("completed", "waiting")}
+    # What waits is told by the request for reviews, which says of what.
+    assert {name for one in told for name in one["trigger"]["expect"]} == events.NAMES - silent
 
 
 def test_a_worker_is_not_restarted_for_an_outage_that_its_shard_waits_out() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.batches.records import BatchManifest
-from assetmill.gallery.walls import Walls
+from assetmill.gallery.tiles import of_row
 from assetmill.records import AssetRecord
 from assetmill.reviews.desk import Desk
 from assetmill.stage.services import Services
@@ -86,8 +86,8 @@ def test_a_batch_waits_with_its_pictures_and_holds_nothing(
 @pytest.mark.usefixtures("desk")
 def test_a_wall_shows_what_waits_once(services: Services, tmp_path: Path) -> None:
     rows = run_rows(services, products(tmp_path, "a mug"), "tile")
-    wall = Walls(services.backend).find(rows.batch_id, everything=False)
-    assert [(tile.name, tile.state) for tile in wall.tiles] == [("draw.png", "output")]
+    tiles = [tile for row in rows.rows for tile in of_row(row)]
+    assert [(tile.name, tile.state) for tile in tiles] == [("draw.png", "output")]
 
 
 def test_only_what_was_rejected_is_drawn_again_at_the_price_that_was_shown(
