@@ -18,6 +18,11 @@ def stage_label(stage: str, variant: str) -> str:
     return f"{stage}[{variant}]" if variant else stage
 
 
+def counted(count: int, word: str) -> str:
+    """Return `1 row` or `2 rows`."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def safe_name(text: str, fallback: str = "file") -> str:
     """Return a file name of `[A-Za-z0-9._-]`, at most 96 long, never hidden, reserved or empty.
 

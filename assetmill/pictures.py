@@ -23,6 +23,9 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "im
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_SIMPLE = frozenset(bytes((depth, colour, 0, 0, 0)) for depth in (8, 16) for colour in (0, 2, 4, 6))
+"""Depth, colour, compression, filters and interlace of pictures without a palette, row after row."""
+_FILTERS = bytes(range(5))
 # Adam7: first column, first row, column step, row step of each pass.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
@@ -30,7 +33,31 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 class _Inflater(Protocol):
     @property
     def unconsumed_tail(self) -> bytes: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _PixelRows:
+    """Pixels as they are unpacked: counted, and each row's filter looked at; nothing is kept."""
+
+    def __init__(self, expected: int, row_bytes: int) -> None:
+        self.size, self._expected, self._row = 0, expected, row_bytes
+        self._inflate: _Inflater = zlib.decompressobj()
+        self.has_filters = True
+
+    def unpack(self, body: bytes) -> None:
+        """Unpack a chunk, in steps, and stop at more than there is room for."""
+        while body:
+            raw = self._inflate.decompress(body, 1 << 17)
+            filters = raw[-self.size % self._row :: self._row] if self._row else raw
+            self.has_filters &= not filters.translate(None, _FILTERS)
+            self.size += len(raw)
+            if self.size > self._expected:
+                raise PictureDamaged("the PNG has more pixels than its header says")
+            body = self._inflate.unconsumed_tail
 
 
 class PictureDamaged(AssetmillError):
@@ -57,8 +84,8 @@ def examine(data: bytes, most_pixels: int = MAX_PIXELS) -> PictureFacts:
     kind = sniff(data)
     if kind is None:
         raise PictureDamaged("not a PNG, JPEG, WebP or GIF")
-    _check_frame(kind, data, most_pixels)
-    return _decode(kind, data, most_pixels)
+    is_whole = _check_frame(kind, data, most_pixels)
+    return _decode(kind, data, most_pixels, is_whole=is_whole)
 
 
 def sniff(data: bytes) -> str | None:
@@ -72,18 +99,20 @@ def sniff(data: bytes) -> str | None:
     return "GIF" if data[:6] in {b"GIF87a", b"GIF89a"} else None
 
 
-def _check_frame(kind: str, data: bytes, most_pixels: int) -> None:
+def _check_frame(kind: str, data: bytes, most_pixels: int) -> bool:
+    """Check what encloses the pixels; True when the pixels were checked with it."""
     if kind == "PNG":
-        check_png(data, most_pixels)
-    elif kind == "JPEG" and not data.endswith(b"\xff\xd9"):
+        return check_png(data, most_pixels)
+    if kind == "JPEG" and not data.endswith(b"\xff\xd9"):
         raise PictureDamaged("the JPEG does not end with its end marker")
     elif kind == "WEBP" and int.from_bytes(data[4:8], "little") + 8 != len(data):
         raise PictureDamaged("the WebP is not as long as it says")
     elif kind == "GIF" and not data.endswith(b";"):
         raise PictureDamaged("the GIF does not end with its trailer")
+    return False
 
 
-def _decode(kind: str, data: bytes, most_pixels: int) -> PictureFacts:
+def _decode(kind: str, data: bytes, most_pixels: int, *, is_whole: bool) -> PictureFacts:
     from PIL import Image
 
     try:
@@ -91,15 +120,19 @@ def _decode(kind: str, data: bytes, most_pixels: int) -> PictureFacts:
             width, height = picture.size
             if width * height > most_pixels:
                 raise PictureDamaged(f"{width}x{height} has more than {most_pixels} pixels")
-            picture.load()
+            if not is_whole:
+                picture.load()
             has_alpha = picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise PictureDamaged(f"the {kind} cannot be decoded: {error}") from error
     return PictureFacts(kind, MEDIA_TYPES[kind], width, height, has_alpha)
 
 
-def check_png(data: bytes, most_pixels: int) -> None:
+def check_png(data: bytes, most_pixels: int) -> bool:
     """Check a PNG's chunks and unpack its pixels without keeping them.
+
+    True when a decoder could find nothing else wrong with its pixels, so that they need not be decoded
+    as well: so it is for what today's services draw, not for interlaced pictures and those with a palette.
 
     Raises:
         PictureDamaged: see `examine`.
@@ -114,15 +147,21 @@ def check_png(data: bytes, most_pixels: int) -> None:
     if colour not in _CHANNELS or interlace > 1:
         raise PictureDamaged("the PNG's header makes no sense")
     expected = _raster_bytes(width, height, depth * _CHANNELS[colour], interlaced=interlace == 1)
-    inflate, size = zlib.decompressobj(), 0
+    rows = _PixelRows(expected, expected // height if height else 0)
+    names: list[bytes] = []
     try:
         for name, body in chunks:
+            names.append(name)
             if name == b"IDAT":
-                size += _inflated_bytes(inflate, body, expected - size)
+                rows.unpack(body)
     except zlib.error as error:
         raise PictureDamaged(f"the PNG's pixels cannot be unpacked: {error}") from error
-    if size != expected:
-        raise PictureDamaged(f"the PNG has {size} of {expected} bytes of pixels")
+    if rows.size != expected:
+        raise PictureDamaged(f"the PNG has {rows.size} of {expected} bytes of pixels")
+    # Pillow reads what stands before the pixels when it opens a picture, and the rest when it decodes them.
+    is_simple = header[8:] in _SIMPLE and b"IDAT" in names
+    after = set(names[names.index(b"IDAT") :]) if is_simple else set(names)
+    return is_simple and after == {b"IDAT", b"IEND"} and rows.has_filters
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -139,17 +178,6 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield name, body
     if at != len(data):
         raise PictureDamaged(f"{len(data) - at} bytes follow the PNG's end")
-
-
-def _inflated_bytes(inflate: _Inflater, body: bytes, room: int) -> int:
-    """Count what `body` unpacks to, in steps, and stop at more than there is room for."""
-    size = 0
-    while body:
-        size += len(inflate.decompress(body, 1 << 20))
-        if size > room:
-            raise PictureDamaged("the PNG has more pixels than its header says")
-        body = inflate.unconsumed_tail
-    return size
 
 
 def _raster_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:

@@ -127,6 +127,18 @@ def _installed() -> list[Path]:
     return [here / "configs", here.parent / "configs"]
 
 
+def installed_configs() -> Path:
+    """Return the configs that came with the installation.
+
+    Raises:
+        InvalidSettings: they are not there.
+    """
+    for candidate in _installed():
+        if (candidate / "profiles").is_dir():
+            return candidate
+    raise InvalidSettings(f"the installation has no configs at {', '.join(map(str, _installed()))}")
+
+
 _NEEDED = ("profiles", "prices.toml", "image_models.toml")
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import batch, check_1000, cold_start, noop_rerun, pacing, protocol_cost, stage_overhead
+from benchmarks import (
+    batch,
+    check_1000,
+    cold_start,
+    growth,
+    noop_rerun,
+    pacing,
+    protocol_cost,
+    stage_overhead,
+)
 from benchmarks.bench import headline
 
 
@@ -15,7 +24,7 @@ def main() -> None:
     )
     is_long = parser.parse_args().long
     print(headline())
-    short = (cold_start, stage_overhead, noop_rerun, check_1000, protocol_cost)
+    short = (cold_start, stage_overhead, noop_rerun, check_1000, protocol_cost, growth)
     for bench in (*short, batch, pacing) if is_long else short:
         print()
         bench.main()

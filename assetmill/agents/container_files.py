@@ -52,13 +52,15 @@ def fetch_files(
     known: Mapping[str, KeptFile],
     given: Collection[Digest],
     keep: Keep,
+    cites_first: bool = False,
 ) -> Fetched:
     """Fetch the container files of a response; `known` ones, by file ID, are not asked for again.
 
     `keep` records each as soon as its bytes are stored. Where a listing does not say who made a file, one
-    with the bytes of something in `given` is an input and no result.
+    with the bytes of something in `given` is an input and no result. `cites_first`: the service was seen to
+    list nothing, so what a message cites is fetched before a minute goes by with asking for its lists.
     """
-    found = _Finder(gateway)
+    found = _Finder(gateway, cites_first=cites_first)
     made = list(recalled(known.values(), blobs).files)
     for entry in found.entries(produced):
         if entry.file_id in known:
@@ -90,27 +92,34 @@ def _sorted(files: Iterable[MadeFile]) -> tuple[MadeFile, ...]:
 class _Finder:
     """Finds out what there is, and notes what cannot be had."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, gateway: Gateway, *, cites_first: bool) -> None:
+        self._gateway, self._cites_first = gateway, cites_first
         self.faults: list[str] = []
         self.missed = 0
         self.may_pass = False
 
     def entries(self, produced: Produced) -> Iterator[_KnownFile]:
         """Yield each file once: as its container lists it, else as a message cites it."""
-        cited = {citation.file_id: citation for citation in produced.citations}
+        # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
+        ways = [self._by_listing(produced), self._by_citation(produced)]
         seen = set[str]()
+        for way in reversed(ways) if self._cites_first else ways:
+            for file, is_ours in way:
+                if file.file_id not in seen and is_ours:
+                    yield file
+                seen.add(file.file_id)
+
+    def _by_listing(self, produced: Produced) -> Iterator[tuple[_KnownFile, bool]]:
+        """Yield what the containers list, each with whether it may be a result."""
+        cited = {citation.file_id: citation for citation in produced.citations}
         for container_id in produced.container_ids:
             for listed in self._listed(container_id):
-                seen.add(listed.file_id)
-                if listed.source != "user":
-                    yield _of_listing(listed, cited.get(listed.file_id))
-        # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
+                yield _of_listing(listed, cited.get(listed.file_id)), listed.source != "user"
+
+    def _by_citation(self, produced: Produced) -> Iterator[tuple[_KnownFile, bool]]:
         for citation in produced.citations:
-            if citation.file_id not in seen:
-                seen.add(citation.file_id)
-                name = safe_name(citation.filename or citation.file_id, "file")
-                yield _KnownFile(citation.container_id, citation.file_id, name, "assistant")
+            name = safe_name(citation.filename or citation.file_id, "file")
+            yield _KnownFile(citation.container_id, citation.file_id, name, "assistant"), True
 
     def _listed(self, container_id: str) -> tuple[ContainerFileEntry, ...]:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
@@ -114,11 +115,22 @@ def _sent(request: DrawRequest) -> _Sent:
             f"input_image{number}": base64.b64encode(picture.data).decode()
             for number, picture in zip(numbers, request.pictures, strict=False)
         }
-        body = {**words, **size, "output_format": request.output_format, "num_images": 1, **pictures}
+        body = {**words, **_flux_shape(request), "output_format": request.output_format, **pictures}
         return _Sent(path, {"api-version": _BFL_VERSION}, {"json": body})
     if request.pictures:
         return _Sent(path, {}, {"data": words, "files": [("image", one) for one in request.pictures]})
     return _Sent(path, {}, {"json": {**words, **size}})
+
+
+def _flux_shape(request: DrawRequest) -> Json:
+    """Return the size as a model of the FLUX family has it: Kontext is told the ratio of its sides."""
+    wide, high = request.size or (0, 0)
+    if request.path.startswith("flux-kontext"):
+        parts = math.gcd(wide, high) or 1
+        return {"aspect_ratio": f"{wide // parts}:{high // parts}"} if request.size else {}
+    size = {"width": wide, "height": high} if request.size else {}
+    # Its page lists no count for those before FLUX.2: they draw one.
+    return {**size, "num_images": 1} if request.path.startswith("flux-2") else size
 
 
 def _json(text: bytes) -> Json:

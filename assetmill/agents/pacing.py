@@ -70,6 +70,7 @@ class Pacer:
         self._share, self._clock = share, clock
         self._limits: dict[tuple[str, str], float] = {}
         self._periods: dict[tuple[str, str], float] = {}
+        self._assumed: set[tuple[str, str]] = set()
         self._refusals: dict[str, _Closed] = {}
         self._sent: defaultdict[tuple[str, str], deque[_Spend]] = defaultdict(deque)
         # Every thread of the process asks here before it sends: two must not take the last request.
@@ -115,6 +116,14 @@ class Pacer:
                 self._take_back(deployment, name, amount)
                 self._sent[deployment, name].append(_Spend(now, amount, is_open=False))
 
+    def assume(self, deployment: str, rates: Rates) -> None:
+        """Begin with limits that an earlier process was told; the profile's own count before them."""
+        with self._lock:
+            for name, limit in vars(rates).items():
+                if limit is not None and (deployment, name) not in self._limits:
+                    self._limits[deployment, name] = limit * self._share
+                    self._assumed.add((deployment, name))
+
     def correct(self, deployment: str, headers: Mapping[str, str]) -> None:
         """Learn a limit that the profile does not know from the headers of an answer."""
         with self._lock:
@@ -123,7 +132,9 @@ class Pacer:
                 period = headers.get(f"x-ratelimit-renewalperiod-{name}", "")
                 period_s = min(float(period), _MINUTE_S) if period.isdigit() and int(period) else _MINUTE_S
                 if text.isdigit() and int(text) > 0:
-                    known = self._limits.get((deployment, name))
+                    is_old = (deployment, name) in self._assumed
+                    self._assumed.discard((deployment, name))
+                    known = None if is_old else self._limits.get((deployment, name))
                     told = int(text) * self._share * _MINUTE_S / period_s
                     self._limits[deployment, name] = told if known is None else min(known, told)
                     self._periods[deployment, name] = period_s

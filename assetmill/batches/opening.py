@@ -15,11 +15,12 @@ from assetmill.batches.known import KnownRows
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.batches.records import BatchRow, BatchStart
 from assetmill.batches.row_plans import Planner, RowPlan, Totals
-from assetmill.batches.rows import BadRow, Row, counted, pack, read_rows, unpack
+from assetmill.batches.rows import BadRow, Row, pack, read_rows, unpack
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.fingerprint import canonical, digest
 from assetmill.money.budget import Ceiling
 from assetmill.money.prices import prices_for
+from assetmill.names import counted
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
 from assetmill.runs.outlook import Outlook, durations_of, hour_for, weigh
@@ -163,6 +164,7 @@ def _outlook(
         stages=totals.to_run,
         needs=needs,
         durations=durations_of(services.ledger.latest_manifest(planner.pipeline.name)),
+        now=time.time(),
     )
     count = sum(totals.in_flex.values())
     costs = totals.normal, totals.cost

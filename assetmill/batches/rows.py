@@ -155,11 +155,6 @@ def unpack(data: bytes, first: int = 0, last: int | None = None) -> tuple[Row, .
     return tuple(Row(*json.loads(line)) for line in lines)
 
 
-def counted(count: int, word: str) -> str:
-    """Return `1 row` or `2 rows`."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
 def _with_known_columns(
     lines: Iterator[tuple[int, Cells | str]], pipeline: LoadedPipeline, source: str
 ) -> Iterator[tuple[int, Cells | str]]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder
 from assetmill.batches.records import BatchManifest, BatchRow
-from assetmill.batches.rows import counted
 from assetmill.cli.options import usd
+from assetmill.names import counted
 from assetmill.stage import interrupts
 
 _SHOWN = 20

@@ -15,13 +15,12 @@ from pathlib import Path
 import click
 
 from assetmill.batches.records import SETTLED, BatchManifest, BatchRow
-from assetmill.batches.rows import counted
 from assetmill.cli import batch_table
 from assetmill.cli.batch_table import Place
 from assetmill.cli.exports import export_files, free_names, sidecar_names, write_sidecar
 from assetmill.errors import InvalidInput, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
-from assetmill.names import distinct, safe_name
+from assetmill.names import counted, distinct, safe_name
 from assetmill.private import make_folder
 from assetmill.provenance.sidecar import SidecarKind
 from assetmill.records import AssetId, AssetRecord, BlobRef, StageRecord

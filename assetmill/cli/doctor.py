@@ -19,7 +19,7 @@ from assetmill.agents.told import keep_told
 from assetmill.care.condition import findings_on_store
 from assetmill.cli import models
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.errors import AssetmillError, InvalidInput, InvalidSettings, StoreError
+from assetmill.errors import AssetmillError, BudgetExceeded, InvalidInput, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.models.uses import direct_models
@@ -216,7 +216,10 @@ def _probe(services: Services, usd: float) -> Iterator[Finding]:
     answer = probe_call(services, "answer", "Say ok.")
     yield Finding("probe", "ok", f"five tiny answers at most, each {purse.told(answer)}")
     prober = Prober(services, purse)
-    yield from probe_endpoint(services, prober)
+    try:
+        yield from probe_endpoint(services, prober)
+    except BudgetExceeded as error:
+        yield Finding("probe", "warning", str(error), "give it more with --budget")
     yield from PictureProbes(prober).run()
     yield from probe_rates(prober)
     yield Finding("probe", "ok", f"spent ${purse.spent_usd:.4f} of ${usd:.2f}")

@@ -18,12 +18,14 @@ from collections.abc import Mapping
 
 import click
 
+from assetmill.cli import help_texts
 from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
 from assetmill.errors import AssetmillError, RunStopped
 from assetmill.redaction import redact
 from assetmill.stage import interrupts
 
 _COMMANDS: Mapping[str, str] = {
+    "init": "assetmill.cli.init",
     "run": "assetmill.cli.run",
     "plan": "assetmill.cli.plan",
     "batch": "assetmill.cli.batch",
@@ -80,6 +82,23 @@ class _LazyGroup(click.Group):
         is_taken = keyword.iskeyword(cmd_name) or hasattr(builtins, cmd_name)
         name = f"{cmd_name}_" if is_taken else cmd_name.replace("-", "_")
         return with_verbose(getattr(importlib.import_module(module), name)) if module else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Each command's own line, without its module.
+        help_texts.write_commands(formatter, self.list_commands(ctx))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib  # for a slip alone: every command would wait for it
+
+            near = " or ".join(map(repr, difflib.get_close_matches(args[0], _COMMANDS)))
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near}?", ctx) from error
 
 
 @click.group(
@@ -149,6 +168,9 @@ def main() -> None:
     """Run the command line."""
     _start_light()
     interrupts.stop_at_signals()
+    if (told := help_texts.find(sys.argv[1:], "assetmill")) is not None:
+        click.echo(told)
+        sys.exit(0)
     exit_code = call()
     # Python looks through all objects for garbage when it ends: the process takes them with it anyway.
     gc.freeze()

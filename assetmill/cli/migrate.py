@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from assetmill.errors import InvalidInput, RunStopped
 from assetmill.local.services import local_services
 from assetmill.locking.lockfile import NAME as LOCK
 from assetmill.migrating.drawing import Drawing, DrawnSample, is_done
+from assetmill.migrating.measuring import Measured
 from assetmill.migrating.proposal import Proposal, Proposing
 from assetmill.migrating.questions import Answers, Question, read_answers
 from assetmill.migrating.target import find_target
@@ -205,6 +206,7 @@ def _say_plan(proposal: Proposal, root: Path, *, as_json: bool) -> None:
     for name, lines in migrate_page.diffs(proposal, root):
         click.echo(f"{name}\n" + "\n".join(f"  {line}" for kind, line in lines if kind in {"new", "old"}))
     click.echo(f"the sample: {total_text(proposal.cost)}")
+    click.echo(f"  expected {proposal.measured}")
     if proposal.cost.unknown:
         click.echo(missing_prices(proposal.cost.unknown))
 
@@ -294,6 +296,10 @@ def _next(proposal: Proposal, written: Sequence[Path], failed: Sequence[str], ro
     return [*lines, f"  assetmill plan {names.split()[0]}{given('profile')}    what is left to draw"]
 
 
+def _expected(measured: Measured) -> dict[str, Any]:
+    return {"usd": measured.usd, **asdict(measured)}
+
+
 def _document(
     proposal: Proposal,
     found: MigrationReport | None,
@@ -316,6 +322,7 @@ def _document(
         "notes": list(proposal.notes),
         "files": [str(file.path) for file in proposal.files],
         "sample_cost": cost_json(proposal.cost),
+        "sample_expected": _expected(proposal.measured),
         "spent_usd": found.spent_usd if found else 0.0,
         "rows": migrate_page.document(found) if found else [],
         "pages": dict(pages),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.cli.diff_page import data_url, rendered
-from assetmill.cli.options import cost_text, usd
+from assetmill.cli.options import cost_text, total_text, usd
 from assetmill.cli.written import rows_that_fit
 from assetmill.locking.comparing import open_picture
 from assetmill.looking import Look
@@ -137,9 +137,18 @@ class MigrationReport:
         stages = sum(len(one.changed) for one in self.proposal.pipelines)
         failed = sum(bool(row.after.note) for row in self.rows)
         tail = f", {failed} of them not drawn" if failed else ""
-        planned = f"planned were {cost_text(self.proposal.cost)}"
-        spent = f"spent {usd(self.spent_usd)}" + (f", {planned}" if self.spent_usd != 0 else "")
-        return f"{stages} stages change, {len(self.rows)} shown{tail}; {spent}"
+        return f"{stages} stages change, {len(self.rows)} shown{tail}; spent {usd(self.spent_usd)}"
+
+    @property
+    def costs(self) -> tuple[tuple[str, str], ...]:
+        """What the sample was to cost, in both ways of reckoning, and what it did; none of it for nothing."""
+        if self.spent_usd == 0:
+            return ()
+        return (
+            ("Planned, with an allowance for agents", total_text(self.proposal.cost)),
+            ("Expected, as its stages took before", str(self.proposal.measured)),
+            ("Spent", usd(self.spent_usd)),
+        )
 
 
 def report(
@@ -181,7 +190,8 @@ def table(found: MigrationReport) -> str:
         f"a whole run of {name}: {before}{_ARROW}{after} ({change})"
         for name, before, after, change in found.runs
     ]
-    return "\n".join([*lines, *runs, f"{found.total}."])
+    costs = [f"{name.lower()}: {amount}" for name, amount in found.costs]
+    return "\n".join([*lines, *runs, *costs, f"{found.total}."])
 
 
 def markdown(found: MigrationReport) -> str:
@@ -204,6 +214,7 @@ def markdown(found: MigrationReport) -> str:
     table_head = ["| Pipeline | Stage | " + " | ".join(names) + " |", "|---|---|---:|---:|---:|---:|---|"]
     runs = ["", "| A whole run of | Before | After | Difference |", "|---|---:|---:|---:|"]
     runs += [f"| {code(name)} | {' | '.join(map(cell, amounts))} |" for name, *amounts in found.runs]
+    runs += ["", *(f"- {name}: {cell(amount)}" for name, amount in found.costs)] if found.costs else []
     notes = ["", *(f"- {cell(note)}" for note in found.proposal.notes)] if found.proposal.notes else []
     lines = [line for name, change in found.diffs for line in _fenced(name, change)]
     return "\n".join([*head, *table_head, *rows_that_fit(rows, _ROWS), *runs, *notes, *lines, ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -54,7 +55,8 @@ def plan(
         made = plan_pipeline(pipeline, parameters, settings, ledger, has_hour=hour is not None)
         lanes, lines = _lanes(made, settings, ledger, hour) if hour else ({}, ())
     check_schedules(made.pipeline)
-    quotas = tuple(assumed_quotas(made, settings))
+    today = datetime.datetime.now(datetime.UTC).date()
+    quotas = tuple(assumed_quotas(made, settings, today))
     if as_json:
         print_json({**document(made), "quotas": [vars(quota) for quota in quotas], **lanes})
     else:

@@ -25,7 +25,7 @@ from assetmill.stage.deciding import accept_partial
 from assetmill.stage.failures import lifting
 from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import closing_s
-from assetmill.stage.repeats import again_subject
+from assetmill.stage.repeats import again_subject, draws_subject
 from assetmill.stage.services import Services, open_services
 from assetmill.store.ledger import Attempt, Turn
 
@@ -49,6 +49,8 @@ def resolve(
     run: str, stage: str, choice: str | None, wait_s: float, profile: str | None, *, as_json: bool
 ) -> int:
     """Decide what becomes of STAGE of RUN: its last attempt is in doubt, was in vain, or waits for a quota.
+
+    So it is with one whose checks took none of its draws: --retry draws again, --give-up never does.
 
     Whatever is chosen about a doubt, the service is asked first: a response that it shows is kept, not paid
     for again. Of an image model that was called itself nothing can be asked: your word alone counts.
@@ -88,6 +90,8 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
     with open_services(load_settings(profile)) as services:
         place = _place_of(services, run, stage)
         newest = services.ledger.newest_attempt(place.pipeline, place.fp)
+        if newest is None and (refusals := _refusals(services, place)):
+            return _settle_draws(services, place, refusals, choice)
         if newest is None or (newest.verdict and not _is_lost(newest.verdict)):
             raise NotFound("doubt", stage, "its last attempt is decided: run the pipeline again")
         if newest.verdict is not None:
@@ -194,11 +198,56 @@ def _settle(services: Services, place: _RunStage, newest: Attempt, choice: str) 
         decided_by=getpass.getuser(),
         created_at=services.clock(),
     )
+    _write_word(services, place, word)
+    after = "pays for it again" if word.is_granted else "leaves it out until something about it changes"
+    return Resolved(choice, f"{newest.turns[0].intent.stage}: noted\n{place.again(after)}")
+
+
+def _refusals(services: Services, place: _RunStage) -> list[Verdict]:
+    """Return what runs noted of a stage with checks whose draws they all refused, the newest last."""
+    found: list[Verdict] = []
+    while verdict := services.ledger.read_verdict(*place.key, len(found) + 1):
+        found.append(verdict)
+    return found
+
+
+def _settle_draws(services: Services, place: _RunStage, refusals: list[Verdict], choice: str) -> Resolved:
+    """Note whether a stage whose checks took none of its draws is drawn again.
+
+    Raises:
+        InvalidInput: there is nothing to wait for; or a draw is to be taken, which has a command of its own.
+    """
+    if choice == "wait":
+        raise InvalidInput(
+            "there is nothing to wait for: its checks took none of its draws. --retry draws again, --give-up "
+            "never does, `assetmill accept` takes one that is there"
+        )
+    if choice == "accept_partial":
+        kept = [
+            f"  assetmill accept {asset.asset_id}    {asset.name}: {asset.rejected}"
+            for asset in refusals[-1].kept
+        ]
+        raise InvalidInput("\n".join(["its checks took none of its draws; take one of them:", *kept]))
+    word = Approval(
+        subject=draws_subject(len(refusals)),
+        is_granted=choice == "retry",
+        decided_by=getpass.getuser(),
+        created_at=services.clock(),
+    )
+    _write_word(services, place, word)
+    after = "draws again" if word.is_granted else "leaves it out until something about it changes"
+    return Resolved(choice, f"{place.stage}: noted\n{place.again(after)}")
+
+
+def _write_word(services: Services, place: _RunStage, word: Approval) -> None:
+    """Store a person's word.
+
+    Raises:
+        InvalidInput: another one came before.
+    """
     counts = services.ledger.write_approval(*place.key, word)
     if counts.is_granted != word.is_granted:
         raise InvalidInput(f"{counts.decided_by} decided otherwise before, and the first decision counts")
-    after = "pays for it again" if word.is_granted else "leaves it out until something about it changes"
-    return Resolved(choice, f"{newest.turns[0].intent.stage}: noted\n{place.again(after)}")
 
 
 def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:

@@ -9,6 +9,7 @@ import click
 
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option, usd, when
 from assetmill.cli.run import document
+from assetmill.names import counted
 from assetmill.records import AssetRecord, RunId, RunManifest, RunStart, StageEntry
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
@@ -82,7 +83,9 @@ def _show_open(ledger: Ledger, run_id: RunId, *, as_json: bool) -> None:
         return print_json({"run_id": run_id, "status": "open", "stages_done": labels})
     click.echo(f"{run_id}  not finished: it runs now, or was killed")
     if start:
-        click.echo(f"  {start.pipeline}, started {when(start.started_at)}, {len(start.stages)} stages")
+        click.echo(
+            f"  {start.pipeline}, started {when(start.started_at)}, {counted(len(start.stages), 'stage')}"
+        )
     for record in done:
         click.echo(f"  {record.label:<32} done  {usd(record.cost_usd):>9}")
     return None

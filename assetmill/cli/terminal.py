@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from assetmill.cli.options import cost_text, usd
+from assetmill.names import counted
 from assetmill.plan.plan import Plan
 from assetmill.progress import LOGGER_NAME, EventHandler, StageEvent
 
@@ -45,7 +46,7 @@ class Screen(Protocol):
 def headline(plan: Plan) -> str:
     """Return one line about a plan: how much is to do, and what it may cost."""
     reused = sum(stage.status == "reuse" for stage in plan.stages)
-    parts = [f"{plan.name}: {len(plan.stages)} stages"]
+    parts = [f"{plan.name}: {counted(len(plan.stages), 'stage')}"]
     if reused:
         parts.append(f"{reused} unchanged")
     if reused < len(plan.stages):

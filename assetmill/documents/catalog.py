@@ -25,6 +25,7 @@ from assetmill.documents.models import (
     AssetsDocument,
     BatchDocument,
     BatchPlanDocument,
+    BegunDocument,
     BillDocument,
     ChangesDocument,
     CheckedDocument,
@@ -104,6 +105,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "purge": (OpenDocument,),
     "doctor": (FindingsDocument,),
     "stop": (StoppedDocument,),
+    "init": (BegunDocument,),
 }
 """By command, what its document may be. `Error` may take the place of any."""
 

@@ -289,6 +289,15 @@ class DeployedDocument(JsonDocument):
     prefect: dict[str, str] | None
 
 
+class BegunDocument(JsonDocument):
+    """A folder that is a project now: what was written, what was there already, and the next command."""
+
+    root: str
+    written: list[str]
+    kept: list[str]
+    next: str
+
+
 class StoppedDocument(JsonDocument):
     """Which services were ended."""
 

@@ -28,7 +28,8 @@ class PriceChangesDocument(JsonDocument):
 class MigratedDocument(JsonDocument):
     """What changes for another model, its sample with both sides of every row, and the files written.
 
-    Of `run_before` and `run_after`, `cost_usd` is null while a part is unknown.
+    Of `run_before` and `run_after`, `cost_usd` is null while a part is unknown. `sample_expected` has the
+    sample's pictures by the price list, and the rest as the `seen` of its `stages` that have run took it.
     """
 
     to: str
@@ -36,6 +37,7 @@ class MigratedDocument(JsonDocument):
     notes: list[str]
     files: list[str]
     sample_cost: Json
+    sample_expected: Json
     spent_usd: float | None
     rows: list[Json]
     pages: dict[str, str]

@@ -51,7 +51,10 @@ class AssetFinder:
         return self._only(found or self._kept(lambda asset: reference in _service_ids(asset)), reference)
 
     def _run_with(self, label: str) -> RunManifest | None:
-        """Return the newest sealed run that has made or reused a stage; edits and dead runs may be newer."""
+        """Return the newest sealed run that has made or reused a stage of its own pipeline.
+
+        Edits and dead runs may be newer, and so may a migration's sample, whose pictures are another model's.
+        """
         manifests = (self.ledger.read_manifest(run_id) for run_id in self.ledger.newest_runs())
         return next((found for found in manifests if found and _has(found, label)), None)
 
@@ -120,7 +123,11 @@ def _service_ids(asset: AssetRecord) -> set[str]:
 
 
 def _has(manifest: RunManifest, label: str) -> bool:
-    return any(entry.label == label and entry.is_done for entry in manifest.stages)
+    return any(
+        entry.label == label and entry.is_done
+        for entry in manifest.stages
+        if entry.record is None or entry.record.pipeline == manifest.pipeline
+    )
 
 
 def local_file(reference: str) -> Path | None:

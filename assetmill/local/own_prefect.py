@@ -28,7 +28,14 @@ PREFECT_EMBEDDED = {
     # Plain HTTP needs no authorities, and every task would read all of them twice: 47 ms of CPU.
     "PREFECT_API_SSL_CERT_FILE": str(Path(__file__).with_name("no_authority.pem")),
 }
+# A write of its own for every state of every task, the default, takes as much as all else of a task.
+_RECORDER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
 _SERVER = {
+    **_RECORDER,
     "PREFECT_UI_ENABLED": "false",
     "PREFECT_SERVER_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
@@ -38,6 +45,7 @@ _SERVER = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
 }
 _LASTING = {
+    **_RECORDER,
     "PREFECT_UI_ENABLED": "true",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",

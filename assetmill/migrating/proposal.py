@@ -13,6 +13,7 @@ from typing import Any
 from assetmill.agents.told import told_ends
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Fingerprint
+from assetmill.migrating.measuring import Measured, Past, measured, past_of
 from assetmill.migrating.pins import Pinning, Pins
 from assetmill.migrating.profile_pins import profile_file, profile_text, with_pins
 from assetmill.migrating.questions import Answers
@@ -20,10 +21,11 @@ from assetmill.migrating.sampling import needed_for, pick
 from assetmill.migrating.splicing import spliced
 from assetmill.migrating.target import NewModel
 from assetmill.models.radar import is_gone
+from assetmill.money.price_table import Prices
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
-from assetmill.plan.plan import FREE, Cost, Plan, make_plan
+from assetmill.plan.plan import FREE, Cost, Plan, PlannedStage, make_plan
 from assetmill.runs.planning import plan_loaded
 from assetmill.settings import Settings
 from assetmill.spec.loading import check_document, load_pipeline
@@ -56,10 +58,15 @@ class Side:
     plan: Plan
     calls: Mapping[str, StageCall]
     run_cost: Cost
+    prices: Prices
 
     def stages_for(self, labels: Sequence[str]) -> Plan:
         """Return the plan of these stages and what they need, and of nothing else."""
         return replace(self.plan, stages=needed_for(self.plan, labels))
+
+    def measured(self, stage: PlannedStage, took: Mapping[str, Past]) -> Measured:
+        """Return what a stage is expected to cost, by what it took with the model before."""
+        return measured(stage, self.calls[stage.label], took.get(stage.label), self.prices)
 
     def model_of(self, label: str) -> str:
         """Return the model that a stage's pin names."""
@@ -82,6 +89,8 @@ class PipelineProposal:
     picked: tuple[str, ...]
     undrawn: tuple[str, ...]
     file: FileChange | None
+    took: Mapping[str, Past]
+    """What stages have taken with the model before, by label."""
 
     @cached_property
     def before_sample(self) -> Plan:
@@ -100,6 +109,21 @@ class PipelineProposal:
         shared = {label for label in fresh if self._is_the_same(label)}
         later = [stage for stage in self.after_sample.stages if stage.label not in shared]
         return _sum(self.before_sample.stages), _sum(later)
+
+    @property
+    def measured(self) -> Measured:
+        """What the same pictures are expected to cost, by what their stages took before."""
+        fresh = {stage.label for stage in self.before_sample.stages if stage.record is None}
+        shared = {label for label in fresh if self._is_the_same(label)}
+        parts = [
+            *(self.before.measured(stage, self.took) for stage in self.before_sample.stages),
+            *(
+                self.after.measured(stage, self.took)
+                for stage in self.after_sample.stages
+                if stage.label not in shared
+            ),
+        ]
+        return sum(parts, Measured())
 
     def _is_the_same(self, label: str) -> bool:
         sides = [plan_call(side.plan, label) for side in (self.before, self.after)]
@@ -131,6 +155,11 @@ class Proposal:
     def cost(self) -> Cost:
         """What drawing the sample costs."""
         return sum((cost for one in self.pipelines for cost in one.costs), FREE)
+
+    @property
+    def measured(self) -> Measured:
+        """What drawing the sample is expected to cost, by what its stages took before."""
+        return sum((one.measured for one in self.pipelines), Measured())
 
 
 @dataclass
@@ -184,7 +213,8 @@ class Proposing:
         self, pipeline: LoadedPipeline, given: Mapping[str, Any], settings: Settings, day: datetime.date
     ) -> Side:
         calls: dict[str, StageCall] = {}
-        priced = partial(estimate, prices=prices_for(settings))
+        prices = prices_for(settings)
+        priced = partial(estimate, prices=prices)
 
         def noted(call: StageCall, coming: int) -> Cost | None:
             calls[call.label] = call
@@ -200,7 +230,7 @@ class Proposing:
             today=day,
         )
         plan = plan_loaded(pipeline, given, settings, self.ledger, day)
-        return Side(plan, calls, bare.cost)
+        return Side(plan, calls, bare.cost, prices)
 
     def _asset(self, asset_id: Any) -> Any:
         from assetmill.runs.planning import KnownStages
@@ -249,7 +279,9 @@ class Proposing:
             return None
         self.notes |= dict.fromkeys(after.plan.warnings)
         file = FileChange(pipeline.path, source, written) if pins.changes else None
-        return PipelineProposal(pipeline, before, after, changed, (), (), file)
+        return PipelineProposal(
+            pipeline, before, after, changed, (), (), file, past_of(before.plan, self._asset)
+        )
 
     def _picked(self, drafts: Sequence[PipelineProposal], sample: int) -> set[tuple[str, str]]:
         groups: dict[tuple[str, str], list[tuple[str, str]]] = {}

@@ -32,10 +32,17 @@ def changes(prices: Prices, found: Iterable[Meter]) -> list[PriceChange]:
     made: list[PriceChange] = []
     for meter in found:
         row = (prices.chat if meter.kind == "chat" else prices.image)[meter.model]
-        before = cast("float | None", getattr(row, meter.key))
+        before = _amount(row, meter.key)
         if before is None or abs(before - meter.usd) > 1e-9:
             made.append(PriceChange(meter, before))
     return sorted(made, key=lambda change: (change.meter.kind, change.meter.model, change.meter.key))
+
+
+def _amount(row: object, key: str) -> float | None:
+    """Return an amount of a row; `megapixel.first` is one of its megapixel's, if it has such a price."""
+    for name in key.split("."):
+        row = getattr(row, name, None)
+    return cast("float | None", row)
 
 
 def write_changes(path: Path, made: Iterable[PriceChange], title: str, today: datetime.date) -> None:
@@ -44,7 +51,7 @@ def write_changes(path: Path, made: Iterable[PriceChange], title: str, today: da
     source = f"retail_{today:%Y_%m_%d}"
     for change in made:
         row = _row(document, change.meter.kind, change.meter.model)
-        row[change.meter.key] = change.meter.usd
+        _set(row, change.meter)
         names = row.get("source", [])
         listed = cast("list[str]", names) if isinstance(names, list) else [str(names)]
         if "sources" in document and source not in listed:
@@ -55,6 +62,15 @@ def write_changes(path: Path, made: Iterable[PriceChange], title: str, today: da
         _table(document, "sources")[source] = entry
     document["as_of"] = today
     _replace(path, document)
+
+
+def _set(row: dict[str, Any], meter: Meter) -> None:
+    *tables, key = meter.key.split(".")
+    for name in tables:
+        row = row.setdefault(name, tomlkit.inline_table())
+    row[key] = meter.usd
+    if key == "first" and row.get("least", 0.0) > meter.usd:
+        del row["least"]  # another reading, of a price that has fallen below it
 
 
 def add_alias(path: Path, deployment: str, model: str) -> None:

@@ -124,7 +124,16 @@ def _accepted_estimate(call: StageCall, terms: Acceptance, table: Prices, coming
             judged = [_chat_estimate(seen, model, table) for model in checks.judge.models(call.model)]
             one += sum(judged * expected.count, FREE)
     most = terms.best_of + terms.reroll
-    return Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
+    draws = Cost(terms.best_of * one.low, terms.best_of * one.expected, most * one.ceiling, one.unknown)
+    return draws + _questions_estimate(call, terms, table)
+
+
+def _questions_estimate(call: StageCall, terms: Acceptance, table: Prices) -> Cost:
+    """Return what making judges' questions from the prompt costs: once for all draws."""
+    judges = [checks.judge for checks in terms.checks if checks and checks.judge]
+    models = dict.fromkeys(one.models(call.model)[0] for one in judges if one.is_from_prompt)
+    seen = replace(call, instructions="", lane="now", acceptance=None)
+    return sum((_chat_estimate(seen, model, table) for model in models), FREE)
 
 
 def _chat_estimate(call: StageCall, model: str, table: Prices) -> Cost:

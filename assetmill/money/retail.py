@@ -19,7 +19,8 @@ from assetmill.errors import InvalidInput
 HOST = "prices.azure.com"
 _PAGES = 100
 _TIMEOUT_S = 60.0
-_UNITS = {"1k": 1000.0, "1m": 1.0}
+_TOKENS = {"1k": 1000.0, "1m": 1.0}
+_MEGAPIXELS = {"1": 1.0}
 _WORDS: Mapping[str, str] = {
     **dict.fromkeys(("in", "inp", "inpt", "input"), "in"),
     **dict.fromkeys(("out", "opt", "outp", "outpt", "output"), "out"),
@@ -27,9 +28,14 @@ _WORDS: Mapping[str, str] = {
     **dict.fromkeys(("gl", "glbl", "global"), "global"),
     **dict.fromkeys(("std", "shortco"), ""),
     "wr": "write",
-    "txt": "text",
-    "img": "image",
+    **dict.fromkeys(("txt", "text"), "text"),
+    **dict.fromkeys(("img", "image"), "image"),
+    "initial": "first",
+    **dict.fromkeys(("mp", "megapixel"), "megapixel"),
 }
+_PRODUCTS = {"": "Azure OpenAI", "MAI": "MAI Models", "FLUX": "Azure BFL Flux"}
+"""How products of the makers are called whose models we know, by how the names of those begin."""
+
 _CHAT_KEYS: Mapping[frozenset[str], str] = {
     frozenset({"in"}): "input",
     frozenset({"out"}): "output",
@@ -44,12 +50,15 @@ _IMAGE_KEYS: Mapping[frozenset[str], str] = {
     frozenset({"image", "out"}): "output",
     frozenset({"text", "out"}): "text_output",
 }
+# Its older rows say no more than that they are of what comes out.
+_MAI_KEYS: Mapping[frozenset[str], str] = {**_IMAGE_KEYS, frozenset({"out"}): "output"}
+_FLUX_KEYS: Mapping[frozenset[str], str] = {frozenset({"first", "megapixel"}): "megapixel.first"}
 
 Get = Callable[[str], bytes]
 
 
 class Meter(NamedTuple):
-    """One list price: dollars per million tokens, under our name for it, since `day`."""
+    """One list price, under our name for it, since `day`: dollars per million tokens, or per megapixel."""
 
     kind: str
     model: str
@@ -103,13 +112,22 @@ def _page(url: str, get: Get) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", page)
 
 
+class _Priced(NamedTuple):
+    """Which row of ours a name of the list means, and how its rows are read."""
+
+    kind: str
+    model: str
+    keys: Mapping[frozenset[str], str]
+    units: Mapping[str, float]
+
+
 def meters(
     rows: Iterable[Mapping[str, Any]], chat: Iterable[str], image: Iterable[str], today: datetime.date
 ) -> list[Meter]:
     """Return the prices of these models that the rows give: of each the newest that counts already."""
     names = {
-        **{_key(name): ("chat", name) for name in chat},
-        **{_key(name): ("image", name) for name in image},
+        **{_name(name): _Priced("chat", name, _CHAT_KEYS, _TOKENS) for name in chat},
+        **{_name(name): _priced_image(name) for name in image},
     }
     newest: dict[tuple[str, str], Meter] = {}
     for meter in _read(rows, names):
@@ -119,34 +137,56 @@ def meters(
     return list(newest.values())
 
 
-def _key(model: str) -> str:
-    return model.removeprefix("gpt-").replace("-", " ")
+def _priced_image(model: str) -> _Priced:
+    maker = _maker(model)
+    keys = {"MAI": _MAI_KEYS, "FLUX": _FLUX_KEYS}.get(maker, _IMAGE_KEYS)
+    return _Priced("image", model, keys, _MEGAPIXELS if maker == "FLUX" else _TOKENS)
 
 
-def _read(rows: Iterable[Mapping[str, Any]], names: Mapping[str, tuple[str, str]]) -> Iterator[Meter]:
+def _maker(model: str) -> str:
+    return next((maker for maker in _PRODUCTS if maker and model.startswith(maker)), "")
+
+
+def _name(model: str) -> tuple[str, str]:
+    """Return a model's maker and how rows of its products call it: `Image 2` is one thing at two makers."""
+    maker = _maker(model)
+    plain = model.removeprefix("gpt-").removeprefix("MAI-")
+    plain = plain.replace("FLUX.", "FLUX-") if maker == "FLUX" else plain
+    return maker, plain.replace("-", " ").lower()
+
+
+def _read(rows: Iterable[Mapping[str, Any]], names: Mapping[tuple[str, str], _Priced]) -> Iterator[Meter]:
     for row in rows:
-        sku = str(row.get("skuName") or "")
-        head, words = _parted(sku)
-        unit = _UNITS.get(str(row.get("unitOfMeasure") or "").lower())
-        if head not in names or words is None or unit is None or not _is_ours(row):
+        head, words = _parted(str(row.get("skuName") or ""))
+        maker = _maker_of(row)
+        known = names.get((maker, head)) if maker is not None and _is_list_price(row) else None
+        if known is None or words is None:
             continue
-        kind, model = names[head]
-        key = (_CHAT_KEYS if kind == "chat" else _IMAGE_KEYS).get(words)
+        unit = known.units.get(str(row.get("unitOfMeasure") or "").lower())
         price, day = row.get("retailPrice"), str(row.get("effectiveStartDate") or "")[:10]
-        if key and isinstance(price, int | float) and price >= 0:
+        key = known.keys.get(words)
+        if key and unit and isinstance(price, int | float) and price >= 0:
             usd = round(price * unit, 6)
-            yield Meter(kind, model, key, usd, datetime.date.fromisoformat(day), str(row.get("meterName")))
+            since = datetime.date.fromisoformat(day)
+            yield Meter(known.kind, known.model, key, usd, since, str(row.get("meterName")))
 
 
-def _is_ours(row: Mapping[str, Any]) -> bool:
-    """Tell a list price of one of OpenAI's models: `Image 2 Output glbl` is another maker's."""
-    is_openai = str(row.get("productName") or "").startswith("Azure OpenAI")
+def _maker_of(row: Mapping[str, Any]) -> str | None:
+    """Return whose product a row is of, None for one of which we know no model."""
+    product = str(row.get("productName") or "")
+    return next((maker for maker, starts in _PRODUCTS.items() if product.startswith(starts)), None)
+
+
+def _is_list_price(row: Mapping[str, Any]) -> bool:
     is_list = row.get("type", "Consumption") == "Consumption" and not row.get("tierMinimumUnits")
-    return is_openai and is_list and row.get("currencyCode", "USD") == "USD"
+    return is_list and row.get("currencyCode", "USD") == "USD"
 
 
 def _parted(sku: str) -> tuple[str, frozenset[str] | None]:
-    """Return the model's part of a name, and what the rest means; None where it is not a plain Global row."""
+    """Return the model's part of a name, and what the rest means; None where it is not a plain Global row.
+
+    A part of a version as of `2e` is none of the words, nor is `pro`: what follows the first word is read.
+    """
     words = re.sub(r"[\s-]+", " ", sku.lower()).split()
     head: list[str] = []
     for place, word in enumerate(words):

@@ -6,6 +6,7 @@ newest run. What finds no capacity in a lane comes later, and never later than t
 
 from __future__ import annotations
 
+import datetime
 import statistics
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from assetmill.agents.told_limits import read_limits
 from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.plan import FREE, Cost, Plan
 from assetmill.records import RunManifest
@@ -107,7 +109,8 @@ def outlook_of(plan: Plan, settings: Settings, by: float, newest: RunManifest | 
     for call in calls.values():
         for deployment, takes in wanted(call).items():
             taken.setdefault(deployment, Counter()).update(takes)  # pyright: ignore[reportArgumentType]
-    hour = hour_for(by, settings, taken=taken, stages=len(calls), needs=needs, durations=durations_of(newest))
+    durations = durations_of(newest)
+    hour = hour_for(by, settings, taken=taken, stages=len(calls), needs=needs, durations=durations, now=now)
     in_flex = frozenset(label for label, call in calls.items() if call.lane == "flex")
     chains = {label: needs[label] for label in calls}
     told = weigh(hour, (normal, plan.cost), chains, in_flex, stages_in_flex=len(in_flex), now=now)
@@ -140,12 +143,18 @@ def hour_for(
     stages: int,
     needs: Needs,
     durations: Durations,
+    now: float,
 ) -> Hour:
     """Return an hour with all that is to be done until then; `taken` is what that takes from each quota."""
+    today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+    told = read_limits(settings, today)
     a_minute: dict[str, float] = {}
     left: Counter[str] = Counter({STAGES: stages})
     for deployment, takes in taken.items():
-        rate, requests = settings.quota.deployments.get(deployment), takes.get("requests", 0.0)
+        rate: object = settings.quota.deployments.get(deployment)
+        if rate is None and deployment in told:
+            rate = told[deployment].rates
+        requests = takes.get("requests", 0.0)
         left[deployment] = round(requests)
         limits = [
             limit * settings.quota.share * requests / amount

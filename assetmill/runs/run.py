@@ -225,12 +225,10 @@ def begin_run(
     started_at = time.time()
     plan = _plan_of(pipeline, parameters, services, has_hour=by is not None)
     check_service(plan, services)
-    # Also without an hour: that of an earlier run in this process must not hold for this one.
-    services.hour, services.gate.until = None, by
+    run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
     if by is not None:
         newest = services.ledger.latest_manifest(plan.name)
-        services.hour = outlook_of(plan, services.settings, by, newest, started_at).hour
-    run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
+        services.hurry(run.run_id, outlook_of(plan, services.settings, by, newest, started_at).hour)
     if budget_usd is not None:
         services.limit_run(run.run_id, budget_usd)
     if pay_again:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -29,6 +30,11 @@ class ChatModel(NamedTuple):
     sources: tuple[Source, ...]
     lanes: Mapping[str, Mapping[str, str]] = {}
     lane_sources: tuple[Source, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The series that it is of: its members share what they were trained on, and so their mistakes."""
+        return re.split(r"-(?=[a-z])", self.name.removeprefix("gpt-"))[0]
 
 
 class LaneFacts(NamedTuple):

@@ -284,6 +284,7 @@ def _called_itself(model: ImageModel, row: TableRow) -> ImageModel:
         route=str(route),
         path=row.text("path", ""),
         inputs=row.count("inputs"),
+        sizes=row.words("sizes"),
         formats=row.words("formats"),
         any_size=_size_rule(row),
     )

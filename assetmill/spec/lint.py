@@ -1,6 +1,7 @@
-"""Warnings about prompts: things that are valid, cost money, and rarely give what was meant.
+"""Warnings about prompts and judges: things that are valid, cost money, and rarely give what was meant.
 
-Only stages that draw are looked at. Templates are read as written: `{{ product }}` counts as something said.
+Of prompts only those of stages that draw are looked at. Templates are read as written: `{{ product }}` counts
+as something said.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from assetmill.errors import InvalidSpec, NotFound
 from assetmill.spec import prompt_words as words
 from assetmill.spec.image_models import parse_size
+from assetmill.spec.judge_remarks import judge_remarks
 from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Where
 from assetmill.spec.styles import LoadedStyle, load_style
@@ -33,13 +35,15 @@ class Remark:
 
 
 def lint(pipeline: LoadedPipeline) -> tuple[Remark, ...]:
-    """Return what is doubtful about a pipeline's prompts, in the order of the file."""
+    """Return what is doubtful about a pipeline's prompts and judges, in the order of the file."""
     found = [
         remark
         for number, stage in enumerate(pipeline.spec.stages)
         if isinstance(tool := stage.tool("image_generation"), ImageGeneration)
         for remark in _Linter(pipeline, number, stage, tool).warnings()
     ]
+    path = str(pipeline.path)
+    found += [Remark(path, line, message, hint) for line, message, hint in judge_remarks(pipeline)]
     return tuple(sorted(found, key=lambda remark: remark.line or 0))
 
 

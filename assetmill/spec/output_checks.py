@@ -68,7 +68,11 @@ class TextCheck(SpecModel):
     share: float = Field(default=1.0, gt=0, le=1)
 
 
-Questions = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(min_length=1)]
+Questions = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=500)], ...], Field(min_length=1, max_length=20)
+]
+FROM_PROMPT = "from prompt"
+"""Instead of questions: they are made from the stage's prompt, once, by the model that judges first."""
 
 
 class JudgeCheck(SpecModel):
@@ -79,7 +83,7 @@ class JudgeCheck(SpecModel):
     """
 
     rubric: str | None = Field(default=None, min_length=1, max_length=8000)
-    questions: Questions | None = Field(default=None, max_length=20)
+    questions: Questions | Literal["from prompt"] | None = None
     pass_score: float = Field(default=0.7, ge=0, le=1)
     model: str | None = None
     judges: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=3)
@@ -90,17 +94,25 @@ class JudgeCheck(SpecModel):
             raise ValueError("give one of rubric and questions")
         if self.model and self.judges:
             raise ValueError("give one of model and judges")
-        for words, what in ((self.judges, "judges"), (self.questions, "questions")):
+        for words, what in ((self.judges, "judges"), (self.listed, "questions")):
             if words and len(set(words)) < len(words):
                 raise ValueError(f"two of the {what} are the same")
         return self
 
     @property
+    def is_from_prompt(self) -> bool:
+        """Whether its questions have yet to be made from the prompt."""
+        return self.questions == FROM_PROMPT
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Its questions, as far as they are known."""
+        return () if self.questions is None or isinstance(self.questions, str) else self.questions
+
+    @property
     def asked(self) -> str:
         """What a judge is asked, as text."""
-        return self.rubric or "\n".join(
-            f"{n}. {text}" for n, text in enumerate(self.questions or (), start=1)
-        )
+        return self.rubric or "\n".join(f"{n}. {text}" for n, text in enumerate(self.listed, start=1))
 
     def models(self, otherwise: str) -> tuple[str, ...]:
         """Return the models that judge; the stage's own where none is named."""

@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 
 from assetmill import progress
 from assetmill.checks.examining import examine_file
-from assetmill.checks.judging import judge_call, read_judgement, view_for_judge
+from assetmill.checks.judging import (
+    judge_call,
+    questions_call,
+    read_judgement,
+    view_for_judge,
+    with_questions,
+)
 from assetmill.checks.looks import difference_hash
 from assetmill.checks.specimen import Specimen
-from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StoreError
+from assetmill.errors import BudgetExceeded, OutputUnusable, StageBlocked, StageError, StageFailed, StoreError
 from assetmill.names import distinct
 from assetmill.plan.calls import Acceptance, StageCall
 from assetmill.progress import ProgressReporter, StageEvent
@@ -28,9 +34,9 @@ from assetmill.records import (
     Verdict,
     make_asset_id,
 )
-from assetmill.spec.output_checks import ChecksSpec
+from assetmill.spec.output_checks import ChecksSpec, JudgeCheck
 from assetmill.stage.candidates import Candidate, candidate_of, known_candidates, look_up
-from assetmill.stage.repeats import LIMIT
+from assetmill.stage.repeats import LIMIT, draws_subject
 from assetmill.stage.services import Services
 
 RunOne = Callable[[StageCall], StageRecord]
@@ -83,6 +89,8 @@ class _Choosing:
     run_id: RunId
     run: RunOne
     seen: list[Seen] = field(default_factory=list[Seen])
+    questions: dict[str, StageRecord] = field(default_factory=dict[str, StageRecord])
+    """What was made of the prompt, by the model that made it."""
 
     def choose(self) -> StageRecord:
         started_at = self.services.clock()
@@ -126,7 +134,7 @@ class _Choosing:
                 return
             self._make(candidate.number)
         while not self._is_enough() and made < allowed:
-            if self._refused_runs() >= LIMIT and not self.services.may_repeat(self.run_id):
+            if not self._may_draw():
                 return
             self._make(number)
             number, made = number + 1, made + 1
@@ -152,13 +160,24 @@ class _Choosing:
         elif len(runs) >= LIMIT:
             told += (
                 f". {len(runs)} runs paid for draws and none was accepted: accept one with `assetmill "
-                "accept`, change its prompt, model or checks, or pay for more: `assetmill run --pay-again`"
+                "accept`, change its prompt, model or checks, or pay for more: `assetmill run --pay-again` "
+                f"or `assetmill resolve {runs[-1]} {self.call.label} --retry`; --give-up draws no more"
             )
         return OutputUnusable(self.call.label, told, self._response_id())
 
-    def _refused_runs(self) -> int:
-        """Return how many other runs have paid for draws of which these checks took none."""
-        return len([verdict for verdict in self._refusals() if verdict.run_id != self.run_id])
+    def _may_draw(self) -> bool:
+        """Whether a draw more may be paid for, after other runs that paid for some and took none.
+
+        Raises:
+            StageFailed: a person gave the stage up.
+        """
+        runs = len([verdict for verdict in self._refusals() if verdict.run_id != self.run_id])
+        place = self.call.pipeline, self.call.fingerprint
+        word = self.services.ledger.read_approval(*place, draws_subject(runs)) if runs else None
+        if word and not word.is_granted:
+            reason = f"given up, says {word.decided_by}: change something about it to make it anew"
+            raise StageFailed(self.call.label, reason)
+        return runs < LIMIT or word is not None or self.services.may_repeat(self.run_id)
 
     def _refusals(self) -> Iterator[Verdict]:
         """Yield what is noted of such runs: no attempt of its own has this name."""
@@ -237,13 +256,24 @@ class _Choosing:
         self, candidate: Candidate, record: StageRecord
     ) -> Iterator[tuple[list[StageRecord], CheckResult]]:
         for checks, asset in self._checked(record):
-            if judge := checks.judge:
+            if checks.judge:
+                judge = self._asking(checks.judge)
                 view = self._view(asset)
                 judged: list[StageRecord] = []
                 for model in judge.models(candidate.call.model):
                     with progress.part_of(self.call.label, f"judge of draw {candidate.number + 1}"):
                         judged.append(self.run(judge_call(candidate.call, asset, judge, view, model)))
                 yield judged, read_judgement(judged, asset, judge)
+
+    def _asking(self, judge: JudgeCheck) -> JudgeCheck:
+        """Return a judge with its questions: made from the prompt by its first model, once for all draws."""
+        if not judge.is_from_prompt:
+            return judge
+        model = judge.models(self.call.model)[0]
+        if model not in self.questions:
+            with progress.part_of(self.call.label, "questions"):
+                self.questions[model] = self.run(questions_call(self.call, model))
+        return with_questions(judge, self.questions[model])
 
     def _view(self, asset: AssetRecord) -> BlobRef | None:
         view = view_for_judge(Specimen(asset, self.services.blobs.get(asset.blob)))
@@ -288,7 +318,8 @@ class _Choosing:
         if chosen is None:
             raise StoreError(f"the chosen draw of {self.call.label!r} has no record")
         parts = [one.candidate.cost_usd(self.run_id) for one in self.seen]
-        parts += [r.cost_usd if r.run_id == self.run_id else 0.0 for one in self.seen for r in one.judged]
+        beside = [*(record for one in self.seen for record in one.judged), *self.questions.values()]
+        parts += [record.cost_usd if record.run_id == self.run_id else 0.0 for record in beside]
         return chosen.model_copy(
             update={
                 "fingerprint": self.call.fingerprint,

@@ -43,7 +43,8 @@ class Admission:
         """
         if reason := self._services.gate.retirement(deployments_of(self._call)):
             raise StageFailed(self._call.label, reason)
-        if reason := self._services.gate.refusal(self._services.clock()):
+        hour = self._services.hour_of(self._run_id)
+        if reason := self._services.gate.refusal(self._services.clock(), hour.by if hour else None):
             raise SpendingClosed(self._call.label, reason)
 
     def pace(self, on_wait: Callable[[str], None], *, is_new: bool = False) -> None:
@@ -99,12 +100,12 @@ class Admission:
     def learn(self, rates: Mapping[str, str]) -> None:
         """Learn the limits that came with an answer; what the profile says stays where it is less."""
         if self._call.is_direct:
-            return self._services.pacer.correct(self._call.model, rates)
+            return self._services.learn_limits(self._call.model, rates)
         pictures = {name: limit for name, limit in rates.items() if name.endswith("-images")}
         others = {name: limit for name, limit in rates.items() if name not in pictures}
-        self._services.pacer.correct(self._call.model, others)
+        self._services.learn_limits(self._call.model, others)
         if self._call.image_deployment:
-            self._services.pacer.correct(self._call.image_deployment, pictures)
+            self._services.learn_limits(self._call.image_deployment, pictures)
 
     def lift(self) -> None:
         """Let this process ask again at once: a person says that the quota is back."""

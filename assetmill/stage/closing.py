@@ -90,9 +90,9 @@ class Closing:
         digests = {position: made.blob.digest for position, made in pictures.items()}
         raw = without_pictures(turn.response.body, digests)
         fp, intent = self.call.fingerprint, turn.intent
-        self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
+        is_first = self.services.ledger.write_raw(self.call.pipeline, fp, intent.attempt, intent.turn, raw)
         fetched = (
-            ContainerFiles(self.call, self.services).empty(turn)
+            ContainerFiles(self.call, self.services).empty(turn, is_first=is_first)
             if turn.produced.container_ids
             else Fetched(())
         )
@@ -135,10 +135,12 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
-        frame = frame or self.sightings.last_frame(turns[-1].intent)
         draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
-        if frame and draws and not has_picture and (kind := sniff(frame)):
+        if not draws or has_picture:
+            return found
+        frame = frame or self.sightings.last_frame(turns[-1].intent)
+        if frame and (kind := sniff(frame)):
             place = turns[-1].response.response_id, turns[-1].intent.endpoint
             blob = blobs.put(frame, f"image/{kind.lower()}")
             name = f"last-frame.{EXTENSIONS.get(blob.media_type, 'bin')}"
@@ -246,9 +248,11 @@ class Closing:
         total["code_sessions"] = len({name for turn in turns for name in turn.produced.container_ids})
         # No response says how many partial pictures came with it: up to those that were asked for are paid.
         asked = max((int(tool.get("partial_images") or 0) for tool in self.call.tools), default=0)
-        pairs = zip(turns, found, strict=True)
+        # One that was refused once it was drawn had its partial pictures too.
         total["partial_images"] = sum(
-            asked * usage.images for turn, usage in pairs if self._was_streamed(turn.intent)
+            asked * sum(image.is_charged for image in turn.produced.images)
+            for turn in turns
+            if self._was_streamed(turn.intent)
         )
         return Usage.model_validate(total)
 

@@ -27,12 +27,15 @@ class ContainerFiles:
     call: StageCall
     services: Services
 
-    def empty(self, turn: Finished) -> Fetched:
-        """Fetch what no earlier pass has; each file is recorded before the next one is asked for."""
+    def empty(self, turn: Finished, *, is_first: bool) -> Fetched:
+        """Fetch what no earlier pass has; each file is recorded before the next one is asked for.
+
+        The first pass to see a response (`is_first`) does not look for earlier ones.
+        """
         ledger = self.services.ledger
         place = self.call.pipeline, self.call.fingerprint, turn.intent.attempt, turn.intent.turn
-        whole = ledger.read_harvest(*place)
-        known = self._fetched_before(place, whole)
+        whole = None if is_first else ledger.read_harvest(*place)
+        known: dict[str, KeptFile] = {} if is_first else self._fetched_before(place, whole)
         if whole and not whole.problems:
             return recalled(known.values(), self.services.blobs)
 
@@ -47,7 +50,7 @@ class ContainerFiles:
             self.services.wait(_SECOND_LOOK_S)
         if fetched.faults:
             # What is kept back from this worker another one may have fetched meanwhile.
-            before = self._fetched_before(place, whole)
+            before = self._fetched_before(place, whole or ledger.read_harvest(*place))
             if fetched.may_pass or before.keys() - known.keys():
                 known.update(before)
                 fetched = self._fetch(turn, known, keep)
@@ -70,4 +73,8 @@ class ContainerFiles:
     def _fetch(self, turn: Finished, known: Mapping[str, KeptFile], keep: Keep) -> Fetched:
         gateway, blobs = self.services.gateway, self.services.blobs
         given = frozenset(bound.blob.digest for bound in self.call.inputs)
-        return fetch_files(turn.produced, gateway, blobs, known=dict(known), given=given, keep=keep)
+        has = self.services.abilities.has
+        cites = has("container_listing") is False and has("container_citation") is not False
+        return fetch_files(
+            turn.produced, gateway, blobs, known=dict(known), given=given, keep=keep, cites_first=cites
+        )

@@ -69,9 +69,13 @@ class Drafts:
         )
 
     def _shows_frames(self) -> bool:
-        """Whether partial pictures are asked for, and the endpoint was not seen to refuse streams of them."""
-        is_asked = any(tool.get("partial_images") for tool in self.call.tools)
+        """Whether pictures are to come in a stream, and the endpoint was not seen to refuse streams of them.
+
+        Partial ones were asked for; or the whole one must come so, since a later read was seen to lack it.
+        """
         has = self.services.abilities.has
+        is_lost_later = self.call.drawing is not None and has("picture_read") is False
+        is_asked = is_lost_later or any(tool.get("partial_images") for tool in self.call.tools)
         can_show = all(has(name) is not False for name in ("stream", "stream_pictures"))
         return is_asked and self.services.settings.foundry.streaming and can_show
 

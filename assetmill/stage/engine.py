@@ -98,7 +98,7 @@ class _Stage:
         self.direct = DirectReplies(call, services, self.closing)
         self.repeats = Repeats(call, services, run_id, self.closing)
         self.admission = Admission(call, services, run_id)
-        self.lanes = LaneChoice(call, services, self.patience, self.admission)
+        self.lanes = LaneChoice(call, services, self.patience, self.admission, services.hour_of(run_id))
         self.drafts = Drafts(call, services, run_id, self.lanes)
         # Forms in which this stage's pictures were refused, and why: perhaps the form was not to blame.
         self.refused_forms: dict[PictureForm, str] = {}
@@ -182,6 +182,7 @@ class _Stage:
         reservation = self.closing.reservation(attempt)
         lane = self.lanes.reserve(reservation, self.reporter.waiting)
         self.admission.pace(self.reporter.waiting, is_new=True)
+        self.lanes.paced()
         with self.services.slots.take():
             # Waiting for a slot may have taken an hour: what was allowed then may not be now.
             self.admission.check_gate()
@@ -243,6 +244,7 @@ class _Stage:
 
     def _refused_direct(self, intent: Intent, error: NotSent) -> None:
         """License the next attempt: the call never left, or a quota refused it."""
+        self.lanes.give_back()
         if isinstance(error, Throttled):
             self.admission.refused(error.retry_after_s)
         not_before = self.services.clock() + self.patience.asked_s(error)
@@ -318,6 +320,7 @@ class _Stage:
             return
         if intent.turn > 1:
             return self._repeat_turn(intent, prepared, error)
+        self.lanes.give_back()
         # Before the verdict: once another attempt is licensed, this one must not be able to arrive.
         self.services.gateway.delete_conversation(intent.conversation_id)
         asked = self.lanes.pause_until if is_lane else self.patience.pause_until

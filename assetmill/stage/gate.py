@@ -36,8 +36,9 @@ class Gate:
         """Return why a stage that calls these model deployments would be refused, else ""."""
         return next((reason for gone, reason in self._gone.items() if gone <= deployments), "")
 
-    def refusal(self, now: float) -> str:
-        """Return why no stage may begin to spend any more, "" while it may."""
+    def refusal(self, now: float, until: float | None = None) -> str:
+        """Return why no stage may begin to spend any more, "" while it may; `until` is its own run's hour."""
         if self.reason:
             return self.reason
-        return "the hour by which it was to be done has passed" if self.until and now >= self.until else ""
+        is_late = any(hour is not None and now >= hour for hour in (self.until, until))
+        return "the hour by which it was to be done has passed" if is_late else ""

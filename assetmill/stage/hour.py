@@ -1,11 +1,11 @@
-"""The hour by which the work of a process is to be done, and until when a cheaper lane may still be tried."""
+"""The hour by which a run or a batch is to be done, and until when a cheaper lane may still be tried."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 STAGES = ""
@@ -32,9 +32,10 @@ class Durations:
 class Hour:
     """An hour with all that is to be done until then. Safe for threads.
 
-    `a_minute` are the requests that each model deployment grants this process, `left` those that it has yet
-    to accept and, under `STAGES`, how many stages; `width` of them are at work at once. `after_s` says by a
-    stage's label how long those after it take in the normal lane.
+    `a_minute` are the requests that each model deployment grants this process, `left` those that are to be
+    sent and have no share of that yet and, under `STAGES`, how many stages have yet to be accepted; `width`
+    of them are at work at once. `after_s` says by a stage's label how long those after it take in the normal
+    lane.
     """
 
     by: float
@@ -64,20 +65,49 @@ class Hour:
         Without `free` a whole minute's quota is there, as when nothing has been sent.
         """
         granted = self.a_minute if free is None else free
-        quotas = [quota_s(self.left[n], rate, granted.get(n, 0.0)) for n, rate in self.a_minute.items()]
+        one_s = self.durations.of(lane)
+        quotas = [
+            quota_s(self.left[n], rate, granted.get(n, 0.0), width=self.width, one_s=one_s)
+            for n, rate in self.a_minute.items()
+        ]
         rounds = math.ceil(self.left[STAGES] / self.width) - 1
-        return max(0.0, rounds * self.durations.of(lane), *quotas)
+        return max(0.0, rounds * one_s, *quotas)
+
+    def take(self, deployments: frozenset[str]) -> None:
+        """Note that a stage has its share of every quota, which grants the less to all others.
+
+        It may yet wait long for its place: to count it as left would ask the quotas for it twice.
+        """
+        self._count(deployments, -1)
+
+    def give_back(self, deployments: frozenset[str]) -> None:
+        """Note that a stage was refused with its share, and needs another one."""
+        self._count(deployments, 1)
 
     def settle(self, deployments: frozenset[str]) -> None:
-        """Note that a stage was accepted, or has come to its end without that: it wants nothing any more."""
+        """Note that a stage was accepted, or has come to its end without that: it wants nothing any more.
+
+        `deployments` are those of which it has not taken a share.
+        """
+        self._count((*deployments, STAGES), -1)
+
+    def _count(self, names: Iterable[str], by: int) -> None:
         with self._lock:
-            for name in (*deployments, STAGES):
-                self.left[name] = max(0, self.left[name] - 1)
+            for name in names:
+                self.left[name] = max(0, self.left[name] + by)
 
 
-def quota_s(requests: float, a_minute: float, free: float) -> float:
-    """Return how long a quota makes requests wait, of which `free` are granted at once."""
-    return math.ceil(max(0.0, requests - free) / a_minute) * 60.0
+def quota_s(requests: float, a_minute: float, free: float, *, width: int, one_s: float) -> float:
+    """Return how long the last of some requests waits for its quota, of which `free` are granted at once.
+
+    What a minute grants goes `width` at a time, each taking `one_s`: so does what the last minute grants.
+    """
+    late = requests - free
+    if late <= 0:
+        return 0.0
+    minutes = math.ceil(late / a_minute)
+    before = max(0.0, late - (minutes - 1) * a_minute - 1)
+    return minutes * 60.0 + (before // width) * one_s
 
 
 def followers_s(needs: Mapping[str, tuple[str, ...]], seconds: Mapping[str, float]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.records import Intent, Lane
 from assetmill.stage.admission import Admission
 from assetmill.stage.finished import Finished
+from assetmill.stage.hour import Hour
 from assetmill.stage.patience import Patience
 from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
@@ -32,11 +33,14 @@ class LaneChoice:
     services: Services
     patience: Patience
     admission: Admission
+    hour: Hour | None = None
+    """By when the stage's run is to be done."""
     refusals: int = 0
     _is_closed: bool = False
     """Whether the cheaper lane has refused this stage for good."""
     _has_no_room: bool = False
     """Whether no ceiling has room for the normal lane, so that the hour cannot ask for it."""
+    _has_share: bool = False
     _is_settled: bool = False
     _chance: random.Random = field(default_factory=random.Random)
 
@@ -96,11 +100,23 @@ class LaneChoice:
         now = self.services.clock()
         return now if not self._is_open() else max(now, min(now + asked_s, self._latest()))
 
+    def paced(self) -> None:
+        """Note that the stage has its share of every quota, before it has a slot."""
+        if self.hour and not (self._has_share or self._is_settled):
+            self._has_share = True
+            self.hour.take(deployments_of(self.call))
+
+    def give_back(self) -> None:
+        """Note that the share was refused: the next attempt needs another."""
+        if self.hour and self._has_share and not self._is_settled:
+            self._has_share = False
+            self.hour.give_back(deployments_of(self.call))
+
     def settle(self) -> None:
         """Note once that the stage wants nothing of its quotas any more."""
-        if self.services.hour and not self._is_settled:
+        if self.hour and not self._is_settled:
             self._is_settled = True
-            self.services.hour.settle(deployments_of(self.call))
+            self.hour.settle(frozenset() if self._has_share else deployments_of(self.call))
 
     def hear(self, turn: Finished) -> None:
         """Learn from a final response in which lane it was served."""
@@ -127,8 +143,8 @@ class LaneChoice:
 
     def _latest(self) -> float:
         """Return until when the cheaper lane may be tried; without an hour, half of the stage's deadline."""
-        if hour := self.services.hour:
-            return hour.latest(self.call.label, self.services.pacer.free())
+        if self.hour:
+            return self.hour.latest(self.call.label, self.services.pacer.free())
         return self.patience.started_at + self.services.settings.foundry.stage_deadline_s / 2
 
     def _reserved(self, lane: Lane) -> Lane:

@@ -6,14 +6,13 @@ the free reads and the probes before are looked at first; only when none told is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from assetmill.agents.gateway import Finding, ResponseRequest
+from assetmill.agents.told_limits import told_limits
 from assetmill.errors import BudgetExceeded, ServiceError
 from assetmill.stage.probe_money import probe_call
 from assetmill.stage.probing import Prober
-
-_NAMES = ("requests", "tokens", "images")
 
 
 def probe_rates(prober: Prober) -> Iterator[Finding]:
@@ -38,19 +37,12 @@ def probe_rates(prober: Prober) -> Iterator[Finding]:
         yield Finding("quota", "warning", f"no answer names the limits of {model}", advice)
         return
     shown = ", ".join(f"{limit:g} {name}" for name, limit in limits.items())
-    prober.services.pacer.correct(model, prober.rates)
+    prober.services.learn_limits(model, prober.rates)
     known = prober.services.settings.quota.deployments.get(model)
     lines = ", ".join(f"{name} = {limit:g}" for name, limit in limits.items())
-    advice = "" if known else f"keep it for batches: [quota.deployments] {model} = {{ {lines} }}"
+    advice = (
+        ""
+        if known
+        else f"a plan assumes it for a week; to keep it: [quota.deployments] {model} = {{ {lines} }}"
+    )
     yield Finding("quota", "ok", f"{model}: {shown} a minute, by the headers of an answer", advice)
-
-
-def told_limits(rates: Mapping[str, str]) -> dict[str, float]:
-    """Return the limits a minute that headers name; those that are none, such as -1, are left out."""
-    found: dict[str, float] = {}
-    for name in _NAMES:
-        limit, period = (rates.get(f"x-ratelimit-{kind}-{name}", "") for kind in ("limit", "renewalperiod"))
-        if limit.isdigit() and int(limit):
-            period_s = int(period) if period.isdigit() and int(period) else 60
-            found[name] = int(limit) * 60 / min(period_s, 60)
-    return found

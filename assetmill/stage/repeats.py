@@ -30,6 +30,11 @@ def again_subject(attempt: int) -> str:
     return f"pay again after attempt {attempt}"
 
 
+def draws_subject(runs: int) -> str:
+    """Return the subject of a person's word on more draws after so many runs whose draws were all refused."""
+    return f"draw again after {runs} runs"
+
+
 @dataclass(frozen=True)
 class Repeats:
     """One stage's failed attempts, as a run that somebody started meets them."""

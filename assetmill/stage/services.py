@@ -6,7 +6,7 @@ import datetime
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,6 +16,7 @@ from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.handles import Handles
 from assetmill.agents.pacing import Pacer, Rates
+from assetmill.agents.told_limits import keep_limits, read_limits, told_limits
 from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
@@ -55,6 +56,7 @@ class Services:
     stop: threading.Event = field(default_factory=threading.Event)
     shown: ShownPlan | None = None
     hour: Hour | None = None
+    """By when all runs that have no hour of their own are to be done: those of a batch share one."""
     outages: Outages = field(default_factory=Outages)
     owner: str = field(default_factory=this_owner)
     clock: Callable[[], float] = time.time
@@ -65,6 +67,7 @@ class Services:
         self.neighbours = Neighbours()
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
+        self._run_hours: dict[str, Hour] = {}
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
@@ -74,6 +77,9 @@ class Services:
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
         self.pacer = Pacer(rates, share=quota.share, clock=self.clock)
+        self._told_limits: dict[str, dict[str, float]] = {}
+        for name, told in read_limits(self.settings, self._today()).items():
+            self.pacer.assume(name, told.rates)
         # As many stages at work as the profile allows; those that wait for a quota are not among them.
         self.slots = Slots(self.settings.run.concurrency, self.clock, self.wait)
         # Two variants may have one fingerprint: in one process they must not race for its intent.
@@ -178,6 +184,18 @@ class Services:
         """Whether a model's deployment has said that it takes no cheaper lane."""
         return model in self._closed_lanes
 
+    def learn_limits(self, deployment: str, headers: Mapping[str, str]) -> None:
+        """Keep to the limits that came with an answer, and remember them for plans and for later runs."""
+        self.pacer.correct(deployment, headers)
+        limits = told_limits(headers)
+        with self._guard:
+            if limits and self._told_limits.get(deployment) != limits:
+                self._told_limits[deployment] = limits
+                keep_limits(self.settings, deployment, limits, self._today())
+
+    def _today(self) -> datetime.date:
+        return datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
+
     def begin(self, run_id: str, seal: Callable[[], object]) -> None:
         """Remember how to seal a run or a batch, should the process have to go before that."""
         self._unsealed[run_id] = seal
@@ -195,6 +213,14 @@ class Services:
         """Set a ceiling for everything that one run pays."""
         self._run_ceilings[run_id] = Ceiling(f"run/{run_id}", usd)
 
+    def hurry(self, run_id: str, hour: Hour) -> None:
+        """Set the hour of one run: others in this process have their own, or none."""
+        self._run_hours[run_id] = hour
+
+    def hour_of(self, run_id: str) -> Hour | None:
+        """Return the hour by which a run is to be done."""
+        return self._run_hours.get(run_id, self.hour)
+
     def allow_repeats(self, run_id: str) -> None:
         """Let one run pay once more for what failed the same way too often."""
         self._repeating.add(run_id)
@@ -209,8 +235,7 @@ class Services:
         if run_id in self._run_ceilings:
             found.append(self._run_ceilings[run_id])
         if budget.day_usd is not None:
-            today = datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
-            found.append(Ceiling(f"day/{today.isoformat()}", budget.day_usd))
+            found.append(Ceiling(f"day/{self._today().isoformat()}", budget.day_usd))
         if budget.project_usd is not None:
             found.append(Ceiling("project", budget.project_usd))
         return tuple(found)

@@ -105,8 +105,13 @@ class KeptAssets:
 
     def refused_draws(self) -> dict[AssetId, AssetRecord]:
         """Return the files of finished draws that checks refused, by ID, with the reason."""
-        kept = (asset for _, verdict in self.verdicts() for asset in verdict.kept)
-        return {asset.asset_id: asset for asset in kept if not is_kept(asset.asset_id)}
+        return {
+            asset.asset_id: asset
+            for stem, verdict in self.verdicts()
+            for asset in verdict.kept
+            # What an attempt of the stage itself has kept bears the ID of what its commit made.
+            if not is_kept(asset.asset_id) and not _is_of(asset, stem)
+        }
 
     def intent_of(self, stem: str) -> Intent | None:
         """Return the first intent of an attempt, by `<pipeline>/<fp>.<n>`."""
@@ -278,6 +283,11 @@ def _told(stem: str, verdict: Verdict | None) -> Iterator[AssetRecord]:
     """Yield what a verdict keeps. Its IDs would be good only if a commit had taken them over."""
     for number, asset in enumerate(verdict.kept if verdict else (), start=1):
         yield asset.model_copy(update={"asset_id": _asset_id(stem, number)})
+
+
+def _is_of(asset: AssetRecord, stem: str) -> bool:
+    """Whether a file belongs to the stage of an attempt, by `<pipeline>/<fp>.<n>`."""
+    return layout.stage_of(asset.asset_id).removeprefix(layout.STAGES) == stem.rpartition(".")[0]
 
 
 def _asset_id(stem: str, number: int) -> AssetId:

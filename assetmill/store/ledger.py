@@ -37,7 +37,7 @@ from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
 from assetmill.store.kinds import RUN_ID, is_stray
-from assetmill.store.record_objects import TRIED, RecordObjects
+from assetmill.store.record_objects import REPAIR, TRIED, RecordObjects
 
 _LOOKED_THROUGH = 200
 """Each is a request: a stage that no run has must not cost as many as there ever were."""
@@ -92,15 +92,38 @@ class Ledger:
         return self._records.create(layout.stage(record.pipeline, record.fingerprint), record)
 
     def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
-        """Return the newest attempt at a stage, None when nothing was ever intended."""
-        prefix = layout.intents(pipeline, fp)
-        listed = (entry.key for entry in self._backend.list(prefix))
+        """Return the newest attempt at a stage, None when nothing was ever intended.
+
+        Three questions tell that a stage is new, and nothing is listed: a store may hold ten thousand others.
+
+        Raises:
+            StoreError: what was intended is lost, while what came of it is there.
+        """
+        # A second attempt needs a verdict on the first, and a second turn the first one's receipt.
+        if self.read_verdict(pipeline, fp, 1) is None:
+            return self._first_attempt(pipeline, fp)
+        listed = (entry.key for entry in self._backend.list(layout.intents(pipeline, fp)))
         numbers = [_numbers(key) for key in listed if not is_stray(key)]
         if not numbers:
             return None
         newest = max(attempt for attempt, _ in numbers)
         turns = [self._turn(pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
         return Attempt(newest, tuple(turns), self.read_verdict(pipeline, fp, newest))
+
+    def _first_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
+        """Return the first attempt, which has no verdict yet."""
+        turns: list[Turn] = []
+        for number in itertools.count(1):
+            key = layout.intent(pipeline, fp, 1, number)
+            intent = self._records.read(key, Intent)
+            receipt = self._records.read(layout.receipt(pipeline, fp, 1, number), Receipt)
+            if intent is not None:
+                turns.append(Turn(intent, receipt))
+            elif receipt is not None:
+                raise StoreError(f"{key} is lost and its receipt {receipt.response_id} is there; {REPAIR}")
+            if intent is None or receipt is None:
+                break
+        return Attempt(1, tuple(turns), None) if turns else None
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
@@ -117,13 +140,14 @@ class Ledger:
         """Store why an attempt is over; the first verdict counts and is returned."""
         return self._records.create(layout.verdict(pipeline, fp, attempt), verdict)
 
-    def write_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, body: bytes) -> None:
-        """Store the terminal response as received; repeating is free."""
+    def write_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int, body: bytes) -> bool:
+        """Store the terminal response as received; False when it was there already."""
         key = layout.raw(pipeline, fp, attempt, turn)
         try:
             self._backend.create(key, gzip.compress(body, mtime=0), media_type="application/gzip")
         except KeyExists:
-            return
+            return False
+        return True
 
     def read_raw(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> bytes:
         """Return a stored terminal response.
@@ -187,13 +211,13 @@ class Ledger:
 
     def newest_upload(self, endpoint: str, what: str) -> tuple[int, Upload | None]:
         """Return the newest handle of `what` at an endpoint with its number; (0, None) when there is none."""
-        listed = (entry.key for entry in self._backend.list(layout.handles(endpoint, what)))
-        keys = [key for key in listed if key.rpartition(".")[2].isdigit()]
-        if not keys:
-            return 0, None
-        newest = max(keys)
+        # One after the other, without a listing: there are few, and those of other things are many.
+        number = 0
+        while self._backend.head(layout.handle(endpoint, what, number + 1)):
+            number += 1
         # One that cannot be read is as good as one that has expired: the bytes are sent again.
-        return int(newest.rpartition(".")[2]), self._records.read_or_warn(newest, Upload)
+        newest = layout.handle(endpoint, what, number)
+        return number, self._records.read_or_warn(newest, Upload) if number else None
 
     def read_upload(self, key: str) -> Upload | None:
         """Return an upload that was found by listing, None when it is not there."""

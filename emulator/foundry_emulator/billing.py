@@ -86,6 +86,10 @@ class Billing:
         usd = count * prices()["megapixel"][model]
         self._charge("image", model, usd, response_id, size=size, megapixels=count)
 
+    def picture(self, response_id: str, model: str, *, size: str) -> None:
+        """Charge one picture of a model that costs the same for any size."""
+        self._charge("image", model, prices()["picture"][model], response_id, size=size)
+
     def code_session(self, response_id: str, model: str, container_id: str) -> None:
         """Charge a new code interpreter session."""
         usd = prices()["tools"]["code_interpreter_session"]

@@ -18,6 +18,9 @@ MAI = "mai/v1/images/generations"
 EDITS = "mai/v1/images/edits"
 FLUX = "providers/blackforestlabs/v1/flux-2-pro?api-version=preview"
 ASKED = {"model": "MAI-Image-2.6", "prompt": "a teal mug", "width": 1248, "height": 832}
+PRO, KONTEXT = (FLUX.replace("flux-2-pro", name) for name in ("flux-pro-1.1", "flux-kontext-pro"))
+FLUX_11 = {"model": "FLUX-1.1-pro", "prompt": "a teal mug"}
+REDRAWN = {"model": "FLUX.1-Kontext-pro", "prompt": "a teal mug"}
 FLUX_ASKED = {"model": "FLUX.2-pro", "prompt": "a teal mug", "width": 1024, "height": 1024}
 
 
@@ -99,6 +102,14 @@ def test_flux_is_charged_by_the_megapixel(resource: Raw, control: Control) -> No
     assert [(charge["megapixels"], charge["usd"]) for charge in control.bill()] == [(1, 0.04), (2, 0.08)]
 
 
+def test_older_flux_models_cost_the_same_for_any_size(resource: Raw, control: Control) -> None:
+    resource.ok("POST", PRO, {**FLUX_11, "width": 1440, "height": 1440})
+    assert size_of(resource.ok("POST", KONTEXT, {**REDRAWN, "aspect_ratio": "3:2"})) == (1248, 832)
+    seen = base64.b64encode(png(640, 480)).decode()
+    assert size_of(resource.ok("POST", KONTEXT, {**REDRAWN, "input_image": seen})) == (1184, 880)
+    assert [charge["usd"] for charge in control.bill()] == [0.04, 0.04, 0.04]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "refused", "words"),
     [
@@ -116,6 +127,12 @@ def test_flux_is_charged_by_the_megapixel(resource: Raw, control: Control) -> No
         (FLUX, {**FLUX_ASKED, "width": 1000}, (400, "unsupported_request_value"), "divisible by 16"),
         (FLUX, {**FLUX_ASKED, "input_image": "@"}, (400, "invalid_value"), "no base64"),
         (FLUX.partition("?")[0], FLUX_ASKED, (400, "MissingApiVersionParameter"), "api-version"),
+        (PRO, {**FLUX_11, "num_images": 1}, (400, "unknown_parameter"), "'num_images'"),
+        (PRO, {**FLUX_11, "input_image": "eA=="}, (400, "unknown_parameter"), "'input_image'"),
+        (PRO, {**FLUX_11, "width": 1040}, (400, "unsupported_request_value"), "divisible by 32"),
+        (KONTEXT, {**REDRAWN, "width": 64}, (400, "unknown_parameter"), "'width'"),
+        (KONTEXT, {**REDRAWN, "aspect_ratio": "22:9"}, (400, "invalid_value"), "between 21:9 and 9:21"),
+        (KONTEXT, {**REDRAWN, "aspect_ratio": "wide"}, (400, "invalid_value"), "between 21:9 and 9:21"),
         (FLUX.replace("-pro", "-max"), FLUX_ASKED, (404, "DeploymentNotFound"), "FLUX.2-pro"),
     ],
 )

@@ -126,6 +126,8 @@ def till(
         "model: MAI-Image-2.6-Flash, size: 1248x832",
         "model: FLUX.2-pro",
         "model: FLUX.2-flex, size: 1536x1024, output_format: jpeg",
+        "model: FLUX-1.1-pro, size: 1440x1440",
+        "model: FLUX.1-Kontext-pro",
     ],
 )
 def test_an_image_model_that_is_called_itself(till: Till, tool: str) -> None:
@@ -199,9 +201,10 @@ def test_an_edit_reads_the_picture_and_not_the_dearest_one(till: Till, size: str
         ("drop_after_accept", {}),
     ],
 )
-def test_a_stage_that_the_service_spoils(till: Till, fault: str, more: dict[str, Any]) -> None:
+@pytest.mark.parametrize("partial", [0, 2])
+def test_a_stage_that_the_service_spoils(till: Till, fault: str, more: dict[str, Any], partial: int) -> None:
     till.fault(fault, **more)
-    till.run(DRAW)
+    till.run(DRAW.replace("quality: low", f"quality: low, partial_images: {partial}"))
     assert till.spent.usd == pytest.approx(till.billed, abs=CENT)
     assert till.spent.unknown == 0
 

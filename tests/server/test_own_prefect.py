@@ -6,10 +6,13 @@ import base64
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +97,26 @@ def test_serve_says_its_address_and_serves_there(place: Place) -> None:
             served.send_signal(signal.SIGINT)
             served.communicate(timeout=60)
     assert list(place.person.iterdir()) == []
+
+
+def tasks_of(place: Place, flow_run_id: str) -> dict[str, str]:
+    """Return the states of a flow run's tasks by name, from whichever server of the project has it."""
+    found = dict[str, str]()
+    for path in (place.folder / ".assetmill" / "prefect").rglob("prefect.db"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            question = "select name, state_type from task_run where flow_run_id = ?"
+            found |= dict(database.execute(question, (flow_run_id,)).fetchall())
+    return found
+
+
+def test_every_task_of_a_run_is_there_with_its_end(place: Place) -> None:
+    """States are written in batches: none may be left behind when the run has ended."""
+    told = json.loads(place.call("run", "card", "-p", "product=cup", "--json"))
+    labels = {stage["label"] for stage in told["stages"]}
+    tasks = dict[str, str]()
+    for _ in range(100):
+        tasks = tasks_of(place, told["flow_run_id"])
+        if tasks.keys() > labels and set(tasks.values()) == {"COMPLETED"}:
+            return
+        time.sleep(0.1)
+    raise AssertionError(tasks)

@@ -66,7 +66,13 @@ class Person:
         for number in range(len(self.machines)):
             for words in works.of("update"):
                 self._bring_to_end(words, machine=number)
+        self._close_open()
         self._repair()
+
+    def _close_open(self) -> None:
+        """Decide what no repeated command comes back to: an edit of what was `latest`, and is no more."""
+        for one in self.type("spend", "--json").document()["open"]:
+            self._resolve(one["run_id"], one["stage"], "--retry")
 
     def _repair(self) -> bool:
         """Mend the store; say whether something has to be made again."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from foundry_emulator import data
+from foundry_emulator.billing import prices
 from foundry_emulator.boundary.errors import WireError, invalid, prompt_refused
 from foundry_emulator.boundary.faults import damaged
 from foundry_emulator.boundary.fields import Fields
@@ -19,6 +21,8 @@ from foundry_emulator.routes.endpoint import Call, Operation, Reply
 from foundry_emulator.routes.uploads import is_form
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from foundry_emulator.painter.image import ImageRequest, Painted
 
 Route = Literal["mai", "bfl"]
@@ -26,6 +30,10 @@ _PIXELS_PER_TOKEN = 1024
 _MEGAPIXEL = 1024 * 1024
 _MOST_EDITED = 1024 * 1024
 _GRID = 16
+_FLUX_2 = ("width", "height", "num_images", "n")
+_FLUX_SHAPES = {"flux-pro-1.1": ("width", "height"), "flux-kontext-pro": ("aspect_ratio",)}
+_RATIO = re.compile(r"([1-9]\d?):([1-9]\d?)")
+_WIDEST = 21 / 9
 
 
 def _model(call: Call, name: str, route: Route, path: str = "") -> Json:
@@ -101,6 +109,8 @@ def _tokens(painted: Painted, request: ImageRequest) -> Json:
 def _charge(call: Call, model: Json, painted: Painted) -> None:
     billing, name = call.project.billing, str(model["model"])
     if model["route"] == "bfl":
+        if name in prices()["picture"]:
+            return billing.picture(call.request_id, name, size=painted.size)
         count = math.ceil(painted.width * painted.height / _MEGAPIXEL)
         return billing.megapixels(call.request_id, name, size=painted.size, count=count)
     drawn = math.ceil(painted.width * painted.height / _PIXELS_PER_TOKEN)
@@ -223,19 +233,18 @@ async def draw_flux(call: Call) -> Reply:
     path = call.path("model_path")
     model = _model(call, fields.need_text("model"), "bfl", path)
     numbered = ("input_image", *(f"input_image_{number}" for number in range(2, model["inputs"] + 1)))
-    options = ("width", "height", "output_format", "num_images", "n", "seed", "safety_tolerance")
-    fields.only("model", "prompt", *options, *numbered)
+    shape = _FLUX_SHAPES.get(path, _FLUX_2)
+    numbered = numbered if model["inputs"] else ()
+    fields.only("model", "prompt", "output_format", "seed", "safety_tolerance", *shape, *numbered)
     for name in ("num_images", "n"):
         fields.integer(name, 1, 1)
     fields.integer("safety_tolerance", 0, 6)
     seed = fields.integer("seed", 0, 2**63)
     pictures = tuple(_decoded(fields, name) for name in numbered if fields.has(name))
-    wide = fields.integer("width", 0, 10_000) or 1024
-    high = fields.integer("height", 0, 10_000) or 1024
     request = ImageRequest(
         fields.need_text("prompt"),
         action="edit" if pictures else "generate",
-        size=_size(model, wide, high),
+        size=_flux_size(fields, model, pictures),
         quality="medium",
         output_format=fields.choice("output_format", ("png", "jpeg")) or "png",
         pictures=pictures,
@@ -244,6 +253,30 @@ async def draw_flux(call: Call) -> Reply:
     )
     painted = await _drawn(call, model, request)
     return Reply({"created": call.project.clock.stamp(), "data": _pictures(call, painted)})
+
+
+def _flux_size(fields: Fields, model: Json, pictures: Sequence[bytes]) -> str:
+    """Return what a FLUX model draws: the size it is told, or for Kontext a megapixel of a ratio."""
+    if "aspect_ratio" in _FLUX_SHAPES.get(model["path"], ()):
+        asked = fields.text("aspect_ratio")
+        return _sized(asked) if asked or not pictures else _like(pictures[0])
+    wide = fields.integer("width", 0, 10_000) or 1024
+    high = fields.integer("height", 0, 10_000) or 1024
+    return _size(model, wide, high)
+
+
+def _sized(asked: str) -> str:
+    """Return about a megapixel of a ratio.
+
+    Raises:
+        WireError: it is none, or its sides differ too much.
+    """
+    match = _RATIO.fullmatch(asked or "1:1")
+    wide, high = (int(part) for part in match.groups()) if match else (1, 99)
+    if max(wide / high, high / wide) > _WIDEST:
+        raise invalid(f"Invalid 'aspect_ratio': '{asked[:20]}' is not between 21:9 and 9:21.", "aspect_ratio")
+    scale = math.sqrt(_MEGAPIXEL / (wide * high))
+    return "x".join(str(round(side * scale / _GRID) * _GRID) for side in (wide, high))
 
 
 def _decoded(fields: Fields, name: str) -> bytes:
@@ -261,6 +294,6 @@ OPERATIONS = (
         "POST",
         "/providers/blackforestlabs/v1/{model_path}",
         draw_flux,
-        "FLUX.2; answers at once, never with a job",
+        "FLUX models; answers at once, never with a job",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -89,6 +90,24 @@ def test_flux_is_given_its_pictures_in_base64(wire: Wire) -> None:
         "num_images": 1, "input_image": text, "input_image_2": text,
     }  # fmt: skip
     assert read_usage(found.body).image_output_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("flux-2-flex", {"width": 64, "height": 48, "num_images": 1}),
+        ("flux-pro-1.1", {"width": 64, "height": 48}),
+        ("flux-kontext-pro", {"aspect_ratio": "4:3"}),
+    ],
+)
+def test_each_flux_model_is_told_the_shape_in_its_own_fields(
+    wire: Wire, path: str, shape: dict[str, Any]
+) -> None:
+    wire.on("POST", f"/providers/blackforestlabs/v1/{path}", body({"data": REPLY["data"]}))
+    wire.gateway.draw(dataclasses.replace(asked("bfl"), path=path))
+    (request,) = wire.requests
+    rest = {"model": "mugs", "prompt": "a mug", "output_format": "png"}
+    assert json.loads(request.content) == {**rest, **shape}
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,15 @@ ON_OPENAI: dict[str, tuple[int, Call]] = {
 ON_RESOURCE = {"draw", "has_route"}
 """Calls of image models themselves, through no SDK: `test_direct_posts.py` counts each request."""
 
-ON_PROJECT: dict[str, Call] = {
-    "ensure_agent": lambda gateway: gateway.ensure_agent(AGENT),
-    "list_agent_versions": lambda gateway: gateway.list_agent_versions(),
-    "delete_agent_version": lambda gateway: gateway.delete_agent_version("a", "1"),
-    "examine": lambda gateway: gateway.examine(["gpt-4.1-mini"]),
-    "lifecycles": lambda gateway: gateway.lifecycles(),
+_READ = ["GET"] * 4
+ON_PROJECT: dict[str, tuple[list[str], Call]] = {
+    "ensure_agent": (_READ, lambda gateway: gateway.ensure_agent(AGENT)),
+    "list_agent_versions": (_READ, lambda gateway: gateway.list_agent_versions()),
+    "delete_agent_version": (["DELETE"] * 4, lambda gateway: gateway.delete_agent_version("a", "1")),
+    "examine": (_READ, lambda gateway: gateway.examine(["gpt-4.1-mini"])),
+    "lifecycles": (_READ, lambda gateway: gateway.lifecycles()),
 }
+"""Through the vendor's core: which requests leave when each is answered with 503."""
 
 
 def test_no_call_of_the_gateway_is_left_out() -> None:
@@ -70,34 +72,59 @@ def test_a_call_is_repeated_as_often_as_it_may(wire: Wire, name: str) -> None:
     assert len(wire.requests) == times
 
 
-def test_making_an_agent_version_is_sent_once(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK's core repeats a POST that got 500 or 503: each may have made a version."""
-    sent: list[HttpRequest] = []
+class Unavailable:
+    """The service's gateway, which answers 503 whatever is asked."""
 
-    class Answer:
-        status_code, reason, content_type = 503, "Unavailable", "application/json"
-        headers: dict[str, str] = {}  # noqa: RUF012 - a stand-in for the transport's own answer
+    status_code, reason, content_type = 503, "Unavailable", "application/json"
+    headers: dict[str, str] = {}  # noqa: RUF012 - a stand-in for the transport's own answer
 
-        def text(self, *_: object) -> str:
-            return "{}"
+    def text(self, *_: object) -> str:
+        return "{}"
 
-        def body(self) -> bytes:
-            return b"{}"
+    def body(self) -> bytes:
+        return b"{}"
 
-        def __getattr__(self, _: str) -> Callable[[], bytes]:
-            return self.body
+    def __getattr__(self, _: str) -> Callable[[], bytes]:
+        return self.body
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests of the vendor's core as they leave, by method; each gets 503, and no pause is made."""
+    found: list[str] = []
 
     def send(_transport: object, posted: HttpRequest, **_: object) -> object:
-        sent.append(posted)
-        return Answer()
+        found.append(posted.method)
+        return Unavailable()
+
+    def at_once(*_: object, **__: object) -> None:
+        return None
+
+    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.send", send)
+    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.sleep", at_once)
+    return found
+
+
+@pytest.mark.parametrize("name", ON_PROJECT)
+def test_a_call_of_the_project_is_repeated_as_often_as_it_may(wire: Wire, sent: list[str], name: str) -> None:
+    times, call = ON_PROJECT[name]
+    try:
+        call(wire.gateway)
+    except ServiceError:
+        assert name != "examine"  # which tells what it cannot read, and goes on
+    assert sent == times
+
+
+def test_making_an_agent_version_is_sent_once(
+    wire: Wire, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK's core repeats a POST that got 500 or 503: each may have made a version."""
 
     def nothing(*_: object, **__: object) -> tuple[()]:
         return ()
 
     project: Any = vars(wire.gateway)["_project"]
     monkeypatch.setattr(project.agents, "list_versions", nothing)
-    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.send", send)
-    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.sleep", nothing)
     with pytest.raises(ServiceError):
         wire.gateway.ensure_agent(AGENT)
-    assert [one.method for one in sent] == ["POST"]
+    assert sent == ["POST"]

@@ -80,6 +80,17 @@ def test_draws_that_checks_refused_are_listed_with_role_and_reason(
     assert (accepted["asset_id"], accepted["role"]) == (listed["asset_id"], "output")
 
 
+def test_a_failed_attempt_does_not_hide_what_the_next_one_made(
+    failed: RunManifest, services: Services, assetmill: Terminal
+) -> None:
+    gateway_of(services).script = always(image_item(png(1024, 1024)))
+    run_here(services, "wrong")
+    (made,) = [one for one in assetmill.document("assets")["assets"] if one["stage"] == "first"]
+    assert (made["name"], made["width"], made["role"]) == ("first.png", 1024, "output")
+    widths = [one["width"] for one in kept(assetmill) if one["stage"] == "first"]
+    assert sorted(widths) == [64, 1024]
+
+
 def test_a_failed_stage_shows_what_it_kept(failed: RunManifest, assetmill: Terminal) -> None:
     (listed,) = assetmill.document("show", failed.run_id)["kept"]
     assert listed["name"] == "first.png"

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from assetmill.errors import InvalidInput, InvalidSettings
+from assetmill.history.assets import AssetFinder
 from assetmill.migrating.drawing import PIPELINE, Drawing, is_done
+from assetmill.migrating.measuring import Measured
 from assetmill.migrating.proposal import Proposal, Proposing
 from assetmill.migrating.questions import Answers
 from assetmill.migrating.target import find_target
 from assetmill.migrating.writing import write_files
 from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.services import Services
+from assetmill.store.index import Index
 from assetmill.store.memory import MemoryStore
 from tests.doubles import ScriptedGateway
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
@@ -138,3 +141,37 @@ def test_a_link_stays_a_link(services: Services, tmp_path: Path) -> None:
     write_files(proposed(services).files)
     assert link.is_symlink()
     assert "gpt-image-2" in kept.read_text()
+
+
+def test_what_a_sample_costs_is_what_its_stages_took_before_at_the_new_models_price(
+    services: Services,
+) -> None:
+    run_here(services, "chain")
+    proposal = proposed(services)
+    expected = proposal.measured
+    assert (expected.seen, expected.stages) == (2, 2)
+    drawing = Drawing(services, proposal)
+    drawing.make()
+    assert drawing.spent_usd
+    assert expected.usd == pytest.approx(drawing.spent_usd, abs=1e-9)
+    assert expected.usd != pytest.approx(proposal.cost.expected, rel=0.01)
+    assert proposed(services).measured == Measured()
+
+
+def test_stages_that_have_never_run_count_with_their_allowance(services: Services) -> None:
+    proposal = proposed(services)
+    expected = proposal.measured
+    assert (expected.seen, expected.stages) == (0, 4)
+    assert expected.usd == pytest.approx(proposal.cost.expected)
+    assert "0 of 4 stages have run before" in str(expected)
+
+
+def test_the_newest_run_of_a_stage_is_no_sample(services: Services) -> None:
+    run_here(services, "chain")
+    finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
+    before = finder.find("latest/first/first.png")
+    (drawn,) = Drawing(services, proposed(services)).make()
+    record = drawn.after.entries["first"].record
+    assert record
+    assert record.outputs[0].asset_id != before.asset_id
+    assert finder.find("latest/first/first.png").asset_id == before.asset_id

@@ -16,6 +16,7 @@ import pytest
 from assetmill.cli.main import call
 from assetmill.errors import InvalidInput
 from assetmill.money import retail
+from assetmill.money.megapixels import MegapixelPrice
 from assetmill.money.price_table import load_prices
 from assetmill.money.prices import expected_image_usd, missing_prices
 
@@ -65,6 +66,58 @@ NEXT = "https://prices.azure.com/api/retail/prices?$skip=1000"
 def serve(url: str) -> bytes:
     page = {"Items": SECOND, "NextPageLink": None} if url == NEXT else {"Items": FIRST, "NextPageLink": NEXT}
     return json.dumps(page).encode()
+
+
+MAI, FLUX = "MAI Models", "Azure BFL Flux Models"
+OTHERS = [
+    row("Image 2.6 Image Output Glbl", 37.0, product=MAI),
+    row("Image 2.6 Text Input Glbl", 0.006, "1K", product=MAI),
+    row("Image 2.6 Image Output DZ", 41.8, product=MAI),
+    row("Image 2.6 Flash Image Output Glbl", 18.0, product=MAI),
+    row("Image 2.6 Image Output Glbl", 1.0, product=MEDIA),
+    row("Flux 2 Pro Initial MP DZ", 0.033, "1", FLUX),
+    row("Flux 2 Pro Initial MP Glbl", 0.025, "1", FLUX),
+    row("Flux 2 Pro Initial MP Glbl", 0.025, "1M", "Azure OpenAI Media"),
+    row("Flux 2 Flex Addl MP Glbl", 0.09, "1", FLUX),
+    row("Flux 2 Flex Initial MP Glbl", 0.05, "1/Hour", FLUX),
+]
+
+
+def test_other_makers_rows_are_read_as_their_own_and_none_as_anothers() -> None:
+    prices = load_prices(CONFIGS)
+    found = retail.meters([*OTHERS, *SECOND], prices.chat, prices.image, TODAY)
+    assert {(one.model, one.key): one.usd for one in found if one.model[0] != "g"} == {
+        ("MAI-Image-2.6", "output"): 37.0,
+        ("MAI-Image-2.6", "text_input"): 6.0,
+        ("MAI-Image-2.6-Flash", "output"): 18.0,
+        ("FLUX.2-pro", "megapixel.first"): 0.025,
+    }
+    assert {one.usd for one in found if one.model == "gpt-image-2"} == {31.0}
+
+
+def test_a_row_that_says_only_output_is_an_older_mai_models() -> None:
+    (found,) = retail.meters(
+        [row("Image 2e Output glbl", 0.0195, "1K", MAI)], [], ["MAI-Image-2e", "MAI-Image-2"], TODAY
+    )
+    assert (found.model, found.key, found.usd) == ("MAI-Image-2e", "output", 19.5)
+
+
+def test_a_megapixels_price_is_written_where_it_stands(
+    configs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others(_: str) -> bytes:
+        return json.dumps({"Items": OTHERS, "NextPageLink": None}).encode()
+
+    monkeypatch.setattr(retail.fetch_rows, "__defaults__", (others,))
+    assert call(["prices", "--refresh", "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert "FLUX.2-pro megapixel.first: $0.04 -> $0.025 (Flux 2 Pro Initial MP Glbl" in told
+    image = load_prices(configs).image
+    assert image["FLUX.2-pro"].megapixel == MegapixelPrice(0.025)
+    assert (image["MAI-Image-2.6"].output, image["MAI-Image-2.6"].text_input) == (37.0, 6.0)
+    assert image["FLUX.2-flex"].megapixel == MegapixelPrice(0.05, further=0.05)
+    assert call(["prices", "--refresh"]) == 0
+    assert "0 differ" in capsys.readouterr().out
 
 
 def test_each_spelling_is_the_price_that_it_means_and_nothing_else_is() -> None:

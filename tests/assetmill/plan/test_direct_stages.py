@@ -49,6 +49,8 @@ def test_a_direct_stage_is_a_call_without_an_agent(tmp_path: Path) -> None:
         ("MAI-Image-2.6-Flash", ", size: 1248x832", 0.01927, 0.01929),
         ("FLUX.2-pro", "", 0.03, 0.04),
         ("FLUX.2-flex", ", size: 1536x1024", 0.10, 0.10),
+        ("FLUX-1.1-pro", ", size: 1440x1440", 0.04, 0.04),
+        ("FLUX.1-Kontext-pro", "", 0.04, 0.04),
     ],
 )
 def test_a_direct_stage_is_priced_by_its_area(
@@ -109,7 +111,9 @@ def test_what_a_model_reads_has_no_price_and_so_no_ceiling(tmp_path: Path) -> No
         ("FLUX.2-pro", ", size: 1000x1000", "", "divisible by 16"),
         ("FLUX.2-pro", ", output_format: webp", "", "FLUX.2-pro writes png, jpeg, not webp"),
         ("MAI-Image-2", "", "", "was retired on 2026-08-15"),
-        ("FLUX-1.1-pro", "", "", "no way is known to call FLUX-1.1-pro itself"),
+        ("FLUX-1.1-pro", ", size: 1456x1024", "", "divisible by 32"),
+        ("FLUX-1.1-pro", "", "inputs: [{file: mug.png}]", "at most 0 pictures, not 1"),
+        ("FLUX.1-Kontext-pro", ", size: 1536x1024", "", "1536x1024"),
         ("gpt-image-2", "", "", "use the tool image_generation"),
         ("MAI-Image-9", "", "", "unknown image model 'MAI-Image-9'"),
         (

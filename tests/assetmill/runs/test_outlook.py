@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from assetmill.errors import SpendingClosed
 from assetmill.plan.plan import Plan
 from assetmill.records import RunManifest
 from assetmill.runs.outlook import Outlook, durations_of, outlook_of
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import begin_run
 from assetmill.settings import Quota
+from assetmill.stage.admission import Admission
 from assetmill.stage.hour import Durations
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
@@ -122,12 +125,21 @@ def test_how_long_a_response_takes_is_what_the_newest_run_saw(services: Services
     assert durations_of(manifest(services, 5.0, 20.0)) == Durations(5.0, 20.0, ("now", "flex"))
 
 
-def test_a_run_by_an_hour_keeps_it_for_its_stages_and_begins_nothing_after_it(services: Services) -> None:
+def test_each_run_keeps_its_own_hour_and_begins_nothing_after_it(services: Services) -> None:
+    """Runs of one process share its services: the hour of one is not the other's."""
     by = services.clock() + 3600
-    run = begin_run("chain", {}, services, "0" * 32, by=by)
-    assert services.hour
-    assert (services.hour.by, services.gate.until) == (by, by)
-    assert [stage.asked.lane for stage in run.plan.stages if stage.asked] == ["flex", "flex"]
-    assert services.hour.after_s == {"first": 60.0, "second": 0.0}
-    begin_run("chain", {}, services, "1" * 32)
-    assert (services.hour, services.gate.until) == (None, None)
+    first = begin_run("chain", {}, services, "0" * 32, by=by)
+    second = begin_run("chain", {}, services, "1" * 32, by=by + 60)
+    third = begin_run("chain", {}, services, "2" * 32)
+    assert [stage.asked.lane for stage in first.plan.stages if stage.asked] == ["flex", "flex"]
+    hours = [services.hour_of(run.run_id) for run in (first, second, third)]
+    assert [hour and hour.by for hour in hours] == [by, by + 60, None]
+    assert hours[0]
+    assert hours[0].after_s == {"first": 60.0, "second": 0.0}
+    services.clock = lambda: by + 1
+    for run, is_late in ((first, True), (second, False), (third, False)):
+        call = run.begin("first")
+        assert call
+        admission = Admission(call, services, run.run_id)
+        with pytest.raises(SpendingClosed) if is_late else contextlib.nullcontext():
+            admission.check_gate()

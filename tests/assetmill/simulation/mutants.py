@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -28,6 +28,8 @@ class Mutant:
     policy: Policy | None = None
     postings: tuple[Posting, ...] = ()
     resends: int = 0
+    may_be_direct: bool = False
+    """Whether a call of an image model itself can go wrong in this way, too."""
     answers: Answers = USUAL
     """What the service does, unnoticed by the probe that allowed the fence."""
 
@@ -224,6 +226,48 @@ def _pays_by_the_lane_that_was_posted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("assetmill.stage.closing.Closing._usage", usage)
 
 
+def _draws_before_the_intent(patch: pytest.MonkeyPatch) -> None:
+    """The picture is asked for before anything says that it may be."""
+    original = _original("_begin_direct")
+
+    def begin(stage: Any, attempt: int) -> None:
+        stage.services.gateway.draw(replace(stage.direct.request(), name="call_early"))
+        original(stage, attempt)
+
+    patch.setattr(f"{STAGE}._begin_direct", begin)
+
+
+def _receives_before_the_reply_is_kept(patch: pytest.MonkeyPatch) -> None:
+    """The receipt comes first, as where the service can be asked for the rest again."""
+    replies = _find("assetmill.stage.direct", "DirectReplies")
+    keep = replies.keep
+
+    def receive_first(direct: Any, intent: Intent, response: Response) -> Any:
+        direct._receipt(intent, response)
+        return keep(direct, intent, response)
+
+    patch.setattr("assetmill.stage.direct.DirectReplies.keep", receive_first)
+
+
+def _forgets_that_a_reply_was_kept(patch: pytest.MonkeyPatch) -> None:
+    """Whoever comes after a crash looks for a receipt alone, and leaves what was paid in doubt."""
+
+    def nothing(_direct: Any, _intent: Intent) -> None:
+        return None
+
+    patch.setattr("assetmill.stage.direct.DirectReplies.find", nothing)
+
+
+def _fences_a_call_that_has_no_conversation(patch: pytest.MonkeyPatch) -> None:
+    """After a while without a word the call counts as dead, as behind a fence."""
+
+    def recover(attempts: Any, intent: Intent) -> None:
+        attempts.services.wait(attempts.services.settings.foundry.settle_s)
+        attempts.store_verdict(intent, "fenced", NotSent("silence"))
+
+    patch.setattr(f"{ATTEMPTS}._recover_direct", recover)
+
+
 def _find(module: str, name: str) -> Any:
     import importlib
 
@@ -235,13 +279,13 @@ def _original(method: str) -> Callable[..., Any]:
 
 
 MUTANTS = {
-    "the SDK's retries are on": Mutant(resends=2),
+    "the SDK's retries are on": Mutant(resends=2, may_be_direct=True),
     "no fence": Mutant(_without_fence, policy="fence"),
     "no settle time": Mutant(_without_settling, policy="fence"),
     "the post reads the conversation again": Mutant(_reads_the_conversation_again, policy="fence"),
     "a fence without a lease": Mutant(_without_lease, policy="fence"),
-    "the commit before the blobs": Mutant(_commits_before_blobs),
-    "silence is a refusal": Mutant(_takes_silence_for_a_refusal),
+    "the commit before the blobs": Mutant(_commits_before_blobs, may_be_direct=True),
+    "silence is a refusal": Mutant(_takes_silence_for_a_refusal, may_be_direct=True),
     "a response that is not listed yet is given up": Mutant(_gives_up_what_is_not_listed_yet),
     "silence on the line counts early": Mutant(
         _looks_as_briefly_as_in_the_background, policy="fence", postings=("stream", "foreground")
@@ -257,6 +301,10 @@ MUTANTS = {
     "a refused turn starts the attempt over": Mutant(_starts_over_when_a_turn_is_refused),
     "every pass empties the containers anew": Mutant(_empties_containers_anew),
     "an attempt is given up while its owner goes on": Mutant(_gives_up_what_another_works_on),
+    "a picture before the intent": Mutant(_draws_before_the_intent, postings=("direct",)),
+    "the receipt before the reply is kept": Mutant(_receives_before_the_reply_is_kept, postings=("direct",)),
+    "a reply that was kept is in doubt": Mutant(_forgets_that_a_reply_was_kept, postings=("direct",)),
+    "a fence without a conversation": Mutant(_fences_a_call_that_has_no_conversation, postings=("direct",)),
     "a deleted conversation accepts (A1)": Mutant(policy="fence", answers=Answers(accepts_deleted=True)),
     "lists lag beyond the settle time (A2)": Mutant(policy="fence", answers=Answers(lags=3.0)),
     "responses go with their conversation (A3)": Mutant(

@@ -40,6 +40,7 @@ from assetmill.store import layout
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.simulation.answers import USUAL, Answers
+from tests.assetmill.simulation.direct import DRAWN, Calls, DirectGateway
 from tests.assetmill.simulation.lanes import laned
 from tests.assetmill.simulation.objects import Objects, SimulatedStore
 from tests.assetmill.simulation.service import (
@@ -53,7 +54,7 @@ from tests.assetmill.simulation.world import Chaos, Violation, Worker, World
 from tests.doubles import stage_call
 
 Policy = Literal["hold", "fence"]
-Posting = Literal["background", "stream", "foreground", "auto", "no background", "the line alone"]
+Posting = Literal["background", "stream", "foreground", "auto", "no background", "the line alone", "direct"]
 Mutate = Callable[[pytest.MonkeyPatch], None]
 CALL = stage_call()
 TWO_TURNS = stage_call(prompt="look, then draw")
@@ -64,7 +65,7 @@ _REFUSED: dict[Posting, frozenset[Way]] = {
 }
 _LAST: dict[Posting, Way] = {"no background": "stream", "the line alone": "foreground"}
 POSTINGS: tuple[Posting, ...] = ("background", "stream", "foreground", "no background", "the line alone")
-"""The three ways, and services that refuse the first of them or two."""
+"""The three ways, and services that refuse the first of them or two; `direct` is asked for by name."""
 
 
 def _settings(policy: Policy, posting: Posting) -> Settings:
@@ -83,7 +84,7 @@ def _settings(policy: Policy, posting: Posting) -> Settings:
 
 def _probed_way(posting: Posting, answers: Answers) -> Way:
     """Return the way that a probe has tried: the one that is left when others are refused or dropped."""
-    if posting == "auto":
+    if posting in ("auto", "direct"):
         return "stream" if answers.drops_background else "background"
     return _LAST.get(posting) or cast(Way, posting)
 
@@ -139,7 +140,10 @@ class Scenario:
         self.call = TWO_TURNS if turns == 2 else CALL
         laid = laned(seed, self.call, world.now)
         self.call, self.service.lanes, self.hour = laid.call, laid.lanes, laid.hour
-        self.has_browser = turns == 2 and self.chance(0.5)
+        self.calls = Calls()
+        if self.is_direct:
+            self.call, self.hour, self.service.turns, self.service.has_files = DRAWN, None, 1, False
+        self.has_browser = self.service.turns == 2 and self.chance(0.5)
         most = estimate(self.call)
         assert most is not None
         # A stage that runs code without naming the tool costs more than its estimate knows.
@@ -151,6 +155,11 @@ class Scenario:
         self.intents: dict[str, Intent] = {}
         self.verdicts: dict[int, Verdict] = {}
         world.chaos = self._draw_chaos()
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the stage calls an image model itself."""
+        return self.posting == "direct"
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -223,6 +232,7 @@ class Scenario:
         """Whether the stage could be committed from this response: no turn of its attempt went wrong."""
         return (
             made.status == "completed"
+            and (not self.is_direct or made.attempt in self.calls.replies)
             and made.turn == self.service.turns
             and all(m.status == "completed" for m in self.service.bill if m.attempt == made.attempt)
             and self.verdicts.get(made.attempt) is None
@@ -234,7 +244,11 @@ class Scenario:
         return worker
 
     def _work(self, worker: Worker) -> str:
-        gateway = SimulatedGateway(self.service, worker, self.resends)
+        gateway = (
+            DirectGateway(self.calls, self.service, worker, self.resends)
+            if self.is_direct
+            else SimulatedGateway(self.service, worker, self.resends)
+        )
         services = Services(
             self.settings,
             SimulatedStore(self.world, worker, self.objects),
@@ -294,14 +308,18 @@ class Scenario:
         kind = key.split("/")[1]
         if kind == "i":
             intent = Intent.model_validate_json(data)
-            self.intents[intent.conversation_id] = intent
+            self.intents[intent.conversation_id or intent.nonce] = intent
+            self.calls.intents[intent.nonce] = intent
             self._check_licence(intent)
+        elif kind == "c" and self.is_direct:
+            self.calls.check_receipt(int(key.split(".")[1]))
         elif kind == "x":
             self._check_verdict(int(key.rsplit(".", 1)[1]), Verdict.model_validate_json(data))
         elif kind == "m":
             self._check_ceiling(MoneyEntry.model_validate_json(data))
         elif kind == "w":
             self._check_raw(cast(dict[str, Any], json.loads(gzip.decompress(data))))
+            self.calls.replies.add(int(key.split(".")[1]))
         elif kind == "s":
             self._check_commit(StageRecord.model_validate_json(data))
 

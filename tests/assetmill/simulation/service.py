@@ -223,7 +223,7 @@ class SimulatedGateway:
             self._service.hang_up(made)
 
     def draw(self, request: DrawRequest) -> Response:
-        raise NotImplementedError("no stage of a scenario calls an image model itself")
+        raise Violation("this stage calls no image model itself: `DirectGateway` does")
 
     def has_route(self, route: str, path: str) -> bool | None:
         return None

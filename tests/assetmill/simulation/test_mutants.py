@@ -10,11 +10,12 @@ from tests.assetmill.simulation.scenario import Posting, run_seed
 from tests.assetmill.simulation.world import Violation
 
 BOUND = 8_000
+KINDS: tuple[Posting, ...] = (*WAYS, "direct")
 CASES = [
     (name, posting)
     for name, mutant in MUTANTS.items()
-    for posting in WAYS
-    if not mutant.postings or posting in mutant.postings
+    for posting in KINDS
+    if (posting in mutant.postings if mutant.postings else posting != "direct" or mutant.may_be_direct)
 ]
 
 

@@ -23,6 +23,7 @@ SEEDS = 20_000
 SOAK_CHUNK = 10_000
 SOAK_SEEDS = 1_000_000
 WORLD_SEEDS = 40
+DIRECT_SEEDS = 2_000
 EACH_WAY: tuple[Posting, ...] = ("background", "stream", "foreground", "auto")
 FOUND = (72_782, 83_126)
 """A worker that slept through two attempts reserved the first once more, and nobody gave that back."""
@@ -55,6 +56,17 @@ def test_no_future_pays_twice_or_loses_what_was_paid(first: int) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("first", range(0, DIRECT_SEEDS, CHUNK))
+def test_no_future_of_an_image_models_own_call_pays_twice(first: int) -> None:
+    """It can be asked for nothing, so it ends with what was heard, or in doubt: under either policy alike."""
+    outcomes, kills = live_through(first, CHUNK, "direct")
+    for policy in ("hold", "fence"):
+        assert outcomes[f"{policy} commit"] > CHUNK / 5
+        assert outcomes[f"{policy} doubt"] > CHUNK / 20
+    assert kills > CHUNK / 2
+
+
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("posting", EACH_WAY)
 def test_no_world_pays_twice_or_loses_what_was_paid(posting: Posting, world: str) -> None:
@@ -74,6 +86,13 @@ def test_what_the_long_search_once_found_stays_mended(seed: int) -> None:
 @pytest.mark.parametrize("first", range(SEEDS, SEEDS + SOAK_SEEDS, SOAK_CHUNK))
 def test_a_million_futures(first: int) -> None:
     live_through(first, SOAK_CHUNK)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", range(DIRECT_SEEDS, SEEDS, CHUNK))
+def test_twenty_thousand_futures_of_an_image_models_own_call(first: int) -> None:
+    live_through(first, CHUNK, "direct")
 
 
 @pytest.mark.soak

@@ -77,7 +77,7 @@ class World:
         self.workers: list[Worker] = []
         self.trace: list[str] | None = [] if is_traced else None
         self._hub = greenlet.getcurrent()
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count(1)
 
     def number(self) -> int:
@@ -109,7 +109,7 @@ class World:
         self.workers.append(worker)
         return worker
 
-    def after(self, delay_s: float, event: Callable[[], None]) -> None:
+    def after(self, delay_s: float, event: Callable[[], object]) -> None:
         """Let something happen later, whoever lives then."""
         heapq.heappush(self._events, (self.now + delay_s, self.number(), event))
 

@@ -17,7 +17,7 @@ GOOD = "Draw a red fox on a mossy stone, as a flat illustration."
 
 @pytest.fixture
 def configs(tmp_path: Path) -> Path:
-    for name in ("image_models.toml", "styles"):
+    for name in ("image_models.toml", "chat_models.toml", "styles"):
         source = CONFIGS / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, tmp_path / name)
@@ -95,3 +95,20 @@ def test_what_is_doubtful_is_named_with_its_line(
 @pytest.mark.parametrize("name", pipeline_names(CONFIGS))
 def test_the_examples_earn_no_remark(name: str) -> None:
     assert [str(remark) for remark in lint(load_pipeline(name, CONFIGS))] == []
+
+
+def judged(configs: Path, *judges: str) -> list[str]:
+    names = ", ".join(judges)
+    checks = f"checks: {{judge: {{rubric: A fox., judges: [{names}]}}}}"
+    found = remarks(configs, GOOD, "", f"    outputs: [{{name: fox.png, {checks}}}]\n")
+    return [str(remark) for remark in found]
+
+
+def test_judges_of_one_family_are_told_and_others_are_not(configs: Path) -> None:
+    (told,) = judged(configs, "gpt-5.6-luna", "gpt-6-luna", "gpt-5.6-sol")
+    assert (
+        "pipeline.yaml:7: stage 's': the judges gpt-5.6-luna and gpt-5.6-sol are of one family, 5.6" in told
+    )
+    assert judged(configs, "gpt-5.6-luna", "gpt-6-luna") == []
+    assert judged(configs, "gpt-4.1-mini", "o4-mini", "our-own-deployment") == []
+    assert "of one family, 4.1" in judged(configs, "gpt-4.1", "gpt-4.1-nano")[0]

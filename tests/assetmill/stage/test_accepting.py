@@ -42,6 +42,8 @@ class Studio:
         self.scores: list[float] = []
         self.answers: dict[str, list[bool]] = {}
         """What each judging model answers to the questions, in their order."""
+        self.made: list[str] = []
+        """The questions that come of a prompt."""
         self.model = ""
         self.gateway = ScriptedGateway(self.answer)
         self.gateway.ensure_agent = self.ensure_agent
@@ -51,6 +53,8 @@ class Studio:
         return AgentVersion(definition.name, definition.model)
 
     def answer(self, request: ResponseRequest) -> Sequence[Body]:
+        if "-questions" in request.agent.name:
+            return [message_item(json.dumps({"questions": self.made}))]
         if "-judge" in request.agent.name and self.answers:
             said = self.answers[self.model]
             return [message_item(json.dumps({f"q{n}": yes for n, yes in enumerate(said, start=1)}))]
@@ -247,6 +251,47 @@ def test_a_question_with_no_rejects_and_is_named(studio: Studio) -> None:
     studio.pictures, studio.answers = [GOOD], {MODEL: [True, False]}
     with pytest.raises(OutputUnusable, match=r"scored 0\.50, asked is 1\.00: no: Is it free of lettering\?"):
         studio.run(checked(judge=TWO))
+
+
+def test_questions_are_made_from_the_prompt_once_and_kept(studio: Studio) -> None:
+    studio.pictures, studio.made = [GOOD, OTHER], ["One lamp?", " No lettering? ", "One lamp?", ""]
+    studio.answers = {"gpt-6-luna": [True, True], "gpt-5.4-mini": [True, False]}
+    judges = {"judges": ["gpt-6-luna", "gpt-5.4-mini"]}
+    judge = {"questions": "from prompt", "pass_score": 0.5, **judges}
+    record = studio.run(checked(best_of=2, judge=judge))
+    (check,) = record.checks
+    assert (check.score, check.agreement) == (0.5, 0.5)
+    assert "no: No lettering? (the judges differ)" in check.message
+    made = [post for post in studio.gateway.posts if "-questions" in post.agent.name]
+    assert len(made) == 1
+    assert stage_call().prompt in json.dumps(made[0].input)
+    assert len(studio.gateway.posts) == 1 + 2 + 4
+    kept = [one for one in studio.services().ledger.stages() if one.stage.endswith("-questions")]
+    assert [one.data for one in kept] == [{"questions": studio.made}]
+    assert record.cost_usd == pytest.approx(sum(one.cost_usd or 0.0 for one in paid(studio)))
+    # Another threshold makes them anew as little as it draws.
+    studio.run(checked(best_of=2, judge={**judge, "pass_score": 0.4}), NEXT)
+    assert len(studio.gateway.posts) == 7
+
+
+def paid(studio: Studio) -> list[Any]:
+    """Return every record that was paid itself: the choice repeats what its draws and judges cost."""
+    return [one for one in studio.services().ledger.stages() if not one.draws]
+
+
+def test_a_prompt_of_which_no_question_comes_accepts_nothing(studio: Studio) -> None:
+    studio.pictures, studio.made = [GOOD], ["", " "]
+    with pytest.raises(OutputUnusable, match="no question was made from the prompt: write `questions`"):
+        studio.run(checked(judge={"questions": "from prompt"}))
+
+
+def test_making_questions_is_priced_once_for_all_draws() -> None:
+    def ceiling(**judge: Any) -> float:
+        return estimate(checked(best_of=3, judge={"model": "gpt-6-luna", **judge})).ceiling
+
+    made, written = ceiling(questions="from prompt"), ceiling(questions=["x"])
+    once = estimate(stage_call(model="gpt-6-luna", tools=(), outputs=(), instructions="")).ceiling
+    assert made - written == pytest.approx(once, rel=0.01)
 
 
 def test_two_judges_are_asked_apart_and_their_agreement_is_on_record(studio: Studio) -> None:

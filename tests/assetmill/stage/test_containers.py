@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from assetmill.agents.gateway import ResponseRequest
+from assetmill.agents.gateway import ContainerFileEntry, ResponseRequest
 from assetmill.errors import (
     HandleExpired,
     NotSent,
@@ -265,3 +266,28 @@ def test_a_stage_that_was_given_up_stays_so(
     with pytest.raises(StageFailed, match="given up, says me"):
         run_again(2, process(), wrong)
     assert len(gateway.posts) == 1
+
+
+def test_where_lists_are_known_to_be_refused_cited_files_are_fetched_first(
+    process: Start, container: ScriptedGateway
+) -> None:
+    services, asked = process(), list[str]()
+    listing, reading = container.list_container_files, container.read_container_file
+
+    def listed(container_id: str) -> tuple[ContainerFileEntry, ...]:
+        asked.append("list")
+        return listing(container_id)
+
+    def read(container_id: str, file_id: str) -> bytes:
+        asked.append(file_id)
+        return reading(container_id, file_id)
+
+    container.list_container_files, container.read_container_file = listed, read
+    assert run_again(1, services) == ["small.png", "square.png"]
+    services.abilities.learn("container_listing", holds=False, evidence="a file was written by code")
+    assert run_again(2, services, replace(CALL, prompt="another")) == ["small.png", "square.png"]
+    assert asked == ["list", "cfile_1", "cfile_2", "cfile_1", "cfile_2", "list"]
+    services.abilities.learn("container_citation", holds=False, evidence="a file was written by code")
+    asked.clear()
+    run_again(3, services, replace(CALL, prompt="a third"))
+    assert asked == ["list", "cfile_1", "cfile_2"]

@@ -156,7 +156,8 @@ def test_the_hour_counts_what_the_quota_needs_for_all_that_is_left(
 ) -> None:
     tried = posting(gateway)
     # Two minutes of quota, a minute in flex: three minutes and what follows the stage must be there.
-    queue = {"a_minute": {MODEL: 60.0}, "left": Counter({MODEL: 180}), "after_s": {"hero": 20.0}}
+    left = Counter({MODEL: 180})
+    queue = {"a_minute": {MODEL: 60.0}, "left": left, "after_s": {"hero": 20.0}, "width": 64}
     early, late = by(process(), 199, **queue), by(process(), 201, **queue)
     for services in (early, late):
         services.pacer = Pacer({MODEL: Rates(requests=60.0)}, clock=services.clock)
@@ -174,6 +175,35 @@ def test_what_is_done_is_not_left(process: Start) -> None:
     assert services.hour.latest("hero", {}) == latest + 60
 
 
+def test_a_share_that_waits_for_its_slot_is_not_asked_of_the_quota_again(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """Whoever has its share waits for a slot: what is free has it taken off, and what is left must, too."""
+    tried = posting(gateway)
+    services = by(process(), 100, a_minute={MODEL: 60.0}, left=Counter({MODEL: 1}))
+    services.pacer = Pacer({MODEL: Rates(requests=1.0)}, clock=services.clock)
+    run_stage(flex_call(), services, RUN)
+    assert tried == ["flex"]
+
+
+def test_a_refused_share_is_left_again(process: Start, gateway: ScriptedGateway) -> None:
+    services = by(process(), 3600, a_minute={MODEL: 1.0}, left=Counter({MODEL: 3}))
+    assert services.hour
+    left: list[int] = []
+    wait = services.wait
+
+    def watch(seconds: float) -> None:
+        if seconds and services.hour:
+            left.append(services.hour.left[MODEL])
+        wait(seconds)
+
+    services.__dict__["wait"] = watch
+    posting(gateway, FULL)
+    run_stage(flex_call(), services, RUN)
+    assert 3 in left
+    assert services.hour.left[MODEL] == 2
+
+
 def test_a_stage_that_fails_is_not_left_either(process: Start, gateway: ScriptedGateway) -> None:
     services = by(process(), 600, left=Counter({MODEL: 3}))
     gateway.status = "failed"
@@ -185,11 +215,20 @@ def test_a_stage_that_fails_is_not_left_either(process: Start, gateway: Scripted
 
 def test_what_a_lane_refused_has_used_the_quota_up_that_others_need(process: Start) -> None:
     """Two requests are left and one is granted this minute: the hour needs the other one's minute."""
-    hour = Hour(1000.0, Durations(20.0, 60.0), {MODEL: 60.0}, Counter({MODEL: 61}))
+    hour = Hour(1000.0, Durations(20.0, 60.0), {MODEL: 60.0}, Counter({MODEL: 61}), width=64)
     assert hour.latest("hero", {MODEL: 61.0}) == 1000 - 60
     assert hour.latest("hero", {MODEL: 60.0}) == hour.latest("hero", {MODEL: 1.0}) == 1000 - 60 - 60
     assert hour.latest("hero", {MODEL: 0.0}) == 1000 - 120 - 60
     assert hour.queue_s("now") == 60
+
+
+def test_what_the_last_minute_grants_goes_as_many_at_a_time_as_there_are_slots() -> None:
+    hour = Hour(1000.0, Durations(3.0, 6.0), {MODEL: 60.0}, Counter({MODEL: 150}), width=24)
+    assert hour.queue_s("now") == 120 + 3
+    assert hour.queue_s("flex") == 120 + 6
+    assert hour.queue_s("now", {MODEL: 30.0}) == 120 + 2 * 3
+    assert hour.queue_s("now", {MODEL: 149.0}) == 60
+    assert hour.queue_s("now", {MODEL: 150.0}) == 0
 
 
 def test_followers_are_the_longest_chain_after_a_stage() -> None:
@@ -222,7 +261,7 @@ def test_a_wait_for_capacity_leaves_the_normal_lane_its_whole_deadline(
             raise slow.pop()
 
     gateway.before = before
-    run_stage(flex_call(), by(process(stage_deadline_s=600), 4000), RUN)
+    run_stage(flex_call(), by(process(stage_deadline_s=600), 4000, after_s={"hero": 900.0}), RUN)
     assert tried[-2:] == ["now", "now"]
 
 

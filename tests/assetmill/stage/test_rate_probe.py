@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from assetmill.agents.gateway import Finding
+from assetmill.agents.told_limits import told_limits
 from assetmill.stage.probe_money import ProbeBudget
 from assetmill.stage.probing import Prober, probe_endpoint
-from assetmill.stage.rate_probe import probe_rates, told_limits
+from assetmill.stage.rate_probe import probe_rates
 from tests.assetmill.stage.test_probing import Lasting, services_on
 
 RATES = {"x-ratelimit-limit-requests": "40", "x-ratelimit-limit-tokens": "40000"}

@@ -374,3 +374,16 @@ def test_whether_a_cut_stream_goes_on_is_learnt_for_each_way(
     run_stage(stage_call(prompt="another"), process(way=way), RUN)
     run_stage(stage_call(prompt="a third"), process(way=other), RUN)
     assert [post.may_reattach for post in gateway.posts] == [True, False, True]
+
+
+def test_where_a_later_read_lacks_pictures_they_are_posted_as_a_stream(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    """The bytes that come in the stream are kept: what is read later has none."""
+    services, streams = process(), list[bool]()
+    gateway.before = lambda request: streams.append(request.is_streamed or request.way == "stream")
+    run_stage(stage_call(), services, RUN)
+    services.abilities.learn("picture_read", holds=False, evidence="a read of the response that drew it")
+    run_stage(stage_call(prompt="another mug"), services, RUN)
+    run_stage(stage_call(prompt="words", tools=(), outputs=()), services, RUN)
+    assert streams == [False, True, False]
