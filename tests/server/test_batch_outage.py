@@ -32,6 +32,7 @@ class Shop:
         self.folder, self.mortal, self.home = folder, mortal, folder / ".assetmill"
         server = mortal.server
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ASSETMILL_", "AWS_"))}
+        self._started: list[subprocess.Popen[str]] = []
         self.environment = {
             **clean,
             "ASSETMILL_CONFIGS": str(write_configs(folder / "configs", one=ONE)),
@@ -44,11 +45,20 @@ class Shop:
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "assetmill.cli.main", *arguments],
             cwd=self.folder, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self._started.append(process)
+        return process
+
+    def clear(self) -> None:
+        """End what a failed test has left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
     def run(self, *arguments: str) -> str:
         out, err = (process := self.start(*arguments)).communicate(timeout=200)
@@ -68,6 +78,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     mortal.start()
     shop = Shop(tmp_path, mortal)
     yield shop
+    shop.clear()
     shop.run("stop")
     mortal.kill()
 
