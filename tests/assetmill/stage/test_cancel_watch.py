@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,20 @@ def test_who_waits_hears_why(services: Services) -> None:
         pytest.raises(RunStopped, match="by somebody"),
     ):
         real.wait(600)
+
+
+def test_what_is_said_waits_for_nobody_who_opens_something(services: Services) -> None:
+    def opens(*_: object) -> ScriptedGateway:
+        said = [threading.Thread(target=real.notice, args=("away",)), threading.Thread(target=cancel)]
+        for thread in said:
+            thread.start()
+        for thread in said:
+            thread.join(10)
+        return ScriptedGateway(always())
+
+    def cancel() -> None:
+        real.cancel("cancelled by somebody")
+
+    real = Services(services.settings, MemoryStore(), opens)
+    _ = real.gateway
+    assert (real.notices, real.cancelled) == (["away"], "cancelled by somebody")
