@@ -91,7 +91,7 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
         thread.join()
 
 
-def manifest_of(flow: Coroutine[Any, Any, dict[str, str]], services: Services) -> RunManifest:
+def manifest_of(flow: Coroutine[Any, Any, Any], services: Services) -> RunManifest:
     """Run a flow that seals a run, and return the run's manifest, failed or not.
 
     Raises:

@@ -101,7 +101,7 @@ def process(store: MemoryStore, gateway: ScriptedGateway, chance: Chance, folder
 def test_every_row_is_done_and_paid_once(tmp_path: Path, seed: int) -> None:
     chance, store, gateway = Chance(seed), MemoryStore(), colourful()
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
-    cancels, lost, status = 0, 0, ""
+    cancels, lost, run, status = 0, 0, 0, ""
     for run in range(MOST_RUNS):
         services = process(store, gateway, chance, tmp_path / str(run))
         # The first runs are called off at some post or other.
