@@ -84,7 +84,7 @@ class Growing(MemoryStore):
         super().__init__()
         self.grow: Callable[[], object] = lambda: None
 
-    def list(self, prefix: str, limit: int | None = None):
+    def list(self, prefix: str, limit: int | None = None) -> Iterator[ObjectHead]:
         found: list[ObjectHead] = list(super().list(prefix, limit))
         self.grow()
         return iter(found)
