@@ -27,7 +27,7 @@ from tasks.shards import DRAINED
 _CALLED_OFF = frozenset({StateType.CANCELLING, StateType.CANCELLED})
 
 
-class Watched(Protocol):
+class NamedRun(Protocol):
     """What can be called off by its own ID: a run of a pipeline, or an edit."""
 
     @property
@@ -47,7 +47,7 @@ class Watched(Protocol):
 
 
 @contextmanager
-def run_watched(run: Watched) -> Generator[None]:
+def run_watched(run: NamedRun) -> Generator[None]:
     """Stop a run when somebody calls it off."""
     services = run.services
     with _client() as client:

@@ -12,15 +12,15 @@ from typing import Any
 
 import click
 
-from assetmill.cli.verbose import LOG_FORMAT
 from assetmill.progress import StageEvent
 from assetmill.redaction import redact
 
-_LOGGER = "assetmill"
+_KEY, _LOGGER = "assetmill.json_log", "assetmill"
 
 
 def begin(context: click.Context) -> None:
-    """Tell as JSON also what is logged beside the steps of stages, until the command ends."""
+    """Tell progress as JSON, and so what is logged beside the steps of stages, until the command ends."""
+    context.meta[_KEY] = True
     logger, handler = logging.getLogger(_LOGGER), _Handler(logging.WARNING)
     logger.addHandler(handler)
     context.call_on_close(lambda: logger.removeHandler(handler))
@@ -29,7 +29,7 @@ def begin(context: click.Context) -> None:
 def is_json() -> bool:
     """Whether the command that runs was asked to tell its progress as JSON."""
     context = click.get_current_context(silent=True)
-    return context is not None and context.find_root().meta.get(LOG_FORMAT) == "json"
+    return context is not None and bool(context.find_root().meta.get(_KEY))
 
 
 def write(message: str, level: str = "info", **fields: Any) -> None:

@@ -14,8 +14,6 @@ from assetmill.errors import InvalidSettings
 from assetmill.project import Borrowed, find_configs, home_folder, project_root
 
 _KEY = "assetmill.verbose"
-LOG_FORMAT = "assetmill.log_format"
-"""Under this a command's context knows how its progress is to be told."""
 
 
 def _note(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -24,7 +22,6 @@ def _note(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def _note_format(context: click.Context, _: click.Parameter, value: str) -> None:
-    context.find_root().meta[LOG_FORMAT] = value
     if value == "json":
         # Every other command would wait for it.
         from assetmill.cli import json_log
