@@ -42,6 +42,7 @@ def run(
         InvalidInput: something asked for is not valid; nothing was spent.
         RunFailed: a stage failed; the rest is stored and the next run goes on from there.
         RunStopped: the run was interrupted.
+        RunWaiting: all that is left waits for people; the next run goes on from there.
     """
     with open_services(load_settings(profile)) as services:
         made = run_with(services, pipeline, parameters or {}, say=say, budget_usd=budget_usd, by=by)
@@ -70,8 +71,7 @@ def run_with(
         plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger, has_hour=has_hour)
         on_plan(plan)
         services.shown = ShownPlan(pipeline, parameters, plan)
-        has_work = any(stage.status != "reuse" for stage in plan.stages)
-        with ready_for("flows.run_pipeline", services, interrupts, say, has_work=has_work):
+        with ready_for("flows.run_pipeline", services, interrupts, say, has_work=plan.has_work):
             from flows.run_pipeline import run_pipeline
 
             profile, hour = services.settings.profile, iso(by) if by is not None else ""

@@ -26,8 +26,10 @@
     │   ├── ConversationGone     the conversation was deleted: somebody fenced us
     │   └── HandleExpired        an ID the service has forgotten
     │       └── ContainerGone    a container has ended, and with it what an attempt worked in
+    ├── CannotMake               a local stage's file; its stage reports it
     ├── RunStopped               Ctrl-C or a signal
     ├── RunFailed                stages of a run failed; the rest is stored            exit 1
+    ├── RunWaiting               all that is left of a run waits for people            exit 3
     └── StageError               one stage, as a run reports it                     exit 1
         ├── StageFailed          with its reason and response
         │   └── ToolFailed       a declared tool failed at the service; never rerolled
@@ -93,6 +95,10 @@ class NotFound(InvalidInput):
 
     def __str__(self) -> str:
         return f"no {self.kind} {self.name!r}" + (f": {self.hint}" if self.hint else "")
+
+
+class CannotMake(AssetmillError):
+    """A file cannot be made here from what is given; it says what to do."""
 
 
 class StoreError(AssetmillError):
@@ -299,6 +305,20 @@ class RunStopped(AssetmillError):
 
 class RunFailed(AssetmillError):
     """A run is sealed and not all of its stages are done; the manifest says which and why."""
+
+    def __init__(self, run_id: str, message: str) -> None:
+        message = redact(message)
+        super().__init__(run_id, message)
+        self.run_id, self.message = run_id, message
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: {self.message}"
+
+
+class RunWaiting(AssetmillError):
+    """A run is sealed, and all that is left of it waits for people; the next run goes on from there."""
+
+    exit_code = 3
 
     def __init__(self, run_id: str, message: str) -> None:
         message = redact(message)

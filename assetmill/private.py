@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 IGNORE = ".gitignore"
-OURS = frozenset({"store", "emulator", "prefect", "gallery", "reviewers", "out", IGNORE})
+OURS = frozenset(
+    {"store", "emulator", "prefect", "gallery", "reviewers", "out", "agent-calls", "mcp", IGNORE}
+)
 """What we make in a home. With anything else in it the folder is a person's, and only these are ours."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -32,11 +32,12 @@ IntentWay = Literal["background", "stream", "foreground", "direct"]
 """The same of an intent, and `direct`: to an image model itself, whose reply nobody can ask for again."""
 
 StageStatus = Literal[
-    "done", "reused", "failed", "in_doubt", "waiting", "skipped", "cancelled", "over_budget"
+    "done", "reused", "failed", "in_doubt", "waiting", "rejected", "skipped", "cancelled", "over_budget"
 ]
-"""What became of a stage in a run. `waiting`: for a person's approval."""
+"""What became of a stage in a run. `waiting`: for a person's approval. `rejected`: by reviewers, for good."""
 
-RunStatus = Literal["completed", "failed", "cancelled"]
+RunStatus = Literal["completed", "failed", "cancelled", "waiting"]
+"""`waiting`: all that is left waits for people."""
 
 
 class Stored(BaseModel):
@@ -189,6 +190,8 @@ class StageRecord(Stored):
     """Of which stage records this one is the choice: they hold the spend, `cost_usd` repeats it."""
     decision: Decision | None = None
     """Why it stands against its attempt's verdict: that holds the spend, `cost_usd` repeats it."""
+    made_with: dict[str, str] = Field(default_factory=dict[str, str])
+    """Versions of what wrote the files of a local stage: a newer one may write other bytes of the same."""
 
     @property
     def label(self) -> str:
@@ -307,7 +310,10 @@ class Upload(Stored):
 
 
 class StageEntry(Stored):
-    """A stage's line in a run manifest; `record` is there when the stage is done or reused."""
+    """A stage's line in a run manifest.
+
+    `record` is there when the stage is done or reused, and when what it made waits or was rejected.
+    """
 
     stage: str
     variant: str = ""

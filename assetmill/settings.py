@@ -79,6 +79,24 @@ class Budgets(_Section):
     project_usd: float | None = Field(default=None, gt=0)
 
 
+class SharedCeiling(_Section):
+    """A ceiling that several processes keep together: `usd` for everything paid under the name `scope`."""
+
+    scope: str = ""
+    usd: float | None = Field(default=None, gt=0)
+
+
+class CodingAgents(_Section):
+    """What coding agents that call our tools (`assetmill mcp`) may spend.
+
+    `ask`: a person is asked at each call, through the agent's own program where it can ask. `most_usd`: the
+    highest ceiling that a call may name.
+    """
+
+    spend: Literal["allow", "ask", "forbid"] = "allow"
+    most_usd: float | None = Field(default=None, gt=0)
+
+
 class Store(_Section):
     """Where everything is kept: `file:PATH`, `s3://bucket/prefix`, `azure://container/prefix`, `memory:`."""
 
@@ -125,6 +143,12 @@ class Computer(_Section):
     executable: str | None = None
 
 
+class ReviewPage(_Section):
+    """Where a team's review page answers: what a notification links to; "" where there is none."""
+
+    url: str = ""
+
+
 class Settings(_Section):
     """A profile with the environment applied. Paths are absolute."""
 
@@ -136,11 +160,14 @@ class Settings(_Section):
     run: RunSettings = Field(default_factory=RunSettings)
     quota: Quota = Field(default_factory=Quota)
     budget: Budgets = Field(default_factory=Budgets)
+    shared: SharedCeiling = Field(default_factory=SharedCeiling)
+    coding_agents: CodingAgents = Field(default_factory=CodingAgents)
     failpoint: str = ""
     """In tests: where this process kills itself, `name[:nth]` of `failpoints.names()`."""
     mcp: Mapping[str, McpServer] = Field(default_factory=dict[str, McpServer])
     computer: Computer = Field(default_factory=Computer)
     provenance: Provenance = Field(default_factory=Provenance)
+    review: ReviewPage = Field(default_factory=ReviewPage)
 
     def mcp_headers(self, name: str) -> Mapping[str, str]:
         """Return the headers under `[mcp.NAME.headers]`.
@@ -196,13 +223,26 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_DAY_USD": ("budget", "day_usd"),
     "ASSETMILL_PROJECT_USD": ("budget", "project_usd"),
     "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
+    "ASSETMILL_SHARED_SCOPE": ("shared", "scope"),
+    "ASSETMILL_SHARED_USD": ("shared", "usd"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
     "ASSETMILL_OUTAGE_S": ("run", "outage_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),
+    "ASSETMILL_REVIEW_URL": ("review", "url"),
 }
 
 # Sections that are there are built with the whole; each default would build a validator of its own.
-_SECTIONS = ("foundry", "store", "run", "quota", "budget", "computer", "provenance")
+_SECTIONS = (
+    "foundry",
+    "store",
+    "run",
+    "quota",
+    "budget",
+    "shared",
+    "coding_agents",
+    "computer",
+    "provenance",
+)
 
 
 def load_settings(profile: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds two."""
+"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds three."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from benchmarks import (
     batch,
     check_1000,
     cold_start,
+    gallery,
     growth,
     noop_rerun,
     pacing,
@@ -20,12 +21,14 @@ from benchmarks.bench import headline
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--long", action="store_true", help="also a batch, and pacing against a quota: about ten minutes"
+        "--long",
+        action="store_true",
+        help="also a batch, pacing against a quota, and a gallery of 10,000: about ten minutes",
     )
     is_long = parser.parse_args().long
     print(headline())
     short = (cold_start, stage_overhead, noop_rerun, check_1000, protocol_cost, growth)
-    for bench in (*short, batch, pacing) if is_long else short:
+    for bench in (*short, batch, pacing, gallery) if is_long else short:
         print()
         bench.main()
 

@@ -21,10 +21,12 @@ from tasks.batches import (
     publish_batch,
     sealed,
     submit_rows,
+    waits_for_rows,
 )
 from tasks.cancelling import batch_watched, checked
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
+from tasks.flow_runs import waiting
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.spread import TASK_RUNNER, spread
 
@@ -52,6 +54,8 @@ async def run_batch(
     profile: str | None = None,
 ) -> dict[str, Any] | State[Any]:
     """Run a pipeline for every row of a table and return the main facts of its manifest.
+
+    A batch of which all that is left waits for people ends as `Waiting`, and holds nothing.
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
@@ -93,10 +97,12 @@ async def run_batch(
     finally:
         work.close()
     await publish_batch(manifest)
-    tell_batch(manifest)
-    if stopped := checked(work.batch.services, lambda: check_batch(manifest), "batch", manifest.batch_id):
-        return stopped
-    return {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+    tell_batch(manifest, work.batch.services.settings)
+    facts = {"batch_id": manifest.batch_id, "status": manifest.status, "spent_usd": manifest.spent_usd}
+    if manifest.status == "waiting":
+        return waiting(waits_for_rows(manifest), facts)
+    stopped = checked(work.batch.services, lambda: check_batch(manifest), "batch", manifest.batch_id)
+    return stopped or facts
 
 
 async def follow(work: RowWorker) -> None:

@@ -11,10 +11,11 @@ from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
-from assetmill.runs.run import Run, check_outcome
+from assetmill.runs.run import Run, check_outcome, waits_for
 from tasks.assets import tell_prefect
 from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
+from tasks.flow_runs import waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -36,6 +37,8 @@ async def run_pipeline(
     by: str = "",
 ) -> dict[str, Any] | State[Any]:
     """Run a pipeline and return its manifest's main facts.
+
+    A run of which all that is left waits for people ends as `Waiting`, and holds nothing.
 
     Args:
         pipeline: A name under `configs/pipelines/`, or a path.
@@ -59,14 +62,15 @@ async def run_pipeline(
     tell_prefect(manifest)
     await publish_report(manifest)
     tell_run(run, manifest)
-    if stopped := checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id):
-        return stopped
-    return {
+    facts = {
         "run_id": manifest.run_id,
         "status": manifest.status,
         "spent_usd": manifest.spent_usd,
         "assets": [asset.asset_id for asset in manifest.assets()],
     }
+    if manifest.status == "waiting":
+        return waiting(waits_for(manifest), facts)
+    return checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id) or facts
 
 
 async def follow(run: Run, profile: str | None) -> None:

@@ -68,6 +68,9 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     handover = _handover_of(order)
     batch = handover.batch if handover else preparing.prepare(order, services_for(profile))
     check_service(batch)
+    if batch.pipeline.spec.needs_approval:
+        # Who approves does not have the table: the next pass begins from what is kept of it.
+        preparing.store_start(batch)
     flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
@@ -208,6 +211,13 @@ def check_batch(manifest: BatchManifest) -> None:
     if manifest.count("cancelled") == left:
         raise RunStopped(text, manifest.run_id)
     raise RunFailed(manifest.run_id, text)
+
+
+def waits_for_rows(manifest: BatchManifest) -> str:
+    """Return what a batch waits for, in words."""
+    waiting = [row for row in manifest.rows if row.state == "waiting"]
+    first = f"; first {waiting[0].reason}" if waiting else ""
+    return f"{len(waiting)} of {len(manifest.rows)} rows wait for people{first}"
 
 
 async def publish_batch(manifest: BatchManifest) -> None:

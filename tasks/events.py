@@ -1,7 +1,8 @@
 """What came of a run or a batch, as Prefect events: one for the whole, one for each reason to fetch a person.
 
 Automations wait for their names (deployments/automations): `assetmill.run.failed`, `assetmill.batch.stopped`,
-`assetmill.stage.in-doubt`, `assetmill.budget.reached`, `assetmill.account.blocked` and so on.
+`assetmill.stage.in-doubt`, `assetmill.budget.reached`, `assetmill.account.blocked`,
+`assetmill.review.requested` and so on.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from typing import Literal, get_args
 
 from prefect.events import emit_event
 
-from assetmill.batches.records import BatchManifest, BatchStatus
+from assetmill.batches.records import BatchManifest, BatchStage, BatchStatus
 from assetmill.errors import BudgetExceeded, StageInDoubt
 from assetmill.outages import OutageNotice, Subject
-from assetmill.records import RunManifest, RunStatus
+from assetmill.records import RunManifest, RunStatus, StageEntry
 from assetmill.runs.run import Run
+from assetmill.settings import Settings
 
 IN_DOUBT, BUDGET, ACCOUNT = (
     "assetmill.stage.in-doubt",
@@ -23,9 +25,10 @@ IN_DOUBT, BUDGET, ACCOUNT = (
     "assetmill.account.blocked",
 )
 DRAINED, BATCH_CANCELLED = "drained", "assetmill.batch.cancelled"
+REVIEW = "assetmill.review.requested"
 NAMES = frozenset(
     {
-        *(IN_DOUBT, BUDGET, ACCOUNT, BATCH_CANCELLED),
+        *(IN_DOUBT, BUDGET, ACCOUNT, BATCH_CANCELLED, REVIEW),
         *(f"assetmill.run.{status}" for status in get_args(RunStatus)),
         *(f"assetmill.batch.{status}" for status in get_args(BatchStatus)),
         *(f"assetmill.{what}.{DRAINED}" for what in ("run", "batch")),
@@ -33,6 +36,7 @@ NAMES = frozenset(
     }
 )
 """Every event that is sent: automations can wait for these."""
+_SHOWN = 20
 _KINDS = {StageInDoubt.__name__: IN_DOUBT, BudgetExceeded.__name__: BUDGET}
 
 
@@ -46,6 +50,9 @@ def tell_run(run: Run, manifest: RunManifest) -> None:
     }
     about = f"assetmill.run.{manifest.run_id}"
     _send(f"assetmill.run.{manifest.status}", about, manifest.pipeline, manifest.flow_run_id, facts)
+    if asked := {entry.label: entry.error or "" for entry in manifest.stages if _is_to_review(entry)}:
+        wanted = _request(manifest.run_id, asked, run.services.settings)
+        _send(REVIEW, about, manifest.pipeline, manifest.flow_run_id, {**facts, **wanted})
     for name in dict.fromkeys(_KINDS.get(kind) for kind in run.kinds.values()):
         if name:
             labels = [label for label, kind in run.kinds.items() if _KINDS.get(kind) == name]
@@ -53,7 +60,20 @@ def tell_run(run: Run, manifest: RunManifest) -> None:
             _send(name, about, manifest.pipeline, manifest.flow_run_id, {**facts, "reasons": reasons})
 
 
-def tell_batch(manifest: BatchManifest) -> None:
+def _is_to_review(entry: StageEntry | BatchStage) -> bool:
+    """Whether pictures of a stage wait for their reviewers, and not an agent for its answer."""
+    made = entry.record if isinstance(entry, StageEntry) else entry.assets
+    return entry.status == "waiting" and bool(made)
+
+
+def _request(what: str, asked: Mapping[str, str], settings: Settings) -> dict[str, object]:
+    """Return what a notification says: how many wait, which and for whom, and where to look at them."""
+    shown = dict(list(asked.items())[:_SHOWN])
+    command = f"assetmill open {what}"
+    return {"waiting": len(asked), "asked": shown, "command": command, "link": settings.review.url or command}
+
+
+def tell_batch(manifest: BatchManifest, settings: Settings) -> None:
     """Send what came of a batch; its rows are counted, not listed."""
     states = {row.state: 0 for row in manifest.rows}
     for row in manifest.rows:
@@ -72,6 +92,15 @@ def tell_batch(manifest: BatchManifest) -> None:
     names += [BUDGET] if "over_budget" in states else []
     names += [BATCH_CANCELLED] if (manifest.reason or "").startswith("cancelled") else []
     names += [ACCOUNT] if (manifest.reason or "").startswith("the account is blocked") else []
+    asked = {
+        f"{row.name}: {stage.label}": stage.error or ""
+        for row in manifest.rows
+        for stage in row.stages
+        if _is_to_review(stage)
+    }
+    if asked:
+        wanted = _request(manifest.batch_id, asked, settings)
+        _send(REVIEW, about, manifest.pipeline, manifest.flow_run_id, {**facts, **wanted})
     for name in names:
         _send(name, about, manifest.pipeline, manifest.flow_run_id, facts)
 

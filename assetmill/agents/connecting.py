@@ -33,6 +33,8 @@ class ReadyFile(BaseModel):
     identity_endpoint: str
     identity_header: str
     control: str
+    token: str = ""
+    """Bearer token of the control API."""
 
 
 def read_ready_file(path: Path) -> ReadyFile:

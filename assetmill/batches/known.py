@@ -50,6 +50,14 @@ class KnownRows:
             self._listed = self._ledger.finished(self._pipeline)
         return fp in self._listed
 
+    def listed(self, _pipeline: str, fp: Fingerprint) -> StageRecord | None:
+        """Return the record of a stage that the listing has: no request for one that is not made."""
+        return self.record(fp) if self.is_done(fp) else None
+
+    def stored(self, _pipeline: str, fp: Fingerprint) -> StageRecord | None:
+        """Return the record of a stage, also of one that was drawn since the listing."""
+        return self.record(fp) if self.is_done(fp) else self._record(fp)
+
     def row_with(self, key: str, fingerprints: Iterable[Fingerprint | None]) -> BatchRow | None:
         """Return the row of these parameters if it was done with these very stages."""
         row = self.rows.get(key)

@@ -53,6 +53,16 @@ class BatchLedger:
             raise StoreError(f"{key} in {self._backend.name} holds the start of another batch; {REPAIR}")
         return start
 
+    def newest_start(self, batch_id: str) -> BatchStart | None:
+        """Return what a batch is made of that somebody names, None when none of that name has kept it.
+
+        One that a person named may have changed its rows: the newest one is meant.
+        """
+        prefix = layout.batch_start(batch_id, "")
+        keys = [entry.key for entry in self._backend.list(prefix)] if BATCH_ID.fullmatch(batch_id) else []
+        found = [start for key in keys if (start := self._records.read_or_warn(key, BatchStart))]
+        return max(found, key=lambda start: start.created_at, default=None)
+
     def write_page(self, page: BatchPage) -> None:
         """Store what became of a group of rows."""
         key = layout.batch_page(page.batch_id, time.time_ns(), uuid.uuid4().hex[:12])
@@ -105,6 +115,22 @@ class BatchLedger:
             elif manifest := self._records.read_or_warn(name, BatchManifest):
                 return manifest
         return None
+
+    def newest(self, most: int) -> list[BatchManifest]:
+        """Return the newest manifests of the batches that were sealed last, one of each, newest first."""
+        heads = sorted(
+            self._backend.list(layout.BATCH_HEADS), key=lambda head: head.modified_at, reverse=True
+        )
+        found: dict[str, BatchManifest] = {}
+        for head in heads[: most * TRIED]:
+            name = self._backend.get(head.key).decode(errors="replace")
+            # The batch is the part before its manifest's name: a batch that is known is not read again.
+            is_new = is_name_of_manifest(name) and name.split("/")[2] not in found
+            if is_new and (manifest := self._records.read_or_warn(name, BatchManifest)):
+                found[manifest.batch_id] = manifest
+            if len(found) == most:
+                break
+        return list(found.values())
 
     def write_blocked(self, pipeline: str, blocked: Blocked) -> None:
         """Put a prompt in quarantine; the first reason stays."""

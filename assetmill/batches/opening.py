@@ -24,6 +24,7 @@ from assetmill.names import counted
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.records import BlobRef
 from assetmill.runs.outlook import Outlook, durations_of, hour_for, weigh
+from assetmill.runs.planning import words_of
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
 from assetmill.spec.pipeline import LoadedPipeline
@@ -136,7 +137,8 @@ def plan_rows(
     settings = services.settings
     ends = told_ends(settings.home, settings.foundry.endpoint)
     defaults = ProfileDefaults.of(settings, ends, has_hour=order.by is not None)
-    planner = Planner(pipeline, defaults, known, prices_for(services.settings))
+    words = words_of(settings, services.ledger, pipeline)
+    planner = Planner(pipeline, defaults, known, prices_for(settings), words)
     plans = tuple(planner.plan(row) for row in rows)
     totals = planner.totals(plans)
     told = forecast(totals, settings, order.by, time.time())
@@ -223,6 +225,25 @@ def store_start(batch: Batch) -> BatchStart:
     )
     batch.ledger.write_start(start)
     return start
+
+
+def prepare_again(batch_id: str, services: Services, budget_usd: float | None = None) -> Batch:
+    """Plan a batch once more from what is stored of it: its next pass, after people have decided.
+
+    Raises:
+        NotFound: no such batch, or it has not kept its rows.
+        InvalidInput: its pipeline is not valid any more.
+    """
+    start = BatchLedger(services.backend).newest_start(batch_id)
+    if start is None:
+        hint = "only one that needs approval, or ran on a work pool, has kept its rows: give --rows"
+        raise NotFound("batch", batch_id, hint)
+    order = BatchOrder(start.spec_path, "", name=batch_id, budget_usd=budget_usd, allows_bad_rows=True)
+    pipeline = load_pipeline(start.spec_path, services.settings.configs)
+    rows = unpack(_bytes_of(start.rows, services))
+    content = _identify(batch_id, pipeline, rows)[1]
+    batch = plan_rows(order, services, pipeline, rows, batch_id=batch_id, content=content)
+    return dataclasses.replace(batch, plans=tuple(plan for plan in batch.plans if not plan.fault))
 
 
 def prepare_shard(

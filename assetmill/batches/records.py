@@ -10,12 +10,15 @@ from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import AssetId, BlobRef, RunId, StageStatus, Stored
 
 RowState = Literal[
-    "done", "reused", "failed", "in_doubt", "quarantined", "over_budget", "late", "cancelled", "invalid"
-]
-"""`late`: its hour had passed before it could spend. `invalid`: it was never more than a line in a file."""
+    "done", "reused", "failed", "in_doubt", "waiting", "rejected", "quarantined", "over_budget", "late",
+    "cancelled", "invalid"
+]  # fmt: skip
+"""`late`: its hour had passed before it could spend. `invalid`: it was never more than a line in a file.
+`waiting`: for people. `rejected`: by reviewers, for good."""
 
-BatchStatus = Literal["completed", "incomplete", "stopped"]
-"""`incomplete`: rows are left that failed, wait or are in quarantine. `stopped`: the account, or a person."""
+BatchStatus = Literal["completed", "incomplete", "stopped", "waiting"]
+"""`incomplete`: rows are left that failed or are in quarantine. `stopped`: the account, or a person.
+`waiting`: all that is left waits for people."""
 
 SETTLED: frozenset[RowState] = frozenset({"done", "reused"})
 

@@ -6,6 +6,7 @@ stage whose own parameters and upstream are those of an earlier row is that row'
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 from collections import Counter
@@ -22,7 +23,8 @@ from assetmill.money.prices import Prices, estimate, lane_estimate
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Inputs
-from assetmill.plan.plan import FREE, Cost, Plan, PlannedStage
+from assetmill.plan.plan import FREE, Cost, Decided, Plan, PlannedStage
+from assetmill.plan.rounds import NoWords, Words
 from assetmill.plan.slots import Slot, coming_files, is_open
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
@@ -32,20 +34,28 @@ from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems
 from assetmill.stage.admission import wanted
 
-Decision = Literal["reuse", "shared", "run", "wait", "blocked"]
-"""`shared`: an earlier row pays for it. `wait`: a stage before it runs first. `blocked`: in quarantine."""
+Decision = Literal["reuse", "shared", "run", "wait", "blocked", "review", "rejected", "held"]
+"""`shared`: an earlier row pays for it. `wait`: a stage before it runs first. `blocked`: in quarantine.
+`review`: made, and waits for its reviewers. `held`: follows a stage that is not approved."""
+
+_HOLDING = frozenset({"review", "rejected", "held"})
+_STANDING: Mapping[str, Decision] = {"waiting": "review", "rejected": "rejected"}
 
 Values = Mapping[str, Scalar]
 
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """What becomes of one stage of one row. `identity` stands for the fingerprint while that is unknown."""
+    """What becomes of one stage of one row. `identity` stands for the fingerprint while that is unknown.
+
+    `reason`: that of the rejection after which it is drawn again, else "".
+    """
 
     decision: Decision
     fingerprint: Fingerprint | None
     identity: str
     cost: Cost | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +117,11 @@ class Planner:
         defaults: ProfileDefaults,
         known: KnownRows,
         prices: Prices | None = None,
+        words: Words | None = None,
     ) -> None:
         self.pipeline, self.known, self._prices = pipeline, known, prices
+        self._words = words or NoWords()
+        self._decided = Decided(self._words, known.listed)
         self._defaults = defaults
         self._today = datetime.datetime.now(datetime.UTC).date()
         self._version = version("assetmill")
@@ -138,7 +151,9 @@ class Planner:
         """Return a row's plan with nothing bound and nothing looked up: for the one who carries it out."""
         layout = self._layout(row.parameters)
         binder = self._binder(layout, row.parameters)
-        return Plan(self.pipeline, row.parameters, layout.stages, (), binder)
+        return Plan(
+            self.pipeline, row.parameters, layout.stages, (), binder, Decided(self._words, self.known.stored)
+        )
 
     def trace(self, row: Row, label: str, upstream: Mapping[str, Fingerprint]) -> str:
         """Return what stands for a stage with these stages before it, whose fingerprint it decides."""
@@ -177,6 +192,10 @@ class Planner:
             labels = _sees(slot)
             used = tuple(row.parameters[name] for name in self._uses[slot.spec.name])
             key = (layout.number, slot.label, used, tuple(made[label].identity for label in labels))
+            if any(_holds(made[label], layout.slots[label]) for label in (*labels, *slot.needs)):
+                made[slot.label] = StagePlan("held", None, _identity(key), FREE)
+                yield made[slot.label]
+                continue
             if (found := self._memo.get(key)) is None:
                 found = self._decide(binder, layout, slot, made, problems)
                 found = self._memo[key] = found or self._unknown(binder, slot, made, key, problems)
@@ -191,20 +210,36 @@ class Planner:
         """Return what becomes of a stage whose fingerprint can be known, else None."""
         labels = _sees(slot)
         if not labels:
-            call = binder.bind(slot, {}, problems)
-            return self._looked_up(call.fingerprint, call)
+            return self._in_its_round(binder, slot, {}, problems)
         upstream = {label: fp for label in labels if (fp := self._finished(made[label]))}
         if len(upstream) < len(labels):
             return None
         trace, draft = self._trace(layout, binder.parameters, slot, upstream, problems)
-        if fp := self.known.traces.get(trace):
+        # In which round a stage is, no trace says: reviewers may have spoken since.
+        if (fp := self.known.traces.get(trace)) and not slot.spec.needs_approval:
             self.traces[trace] = fp
             return self._looked_up(fp, draft)
         if records := self._records(upstream):
-            call = binder.bind(slot, records, problems)
-            self.traces[trace] = call.fingerprint
-            return self._looked_up(call.fingerprint, call)
+            found = self._in_its_round(binder, slot, records, problems)
+            if found.fingerprint and not slot.spec.needs_approval:
+                self.traces[trace] = found.fingerprint
+            return found
         return None
+
+    def _in_its_round(
+        self, binder: Binder, slot: Slot, records: Mapping[str, StageRecord], problems: Problems
+    ) -> StagePlan:
+        """Return what becomes of a stage of which everything before it is known."""
+        if not slot.spec.needs_approval:
+            call = binder.bind(slot, records, problems)
+            return self._looked_up(call.fingerprint, call)
+        found = self._decided.round_of(slot, lambda before: binder.bind(slot, records, problems, before))
+        fp = found.call.fingerprint
+        if found.position and (held := _STANDING.get(found.position.stand)):
+            return StagePlan(held, fp, fp, FREE)
+        planned = self._looked_up(fp, found.call)
+        is_again = planned.decision == "run" and found.rejections
+        return dataclasses.replace(planned, reason=found.rejections[-1][1]) if is_again else planned
 
     def _unknown(
         self,
@@ -302,6 +337,11 @@ class Planner:
             layout.checked,
             layout.sources,  # pyright: ignore[reportArgumentType]
         )
+
+
+def _holds(plan: StagePlan, slot: Slot) -> bool:
+    """Whether nothing that follows a stage may begin yet."""
+    return plan.decision in _HOLDING or (plan.decision != "reuse" and slot.spec.needs_approval)
 
 
 def _sees(slot: Slot) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from graphlib import TopologicalSorter
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from assetmill.batches.rows import Row
 from assetmill.errors import BudgetExceeded, RunStopped, SpendingClosed, StageBlocked, StageInDoubt
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
-from assetmill.records import RunId, StageEntry, StageRecord
+from assetmill.records import RunId, StageEntry, StageRecord, StageStatus
 from assetmill.runs.run import Run
 
 _STATES: tuple[tuple[type[BaseException], RowState], ...] = (
@@ -173,6 +174,8 @@ class RowRun:
         records, found = self._run.records, list[tuple[str, Fingerprint]]()
         for label in records:
             sees = self._work.batch.planner.sees(self._row, label)
+            if self._run.plan.spec_of(label).needs_approval:
+                continue  # in which round it is, no trace says
             if sees and all(other in records for other in sees):
                 upstream = {other: records[other].fingerprint for other in sees}
                 trace = self._work.batch.planner.trace(self._row, label, upstream)
@@ -205,13 +208,15 @@ class RowRun:
             seconds=entry.seconds,
             error=entry.error,
             assets=assets,
-            missing=() if entry.is_done else self._work.batch.planner.outputs(self._row, label),
+            missing=() if assets else self._work.batch.planner.outputs(self._row, label),
         )
 
     def _state(self, stages: tuple[BatchStage, ...]) -> RowState:
-        statuses = {stage.status for stage in stages}
+        statuses: set[StageStatus] = {stage.status for stage in stages}
         if all(stage.is_done for stage in stages):
             return "done" if "done" in statuses else "reused"
+        if standing := _standing(statuses, self._errors):
+            return standing
         if any(isinstance(e, StageBlocked) and e.scope != "account" for e in self._errors):
             return "quarantined"
         if "failed" in statuses and not all(_is_plain(error) for error in self._errors):
@@ -221,6 +226,13 @@ class RowRun:
                 return "cancelled" if state == "late" and self._run.services.gate.reason else state
         # What is left met the block of the account, or failed before it was begun.
         return "failed" if "failed" in statuses and not self._errors else "cancelled"
+
+
+def _standing(statuses: set[StageStatus], errors: Sequence[BaseException]) -> RowState | None:
+    """Return what a row is of which nothing went wrong, and people have not said yes; else None."""
+    if not statuses - {"done", "reused", "waiting", "skipped"}:
+        return "waiting"
+    return "rejected" if "rejected" in statuses and not errors else None
 
 
 def _is_plain(error: BaseException) -> bool:

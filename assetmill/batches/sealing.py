@@ -123,4 +123,6 @@ def _status(batch: Batch, rows: tuple[BatchRow, ...]) -> tuple[BatchStatus, str 
         return "completed", None
     if any(row.state == "cancelled" for row in rows):
         return "stopped", "the batch was stopped; run it again to go on"
+    if all(row.is_done or row.state in {"waiting", "invalid"} for row in rows):
+        return "waiting", None
     return "incomplete", None

@@ -12,7 +12,15 @@ import click
 from assetmill.batches import reports
 from assetmill.batches.hour import iso, parse_by
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder, InvalidRows, RowOrder, prepare
+from assetmill.batches.opening import (
+    SHARD_ROWS,
+    Batch,
+    BatchOrder,
+    InvalidRows,
+    RowOrder,
+    prepare,
+    prepare_again,
+)
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_end import exit_code, line_numbers, summary
 from assetmill.cli.batch_screen import bar
@@ -38,10 +46,9 @@ _SHOWN_LETTERS = 60
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", required=False)
 @click.option(
     "--rows",
-    required=True,
     metavar="FILE",
     help="Path or s3:// URL: .csv .tsv .xlsx .jsonl .parquet.",
 )
@@ -68,12 +75,13 @@ _SHOWN_LETTERS = 60
 @click.option(
     "--plan", "only_plan", is_flag=True, help="Say what would run and what it would cost; run nothing."
 )
+@click.option("--again", metavar="BATCH", help="Instead of PIPELINE and --rows: one that waited for people.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet there.")
 @profile_option
 @json_option
 def batch(
-    pipeline: str,
-    rows: str,
+    pipeline: str | None,
+    rows: str | None,
     *,
     pairs: tuple[str, ...],
     file: str | None,
@@ -84,6 +92,7 @@ def batch(
     shard: int,
     sequence: RowOrder,
     profile: str | None,
+    again: str | None,
     html: Path | None,
     allow_bad_rows: bool,
     retry_blocked: bool,
@@ -97,12 +106,14 @@ def batch(
     """
     common = tuple(sorted(read_parameters(pairs, file).items()))
     hour = parse_by(by) if by is not None else None
+    _check_words(pipeline, rows, again)
     order = BatchOrder(
-        pipeline, rows, common, name, hour, budget_usd, allow_bad_rows, retry_blocked, sequence, pay_again
+        *(pipeline or "", rows or "", common, name, hour, budget_usd),
+        *(allow_bad_rows, retry_blocked, sequence, pay_again),
     )
     with open_services(load_settings(profile)) as services:
         try:
-            planned = prepare(order, services)
+            planned = prepare_again(again, services, budget_usd) if again else prepare(order, services)
         except InvalidRows as error:
             return _refuse(error, as_json=as_json)
         for text in headlines(planned):
@@ -117,6 +128,13 @@ def batch(
     else:
         click.echo(summary(manifest, planned, work_pool=work_pool, shard=shard, named_profile=profile))
     return exit_code(manifest, is_interrupted=services.stop.is_set())
+
+
+def _check_words(pipeline: str | None, rows: str | None, again: str | None) -> None:
+    if again and (pipeline or rows):
+        raise InvalidInput("--again has its pipeline and its rows already: leave out both")
+    if not again and not (pipeline and rows):
+        raise InvalidInput("say which PIPELINE to run for the rows of which table: --rows FILE")
 
 
 @click.command("contact-sheet")
@@ -192,6 +210,9 @@ def headlines(planned: Batch) -> list[str]:
         f"{planned.pipeline.name}: {rows} rows ({planned.batch_id}), {done} of them unchanged",
         f"stages: {totals.to_run} to pay for, {counts.get('shared', 0)} shared with another row, "
         f"{counts.get('reuse', 0)} stored already"
+        + (f", {counts['review']} to be approved" if counts.get("review") else "")
+        + (f", {counts['rejected']} rejected for good" if counts.get("rejected") else "")
+        + (f", {counts['held']} held until then" if counts.get("held") else "")
         + (f", {counts['blocked']} in quarantine" if counts.get("blocked") else ""),
     ]
     if totals.to_run:

@@ -10,18 +10,21 @@ from collections.abc import Iterable, Iterator
 from assetmill.batches.opening import SHARD_ROWS, Batch, BatchOrder
 from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.cli.options import usd
+from assetmill.errors import RunWaiting
 from assetmill.names import counted
 from assetmill.stage import interrupts
 
 _SHOWN = 20
-_ALIKE = frozenset({"over_budget", "late"})
+_ALIKE = frozenset({"over_budget", "late", "waiting"})
 """States whose reasons differ only in how much was left at the moment: one row stands for all."""
 
 
 def exit_code(manifest: BatchManifest, *, is_interrupted: bool) -> int:
-    """Return 0 when all was done, 128 and the signal when one stopped it, 1 for anything else."""
+    """Return 0 when all was done, 3 when it waits for people, 128 and a signal that stopped it, else 1."""
     if manifest.status == "completed":
         return 0
+    if manifest.status == "waiting" and not is_interrupted:
+        return RunWaiting.exit_code
     return interrupts.exit_code() if is_interrupted else 1
 
 
@@ -59,16 +62,15 @@ def spent(rows: Iterable[BatchRow]) -> str:
 
 def command(order: BatchOrder, *, work_pool: str, shard: int, named_profile: str | None) -> str:
     """Return the command that is this batch, with every option that makes it the same one."""
-    return shlex.join(
-        ["assetmill", "batch", order.pipeline, *_options(order, work_pool, shard, named_profile)]
-    )
+    options = list(_options(order, work_pool, shard, named_profile))
+    return shlex.join(["assetmill", "batch", *([order.pipeline] if order.rows else []), *options])
 
 
 def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str | None) -> Iterator[str]:
-    yield from ("--rows", order.rows)
+    yield from ("--rows", order.rows) if order.rows else ("--again", order.name)
     for name, value in order.common:
         yield from ("-p", f"{name}={_text(value)}")
-    if order.name:
+    if order.name and order.rows:
         yield from ("--name", order.name)
     if order.budget_usd is not None:
         yield from ("--budget", str(order.budget_usd))
@@ -80,7 +82,7 @@ def _options(order: BatchOrder, work_pool: str, shard: int, named_profile: str |
         yield from ("--shard", str(shard))
     if order.order != "rows":
         yield from ("--order", order.order)
-    if order.allows_bad_rows:
+    if order.allows_bad_rows and order.rows:
         yield "--allow-bad-rows"
     if named_profile:
         yield from ("--profile", named_profile)
@@ -133,6 +135,9 @@ def line_numbers(numbers: Iterable[int]) -> str:
 def _next_steps(
     manifest: BatchManifest, order: BatchOrder, again: str, named_profile: str | None
 ) -> Iterator[str]:
+    store = f" --profile {shlex.quote(named_profile)}" if named_profile else ""
+    if manifest.count("waiting"):
+        yield f"  assetmill open {manifest.batch_id}{store}    shows what waits, to approve or reject it"
     if manifest.status != "completed":
         yield f"  {again}    goes on where it ended"
     if manifest.count("over_budget") and order.budget_usd is not None:
@@ -141,7 +146,6 @@ def _next_steps(
         yield "      with --retry-blocked it sends the refused prompts again, else they stay in quarantine"
     if manifest.count("in_doubt"):
         yield "  assetmill resolve --help    decides what becomes of a stage in doubt"
-    store = f" --profile {shlex.quote(named_profile)}" if named_profile else ""
     if any(row.assets for row in manifest.rows):
         files = f"assetmill export {manifest.batch_id} {manifest.batch_id}{store}"
         yield f"  {files}    every row's files in a folder of that name, and a table"

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from assetmill.cli.links import REVIEW_PORT
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput, InvalidSettings
 from assetmill.local.services import local_services
 from assetmill.local.timetables import check_schedules
 from assetmill.project import find_configs, project_root
+from assetmill.reviews.reviewers import read_reviewers
 from assetmill.settings import load_settings
 from assetmill.spec.checks import variable_name
 from assetmill.spec.loading import load_pipeline, pipeline_names
@@ -75,19 +77,44 @@ def deploy(
 @click.command()
 @click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 @click.option("--limit", type=click.IntRange(1, 64), default=4, help="Runs at once in this process.")
+@click.option(
+    "--review-port",
+    type=click.IntRange(0, 65535),
+    default=REVIEW_PORT,
+    help="Where reviewers find their page, by `assetmill links`; 0 for a free port.",
+)
 @json_option
-def serve(pipelines: tuple[str, ...], limit: int, *, as_json: bool) -> None:
-    """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker."""
+def serve(pipelines: tuple[str, ...], limit: int, review_port: int, *, as_json: bool) -> None:
+    """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker.
+
+    In a project with reviewers their page is served too, to this machine and to whom a proxy lets through.
+    """
     loaded = _load(pipelines)
     # Runs start in processes of their own, elsewhere maybe: they are of this project all the same.
     os.environ.setdefault("ASSETMILL_ROOT", str(project_root().path))
-    with _prefect() as own:
+    with _reviews(review_port), _prefect() as own:
 
         def told(made: list[dict[str, Any]]) -> None:
             if as_json:
                 print_json({"deployments": made, "prefect": own})
 
         asyncio.run(_serve(loaded, limit, told))
+
+
+@contextmanager
+def _reviews(port: int) -> Generator[None]:
+    """Show the review page beside, where the project has reviewers."""
+    settings = load_settings()
+    if not read_reviewers(settings.configs):
+        yield
+        return
+    # Only here: a project without reviewers has no use for the server's packages.
+    from assetmill.local.team_server import team_page
+
+    with team_page(settings, port) as bound:
+        address = settings.review.url or f"http://127.0.0.1:{bound}"
+        click.echo(f"Reviews: {address}    by the links of `assetmill links add NAME`", err=True)
+        yield
 
 
 @contextmanager

@@ -12,10 +12,12 @@ from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.cli.review import keys_here, opened_desk
 from assetmill.gallery.details import Details
 from assetmill.gallery.folder import write_folder
+from assetmill.gallery.planned import reused_in
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
+from assetmill.gallery.walls import Walls
+from assetmill.reviews.desk import Desk
 from assetmill.reviews.reviewers import key_of
 from assetmill.settings import load_settings
 from assetmill.store.blobs import Blobs
@@ -43,7 +45,7 @@ def gallery(
     It holds the page, a thumbnail of every picture and the files themselves; it loads nothing from elsewhere.
     Without a second word it shows everything in the store. Written again, it keeps what is there already.
     """
-    with opened_site(profile, what, everything=everything) as site:
+    with _opened_site(profile, what, everything=everything) as site:
         tell = _tell if not as_json else _say_nothing
         written = write_folder(site, directory, tell)
     start = directory / "index.html"
@@ -64,6 +66,7 @@ def gallery(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on; else a free one."
 )
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option("--look-only", is_flag=True, help="Let nothing that costs money be done from the page.")
 @click.option("--as", "reviewer", metavar="NAME", help="Who reviews; else the reviewer whose key is here.")
 @profile_option
 @json_option
@@ -74,50 +77,56 @@ def open_(
     everything: bool,
     port: int,
     no_browser: bool,
+    look_only: bool,
     reviewer: str | None,
     as_json: bool,
 ) -> None:
     """Look at the pictures of a run, a batch, a pipeline or the whole store in the browser.
 
-    The page is served to this machine alone, by a link that works once, until Ctrl-C. Nothing is spent.
+    Without a second word the home page comes first: pipelines, runs, batches, and what waits for somebody.
+
+    The page is served to this machine alone, by a link that works once, until Ctrl-C. What is under way is
+    shown as it comes. Nothing is spent but on changes and runs that were confirmed there at their price.
     A reviewer of the project (`assetmill reviewers`) approves, rejects and comments there, signed.
     """
     # Only here: the server's packages take longer to import than a gallery takes to write.
     from assetmill.local.gallery_server import listening, serve_gallery
+    from assetmill.local.opened_house import opened_house
 
     def tell(link: str) -> None:
-        name = site.reviewing.reviewer if site.reviewing else None
+        name = house.reviewer
         if as_json:
             return print_json({"url": link, "reviewer": name})
         click.echo(f"Open, once: {link}")
         click.echo(f"{f'{name} reviews' if name else 'To look at only'}. Ctrl-C ends it.", err=True)
         return None
 
-    with (
-        opened_site(profile, what, everything=everything, reviewer=reviewer) as site,
-        listening(port) as listener,
-    ):
-        serve_gallery(site, listener, tell, has_browser=not no_browser)
+    settings = load_settings(profile)
+    with opened_desk(settings) as (desk, backend):
+        name = _reviewer_here(desk, reviewer)
+        told = opened_house(settings, desk, backend, name, what, everything=everything, look_only=look_only)
+        with told as house, listening(port) as listener:
+            serve_gallery(house, listener, tell, has_browser=not no_browser)
+
+
+def _reviewer_here(desk: Desk, reviewer: str | None) -> str | None:
+    """Return who reviews; without a name who has the only key here, if there is one."""
+    if reviewer:
+        key_of(reviewer, desk.reviewers, desk.home)
+    here = keys_here(desk)
+    return reviewer or (here[0] if len(here) == 1 else None)
 
 
 @contextmanager
-def opened_site(
-    profile: str | None, what: str | None, *, everything: bool, reviewer: str | None = None
-) -> Generator[Site]:
-    """Open a profile's store for reading, and what somebody wants to see of it as a site.
-
-    `reviewer` is who reviews; without a name it is who has the only key here, if there is one.
-    """
+def _opened_site(profile: str | None, what: str | None, *, everything: bool) -> Generator[Site]:
+    """Open a profile's store for reading, and what somebody wants to see of it as a site."""
     settings = load_settings(profile)
     with opened_desk(settings) as (desk, backend):
-        if reviewer:
-            key_of(reviewer, desk.reviewers, settings.home)
-        here = keys_here(desk)
-        name = reviewer or (here[0] if len(here) == 1 else None)
         ledger, blobs = Ledger(backend), Blobs(backend)
-        reviewing = Reviewing(desk, ledger, name) if desk.reviewers else None
-        wall = Walls(backend).find(what, everything=everything)
-        yield Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
+        reviewing = Reviewing(desk, ledger, _reviewer_here(desk, None)) if desk.reviewers else None
+        wall = Walls(backend, reused_in(settings, ledger)).find(what, everything=everything)
+        thumbnails = ThumbnailStore(settings.home, blobs)
+        yield Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing)
 
 
 def _tell(files: int) -> None:

@@ -47,6 +47,7 @@ _COMMANDS: Mapping[str, str] = {
     "open": "assetmill.cli.gallery",
     "review": "assetmill.cli.review",
     "reviewers": "assetmill.cli.review",
+    "links": "assetmill.cli.links",
     "edit": "assetmill.cli.edit",
     "import": "assetmill.cli.import_",
     "lineage": "assetmill.cli.lineage",
@@ -54,12 +55,15 @@ _COMMANDS: Mapping[str, str] = {
     "pipelines": "assetmill.cli.pipelines",
     "schema": "assetmill.cli.pipelines",
     "lint": "assetmill.cli.lint",
+    "localise": "assetmill.cli.localise",
+    "fonts": "assetmill.cli.fonts",
     "lock": "assetmill.cli.lock",
     "check": "assetmill.cli.check",
     "sync": "assetmill.cli.lock",
     "update": "assetmill.cli.update",
     "provenance": "assetmill.cli.provenance",
     "diff": "assetmill.cli.diff",
+    "mcp": "assetmill.cli.mcp",
     "emulator": "assetmill.cli.emulator",
     "verify": "assetmill.cli.verify",
     "repair": "assetmill.cli.repair",
@@ -104,7 +108,8 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted, 143 terminated.",
+    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 3 waits for people, 130 interrupted, "
+    "143 terminated.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option

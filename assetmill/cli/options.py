@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from assetmill.errors import InvalidInput, InvalidSpec
+from assetmill.errors import InvalidInput, InvalidSpec, RunWaiting
 from assetmill.plan.plan import Cost
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.redaction import redact_known
@@ -47,9 +47,14 @@ class Usd(click.FloatRange):
 
 
 def exit_code_of(status: str, *, is_stopped: bool) -> int:
-    """Return the exit code of a run: 0 when it is complete, the signal's when one stopped it, else 1."""
+    """Return the exit code of a run: 0 when it is complete, 3 when it waits for people, else 1.
+
+    The signal's when one stopped it.
+    """
     if status == "completed":
         return 0
+    if status == "waiting" and not is_stopped:
+        return RunWaiting.exit_code
     return interrupts.exit_code() if is_stopped or status == "cancelled" else 1
 
 

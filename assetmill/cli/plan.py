@@ -26,10 +26,18 @@ from assetmill.money.prices import missing_prices
 from assetmill.plan.plan import Plan
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.quotas import assumed_quotas
+from assetmill.runs.saving import savings_of
 from assetmill.settings import Settings, load_settings
 from assetmill.store.ledger import Ledger
 
-_WORDS = {"reuse": "reuse", "run": "run", "after_upstream": "run after"}
+_WORDS = {
+    "reuse": "reuse",
+    "run": "run",
+    "after_upstream": "run after",
+    "review": "review",
+    "rejected": "rejected",
+    "held": "held",
+}
 
 
 @click.command()
@@ -104,7 +112,8 @@ def document(made: Plan) -> dict[str, Any]:
         "cost_usd": made.cost.amounts(),
         "unknown": list(made.cost.unknown),
         "unpriced": made.unpriced,
-        "warnings": list(made.warnings),
+        "held_cost_usd": made.held_cost.amounts(),
+        "warnings": [*made.warnings, *_savings(made)],
     }
 
 
@@ -113,13 +122,20 @@ def table(made: Plan) -> str:
     width = max(len(stage.label) for stage in made.stages)
     lines = [f"{made.name} ({made.pipeline.path})"]
     for stage in made.stages:
-        cost = "" if stage.status == "reuse" else cost_text(stage.cost)
+        cost = "" if stage.record else cost_text(stage.cost)
         lane = f", in {call.lane}" if (call := stage.asked) and call.lane != "now" else ""
         lines.append(
             f"  {stage.label:<{width}}  {_WORDS[stage.status]:<9}  {cost:>9}  {stage.reason}{lane}".rstrip()
         )
     reused = sum(stage.status == "reuse" for stage in made.stages)
-    total = f"{len(made.stages) - reused} to run, {reused} to reuse; {total_text(made.cost)}"
+    to_do = sum(stage.is_to_do for stage in made.stages)
+    total = f"{to_do} to run, {reused} to reuse; {total_text(made.cost)}"
+    if held := sum(stage.status == "held" for stage in made.stages):
+        total += f"\nafter approval: {held} more to run; {total_text(made.held_cost)}"
     if made.cost.unknown:
         total += f"\n{missing_prices(made.cost.unknown)}"
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), total])
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in made.warnings), *_savings(made), total])
+
+
+def _savings(made: Plan) -> list[str]:
+    return [saving.message(made.name) for saving in savings_of(made)]

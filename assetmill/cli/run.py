@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from assetmill.cli.options import (
     usd,
 )
 from assetmill.cli.terminal import watched
+from assetmill.local.emulator_notes import unknown_to_emulator
 from assetmill.records import RunManifest, StageEntry
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
 _SHOWN = 24
-_UNDONE = {"failed", "in_doubt", "waiting", "over_budget"}
+_UNDONE = {"failed", "in_doubt", "waiting", "rejected", "over_budget"}
 
 
 @click.command()
@@ -77,7 +79,7 @@ def run(
     if as_json:
         print_json(document(manifest) | {"files": [str(path) for path in paths]})
     else:
-        click.echo(summary(manifest, pipeline, paths))
+        click.echo(summary(manifest, pipeline, paths, unknown_to_emulator(services.settings, manifest)))
     return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
 
 
@@ -121,8 +123,11 @@ def _stage_json(entry: StageEntry) -> dict[str, Any]:
     }
 
 
-def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
-    """Return the last lines of a run: what was spent and reused, where the files are, what to try next."""
+def summary(manifest: RunManifest, pipeline: str, paths: list[Path], unknown: Sequence[str] = ()) -> str:
+    """Return the last lines of a run: what was spent and reused, where the files are, what to try next.
+
+    `unknown`: what the prompts name and the emulator cannot draw.
+    """
     found = [entry.status for entry in manifest.stages]
     counts = ", ".join(
         f"{found.count(status)} {status}" for status in dict.fromkeys(found) if found.count(status)
@@ -134,6 +139,9 @@ def summary(manifest: RunManifest, pipeline: str, paths: list[Path]) -> str:
         f"spent {usd(manifest.spent_usd)}  ({manifest.run_id})",
     ]
     lines += [f"  {e.label}: {e.error}" for e in manifest.stages if e.status in _UNDONE]
+    if unknown:
+        names = ", ".join(repr(name) for name in unknown)
+        lines.append(f"  the emulator does not know {names}: it drew plain shapes instead, or left it out")
     if paths:
         lines += ["", "Files:"] + [f"  {_short(path)}" for path in paths[:_SHOWN]]
         if len(paths) > _SHOWN:
@@ -151,6 +159,11 @@ def _advice(manifest: RunManifest, pipeline: str) -> list[str]:
     program = _program()
     show = f"  {program} show {manifest.run_id}{given('profile')}"
     typed, all_typed = given("pairs", "file"), given("pairs", "file", "budget_usd", "profile")
+    if manifest.status == "waiting":
+        return [
+            f"  {program} open {manifest.run_id}{given('profile')}    shows what waits",
+            f"  {program} run {pipeline}{all_typed}    goes on from there",
+        ]
     if manifest.status != "completed":
         return [
             f"  {program} run {pipeline}{all_typed}    goes on where this run ended",

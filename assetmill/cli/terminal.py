@@ -50,8 +50,11 @@ def headline(plan: Plan) -> str:
     parts = [f"{plan.name}: {counted(len(plan.stages), 'stage')}"]
     if reused:
         parts.append(f"{reused} unchanged")
-    if reused < len(plan.stages):
-        parts.append(f"{len(plan.stages) - reused} to run, about {cost_text(plan.cost)}")
+    waiting = sum(stage.status == "review" for stage in plan.stages)
+    if waiting:
+        parts.append(f"{waiting} to be approved")
+    if to_do := sum(stage.is_to_do for stage in plan.stages):
+        parts.append(f"{to_do} to run, about {cost_text(plan.cost)}")
     return ", ".join(parts)
 
 

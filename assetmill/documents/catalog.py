@@ -15,10 +15,12 @@ from assetmill.documents.care import (
 )
 from assetmill.documents.gallery import (
     GalleryDocument,
+    LinksDocument,
     OpenedDocument,
     ReviewedDocument,
     ReviewersDocument,
 )
+from assetmill.documents.local import FontsDocument, LocalisedDocument
 from assetmill.documents.models import (
     AcceptedDocument,
     ApprovedDocument,
@@ -81,6 +83,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "open": (OpenedDocument,),
     "review": (ReviewedDocument,),
     "reviewers": (ReviewersDocument,),
+    "links": (LinksDocument,),
     "edit": (EditDocument,),
     "import": (AssetsDocument,),
     "lineage": (LineageDocument,),
@@ -88,6 +91,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "pipelines": (PipelinesDocument,),
     "schema": (OpenDocument,),
     "lint": (LintedDocument,),
+    "localise": (LocalisedDocument,),
+    "fonts": (FontsDocument,),
     "lock": (LockedFolderDocument,),
     "check": (CheckedDocument, ModelsDocument),
     "sync": (SyncedDocument,),

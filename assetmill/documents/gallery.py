@@ -37,3 +37,13 @@ class ReviewersDocument(JsonDocument):
     """The reviewers of a project. `is_here`: the private key is in this home."""
 
     reviewers: list[Json]
+
+
+class LinksDocument(JsonDocument):
+    """The links by which reviewers come to the page that `assetmill serve` carries, never their secrets.
+
+    `url` is that of the one that was made now; nobody can read it again.
+    """
+
+    links: list[Json]
+    url: str | None = None

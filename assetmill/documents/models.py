@@ -140,6 +140,8 @@ class PlanDocument(JsonDocument):
     unknown: list[str] = Field(default_factory=list[str])
     quotas: list[Json] = Field(default_factory=list[Json])
     lanes: Json | None = None
+    held_cost_usd: Usd3Document | None = None
+    """What the stages may cost that are held until others are approved; no part of `cost_usd`."""
 
 
 class BatchDocument(JsonDocument):

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from assetmill.editing.derived import LocalFile, LocalStage, run_local
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder, digest_of, local_file
@@ -15,6 +14,7 @@ from assetmill.pictures import PictureDamaged
 from assetmill.plan.localfiles import MAX_BYTES, media_type
 from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
 from assetmill.runs.run import make_run_id
+from assetmill.stage.derived import LocalFile, LocalStage, run_local
 from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
 from assetmill.store.index import Index

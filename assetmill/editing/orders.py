@@ -24,6 +24,9 @@ from assetmill.spec.image_models import ImageModel, load_image_models, parse_siz
 
 PIPELINE = "edit"
 STAGE = "edit"
+COMPOSITE = "composite"
+"""The stage that puts the original back outside a mask."""
+
 MOST_REPLICAS = 16
 MOST_REFERENCES = 15
 """The image tool takes 16 pictures, of which the edited one is the first."""
@@ -62,6 +65,8 @@ class EditOrder:
     quality: str | None = None
     replicas: int = 1
     feather_px: int = DEFAULT_FEATHER_PX
+    frames: int = 0
+    """Partial pictures to be sent while it is drawn, for who watches; they cost a little more."""
 
     def check(self) -> None:
         """Refuse an order that cannot be carried out, whatever the asset.
@@ -137,7 +142,7 @@ def drawn_size(order: EditOrder, model: ImageModel, size: tuple[int, int]) -> st
         return order.size
     own = f"{size[0]}x{size[1]}"
     if model.any_size is None:
-        return own if own in model.sizes else _nearest_shape(size, model.sizes)
+        return own if own in model.sizes else nearest_shape(size, model.sizes)
     return own if not model.any_size.fault(*size) else _scaled(size, model)
 
 
@@ -190,6 +195,8 @@ def _picture_call(
         "quality": order.quality or DEFAULT_QUALITY,
         "output_format": "png",
     }
+    if order.frames:
+        tool["partial_images"] = order.frames
     if subject.has_alpha and not order.is_masked_by_alpha and model.transparent:
         # Without being told, models lay an edit of a cut-out on a backdrop.
         tool["background"] = "transparent"
@@ -302,7 +309,9 @@ def _check_tool(tool: dict[str, Any], deployment: str | None, settings: Settings
         raise InvalidInput(f"{option}: {message}" + (f" ({hint})" if hint else ""))
 
 
-def _nearest_shape(size: tuple[int, int], choices: tuple[str, ...]) -> str:
+def nearest_shape(size: tuple[int, int], choices: tuple[str, ...]) -> str:
+    """Return the size, as `WIDTHxHEIGHT`, whose shape is nearest to a picture's."""
+
     def stretch(choice: str) -> float:
         width, height = parse_size(choice) or (1, 1)
         ratio = (width * size[1]) / (height * size[0])

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from assetmill.editing.adopting import read_file
-from assetmill.editing.derived import Facts, LocalFile, LocalStage, run_local
 from assetmill.editing.orders import (
     PIPELINE,
     EditOrder,
@@ -28,6 +27,7 @@ from assetmill.pictures import PictureDamaged
 from assetmill.progress import ProgressReporter
 from assetmill.records import AssetRecord, RunId, StageRecord
 from assetmill.spec.image_models import parse_size
+from assetmill.stage.derived import Facts, LocalFile, LocalStage, run_local
 from assetmill.stage.services import Services
 from assetmill.taking import Taken, foreign_format, losses, take, way_out
 

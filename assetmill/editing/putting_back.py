@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assetmill.editing.derived import Facts, LocalFile, LocalStage, run_local
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, is_picture, replica_of, result_name
 from assetmill.editing.retouch.canvas import as_seen, open_picture
 from assetmill.editing.retouch.changes import compare
@@ -16,6 +15,7 @@ from assetmill.editing.retouch.masks import read_wire_mask
 from assetmill.errors import OutputUnusable
 from assetmill.plan.calls import StageCall
 from assetmill.records import AssetRecord, RunId, StageRecord
+from assetmill.stage.derived import Facts, LocalFile, LocalStage, run_local
 from assetmill.stage.services import Services
 
 

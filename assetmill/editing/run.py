@@ -24,7 +24,9 @@ from assetmill.errors import (
 )
 from assetmill.fingerprint import canonical, digest
 from assetmill.history.assets import AssetFinder
+from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.calls import StageCall
+from assetmill.plan.plan import FREE, Cost
 from assetmill.records import (
     AssetRecord,
     RunId,
@@ -160,13 +162,20 @@ def begin_edit(
     Raises:
         InvalidInput: the asset, a file or an option is not valid.
     """
+    run = prepare_edit(order, services, flow_run_id, attempt)
+    start_edit(run, budget_usd=budget_usd, pay_again=pay_again)
+    return run
+
+
+def prepare_edit(order: EditOrder, services: Services, flow_run_id: str, attempt: int = 1) -> EditRun:
+    """Find the asset and prepare what the service would be given; the edit has not begun, and may never.
+
+    Raises:
+        InvalidInput: the asset, a file or an option is not valid.
+    """
     order.check()
     started_at = time.time()
     run_id = make_run_id(flow_run_id, started_at, attempt)
-    if budget_usd is not None:
-        services.limit_run(run_id, budget_usd)
-    if pay_again:
-        services.allow_repeats(run_id)
     finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
     asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
     found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]
@@ -178,23 +187,39 @@ def begin_edit(
     run = EditRun(
         run_id, flow_run_id, services, order, subject, {call.label: call for call in calls}, started_at
     )
-    services.begin(run_id, run.seal)
     for record in (adopted, *(record for _, record in found), *prepared):
         if record is not None:
             run.note(record)
+    return run
+
+
+def start_edit(run: EditRun, *, budget_usd: float | None = None, pay_again: bool = False) -> None:
+    """Store that an edit began; see `begin_edit`."""
+    services = run.services
+    if budget_usd is not None:
+        services.limit_run(run.run_id, budget_usd)
+    if pay_again:
+        services.allow_repeats(run.run_id)
+    services.begin(run.run_id, run.seal)
     services.ledger.write_start(
         RunStart(
-            run_id=run_id,
+            run_id=run.run_id,
             pipeline=PIPELINE,
-            parameters=order.facts(),
+            parameters=run.order.facts(),
             profile=services.settings.profile,
-            spec_digest=digest(canonical(order.facts())),
+            spec_digest=digest(canonical(run.order.facts())),
             spec_path="",
-            stages=tuple((call.stage, call.variant) for call in calls),
-            started_at=started_at,
+            stages=tuple((call.stage, call.variant) for call in run.calls.values()),
+            started_at=run.started_at,
         )
     )
-    return run
+
+
+def price_of(run: EditRun) -> Cost:
+    """Return what an edit may cost; what is there already costs nothing."""
+    ledger, prices = run.services.ledger, prices_for(run.services.settings)
+    calls = [call for call in run.calls.values() if not ledger.read_stage(call.pipeline, call.fingerprint)]
+    return sum((estimate(call, prices) for call in calls), FREE)
 
 
 def _check_references(references: list[AssetRecord]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from assetmill.editing.orders import COMPOSITE, PIPELINE
 from assetmill.errors import StoreError
 from assetmill.gallery.tiles import Tile, hung
 from assetmill.records import AssetRecord, StageRecord
@@ -33,17 +34,27 @@ class Details:
         if tile.asset_id is None:
             return TileFacts(facts)
         try:
-            record = self._ledger.read_stage_of(tile.asset_id)
+            record = self.record_of(tile)
             asset = _asset_in(record, tile) or self._ledger.read_asset(tile.asset_id)
-            parent = self._parent_of(asset) if asset and tile.is_picture else None
+            parent = self._parent_of(asset, record) if asset and tile.is_picture else None
         except StoreError as error:
             return TileFacts(facts | {"id": tile.asset_id, "problem": redact_known(str(error))})
         if asset is None:
             return TileFacts(facts | {"id": tile.asset_id, "problem": "its record is not in the store"})
         return TileFacts(facts | _of_asset(asset) | (_of_record(record, asset) if record else {}), parent)
 
-    def _parent_of(self, asset: AssetRecord) -> Tile | None:
-        parents = (self._ledger.read_asset(asset_id) for asset_id in asset.derived_from)
+    def record_of(self, tile: Tile) -> StageRecord | None:
+        """Return the record of the stage whose output a tile is; of a choice among draws, the choice."""
+        record = self._ledger.read_stage_of(tile.asset_id) if tile.asset_id else None
+        if record is None or tile.fingerprint is None or tile.fingerprint == record.fingerprint:
+            return record
+        return self._ledger.read_stage(record.pipeline, tile.fingerprint) or record
+
+    def _parent_of(self, asset: AssetRecord, record: StageRecord | None) -> Tile | None:
+        # What a masked edit was made from first is what the service drew: its original comes second.
+        is_put_back = record is not None and (record.pipeline, record.stage) == (PIPELINE, COMPOSITE)
+        derived_from = asset.derived_from[1:] if is_put_back else asset.derived_from
+        parents = (self._ledger.read_asset(asset_id) for asset_id in derived_from)
         tiles = (hung(parent) for parent in parents if parent and parent.role != "mask")
         return next((tile for tile in tiles if tile.is_picture), None)
 

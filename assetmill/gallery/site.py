@@ -14,16 +14,19 @@ nor data. Nothing is read before it is asked for.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
-from assetmill.errors import StoreError, StoreUnavailable
+from assetmill.errors import NotFound, StoreError, StoreUnavailable
 from assetmill.gallery.details import Details
+from assetmill.gallery.hanging import Hanging
 from assetmill.gallery.reviewing import Reviewing
+from assetmill.gallery.sheets import SheetOrder, contact_sheet
+from assetmill.gallery.stars import Liking, Stars, facts_of
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.tiles import Tile, Wall
 from assetmill.pictures import EXTENSIONS
@@ -44,6 +47,10 @@ PAGE = (
     "viewer.js",
     "facts.js",
     "review.js",
+    "likes.js",
+    "closer.js",
+    "change.js",
+    "live.js",
     "gallery.js",
 )
 
@@ -69,19 +76,34 @@ class Site:
         details: Details,
         thumbnails: ThumbnailStore,
         blobs: Blobs,
+        *,
         reviewing: Reviewing | None = None,
+        stars: Stars | None = None,
     ) -> None:
-        self._wall, self._details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
-        self.reviewing = reviewing
-        self._assets = frozenset(tile.asset_id for tile in wall.tiles if tile.asset_id)
+        self._wall, self.details, self._thumbnails, self._blobs = wall, details, thumbnails, blobs
+        self.reviewing, self.stars = reviewing, stars
+        self.hanging = Hanging(wall)
         # Bytes are given only to who sees a tile that has them, or was made from them.
+        self._assets = set[AssetId]()
         self._files: dict[str, Tile] = {}
-        for tile in wall.tiles:
+        for tile in self.hanging.tiles:
             self._offer(tile)
 
     def hangs(self, asset_id: AssetId) -> bool:
         """Whether an asset is on this wall."""
         return asset_id in self._assets
+
+    def offered(self, tile: Tile) -> dict[str, str]:
+        """Let the page read what belongs to a tile, and return the paths of its bytes."""
+        self._offer(tile)
+        return _places(tile)
+
+    def changed(self, since: int) -> tuple[int, list[tuple[int, dict[str, Any]]]]:
+        """Return what is told of the tiles that changed after a change, by place, and the newest change."""
+        newest = self.hanging.newest
+        places = self.hanging.since(since)
+        tiles = [self.hanging.tiles[place] for place in places]
+        return newest, list(zip(places, self._told(tiles), strict=True))
 
     def paths(self) -> Iterator[str]:
         """Yield every path that there is, the page first.
@@ -90,7 +112,7 @@ class Site:
         """
         yield from PAGE
         yield "wall.js"
-        yield from (f"tiles/{number:04d}.js" for number in range(-(-len(self._wall.tiles) // CHUNK)))
+        yield from (f"tiles/{number:04d}.js" for number in range(-(-len(self.hanging.tiles) // CHUNK)))
         yield from tuple(self._files)
 
     def read(self, path: str) -> Resource | None:
@@ -100,7 +122,7 @@ class Site:
             StoreUnavailable: the store does not answer.
         """
         if path in PAGE:
-            return Resource(_page_file(path), _TYPES[PurePosixPath(path).suffix])
+            return Resource(page_file(path), _TYPES[PurePosixPath(path).suffix])
         if path == "wall.js":
             return script("wall", self.summary())
         if tile := self._files.get(path):
@@ -111,14 +133,17 @@ class Site:
 
     def summary(self) -> dict[str, Any]:
         """Return what the page knows before it shows anything: short, whatever the number of tiles."""
-        stages, stage_of = _numbered(tile.label for tile in self._wall.tiles)
-        states, state_of = _numbered(tile.state for tile in self._wall.tiles)
+        tiles, newest = self.hanging.tiles, self.hanging.newest
+        stages, stage_of = _numbered(tile.label for tile in tiles)
+        states, state_of = _numbered(tile.state for tile in tiles)
         reviewing = self.reviewing
-        stands, stand_of = _numbered(iter(reviewing.stands(self._wall.tiles) if reviewing else ()))
+        stands, stand_of = _numbered(iter(reviewing.stands(tiles) if reviewing else ()))
+        liked = self.stars.all() if self.stars else {}
+        at = self._wall.at
         return {
             "title": self._wall.title,
             "kind": self._wall.kind,
-            "total": len(self._wall.tiles),
+            "total": len(tiles),
             "chunk": CHUNK,
             "stages": stages,
             "stage": stage_of,
@@ -126,32 +151,60 @@ class Site:
             "state": state_of,
             "stands": stands,
             "stand": stand_of,
-            "at": next((n for n, tile in enumerate(self._wall.tiles) if tile.asset_id == self._wall.at), None)
-            if self._wall.at
-            else None,
+            "likes": [_like_of(liked.get(tile.sha256)) for tile in tiles] if liked else [],
+            "at": next((n for n, tile in enumerate(tiles) if tile.asset_id == at), None) if at else None,
+            "live": newest if self.hanging.is_live else None,
         }
 
     def _chunk(self, number: int) -> Resource | None:
-        tiles = self._wall.tiles[number * CHUNK : (number + 1) * CHUNK]
-        if not tiles:
-            return None
+        tiles = self.hanging.tiles[number * CHUNK : (number + 1) * CHUNK]
+        return script("chunk", number, self._told(tiles)) if tiles else None
+
+    def _told(self, tiles: Sequence[Tile]) -> list[dict[str, Any]]:
         with ThreadPoolExecutor(_READERS, "gallery") as pool:
             told = list(pool.map(self._tell, tiles))
         if self.reviewing:
             told = [one | said for one, said in zip(told, self.reviewing.facts(tiles), strict=True)]
-        return script("chunk", number, told)
+        if self.stars:
+            liked = self.stars.all()
+            told = [one | facts_of(liked.get(tile.sha256)) for one, tile in zip(told, tiles, strict=True)]
+        return told
+
+    def sheet(self, order: SheetOrder) -> bytes:
+        """Return a contact sheet of tiles of this wall.
+
+        Raises:
+            NotFound: one of them hangs nowhere here.
+            InvalidInput: too many for a PDF.
+        """
+        at = {tile.asset_id: tile for tile in self.hanging.tiles if tile.is_picture}
+        for asset_id in order.assets:
+            if asset_id not in at:
+                raise NotFound("picture on this wall", asset_id)
+
+        def thumbnail(tile: Tile) -> bytes | None:
+            return self._thumbnails.read(tile.blob) if tile.blob else None
+
+        return contact_sheet(self._wall.title, [at[one] for one in order.assets], thumbnail, order.format)
 
     def _tell(self, tile: Tile) -> dict[str, Any]:
-        facts, parent = self._details.of(tile)
+        self._offer(tile)
+        facts, parent = self.details.of(tile)
         told = facts | _places(tile)
         if parent:
             self._offer(parent)
-            told["before"] = {"name": parent.name, **_places(parent)}
+            place = self.hanging.place_of(parent)
+            told["before"] = {"id": parent.asset_id, "name": parent.name, "at": place, **_places(parent)}
+        if tile.frames:
+            told["frames"] = [_places(frame)["file"] for frame in _frames(tile)]
         return told
 
     def _offer(self, tile: Tile) -> None:
-        for path in _places(tile).values():
-            self._files.setdefault(path, tile)
+        if tile.asset_id:
+            self._assets.add(tile.asset_id)
+        for one in (tile, *_frames(tile)):
+            for path in _places(one).values():
+                self._files.setdefault(path, one)
 
     def _bytes(self, path: str, tile: Tile) -> Resource | None:
         if tile.blob is None:
@@ -165,6 +218,12 @@ class Site:
             raise
         except StoreError:
             return None
+
+
+def _frames(tile: Tile) -> list[Tile]:
+    """Return the partial pictures of a tile, as tiles of their own."""
+    frames = [Tile(tile.name, tile.label, "frame", blob=blob) for blob in tile.frames]
+    return [frame for frame in frames if frame.is_picture]
 
 
 def _places(tile: Tile) -> dict[str, str]:
@@ -183,6 +242,11 @@ def _extension(tile: Tile) -> str:
     return ending if ending[1:].isascii() and ending[1:].isalnum() and len(ending) <= 8 else ".bin"
 
 
+def _like_of(liking: Liking | None) -> int:
+    """Return stars as their number, with 8 more for a favourite."""
+    return liking.stars + 8 * liking.is_favourite if liking else 0
+
+
 def _numbered(words: Iterator[str]) -> tuple[list[str], list[int]]:
     """Return the distinct words, and the place of each one among them."""
     places: dict[str, int] = {}
@@ -197,5 +261,6 @@ def script(function: str, *values: object) -> Resource:
     return Resource(f"gallery.{function}({said});\n".encode("ascii"), "text/javascript")
 
 
-def _page_file(name: str) -> bytes:
+def page_file(name: str) -> bytes:
+    """Return a file of the pages."""
     return resources.files("assetmill.gallery").joinpath("page", name).read_bytes()

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from assetmill.errors import InvalidInput
-from assetmill.gallery.serving import Gallery
-from assetmill.gallery.site import Site
+from assetmill.gallery.house import House
 from assetmill.local.guard import Guard
 
 _LEAVE_WITHIN_S = 2
@@ -38,13 +37,12 @@ def listening(port: int) -> Generator[socket.socket]:
 
 
 def serve_gallery(
-    site: Site, listener: socket.socket, tell: Callable[[str], None], *, has_browser: bool
+    house: House, listener: socket.socket, tell: Callable[[str], None], *, has_browser: bool
 ) -> None:
-    """Serve a site until a signal comes; `tell` is given the link, and a browser is opened if wanted."""
-    gallery = Gallery(site)
+    """Serve a house until a signal comes; `tell` is given the link, and a browser is opened if wanted."""
     port = listener.getsockname()[1]
-    link = f"http://127.0.0.1:{port}{gallery.entrance}"
-    guard = Guard(gallery.app, port)  # pyright: ignore[reportArgumentType] - Starlette's types are its own
+    link = f"http://127.0.0.1:{port}{house.entrance}"
+    guard = Guard(house.app, port)  # pyright: ignore[reportArgumentType] - Starlette's types are its own
     config = uvicorn.Config(
         guard,  # pyright: ignore[reportArgumentType]
         log_level="error",

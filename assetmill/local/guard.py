@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from assetmill.private import make_folder, write_private
 
@@ -31,12 +32,16 @@ def origins(port: int) -> tuple[str, ...]:
 
 
 class Guard:
-    """Lets through what asks for this machine by one of its names, and comes from no page but our own."""
+    """Lets through what asks for this machine by one of its names, and comes from no page but our own.
 
-    def __init__(self, app: App, port: int) -> None:
+    `address` is the one by which others reach it, through a proxy of their own.
+    """
+
+    def __init__(self, app: App, port: int, address: str = "") -> None:
         self._app = app
-        self._hosts = frozenset(f"{name}:{port}" for name in _NAMES)
-        self._origins = frozenset(origins(port))
+        known = urlsplit(address.lower())
+        self._hosts = frozenset({*(f"{name}:{port}" for name in _NAMES), known.netloc} - {""})
+        self._origins = frozenset({*origins(port), f"{known.scheme}://{known.netloc}"} - {"://"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request or a web socket on, or refuse it with the reason."""

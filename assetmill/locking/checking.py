@@ -14,13 +14,16 @@ from assetmill.errors import AssetmillError, InvalidInput, NotFound
 from assetmill.locking.approving import unapproved
 from assetmill.locking.deciding import changed_fields, deciding_digests
 from assetmill.locking.models import Lock, LockedAsset
-from assetmill.locking.offline_plan import deciding_by_label, records_by_label, replan
+from assetmill.locking.offline_plan import deciding_by_label, pipeline_of, records_by_label, replan
 from assetmill.locking.paths import FileState, file_state
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, Plan, PlannedStage
+from assetmill.plan.rounds import asked_of
 from assetmill.records import StageRecord
 from assetmill.reviews.reviewers import Reviewers
 from assetmill.settings import Settings
+from assetmill.spec.approvals import ApprovalSpec
+from assetmill.spec.loading import load_pipeline
 
 ProblemKind = Literal["invalid", "stale", "new", "left_over", "missing", "altered", "unapproved"]
 SettingsFor = Callable[[str], Settings]
@@ -66,7 +69,8 @@ def check_lock(
     if with_files:
         found += check_files(lock, root)
     if approvals:
-        found += _unapproved(lock, reviewers or {}, approvals)
+        terms = {k: v for folder in lock.folder for k, v in terms_of(lock, folder, root, settings_for)}
+        found += _unapproved(lock, reviewers or {}, approvals, terms)
     return tuple(found)
 
 
@@ -97,8 +101,26 @@ def check_files(lock: Lock, root: Path) -> tuple[Problem, ...]:
         )
 
 
-def _unapproved(lock: Lock, reviewers: Reviewers, count: int) -> Iterator[Problem]:
-    for path, asset, reason in unapproved(lock, reviewers, count):
+def terms_of(
+    lock: Lock, folder: str, root: Path, settings_for: SettingsFor
+) -> Iterator[tuple[str, ApprovalSpec]]:
+    """Yield the terms that a folder's pipeline sets for its files, by asset ID."""
+    locked = lock.folder[folder].plan
+    try:
+        loaded = load_pipeline(pipeline_of(lock.folder[folder], root), settings_for(locked.profile).configs)
+    except InvalidInput:
+        return  # what is wrong with it is a problem of its own
+    records = records_by_label(lock, folder, loaded.name)
+    for spec in loaded.spec.stages:
+        for record in records.values():
+            if record.stage == spec.name:
+                yield from ((asset.asset_id, terms) for asset, terms in asked_of(spec, record))
+
+
+def _unapproved(
+    lock: Lock, reviewers: Reviewers, count: int, terms: Mapping[str, ApprovalSpec]
+) -> Iterator[Problem]:
+    for path, asset, reason in unapproved(lock, reviewers, count, terms):
         yield Problem("unapproved", path.rpartition("/")[0], asset.stage, (path,), (), reason)
 
 

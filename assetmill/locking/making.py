@@ -13,6 +13,7 @@ from assetmill.locking.models import GivenAsset, Lock, LockedAsset, LockedFolder
 from assetmill.names import safe_name
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Plan, PlannedStage
+from assetmill.plan.rounds import rejections_of
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.spec.checks import template_of, variable_name
 from assetmill.spec.pipeline import LoadedPipeline
@@ -119,6 +120,7 @@ def _asset_block(
         in_tree=in_tree,
         deciding=dict(digests),
         fingerprint=record.fingerprint,
+        rejections=[[fp, reason] for fp, reason in rejections_of(record)],
         stage_cost_usd=None if cost is None else round(cost, 6),
         size_bytes=asset.blob.size_bytes,
         sha256=asset.blob.digest.removeprefix("sha256:"),

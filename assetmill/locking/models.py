@@ -54,6 +54,8 @@ class LockedAsset(_Block):
     approved: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     reviews: list[Annotated[str, Field(max_length=65536)]] = []
     """What reviewers said of these bytes: envelopes, signed."""
+    rejections: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = []
+    """The rounds before it, with the reasons: what its stage drew and reviewers rejected."""
     size_bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
 

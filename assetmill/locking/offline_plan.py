@@ -14,9 +14,11 @@ from assetmill.locking.models import Lock, LockedAsset, LockedFolder
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, Plan, make_plan
+from assetmill.plan.rounds import Position, Rejections
 from assetmill.records import AssetId, AssetRecord, BlobRef, RunId, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
+from assetmill.spec.pipeline import StageSpec
 
 _NEVER = datetime.date.min
 """A model that was retired since makes nothing stale: what it drew is there."""
@@ -40,7 +42,25 @@ def replan(lock: Lock, folder: str, root: Path, settings: Settings) -> Plan:
         assets=given.get,
         estimate=partial(_estimate, settings),
         today=_NEVER,
+        words=_LockedWords(lock, folder),
     )
+
+
+class _LockedWords:
+    """What a lock tells of reviewers' rounds. What it has was taken into it: whether approved, others ask."""
+
+    def __init__(self, lock: Lock, folder: str) -> None:
+        assets = lock.assets_of(folder).values()
+        self._rounds = {asset.stage: asset.rejections for asset in assets if asset.rejections}
+
+    def position(self, spec: StageSpec, record: StageRecord) -> Position:
+        return Position("approved", "as locked")
+
+    def is_begun(self, call: StageCall) -> bool:
+        return False
+
+    def settled(self, label: str) -> Rejections:
+        return tuple((Fingerprint(fp), reason) for fp, reason in self._rounds.get(label, ()))
 
 
 def _estimate(settings: Settings, call: StageCall, coming: int) -> Cost:

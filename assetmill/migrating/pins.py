@@ -100,6 +100,8 @@ class Pinning:
 
     def _settings(self) -> Iterator[_Setting]:
         for number, stage in enumerate(self.pipeline.spec.stages):
+            if stage.is_local:
+                continue  # no model makes its files
             calls = [call for call in self.calls if call.stage == stage.name]
             if self.target.chat:
                 yield from self._chat(number, stage, calls)

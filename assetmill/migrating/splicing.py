@@ -281,3 +281,31 @@ def _by_hand(document: Document, where: Where, reason: str) -> InvalidSpec:
     return InvalidSpec(
         str(document.path), document.line(where), f"{place}: {reason}", "change it by hand, then migrate"
     )
+
+
+def with_lines(document: Document, where: Where, keys: Sequence[str], lines: Sequence[str]) -> bytes:
+    """Return a file's bytes with keys taken out of a mapping, and lines in the place of the first of them.
+
+    What stands between the keys stays, comments too. The lines are indented as the mapping is.
+
+    Raises:
+        InvalidSpec: the mapping is written in one line.
+    """
+    text = document.source.decode("utf-8")
+    marks = _Marks.of(text)
+    if marks.nodes[where].is_flow:
+        raise _by_hand(document, where, "it is written in one line")
+    gone = sorted(
+        (cast(int, node.key_start), node)
+        for key in keys
+        if (node := marks.nodes.get((*where, key))) is not None
+    )
+    first = gone[0][0]
+    if not all(marks.begins_line(start) for start, _ in gone):
+        raise _by_hand(document, where, "a key to be taken out opens an entry of a list")
+    indent = " " * (first - marks.line_start(first))
+    for start, node in reversed(gone):
+        end = marks.line_end(max(node.end - 1, start))
+        new = "".join(f"{indent}{line}{marks.newline}" for line in lines) if start == first else ""
+        text = text[: marks.line_start(start)] + new + text[end:]
+    return text.encode()

@@ -100,7 +100,7 @@ def _named(pipeline: LoadedPipeline) -> Iterator[tuple[str | None, Where, str]]:
     common = pipeline.spec.defaults
     for number, stage in enumerate(pipeline.spec.stages):
         place: Where = ("stages", number, "model") if stage.model else ("defaults", "model")
-        if not stage.tool("image_model"):
+        if not stage.tool("image_model") and not stage.is_local:
             yield stage.model or common.model, place, "model"
         for at, tool in enumerate(stage.tools):
             if isinstance(tool, DirectDrawing):

@@ -314,6 +314,11 @@ def prices_for(settings: Settings) -> Prices:
     return _loaded(settings.tables, settings.foundry.provider, settings.foundry.zone)
 
 
+def read_prices_again() -> None:
+    """Let the next question for prices read the files: who serves for days must not go by old ones."""
+    _loaded.cache_clear()
+
+
 @functools.cache
 def _loaded(configs: Path, provider: str, zone: str) -> Prices:
     prices = load_prices(configs, provider)

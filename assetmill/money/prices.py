@@ -81,6 +81,8 @@ def estimate(call: StageCall, prices: Prices | None = None, *, coming: int = 0) 
     orchestrating model's tokens only bounds can be said beforehand: what it is given, a short answer, and the
     reasoning that its effort allows. The ceiling allows for twice the pictures that were asked for.
     """
+    if call.is_local:
+        return FREE
     table = prices or current_prices()
     if call.acceptance:
         return _accepted_estimate(call, call.acceptance, table, coming)

@@ -14,16 +14,18 @@ from typing import Any
 
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Digest
-from assetmill.plan.calls import EMULATED, BoundInput, BoundKnowledge, StageCall
+from assetmill.plan.calls import EMULATED, REJECTED, BoundInput, BoundKnowledge, StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.laning import LaneRules, obstacle
+from assetmill.plan.local_calls import local_call
 from assetmill.plan.outputs import acceptance, expected_outputs, picture_format
+from assetmill.plan.rounds import Rejections, quoted
 from assetmill.plan.slots import Pen, Slot, is_open
 from assetmill.plan.styling import Styling
 from assetmill.plan.variables import stage_variables
 from assetmill.records import Lane, StageRecord
 from assetmill.settings import Settings
-from assetmill.spec.checks import variable_name
+from assetmill.spec.checks import REJECTION, variable_name
 from assetmill.spec.functions import find_function
 from assetmill.spec.image_models import direct_problems
 from assetmill.spec.lifetimes import Lifetime, ToldEnd
@@ -93,20 +95,33 @@ class Binder:
     obstacles: dict[str, None] = field(default_factory=dict[str, None])
     """Why stages do not go in the lane that their default, or an hour, asks for."""
 
-    def bind(self, slot: Slot, records: Mapping[str, StageRecord], problems: Problems) -> StageCall:
-        """Return the call with everything known; what is wrong is noted as a problem."""
+    def bind(
+        self,
+        slot: Slot,
+        records: Mapping[str, StageRecord],
+        problems: Problems,
+        rejections: Rejections = (),
+    ) -> StageCall:
+        """Return the call with everything known; what is wrong is noted as a problem.
+
+        `rejections` are the rounds before, where reviewers have rejected what was drawn.
+        """
         pen = Pen(slot, problems, is_draft=False)
         pen.variables["stages"] = stage_variables(slot, records, self.slots)
-        return self._call(pen, records)
+        return self._call(pen, records, rejections)
 
     def draft(self, slot: Slot, problems: Problems) -> StageCall:
         """Return the call without what only stages before it can tell; its own part is checked."""
         return self._call(Pen(slot, problems, is_draft=True), {})
 
-    def _call(self, pen: Pen, records: Mapping[str, StageRecord]) -> StageCall:
+    def _call(self, pen: Pen, records: Mapping[str, StageRecord], rejections: Rejections = ()) -> StageCall:
         slot, stage = pen.slot, pen.slot.spec
+        if stage.needs_approval:
+            pen.variables[REJECTION] = {"reason": quoted(rejections[-1][1]) if rejections else ""}
         pen.variables.update(self.parameters)
         pen.variables.update({axis: value.value for axis, value in slot.values.items()})
+        if stage.is_local:
+            return local_call(self.pipeline.name, pen, self.inputs, records)
         inputs = tuple(self.inputs.bound(pen, records))
         pen.variables["inputs"] = [entry.name for entry in inputs]
         model = self._model(stage, pen)
@@ -132,7 +147,11 @@ class Binder:
             max_tool_calls=stage.max_tool_calls,
             effort=effort,
             lane=self._lane(stage, model, tools, pen),
-            extra={**dict(self._extra(stage, pen)), **({"styles": styled.digests} if styled.digests else {})},
+            extra={
+                **dict(self._extra(stage, pen)),
+                **({"styles": styled.digests} if styled.digests else {}),
+                **({REJECTED: [list(one) for one in rejections]} if rejections else {}),
+            },
             folder=str(self._folder),
         )
 

@@ -14,11 +14,17 @@ from assetmill.spec.output_checks import ChecksSpec
 EMULATED = ("service", "emulator")
 """The deciding field of a call to the embedded emulator, whose work is not the real service's."""
 
+REJECTED = "rejected"
+"""The deciding field of a draw after a rejection: every round before with the reason, as rows of two."""
+
 DRAWING = frozenset({"image_generation", "image_model"})
 """The types of tools that draw."""
 
-InputRole = Literal["picture", "mask", "container_file"]
-"""How a stage sees an input: as input picture, as edit mask, or as a file for code interpreter."""
+InputRole = Literal["picture", "mask", "container_file", "source", "font"]
+"""How a stage sees an input: as input picture, as edit mask, as a file for code interpreter.
+
+A local stage works on sources, and writes with fonts.
+"""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ class StageCall:
     A stage that calls an image model itself has the tool `image_model` alone, and its `model` is that model's
     deployment. `folder` is where functions are looked for first, `lane` where it may go, at another price:
     neither decides anything. With terms of `acceptance`, the call stands for draws of the same call without
-    them, of which the best that passes is the result.
+    them, of which the best that passes is the result. `making` is what a local stage makes here, entry by
+    entry: it asks no agent, and of the other fields only inputs, outputs and `extra` count.
     """
 
     pipeline: str
@@ -106,6 +113,7 @@ class StageCall:
     folder: str | None = None
     acceptance: Acceptance | None = None
     lane: Lane = "now"
+    making: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def label(self) -> str:
@@ -122,11 +130,19 @@ class StageCall:
         """Whether an image model is called itself, without an agent."""
         return any(tool["type"] == "image_model" for tool in self.tools)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is carried out here: it asks nobody and costs nothing."""
+        return bool(self.making)
+
     def deciding(self) -> dict[str, Any]:
         """Return everything that decides the output, and nothing else: no times, run IDs or host names.
 
         Inputs count by content and role, not by where they came from; `partial_images` only shows progress.
         """
+        if self.is_local:
+            inputs = [[i.role, i.name, i.blob.digest] for i in self.inputs]
+            return {"format": 1, "make": list(self.making), "inputs": inputs, **self.extra}
         tools = [{k: v for k, v in tool.items() if k != "partial_images"} for tool in self.tools]
         terms: dict[str, Any] = {"acceptance": self.acceptance.deciding()} if self.acceptance else {}
         if self.effort:

@@ -66,6 +66,20 @@ class Inputs:
                 names.add((role, name))
                 yield BoundInput(name, role, found.blob, found.asset_id, found.path)
 
+    def sources(self, pen: Pen, records: Mapping[str, StageRecord]) -> Iterator[tuple[int, BoundInput]]:
+        """Yield what a local stage works on, each with the number of its entry in the stage's `given`."""
+        for number, entry in enumerate(pen.slot.spec.given):
+            where: Where = ("inputs", number) if number < len(pen.slot.spec.inputs) else ("make",)
+            for found in self._found(entry, where, pen, records):
+                if found.path and found.blob.media_type in PICTURES:
+                    self._check_picture(found.path, where, pen)
+                yield number, BoundInput(found.name, "source", found.blob, found.asset_id, found.path)
+
+    def font(self, path: Path, name: str, where: Where, pen: Pen) -> BoundInput | None:
+        """Return a font's file as an input; None when it cannot be read, which is noted."""
+        blob = self._blob(path, where, pen)
+        return blob and BoundInput(name, "font", blob, None, str(path))
+
     def reference(self, path: Path, name: str, where: Where, pen: Pen) -> BoundInput | None:
         """Return a style kit's picture as an input; None when it is none, which is noted."""
         blob = self._blob(path, where, pen)

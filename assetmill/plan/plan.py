@@ -7,23 +7,27 @@ here each call's fingerprint is looked up.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.making.versions import newer
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
+from assetmill.plan.rounds import Lookup, NoWords, Position, Rejections, Round, Words, find_round
 from assetmill.plan.slots import Slot, coming_files
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
 from assetmill.spec.parameters import resolve_parameters
-from assetmill.spec.pipeline import LoadedPipeline
+from assetmill.spec.pipeline import LoadedPipeline, StageSpec
 from assetmill.spec.reading import Problems
 
-Status = Literal["reuse", "run", "after_upstream"]
-Lookup = Callable[[str, Fingerprint], StageRecord | None]
+Status = Literal["reuse", "run", "after_upstream", "review", "rejected", "held"]
+"""`review`: made, and waits for its reviewers. `held`: follows a stage that is not approved yet."""
+
+_NOTHING_TO_DO: frozenset[Status] = frozenset({"reuse", "review", "rejected", "held"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class PlannedStage(NamedTuple):
 
     `call` is None while a stage before it must run first (`after_upstream`); `after` are the labels it then
     waits for, `needs` all the labels it follows; `draft` is then what is known of it, and `coming` how many
-    files it is still to be given. `record` is there when it is reused. `cost` None is unknown.
+    files it is still to be given. `record` is there when it is made. `cost` None is unknown; that of a stage
+    which is held is no part of this run.
     """
 
     stage: str
@@ -83,7 +88,23 @@ class PlannedStage(NamedTuple):
     @property
     def asked(self) -> StageCall | None:
         """What will be asked of the service, as far as it is known; None when nothing will be."""
-        return None if self.record else self.call or self.draft
+        return self.call or self.draft if self.is_to_do else None
+
+    @property
+    def is_to_do(self) -> bool:
+        """Whether this run may draw it."""
+        return self.status not in _NOTHING_TO_DO
+
+
+class Decided(NamedTuple):
+    """What decides in which round a stage is: what reviewers said, and what is stored."""
+
+    words: Words
+    lookup: Lookup
+
+    def round_of(self, slot: Slot, bind: Callable[[Rejections], StageCall]) -> Round:
+        """Return the round in which a stage is."""
+        return find_round(slot.spec, slot.label, bind, self.lookup, self.words)
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,7 @@ class Plan:
     stages: tuple[PlannedStage, ...]
     warnings: tuple[str, ...]
     _binder: Binder
+    _decided: Decided = field(default_factory=lambda: Decided(NoWords(), _nothing))
 
     @property
     def name(self) -> str:
@@ -113,18 +135,30 @@ class Plan:
 
     @property
     def reused(self) -> Mapping[str, StageRecord]:
-        """The records that are there already, by label."""
-        return {stage.label: stage.record for stage in self.stages if stage.record is not None}
+        """The records that are there already and may be used, by label."""
+        return {s.label: s.record for s in self.stages if s.record is not None and s.status == "reuse"}
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run of it would draw anything."""
+        return any(stage.is_to_do for stage in self.stages)
 
     @property
     def cost(self) -> Cost:
         """What is known of the cost; `unpriced` says for how many stages not all is."""
-        return sum((stage.cost for stage in self.stages if stage.cost), FREE)
+        return sum((stage.cost for stage in self.stages if stage.cost and stage.is_to_do), FREE)
+
+    @property
+    def held_cost(self) -> Cost:
+        """What the stages may cost that are held until others are approved."""
+        return sum((stage.cost for stage in self.stages if stage.cost and stage.status == "held"), FREE)
 
     @property
     def unpriced(self) -> int:
         """How many stages have a cost of which a part is unknown."""
-        return sum(stage.cost is None or not stage.cost.is_known for stage in self.stages)
+        return sum(
+            stage.cost is None or not stage.cost.is_known for stage in self.stages if stage.status != "held"
+        )
 
     def bind(self, label: str, records: Mapping[str, StageRecord]) -> StageCall:
         """Return a stage's call once the stages before it are done; `records` holds theirs by label.
@@ -137,6 +171,23 @@ class Plan:
         call = self._binder.bind(self._binder.slots[label], {**self.reused, **records}, problems)
         problems.raise_if_any()
         return call
+
+    def round_of(self, label: str, records: Mapping[str, StageRecord]) -> Round:
+        """Return the round in which a stage is, once the stages before it are done. Errors as in `bind`."""
+        problems = Problems(self.pipeline.document)
+        slot, known = self._binder.slots[label], {**self.reused, **records}
+        found = self._decided.round_of(slot, lambda before: self._binder.bind(slot, known, problems, before))
+        problems.raise_if_any()
+        return found
+
+    def position_of(self, label: str, record: StageRecord) -> Position | None:
+        """Return where a stage stands that was made just now, None for one that needs no approval."""
+        spec = self.spec_of(label)
+        return self._decided.words.position(spec, record) if spec.needs_approval else None
+
+    def spec_of(self, label: str) -> StageSpec:
+        """Return what the pipeline says of a stage."""
+        return self._binder.slots[label].spec
 
 
 @dataclass(frozen=True)
@@ -166,11 +217,13 @@ def make_plan(
     estimate: Estimate = _nothing,
     fetch: Fetch | None = None,
     today: datetime.date | None = None,
+    words: Words | None = None,
 ) -> Plan:
     """Fix order, variants and bindings, and find what is there already.
 
     `lookup` finds a finished stage by fingerprint, `assets` a stored asset, `estimate` prices a call whose
-    inputs may not be known yet, `fetch` turns an https address into a local file.
+    inputs may not be known yet, `fetch` turns an https address into a local file. `words` are what reviewers
+    have said of what was made.
 
     Raises:
         InvalidSpec: parameters, files, axes or tool options that do not hold; all of them, with their lines.
@@ -184,21 +237,34 @@ def make_plan(
     problems.raise_if_any()
     inputs = Inputs(pipeline, assets, fetch, slots)
     binder = Binder(pipeline, values, defaults, day, inputs, slots, inputs.warnings)
-    stages = _Decider(binder, problems, lookup, estimate).decide()
+    decided = Decided(words or NoWords(), lookup)
+    stages = _Decider(binder, problems, decided, estimate).decide()
     problems.raise_if_any()
-    return Plan(pipeline, values, stages, tuple(binder.warnings), binder)
+    return Plan(pipeline, values, stages, tuple(binder.warnings), binder, decided)
 
 
 class _Decider:
     """Goes through the slots in order and says what becomes of each."""
 
-    def __init__(self, binder: Binder, problems: Problems, lookup: Lookup, estimate: Estimate) -> None:
-        self.binder, self.problems, self.lookup, self.estimate = binder, problems, lookup, estimate
+    def __init__(self, binder: Binder, problems: Problems, decided: Decided, estimate: Estimate) -> None:
+        self.binder, self.problems, self.decided, self.estimate = binder, problems, decided, estimate
         self.records: dict[str, StageRecord] = {}
         self.first: dict[Fingerprint, str] = {}
+        # Stages after which nothing begins in this run: they need an approval that is not there.
+        self.holding: set[str] = set()
 
     def decide(self) -> tuple[PlannedStage, ...]:
-        return tuple(self._decide(slot) for slot in self.binder.slots.values())
+        return tuple(self._noted(slot, self._decide(slot)) for slot in self.binder.slots.values())
+
+    def _noted(self, slot: Slot, planned: PlannedStage) -> PlannedStage:
+        """Hold what follows a stage that is not approved, and note what others are held by."""
+        holders = [label for label in planned.needs if label in self.holding]
+        if holders and planned.status != "reuse":
+            planned = planned._replace(status="held", reason="waits for approval of " + _shortened(holders))
+        needs_more = planned.status == "held" or slot.spec.needs_approval
+        if needs_more and planned.status != "reuse":
+            self.holding.add(slot.label)
+        return planned
 
     def _decide(self, slot: Slot) -> PlannedStage:
         sees = [label for labels in slot.upstream.values() for label in labels]
@@ -212,26 +278,41 @@ class _Decider:
             cost = self.estimate(draft, coming)
             planned = _planned(slot, needs, "after_upstream", after, cost=cost, reason=reason)
             return planned._replace(draft=draft, coming=coming)
-        call = self.binder.bind(slot, self.records, self.problems)
+        found = self.decided.round_of(
+            slot, lambda before: self.binder.bind(slot, self.records, self.problems, before)
+        )
         if self.problems.found:
-            return _planned(slot, needs, "run", after, call=call, reason="")
-        return self._look_up(slot, needs, after, call)
+            return _planned(slot, needs, "run", after, call=found.call, reason="")
+        if found.record is None:
+            return self._to_draw(slot, needs, after, found)
+        return self._made(slot, needs, found, found.record)
 
-    def _look_up(
-        self, slot: Slot, needs: tuple[str, ...], after: tuple[str, ...], call: StageCall
-    ) -> PlannedStage:
-        fp = call.fingerprint
-        if record := self.lookup(call.pipeline, fp):
+    def _made(self, slot: Slot, needs: tuple[str, ...], found: Round, record: StageRecord) -> PlannedStage:
+        position = found.position or _UNCHANGED
+        if position.stand == "approved":
             self.records[slot.label] = record
-            return _planned(slot, needs, "reuse", (), call=call, record=record, cost=FREE, reason="unchanged")
-        twin = self.first.setdefault(fp, slot.label)
+        status = _STATUS_OF[position.stand]
+        reason = position.said or _kept(record)
+        return _planned(slot, needs, status, (), call=found.call, record=record, cost=FREE, reason=reason)
+
+    def _to_draw(
+        self, slot: Slot, needs: tuple[str, ...], after: tuple[str, ...], found: Round
+    ) -> PlannedStage:
+        call, reason = found.call, "not made yet"
+        if found.rejections:
+            reason = f"rejected: {found.rejections[-1][1]}; drawn again"
+        twin = self.first.setdefault(call.fingerprint, slot.label)
         if twin != slot.label:
             # Two variants that ask for the same thing: the second one finds what the first one paid for.
             waits = tuple(dict.fromkeys((*after, twin)))
             needs = tuple(dict.fromkeys((*needs, twin)))
             return _planned(slot, needs, "after_upstream", waits, cost=FREE, reason=f"same as {twin}")
         cost = self.estimate(call, 0)
-        return _planned(slot, needs, "run", after, call=call, cost=cost, reason="not made yet")
+        return _planned(slot, needs, "run", after, call=call, cost=cost, reason=reason)
+
+
+_UNCHANGED = Position("approved")
+_STATUS_OF: Mapping[str, Status] = {"approved": "reuse", "waiting": "review", "rejected": "rejected"}
 
 
 def _planned(
@@ -250,6 +331,15 @@ def _planned(
     )
 
 
-def _shortened(labels: tuple[str, ...]) -> str:
+def _kept(record: StageRecord) -> str:
+    """Say that a stage is as it was, and if another version of a library made it."""
+    changed = newer(record.made_with)
+    if not changed:
+        return "unchanged"
+    told = ", ".join(f"{name} {was} (here {now or 'none'})" for name, (was, now) in changed.items())
+    return f"unchanged; made with {told}: kept, a new `edition` makes it again"
+
+
+def _shortened(labels: Sequence[str]) -> str:
     shown = ", ".join(labels[:3])
     return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"

@@ -73,6 +73,9 @@ def is_open(text: str) -> bool:
 
 def coming_files(slot: Slot, slots: Mapping[str, Slot]) -> int:
     """Return how many files earlier stages are to make for a stage: each may be a picture to look at."""
-    names = (str(entry.from_) for entry in slot.spec.inputs if entry.from_ is not None)
+    names = (str(entry.from_) for entry in slot.spec.given if entry.from_ is not None)
     makers = (slots[label].spec for name in names for label in slot.upstream[name])
-    return sum(sum(output.count for output in spec.outputs) or 1 for spec in makers)
+    return sum(
+        sum(output.count for output in spec.outputs) or sum(1 for one in spec.make if one.save) or 1
+        for spec in makers
+    )

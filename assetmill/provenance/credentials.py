@@ -56,7 +56,7 @@ class Making:
 
     name: str
     stage: str
-    action: str
+    actions: tuple[str, ...]
     source_type: SourceType
     prompt_digest: str = ""
     response_id: str = ""
@@ -149,9 +149,7 @@ def _definition(making: Making, media_type: str, ingredients: Sequence[Ingredien
     names = [_instance(number) for number in range(len(ingredients))]
     opened = [{"action": "c2pa.opened", "parameters": {"ingredientIds": names[:1]}}] if names else []
     placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": [name]}} for name in names[1:]]
-    made = {
-        # A manifest begins with what was opened, or created out of nothing.
-        "action": making.action if names else "c2pa.created",
+    told = {
         "digitalSourceType": IPTC + making.source_type,
         "parameters": {
             "com.assetmill.stage": making.stage,
@@ -159,11 +157,15 @@ def _definition(making: Making, media_type: str, ingredients: Sequence[Ingredien
             "com.assetmill.response_id": making.response_id,
         },
     }
+    # A manifest begins with what was opened, or created out of nothing.
+    made_of_nothing = (one for one in making.actions if one != "c2pa.edited")
+    done = making.actions if names else ("c2pa.created", *made_of_nothing)
+    made = [{"action": action, **told} for action in done]
     return {
         "title": making.name,
         "format": media_type,
         "claim_generator_info": [{"name": "assetmill"}],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [*opened, *placed, made]}}],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [*opened, *placed, *made]}}],
     }
 
 

@@ -35,6 +35,10 @@ class Desk:
         """Return where a picture stands."""
         return standing_of(sha256, self.ledger.of(Digest(f"sha256:{sha256}")), self.reviewers)
 
+    def standing_among(self, sha256: str, find: Callable[[str], tuple[str, ...]]) -> Standing:
+        """Return where a picture stands by what `find` knows of it, as `told` returns it."""
+        return standing_of(sha256, find(sha256), self.reviewers)
+
     def told(self) -> Callable[[str], tuple[str, ...]]:
         """Return how to find the envelopes of a picture among many: one listing, and those that there are."""
         known = set(self.ledger.pictures())

@@ -97,7 +97,7 @@ def _clock(at: float) -> str:
 
 def outlook_of(plan: Plan, settings: Settings, by: float, newest: RunManifest | None, now: float) -> Outlook:
     """Return what a plan is to cost and when it is done, in both lanes."""
-    calls = {stage.label: call for stage in plan.stages if (call := stage.asked)}
+    calls = {stage.label: call for stage in plan.stages if (call := stage.asked) and not call.is_local}
     needs = {stage.label: stage.needs for stage in plan.stages}
     prices = prices_for(settings)
     coming = {stage.label: stage.coming for stage in plan.stages}

@@ -13,6 +13,7 @@ from assetmill.money.prices import estimate, prices_for
 from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, Plan, make_plan
+from assetmill.plan.rounds import Words
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
@@ -68,7 +69,17 @@ def plan_loaded(
         assets=known.asset,
         estimate=priced,
         today=today,
+        words=words_of(settings, ledger, loaded),
     )
+
+
+def words_of(settings: Settings, ledger: Ledger | None, loaded: LoadedPipeline) -> Words | None:
+    """Return what reviewers have said; None where nothing of a pipeline needs their approval."""
+    if ledger is None or not loaded.spec.needs_approval:
+        return None
+    from assetmill.runs.reviewed import StoredWords  # a plan that asks nobody must not wait for it
+
+    return StoredWords(settings, ledger.backend, ledger)
 
 
 _ONE_BY_ONE = 16

@@ -39,7 +39,7 @@ class AssumedQuota:
 
 def assumed_quotas(plan: Plan, settings: Settings, today: datetime.date) -> Iterator[AssumedQuota]:
     """Yield what is assumed of each model deployment that stages to be run will use, by name."""
-    calls = [stage.call for stage in plan.stages if stage.call and stage.status != "reuse"]
+    calls = [stage.call for stage in plan.stages if stage.call and stage.is_to_do]
     used = {name for call in calls for name in (call.model, call.image_deployment) if name}
     told = read_limits(settings, today)
     share = settings.quota.share

@@ -19,6 +19,7 @@ from assetmill.errors import (
     InvalidSettings,
     RunFailed,
     RunStopped,
+    RunWaiting,
     SpendingClosed,
     StageBlocked,
     StageError,
@@ -37,6 +38,11 @@ from assetmill.stage.candidates import open_fingerprint, spent_usd
 from assetmill.stage.services import Services
 
 _NOT_BEGUN = frozenset({"skipped", "over_budget"})
+_UNAPPROVED = frozenset({"waiting", "rejected"})
+_STANDING: Mapping[str, StageStatus] = {"waiting": "waiting", "rejected": "rejected"}
+"""What a stage ends as by where its pictures stand, unless they are approved."""
+_PLANNED: Mapping[str, StageStatus] = {"review": "waiting", "rejected": "rejected"}
+"""The same by what its plan says."""
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -89,22 +95,44 @@ class Run:
         """Return the call of a stage whose upstream is settled; None when there is nothing to do for it."""
         stage = self.stages[label]
         if stage.record is not None:
-            self._settle(stage, "reused", record=stage.record, seconds=0.0)
+            self._found(stage, stage.record, _PLANNED.get(stage.status), stage.reason)
             return None
         missing = [need for need in stage.needs if need not in self.records]
         if missing:
-            self._settle(stage, "skipped", error=f"{missing[0]} did not finish")
+            self._settle(stage, "skipped", error=self._why_skipped(missing[0]))
             return None
         if self.is_stopping or self.services.stop.is_set():
             self._settle(stage, "cancelled", error="the run was stopped before this stage")
             return None
         try:
-            call = stage.call or self.plan.bind(label, self.records)
+            call = stage.call or self._bound(stage)
         except AssetmillError as error:
             self._settle(stage, "failed", error=str(error))
             return None
+        if call is None:
+            return None
         self._begun[label] = time.time(), call
         return call
+
+    def _bound(self, stage: PlannedStage) -> StageCall | None:
+        """Return the call of a stage that waited for others; None where what it made is there, and stands."""
+        if not self.plan.spec_of(stage.label).needs_approval:
+            return self.plan.bind(stage.label, self.records)
+        found = self.plan.round_of(stage.label, self.records)
+        if found.record and found.position:
+            status = _STANDING.get(found.position.stand)
+            self._found(stage, found.record, status, found.position.said)
+            return None
+        return found.call
+
+    def _found(self, stage: PlannedStage, record: StageRecord, status: StageStatus | None, said: str) -> None:
+        """Note a stage that is made already; `status` says why nothing may follow it, None when it may."""
+        error = said if status else None
+        self._settle(stage, status or "reused", record=record, error=error, seconds=0.0)
+
+    def _why_skipped(self, need: str) -> str:
+        before = self.entries.get(need)
+        return f"{need} is not approved" if before and before.record else f"{need} did not finish"
 
     def end(self, label: str, outcome: StageRecord | BaseException) -> None:
         """Note what became of a stage that was begun."""
@@ -113,7 +141,11 @@ class Run:
         seconds = time.time() - started_at
         if isinstance(outcome, StageRecord):
             is_ours = outcome.run_id == self.run_id
-            self._settle(stage, "done" if is_ours else "reused", record=outcome, seconds=seconds)
+            position = self.plan.position_of(label, outcome)
+            standing = _STANDING.get(position.stand) if position else None
+            status: StageStatus = standing or ("done" if is_ours else "reused")
+            error = position.said if position and standing else None
+            self._settle(stage, status, record=outcome, error=error, seconds=seconds, is_ours=is_ours)
             return
         if isinstance(outcome, StageBlocked) and outcome.scope == "account":
             self.is_stopping = True
@@ -158,11 +190,12 @@ class Run:
         error: str | None = None,
         seconds: float | None = None,
         call: StageCall | None = None,
+        is_ours: bool = False,
     ) -> None:
-        if record is not None:
+        if record is not None and status not in _UNAPPROVED:
             self.records[stage.label] = record
             self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
-        spent = record.cost_usd if record and status == "done" else self._lost(call) if call else 0.0
+        spent = record.cost_usd if record and is_ours else self._lost(call) if call else 0.0
         self.entries[stage.label] = StageEntry(
             stage=stage.stage,
             variant=stage.variant,
@@ -173,7 +206,8 @@ class Run:
             spent_usd=spent,
             seconds=seconds,
         )
-        self._tell(stage, status, error, seconds)
+        if not is_ours:  # the engine has told of it
+            self._tell(stage, status, error, seconds)
 
     def _open_fingerprint(self, call: StageCall) -> Fingerprint:
         return open_fingerprint(call, self.services.ledger) if call.acceptance else call.fingerprint
@@ -196,7 +230,8 @@ class Run:
         """Say what the engine did not say: it tells the life of a stage, not that there was none."""
         if status == "done" or (status == "reused" and stage.record is None):
             return
-        kind = "reused" if status == "reused" else "skipped" if status in _NOT_BEGUN else "failed"
+        is_made = status == "reused" or self.entries[stage.label].record is not None
+        kind = "reused" if is_made else "skipped" if status in _NOT_BEGUN else "failed"
         message = error or ""
         spent = self.entries[stage.label].spent_usd
         progress.emit(StageEvent(kind, stage.label, self.run_id, seconds, spent, message=message))
@@ -261,14 +296,15 @@ def check_service(plan: Plan, services: Services) -> None:
     """Make sure, before any spend, that the service is there and has the models that a plan calls.
 
     Raises:
-        InvalidSettings: it is not so. A plan without work asks nothing.
+        InvalidSettings: it is not so. A plan without work for a service asks nothing.
     """
-    if all(stage.status == "reuse" for stage in plan.stages):
+    local = {stage.name for stage in plan.pipeline.spec.stages if stage.is_local}
+    if not any(stage.is_to_do and stage.stage not in local for stage in plan.stages):
         return
-    calls = [stage.call for stage in plan.stages if stage.call and stage.record is None]
+    calls = [stage.call for stage in plan.stages if stage.call and stage.is_to_do]
     models = [name for call in calls for name in (call.model, call.image_deployment) if name]
     # Calls that wait for a stage before them are not known yet; what the file names for them is.
-    written = plan.pipeline.spec.stages
+    written = [stage for stage in plan.pipeline.spec.stages if not stage.is_local]
     models += [name for stage in written for name in (stage.model, stage.image_deployment) if name]
     models = [name for name in models if "{" not in name]
     problems = [
@@ -286,17 +322,27 @@ def check_outcome(manifest: RunManifest) -> RunManifest:
     Raises:
         RunFailed: a stage failed.
         RunStopped: the run was stopped.
+        RunWaiting: all that is left waits for people.
     """
+    if manifest.status == "waiting":
+        raise RunWaiting(manifest.run_id, waits_for(manifest))
     if manifest.status == "cancelled":
         raise RunStopped(f"run {manifest.run_id} was stopped; run it again to go on", manifest.run_id)
     if manifest.status == "failed":
-        bad = [entry for entry in manifest.stages if entry.record is None]
-        first = next(entry for entry in bad if entry.status != "skipped")
+        bad = [entry for entry in manifest.stages if not entry.is_done]
+        first = next(entry for entry in bad if entry.status not in {"skipped", "waiting"})
         raise RunFailed(
             manifest.run_id,
             f"{len(bad)} of {len(manifest.stages)} stages did not finish; first {first.error}",
         )
     return manifest
+
+
+def waits_for(manifest: RunManifest) -> str:
+    """Return what a run waits for, in words."""
+    waiting = [entry for entry in manifest.stages if entry.status == "waiting"]
+    more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    return f"{waiting[0].label}{more}: {waiting[0].error}; run it again after that to go on"
 
 
 def _status(outcome: BaseException) -> StageStatus:
@@ -321,4 +367,6 @@ def run_status(entries: tuple[StageEntry, ...]) -> RunStatus:
     if all(entry.is_done for entry in entries):
         return "completed"
     found = {entry.status for entry in entries}
+    if "waiting" in found and found <= {"done", "reused", "waiting", "skipped"}:
+        return "waiting"
     return "cancelled" if found <= {"done", "reused", "cancelled", "skipped"} else "failed"

@@ -28,6 +28,8 @@ UPSTREAM = ("text", "data", "outputs", "variants")
 RESERVED = frozenset(
     {"stages", "inputs", "range", "loop", "self", "true", "false", "none", "not", "and", "or"}
 )
+REJECTION = "rejection"
+"""What a stage that needs approval knows of the picture that was rejected before: `rejection.reason`."""
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
 
 
@@ -55,7 +57,7 @@ def _stage_words(pipeline: LoadedPipeline) -> Mapping[str, str]:
 
 
 def _upstream(words: Mapping[str, str], stage: StageSpec) -> tuple[str, ...]:
-    named = {entry.from_ for entry in stage.inputs if entry.from_}
+    named = {entry.from_ for entry in stage.given if entry.from_}
     for _, source in stage.texts():
         if "stages" in source and (template := template_of(source)):
             attributes = template.attributes("stages")
@@ -81,6 +83,7 @@ def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
         _check_styles(pipeline, stage, where, problems)
         _check_inputs(stage, where, problems)
         _check_outputs(stage, where, problems)
+        _check_approval(pipeline, stage, where, problems)
     _check_cycles(pipeline, words, problems)
 
 
@@ -131,9 +134,10 @@ def _check_links(pipeline: LoadedPipeline, stage: StageSpec, where: Where, probl
         if need not in names:
             problems.add((*where, "needs"), f"stage {stage.name!r} needs an unknown stage {need!r}",
                          nearest(need, names))  # fmt: skip
-    for number, entry in enumerate(stage.inputs):
+    for number, entry in enumerate(stage.given):
         if entry.from_ is not None and entry.from_ not in names:
-            problems.add((*where, "inputs", number, "from"),
+            place = (*where, *_place_of(stage, number, entry.from_))
+            problems.add(place,
                          f"stage {stage.name!r} takes from an unknown stage {entry.from_!r}",
                          nearest(entry.from_, names))  # fmt: skip
     for name, axis in stage.for_each.items():
@@ -145,10 +149,19 @@ def _check_links(pipeline: LoadedPipeline, stage: StageSpec, where: Where, probl
             )
 
 
+def _place_of(stage: StageSpec, number: int, word: str) -> Where:
+    """Return where a stage names one that it takes from: an input, or the first entry of `make` that does."""
+    if number < len(stage.inputs):
+        return ("inputs", number, "from")
+    return ("make", next(n for n, one in enumerate(stage.make) if word in dict(one.sources)))
+
+
 def _check_templates(
     pipeline: LoadedPipeline, stage: StageSpec, where: Where, words: Mapping[str, str], problems: Problems
 ) -> None:
     known = _known_variables(frozenset(pipeline.spec.parameters), frozenset(pipeline.axes))
+    if stage.needs_approval:
+        known |= {REJECTION}
     for place, source in _all_texts(pipeline, stage):
         spot = place[1:] if place[:1] == ("/",) else (*where, *place)
         try:
@@ -164,6 +177,8 @@ def _check_templates(
         for word in sorted(template.attributes("stages")):
             if variable_name(word) not in words:
                 problems.add(spot, f"template names an unknown stage {word!r}", nearest(word, words))
+        if stage.needs_approval and (unknown := template.attributes(REJECTION) - {"reason"}):
+            problems.add(spot, f"a rejection has no {min(unknown)!r}", "it has a `reason`")
         for path in sorted(template.paths):
             if path[0] == "stages" and len(path) > 2 and path[2] not in UPSTREAM:
                 problems.add(spot, f"a stage has no {path[2]!r}", nearest(path[2], UPSTREAM))
@@ -250,6 +265,16 @@ def _check_outputs(stage: StageSpec, where: Where, problems: Problems) -> None:
     _check_calls(stage, where, problems)
     if stage.json_schema is not None:
         _check_schema(stage.json_schema, (*where, "schema"), problems)
+
+
+def _check_approval(pipeline: LoadedPipeline, stage: StageSpec, where: Where, problems: Problems) -> None:
+    if not stage.needs_approval:
+        return
+    if REJECTION in pipeline.spec.parameters or REJECTION in pipeline.axes:
+        message = f"stage {stage.name!r} knows a rejection by the name {REJECTION!r}, which is taken"
+        problems.add(where, message, "give the parameter or the axis another name")
+    if stage.approval and not stage.drawing and not stage.outputs:
+        problems.add((*where, "approval"), f"stage {stage.name!r} makes no file that could be approved")
 
 
 def _makers(stage: StageSpec) -> Makers:

@@ -18,11 +18,13 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.records import Lane
+from assetmill.spec.approvals import ApprovalSpec, ApprovalTerms
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.base import SpecModel
 from assetmill.spec.chat_models import ChatModel, LaneFacts, load_chat_models, load_lanes
 from assetmill.spec.file_kinds import kind_of_name, suffix_of
 from assetmill.spec.image_models import ImageModels
+from assetmill.spec.making import MakeSpec
 from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
 from assetmill.spec.parameters import ParameterSpec
 from assetmill.spec.reading import Document, Where
@@ -95,6 +97,7 @@ class OutputSpec(SpecModel):
     size: str | None = None
     alpha: bool | None = None
     checks: ChecksSpec | None = None
+    approval: ApprovalTerms = None
 
     @model_validator(mode="before")
     @classmethod
@@ -121,11 +124,22 @@ def _axes_by_name(value: Any) -> Any:
     return {str(name): None for name in value} if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
 
 
+_OF_AGENTS = (
+    "prompt", "style", "instructions", "tools", "outputs", "json_schema", "model", "reasoning",
+    "image_deployment", "tool_choice", "max_tool_calls", "lane",
+)  # fmt: skip
+"""What only a stage has that asks an agent."""
+
+
 class StageSpec(SpecModel):
-    """One agent call and the assets it must produce."""
+    """One agent call and the assets it must produce; or with `make` what is made here, for nothing."""
 
     name: str = Field(pattern=NAME)
-    prompt: str = Field(min_length=1)
+    prompt: str = ""
+    make: Annotated[
+        tuple[MakeSpec, ...], BeforeValidator(lambda value: [value] if isinstance(value, Mapping) else value)
+    ] = ()
+    edition: str | int | None = None
     style: Names = ()
     description: str | None = None
     instructions: str | None = None
@@ -145,10 +159,47 @@ class StageSpec(SpecModel):
     lane: Lane | None = None
     reroll: int = Field(default=0, ge=0, le=20)
     best_of: int = Field(default=1, ge=1, le=16)
+    approval: ApprovalTerms = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if not self.make and not self.prompt:
+            raise ValueError("give a prompt for an agent, or make: what is made here")
+        given = [name for name in _OF_AGENTS if self.make and name in self.model_fields_set]
+        if given or (self.make and (self.reroll or self.best_of > 1)):
+            word = {"json_schema": "schema"}.get(given[0], given[0]) if given else "best_of and reroll"
+            raise ValueError(f"{word} is for an agent, and this stage makes its files here: leave one out")
+        if self.edition is not None and not self.make:
+            raise ValueError("edition is of a stage with make: a new one makes it again")
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is carried out here, without any service."""
+        return bool(self.make)
+
+    @property
+    def given(self) -> tuple[InputSpec, ...]:
+        """Its inputs; those of a local stage also as what its entries name stages before."""
+        if not self.make:
+            return self.inputs
+        own = {word for entry in self.inputs for word in input_words(entry)}
+        named = dict.fromkeys(
+            source
+            for number, entry in enumerate(self.make)
+            for source in entry.sources
+            if source[0] not in own and not any(source[0] in one.results for one in self.make[:number])
+        )
+        return (*self.inputs, *(InputSpec.model_validate({"from": w, "output": g}) for w, g in named))
 
     def tool(self, kind: str) -> AnyTool | None:
         """Return the first tool of that type."""
         return next((tool for tool in self.tools if tool.type == kind), None)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether reviewers must approve some of what it makes."""
+        return self.approval is not None or any(output.approval for output in self.outputs)
 
     @property
     def drawing(self) -> AnyTool | None:
@@ -157,7 +208,8 @@ class StageSpec(SpecModel):
 
     def texts(self) -> Iterator[tuple[Where, str]]:
         """Yield every text that may be a template, with its place under the stage."""
-        yield ("prompt",), self.prompt
+        if self.prompt:
+            yield ("prompt",), self.prompt
         for number, kit in enumerate(self.style):
             yield ("style", number), kit
         if self.instructions:
@@ -171,6 +223,18 @@ class StageSpec(SpecModel):
             yield from _texts(("outputs", number), output)
             if output.checks:
                 yield from output.checks.texts(("outputs", number, "checks"))
+        for number, made in enumerate(self.make):
+            yield from made.texts(("make", number))
+
+
+def input_words(entry: InputSpec) -> tuple[str, ...]:
+    """Return by which words a local stage's entries know an input."""
+    if entry.name:
+        return (entry.name,)
+    if entry.from_:
+        return (entry.from_,)
+    name = (entry.file or entry.url or entry.asset or "").rpartition("/")[2]
+    return name, name.rpartition(".")[0] or name
 
 
 def _texts(where: Where, model: BaseModel) -> Iterator[tuple[Where, str]]:
@@ -191,6 +255,11 @@ class PipelineSpec(SpecModel):
     schedules: tuple[ScheduleSpec, ...] = ()
     concurrency: Concurrency = None
     stages: tuple[StageSpec, ...] = Field(min_length=1)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether reviewers must approve some of what it makes."""
+        return any(stage.needs_approval for stage in self.stages)
 
 
 @dataclass(frozen=True)
@@ -251,7 +320,7 @@ def spec_keys() -> Mapping[str, frozenset[str]]:
         "schedules": ScheduleSpec, "batch": BatchSpec, "concurrency": ConcurrencySpec,
         "defaults": Defaults, "parameters": ParameterSpec, "axes": AxisSpec, "for_each": AxisSpec,
         "checks": ChecksSpec, "not_duplicate": DuplicateCheck, "palette": PaletteCheck, "text": TextCheck,
-        "judge": JudgeCheck, "reasoning": ReasoningSpec, **TOOLS,
+        "make": MakeSpec, "judge": JudgeCheck, "approval": ApprovalSpec, "reasoning": ReasoningSpec, **TOOLS,
     }  # fmt: skip
     keys = {part: frozenset(f.alias or n for n, f in m.model_fields.items()) for part, m in models.items()}
     return {**keys, "tools": frozenset(TOOLS)}

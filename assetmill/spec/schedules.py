@@ -42,7 +42,8 @@ class BatchSpec(SpecModel):
         return by
 
 
-def _seconds(value: Any) -> Any:
+def seconds_of(value: Any) -> Any:
+    """Return `15m`, `2h` or `3d` as seconds; anything else as it is."""
     match = _EVERY.fullmatch(value) if isinstance(value, str) else None
     return float(match[1]) * _UNITS[match[2] or "s"] if match else value
 
@@ -51,7 +52,7 @@ class ScheduleSpec(SpecModel):
     """One schedule: `cron`, or `every` so many seconds (`15m`, `2h`, `1d`), with parameters of its own."""
 
     cron: str | None = None
-    every: Annotated[float | None, BeforeValidator(_seconds)] = Field(default=None, ge=1, le=366 * 86400)
+    every: Annotated[float | None, BeforeValidator(seconds_of)] = Field(default=None, ge=1, le=366 * 86400)
     timezone: str = "UTC"
     parameters: dict[str, Scalar] = Field(default_factory=dict[str, Scalar])
     batch: BatchSpec | None = None

@@ -151,6 +151,8 @@ class Admission:
 
 def wanted(call: StageCall) -> dict[str, dict[str, float]]:
     """Return what a call takes from the quotas of its model deployments."""
+    if call.is_local:
+        return {}
     if call.is_direct:
         return {call.model: {"requests": 1.0, "images": 1.0}}
     # Four characters a token is the usual rule of thumb.

@@ -56,6 +56,7 @@ from assetmill.stage.direct import DirectReplies, request_digest
 from assetmill.stage.drafts import STALE, Drafts
 from assetmill.stage.finished import Finished
 from assetmill.stage.lanes import LaneChoice
+from assetmill.stage.local_stages import run_making
 from assetmill.stage.patience import Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
@@ -72,6 +73,8 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
+    if call.is_local:
+        return run_making(call, services, run_id)
     if call.acceptance:
         return run_accepted(
             call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)

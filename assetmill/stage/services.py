@@ -236,6 +236,9 @@ class Services:
         budget, found = self.settings.budget, list(self.ceilings)
         if run_id in self._run_ceilings:
             found.append(self._run_ceilings[run_id])
+        shared = self.settings.shared
+        if shared.usd is not None:
+            found.append(Ceiling(f"run/{shared.scope}", shared.usd))
         if budget.day_usd is not None:
             found.append(Ceiling(f"day/{self._today().isoformat()}", budget.day_usd))
         if budget.project_usd is not None:

@@ -34,6 +34,8 @@
     v1/t/<sha256>                       tombstone: these bytes were purged
     v1/p/<descending>.<nonce>           receipt of a purge, newest first
     v1/d/<sha256>/<ascending>.<nonce>   decision: what a reviewer said of these bytes, signed
+    v1/v/<call>/call                    what a coding agent asked for, before anything of it was begun
+    v1/v/<call>/begun.<n>, /ended.<n>   its n-th attempt began; what became of it
     v1/l/<key>.<nonce>                  set aside by a repair: unreadable, or lost; never collected
     v1/l/b.<sha256>                     these bytes are lost, and a person has said so
     v1/meta/probe/<nonce>               what two racing creators write at first use; deleted again
@@ -72,9 +74,26 @@ PURGES = "v1/p/"
 ASIDE = "v1/l/"
 MONEY = "v1/m/"
 BATCHES = "v1/n/"
+BATCH_HEADS = "v1/j/"
 REVIEWS = "v1/d/"
-PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpld", "meta"))
+AGENT_CALLS = "v1/v/"
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpldv", "meta"))
 """Everything that is built here begins with one of these."""
+
+
+def agent_call(call_id: str) -> str:
+    """Return the key of what a coding agent asked for."""
+    return f"{AGENT_CALLS}{call_id}/call"
+
+
+def agent_call_begun(call_id: str, attempt: int) -> str:
+    """Return the key of the note that an attempt at a call began."""
+    return f"{AGENT_CALLS}{call_id}/begun.{attempt:06d}"
+
+
+def agent_call_ended(call_id: str, attempt: int) -> str:
+    """Return the key of what became of an attempt at a call."""
+    return f"{AGENT_CALLS}{call_id}/ended.{attempt:06d}"
 
 
 def blob(digest: Digest) -> str:
@@ -377,7 +396,7 @@ def batch_beat(batch_id: str, flow_run_id: str, number: int) -> str:
 
 def batch_heads(pipeline: str) -> str:
     """Return the prefix under which a pipeline's batch heads lie, newest first."""
-    return f"v1/j/{short_key(pipeline)}/"
+    return f"{BATCH_HEADS}{short_key(pipeline)}/"
 
 
 def batch_head(pipeline: str, time_ns: int) -> str:

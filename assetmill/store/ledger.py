@@ -65,6 +65,11 @@ class Ledger:
         self._backend = backend
         self._records = RecordObjects(backend)
 
+    @property
+    def backend(self) -> Backend:
+        """The store that it lies in."""
+        return self._backend
+
     def read_stage(self, pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return a stage's commit, None when the stage is not finished."""
         return self._records.read(layout.stage(pipeline, fp), StageRecord)

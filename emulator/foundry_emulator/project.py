@@ -6,10 +6,12 @@ What is asked of it stands above: `responses/` carries out turns, `routes/` pars
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 import random
 import threading
 from collections import Counter, deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +30,8 @@ from foundry_emulator.vector_stores import VectorStores
 
 _TOOL_THREADS = 16
 _LOGGED_REQUESTS = 10_000
+_NOTES = 10_000
+_LOG = logging.getLogger(__name__)
 
 
 class Project:
@@ -58,6 +62,7 @@ class Project:
         )
         self.counts: Counter[str] = Counter()
         self.requests: deque[Json] = deque(maxlen=_LOGGED_REQUESTS)
+        self.notes: deque[Json] = deque(maxlen=_NOTES)
 
     def close(self) -> None:
         """Wait for the tools in hand, then close the state."""
@@ -79,6 +84,13 @@ class Project:
         self.chance.seed(0)
         self.counts.clear()
         self.requests.clear()
+        self.notes.clear()
+
+    def note_unknown(self, names: Sequence[str], response_id: str | None) -> None:
+        """Tell, beside the wire, what a picture was to show and nobody here can draw."""
+        for name in names:
+            _LOG.warning("the emulator does not know %r (response %s)", name, response_id)
+            self.notes.append({"kind": "unknown_subject", "name": name, "response_id": response_id})
 
     def deployments(self) -> list[Json]:
         """Return the model deployments that this project has."""

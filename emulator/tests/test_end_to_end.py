@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from azure.ai.projects import AIProjectClient
 from azure.ai.projects.models import ImageGenTool, PromptAgentDefinition
@@ -111,3 +112,14 @@ def test_code_charts_an_upload_and_the_chart_can_be_fetched(service: OpenAI, rea
 def test_the_state_of_the_server_is_private(real: Ready) -> None:
     state = Path(real.ca).parent.parent
     assert state.stat().st_mode & 0o077 == 0
+
+
+def test_an_unknown_subject_is_noted_beside_the_wire_with_its_response(real: Ready, service: OpenAI) -> None:
+    tool: Any = {"type": "image_generation", "quality": "low"}
+    response = service.responses.create(
+        model="gpt-4.1", input="Draw a zorblax", tools=[tool], extra_headers=HEADERS
+    )
+    with httpx2.Client(trust_env=False) as http:
+        headers = {"Authorization": f"Bearer {real.token}"}
+        notes = http.get(f"{real.control}/notes", headers=headers).json()["notes"]
+    assert {"kind": "unknown_subject", "name": "zorblax", "response_id": response.id} in notes

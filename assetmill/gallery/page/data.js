@@ -58,19 +58,25 @@ const gallery = (() => {
     return (await load(Math.floor(index / facts.chunk)))[index % facts.chunk];
   }
 
+  const isLiked = (like, wanted) => (wanted === "favourite" ? like >= 8 : like % 8 >= Number(wanted));
+
   // Indices of the tiles that match. Words are looked for in prompts too, so all tiles are read, once.
-  async function matching({ text, stage, state, stand }, isStale) {
+  async function matching({ text, stage, state, stand, liked, check, least, most }, isStale) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
     for (let index = 0; index < facts.total; index += 1) {
       if (stage && facts.stages[facts.stage[index]] !== stage) continue;
       if (state && facts.states[facts.state[index]] !== state) continue;
       if (stand && facts.stands[facts.stand[index]] !== stand) continue;
-      if (words.length) {
+      if (liked && !isLiked(facts.likes[index] ?? 0, liked)) continue;
+      if (words.length || check || least || most) {
         const one = await tile(index);
         if (isStale()) return null;
         const said = `${one.name} ${one.row} ${one.stage} ${one.prompt ?? ""} ${one.id ?? ""}`.toLowerCase();
         if (!words.every((word) => said.includes(word))) continue;
+        if (check && !(one.checks ?? []).some((found) => found.state === check)) continue;
+        const cost = one.cost ?? one.between?.[1] ?? null;
+        if ((least || most) && (cost === null || cost < Number(least || 0) || cost > Number(most || Infinity))) continue;
       }
       found.push(index);
     }
@@ -84,5 +90,38 @@ const gallery = (() => {
     facts.stand[index] = facts.stands.indexOf(told.stand);
   }
 
-  return { wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
+  // Another tile at a place, or one more: the rest of what is known stays.
+  function changed(index, tile) {
+    const number = Math.floor(index / facts.chunk);
+    if (chunks.has(number)) chunks.get(number)[index % facts.chunk] = tile;
+    else if (index === facts.total && index % facts.chunk === 0) chunk(number, [tile]);
+    facts.total = Math.max(facts.total, index + 1);
+    const said = [["stages", "stage", tile.stage], ["states", "state", tile.state], ["stands", "stand", tile.stand ?? ""]];
+    for (const [words, numbers, word] of said) {
+      if (!facts[words].includes(word)) facts[words].push(word);
+      facts[numbers][index] = facts[words].indexOf(word);
+    }
+  }
+
+  // Send the server what somebody has said or asked, and return its answer.
+  async function sent(path, said) {
+    const reply = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Gallery-Token": who.token },
+      body: JSON.stringify(said),
+    });
+    if (!reply.ok) throw new Error(await reply.text());
+    return reply;
+  }
+
+  const send = async (path, said) => (await sent(path, said)).json();
+  const fetchFile = async (path, said) => (await sent(path, said)).blob();
+
+  async function ask(path) {
+    const reply = await fetch(path);
+    if (!reply.ok) throw new Error(await reply.text());
+    return reply.json();
+  }
+
+  return { send, fetchFile, ask, changed, wall, session, chunk, said, known, tile, matching, get facts() { return facts; }, get who() { return who; } };
 })();

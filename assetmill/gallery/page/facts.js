@@ -31,14 +31,16 @@ gallery.facts_of = (tile) => {
   for (const problem of tile.forged ?? []) found.push(made("p", `A review that does not count: ${problem}`, "warning"));
   if (tile.reviews?.length) {
     const reviews = made("ol", undefined, "reviews");
+    let marks = 0;
     for (const one of tile.reviews) {
       const line = made("li", undefined, one.kind);
+      if (one.point) {
+        marks += 1;
+        line.dataset.mark = marks;
+        line.append(made("i", marks, "number"));
+      }
       line.append(made("b", `${one.by} ${one.kind}`), made("small", day(one.at)));
       if (one.reason) line.append(made("p", one.reason, "prose"));
-      if (one.point) {
-        const [x, y] = one.point.map((share) => `${Math.round(share * 100)} %`);
-        line.append(made("small", `at ${x} from the left, ${y} from the top`));
-      }
       reviews.append(line);
     }
     part("Reviews", reviews);
@@ -60,19 +62,21 @@ gallery.facts_of = (tile) => {
     ["Size", tile.width ? `${tile.width} × ${tile.height}` : ""],
     ["File", tile.bytes ? `${tile.type}, ${(tile.bytes / 1024).toFixed(0)} KB` : ""],
     ["Model", tile.model],
-    ["Its stage cost", tile.run ? money() : ""],
+    ["Its stage cost", tile.run && tile.cost !== 0 ? money() : ""],
     ["Made", tile.created ? day(tile.created) : ""],
     ["Pipeline", tile.pipeline],
-    ["Run", tile.run],
-    ["Asset", tile.id],
-    ["Response", tile.response],
-    ["SHA-256", tile.sha256],
   ]));
   const now = Date.now() / 1000;
   if (tile.handles?.length) part("On the service", list(tile.handles.map((one) => [
     one.kind.replaceAll("_", " "),
     one.id + (one.expires ? (one.expires < now ? ` (expired ${day(one.expires)})` : ` (until ${day(one.expires)})`) : ""),
   ])));
+  const names = list([["Run", tile.run], ["Asset", tile.id], ["Response", tile.response], ["SHA-256", tile.sha256]]);
+  if (names.children.length) {
+    const more = made("details");
+    more.append(made("summary", "Names and digests"), names);
+    found.push(more);
+  }
   if (tile.file) {
     const link = made("a", "Download");
     link.href = tile.file;

@@ -6,33 +6,50 @@
   const { facts, grid, viewer } = gallery;
   let turn = 0;
 
+  document.getElementById("homeward").hidden = !gallery.who?.has_home;
   document.title = `${facts.title} · assetmill`;
   document.getElementById("title").textContent = facts.title;
   document.getElementById("kind").textContent = facts.kind;
   for (const [name, words] of [["stage", facts.stages], ["stand", facts.stands], ["state", facts.states]]) {
-    const all = name === "stand" && gallery.who ? ["open", "approved", "rejected"] : words;
+    const all = name === "stand" && gallery.who?.reviewer ? ["open", "approved", "rejected"] : words;
     const options = all.filter(Boolean).map((word) => new Option(word.replaceAll("_", " "), word));
     form[name].append(...options);
-    form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who);
+    form[name].closest("label").hidden = options.length < 2 && !(name === "stand" && gallery.who?.reviewer);
   }
 
-  async function filter() {
+  async function filter(changed) {
     const mine = (turn += 1);
-    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value };
-    if (wanted.text) count.textContent = "searching…";
+    const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value,
+      liked: form.liked.value, check: form.check.value, least: form.least.value, most: form.most.value };
+    if ((wanted.text || wanted.check || wanted.least || wanted.most) && !changed) count.textContent = "searching…";
     const found = await gallery.matching(wanted, () => mine !== turn);
     if (found === null || mine !== turn) return;
     const number = found.length === facts.total ? "" : `${found.length} of `;
     count.textContent = `${number}${facts.total} ${facts.total === 1 ? "tile" : "tiles"}`;
     document.getElementById("nothing").hidden = found.length > 0;
-    grid.show(found);
+    if (changed) grid.change(found, changed);
+    else grid.show(found);
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", (event) => (event.target.name === "size" ? grid.layout() : filter()));
   grid.whenOpened(viewer.open);
+  gallery.live.whenChanged(async (changed) => {
+    await filter(changed);
+    if (viewer.isOpen && changed.has(grid.shown[grid.current])) viewer.renew();
+  });
 
+  // Nothing is filtered any more: what is to be shown next may be anywhere.
+  gallery.showAll = async () => {
+    for (const name of ["text", "stage", "state", "stand", "liked", "check", "least", "most"]) form[name].value = "";
+    await filter(new Set());
+  };
+
+  form.liked.closest("label").hidden = !gallery.who?.can_like;
+  const liking = { f: gallery.likes.favour, x: gallery.likes.select };
+  for (const number of [1, 2, 3, 4, 5]) liking[number] = () => gallery.likes.star(number);
   const onWall = {
+    ...liking,
     j: () => grid.select(grid.current + 1, true),
     k: () => grid.select(grid.current - 1, true),
     ArrowRight: () => grid.select(grid.current + 1, true),
@@ -43,11 +60,12 @@
     "?": () => document.getElementById("help").showModal(),
   };
   const inPicture = {
+    ...liking,
     j: viewer.actions.next, ArrowRight: viewer.actions.next, ArrowDown: viewer.actions.next,
     k: viewer.actions.previous, ArrowLeft: viewer.actions.previous, ArrowUp: viewer.actions.previous,
     a: () => gallery.review.say("approved"), r: () => gallery.review.say("rejected"),
     m: () => gallery.review.say("commented"), u: () => gallery.review.say("withdrawn"),
-    z: viewer.actions.zoom, c: viewer.actions.compare, 0: viewer.actions.fit,
+    e: () => gallery.change.start(), z: viewer.actions.zoom, c: viewer.actions.compare, 0: viewer.actions.fit,
     "+": viewer.actions.larger, "=": viewer.actions.larger, "-": viewer.actions.smaller,
     "?": () => document.getElementById("help").showModal(),
   };
@@ -60,5 +78,8 @@
     call();
   });
 
-  filter().then(() => { if (facts.at !== null) viewer.open(facts.at); });
+  filter().then(() => {
+    if (facts.at !== null) viewer.open(facts.at);
+    if (facts.live !== null) gallery.live.listen();
+  });
 })();

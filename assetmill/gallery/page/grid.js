@@ -4,6 +4,7 @@
 gallery.grid = (() => {
   const GAP = 14, CAPTION = 58, ROWS_BEYOND = 2;
   const wall = document.getElementById("wall");
+  const COMING = new Set(["queued", "drawing"]);
   const drawn = new Map(); // place in `shown` -> element
   let shown = [], columns = 1, side = 220, current = 0, open = () => {};
 
@@ -47,17 +48,21 @@ gallery.grid = (() => {
     item.setAttribute("aria-posinset", place + 1);
     button.type = "button";
     button.tabIndex = place === current ? 0 : -1;
-    button.onclick = () => { select(place); open(place); };
+    button.onclick = (event) => {
+      select(place);
+      if (event.ctrlKey || event.metaKey) gallery.likes.select();
+      else open(place);
+    };
     drawn.set(place, item);
     // Elements stay in the order of the pictures, which is the order in which they are read out.
     const after = [...drawn].filter(([other]) => other > place).sort(([a], [b]) => a - b)[0];
     wall.insertBefore(item, after ? after[1] : null);
     const tile = gallery.known(shown[place]);
-    if (tile) fill(button, tile);
-    else gallery.tile(shown[place]).then((one) => fill(button, one), (error) => { button.textContent = error.message; });
+    if (tile) fill(button, tile, shown[place]);
+    else gallery.tile(shown[place]).then((one) => fill(button, one, shown[place]), (error) => { button.textContent = error.message; });
   }
 
-  function fill(button, tile) {
+  function fill(button, tile, index) {
     const picture = document.createElement("span");
     picture.className = "picture";
     picture.style.height = `${side}px`;
@@ -69,11 +74,27 @@ gallery.grid = (() => {
       image.src = tile.thumbnail;
       image.onerror = () => image.replaceWith(instead("its bytes cannot be shown"));
       picture.append(image);
-    } else picture.append(instead(tile.file ? ending(tile.name) : tile.reason || tile.state, !tile.file));
+    } else if (tile.frames?.length) {
+      const image = document.createElement("img");
+      image.className = "frame";
+      image.alt = `So far: ${tile.stage}`;
+      image.src = tile.frames.at(-1);
+      picture.append(image);
+    } else picture.append(instead(tile.file ? ending(tile.name) : tile.reason || tile.state, !tile.file && !COMING.has(tile.state)));
+    picture.dataset.state = tile.state;
+    picture.dataset.frames = tile.frames?.length ?? 0;
     const caption = document.createElement("span");
     caption.className = "caption";
     caption.append(words("b", tile.row || tile.name), words("small", tile.row ? `${tile.stage} · ${tile.name}` : tile.stage));
     button.replaceChildren(picture, caption);
+    const isChosen = gallery.likes.has(index), liked = gallery.likes.label(tile);
+    picture.classList.toggle("chosen", isChosen);
+    if (liked || isChosen) {
+      const like = words("i", `${isChosen ? "✓ " : ""}${liked}`);
+      like.setAttribute("role", "img");
+      like.setAttribute("aria-label", [isChosen && "selected", tile.favourite && "favourite", tile.stars && `${tile.stars} stars`].filter(Boolean).join(", "));
+      picture.append(like);
+    }
     if (tile.stand && tile.stand !== "open") {
       const mark = words("em", tile.stand);
       mark.className = tile.stand;
@@ -95,17 +116,28 @@ gallery.grid = (() => {
     return element;
   }
 
-  // Draw a tile anew: something was said of it.
+  // Draw a tile anew: something was said of it. It keeps the focus.
   function renew(place) {
-    drawn.get(place)?.remove();
-    drawn.delete(place);
-    draw();
+    const item = drawn.get(place), tile = gallery.known(shown[place]);
+    if (item && tile) fill(item.firstChild, tile, shown[place]);
   }
 
   function show(indices) {
     shown = indices;
     current = 0;
     layout();
+  }
+
+  // Tiles came or changed: what is looked at stays where it is, and so does the focus.
+  function change(indices, changed) {
+    const at = shown[current], isSame = indices.length === shown.length && indices.every((index, place) => index === shown[place]);
+    shown = indices;
+    current = Math.max(0, shown.indexOf(at));
+    if (!isSame) return layout();
+    for (const [place, item] of drawn) {
+      const tile = changed.has(shown[place]) && gallery.known(shown[place]);
+      if (tile) fill(item.firstChild, tile, shown[place]);
+    }
   }
 
   function select(place, hasFocus = false) {
@@ -133,7 +165,7 @@ gallery.grid = (() => {
   new ResizeObserver(layout).observe(wall.parentElement);
 
   return {
-    show, select, layout, renew,
+    show, change, select, layout, renew,
     whenOpened(call) { open = call; },
     get shown() { return shown; },
     get current() { return current; },

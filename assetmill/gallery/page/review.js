@@ -9,7 +9,7 @@ gallery.review = (() => {
 
   function show(found) {
     tile = found;
-    form.hidden = !gallery.who || !tile.file || !tile.id;
+    form.hidden = !gallery.who?.reviewer || !tile.file || !tile.id;
     told.textContent = "";
     ask("");
   }
@@ -38,13 +38,7 @@ gallery.review = (() => {
     told.textContent = "…";
     const order = { kind: said, asset_id: of.id, sha256: of.sha256, reason, point };
     try {
-      const reply = await fetch("reviews", {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-Gallery-Token": gallery.who.token },
-        body: JSON.stringify(order),
-      });
-      if (!reply.ok) throw new Error(await reply.text());
-      gallery.said(index, await reply.json());
+      gallery.said(index, await gallery.send("reviews", order));
     } catch (error) {
       // What was typed stays: it can be sent again.
       told.textContent = `Not taken: ${error.message}`;

@@ -2,42 +2,110 @@
 "use strict";
 
 gallery.viewer = (() => {
-  const MODES = ["", "wipe", "beside", "blink"];
+  const MODES = ["", "wipe", "beside", "blink", "heat"];
   const element = (id) => document.getElementById(id);
   const dialog = element("viewer"), stage = element("stage"), picture = element("picture"), before = element("before");
-  const wipe = element("wipe"), facts = element("facts"), instead = element("instead");
+  const paint = element("paint"), wipe = element("wipe"), facts = element("facts"), instead = element("instead");
+  const heat = element("heat"), said = element("compared"), marks = element("marks");
+  let other = null;
   let tile = null, mode = "", scale = 1, left = 0, top = 0, blinking = 0, asked = 0;
 
-  async function open(place) {
+  // `isSame`: the picture on the screen came further; where it is zoomed to, and what is typed, stays.
+  async function open(place, isSame = false) {
     gallery.grid.select(place);
     const turn = (asked += 1);
     const index = gallery.grid.shown[gallery.grid.current];
     const found = await gallery.tile(index);
     if (turn !== asked) return;
+    const isNew = !isSame || tile?.sha256 !== found.sha256;
     tile = found;
     if (!dialog.open) dialog.showModal();
     element("name").textContent = tile.row ? `${tile.row} · ${tile.name}` : tile.name;
     element("place").textContent = `${gallery.grid.current + 1} of ${gallery.grid.shown.length}`;
-    picture.hidden = !tile.thumbnail;
-    picture.src = tile.thumbnail ? tile.file : "";
-    if (!tile.thumbnail) picture.removeAttribute("src");
+    const shown = tile.thumbnail ? tile.file : tile.frames?.at(-1);
+    picture.hidden = !shown;
+    if (!shown) picture.removeAttribute("src");
+    else if (picture.getAttribute("src") !== shown) picture.src = shown;
     picture.alt = (tile.prompt || tile.name).slice(0, 500);
-    instead.hidden = Boolean(tile.thumbnail);
-    instead.textContent = tile.thumbnail ? "" : tile.file ? "This file is no picture; it can be downloaded." : tile.reason || tile.state;
-    dialog.querySelector("[data-do=compare]").hidden = !tile.before;
-    if (tile.before) before.src = tile.before.file;
-    else before.removeAttribute("src");
-    compare(tile.before ? mode : "");
-    fit();
+    instead.hidden = Boolean(shown);
+    instead.textContent = shown ? "" : tile.file ? "This file is no picture; it can be downloaded." : tile.reason || tile.state;
     facts.replaceChildren(...gallery.facts_of(tile));
-    gallery.review.show(tile);
+    liked(tile);
+    mark();
+    if (!isNew) return;
+    against(tile.before ?? null);
+    compare(other ? mode : "");
+    fit();
+    gallery.closer.show(tile);
+    gallery.change.show(tile);
+  }
+
+  function liked(found) {
+    if (found !== tile) return;
+    const chosen = gallery.likes.has(gallery.grid.shown[gallery.grid.current]) ? "✓ selected " : "";
+    element("liked").textContent = chosen + gallery.likes.label(tile);
+  }
+
+  // What it is compared with, from now on until another picture is opened.
+  function against(one) {
+    other = one;
+    dialog.querySelector("[data-do=compare]").hidden = !other;
+    if (other) before.src = other.file;
+    else before.removeAttribute("src");
+  }
+
+  function compareWith(one) {
+    against(one);
+    compare("wipe");
+    stage.focus();
+  }
+
+  async function heatUp() {
+    const mine = asked, [one, two] = [tile, other];
+    said.textContent = "compared …";
+    try {
+      const found = await gallery.closer.compare(one, two);
+      if (mine !== asked || mode !== "heat" || two !== other) return;
+      heat.src = found.heat;
+      said.textContent = `${two.name}: ${found.words}`;
+    } catch (error) {
+      if (mine === asked) said.textContent = error.message;
+    }
+  }
+
+  // What reviewers pointed at, as numbers on the picture; the same number stands before their words.
+  function mark() {
+    const pointed = (tile.reviews ?? []).filter((one) => one.point);
+    marks.replaceChildren(...pointed.map((one, index) => {
+      const dot = document.createElement("button");
+      dot.type = "button";
+      dot.className = one.kind;
+      dot.textContent = index + 1;
+      dot.title = `${one.by}: ${one.reason}`;
+      [dot.dataset.x, dot.dataset.y] = one.point;
+      dot.addEventListener("click", () => facts.querySelector(`[data-mark="${index + 1}"]`)?.scrollIntoView({ block: "center" }));
+      return dot;
+    }));
+    placeMarks();
+  }
+
+  function placeMarks() {
+    const box = picture.getBoundingClientRect(), around = stage.getBoundingClientRect();
+    marks.hidden = picture.hidden || Boolean(mode);
+    for (const dot of marks.children) {
+      dot.style.left = `${box.left - around.left + box.width * dot.dataset.x}px`;
+      dot.style.top = `${box.top - around.top + box.height * dot.dataset.y}px`;
+    }
   }
 
   function compare(wanted) {
     mode = wanted;
+    heat.hidden = said.hidden = mode !== "heat";
+    if (mode === "heat") heatUp();
+    else heat.removeAttribute("src");
     clearInterval(blinking);
     stage.dataset.mode = mode;
-    before.hidden = !mode;
+    before.hidden = !mode || mode === "heat";
     wipe.hidden = mode !== "wipe";
     picture.style.visibility = "";
     if (mode === "wipe") slide();
@@ -50,6 +118,8 @@ gallery.viewer = (() => {
     place();
   }
 
+  // Where two pictures differ is told by the server: a folder knows only what was written into it.
+  const modes = () => (gallery.who?.can_look_closer && other?.id && tile?.id ? MODES.length : MODES.length - 1);
   const slide = () => { picture.style.clipPath = `inset(0 0 0 ${wipe.value / 10}%)`; };
 
   function fit() {
@@ -64,8 +134,9 @@ gallery.viewer = (() => {
   }
 
   function place() {
-    for (const one of [picture, before]) one.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
+    for (const one of [picture, before, heat, paint]) one.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
     stage.classList.toggle("zoomed", scale > 1);
+    placeMarks();
     picture.style.imageRendering = before.style.imageRendering = scale > 2 * wholePixels() ? "pixelated" : "";
   }
 
@@ -83,7 +154,9 @@ gallery.viewer = (() => {
     next: () => open(gallery.grid.current + 1),
     previous: () => open(gallery.grid.current - 1),
     zoom: () => zoom(scale > 1 ? 1 : Math.max(wholePixels(), 2)),
-    compare: () => tile?.before && compare(MODES[(MODES.indexOf(mode) + 1) % MODES.length]),
+    compare: () => other && compare(MODES[(MODES.indexOf(mode) + 1) % modes()]),
+    change: () => { compare(""); gallery.change.start(); },
+    undo: () => gallery.change.undo(),
     larger: () => zoom(scale * 1.4),
     smaller: () => zoom(scale / 1.4),
     fit,
@@ -109,7 +182,9 @@ gallery.viewer = (() => {
     stage.addEventListener("pointermove", move);
     stage.addEventListener("pointerup", () => stage.removeEventListener("pointermove", move), { once: true });
   });
+  picture.addEventListener("load", placeMarks);
+  new ResizeObserver(placeMarks).observe(stage);
   picture.addEventListener("dblclick", () => actions.zoom());
 
-  return { open, actions, get isOpen() { return dialog.open; } };
+  return { open, liked, compareWith, actions, renew: () => open(gallery.grid.current, true), get isOpen() { return dialog.open; } };
 })();

@@ -8,6 +8,7 @@ import re
 from PIL import Image, UnidentifiedImageError
 
 from foundry_emulator.model.coding.sums import expression
+from foundry_emulator.model.copywriting import copy
 from foundry_emulator.model.facts import converted, known_fact
 from foundry_emulator.model.reading import Reading
 from foundry_emulator.model.told import told
@@ -40,6 +41,8 @@ def answer(reading: Reading) -> str:
     if reading.attached_pictures() and (reading.is_question or has(text, "describe", "image", "picture")):
         return describe(reading.turn.pictures[-1]) if reading.turn.pictures else _restated(text)
     context = " ".join([*reading.earlier[:2], reading.said]) if reading.earlier else ""
+    if not reading.is_question and (written := copy(text, context, reading.turn.instructions)):
+        return written
     quick = _small_talk(text) or joke(f"{text} {context}" if has(text, "another") else text) or verse(text)
     return (
         quick

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from foundry_emulator.model.copywriting import language_named, lines, thing_of
 from foundry_emulator.model.dates import first_date
 from foundry_emulator.model.words import capitalised, file_names, has, quoted, shorten
 from foundry_emulator.stems import word_set, words
@@ -18,6 +19,11 @@ _PROSE = word_set(
     "summary description finding text content body message reason explanation comment note detail answer "
     "rationale feedback result"
 )
+_COPY = {
+    "slogan": word_set("slogan tagline motto headline"),
+    "caption": word_set("caption"),
+    "alt": word_set("alt"),
+}
 _QUERIES = word_set("query question search prompt keyword input request")
 CALENDAR = word_set(
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July "
@@ -64,7 +70,16 @@ def text_for(name: str, schema: Schema, clues: Clues) -> str | None:
     if "sign" in parts or "zodiac" in about.lower():
         match = re.search(rf"\b(?:{_SIGNS})\b", f"{clues.text} {clues.context}", re.IGNORECASE)
         return match.group(0).capitalize() if match else None
-    return _worded(parts, about, clues)
+    return _copied(parts, clues) or _worded(parts, about, clues)
+
+
+def _copied(parts: set[str], clues: Clues) -> str | None:
+    """Return a short text where the property is named after one."""
+    kind = next((kind for kind, names in _COPY.items() if parts & names), None)
+    if kind is None or quoted(clues.text):
+        return None
+    language = language_named(clues.text) or "en"
+    return lines(kind, thing_of(clues.text) or thing_of(clues.context) or "It", language)[0]
 
 
 def _labelled(name: str, text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The badge: what is drawn for subjects that the drawing book does not know."""
+"""The badge: an emblem for prompts that name no thing, under the words that they want lettered."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import math
 
 from PIL import Image
 
-from foundry_emulator.painter.brief import Brief
-from foundry_emulator.painter.colours import RGB, WHITE, darker, lighter, mix, readable_on
+from foundry_emulator.painter.colours import RGB, WHITE, darker, lighter, mix
 from foundry_emulator.painter.ground import Ground, blurred, polygons, stamp
-from foundry_emulator.painter.lettering import Box, letter
 from foundry_emulator.painter.outline import Point
 
 STEPS = 180
 
 
-def draw(ground: Ground, brief: Brief, main: RGB, accent: RGB) -> None:
-    """Draw an emblem in the middle and set the prompt's own words on it."""
+def draw(ground: Ground, main: RGB, accent: RGB) -> None:
+    """Draw an emblem in the middle."""
     radius = 0.39
     lobes, depth = int(ground.rng.integers(5, 13)), ground.uniform(0.02, 0.07)
     turn = ground.uniform(0, math.tau)
@@ -29,17 +27,6 @@ def draw(ground: Ground, brief: Brief, main: RGB, accent: RGB) -> None:
     _ring(ground, main, radius=radius * 0.6)
     if ground.level > 0:
         _crystal(ground, radius * 0.56, lobes, lighter(main, 0.12), darker(main, 0.14))
-    if brief.nouns and not brief.texts:
-        words = " ".join(noun.upper() for noun in brief.nouns[:3])
-        side = min(ground.width, ground.height)
-        box = Box(
-            int(ground.width / 2 - side * radius * 0.84),
-            int(ground.height / 2 - side * 0.085),
-            int(side * radius * 1.68),
-            int(side * 0.17),
-        )
-        _ribbon(ground, radius * 0.98, darker(main, 0.45))
-        letter(ground.image, words, box, readable_on(darker(main, 0.45)), halo=False)
 
 
 def _round(ground: Ground, radius: float, lobes: int, depth: float, turn: float) -> list[Point]:
@@ -89,38 +76,6 @@ def _crystal(ground: Ground, radius: float, lobes: int, light: RGB, dark: RGB) -
             for a in (first, last)
         ]
         polygons(ground, light if step % 2 else dark, [[(0.5, 0.5), *tips]], 0.6)
-
-
-def _ribbon(ground: Ground, radius: float, colour: RGB) -> None:
-    side = min(ground.width, ground.height)
-    half, tall = radius * side / ground.width, 0.105 * side / ground.height
-    tail = half * 0.16
-    polygons(
-        ground,
-        darker(colour, 0.35),
-        [
-            [
-                (0.5 + s * (half - tail), 0.5 - tall * 0.6),
-                (0.5 + s * (half + tail), 0.5 - tall * 0.6),
-                (0.5 + s * (half + tail * 0.5), 0.5 + tall * 0.4),
-                (0.5 + s * (half + tail), 0.5 + tall * 1.4),
-                (0.5 + s * (half - tail), 0.5 + tall * 1.4),
-            ]
-            for s in (-1, 1)
-        ],
-    )
-    polygons(
-        ground,
-        colour,
-        [
-            [
-                (0.5 - half, 0.5 - tall),
-                (0.5 + half, 0.5 - tall),
-                (0.5 + half, 0.5 + tall),
-                (0.5 - half, 0.5 + tall),
-            ]
-        ],
-    )
 
 
 def _shadow(ground: Ground, radius: float) -> None:

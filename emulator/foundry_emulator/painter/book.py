@@ -54,6 +54,16 @@ class Subject:
     scale: float
     marks: tuple[Mark, ...]
     box: tuple[float, float, float, float]
+    is_figure: bool = False
+    """Whether it can be held in poses."""
+    is_stand_in: bool = False
+    """Whether it is drawn for things that the book does not know."""
+
+
+@cache
+def stand_ins() -> tuple[str, ...]:
+    """Return the names of what is drawn for things that the book does not know."""
+    return tuple(name for name, subject in subjects().items() if subject.is_stand_in)
 
 
 @cache
@@ -88,6 +98,8 @@ def _subject(name: str, row: dict[str, Any]) -> Subject:
             max(x for x, _ in points) + widths,
             max(y for _, y in points) + widths,
         ),
+        is_figure=bool(row.get("figure")),
+        is_stand_in=bool(row.get("stand_in")),
     )
 
 

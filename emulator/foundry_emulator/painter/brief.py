@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from foundry_emulator.painter import book, colours
+from foundry_emulator.painter import book, colours, placing, scenes, unknown
 from foundry_emulator.painter.colours import RGB
+from foundry_emulator.painter.unknown import Unknown
 from foundry_emulator.painter.wording import (
     MOST_COPIES,
     first,
@@ -41,6 +42,10 @@ class Wanted:
     subject: str
     count: int = 1
     colours: tuple[RGB, ...] = ()
+    poses: tuple[str, ...] = ()
+    """One for each copy, repeated where there are more copies."""
+    side: str | None = None
+    """Where it is to stand: left, right, top, bottom, or two of them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Brief:
     framing: str = "centered"
     orientation: str = "square"
     texts: tuple[str, ...] = ()
-    nouns: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     has_palette: bool = False
     free: str | None = None
 
@@ -79,9 +84,12 @@ class _Reading:
     since_subject: int = 99
     is_listing: bool = False
     on_colour: RGB | None = None
-    nouns: list[str] = field(default_factory=list[str])
+    unknown: list[Unknown] = field(default_factory=list[Unknown])
+    poses: list[str] = field(default_factory=list[str])
+    side: str | None = None
     hints: set[str] = field(default_factory=set[str])
     is_directive: bool = False
+    is_new_part: bool = True
     at_start: bool = True
     palette: list[RGB] = field(default_factory=list[RGB])
 
@@ -89,31 +97,70 @@ class _Reading:
 def read(prompt: str) -> Brief:
     """Understand a prompt."""
     texts, rest = _texts(prompt)
-    words = _without_negated([word.lower() for word in _WORD.findall(rest.replace("\u2019", "'"))])
+    said = _WORD.findall(rest.replace("\u2019", "'"))
+    words = _without_negated([word.lower() for word in said])
     reading = _Reading(words)
     _walk(reading)
     _lay_down(reading)
     reading.loose.extend(reading.waiting)
-    setting = first(words, phrases("settings"))
+    capitals = frozenset(word.lower() for word in said if word[0].isupper())
+    setting = scenes.scene(words, phrases("settings"), capitals)
     if setting in ("desk", "room") and "window" in words:
         setting = "window"
     if reading.backdrop is None and len(reading.loose) > 1 and any(want.colours for want in reading.wanted):
         reading.backdrop = reading.loose.pop()
-    strong = [want for want in reading.wanted if want.subject not in reading.hints]
+    wanted, missing = _drawable(reading, setting, prompt)
     return Brief(
-        wanted=_settled(strong or reading.wanted, setting),
+        wanted=wanted,
         colours=tuple(dict.fromkeys([*reading.loose, *reading.palette])),
         backdrop=reading.backdrop,
         setting=setting,
-        hour=first(words, phrases("hours")),
+        hour=scenes.scene(words, phrases("hours"), capitals),
         style=_style(words),
         framing=first(words, phrases("framing")) or "centered",
         orientation=first(words, phrases("orientation")) or "square",
-        texts=texts,
-        nouns=tuple(dict.fromkeys(reading.nouns))[:4],
+        texts=() if placing.is_lettering_refused(_plain(prompt)) else texts,
+        unknown=missing,
         has_palette=bool(reading.palette) and not reading.loose,
         free=_free_side(prompt),
     )
+
+
+def _drawable(
+    reading: _Reading, setting: str | None, prompt: str
+) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
+    """Return what to draw, stand-ins for things that nobody knows among it, and the names of those things."""
+    strong = [want for want in reading.wanted if want.subject not in reading.hints]
+    wanted = _settled(strong or reading.wanted, setting)
+    told = [one for one in reading.unknown if one.is_told] if wanted or setting else reading.unknown
+    if not reading.words and prompt.strip():
+        told = [Unknown(prompt)]
+    names = tuple(dict.fromkeys(unknown.shown(one.name) for one in told))[:MOST_SUBJECTS]
+    things = [want for want in wanted if not _is_furniture(want, setting)]
+    is_scenery = all(book.subjects()[want.subject].place == "scene" for want in things)
+    missed = [one for one in told if one.is_first or not things] if is_scenery else []
+    if not missed:
+        return _posed(wanted, reading), names
+    stood_in = [
+        Wanted(unknown.stand_in(one.name), one.count, poses=tuple(reading.poses), side=reading.side)
+        for one in {one.name: one for one in missed}.values()
+    ]
+    return _posed((*stood_in, *things)[:MOST_SUBJECTS], reading), names
+
+
+def _posed(wanted: tuple[Wanted, ...], reading: _Reading) -> tuple[Wanted, ...]:
+    """Give figures a pose for each copy; where a list of poses is longer, there are more copies."""
+    posed: list[Wanted] = []
+    for want in wanted:
+        subject = book.subjects()[want.subject]
+        can_pose = subject.is_figure or subject.is_stand_in
+        poses = placing.chosen_poses(want.poses, want.count, reading.words) if can_pose else ()
+        posed.append(replace(want, count=min(MOST_COPIES, max(want.count, len(poses))), poses=poses))
+    return tuple(posed)
+
+
+def _plain(prompt: str) -> str:
+    return " ".join(re.findall(r"[\w'-]+", prompt.lower().replace("\u2019", "'")))
 
 
 def _free_side(prompt: str) -> str | None:
@@ -183,19 +230,67 @@ def _step(reading: _Reading, at: int) -> int:
     if word in grammar["backdrop"]:
         _take_backdrop(reading)
         return 1
+    return _thing(reading, at)
+
+
+def _thing(reading: _Reading, at: int) -> int:
+    """Take a subject, a pose, a side, a number or an unknown noun; return how many words it has."""
+    words = reading.words
     name, length = lookup(words, at, book.words())
-    if name:
+    if name and not _is_modifier(words, at, length):
         _take_subject(reading, name, words[at : at + length])
         return length
-    if count := number(word):
+    pose, covered = placing.pose_at(words, at)
+    side = placing.side_at(words, at)
+    if pose:
+        _take_pose(reading, pose)
+        return covered
+    if side:
+        _take_side(reading, side)
+    elif count := number(words[at]):
         reading.count = count
-    elif is_noun(word):
-        reading.nouns.append(word)
+    elif not name and is_noun(words[at]):
+        _take_unknown(reading, at)
     return 1
+
+
+def _is_modifier(words: list[str], at: int, length: int) -> bool:
+    """Say whether the subject names the kind of the next, or half a style: `rocket lamp`, `flat design`."""
+    if " ".join(words[max(0, at - 1) : at + length]) in phrases("styles"):
+        return True
+    following, covered = lookup(words, at + length, book.words()) if at + length < len(words) else (None, 1)
+    hints = vocabulary()["grammar"]["hints"].split(", ")
+    is_kind = not words[at].endswith("s") and " ".join(words[at : at + length]) not in hints
+    return bool(following) and is_kind and " ".join(words[at + length :][:covered]) not in hints
+
+
+def _take_unknown(reading: _Reading, at: int) -> None:
+    if unknown.is_head(reading.words, at):
+        is_told = unknown.is_told_of(reading.words, at, reading.count)
+        count = min(reading.count, MOST_COPIES)
+        reading.unknown.append(Unknown(reading.words[at], count, is_told, not reading.wanted))
+        reading.count = 1
+
+
+def _take_pose(reading: _Reading, pose: str) -> None:
+    if reading.wanted and pose not in reading.wanted[-1].poses:
+        reading.wanted[-1] = replace(reading.wanted[-1], poses=(*reading.wanted[-1].poses, pose))
+    elif not reading.wanted and pose not in reading.poses:
+        reading.poses.append(pose)
+
+
+def _take_side(reading: _Reading, side: placing.Side) -> None:
+    if reading.wanted and reading.since_subject < 8 and not reading.is_new_part:
+        last = reading.wanted[-1]
+        reading.wanted[-1] = replace(last, side=placing.joined(last.side, side.side))
+        reading.side = side.next_side
+    else:
+        reading.side = placing.joined(reading.side, side.side)
 
 
 def _end_part(reading: _Reading, mark: str) -> None:
     _lay_down(reading)
+    reading.is_new_part = True
     if mark == ",":
         return
     reading.loose.extend(reading.waiting)
@@ -263,12 +358,16 @@ def _take_subject(reading: _Reading, name: str, said: list[str]) -> None:
         reading.on_colour = None
     known = next((at for at, want in enumerate(reading.wanted) if want.subject == name), None)
     taken = tuple(reading.waiting)
+    poses = tuple(reading.poses)
     if known is None:
-        reading.wanted.append(Wanted(name, min(reading.count, MOST_COPIES), taken))
+        reading.wanted.append(Wanted(name, min(reading.count, MOST_COPIES), taken, poses, reading.side))
     else:
         old = reading.wanted[known]
         count = min(max(old.count, reading.count), MOST_COPIES)
-        reading.wanted[known] = Wanted(name, count, old.colours or taken)
+        side = old.side or reading.side
+        reading.wanted[known] = Wanted(name, count, old.colours or taken, old.poses or poses, side)
+    reading.poses.clear()
+    reading.side, reading.is_new_part = None, False
     reading.waiting.clear()
     reading.count = 1
     reading.since_subject = 0
@@ -292,13 +391,18 @@ def _style(words: list[str]) -> str | None:
     return next(iter(telling or found), None)
 
 
+def _is_furniture(want: Wanted, setting: str | None) -> bool:
+    """Say whether the setting brings the thing along: a desk has its own table."""
+    return setting in ("desk", "room", "window") and want.subject in ("table", "bed")
+
+
 def _settled(wanted: list[Wanted], setting: str | None) -> tuple[Wanted, ...]:
     """Leave out what the setting shows anyway, and all beyond the first few subjects."""
     subjects = book.subjects()
     things = [want for want in wanted if subjects[want.subject].place != "scene"]
-    if things and setting in ("desk", "room", "window"):
+    if things:
         # The setting brings its own table.
-        things = [want for want in things if want.subject not in ("table", "bed")] or things
+        things = [want for want in things if not _is_furniture(want, setting)] or things
     if things and setting:
         wanted = [
             want

@@ -16,6 +16,7 @@ from foundry_emulator.painter.ground import Ground, Mood, blurred, curve, dots, 
 from foundry_emulator.painter.layout import Area, slots
 from foundry_emulator.painter.lettering import Box, letter
 from foundry_emulator.painter.pen import Inks, Manner, Tile, draw
+from foundry_emulator.painter.placing import POSES, Pose, posed
 from foundry_emulator.painter.regrade import at_hour
 
 FLOOR_BACK = 0.76
@@ -40,6 +41,7 @@ class Piece:
     left: float
     top: float
     side: float
+    pose: Pose = POSES["standing"]
 
 
 def compose(
@@ -63,8 +65,8 @@ def compose(
     for piece in pieces:
         corner, alpha = _place(ground, piece, manner, is_raised=brief.style == "isometric")
         stamp(outline, alpha, corner, alpha)
-    if not pieces and (is_clear or brief.nouns or not (brief.setting or brief.hour)):
-        badge.draw(ground, brief, mood.main, mood.accent)
+    if not pieces and (is_clear or brief.texts):
+        badge.draw(ground, mood.main, mood.accent)
     _letter(ground, brief, mood, has_pieces=bool(pieces))
     return subject_note.attach(finished(ground.image, brief.style, level, rng), outline)
 
@@ -177,10 +179,17 @@ def _group(
 ) -> Iterator[Piece]:
     """Place one group between two heights (shares of the picture's height)."""
     is_on_floor = ground.has_floor and span[1] > 0.5
-    is_open = not is_on_floor or _setting(brief) in ("studio", "plain")
+    flies = all(book.subjects()[want.subject].place == "air" for want in wanted)
+    is_open = not is_on_floor or flies or _setting(brief) in ("studio", "plain")
     left, wide = {"left": (0.4, 0.57), "right": (0.03, 0.57)}.get(brief.free or "", (0.04, 0.92))
     if brief.free in ("above", "top"):
         span = (max(span[0], min(0.34, span[1] - 0.3)), span[1])
+    sides = (wanted[0].side or "").split() if len(wanted) == 1 else []
+    if "left" in sides or "right" in sides:
+        left, wide = (0.03, 0.5) if "left" in sides else (0.47, 0.5)
+    if "top" in sides or "bottom" in sides:
+        is_on_floor = is_on_floor and "bottom" in sides
+        span = (0.03, 0.5) if "top" in sides else (max(span[0], 0.46), span[1])
     area = Area(
         ground.width * left,
         ground.height * span[0],
@@ -197,7 +206,9 @@ def _group(
         subject = book.subjects()[slot.want.subject]
         main = _colour_of(slot.want, slot.copy, subject, mood, brief)
         accent = subject.accent or _accent_of(slot.want, mood, main)
-        yield Piece(subject, main, accent, slot.left, slot.top, slot.side)
+        poses = slot.want.poses
+        pose = POSES[poses[slot.copy % len(poses)]] if poses else Pose()
+        yield Piece(subject, main, accent, slot.left, slot.top, slot.side, pose)
 
 
 def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: Mood, brief: Brief) -> RGB:
@@ -221,13 +232,16 @@ def _place(
 ) -> tuple[tuple[int, int], Image.Image]:
     """Draw the piece with its shadow, and return where it stands and which shape it has."""
     inks = Inks(piece.main, piece.accent, ground.level, manner)
-    tile = draw(piece.subject, max(8, round(piece.side)), inks)
+    tile = posed(draw(piece.subject, max(8, round(piece.side)), inks), piece.pose)
     corner = (round(piece.left) + tile.left, round(piece.top) + tile.top)
+    # No leap goes out of the picture.
+    lift = max(0, min(round(piece.pose.lift * piece.side), corner[1] - ground.height // 50))
     if ground.image.mode == "RGB" and manner != "neon":
         if piece.subject.place != "air" and ground.has_floor:
             _contact_shadow(ground, tile, corner)
         elif not ground.has_floor or piece.subject.home == "studio":
             _drop_shadow(ground, tile, corner)
+    corner = (corner[0], corner[1] - lift)
     if manner == "neon":
         _halo(ground, tile, corner)
     if is_raised:

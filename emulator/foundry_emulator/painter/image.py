@@ -35,9 +35,9 @@ def paint(request: ImageRequest) -> Painted:
     check(request)
     quality = "high" if request.quality == "auto" else request.quality
     if request.action == "edit":
-        image, input_sizes = _edited(request, quality)
+        (image, input_sizes), missing = _edited(request, quality), ()
     else:
-        image, input_sizes = _generated(request, quality), ()
+        (image, missing), input_sizes = _generated(request, quality), ()
     is_clear = image.mode == "RGBA"
     views = partials(image, request.partial_images)
     width, height = image.size
@@ -54,16 +54,18 @@ def paint(request: ImageRequest) -> Painted:
         output_tokens=tokens.output_tokens(request.model, image.size, quality, len(views)),
         input_image_tokens=tokens.image_tokens(input_sizes, request.input_fidelity),
         input_text_tokens=tokens.text_tokens(request.prompt),
+        unknown=missing,
     )
 
 
-def _generated(request: ImageRequest, quality: str) -> Image.Image:
+def _generated(request: ImageRequest, quality: str) -> tuple[Image.Image, tuple[str, ...]]:
     understood = briefs.read(request.prompt)
     size = AUTO_SIZES[understood.orientation]
     if request.size != "auto":
         size = checked_size(request.size, request.model)
     is_clear = request.background == "transparent"
-    return compose(understood, size, quality, rng_for(request), is_clear=is_clear)
+    image = compose(understood, size, quality, rng_for(request), is_clear=is_clear)
+    return image, understood.unknown
 
 
 def _edited(request: ImageRequest, quality: str) -> tuple[Image.Image, tuple[tuple[int, int], ...]]:

@@ -42,6 +42,8 @@ class Slot:
     side: float
 
 
+Thing = tuple[Wanted, int]
+"""What is wanted, and which copy of it."""
 Spot = tuple[float, float, float]
 """Centre (share of the width), lift (share of the height), size."""
 
@@ -70,10 +72,23 @@ def slots(wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
         spots = [(centre, lift * area.depth / highest, size) for centre, lift, size in spots]
     spare = area.height * (1 - max(lift for _, lift, _ in spots)) - side
     rise = 0.42 * max(0.0, spare) if area.may_rise else 0.0
-    return [_slot(thing, spot, side * zoom, area, rise) for thing, spot in zip(things, spots, strict=True)]
+    placed = _by_side(list(zip(things, spots, strict=True)))
+    return [_slot(thing, spot, side * zoom, area, rise) for thing, spot in placed]
 
 
-def is_mixed_three(wanted: Sequence[Wanted], things: Sequence[tuple[Wanted, int]]) -> bool:
+def _by_side(placed: list[tuple[Thing, Spot]]) -> list[tuple[Thing, Spot]]:
+    """Let the things on the left and on the right change places with those that stand there."""
+    if not any(want.side for (want, _), _ in placed):
+        return placed
+    across = {"left": 0, "right": 2}
+    things = sorted(
+        (thing for thing, _ in placed), key=lambda thing: across.get((thing[0].side or "").split(" ")[-1], 1)
+    )
+    spots = sorted((spot for _, spot in placed), key=lambda spot: spot[0])
+    return sorted(zip(things, spots, strict=True), key=lambda pair: -pair[1][1])
+
+
+def is_mixed_three(wanted: Sequence[Wanted], things: Sequence[Thing]) -> bool:
     """Say whether three things of different kinds are to be grouped around the first."""
     return len(things) == 3 and len(wanted) > 1
 
@@ -99,7 +114,7 @@ def _spots(count: int, area: Area, *, is_mixed: bool) -> tuple[Sequence[Spot], f
     return grid, side
 
 
-def _slot(thing: tuple[Wanted, int], spot: Spot, side: float, area: Area, rise: float) -> Slot:
+def _slot(thing: Thing, spot: Spot, side: float, area: Area, rise: float) -> Slot:
     want, copy = thing
     subject = book.subjects()[want.subject]
     centre, lift, size = spot

@@ -56,6 +56,8 @@ class Painted:
     output_tokens: int
     input_image_tokens: int
     input_text_tokens: int
+    unknown: tuple[str, ...] = ()
+    """What the prompt names and nobody here can draw: a stand-in was drawn, or it was left out."""
 
 
 def has_free_sizes(model: str) -> bool:

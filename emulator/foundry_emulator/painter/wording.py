@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-MOST_COPIES = 12
+MOST_COPIES = 24
 
 
 @cache

@@ -44,6 +44,7 @@ class Drawing:
             return Drawn(item["id"], None)
         events = self._output.open(item)
         painted = self._painted(request)
+        self._output.project.note_unknown(painted.unknown, self._output.active.id)
         self._charge(item, painted, request.partial_images)
         item.update(
             size=painted.size,

@@ -50,6 +50,31 @@ def check_type(tool: Fields) -> str:
     return kind
 
 
+def check_runnable(tool: Fields) -> None:
+    """Check what can be known of a tool before its placeholders are filled: at the making of an agent.
+
+    Raises:
+        WireError: 400, naming the tool, for what no turn could carry out.
+    """
+    kind = check_type(tool)
+    if kind == "image_generation":
+        _check_format(tool.raw.get("output_format"), tool)
+    if kind == "mcp" and not tool.raw.get("server_url"):
+        by = "connector_id" if tool.raw.get("connector_id") else "project_connection_id"
+        raise WireError(
+            400,
+            "tool_not_emulated",
+            f"The assetmill emulator reaches a tool of type 'mcp' by its 'server_url' alone, not by '{by}'.",
+            param=tool.path("server_url"),
+        )
+
+
+def _check_format(output_format: object, tool: Fields) -> None:
+    if output_format in ("gif", "svg"):
+        message = f"The assetmill emulator does not draw {output_format}: use png, webp or jpeg."
+        raise WireError(400, "operation_not_emulated", message, param=tool.path("output_format"))
+
+
 def _image(tool: Fields, dialect: Dialect) -> Json:
     tool.only(*_IMAGE_FIELDS, *_DEPRECATED)
     size = tool.text("size")
@@ -74,10 +99,7 @@ def _image(tool: Fields, dialect: Dialect) -> Json:
     }
     if filled["output_compression"] is None:
         filled["output_compression"] = 100
-    for format_name in ("gif", "svg"):
-        if filled["output_format"] == format_name:
-            message = f"The assetmill emulator does not draw {format_name}: use png, webp or jpeg."
-            raise WireError(400, "operation_not_emulated", message, param=tool.path("output_format"))
+    _check_format(filled["output_format"], tool)
     if fidelity := tool.choice("input_fidelity", ("high", "low")):
         filled["input_fidelity"] = fidelity
     if complexity := tool.choice("complexity", ("low", "medium", "high")):

@@ -86,7 +86,7 @@ def _checked_definition(call: Call, definition: Fields) -> Json:
             raise invalid(message, "definition.tools", "tool_limit_exceeded")
         for tool in tools:
             # What cannot be run is refused here, by name, and not at the first turn.
-            toolspecs.check_type(tool)
+            toolspecs.check_runnable(tool)
         inputs = definition.fields("structured_inputs")
         for name in inputs.raw if inputs else ():
             if inputs is not None:

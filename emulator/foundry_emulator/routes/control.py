@@ -90,6 +90,11 @@ async def clear_requests(call: Call) -> Reply:
     return Reply({"counts": {}, "requests": []})
 
 
+async def notes(call: Call) -> Reply:
+    """Return what pictures were to show and the emulator does not know, with the responses that drew them."""
+    return Reply({"notes": list(call.project.notes)})
+
+
 async def health(call: Call) -> Reply:
     """Say that the server is up and how much it is doing."""
     return Reply({"status": "ok", "running": call.responses.count})
@@ -108,5 +113,6 @@ OPERATIONS = (
     Operation("control.reset", "POST", "/reset", reset),
     Operation("control.requests", "GET", "/requests", requests),
     Operation("control.requests.clear", "DELETE", "/requests", clear_requests),
+    Operation("control.notes", "GET", "/notes", notes),
     Operation("control.health", "GET", "/health", health),
 )

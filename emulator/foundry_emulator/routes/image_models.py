@@ -92,6 +92,7 @@ async def _drawn(call: Call, model: Json, request: ImageRequest) -> Painted:
         painted = await asyncio.get_running_loop().run_in_executor(project.pool, work)
     except ImageToolError as problem:
         raise invalid(str(problem), None, "invalid_request") from problem
+    project.note_unknown(painted.unknown, call.request_id)
     _charge(call, model, painted)
     return painted
 

@@ -256,3 +256,14 @@ def test_found_code_is_called_and_its_file_named(tmp_path: Path) -> None:
     stage = Stage(tmp_path, documents={"twice.py": "def twice(n):\n    return 2 * n\n"})
     played = stage.play(turn("Find the code and run it to calculate twice(21)", tool("file_search"), CODE))
     assert played.said.text == "From twice.py: twice(21) = 42"
+
+
+def test_letters_beyond_english_are_laid_over_a_picture_as_letters(tmp_path: Path) -> None:
+    """Pillow's own font has no umlauts: it draws an empty box for each."""
+    inks: list[bytes] = []
+    for text in ("Schöner leben", "Schñner leben", "Schöner leben"):
+        ask = f'Lay the headline "{text}" over photo.png and save it as poster.png.'
+        played = Stage(tmp_path).play(turn(ask, CODE, container_files=[upload("photo.png", png(900, 600))]))
+        assert played.errors == []
+        inks.append((tmp_path / "poster.png").read_bytes())
+    assert inks[0] == inks[2] != inks[1]

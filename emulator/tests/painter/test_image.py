@@ -144,12 +144,6 @@ def test_quoted_text_is_lettered_large_and_the_words_matter() -> None:
     assert changed(first, second)[:160].mean() > 0.02
 
 
-def test_unknown_subjects_become_a_badge_with_their_words() -> None:
-    first, second = painted("a zorblax in emerald").data, painted("a quibbleflux in emerald").data
-    assert share_near(first, colours.named()["emerald"]) > 0.1
-    assert changed(first, second).mean() > 0.01
-
-
 def test_partials_grow_sharper_towards_the_picture() -> None:
     result = painted("a house in the snow", partial_images=3, output_format="jpeg", output_compression=90)
     final = pixels(result.data).astype(np.float64)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from assetmill.care.condition import findings_on_store
 
+from assetmill.care.condition import findings_on_store
 from assetmill.errors import StoreUnavailable
 from assetmill.store.memory import MemoryStore
 from assetmill.store.opening import probe

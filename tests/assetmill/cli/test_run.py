@@ -96,6 +96,13 @@ def test_a_first_run_needs_nothing_and_leaves_files_that_open(mill: Mill) -> Non
     assert [asset["asset_id"] for asset in listed] == [asset["asset_id"] for asset in told["assets"]]
 
 
+def test_what_the_emulator_cannot_draw_is_told_at_the_end_of_the_run_that_drew_it(mill: Mill) -> None:
+    stage = f"  - name: thing\n    prompt: Draw a zorblax and a red mug.{PICTURE % 'thing'}\n"
+    (mill.folder / "odd.yaml").write_text(f"name: odd\nstages:\n{stage}")
+    assert "the emulator does not know 'zorblax'" in mill("run", "odd.yaml")
+    assert "does not know" not in mill("run", "product-launch")
+
+
 def test_a_second_run_is_charged_nothing_and_says_what_it_reused(mill: Mill) -> None:
     mill("run", "product-launch")
     charged = mill.charges()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from assetmill.gallery.details import Details
+from assetmill.gallery.house import House
 from assetmill.gallery.reviewing import Reviewing
+from assetmill.gallery.serving import Gallery
 from assetmill.gallery.site import Site
+from assetmill.gallery.stars import Stars
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Tile, Wall, Walls
+from assetmill.gallery.tiles import Tile, Wall
+from assetmill.gallery.walls import Walls
+from assetmill.local.gallery_server import listening
+from assetmill.local.guard import Guard
 from assetmill.records import AssetId, BlobRef
 from assetmill.reviews.desk import Desk
 from assetmill.reviews.ledger import ReviewLedger
@@ -21,6 +32,59 @@ from assetmill.store.opening import open_store
 from tests.batchworks import CARD
 from tests.doubles import png
 from tests.millworks import CHAIN, painter, services_on, settings_in
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+IN_CHROMIUM = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.timeout(180),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+
+    def note(dialog: Dialog) -> None:
+        said.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
+    yield page
+    page.close()
+    # Every error, every refusal by the content policy and every `alert` of a hostile name ends up here.
+    assert said == []
+
+
+@contextmanager
+def serving(gallery: Gallery | House) -> Generator[str]:
+    """Serve a gallery as `open` does it, and yield its link."""
+    with listening(0) as listener:
+        port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            Guard(gallery.app, port),  # pyright: ignore[reportArgumentType]
+            log_level="error",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}{gallery.entrance}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture
@@ -38,7 +102,8 @@ def site_of(services: Services, what: str | None = None, *, everything: bool = F
 def site_on(services: Services, wall: Wall, reviewer: str | None = None) -> Site:
     thumbnails = ThumbnailStore(services.settings.home, services.blobs)
     reviewing = Reviewing(desk_of(services), services.ledger, reviewer) if reviewer else None
-    return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing)
+    stars = Stars(services.settings.home)
+    return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing=reviewing, stars=stars)
 
 
 def desk_of(services: Services) -> Desk:

@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from assetmill.gallery.folder import write_folder
 from assetmill.gallery.serving import Gallery
-from assetmill.gallery.tiles import Tile, Walls
-from assetmill.local.gallery_server import listening
-from assetmill.local.guard import Guard
+from assetmill.gallery.tiles import Tile
+from assetmill.gallery.walls import Walls
 from assetmill.stage.services import Services
-from tests.assetmill.gallery.conftest import desk_of, picture, site_of, site_on, wall_of
+from tests.assetmill.gallery.conftest import IN_CHROMIUM, desk_of, picture, serving, site_of, site_on, wall_of
 from tests.doubles import ScriptedGateway, image_item, png
 from tests.millworks import run_here, services_on, wide
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-    pytest.mark.timeout(180),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1280, "height": 800})
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-
-    def note(dialog: Dialog) -> None:
-        said.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", note)
-    yield page
-    page.close()
-    # Every error, every refusal by the content policy and every `alert` of a hostile name ends up here.
-    assert said == []
+pytestmark = IN_CHROMIUM
 
 
 def hang(services: Services, folder: Path, tiles: list[Tile]) -> str:
@@ -123,14 +88,8 @@ def served(services: Services) -> Iterator[str]:
     gateway = ScriptedGateway(lambda _request: [image_item(png(1024, 1024, next(shown)))])
     run = run_here(services_on(services.settings, services.backend, gateway), "wide")
     gallery = Gallery(site_on(services, Walls(services.backend).find(run.run_id), "ada"))
-    with listening(0) as listener:
-        port = listener.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(Guard(gallery.app, port), log_level="error", lifespan="off"))  # pyright: ignore[reportArgumentType]
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{port}{gallery.entrance}"
-        server.should_exit = True
-        thread.join()
+    with serving(gallery) as link:
+        yield link
 
 
 def test_a_reviewer_needs_a_keyboard_alone(services: Services, page: Page, served: str) -> None:

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from assetmill import redaction
 from assetmill.gallery.serving import Gallery
-from assetmill.gallery.tiles import Walls
+from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
 from assetmill.records import RunManifest
 from assetmill.stage.services import Services
@@ -132,6 +132,6 @@ def test_who_may_only_look_says_nothing(services: Services, run: RunManifest) ->
     gallery = Gallery(site_on(services, Walls(services.backend).find(run.run_id)))
     with TestClient(gallery.app, base_url=HERE, follow_redirects=False) as client:
         client.get(gallery.entrance)
-        assert "session(null)" in client.get("/session.js").text
+        assert '"reviewer":null' in client.get("/session.js").text
         assert client.post("/reviews", json=order(run), headers={"X-Gallery-Token": ""}).status_code == 403
     assert said_of(services, run) == []

@@ -12,7 +12,8 @@ from assetmill.care.local_copies import local_copies
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.gallery.folder import write_folder
 from assetmill.gallery.site import CHUNK, Site
-from assetmill.gallery.tiles import Tile, Walls
+from assetmill.gallery.tiles import Tile
+from assetmill.gallery.walls import Walls
 from assetmill.private import thumbnail_path
 from assetmill.stage.services import Services
 from assetmill.store import layout

@@ -18,7 +18,12 @@ from tests.assetmill.checks.pictures import encoded, scene
 from tests.assetmill.provenance.authority import make_authority
 
 MAKING = Making(
-    "hero.png", "composite", "c2pa.edited", "compositeWithTrainedAlgorithmicMedia", "sha256:0", "resp_1"
+    "hero.png",
+    "composite",
+    ("c2pa.cropped", "c2pa.edited"),
+    "compositeWithTrainedAlgorithmicMedia",
+    "sha256:0",
+    "resp_1",
 )
 NOBODY = Provenance()
 FORMATS = ["PNG", "JPEG", "WEBP"]
@@ -103,7 +108,7 @@ def test_parents_are_ingredients_and_no_prompt_is_told(authority: Provenance) ->
     assert named == [("first.png", "parentOf"), ("logo.webp", "componentOf")]
     actions = [one for one in told["assertions"] if one["label"].startswith("c2pa.actions")]
     kinds = [one["action"] for one in actions[0]["data"]["actions"]]
-    assert kinds == ["c2pa.opened", "c2pa.placed", "c2pa.edited"]
+    assert kinds == ["c2pa.opened", "c2pa.placed", "c2pa.cropped", "c2pa.edited"]
     assert read_credential(data, authority).is_trusted
 
 

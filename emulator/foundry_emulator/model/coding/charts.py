@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
+from foundry_emulator.model.coding import ordering
 from foundry_emulator.model.coding.csv_table import CsvTable, columns_named, filters_said, open_table
 from foundry_emulator.model.coding.request import DATA, CodeRequest, script
 from foundry_emulator.model.words import has, sizes, words
@@ -19,10 +20,15 @@ KINDS = {
     "histogram": r"histogram|distribution",
     "area": r"area",
 }
+_TITLED = (
+    r"\b(?:[Tt]itled?|[Ee]ntitled|[Hh]eaded|[Hh]eading|[Tt]itle is|[Cc]aptioned|the title)(?:\s+it)?\s*:?"
+)
 _NOUN = r"(?:charts?|graphs?|plots?|diagrams?)"
 _VERB = r"(?:creat|mak|plot|draw|generat|produc|render|show|build|visuali[sz]|graph|prepar|want|need|give)\w*"
 
 TEMPLATE = """
+import io
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -31,9 +37,9 @@ import pandas as pd
 CHARTS = $charts
 COLOURS = $colours
 
-table = pd.read_csv($path, sep=$separator)
+table = pd.read_csv(io.StringIO($inline) if $inline else $path, sep=$separator)
 
-
+ORDERING
 def numbers(column):
     text = table[column].astype(str).str.replace(r"[,$€£%\\s]", "", regex=True)
     return pd.to_numeric(text, errors="coerce")
@@ -47,8 +53,7 @@ for chart in CHARTS:
     if chart["labels"]:
         data.insert(0, "label", rows[chart["labels"]].astype(str).str.strip())
         data = data.groupby("label", sort=False).agg(chart["aggregate"])
-    if chart["largest_first"]:
-        data = data.sort_values(chart["values"][0], ascending=False)
+    data = ordered(data, chart["order"], chart["falling"])
     if chart["top"]:
         data = data.head(chart["top"])
     print(chart["title"])
@@ -84,6 +89,9 @@ for chart in CHARTS:
             axes.legend([column.replace("_", " ") for column in data.columns])
     figure.savefig(chart["result"], dpi=100)
     print("saved", Path(chart["result"]).name)
+    for target in chart["tables"]:
+        data.rename_axis(chart["labels"]).to_csv(target, index=bool(chart["labels"]))
+        print("saved", Path(target).name)
     plt.show()
 """
 
@@ -98,13 +106,16 @@ class Chart:
     values: list[str]
     filters: dict[str, str]
     aggregate: str
-    largest_first: bool
+    order: str
+    falling: bool
     top: int | None
     bins: int
     inches: tuple[float, float]
     x_label: str
     y_label: str
     result: str
+    tables: list[str]
+    """CSV files that are to hold what the chart shows."""
 
 
 def write(request: CodeRequest) -> str | None:
@@ -112,8 +123,9 @@ def write(request: CodeRequest) -> str | None:
     if not asked(request.text) or (table := open_table(request)) is None or not table.numeric():
         return None
     return script(
-        TEMPLATE,
+        TEMPLATE.replace("ORDERING", ordering.CODE),
         path=table.source.path,
+        inline=table.inline,
         separator=table.separator,
         charts=[
             asdict(_chart(part, request, table, place)) for place, part in enumerate(_parts(request.text))
@@ -159,21 +171,34 @@ def _chart(part: str, request: CodeRequest, table: CsvTable, place: int) -> Char
     count = len(set(table.values(labels))) if labels else 0
     said = ", ".join(filters.values())
     title = " and ".join(_plain(value) for value in values) + (f" by {_plain(labels)}" if labels else "")
+    order = ordering.order_said(part, table, labels, kind)
     return Chart(
         kind=kind,
-        title=title[:1].upper() + title[1:] + (f" ({said})" if said else ""),
+        title=_title_said(part, request) or title[:1].upper() + title[1:] + (f" ({said})" if said else ""),
         labels=labels,
         values=values,
         filters=filters,
-        aggregate=_aggregate(part),
-        largest_first=kind == "pie" or has(part, "sort\\w*", "rank\\w*", "top", "largest", "highest"),
+        aggregate=ordering.aggregate_said(part),
+        order=order.by,
+        falling=order.falling,
         top=_top(part, count, kind, filtered=bool(filters)),
         bins=20,
         inches=(max(1.0, min(40.0, width / 100)), max(1.0, min(40.0, height / 100))),
         x_label=_plain(labels or values[0]),
         y_label=_plain(values[0]) if len(values) == 1 else "",
         result=DATA + (names[0] if names else default),
+        tables=[DATA + name for name in request.new_names(".csv")] if place == 0 else [],
     )
+
+
+def _title_said(part: str, request: CodeRequest) -> str | None:
+    """Return the title that the request gives the chart, in quotation marks or after its name."""
+    for text in dict.fromkeys((part, request.text)):
+        if said := re.search(_TITLED + r"\s*[\"“«]([^\"”»\n]{1,100})[\"”»]", text, re.IGNORECASE):
+            return said[1].strip()
+        if said := re.search(_TITLED + r":?\s+([A-Z0-9][^.;,\n]{1,80})", text):
+            return re.split(r"\s+(?:and|as|with|in|to)\s+(?=save|write|store|\w+\.\w{3})", said[1])[0].strip()
+    return None
 
 
 def _extent(part: str, request: CodeRequest) -> tuple[int, int]:
@@ -200,14 +225,9 @@ def _kind_match(text: str, said: str) -> re.Match[str] | None:
 
 
 def _labels(text: str, table: CsvTable) -> str | None:
-    match = re.search(
-        r"\b(?:by|per|for each|across|over|grouped by|against)\s+((?:the\s+)?[\w-]+(?:\s+[\w-]+)?)", text
-    )
-    if match is None:
-        return None
     options = [column for column in table.header if column not in table.measures()]
-    found = columns_named(match.group(1), options)
-    return found[0] if found else table.ordered() if has(match.group(1), "time") else None
+    found = ordering.group_said(text, options)
+    return found or (table.ordered() if has(text, "over time", "by time") else None)
 
 
 def _default_labels(table: CsvTable, kind: str, filters: dict[str, str]) -> str | None:
@@ -224,12 +244,6 @@ def _values(text: str, table: CsvTable, kind: str, labels: str | None) -> list[s
         return (found + [column for column in options if column not in found])[:2]
     wanted = found or options
     return wanted[: 4 if found and kind in {"bar", "line", "area"} else 1]
-
-
-def _aggregate(text: str) -> str:
-    if has(text, "average", "mean"):
-        return "mean"
-    return "count" if has(text, "number of", "count") else "sum"
 
 
 def _top(text: str, count: int, kind: str, *, filtered: bool) -> int | None:
@@ -273,7 +287,7 @@ print("saved", $result)
 def write_simple(request: CodeRequest) -> str | None:
     """Write the plainest code that draws the first chart, for when the other failed."""
     table = open_table(request)
-    if table is None or not table.numeric():
+    if table is None or table.inline or not table.numeric():
         return None
     chart = _chart(_parts(request.text)[0], request, table, 0)
     return script(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.request import PICTURES, CodeRequest, Source, named, script
+from foundry_emulator.model.coding.request import PICTURES, CodeRequest, Source, fonts_for, named, script
 from foundry_emulator.model.words import has, quoted, sizes
 
 STRIP = """
@@ -61,8 +61,11 @@ def read(path):
     return flat
 
 
+FONTS
+
+
 def heading(text, size, width):
-    font = ImageFont.load_default(size)
+    font = font_of(size)
     words, lines = text.split(), [""]
     for word in words:
         longer = f"{lines[-1]} {word}".strip()
@@ -120,13 +123,14 @@ def write(request: CodeRequest) -> str | None:
         target = request.target("combined.png", *PICTURES, ".pdf")
         return script(STRIP, sources=[one.path for one in sources], result=target, stacked=stacked, size=size)
     cover, figures = _parts(request, sources)
+    title, notes = _title(request), _notes(request)
     default = "report.pdf" if has(request.text, "pdf") else "report.png"
     return script(
-        REPORT,
+        fonts_for(REPORT, " ".join([title, *notes])),
         cover=cover.path if cover else None,
         figures=[figure.path for figure in figures],
-        title=_title(request),
-        notes=_notes(request),
+        title=title,
+        notes=notes,
         result=request.target(default, ".pdf", *PICTURES),
         width=1600,
         size=size,

@@ -6,15 +6,16 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from foundry_emulator.model.coding.inline import table_in
 from foundry_emulator.model.coding.request import CodeRequest, Source, named
 from foundry_emulator.stems import words
 
 MAX_ROWS = 5000
 """Rows looked at to choose columns; the code itself reads them all."""
 
-_ORDERED = {"date", "day", "week", "month", "quarter", "year", "time", "hour", "period"}
+ORDERED = {"date", "day", "week", "month", "quarter", "year", "time", "hour", "period"}
 _CODES = {"id", "code", "year", "index", "number", "no", "zip", "phone"}
 
 
@@ -26,6 +27,8 @@ class CsvTable:
     separator: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    inline: str | None = None
+    """The text of a table that the request itself brings along."""
 
     def values(self, column: str) -> list[str]:
         """List a column's values, stripped, empty ones left out."""
@@ -48,14 +51,18 @@ class CsvTable:
 
     def ordered(self) -> str | None:
         """Return the column that orders the rows in time, if there is one."""
-        return next((column for column in self.header if set(words(column)) & _ORDERED), None)
+        return next((column for column in self.header if set(words(column)) & ORDERED), None)
 
 
 def open_table(request: CodeRequest) -> CsvTable | None:
-    """Read the CSV that the request means: the one it names, otherwise the first that can be read."""
+    """Read the CSV that the request means: the one it names, the first that can be read, or its own lines."""
     sources = named(request.tables(), request.text) or request.tables()
     tables = [table for source in sources if (table := read_table(source)) is not None]
-    return tables[0] if tables else None
+    if tables:
+        return tables[0]
+    text = None if sources else table_in(request.text)
+    found = read_table(Source("", "table.csv", text.encode())) if text else None
+    return replace(found, inline=text) if found else None
 
 
 def read_table(source: Source) -> CsvTable | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding.request import DATA, PICTURES, CodeRequest, script, wants_all
+from foundry_emulator.model.coding.request import DATA, PICTURES, CodeRequest, fonts_for, script, wants_all
 from foundry_emulator.model.words import has, quoted
 
 TEMPLATE = """
@@ -20,13 +20,16 @@ BAND = $band  # None: no band behind the text
 WHERE = $where  # top, middle or bottom
 
 
+FONTS
+
+
 def largest_font(pen, text, width, height):
     for size in range(int(height), 9, -2):
-        font = ImageFont.load_default(size)
+        font = font_of(size)
         left, top, right, bottom = pen.multiline_textbbox((0, 0), text, font=font, align="center")
         if right - left <= width and bottom - top <= height:
             return font
-    return ImageFont.load_default(10)
+    return font_of(10)
 
 
 for source, result in PICTURES:
@@ -78,7 +81,14 @@ def write(request: CodeRequest) -> str | None:
         if _is_dark(colour)
         else "black"
     )
-    return script(TEMPLATE, pictures=pairs, text=text, colour=colour, band=band, where=_where(request.text))
+    return script(
+        fonts_for(TEMPLATE, text),
+        pictures=pairs,
+        text=text,
+        colour=colour,
+        band=band,
+        where=_where(request.text),
+    )
 
 
 def asked(text: str) -> bool:

@@ -120,6 +120,25 @@ def script(template: str, **values: object) -> str:
     return re.sub(r"\$([a-z_]+)", literal, template.strip("\n") + "\n")
 
 
+def fonts_for(template: str, text: str) -> str:
+    """Replace `FONTS` by the code of `font_of(size)`: Pillow's own font for English, a wider one else."""
+    return template.replace("FONTS", _PLAIN_FONT if text.isascii() else _WIDE_FONT)
+
+
+_PLAIN_FONT = """
+def font_of(size):
+    return ImageFont.load_default(size)
+"""
+_WIDE_FONT = """
+def font_of(size):
+    from importlib.util import find_spec
+
+    # Pillow's own font has English letters alone; the plotting library brings one with many scripts.
+    fonts = Path(find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(str(fonts / "DejaVuSans.ttf"), size)
+"""
+
+
 def wants_all(text: str) -> bool:
     """Say whether the request speaks of every picture rather than one."""
     return has(text, "each", "every", "all", "both", "them", "these", "pictures", "images", "photos")

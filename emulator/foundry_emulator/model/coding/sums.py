@@ -240,7 +240,7 @@ def _last_number(request: CodeRequest) -> str | None:
 def _range_sum(text: str) -> str | None:
     number = r"(\d{1,6})"
     match = re.search(
-        rf"\b(?:from|of|numbers|integers) {number} (?:to|through|until) {number}"
+        rf"\b(?:from|of|numbers|integers|sum|[Ss]um up|total|add up) {number} (?:to|through|until) {number}"
         rf"|\b{number}\s?(?:-|\u2013)\s?{number}\b",
         text,
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from foundry_emulator.model.coding import ordering
 from foundry_emulator.model.coding.csv_table import columns_named, filters_said, open_table
 from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.words import has
 
 TEMPLATE = """
+import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +22,10 @@ FILTERS = $filters
 GROUP = $group
 RESULTS = $results
 
-table = pd.read_csv($path, sep=$separator)
+table = pd.read_csv(io.StringIO($inline) if $inline else $path, sep=$separator)
+print("file:", $name)
+
+ORDERING
 for column, value in FILTERS.items():
     table = table[table[column].astype(str).str.strip() == value]
 for column in COLUMNS:
@@ -39,8 +47,8 @@ for column in COLUMNS:
     stated = [f"{name} {value:,}" for name, value in figures.items() if value is not None]
     print(f"{column}:", ", ".join(stated))
 if GROUP:
-    grouped = table.groupby(GROUP)[COLUMNS].sum()
-    summary["sum_by_" + GROUP] = json.loads(grouped.to_json(orient="index"))
+    grouped = ordered(table.groupby(GROUP, sort=False)[COLUMNS].agg($way), $order, $falling)
+    summary[$way + "_by_" + GROUP] = json.loads(grouped.to_json(orient="index"))
     print(grouped.to_string())
 for result in RESULTS:
     kind = Path(result).suffix.lower()
@@ -63,16 +71,24 @@ def write(request: CodeRequest) -> str | None:
         return None
     measures = table.measures()
     said = columns_named(request.text, measures)
-    groups = [column for column in columns_named(_after_by(request.text), table.textual())]
+    text = re.sub(r"\S+\.\w{2,4}\b", " ", request.text)
+    options = [column for column in table.header if column not in table.measures()]
+    group = ordering.group_said(text, options)
+    order = ordering.order_said(text, table, group)
     filters = filters_said(request.text, table)
     names = request.new_names(".json", ".csv", ".md", ".txt")
     return script(
-        TEMPLATE,
+        TEMPLATE.replace("ORDERING", ordering.CODE),
         path=table.source.path,
+        name=table.source.name,
+        inline=table.inline,
         separator=table.separator,
         columns=said or measures,
-        filters={column: value for column, value in filters.items() if column not in groups},
-        group=groups[0] if groups else None,
+        filters={column: value for column, value in filters.items() if column != group},
+        group=group,
+        way=ordering.aggregate_said(text),
+        order=order.by,
+        falling=order.falling,
         results=[f"/mnt/data/{name}" for name in names] or _default_results(request.text),
     )
 
@@ -84,11 +100,6 @@ def asked(text: str) -> bool:
         "maximum", "analy[sz]e", r"analysis", "describe", "how many rows", "highest", "lowest",
         r"calculat\w*", r"comput\w*", "figures", "count",
     )  # fmt: skip
-
-
-def _after_by(text: str) -> str:
-    parts = text.replace(" per ", " by ").replace(" for each ", " by ").split(" by ")
-    return " ".join(" ".join(part.split()[:3]) for part in parts[1:])
 
 
 def _default_results(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from foundry_emulator.model.coding import charts
 from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.verses import verse
 from foundry_emulator.model.words import has, quoted
@@ -23,12 +24,19 @@ _KINDS = (".txt", ".md", ".json", ".html", ".csv", ".py", ".svg")
 
 def write(request: CodeRequest) -> str | None:
     """Write the code that writes the text files which the request names, if it asks for any."""
-    names = request.new_names(*_KINDS)
+    names = [
+        name for name in request.new_names(*_KINDS) if not (name.endswith(".csv") and _is_of_a_chart(request))
+    ]
     if not names or not has(
         request.text, r"writ\w*", r"creat\w*", r"sav\w*", r"mak\w*", r"put", r"generat\w*", "produce"
     ):
         return None
     return script(TEMPLATE, files=[(f"/mnt/data/{name}", content(request, name)) for name in names])
+
+
+def _is_of_a_chart(request: CodeRequest) -> bool:
+    """Say whether the chart's own code writes the CSV files that are asked for."""
+    return charts.write(request) is not None
 
 
 def content(request: CodeRequest, name: str) -> str:

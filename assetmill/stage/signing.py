@@ -20,8 +20,11 @@ def with_manifest(
     parents: Sequence[AssetId],
     prompt: str,
     services: Services,
+    actions: Sequence[str] = ("c2pa.edited",),
 ) -> bytes:
     """Return a derived file's bytes, signed when it is an output and the profile has a certificate.
+
+    `actions` are what was done to it, in the words of content credentials.
 
     Raises:
         InvalidSettings, SigningFailed: see `provenance.credentials.sign`.
@@ -38,7 +41,7 @@ def with_manifest(
     making = Making(
         name=name,
         stage=stage,
-        action="c2pa.edited",
+        actions=tuple(actions),
         source_type="compositeWithTrainedAlgorithmicMedia",
         prompt_digest=digest(prompt.encode()) if prompt else "",
         response_id=drawn.response_id if drawn else "",

@@ -1,7 +1,7 @@
-"""Stages that run here instead of on the service: masks, composites, reports. They cost nothing.
+"""Stages that run here instead of on the service: masks, composites, reports, what `make` makes.
 
-They leave the same records as paid stages, found by fingerprint and committed once, so that lineage, reuse
-and export know no difference.
+They cost nothing and leave the same records as paid stages, found by fingerprint and committed once, so that
+lineage, reuse and export know no difference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from assetmill import progress
-from assetmill.editing.signing import with_manifest
 from assetmill.fingerprint import fingerprint
 from assetmill.names import safe_name, stage_label
 from assetmill.progress import StageEvent
@@ -26,13 +25,18 @@ from assetmill.records import (
     make_asset_id,
 )
 from assetmill.stage.services import Services
+from assetmill.stage.signing import with_manifest
 
 Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """One file that a local stage made. Width and height are those of a picture."""
+    """One file that a local stage made. Width and height are those of a picture.
+
+    `parents` are what is in it, where not everything that the stage works on is; `actions` what was done to
+    it, in the words of content credentials.
+    """
 
     name: str
     data: bytes
@@ -41,6 +45,8 @@ class LocalFile:
     role: AssetRole
     width: int | None = None
     height: int | None = None
+    parents: tuple[AssetId, ...] | None = None
+    actions: tuple[str, ...] = ("c2pa.edited",)
 
     @classmethod
     def picture(
@@ -76,7 +82,24 @@ def run_local(local: LocalStage, services: Services, run_id: RunId, make: Make) 
 
     Parents count like content: the same work on another asset is another asset.
     """
-    deciding = {"format": 1, **local.deciding, "parents": list(local.parents)}
+    return carry_out_local(
+        local, {"format": 1, **local.deciding, "parents": list(local.parents)}, services, run_id, make
+    )
+
+
+def carry_out_local(
+    local: LocalStage,
+    deciding: dict[str, Any],
+    services: Services,
+    run_id: RunId,
+    make: Make,
+    *,
+    made_with: Mapping[str, str] | None = None,
+) -> StageRecord:
+    """Return the commit of a stage that exactly `deciding` decides; see `run_local`.
+
+    `made_with` are the versions of what wrote its files: another one may write other bytes.
+    """
     fp = fingerprint(deciding)
     if record := services.ledger.read_stage(local.pipeline, fp):
         _tell(local, run_id, "reused", record)
@@ -95,7 +118,7 @@ def run_local(local: LocalStage, services: Services, run_id: RunId, make: Make) 
             prompt=local.prompt,
             width=file.width,
             height=file.height,
-            derived_from=local.parents,
+            derived_from=local.parents if file.parents is None else file.parents,
             created_at=time.time(),
         )
         for ordinal, file in enumerate(files, start=1)
@@ -111,6 +134,7 @@ def run_local(local: LocalStage, services: Services, run_id: RunId, make: Make) 
         made_by=(),
         outputs=outputs,
         data=dict(data) or None,
+        made_with=dict(made_with or {}),
         cost_usd=0.0,
         started_at=started_at,
         finished_at=time.time(),
@@ -127,9 +151,10 @@ def _signed(file: LocalFile, local: LocalStage, services: Services) -> bytes:
         media_type=file.media_type,
         role=file.role,
         stage=local.stage,
-        parents=local.parents,
+        parents=local.parents if file.parents is None else file.parents,
         prompt=local.prompt,
         services=services,
+        actions=file.actions,
     )
 
 

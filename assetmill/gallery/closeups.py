@@ -1,0 +1,122 @@
+"""What is told of a picture when somebody looks closer: its family, its candidates, where it differs.
+
+Asked for one picture at a time, and only of those that hang on the wall: a family takes as many reads as it
+has members, a comparison a second.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from threading import Lock
+from typing import Any
+
+from assetmill.errors import InvalidInput, NotFound
+from assetmill.gallery.site import Site
+from assetmill.gallery.tiles import Tile, hung
+from assetmill.history.lineage import Family, trace
+from assetmill.locking.comparing import compare_looks, open_picture
+from assetmill.looking import Look
+from assetmill.records import AssetId, AssetRecord
+from assetmill.store.backend import Backend
+from assetmill.store.blobs import Blobs
+from assetmill.store.index import Index
+from assetmill.store.ledger import Ledger
+
+_MOST_MEMBERS = 60
+"""More than that nobody looks through as a graph; `assetmill lineage` lists them all."""
+
+_HEATS_KEPT = 8
+_LONGEST_PX = 1440
+
+
+class Closeups:
+    """Looks closer at the pictures of one site. Safe for threads."""
+
+    def __init__(self, site: Site, backend: Backend) -> None:
+        self._site, self._ledger, self._blobs = site, Ledger(backend), Blobs(backend)
+        self._backend = backend
+        self._heats: OrderedDict[tuple[AssetId, AssetId], bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def about(self, asset_id: AssetId) -> dict[str, Any]:
+        """Return the family and the candidates of a picture.
+
+        Raises:
+            NotFound: it hangs nowhere here, or its record is lost.
+        """
+        asset = self._asset(asset_id)
+        # Made anew: what came since the last look is among its children.
+        family = trace(asset, self._ledger, Index(self._backend, self._ledger), ("up", "down"))
+        return {"family": self._family(family), "candidates": self._candidates(asset)}
+
+    def compared(self, asset_id: AssetId, other_id: AssetId) -> dict[str, Any]:
+        """Return how a picture differs from another one.
+
+        Raises:
+            NotFound: one of them hangs nowhere here and is of no family or stage of one that does.
+            InvalidInput: one of them is no picture that can be compared.
+        """
+        after, before = self._asset(asset_id), self._asset(other_id)
+        looks = [self._look(before), self._look(after)]
+        found = compare_looks(*looks)
+        data = io.BytesIO()
+        heat = found.heat_map.convert("RGB")
+        heat.thumbnail((_LONGEST_PX, _LONGEST_PX))
+        heat.save(data, "WEBP", quality=82)
+        with self._lock:
+            self._heats[asset_id, other_id] = data.getvalue()
+            while len(self._heats) > _HEATS_KEPT:
+                self._heats.popitem(last=False)
+        return {
+            "ssim": found.ssim,
+            "changed": found.changed,
+            "largest": found.largest,
+            "notes": list(found.notes),
+            "heat": f"heats/{asset_id}/{other_id}",
+        }
+
+    def heat(self, asset_id: AssetId, other_id: AssetId) -> bytes | None:
+        """Return the heat map of two pictures that were compared, as WebP; None when they were not."""
+        with self._lock:
+            return self._heats.get((asset_id, other_id))
+
+    def _asset(self, asset_id: AssetId) -> AssetRecord:
+        if not self._site.hangs(asset_id):
+            raise NotFound("picture on this wall", asset_id)
+        try:
+            asset = self._ledger.read_asset(asset_id)
+        except ValueError:
+            asset = None
+        if asset is None:
+            raise NotFound("picture", asset_id, "its record is not in the store")
+        return asset
+
+    def _look(self, asset: AssetRecord) -> Look:
+        look = open_picture(self._blobs.get(asset.blob))
+        if look is None:
+            raise InvalidInput(f"{asset.name} cannot be compared: it is no whole picture")
+        return look
+
+    def _candidates(self, asset: AssetRecord) -> list[dict[str, Any]]:
+        place = self._site.hanging.place_of(hung(asset))
+        tile = hung(asset) if place is None else self._site.hanging.tiles[place]
+        record = self._site.details.record_of(tile)
+        others = [one for one in record.outputs if one.role == "candidate"] if record else []
+        return [self._told(hung(one)) | {"reason": one.rejected} for one in others]
+
+    def _family(self, family: Family) -> dict[str, Any]:
+        members = [one for one in family.members.values() if one.asset][:_MOST_MEMBERS]
+        shown = {one.asset_id for one in members}
+        edges = [edge for edge in family.edges() if shown.issuperset(edge)]
+        return {
+            "root": family.root,
+            "members": [self._told(hung(one.asset)) for one in members if one.asset],
+            "edges": [list(edge) for edge in edges],
+            "is_cut": family.is_cut or len(members) < len(family.members),
+        }
+
+    def _told(self, tile: Tile) -> dict[str, Any]:
+        places = self._site.offered(tile)
+        told = {"id": tile.asset_id, "name": tile.name, "stage": tile.label, "state": tile.state}
+        return told | places | {"at": self._site.hanging.place_of(tile)}

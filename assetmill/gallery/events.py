@@ -1,0 +1,127 @@
+"""What a page is told while it is open: tiles that changed, as server-sent events.
+
+One look at the store serves every page, and nobody looks while no page is open. Connections are few: who
+comes when all are taken is refused and asked to come again, and the page works without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from assetmill.errors import StoreError
+from assetmill.gallery.site import Site
+from assetmill.redaction import redact_known
+
+MOST_CONNECTIONS = 32
+_LOOK_EVERY_S = 0.5
+_REST = 4
+"""A look that takes long, at a far store or at many stages, is followed by so many times its length."""
+_BEAT_S = 15.0
+_COME_AGAIN_S = 30
+_TILES_AT_ONCE = 50
+_AFTER = 2**53
+_log = logging.getLogger(__name__)
+
+
+class Events:
+    """The live side of one site, for one event loop."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._open = 0
+        self._news = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def answer(self, request: Request, headers: dict[str, str]) -> Response:
+        """Answer a request for events: those that came after the one that the page knows."""
+        if not self._site.hanging.is_live and not self._site.hanging.since(_after(request)):
+            # A browser asks no more after this.
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+        if self._open >= MOST_CONNECTIONS:
+            told = f"{self._open} pages are told already what happens; this one can be loaded again instead"
+            again = headers | {"Retry-After": str(_COME_AGAIN_S), "Connection": "close"}
+            return PlainTextResponse(told, HTTPStatus.SERVICE_UNAVAILABLE, again)
+        self._open += 1
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
+        return _Stream(self._told(_after(request)), headers | {"Cache-Control": "no-store"}, self._left)
+
+    def _left(self) -> None:
+        self._open -= 1
+
+    def wake(self) -> None:
+        """Tell the pages now: something was hung from here."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+        if self._open and (self._watching is None or self._watching.done()):
+            self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while self._open and self._site.hanging.is_live:
+            began = time.monotonic()
+            try:
+                has_news = await run_in_threadpool(self._site.hanging.look)
+            except StoreError as error:
+                _log.warning("the store cannot be looked at: %s", error)
+                has_news = False
+            if has_news or not self._site.hanging.is_live:
+                news, self._news = self._news, asyncio.Event()
+                news.set()
+            await asyncio.sleep(max(_LOOK_EVERY_S, _REST * (time.monotonic() - began)))
+
+    async def _told(self, after: int) -> AsyncIterator[str]:
+        yield "retry: 2000\n\n"
+        is_told = False
+        while True:
+            # Both are asked before the tiles are read: nothing falls in between.
+            news, is_live = self._news, self._site.hanging.is_live
+            newest, changed = await run_in_threadpool(self._site.changed, after)
+            starts = range(0, len(changed), _TILES_AT_ONCE)
+            parts = [changed[start : start + _TILES_AT_ONCE] for start in starts]
+            for number, part in enumerate(parts, start=1):
+                # Only the last one has the number: who is cut off in between is told all of it again.
+                yield _event("tiles", part, newest if number == len(parts) else None)
+            after = newest
+            if not is_live and not is_told:
+                yield _event("over", None, newest)
+            is_told = not is_live
+            try:
+                await asyncio.wait_for(news.wait(), _BEAT_S)
+            except TimeoutError:
+                yield ": still here\n\n"
+
+
+class _Stream(StreamingResponse):
+    """A stream that says when nobody listens any more, however it ends."""
+
+    def __init__(self, told: AsyncIterator[str], headers: dict[str, str], on_end: Callable[[], None]) -> None:
+        super().__init__(told, headers=headers, media_type="text/event-stream")
+        self._on_end = on_end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the page goes away."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._on_end()
+
+
+def _event(name: str, data: Any, number: int | None) -> str:
+    said = redact_known(json.dumps(data, separators=(",", ":")))
+    return f"event: {name}\ndata: {said}\n" + (f"id: {number}\n\n" if number is not None else "\n")
+
+
+def _after(request: Request) -> int:
+    said = request.headers.get("last-event-id") or request.query_params.get("after", "")
+    return min(int(said), _AFTER) if said.isascii() and said.isdecimal() and len(said) < 20 else 0

@@ -1,0 +1,79 @@
+// The home page: what there is, what it has cost, and what waits for somebody.
+"use strict";
+
+(() => {
+  const told = document.getElementById("told");
+  const made = (tag, text, name = "") => {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    element.className = name;
+    return element;
+  };
+  const usd = (amount) => (amount === null ? "cost unknown" : amount ? `$${amount.toFixed(amount < 1 ? 4 : 2)}` : "nothing spent");
+  const when = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+  function card(one) {
+    const item = made("li"), link = made("a", undefined, "card"), strip = made("span", undefined, "strip");
+    link.href = `walls/${encodeURIComponent(one.name)}/`;
+    for (const path of one.thumbnails) {
+      const image = made("img");
+      image.alt = "";
+      image.loading = "lazy";
+      image.src = path;
+      strip.append(image);
+    }
+    if (!one.thumbnails.length) strip.append(made("span", one.state, "instead"));
+    const head = made("span", undefined, "head");
+    head.append(made("b", one.pipeline), made("em", one.state, `state ${one.state.replaceAll(" ", "-")}`));
+    const parts = [one.done === undefined ? `${one.of} stages` : `${one.done} of ${one.of} done`];
+    if (one.spent !== undefined) parts.push(usd(one.spent));
+    link.append(strip, head, made("small", `${parts.join(" · ")} · ${when(one.at)}`));
+    const waits = [];
+    if (one.undecided) waits.push(`${one.undecided} ${one.undecided === 1 ? "picture" : "pictures"} to decide`);
+    if (one.waits) waits.push(`${one.waits} to resolve`);
+    if (waits.length) link.append(made("strong", waits.join(", ")));
+    if (one.problem) link.append(made("small", one.problem, "warning"));
+    item.append(link);
+    return item;
+  }
+
+  function line(pipeline) {
+    const item = made("li"), words = made("div");
+    const name = made("a", pipeline.name);
+    name.href = `walls/${encodeURIComponent(pipeline.name)}/`;
+    words.append(name, made("p", pipeline.problem ?? pipeline.description, pipeline.problem ? "warning" : ""));
+    item.append(words);
+    if (gallery.who.can_run && !pipeline.problem) {
+      const button = made("button", "Run …", "button");
+      button.type = "button";
+      button.setAttribute("aria-label", `Run ${pipeline.name}`);
+      button.addEventListener("click", () => gallery.run.open(pipeline.name));
+      item.append(button);
+    }
+    return item;
+  }
+
+  function fill(name, elements) {
+    const section = document.getElementById(name);
+    section.querySelector("ul").replaceChildren(...elements);
+    section.hidden = !elements.length;
+  }
+
+  async function show() {
+    try {
+      const found = await gallery.ask("overview");
+      const waiting = [...found.runs, ...found.batches].filter((one) => one.undecided || one.waits);
+      fill("waiting", waiting.map(card));
+      fill("runs", found.runs.filter((one) => !waiting.includes(one)).map(card));
+      document.querySelector("#runs h2").textContent = waiting.length ? "Other runs" : "Runs";
+      fill("batches", found.batches.filter((one) => !waiting.includes(one)).map(card));
+      fill("pipelines", found.pipelines.map(line));
+      told.textContent = found.runs.length ? `${waiting.length || "Nothing"} ${waiting.length === 1 ? "waits" : waiting.length ? "wait" : "waits"} for you` : "Nothing was run yet";
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  }
+
+  gallery.home = { show };
+  show();
+})();

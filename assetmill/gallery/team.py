@@ -1,0 +1,104 @@
+"""What a team's reviewers find behind the door: what waits for each of them, and the walls it hangs on."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from assetmill.errors import AssetmillError, StoreError
+from assetmill.gallery.asking import Asking
+from assetmill.gallery.door import HttpScope, PageApp, Receive, Send
+from assetmill.gallery.links import ReviewLink
+from assetmill.gallery.serving import Gallery
+from assetmill.gallery.site import Site
+from assetmill.gallery.waiting import Waiting, waiting_page
+from assetmill.redaction import redact_known
+
+SiteFor = Callable[[str, str | None], Site]
+"""Opens the wall of a run or a batch for a reviewer, None for one who may only look."""
+
+_WALL = re.compile(r"/on/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})(/.*)?")
+_AGAIN = re.compile(r"/again/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})")
+_OLD_S, _MOST_WALLS = 30.0, 32
+_PAGE = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+class TeamPages:
+    """The pages of one store for all reviewers. Safe for threads."""
+
+    def __init__(
+        self, site_for: SiteFor, waiting: Callable[[], tuple[Waiting, ...]], asking: Asking | None = None
+    ) -> None:
+        self._site_for, self._waiting, self._asking = site_for, waiting, asking
+        self._walls: OrderedDict[tuple[str, str, str], tuple[float, Gallery]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def page_of(self, link: ReviewLink) -> PageApp:
+        """Return the pages that somebody who came by a link may see."""
+
+        async def answer(scope: HttpScope, receive: Receive, send: Send) -> None:
+            match = _WALL.fullmatch(str(scope["path"]))
+            again = _AGAIN.fullmatch(str(scope["path"]))
+            if self._asking and again:
+                page = await self._asking.answer(link, again[1], Request(scope, receive))
+                return await page(scope, receive, send)
+            if match is None or not match[2]:
+                page = await self._home(link, Request(scope, receive))
+                return await page(scope, receive, send)
+            return await self._on_wall(link, (match[1], match[2]), scope, receive, send)
+
+        return answer
+
+    async def _home(self, link: ReviewLink, request: Request) -> Response:
+        if request.url.path != "/" or request.method not in {"GET", "HEAD"}:
+            return PlainTextResponse("there is no such page", HTTPStatus.NOT_FOUND, _PAGE)
+        try:
+            found = await run_in_threadpool(self._waiting)
+        except StoreError as error:
+            return PlainTextResponse(redact_known(str(error)), HTTPStatus.SERVICE_UNAVAILABLE, _PAGE)
+        return HTMLResponse(waiting_page(link.reviewer, link.scope, found), headers=_PAGE)
+
+    async def _on_wall(
+        self, link: ReviewLink, place: tuple[str, str], scope: HttpScope, receive: Receive, send: Send
+    ) -> None:
+        what, path = place
+        try:
+            gallery = await run_in_threadpool(self._gallery, link, what, path)
+        except AssetmillError as error:
+            told = PlainTextResponse(redact_known(str(error)), HTTPStatus.NOT_FOUND, _PAGE)
+            return await told(scope, receive, send)
+        # The door has asked who it is: the wall is given the cookie of its own session.
+        headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+        inner = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+        inner["headers"] = [*headers, (b"cookie", gallery.cookie.encode())]
+        return await gallery.app(inner, receive, send)
+
+    def _gallery(self, link: ReviewLink, what: str, path: str) -> Gallery:
+        """Return a wall as it is; one that somebody opens anew is looked at again once it is old."""
+        key, now = (link.reviewer, link.scope, what), time.monotonic()
+        with self._lock:
+            made_at, known = self._walls.get(key, (0.0, None))
+            if known and (path != "/" or now - made_at < _OLD_S):
+                return known
+            may_decide = link.allows("decide")
+            made = Gallery(self._site_for(what, link.reviewer if may_decide else None))
+            self._walls[key] = now, made
+            self._walls.move_to_end(key)
+            if len(self._walls) > _MOST_WALLS:
+                self._walls.popitem(last=False)
+            return made

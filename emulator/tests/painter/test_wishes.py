@@ -1,0 +1,166 @@
+"""What a newcomer asks for: poses, counts, sides, the scene that is meant, no lettering, stand-ins."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from foundry_emulator.painter import brief, colours
+from foundry_emulator.painter.image import ImageRequest, Painted, paint
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def painted(prompt: str) -> Painted:
+    return paint(ImageRequest(prompt=prompt, size="1024x640", quality="low"))
+
+
+def pixels(picture: Painted) -> NDArray[np.int16]:
+    with Image.open(BytesIO(picture.data)) as image:
+        return np.asarray(image.convert("RGB"), dtype=np.int16)
+
+
+def shape(picture: Painted) -> NDArray[np.bool_]:
+    """Where the subject stands, whatever its colour: what differs from the ground at the picture's side."""
+    seen = pixels(picture)
+    return np.abs(seen - seen[:, 4:5]).max(axis=-1) > 40
+
+
+@pytest.mark.parametrize("figure", ["robot", "fox", "person", "knight", "zorblax"])
+def test_poses_are_told_apart_by_shape(figure: str) -> None:
+    drawn = [
+        shape(painted(f"a red {figure} {pose}"))
+        for pose in ("standing", "jumping", "sitting", "lying", "waving")
+    ]
+    for place, one in enumerate(drawn):
+        for other in drawn[place + 1 :]:
+            assert (one ^ other).mean() > 0.01
+
+
+def test_a_list_of_poses_gives_a_figure_for_each() -> None:
+    (fox,) = brief.read("Three poses of a fox: standing, running, sleeping").wanted
+    assert (fox.count, fox.poses) == (3, ("standing", "running", "lying"))
+    (robot,) = brief.read("four poses of a robot").wanted
+    assert robot.count == len(set(robot.poses)) == 4
+    cat, dog = brief.read("a cat sitting and a dog jumping").wanted
+    assert (cat.poses, dog.poses) == (("sitting",), ("jumping",))
+
+
+def test_a_thing_is_not_posed_by_the_name_of_its_kind() -> None:
+    (shoe,) = brief.read("a running shoe").wanted
+    (lamp,) = brief.read("a standing lamp").wanted
+    assert (shoe.poses, lamp.poses) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left", "right"),
+    [
+        ("a cat to the left of a dog", "cat", "dog"),
+        ("a cat to the right of a dog", "dog", "cat"),
+        ("On the right a lamp, on the left a plant", "plant", "lamp"),
+        ("a dog on the left, a cat on the right", "dog", "cat"),
+    ],
+)
+def test_two_things_stand_on_the_sides_that_were_named(prompt: str, left: str, right: str) -> None:
+    sides = {want.subject: want.side for want in brief.read(prompt).wanted}
+    assert sides == {left: "left", right: "right"}
+    own = {"cat": "#e08a3c", "dog": "#b77d4d"}
+    if left in own:
+        ground = pixels(painted(prompt))
+        near = {
+            name: np.abs(ground - np.array(colours.from_hex(code))).max(axis=-1) < 8
+            for name, code in own.items()
+        }
+        middles = {name: np.argwhere(found)[:, 1].mean() for name, found in near.items()}
+        assert middles[left] < middles[right]
+
+
+@pytest.mark.parametrize(
+    ("side", "rows", "columns"), [("top right", 0, 1), ("bottom left", 1, 0), ("top left", 0, 0)]
+)
+def test_one_thing_goes_to_the_corner_that_was_named(side: str, rows: int, columns: int) -> None:
+    seen = np.argwhere(shape(painted(f"a red mug in the {side} corner of the picture")))
+    middle = seen.mean(axis=0) / (640, 1024)
+    assert (middle[0] > 0.5, middle[1] > 0.5) == (bool(rows), bool(columns))
+
+
+def test_room_left_for_a_headline_is_no_side_of_a_thing() -> None:
+    (mug,) = brief.read("a mug with free space on the left").wanted
+    assert mug.side is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "setting"),
+    [
+        ("Fjord reading lamp on a birch desk, product photo", "desk"),
+        ("Ocean backpack in a forest", "forest"),
+        ("A Beach chair in the snow", "snow"),
+        ("Forest candle", None),
+        ("The Alpine bottle on a kitchen counter by a window", "window"),
+        ("a boat on a lake", "river"),
+        ("a desk lamp", "desk"),
+        ("mountains at dawn", "mountains"),
+    ],
+)
+def test_the_scene_is_the_place_and_not_the_name_of_the_product(prompt: str, setting: str | None) -> None:
+    assert brief.read(prompt).setting == setting
+
+
+def test_an_hour_in_the_name_of_a_product_is_no_hour() -> None:
+    assert brief.read("Sunset headphones on a white background").hour is None
+    assert brief.read("Sunset headphones at dusk").hour == "dusk"
+
+
+def test_a_kind_word_before_a_thing_is_not_drawn_beside_it() -> None:
+    assert [want.subject for want in brief.read("a moon lamp on a desk").wanted] == ["lamp"]
+    assert [want.subject for want in brief.read("a moon and a lamp").wanted] == ["moon", "lamp"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["no lettering", "without lettering", "without any text", "no text", "text-free", "no words, no logos"],
+)
+def test_lettering_that_was_refused_is_not_drawn(words: str) -> None:
+    assert brief.read(f'Product photo of the "Fjord" lamp, {words}').texts == ()
+    assert brief.read(f"A stapler, {words}").texts == ()
+
+
+def test_no_other_text_still_allows_what_is_quoted() -> None:
+    assert brief.read('A poster with the slogan "Slow light", no other text').texts == ("Slow light",)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a zorblax in emerald", "a stapler on a desk", "an accordion, flat design"]
+)
+def test_an_unknown_thing_is_a_plain_shape_without_letters(
+    prompt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lettered(*_: object, **__: object) -> None:
+        raise AssertionError("lettered")
+
+    monkeypatch.setattr("foundry_emulator.painter.compose.letter", lettered)
+    picture = painted(prompt)
+    assert picture.unknown == (prompt.split()[1].strip(","),)
+    assert shape(picture).mean() > 0.04
+
+
+def test_unknown_things_differ_and_are_told() -> None:
+    first, second = painted("a zorblax in emerald"), painted("a quibbleflux in emerald")
+    assert (np.abs(pixels(first) - pixels(second)).max(axis=-1) > 12).mean() > 0.01
+    assert painted("a harmonium and a theodolite on a table").unknown == ("harmonium", "theodolite")
+    assert painted("five red apples in a bowl").unknown == ("bowl",)
+    assert painted("一只猫").unknown == ("一只猫",)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a calm forest at dusk", "three teal mugs on a sand background", "a lamp on a birch desk, warm light"],
+)
+def test_what_is_known_tells_nothing(prompt: str) -> None:
+    assert painted(prompt).unknown == ()
+
+
+@pytest.mark.parametrize(("said", "count"), [("seven", 7), ("eleven", 11), ("15", 15), ("twenty", 20)])
+def test_counts_are_drawn_as_asked(said: str, count: int) -> None:
+    assert [want.count for want in brief.read(f"{said} mugs").wanted] == [count]

@@ -1,0 +1,188 @@
+"""A batch that people review, by real command lines on the emulator: only what they reject is redrawn."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from starlette.testclient import TestClient
+
+from assetmill.gallery.asking import Asking
+from assetmill.gallery.door import Door
+from assetmill.gallery.links import LinkScope, ReviewLinks
+from assetmill.local.next_passes import CommandPasses
+from assetmill.local.team_server import team_pages
+from assetmill.records import AssetRecord
+from assetmill.reviews.desk import Desk
+from assetmill.reviews.ledger import ReviewLedger
+from assetmill.reviews.reviewers import add_reviewer, read_reviewers
+from assetmill.settings import load_settings
+from assetmill.store.ledger import Ledger
+from assetmill.store.opening import open_store
+from tests.millworks import PICTURE, write_configs
+from tests.reviewyard import say
+
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("reviewed batch")]
+
+TILE = f"""
+name: tile
+parameters:
+  product: {{title: Product}}
+stages:
+  - name: draw
+    prompt: |
+      Draw {{{{ product }}}}.{{% if rejection.reason %}} Not so: {{{{ rejection.reason }}}}.{{% endif %}}
+    reroll: 2
+    approval: required{PICTURE % "tile"}
+"""
+
+
+class Said(NamedTuple):
+    """How many of a batch's pictures are approved, rejected and commented on."""
+
+    approved: int
+    rejected: int
+    commented: int
+
+    @property
+    def pictures(self) -> int:
+        return sum(self)
+
+
+class Studio:
+    """A project with a batch and its only reviewer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "project"
+        self.configs = write_configs(self.folder / "configs", tile=TILE)
+        kept = ("PATH", "LANG", "TMPDIR", "DO_NOT_TRACK")
+        self.environ = {name: os.environ[name] for name in kept if name in os.environ}
+        self.environ |= {"HOME": str(folder), "ASSETMILL_IDLE_TIMEOUT_S": "60"}
+        home = self.folder / ".assetmill"
+        environ = {"ASSETMILL_HOME": str(home), "ASSETMILL_CONFIGS": str(self.configs)}
+        self.settings = load_settings("local", environ)
+
+    def call(self, *arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("assetmill")), *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in {0, 3}, done.stderr
+        return done.returncode, done.stdout
+
+    def batch(self, *options: str) -> tuple[int, dict[str, Any]]:
+        code, printed = self.call("batch", "tile", "--rows", "rows.csv", "--json", *options)
+        return code, json.loads(printed)
+
+    def begin(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """Begin a command as the page does, and wait for its end."""
+        with log.open("ab") as output:
+            done = subprocess.Popen(command, cwd=self.folder, env=self.environ, stdout=output, stderr=output)
+            done.wait()
+        return done
+
+    @contextmanager
+    def page(self, scope: LinkScope) -> Generator[TestClient]:
+        """The team's page, for a reviewer who came by a link."""
+        backend = open_store(self.settings.store_url)
+        links = ReviewLinks(self.settings.home)
+        asking = Asking(CommandPasses(self.settings, backend, self.begin))
+        door = Door(links, team_pages(self.settings, backend, asking).page_of)
+        browser = TestClient(door, base_url="http://127.0.0.1", follow_redirects=False)
+        browser.get(f"/enter/{links.make('ada', scope, 600)[1]}")
+        yield browser
+        browser.close()
+        backend.close()
+
+    def decide(self, told: dict[str, Any], said: Said) -> None:
+        add_reviewer("ada", (), self.configs, self.settings.home)
+        backend = open_store(self.settings.store_url)
+        desk = Desk(read_reviewers(self.configs), ReviewLedger(backend), self.settings.home)
+        ledger = Ledger(backend)
+        for number, row in enumerate(told["rows"]):
+            asset = ledger.read_asset(row["assets"][0]["asset_id"])
+            assert isinstance(asset, AssetRecord)
+            if number < said.rejected:
+                say(desk, "rejected", asset, reason=f"reason {number}")
+            elif number < said.rejected + said.commented:
+                say(desk, "commented", asset, reason="nice")
+            else:
+                say(desk, "approved", asset)
+        backend.close()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    made = Studio(tmp_path)
+    yield made
+    made.call("stop")
+
+
+@pytest.mark.timeout(240)
+def test_a_price_that_was_confirmed_on_the_page_is_what_is_drawn(studio: Studio) -> None:
+    (studio.folder / "rows.csv").write_text("product\na mug\na lamp\na chair\n")
+    _, first = studio.batch()
+    studio.decide(first, Said(1, 2, 0))
+    _, plan = studio.batch("--plan")
+    path, most = f"/again/{first['batch_id']}", f"at most ${plan['cost_usd']['ceiling']:.4f}"
+    with studio.page("decide") as browser:
+        shown = browser.get(path).text
+        assert "2 to draw" in shown
+        assert most in shown
+        assert "<form" not in shown
+        assert browser.post(path, content="offer=x").status_code == 403
+    with studio.page("spend") as browser:
+        shown = browser.get(path).text
+        assert "row 2: reason 0" in shown
+        assert browser.post(path, content="offer=x").status_code == 409
+        form = re.search(r'name="offer" value="([0-9a-f]+)"', shown)
+        assert form
+        assert browser.post(path, content=f"offer={form[1]}").status_code == 303
+        # What was confirmed once is something else now: nothing is to be drawn any more.
+        assert browser.post(path, content=f"offer={form[1]}").status_code == 409
+        assert "Nothing is to be drawn" in browser.get(path).text
+        assert "2 to look at" in browser.get("/").text
+    _, last = studio.batch()
+    assert (last["states"], last["spent_usd"]) == ({"waiting": 2, "reused": 1}, 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(Said(9, 2, 1), marks=pytest.mark.timeout(240)),
+        pytest.param(Said(180, 15, 5), marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+    ids=["few", "many"],
+)
+def test_the_next_run_draws_what_was_rejected_at_the_price_that_was_shown(studio: Studio, said: Said) -> None:
+    names = "\n".join(f"product {number}" for number in range(said.pictures))
+    (studio.folder / "rows.csv").write_text(f"product\n{names}\n")
+    code, first = studio.batch()
+    assert (code, first["status"], first["states"]) == (3, "waiting", {"waiting": said.pictures})
+    studio.decide(first, said)
+    _, plan = studio.batch("--plan")
+    assert (plan["stages_to_run"], plan["stages"]["run"]) == (said.rejected, said.rejected)
+    code, second = studio.batch()
+    assert (code, second["status"]) == (3, "waiting")
+    assert second["states"] == {"waiting": said.rejected + said.commented, "reused": said.approved}
+    assert 0 < second["spent_usd"] <= plan["cost_usd"]["ceiling"]
+    changed = [
+        now["assets"] != before["assets"] for before, now in zip(first["rows"], second["rows"], strict=True)
+    ]
+    assert changed == [True] * said.rejected + [False] * (said.pictures - said.rejected)
+    assert [row["spent_usd"] > 0 for row in second["rows"]] == changed
+    # What waits costs nothing, however often somebody looks whether it may go on.
+    code, third = studio.batch()
+    assert (code, third["spent_usd"]) == (3, 0)
