@@ -16,7 +16,7 @@ from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.batches.records import BatchRow, BatchStart
 from assetmill.batches.row_plans import Planner, RowPlan, Totals
 from assetmill.batches.rows import BadRow, Row, pack, read_rows, unpack
-from assetmill.errors import InvalidInput, InvalidSettings
+from assetmill.errors import InvalidInput, InvalidSettings, NotFound
 from assetmill.fingerprint import canonical, digest
 from assetmill.money.budget import Ceiling
 from assetmill.money.prices import prices_for
