@@ -22,7 +22,7 @@ from tests.server.stack import set_emulator
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 
-ROWS = 40
+ROWS = 24
 
 
 class Shop:
@@ -98,7 +98,7 @@ def test_a_batch_outlives_a_store_that_is_away(shop: Shop, tmp_path: Path) -> No
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows, "--json")
     said: list[str] = []
-    read_until(process, "of 40 rows", said)
+    read_until(process, "of 24 rows", said)
     for away_s in (3.0, 30.0):
         shop.mortal.kill()
         read_until(process, "is away since", said)
@@ -121,7 +121,7 @@ def test_a_signal_ends_the_wait_for_a_store_that_is_away(shop: Shop, tmp_path: P
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows)
     said: list[str] = []
-    read_until(process, "of 40 rows", said)
+    read_until(process, "of 24 rows", said)
     shop.mortal.kill()
     read_until(process, "is away since", said)
     process.send_signal(signal.SIGTERM)
