@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from assetmill.editing.derived import LocalFile, LocalStage, run_local
 from assetmill.editing.orders import PIPELINE
 from assetmill.editing.retouch import masks
 from assetmill.editing.retouch.canvas import open_picture
 from assetmill.fingerprint import digest
 from assetmill.names import safe_name
 from assetmill.records import AssetRecord, RunId
+from assetmill.stage.derived import LocalFile, LocalStage, run_local
 from assetmill.stage.services import Services
 
 

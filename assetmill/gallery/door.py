@@ -33,7 +33,7 @@ _HEADERS = {
 _READS = frozenset({"GET", "HEAD"})
 
 
-class Door:
+class TeamDoor:
     """Lets reviewers through to the pages that `page_of` gives, as far as their links allow."""
 
     def __init__(

@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 from assetmill.errors import InvalidInput, StoreError
 from assetmill.gallery.changing import Confirmation
 from assetmill.gallery.overview import Overview
-from assetmill.gallery.serving import HEADERS, Door, Gallery, answered, headers_of, posted, refused
+from assetmill.gallery.serving import HEADERS, Entrance, Gallery, answered, headers_of, posted, refused
 from assetmill.gallery.site import Resource, page_file, script
-from assetmill.gallery.starting import RunOrder, Starting
+from assetmill.gallery.starting import RunOffers, RunOrder
 
 ALL = "-"
 """The name, in an address, of the wall of everything."""
@@ -34,7 +34,7 @@ _FILES = {
     "icon.svg": "image/svg+xml",
 }
 
-Build = Callable[[str | None, Door], Gallery]
+Build = Callable[[str | None, Entrance], Gallery]
 """Makes the gallery of what somebody names, behind a door."""
 
 
@@ -45,14 +45,14 @@ class House:
         self,
         overview: Overview,
         build: Build,
-        starting: Starting | None = None,
+        starting: RunOffers | None = None,
         *,
         start: str | None = None,
         reviewer: str | None = None,
     ) -> None:
         self._overview, self._build, self._starting = overview, build, starting
         self.reviewer = reviewer
-        self.door = Door("/" if start is None else f"/walls/{start}/")
+        self.door = Entrance("/" if start is None else f"/walls/{start}/")
         self._walls: OrderedDict[str, Gallery] = OrderedDict()
         self._lock = Lock()
         guarded = self.door.guarded

@@ -58,7 +58,7 @@ _ENTER = (
 )
 
 
-class Door:
+class Entrance:
     """Who gets in: a link that works once, then a cookie. Each start has secrets of its own."""
 
     def __init__(self, start: str = "/") -> None:
@@ -114,11 +114,11 @@ class Gallery:
         site: Site,
         changing: Changing | None = None,
         closeups: Closeups | None = None,
-        door: Door | None = None,
+        door: Entrance | None = None,
     ) -> None:
         self._site, self._changing, self._closeups = site, changing, closeups
         self._has_home = door is not None
-        self._door = door or Door()
+        self._door = door or Entrance()
         guarded = self._door.guarded
         self._events = Events(site)
         self.app = Starlette(
@@ -140,9 +140,19 @@ class Gallery:
         )
 
     @property
+    def cookie(self) -> str:
+        """The cookie of who was let in by a door that has asked already."""
+        return self._door.cookie
+
+    @property
     def entrance(self) -> str:
         """The path of the link that lets one browser in."""
         return self._door.entrance
+
+    @property
+    def cookie(self) -> str:
+        """The cookie of who was let in, for a door that has asked who it is already."""
+        return self._door.cookie
 
     @property
     def is_settled(self) -> bool:
@@ -250,7 +260,7 @@ async def posted(
     request: Request,
     model: type[Said],
     act: Callable[[Said], dict[str, Any] | Resource],
-    door: Door,
+    door: Entrance,
     most_bytes: int = _MOST_BODY_BYTES,
 ) -> Response:
     """Answer what the page's own script sent."""

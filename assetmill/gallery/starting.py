@@ -49,7 +49,7 @@ class _RunOffer:
     until: float
 
 
-class Starting:
+class RunOffers:
     """The runs that a page may start. Safe for threads."""
 
     def __init__(self, settings: Settings, ledger: Ledger, begin: Begin) -> None:

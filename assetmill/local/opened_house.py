@@ -11,10 +11,10 @@ from assetmill.gallery.house import House
 from assetmill.gallery.overview import Overview
 from assetmill.gallery.planned import reused_in
 from assetmill.gallery.reviewing import Reviewing
-from assetmill.gallery.serving import Door, Gallery
+from assetmill.gallery.serving import Entrance, Gallery
 from assetmill.gallery.site import Site
 from assetmill.gallery.stars import Stars
-from assetmill.gallery.starting import Starting
+from assetmill.gallery.starting import RunOffers
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
 from assetmill.local.page_changes import opened_changing
@@ -50,9 +50,9 @@ def opened_house(
         walls.find(start, everything=everything)
     with ExitStack() as stack:
         changing = None if look_only else stack.enter_context(opened_changing(settings))
-        starting = None if look_only else Starting(settings, ledger, begin_here(settings))
+        starting = None if look_only else RunOffers(settings, ledger, begin_here(settings))
 
-        def build(what: str | None, door: Door) -> Gallery:
+        def build(what: str | None, door: Entrance) -> Gallery:
             wall = walls.find(what, everything=everything)
             site = Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
             return Gallery(site, changing, Closeups(site, backend), door)

@@ -10,14 +10,14 @@ import uvicorn
 
 from assetmill.gallery.asking import Asking
 from assetmill.gallery.details import Details
-from assetmill.gallery.door import Door
+from assetmill.gallery.door import TeamDoor
 from assetmill.gallery.links import ReviewLinks
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
 from assetmill.gallery.waiting import what_waits
+from assetmill.gallery.walls import Walls
 from assetmill.local.gallery_server import listening
 from assetmill.local.guard import Guard
 from assetmill.local.next_passes import CommandPasses
@@ -43,7 +43,7 @@ def team_pages(settings: Settings, backend: Backend, asking: Asking) -> TeamPage
         wall = Walls(backend).find(what, everything=False)
         known = reviewer if reviewer in desk.reviewers else None
         reviewing = Reviewing(desk, ledger, known)
-        return Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing)
+        return Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing=reviewing)
 
     return TeamPages(site_for, lambda: what_waits(backend, pipeline_names(settings.configs)), asking)
 
@@ -62,7 +62,7 @@ def team_page(settings: Settings, port: int) -> Generator[int]:
     with listening(port) as listener:
         bound = listener.getsockname()[1]
         pages = team_pages(settings, backend, Asking(CommandPasses(settings, backend)))
-        door = Door(ReviewLinks(settings.home), pages.page_of)
+        door = TeamDoor(ReviewLinks(settings.home), pages.page_of)
         server = uvicorn.Server(
             uvicorn.Config(
                 Guard(door, bound, settings.review.url),  # pyright: ignore[reportArgumentType]

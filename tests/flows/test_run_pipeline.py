@@ -57,8 +57,8 @@ def services(tmp_path: Path, gateway: ScriptedGateway) -> Iterator[Services]:
 
 
 def run(pipeline: str, **parameters: Any) -> dict[str, Any]:
-    flow: Any = run_pipeline
-    return asyncio.run(flow(pipeline, parameters, "local"))
+    told: Any = asyncio.run(run_pipeline(pipeline, parameters, "local"))
+    return told
 
 
 def manifest_of(services: Services, run_id: str) -> RunManifest:

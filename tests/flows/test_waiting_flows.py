@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,16 @@ def flow_run(flow_run_id: str | None) -> FlowRun:
     return asyncio.run(read())
 
 
+def ended(flow: Coroutine[Any, Any, object]) -> Any:
+    """Run a flow and return its facts, which Prefect takes out of a state."""
+    return asyncio.run(flow)
+
+
 def test_a_run_that_waits_ends_as_waiting_and_asks_its_reviewers(
     services: Services, gateway: ScriptedGateway, sent: dict[str, dict[str, Any]]
 ) -> None:
     desk = desk_for(services)
-    told = asyncio.run(run_pipeline("hero", {"product": "a mug"}, "local"))
+    told = ended(run_pipeline("hero", {"product": "a mug"}, "local"))
     manifest = services.ledger.read_manifest(RunId(told["run_id"]))
     assert manifest
     state = flow_run(manifest.flow_run_id).state
@@ -92,7 +97,7 @@ def test_a_run_that_waits_ends_as_waiting_and_asks_its_reviewers(
     assert request["command"] == f"assetmill open {told['run_id']}"
     say(desk, "approved", manifest.assets()[0])
     sent.clear()
-    assert asyncio.run(run_pipeline("hero", {"product": "a mug"}, "local"))["status"] == "completed"
+    assert ended(run_pipeline("hero", {"product": "a mug"}, "local"))["status"] == "completed"
     assert set(sent) == {"assetmill.run.completed"}
     assert len(gateway.posts) == 1
 
@@ -101,7 +106,7 @@ def test_a_batch_that_waits_ends_as_waiting_and_asks_once(
     services: Services, sent: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     desk_for(services)
-    told = asyncio.run(run_batch("hero", products(tmp_path, "a mug", "a lamp"), profile="local"))
+    told = ended(run_batch("hero", products(tmp_path, "a mug", "a lamp"), profile="local"))
     assert told["status"] == "waiting"
     assert set(sent) == {"assetmill.batch.waiting", events.REVIEW}
     assert list(sent[events.REVIEW]["asked"]) == ["row 2: draw", "row 3: draw"]

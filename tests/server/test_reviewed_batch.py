@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from assetmill.gallery.asking import Asking
-from assetmill.gallery.door import Door
+from assetmill.gallery.door import TeamDoor
 from assetmill.gallery.links import LinkScope, ReviewLinks
 from assetmill.local.next_passes import CommandPasses
 from assetmill.local.team_server import team_pages
@@ -99,7 +99,7 @@ class Studio:
         backend = open_store(self.settings.store_url)
         links = ReviewLinks(self.settings.home)
         asking = Asking(CommandPasses(self.settings, backend, self.begin))
-        door = Door(links, team_pages(self.settings, backend, asking).page_of)
+        door = TeamDoor(links, team_pages(self.settings, backend, asking).page_of)
         browser = TestClient(door, base_url="http://127.0.0.1", follow_redirects=False)
         browser.get(f"/enter/{links.make('ada', scope, 600)[1]}")
         yield browser

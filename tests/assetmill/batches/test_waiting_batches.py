@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assetmill.batches.records import BatchManifest
-from assetmill.gallery.tiles import Walls
+from assetmill.gallery.walls import Walls
 from assetmill.records import AssetRecord
 from assetmill.reviews.desk import Desk
 from assetmill.stage.services import Services

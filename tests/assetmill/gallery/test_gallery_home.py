@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.house import House
 from assetmill.gallery.overview import Overview
-from assetmill.gallery.serving import Door, Gallery
+from assetmill.gallery.serving import Entrance, Gallery
 from assetmill.gallery.site import Site
-from assetmill.gallery.starting import Starting
+from assetmill.gallery.starting import RunOffers
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
@@ -48,14 +48,14 @@ def begun() -> Begun:
 
 @pytest.fixture
 def house(services: Services, begun: Begun) -> House:
-    def build(what: str | None, door: Door) -> Gallery:
+    def build(what: str | None, door: Entrance) -> Gallery:
         site = site_on(services, Walls(services.backend).find(what), "ada")
         return Gallery(site, closeups=Closeups(site, services.backend), door=door)
 
     reviewing = site_on(services, Walls(services.backend).find(None), "ada").reviewing
     thumbnails = ThumbnailStore(services.settings.home, services.blobs)
     overview = Overview(services.backend, services.settings.configs, thumbnails, reviewing)
-    starting = Starting(
+    starting = RunOffers(
         services.settings, services.ledger, lambda name, given, usd: begun.append((name, dict(given), usd))
     )
     return House(overview, build, starting, reviewer="ada")
@@ -188,11 +188,9 @@ class TestRuns:
     @pytest.mark.parametrize("path", ["/plans", "/runs"])
     def test_another_page_begins_nothing(self, browser: TestClient, begun: Begun, path: str) -> None:
         offer = self.offer(browser, subject="a red lamp")
-        said = (
-            {"pipeline": "chain", "parameters": {}}
-            if path == "/plans"
-            else {"offer": offer["offer"], "most_usd": offer["price"]["ceiling"]}
-        )
+        yes = {"offer": offer["offer"], "most_usd": offer["price"]["ceiling"]}
+        order: dict[str, Any] = {"pipeline": "chain", "parameters": {}}
+        said = order if path == "/plans" else yes
         for headers in ({"X-Gallery-Token": "x"}, {"Origin": "http://evil.example"}):
             assert browser.post(path, json=said, headers=headers).status_code == 403
         browser.cookies.clear()
@@ -225,9 +223,11 @@ class TestRuns:
         self, services: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         commands: list[list[str]] = []
-        monkeypatch.setattr(
-            "assetmill.local.page_runs.subprocess.Popen", lambda command, **_: commands.append(command)
-        )
+
+        def note(command: list[str], **_options: Any) -> None:
+            commands.append(command)
+
+        monkeypatch.setattr("assetmill.local.page_runs.subprocess.Popen", note)
         begin_here(services.settings)("chain", {"subject": "-x; rm"}, 0.25)
         begin_here(services.settings)("chain", {}, 0.0)
         (first, second) = commands

@@ -113,7 +113,9 @@ def test_a_contact_sheet_is_a_file_of_its_own(browser: TestClient, run: RunManif
     assert paper.content.count(b"/Type /Page\n") == 1
     other = {"assets": [f"ast_{'0' * 8}_{'a' * 52}_01"], "format": "pdf"}
     assert browser.post("/sheets", json=other).status_code == 404
-    for wrong in ({"assets": [], "format": "pdf"}, {"assets": assets, "format": "exe"}):
+    nothing: dict[str, Any] = {"assets": [], "format": "pdf"}
+    program: dict[str, Any] = {"assets": assets, "format": "exe"}
+    for wrong in (nothing, program):
         assert browser.post("/sheets", json=wrong).status_code == 422
 
 

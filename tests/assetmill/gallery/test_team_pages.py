@@ -10,15 +10,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from assetmill.gallery.details import Details
-from assetmill.gallery.door import Door
+from assetmill.gallery.door import TeamDoor
 from assetmill.gallery.links import LinkScope, ReviewLinks
 from assetmill.gallery.rates import RateLimit
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
 from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.tiles import Walls
 from assetmill.gallery.waiting import what_waits
+from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
 from assetmill.reviews.ledger import ReviewLedger
 from assetmill.stage.services import Services
@@ -54,10 +54,10 @@ class Team:
         self.run = run_here(services, "hero")
         self.links = ReviewLinks(services.settings.home)
         self.pages = TeamPages(self._site, lambda: what_waits(services.backend, ["hero"]))
-        self.opens(Door(self.links, self.pages.page_of))
+        self.opens(TeamDoor(self.links, self.pages.page_of))
         self.picture = self.run.assets()[0]
 
-    def opens(self, door: Door) -> None:
+    def opens(self, door: TeamDoor) -> None:
         self.app = Guard(door, PORT, "https://review.example")
 
     def _site(self, what: str, reviewer: str | None) -> Site:
@@ -65,7 +65,7 @@ class Team:
         wall = Walls(services.backend).find(what, everything=False)
         thumbnails = ThumbnailStore(services.settings.home, services.blobs)
         reviewing = Reviewing(self.desk, services.ledger, reviewer)
-        return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing)
+        return Site(wall, Details(services.ledger), thumbnails, services.blobs, reviewing=reviewing)
 
     @property
     def wall(self) -> str:
@@ -204,7 +204,7 @@ def test_names_are_text(services: Services) -> None:
 
 
 def test_who_asks_too_often_is_told_to_wait(team: Team) -> None:
-    team.opens(Door(team.links, team.pages.page_of, RateLimit(3, 1, lambda: 0.0)))
+    team.opens(TeamDoor(team.links, team.pages.page_of, RateLimit(3, 1, lambda: 0.0)))
     browser = team.browser()
     codes = [team.say(browser, "commented", reason="again") for _ in range(5)]
     assert codes == [200, 200, 200, 429, 429]
