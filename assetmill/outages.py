@@ -210,7 +210,9 @@ class Outages:
             self._stopped_at = now if self._stopped_at is None else self._stopped_at
             left_s = self._stopped_at + self._seals_within_s - now
         if left_s <= 0:
-            raise RunStopped("stopped while something was away; what was paid for is kept: run it again")
+            raise RunStopped(
+                "stopped while something was away; what was paid for is kept: run it again to go on"
+            )
         time.sleep(min(seconds, left_s, _SEALING_PAUSE_S))
 
 

@@ -42,6 +42,23 @@ def test_a_store_that_is_away_does_not_end_the_watch(services: Services) -> None
     assert services.cancelled == "cancelled in Prefect: card"
 
 
+def test_a_watch_ends_quietly_with_what_it_watches(services: Services) -> None:
+    looks = iter(["", RunStopped("stopped while something was away")])
+    ended = threading.Event()
+
+    def look() -> str:
+        answer = next(looks)
+        if isinstance(answer, Exception):
+            ended.set()
+            raise answer
+        return answer
+
+    # What a thread raises and nobody catches fails this test.
+    with watching(services, [look], period_s=0.001):
+        assert ended.wait(10)
+    assert services.cancelled == ""
+
+
 def test_who_waits_hears_why(services: Services) -> None:
     real = Services(services.settings, MemoryStore(), services.open_gateway)
     looks = iter(["", "", "cancelled by somebody"])
