@@ -23,6 +23,10 @@ Subject = Literal["store", "service", "prefect"]
 LIMIT_S = 600.0
 """A server that is updated, moved or started anew is back by then."""
 
+SEALS_WITHIN_S = 2.5
+"""How long an order to stop leaves for what is away: a process that got a signal goes after three seconds."""
+
+_SEALING_PAUSE_S = 0.25
 _log = logging.getLogger("assetmill.outages")
 
 
@@ -164,8 +168,11 @@ class Outages:
         limit_s: float = LIMIT_S,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        seals_within_s: float = SEALS_WITHIN_S,
     ) -> None:
-        self.limit_s, self.clock = limit_s, clock
+        self.limit_s, self.clock, self._seals_within_s = limit_s, clock, seals_within_s
+        self._stopped_at: float | None = None
         self.is_unattended = False
         """Whether nobody reads what is said: then also what was never reached is waited for."""
         self._stop = stop or threading.Event()
@@ -191,13 +198,22 @@ class Outages:
             _log.warning("%s", notice)
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless the work is being stopped.
+        """Wait; once the work is being stopped, only for as long as it may take to seal what was begun.
 
         Raises:
-            RunStopped: it is.
+            RunStopped: that is over.
         """
-        if self._stop.wait(seconds):
-            raise RunStopped("stopped while something was away; what was paid for is kept: run it again")
+        if not self._stop.wait(seconds):
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._stopped_at = now if self._stopped_at is None else self._stopped_at
+            left_s = self._stopped_at + self._seals_within_s - now
+        if left_s <= 0:
+            raise RunStopped(
+                "stopped while something was away; what was paid for is kept: run it again to go on"
+            )
+        time.sleep(min(seconds, left_s, _SEALING_PAUSE_S))
 
 
 def _pauses_s() -> Iterator[float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
 from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
 from assetmill.runs.run import check_outcome
 from tasks.assets import tell_prefect
+from tasks.cancelling import checked, run_watched
 from tasks.edits import begin_edit, seal, submit_call
 from tasks.manifests import publish_report
 
@@ -38,7 +39,7 @@ async def edit_asset(
     profile: str | None = None,
     budget_usd: float | None = None,
     pay_again: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, Any] | State[Any]:
     """Edit an asset and return its manifest's main facts.
 
     Args:
@@ -76,13 +77,15 @@ async def edit_asset(
         feather_px=feather,
     )
     run = begin_edit(order, profile, budget_usd, pay_again=pay_again)
-    outcomes = await asyncio.gather(*(submit_call(label, run) for label in run.calls))
+    with run_watched(run):
+        outcomes = await asyncio.gather(*(submit_call(label, run) for label in run.calls))
     for label, outcome in zip(run.calls, outcomes, strict=True):
         run.end(label, outcome)
     manifest = seal(run)
     tell_prefect(manifest)
     await publish_report(manifest)
-    check_outcome(manifest)
+    if stopped := checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id):
+        return stopped
     return {
         "run_id": manifest.run_id,
         "status": manifest.status,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import httpx
@@ -18,7 +18,6 @@ from assetmill.batches.cancelling import halting
 from assetmill.batches.work import RowWorker
 from assetmill.errors import RunStopped
 from assetmill.records import RunId
-from assetmill.runs.run import Run
 from assetmill.stage.cancelling import Look, marked, watching
 from assetmill.stage.services import Services
 from tasks.events import tell_drained
@@ -28,12 +27,31 @@ from tasks.shards import DRAINED
 _CALLED_OFF = frozenset({StateType.CANCELLING, StateType.CANCELLED})
 
 
+class NamedRun(Protocol):
+    """What can be called off by its own ID: a run of a pipeline, or an edit."""
+
+    @property
+    def run_id(self) -> RunId:
+        """Under which it is stored."""
+        ...
+
+    @property
+    def flow_run_id(self) -> str:
+        """Under which Prefect knows it."""
+        ...
+
+    @property
+    def services(self) -> Services:
+        """What its stages share."""
+        ...
+
+
 @contextmanager
-def run_watched(run: Run) -> Generator[None]:
+def run_watched(run: NamedRun) -> Generator[None]:
     """Stop a run when somebody calls it off."""
     services = run.services
     with _client() as client:
-        looks = [in_prefect(client, services, [run.flow_run_id]), marked(services, RunId(run.run_id))]
+        looks = [in_prefect(client, services, [run.flow_run_id]), marked(services, run.run_id)]
         with watching(services, looks):
             yield
 

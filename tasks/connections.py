@@ -53,7 +53,6 @@ def _unattended(settings: Settings) -> Generator[Services]:
     outages.listen(_log_outage)
     outages.listen(tell_outage)
     with open_services(settings, outages=outages, stop=stop) as services:
-        outages.listen(lambda outage: services.notice(str(outage)))
         yield services
 
 

@@ -158,9 +158,12 @@ def run_batch_with(
 ) -> BatchManifest:
     """Run a planned batch with whatever it needs started beside it; return its manifest, complete or not."""
     has_work = bool(planned.totals.wanted)
+    # The batch has services of its own, with what its screen shows.
     with (
         interruptible(services) as interrupts,
-        ready_for("flows.run_batch", services, interrupts, _say, has_work=has_work, notice=services.notice),
+        ready_for(
+            "flows.run_batch", services, interrupts, _say, has_work=has_work, notice=planned.services.notice
+        ),
     ):
         return _run_flow(planned, services, work_pool, shard)
 

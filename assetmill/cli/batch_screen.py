@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from assetmill.batches.work import Tally
+from assetmill.cli import json_log
 from assetmill.cli.options import usd
 
 PLAIN_INTERVAL_S = 10.0
@@ -25,8 +26,10 @@ Look = Callable[[], "Tally | None"]
 def bar(look: Look, total_stages: int, total_rows: int) -> Generator[None]:
     """Show how far a batch is until the end; `look` returns None while nothing has begun."""
     ended = threading.Event()
-    show = _live if sys.stderr.isatty() else _plain
-    thread = threading.Thread(target=show, args=(look, total_stages, total_rows, ended), daemon=True)
+    is_json = json_log.is_json()
+    show = _live if sys.stderr.isatty() and not is_json else _plain
+    write = json_log.write if is_json else _write
+    thread = threading.Thread(target=show, args=(look, total_stages, total_rows, ended, write), daemon=True)
     thread.start()
     try:
         yield
@@ -74,7 +77,9 @@ def _minutes(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
-def _plain(look: Look, total_stages: int, total_rows: int, ended: threading.Event) -> None:
+def _plain(
+    look: Look, total_stages: int, total_rows: int, ended: threading.Event, write: Callable[[str], object]
+) -> None:
     pace, told_at, told = Pace(), time.monotonic(), 0
     while not ended.wait(_LOOK_S):
         if (tally := look()) is None:
@@ -83,10 +88,10 @@ def _plain(look: Look, total_stages: int, total_rows: int, ended: threading.Even
         rate = pace.of(tally.stages, now)
         for notice in tally.notices[told:]:
             told += 1
-            _write(f"  {notice}")
+            write(f"  {notice}")
         if now - told_at >= PLAIN_INTERVAL_S:
             told_at = now
-            _write(f"  {line(tally, total_stages, total_rows, rate)}")
+            write(f"  {line(tally, total_stages, total_rows, rate)}")
 
 
 def _write(text: str) -> None:
@@ -94,7 +99,9 @@ def _write(text: str) -> None:
     sys.stderr.flush()
 
 
-def _live(look: Look, total_stages: int, total_rows: int, ended: threading.Event) -> None:
+def _live(
+    look: Look, total_stages: int, total_rows: int, ended: threading.Event, _: Callable[[str], object]
+) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

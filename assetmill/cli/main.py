@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import click
 
 from assetmill.cli import help_texts
-from assetmill.cli.verbose import say_warning, verbose_option, with_verbose
+from assetmill.cli.verbose import log_format_option, say_warning, verbose_option, with_verbose
 from assetmill.errors import AssetmillError, RunStopped
 from assetmill.redaction import redact
 from assetmill.stage import interrupts
@@ -113,6 +113,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option
+@log_format_option
 def cli() -> None:
     """Run pipelines of agent stages; keep every file they make, and what it cost."""
 

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from assetmill.cli import json_log
 from assetmill.cli.options import cost_text, usd
 from assetmill.names import counted
 from assetmill.plan.plan import Plan
@@ -166,6 +167,25 @@ class Live:
         return table
 
 
+class JsonLines:
+    """One JSON object for each step, for machines."""
+
+    def say(self, text: str) -> None:
+        """Write a line about the run as a whole."""
+        json_log.write(text)
+
+    def plan(self, plan: Plan) -> None:
+        """Write the headline and what the plan warns of."""
+        json_log.write(headline(plan), stages=len(plan.stages))
+        for warning in plan.warnings:
+            json_log.write(warning, "warning")
+
+    def event(self, event: StageEvent) -> None:
+        """Write a step, but for the ones that only a live picture can show."""
+        if event.event != "frame":
+            json_log.write_event(event)
+
+
 _MARKS = {
     "finished": ("✓", "green"),
     "reused": ("=", "dim"),
@@ -176,8 +196,12 @@ _MARKS = {
 
 @contextmanager
 def watched() -> Generator[Screen]:
-    """Show the events of stages until the end: live on a terminal, as plain lines otherwise."""
-    if sys.stderr.isatty():
+    """Show the events of stages until the end: live on a terminal, as plain lines or as JSON otherwise."""
+    if json_log.is_json():
+        lines = JsonLines()
+        with _listening(lines):
+            yield lines
+    elif sys.stderr.isatty():
         with Live() as live, _listening(live):
             yield live
     else:

@@ -21,6 +21,23 @@ def _note(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.find_root().meta[_KEY] = True
 
 
+def _note_format(context: click.Context, _: click.Parameter, value: str) -> None:
+    if value == "json":
+        # Every other command would wait for it.
+        from assetmill.cli import json_log
+
+        json_log.begin(context.find_root())
+
+
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    expose_value=False,
+    callback=_note_format,
+    help="How progress is told on stderr.",
+)
+
 verbose_option = click.option(
     "-v", "--verbose", is_flag=True, expose_value=False, callback=_note, help="Say which project is used."
 )

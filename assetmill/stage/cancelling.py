@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from assetmill.errors import StoreError
+from assetmill.errors import RunStopped, StoreError
 from assetmill.records import RunId
 from assetmill.stage.services import Services
 
@@ -79,6 +79,8 @@ class _Watch:
             try:
                 if self.find(look):
                     return
+            except RunStopped:
+                return  # it is being stopped already
             except StoreError as error:
                 # It is told where it matters, by the stages that need the store.
                 _log.info("could not look whether it is called off: %s", error)

@@ -86,6 +86,8 @@ class Services:
         self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         # Guards the two lazy openings and the table of locks against threads that come first together.
         self._guard = threading.RLock()
+        # Not that one: who opens something may wait for a store that is away, and that must still be said.
+        self._words = threading.Lock()
 
     @cached_property
     def _gateway(self) -> Gateway:
@@ -154,14 +156,14 @@ class Services:
 
     def cancel(self, reason: str) -> None:
         """Begin nothing more and end every wait: somebody has called off what this process does."""
-        with self._guard:
+        with self._words:
             self.cancelled = self.cancelled or reason
             self.gate.reason = self.gate.reason or reason
         self.stop.set()
 
     def notice(self, text: str) -> None:
         """Keep what a person should know of all stages together, once."""
-        with self._guard:
+        with self._words:
             if text not in self.notices:
                 self.notices.append(text)
 

@@ -6,17 +6,18 @@ import asyncio
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from assetmill.errors import InvalidInput
+from assetmill.agents.gateway import ResponseRequest
+from assetmill.errors import InvalidInput, RunStopped
 from assetmill.records import RunId
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.edit_asset import edit_asset
 from tasks.connections import provided
-from tests.doubles import png
+from tests.doubles import ScriptedGateway, png
 from tests.marks import WITH_PREFECT
 from tests.millworks import painter, services_on, settings_in
 
@@ -51,3 +52,20 @@ def test_a_flow_run_with_a_wrong_order_spends_nothing(services: Services) -> Non
     with pytest.raises(InvalidInput, match="no asset"):
         edit("nothing", "make it red")
     assert services.ledger.runs() == []
+
+
+def test_an_edit_that_is_called_off_is_sealed_as_cancelled(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(png(64, 64))
+    gateway = cast(ScriptedGateway, services.gateway)
+
+    def call_off(_: ResponseRequest) -> None:
+        open_run = next(run for run in services.ledger.runs() if services.ledger.find_manifest(run) is None)
+        services.ledger.cancel(open_run, "cancelled by somebody")
+        assert services.stop.wait(20), "nobody has heard of it"
+
+    gateway.before = call_off
+    with pytest.raises(RunStopped):
+        edit(str(tmp_path / "photo.png"), "make it red", box="4,4,30,30")
+    manifest = services.ledger.read_manifest(services.ledger.runs()[-1])
+    assert manifest is not None
+    assert manifest.status == "cancelled"

@@ -22,7 +22,7 @@ from tests.server.stack import set_emulator
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 
-ROWS = 40
+ROWS = 24
 
 
 class Shop:
@@ -32,6 +32,7 @@ class Shop:
         self.folder, self.mortal, self.home = folder, mortal, folder / ".assetmill"
         server = mortal.server
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ASSETMILL_", "AWS_"))}
+        self._started: list[subprocess.Popen[str]] = []
         self.environment = {
             **clean,
             "ASSETMILL_CONFIGS": str(write_configs(folder / "configs", one=ONE)),
@@ -44,11 +45,20 @@ class Shop:
         }
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "assetmill.cli.main", *arguments],
             cwd=self.folder, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self._started.append(process)
+        return process
+
+    def clear(self) -> None:
+        """End what a failed test has left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
     def run(self, *arguments: str) -> str:
         out, err = (process := self.start(*arguments)).communicate(timeout=200)
@@ -68,6 +78,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     mortal.start()
     shop = Shop(tmp_path, mortal)
     yield shop
+    shop.clear()
     shop.run("stop")
     mortal.kill()
 
@@ -87,7 +98,7 @@ def test_a_batch_outlives_a_store_that_is_away(shop: Shop, tmp_path: Path) -> No
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows, "--json")
     said: list[str] = []
-    read_until(process, "of 40 rows", said)
+    read_until(process, "of 24 rows", said)
     for away_s in (3.0, 30.0):
         shop.mortal.kill()
         read_until(process, "is away since", said)
@@ -110,7 +121,7 @@ def test_a_signal_ends_the_wait_for_a_store_that_is_away(shop: Shop, tmp_path: P
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows)
     said: list[str] = []
-    read_until(process, "of 40 rows", said)
+    read_until(process, "of 24 rows", said)
     shop.mortal.kill()
     read_until(process, "is away since", said)
     process.send_signal(signal.SIGTERM)

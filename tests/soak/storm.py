@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.store.backend import Backend
-from tests.object_servers import BUCKET, find_weed, seaweedfs
+from tests.object_servers import BUCKET, MortalServer, find_weed
 from tests.soak.actors import Actors, Works
 from tests.soak.ending import LIMIT_S, NoWayOut, Person
 from tests.soak.invariants import (
@@ -70,6 +70,7 @@ class Round:
         self._number, self._running = 0, list[Command]()
         self._actors = Actors(self._chance, self._works)
         self._killer = Killer(self._chance, tally, self.diary)
+        self._mortal: MortalServer | None = None
 
     def run(self) -> None:
         """Let it storm, bring it to its end, and hold everything against everything.
@@ -101,7 +102,10 @@ class Round:
         weed = find_weed()
         if not self.plan.on_s3 or weed is None:
             return {"ASSETMILL_STORE_URL": f"file:{self.folder / 'store'}"}
-        server = opened.enter_context(seaweedfs(weed, self.folder / "s3"))
+        self._mortal = MortalServer(weed, self.folder / "s3")
+        self._mortal.start()
+        opened.callback(self._mortal.kill)
+        server = self._mortal.server
         keys = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret}
         # We look into the store as well, and boto3 reads them from the environment.
         os.environ.update(keys)
@@ -216,6 +220,8 @@ class Round:
         elif chance < 0.54:
             service.control.post("expire", {"kinds": [self._chance.choice(["containers", "files"])]})
             self.tally.count("trouble", "containers or files expired")
+        elif chance < 0.57 and self._mortal:
+            self._killer.kill_store(self._mortal)
 
     def _calm(self, service: Service, machines: list[Machine], weather: Weather) -> None:
         """Stop all disturbances and wait for what runs; then damage objects while nothing goes on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from assetmill.stage import failpoints
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import is_stray, kind_of
+from tests.object_servers import MortalServer
 from tests.soak.tally import Tally
 from tests.soak.world import Command, Diary, Machine, Service, descendants
 
@@ -197,6 +199,15 @@ class Killer:
             os.kill(pid, signal.SIGKILL)
             self._tally.count("kills", "Prefect server")
             self._diary.note("signal", f"SIGKILL to {pid} (Prefect of {machine.name})")
+
+    def kill_store(self, store: MortalServer) -> None:
+        """End the store, and start it again on the same state after a moment or a while."""
+        away_s = self._chance.choice([0.0, 3.0, 10.0])
+        store.kill()
+        self._tally.count("kills", "store")
+        self._diary.note("signal", f"SIGKILL to the store; away for {away_s:.0f} s")
+        time.sleep(away_s)
+        store.start()
 
     def kill_service(self, service: Service, weather: Weather) -> None:
         """End the service and start it again on the same state."""

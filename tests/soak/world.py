@@ -44,6 +44,7 @@ max_attempts = 4
 
 [run]
 concurrency = 4
+outage_s = 30.0
 idle_timeout_s = 600.0
 """
 _CLEARED = ("AWS_", "AZURE_", "FOUNDRY_", "OPENAI_", "ASSETMILL_", "PREFECT_", "IDENTITY_")

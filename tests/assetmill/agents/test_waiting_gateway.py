@@ -98,7 +98,7 @@ def test_an_endpoint_that_was_never_reached_is_waited_for_where_nobody_could_cor
     away = (Finding("endpoint", "problem", "nothing answers", is_away=True),)
     there = (Finding("endpoint", "ok", "answers"),)
     seen = [away, away, there]
-    gateway.examine = lambda _: seen.pop(0)
+    gateway.examine = lambda models: seen.pop(0)
     assert waiting_gateway(gateway, outages).examine([]) == (there if is_unattended else away)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,11 @@ def test_a_copy_that_died_has_no_record_without_its_bytes(source: MemoryStore, l
 class Growing(MemoryStore):
     """A store in which something is made while it is listed."""
 
-    grow = staticmethod(lambda: None)
+    def __init__(self) -> None:
+        super().__init__()
+        self.grow: Callable[[], object] = lambda: None
 
-    def list(self, prefix: str, limit: int | None = None):
+    def list(self, prefix: str, limit: int | None = None) -> Iterator[ObjectHead]:
         found: list[ObjectHead] = list(super().list(prefix, limit))
         self.grow()
         return iter(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,23 @@ def test_a_store_that_is_away_does_not_end_the_watch(services: Services) -> None
     assert services.cancelled == "cancelled in Prefect: card"
 
 
+def test_a_watch_ends_quietly_with_what_it_watches(services: Services) -> None:
+    looks = iter(["", RunStopped("stopped while something was away")])
+    ended = threading.Event()
+
+    def look() -> str:
+        answer = next(looks)
+        if isinstance(answer, Exception):
+            ended.set()
+            raise answer
+        return answer
+
+    # What a thread raises and nobody catches fails this test.
+    with watching(services, [look], period_s=0.001):
+        assert ended.wait(10)
+    assert services.cancelled == ""
+
+
 def test_who_waits_hears_why(services: Services) -> None:
     real = Services(services.settings, MemoryStore(), services.open_gateway)
     looks = iter(["", "", "cancelled by somebody"])
@@ -49,3 +67,20 @@ def test_who_waits_hears_why(services: Services) -> None:
         pytest.raises(RunStopped, match="by somebody"),
     ):
         real.wait(600)
+
+
+def test_what_is_said_waits_for_nobody_who_opens_something(services: Services) -> None:
+    def opens(*_: object) -> ScriptedGateway:
+        said = [threading.Thread(target=real.notice, args=("away",)), threading.Thread(target=cancel)]
+        for thread in said:
+            thread.start()
+        for thread in said:
+            thread.join(10)
+        return ScriptedGateway(always())
+
+    def cancel() -> None:
+        real.cancel("cancelled by somebody")
+
+    real = Services(services.settings, MemoryStore(), opens)
+    _ = real.gateway
+    assert (real.notices, real.cancelled) == (["away"], "cancelled by somebody")

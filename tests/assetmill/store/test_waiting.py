@@ -25,16 +25,18 @@ class Flaky:
     """A store that is away for the next `away` requests; with `is_late` it carries them out all the same."""
 
     def __init__(self) -> None:
-        self.inner = MemoryStore()
+        self.inner, self.lock = MemoryStore(), threading.Lock()
         self.away, self.is_late, self.error = 0, False, StoreAway("nothing answers there")
 
     def __getattr__(self, verb: str) -> Any:
         found = getattr(self.inner, verb)
 
         def ask(*arguments: Any, **options: Any) -> Any:
-            if not self.away:
+            with self.lock:
+                is_away = self.away > 0
+                self.away -= is_away
+            if not is_away:
                 return found(*arguments, **options)
-            self.away -= 1
             if self.is_late:
                 found(*arguments, **options)
             raise self.error
@@ -193,7 +195,7 @@ def test_a_refusal_is_no_outage(store: WaitingBackend, flaky: Flaky, outages: Si
 
 def test_an_order_to_stop_ends_the_wait_at_once(flaky: Flaky) -> None:
     stop = threading.Event()
-    outages = Outages(600.0, stop)
+    outages = Outages(600.0, stop, seals_within_s=0.0)
     outages.listen(lambda _: stop.set())
     store = WaitingBackend(cast(Backend, flaky), outages)
     store.head(KEY)
@@ -201,6 +203,16 @@ def test_an_order_to_stop_ends_the_wait_at_once(flaky: Flaky) -> None:
     with pytest.raises(RunStopped, match="run it again"):
         store.get(KEY)
     assert flaky.away == 10_000 - 1
+
+
+def test_what_was_begun_is_sealed_though_the_store_stumbles(flaky: Flaky) -> None:
+    stop = threading.Event()
+    store = WaitingBackend(cast(Backend, flaky), Outages(600.0, stop))
+    store.head(KEY)
+    stop.set()
+    flaky.away = 2
+    store.create(KEY, b"sealed")
+    assert flaky.inner.get(KEY) == b"sealed"
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC, errno.ENOTCONN])
