@@ -80,12 +80,12 @@ class BatchLedger:
 
     def write_manifest(self, manifest: BatchManifest) -> None:
         """Seal a run of a batch and make it its pipeline's newest batch."""
-        now = time.time_ns()
+        now = self._records.time_for(layout.batch_manifests(manifest.batch_id), time.time_ns())
         while self._create(layout.batch_manifest(manifest.batch_id, now), manifest).run_id != manifest.run_id:
             now += 1
         head = layout.batch_manifest(manifest.batch_id, now).encode()
-        for offset in itertools.count(now):
-            key = layout.batch_head(manifest.pipeline, offset)
+        for time_ns in itertools.count(self._records.time_for(layout.batch_heads(manifest.pipeline), now)):
+            key = layout.batch_head(manifest.pipeline, time_ns)
             try:
                 return self._backend.create(key, head, media_type="text/plain")
             except KeyExists:

@@ -27,7 +27,7 @@ from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import closing_s
 from assetmill.stage.repeats import again_subject, draws_subject
 from assetmill.stage.services import Services, open_services
-from assetmill.store.ledger import Attempt, Turn
+from assetmill.store.attempts import Attempt, Turn
 
 _PAUSE_S = 10.0
 

@@ -65,4 +65,4 @@ def _luminance(colours: Any) -> Any:
 
     parts = colours / 255
     linear = cast(Any, np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4))
-    return cast(Any, linear @ np.array((0.2126, 0.7152, 0.0722)))
+    return linear @ np.array((0.2126, 0.7152, 0.0722))

@@ -32,7 +32,7 @@ from assetmill.stage.direct import DirectReplies
 from assetmill.stage.owners import is_alive
 from assetmill.stage.patience import Patience, closing_s
 from assetmill.stage.services import Services
-from assetmill.store.ledger import Attempt, Turn
+from assetmill.store.attempts import Attempt, Turn
 
 _CANCELLED_AGAIN_S = 180.0
 """A cancelled response was seen completed, with all its output, minutes later."""

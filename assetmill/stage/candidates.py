@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageRecord
-from assetmill.store.ledger import Attempt, Ledger
+from assetmill.store.attempts import Attempt
+from assetmill.store.ledger import Ledger
 
 _SPOILED = frozenset({"OutputUnusable", "StageFailed", "StageBlocked"})
 """Errors of a verdict on an attempt whose response came and was not what the stage must make."""

@@ -54,7 +54,7 @@ from assetmill.stage.costing import cost_of
 from assetmill.stage.finished import Finished
 from assetmill.stage.services import Services
 from assetmill.stage.sightings import Sightings
-from assetmill.store.ledger import Attempt
+from assetmill.store.attempts import Attempt
 
 _STOPS: Mapping[Meaning | None, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
 """What a response's end means for all others."""

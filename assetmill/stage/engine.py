@@ -60,7 +60,7 @@ from assetmill.stage.local_stages import run_making
 from assetmill.stage.patience import Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
-from assetmill.store.ledger import Attempt
+from assetmill.store.attempts import Attempt
 
 
 def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord:

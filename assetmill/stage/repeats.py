@@ -15,7 +15,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, Verdict
 from assetmill.stage.closing import Closing
 from assetmill.stage.services import Services
-from assetmill.store.ledger import Attempt
+from assetmill.store.attempts import Attempt
 
 LIMIT = 2
 """How often the same failure is paid for before somebody must ask for it."""

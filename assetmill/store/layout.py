@@ -46,9 +46,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from assetmill.fingerprint import Digest, Fingerprint, short_key
 from assetmill.records import AssetId, RunId
+
+_LAST_NS = 2**64 - 1
+_DESCENDING = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}$")
 
 STORE_META = "v1/meta/store.json"
 RUNS = "v1/r/"
@@ -439,4 +443,10 @@ def _place(endpoint: str) -> str:
 
 def descending(time_ns: int) -> str:
     """Return 16 hex digits that sort the later time first."""
-    return f"{2**64 - 1 - time_ns:016x}"
+    return f"{_LAST_NS - time_ns:016x}"
+
+
+def time_of(key: str) -> int | None:
+    """Return the time in nanoseconds that the last 16 hex digits of a key stand for, None without such."""
+    digits = _DESCENDING.search(key)
+    return _LAST_NS - int(digits[0], 16) if digits else None

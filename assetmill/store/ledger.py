@@ -10,10 +10,9 @@ import gzip
 import itertools
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from assetmill.endpoints import Ability, EndpointAbility, EndpointFeature, EndpointProbe, EndpointRefusal
-from assetmill.errors import KeyExists, NotFound, StoreError
+from assetmill.errors import KeyExists, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.names import stage_label
 from assetmill.records import (
@@ -34,28 +33,14 @@ from assetmill.records import (
     Verdict,
 )
 from assetmill.store import layout
+from assetmill.store.attempts import Attempt, newest_attempt
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
 from assetmill.store.kinds import RUN_ID, is_stray
-from assetmill.store.record_objects import REPAIR, TRIED, RecordObjects
+from assetmill.store.record_objects import TRIED, RecordObjects
 
 _LOOKED_THROUGH = 200
 """Each is a request: a stage that no run has must not cost as many as there ever were."""
-
-
-class Turn(NamedTuple):
-    """One call of an attempt: intended, and perhaps known to the service."""
-
-    intent: Intent
-    receipt: Receipt | None
-
-
-class Attempt(NamedTuple):
-    """The newest attempt at a stage. Without a verdict it may still run."""
-
-    number: int
-    turns: tuple[Turn, ...]
-    verdict: Verdict | None
 
 
 class Ledger:
@@ -97,38 +82,8 @@ class Ledger:
         return self._records.create(layout.stage(record.pipeline, record.fingerprint), record)
 
     def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
-        """Return the newest attempt at a stage, None when nothing was ever intended.
-
-        Three questions tell that a stage is new, and nothing is listed: a store may hold ten thousand others.
-
-        Raises:
-            StoreError: what was intended is lost, while what came of it is there.
-        """
-        # A second attempt needs a verdict on the first, and a second turn the first one's receipt.
-        if self.read_verdict(pipeline, fp, 1) is None:
-            return self._first_attempt(pipeline, fp)
-        listed = (entry.key for entry in self._backend.list(layout.intents(pipeline, fp)))
-        numbers = [_numbers(key) for key in listed if not is_stray(key)]
-        if not numbers:
-            return None
-        newest = max(attempt for attempt, _ in numbers)
-        turns = [self._turn(pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
-        return Attempt(newest, tuple(turns), self.read_verdict(pipeline, fp, newest))
-
-    def _first_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
-        """Return the first attempt, which has no verdict yet."""
-        turns: list[Turn] = []
-        for number in itertools.count(1):
-            key = layout.intent(pipeline, fp, 1, number)
-            intent = self._records.read(key, Intent)
-            receipt = self._records.read(layout.receipt(pipeline, fp, 1, number), Receipt)
-            if intent is not None:
-                turns.append(Turn(intent, receipt))
-            elif receipt is not None:
-                raise StoreError(f"{key} is lost and its receipt {receipt.response_id} is there; {REPAIR}")
-            if intent is None or receipt is None:
-                break
-        return Attempt(1, tuple(turns), None) if turns else None
+        """Return the newest attempt at a stage, None when nothing was ever intended; see `attempts`."""
+        return newest_attempt(self._backend, self._records, pipeline, fp)
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
@@ -256,7 +211,9 @@ class Ledger:
 
     def write_ability(self, ability: EndpointAbility) -> None:
         """Store what an endpoint was seen to do or to refuse; the newest one counts."""
-        key = layout.ability(ability.endpoint, ability.ability, int(ability.created_at * 1e9))
+        prefix = layout.abilities(ability.endpoint, ability.ability)
+        now = self._records.time_for(prefix, int(ability.created_at * 1e9))
+        key = layout.ability(ability.endpoint, ability.ability, now)
         self._records.create(key, ability)
 
     def newest_probe(self, endpoint: str) -> EndpointProbe | None:
@@ -265,7 +222,8 @@ class Ledger:
 
     def write_probe(self, probe: EndpointProbe) -> None:
         """Store what a probe found; the newest one counts."""
-        self._records.create(layout.endpoint_probe(probe.endpoint, int(probe.created_at * 1e9)), probe)
+        now = self._records.time_for(layout.endpoint_probes(probe.endpoint), int(probe.created_at * 1e9))
+        self._records.create(layout.endpoint_probe(probe.endpoint, now), probe)
 
     def write_start(self, start: RunStart) -> None:
         """Store that a run began."""
@@ -288,8 +246,9 @@ class Ledger:
         """Seal a run and make it its pipeline's newest. Blobs and records come before."""
         self._records.create(layout.run_manifest(manifest.run_id), manifest, compressed=True)
         head = manifest.run_id.encode()
-        for offset in itertools.count():
-            key = layout.head(manifest.pipeline, time.time_ns() + offset)
+        now = self._records.time_for(layout.heads(manifest.pipeline), time.time_ns())
+        for time_ns in itertools.count(now):
+            key = layout.head(manifest.pipeline, time_ns)
             try:
                 return self._backend.create(key, head, media_type="text/plain")
             except KeyExists:
@@ -393,15 +352,3 @@ class Ledger:
     def newest_runs(self) -> list[RunId]:
         """Return the newest runs, newest first: as many as are looked through for one of them."""
         return self.runs()[: -_LOOKED_THROUGH - 1 : -1]
-
-    def _turn(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> Turn:
-        intent = self._records.read(layout.intent(pipeline, fp, attempt, turn), Intent)
-        if intent is None:
-            raise StoreError(f"intent {attempt}.{turn} of {fp} was listed and cannot be read")
-        return Turn(intent, self._records.read(layout.receipt(pipeline, fp, attempt, turn), Receipt))
-
-
-def _numbers(key: str) -> tuple[int, int]:
-    """Return attempt and turn of an intent's key."""
-    _, attempt, turn = key.rsplit(".", 2)
-    return int(attempt), int(turn)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from assetmill.errors import KeyExists, KeyMissing, StoreError, StoreUnavailable
 from assetmill.records import Stored
 from assetmill.redaction import redact_known
+from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import Newer, Unreadable, is_stray, kind_of, unpacked, validated
 
@@ -18,6 +19,9 @@ _log = logging.getLogger("assetmill.store")
 TRIED = 8
 """What cannot be read is passed over for the one before; all come in one listing."""
 REPAIR = "`assetmill repair` says what can be done"
+
+_FAR_NS = 2**63
+"""Two centuries ahead: a key that says so is no clock's mistake, and nothing is put behind it."""
 
 R = TypeVar("R", bound=Stored)
 
@@ -63,6 +67,15 @@ class RecordObjects:
         except StoreError as error:
             self.warn(key, str(error))
             return None
+
+    def time_for(self, prefix: str, time_ns: int) -> int:
+        """Return the time under which a record is the newest of a prefix: never before one that is there.
+
+        The clock of whoever wrote that one may have been ahead by hours, or that of this machine be behind.
+        """
+        keys = (entry.key for entry in self._backend.list(prefix, limit=TRIED))
+        found = [time for key in keys if (time := layout.time_of(key)) and time < _FAR_NS]
+        return max([time_ns, *(time + 1 for time in found)])
 
     def newest(self, prefix: str, model: type[R]) -> R | None:
         """Return the first record under a prefix that can be read: of those named by time, the newest."""

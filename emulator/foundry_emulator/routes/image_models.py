@@ -260,7 +260,7 @@ def _flux_size(fields: Fields, model: Json, pictures: Sequence[bytes]) -> str:
     """Return what a FLUX model draws: the size it is told, or for Kontext a megapixel of a ratio."""
     if "aspect_ratio" in _FLUX_SHAPES.get(model["path"], ()):
         asked = fields.text("aspect_ratio")
-        return _sized(asked) if asked or not pictures else _like(pictures[0])
+        return _like(pictures[0]) if pictures and not asked else _sized(asked or "1:1")
     wide = fields.integer("width", 0, 10_000) or 1024
     high = fields.integer("height", 0, 10_000) or 1024
     return _size(model, wide, high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def start(store: Listed, gateway: ScriptedGateway, tmp_path: Path) -> Start:
 @pytest.mark.parametrize("call", [PICTURE, TABLE], ids=["picture", "table"])
 def test_a_new_stage_lists_nothing(start: Start, store: Listed, call: StageCall) -> None:
     services = start()
-    run_stage(stage_call(prompt="the first one asks what the endpoint can do"), services, RUN)
+    first = replace(call, prompt=f"{call.prompt}, to see what the endpoint can do")
+    run_stage(first, services, RUN)
     store.listed.clear()
     run_stage(call, services, RUN)
     assert store.listed == []

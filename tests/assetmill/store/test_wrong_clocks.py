@@ -1,0 +1,90 @@
+"""What was written last is the newest, also after somebody whose clock was ahead."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from assetmill.batches.ledger import BatchLedger
+from assetmill.batches.records import BatchManifest
+from assetmill.endpoints import EndpointAbility, EndpointProbe
+from assetmill.fingerprint import digest
+from assetmill.records import RunId, RunManifest
+from assetmill.store import layout
+from assetmill.store.ledger import Ledger
+from assetmill.store.memory import MemoryStore
+
+AHEAD_S = 3 * 3600
+ENDPOINT = "https://scripted.invalid"
+
+
+@pytest.fixture(autouse=True)
+def clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each writer after the first have a clock that is three hours behind the one before."""
+    real, start = time.time_ns, time.time_ns()
+    turns = iter(range(1000))
+    monkeypatch.setattr(time, "time_ns", lambda: real() - next(turns) * AHEAD_S * 10**9 - (real() - start))
+
+
+def test_the_last_run_is_the_latest(backend: MemoryStore) -> None:
+    ledger = Ledger(backend)
+    for number in range(3):
+        fields = {"profile": "p", "parameters": {}, "spec_digest": digest(b""), "stages": ()}
+        times = {"spent_usd": 0.0, "started_at": 1.0, "finished_at": 2.0}
+        run_id = RunId(f"run_{number:010d}_{number:08x}")
+        ledger.write_manifest(
+            RunManifest.model_validate(
+                {"run_id": run_id, "pipeline": "chain", "status": "completed", **fields, **times}
+            )
+        )
+        newest = ledger.latest_manifest("chain")
+        assert newest
+        assert newest.run_id == run_id
+
+
+def sealed(number: int) -> BatchManifest:
+    return BatchManifest(
+        batch_id="named",
+        run_id=RunId(f"run-{number}"),
+        pipeline="card",
+        spec_digest=digest(b""),
+        profile="p",
+        status="completed",
+        rows=(),
+        traces={},
+        spent_usd=0.0,
+        started_at=1.0,
+        finished_at=2.0,
+    )
+
+
+def test_the_last_pass_of_a_batch_counts(backend: MemoryStore) -> None:
+    ledger = BatchLedger(backend)
+    for manifest in map(sealed, range(3)):
+        ledger.write_manifest(manifest)
+        for found in (ledger.find("named"), ledger.newest_of("card")):
+            assert found
+            assert found.run_id == manifest.run_id
+
+
+def test_what_was_learnt_last_of_an_endpoint_counts(backend: MemoryStore) -> None:
+    ledger = Ledger(backend)
+    for holds, created_at in ((True, 9e8), (False, 8e8), (True, 7e8)):
+        seen = EndpointAbility(
+            endpoint=ENDPOINT, ability="metadata", holds=holds, evidence="seen", created_at=created_at
+        )
+        ledger.write_ability(seen)
+        assert ledger.newest_ability(ENDPOINT, "metadata") == seen
+        assert ledger.abilities(ENDPOINT) == (seen,)
+        probe = EndpointProbe(endpoint=ENDPOINT, created_at=created_at, kept={"A1": holds})
+        ledger.write_probe(probe)
+        assert ledger.newest_probe(ENDPOINT) == probe
+
+
+def test_a_key_of_no_clock_moves_nothing(backend: MemoryStore) -> None:
+    backend.create(f"{layout.batch_heads('card')}{'0' * 16}", b"somebody's")
+    backend.create(f"{layout.batch_heads('card')}notes", b"somebody's")
+    ledger = BatchLedger(backend)
+    ledger.write_manifest(sealed(1))
+    assert ledger.newest_of("card") == sealed(1)
