@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -209,7 +209,9 @@ class ScriptedGateway:
     def has_route(self, route: str, path: str) -> bool | None:
         return self.routes.get(route)
 
-    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
+    def find_pictures(
+        self, response_id: str, conversation_id: str, call_ids: Collection[str]
+    ) -> tuple[Body, ...]:
         self.searches.append(response_id)
         return tuple(self.pictures.get(response_id, ()))
 

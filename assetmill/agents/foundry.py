@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
@@ -221,11 +221,13 @@ class FoundryGateway:
         self._rhythm.learn(kind, early_s, time.monotonic() - started)
         return response
 
-    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Json, ...]:
+    def find_pictures(
+        self, response_id: str, conversation_id: str, call_ids: Collection[str]
+    ) -> tuple[Json, ...]:
         """Look for pictures that a read lacked: read again, the conversation's items, the stream replayed."""
         ways: tuple[Callable[[], Iterable[Json]], ...] = (
             lambda: pictures_of(self.get_response(response_id).body),
-            lambda: pictures_of({"output": self._items_of(conversation_id)}),
+            lambda: self._drawn_in(conversation_id, response_id, call_ids),
             lambda: self._streams.replay(response_id).pictures,
         )
         for way in ways:
@@ -235,6 +237,11 @@ class FoundryGateway:
             except ServiceError:
                 continue  # each way is there for when another one fails
         return ()
+
+    def _drawn_in(self, conversation_id: str, response_id: str, call_ids: Collection[str]) -> list[Json]:
+        """Return a response's own pictures of a conversation, which also holds what it was given to edit."""
+        pictures = pictures_of({"output": self._items_of(conversation_id)})
+        return [one for one in pictures if one.get("response_id") == response_id or one.get("id") in call_ids]
 
     def _items_of(self, conversation_id: str) -> list[Json]:
         with translated():

@@ -6,7 +6,7 @@ is sent once, never repeated below this line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -228,8 +228,13 @@ class Gateway(Protocol):
         """
         ...
 
-    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Json, ...]:
-        """Return a finished response's image calls with their pictures, by whatever way shows some. Free."""
+    def find_pictures(
+        self, response_id: str, conversation_id: str, call_ids: Collection[str]
+    ) -> tuple[Json, ...]:
+        """Return a finished response's image calls with their pictures, by whatever way shows some. Free.
+
+        `call_ids` are its own calls: a conversation also holds the pictures that it was given.
+        """
         ...
 
     def get_response(self, response_id: str) -> Response:

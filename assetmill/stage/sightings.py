@@ -15,9 +15,9 @@ from typing import Any, cast
 from assetmill.agents.gateway import Frame, Json
 from assetmill.agents.harvest import handle_of
 from assetmill.agents.outputs import read_response
-from assetmill.agents.streaming import as_map, with_pictures
+from assetmill.agents.streaming import as_map, decoded, with_pictures
 from assetmill.errors import KeyMissing
-from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.fingerprint import Digest, Fingerprint, digest
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import BlobRef, HandleKind, Harvest, Intent, KeptFile
@@ -67,9 +67,16 @@ class Sightings:
         # The reply to a direct call came once: there is no response that could be asked.
         if found.produced.lacks_pictures and turn.intent.way != "direct":
             gateway = self.services.gateway
-            asked = gateway.find_pictures(turn.response.response_id, turn.intent.conversation_id)
-            found = self._with(found, asked)
+            calls = {image.call_id for image in turn.produced.images if image.call_id}
+            response_id = turn.response.response_id
+            asked = gateway.find_pictures(response_id, turn.intent.conversation_id, calls)
+            found = self._with(found, [one for one in asked if not self._was_given(one)])
         return found
+
+    def _was_given(self, picture: Json) -> bool:
+        """Whether a picture is one of those that the stage was given: the conversation holds these, too."""
+        given = {bound.blob.digest for bound in self.call.inputs}
+        return digest(decoded(picture.get("result")) or b"") in given
 
     def _with(self, turn: Finished, pictures: list[Json] | tuple[Json, ...]) -> Finished:
         body = with_pictures(turn.response.body, pictures)

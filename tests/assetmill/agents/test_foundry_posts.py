@@ -162,17 +162,27 @@ def test_no_answer_is_an_open_outcome_in_every_way_and_is_sent_once(
 
 
 def test_missing_pictures_are_looked_for_in_every_way_in_turn(wire: Wire) -> None:
-    assert wire.gateway.find_pictures("resp_1", "conv_1") == ()
+    assert wire.gateway.find_pictures("resp_1", "conv_1", {str(BARE["id"])}) == ()
     wire.on("GET", "/responses/resp_1", body(response(output=[BARE])), events(CREATED, DONE))
     wire.on("GET", "/conversations/conv_1/items", body({"data": [BARE], "has_more": False}))
-    (found,) = wire.gateway.find_pictures("resp_1", "conv_1")
+    (found,) = wire.gateway.find_pictures("resp_1", "conv_1", {str(BARE["id"])})
     assert found["result"] == ITEM["result"]
     replay = wire.requests[-1].url.params
     assert (replay["stream"], replay["starting_after"]) == ("true", "0")
     wire.on("GET", "/responses/resp_1", body(response(output=[BARE])))
     wire.on("GET", "/conversations/conv_1/items", body({"data": [ITEM], "has_more": False}))
-    (found,) = wire.gateway.find_pictures("resp_1", "conv_1")
+    (found,) = wire.gateway.find_pictures("resp_1", "conv_1", {str(BARE["id"])})
     assert found["result"] == ITEM["result"]
+
+
+@pytest.mark.parametrize("told", [{}, {"response_id": "resp_0"}])
+def test_what_a_response_was_given_is_none_of_its_pictures(wire: Wire, told: Body) -> None:
+    given = {**ITEM, "id": "ig_given", **told}
+    own = {**ITEM, "response_id": "resp_1", "id": "ig_renamed"}
+    wire.on("GET", "/responses/resp_1", body(response(output=[BARE])), events(CREATED, DONE))
+    wire.on("GET", "/conversations/conv_1/items", body({"data": [given, own], "has_more": False}))
+    (found,) = wire.gateway.find_pictures("resp_1", "conv_1", {str(BARE["id"])})
+    assert found["id"] == "ig_renamed"
 
 
 def entry(name: str, at: int | None = 1, conversation: object = "conv_1") -> Body:

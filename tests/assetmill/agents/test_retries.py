@@ -29,7 +29,7 @@ ON_OPENAI: dict[str, tuple[int, Call]] = {
         5,
         lambda gateway: gateway.follow_response("resp_1", deadline_s=1.0, on_frame=None),
     ),
-    "find_pictures": (15, lambda gateway: gateway.find_pictures("resp_1", "conv_1")),
+    "find_pictures": (15, lambda gateway: gateway.find_pictures("resp_1", "conv_1", ())),
     "upload_file": (5, lambda gateway: gateway.upload_file("a.png", b"x", "image/png")),
     "has_file": (5, lambda gateway: gateway.has_file("file_1")),
     "create_vector_store": (5, lambda gateway: gateway.create_vector_store("x", ["file_1"])),

@@ -7,7 +7,7 @@ line (A6), a refusal by quota was not accepted (A5). `Answers` take one of these
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
@@ -330,7 +330,9 @@ class SimulatedGateway:
         listing.take({"data": listed[::-1] if answers.newest_first else listed, "has_more": False})
         return listing.responses()
 
-    def find_pictures(self, response_id: str, conversation_id: str) -> tuple[Body, ...]:
+    def find_pictures(
+        self, response_id: str, conversation_id: str, call_ids: Collection[str]
+    ) -> tuple[Body, ...]:
         if not self._service.answers.hides_results:
             raise Violation(f"{response_id} has all its pictures and is searched for some")
         self._call(f"find the pictures of {response_id}")

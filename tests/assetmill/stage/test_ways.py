@@ -18,6 +18,7 @@ from assetmill.errors import (
     ServiceError,
     StageFailed,
 )
+from assetmill.plan.calls import BoundInput
 from assetmill.records import RunId
 from assetmill.stage.engine import run_stage
 from assetmill.store.memory import MemoryStore
@@ -302,6 +303,25 @@ def test_a_picture_without_bytes_is_asked_for_in_every_run_and_never_paid_again(
     gateway.pictures[response_id] = [image_item(png())]
     services = process()
     record = run_stage(stage_call(), services, RunId("run-9"))
+    assert services.blobs.get(record.outputs[0].blob) == png()
+    assert len(gateway.posts) == 1
+
+
+def test_the_picture_that_was_given_is_not_taken_for_the_one_that_was_drawn(
+    process: Start, gateway: ScriptedGateway
+) -> None:
+    gateway.script = always(BARE)
+    services = process()
+    given = services.blobs.put(png(colour="red"), "image/png")
+    call = stage_call(inputs=(BoundInput("mug.png", "picture", given),))
+    with pytest.raises(OutputUnreachable):
+        run_stage(call, services, RUN)
+    gateway.pictures[gateway.searches[0]] = [image_item(png(colour="red"), "ig_given")]
+    with pytest.raises(OutputUnreachable, match="its bytes came in no way"):
+        run_stage(call, process(), RunId("run-2"))
+    gateway.pictures[gateway.searches[0]] += [image_item(png(), "ig_renamed")]
+    services = process()
+    record = run_stage(call, services, RunId("run-3"))
     assert services.blobs.get(record.outputs[0].blob) == png()
     assert len(gateway.posts) == 1
 

@@ -30,7 +30,12 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_last_run_is_the_latest(backend: MemoryStore) -> None:
     ledger = Ledger(backend)
     for number in range(3):
-        fields: dict[str, object] = {"profile": "p", "parameters": {}, "spec_digest": digest(b""), "stages": ()}
+        fields: dict[str, object] = {
+            "profile": "p",
+            "parameters": {},
+            "spec_digest": digest(b""),
+            "stages": (),
+        }
         times = {"spent_usd": 0.0, "started_at": 1.0, "finished_at": 2.0}
         run_id = RunId(f"run_{number:010d}_{number:08x}")
         ledger.write_manifest(
