@@ -140,6 +140,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "extra": _keyed,
     "acceptance": _choosier,
     "effort": _longer,
+    "making": lambda old: (*old, {"from": "hero", "rotate": 90, "save": "turned.png"}),
 }
 
 DECIDING_FIELDS = tuple(_CHANGES)

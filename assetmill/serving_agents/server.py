@@ -18,7 +18,7 @@ from assetmill.serving_agents.spending_tools import add_spending_tools
 from assetmill.settings import Settings
 
 _INSTRUCTIONS = (
-    "assetmill runs pipelines of agent stages that make pictures and files, and keeps what it pays for. "
+    "Pipelines of agent stages make pictures and files here, and what is paid for is kept. "
     "`plan` first: it says what would run and what it would cost. `run`, `batch`, `edit` and `update` spend "
     "money: give each a ceiling and a key of your own, then ask `status`. The same call with the same key is "
     "paid once. "

@@ -74,7 +74,7 @@ def everything() -> list[AssetmillError]:
             found.append(kind("p.yaml", 3, said, said))
         elif issubclass(kind, errors.StageError):
             found.append(kind("scene", said))
-        elif issubclass(kind, errors.RunFailed):
+        elif issubclass(kind, errors.RunFailed | errors.RunWaiting):
             found.append(kind("run_1", said))
         elif issubclass(kind, errors.NotFound):
             found.append(kind("asset", said, said))

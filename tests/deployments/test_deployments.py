@@ -144,8 +144,7 @@ def test_somebody_is_told_of_every_event_that_needs_a_person() -> None:
     from tasks import events
 
     told = [one for name in ("notify", "review") for one in load(f"automations/{name}.yaml")["automations"]]
-    silent = {f"assetmill.{what}.{how}" for what in ("run", "batch") for how in ("completed", "waiting")}
-    # What waits is told by the request for reviews, which says of what.
+    silent = {f"assetmill.{what}.completed" for what in ("run", "batch")}
     assert {name for one in told for name in one["trigger"]["expect"]} == events.NAMES - silent
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,13 +93,21 @@ def read_until(process: subprocess.Popen[str], words: str, said: list[str]) -> N
     raise AssertionError(f"it never said {words!r}: {''.join(said)}")
 
 
+def wait_for_pictures(shop: Shop, count: int) -> None:
+    """Wait until a batch is under way: it tells of its progress too seldom."""
+    until = time.monotonic() + 120
+    while shop.pictures() < count and time.monotonic() < until:
+        threading.Event().wait(0.1)
+    assert shop.pictures() >= count
+
+
 def test_a_batch_outlives_a_store_that_is_away(shop: Shop, tmp_path: Path) -> None:
     shop.run("run", "one", "-p", "product=the first")
-    set_emulator(shop.home / "emulator" / "ready.json", latency_s=1.0, canned_pictures=True)
+    set_emulator(shop.home / "emulator" / "ready.json", latency_s=2.5, canned_pictures=True)
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows, "--json")
     said: list[str] = []
-    read_until(process, "of 24 rows", said)
+    wait_for_pictures(shop, 3)
     for away_s in (3.0, 30.0):
         shop.mortal.kill()
         read_until(process, "is away since", said)
@@ -117,11 +126,11 @@ def test_a_batch_outlives_a_store_that_is_away(shop: Shop, tmp_path: Path) -> No
 
 def test_a_signal_ends_the_wait_for_a_store_that_is_away(shop: Shop, tmp_path: Path) -> None:
     shop.run("run", "one", "-p", "product=the first")
-    set_emulator(shop.home / "emulator" / "ready.json", latency_s=1.0, canned_pictures=True)
+    set_emulator(shop.home / "emulator" / "ready.json", latency_s=2.5, canned_pictures=True)
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows)
     said: list[str] = []
-    read_until(process, "of 24 rows", said)
+    wait_for_pictures(shop, 3)
     shop.mortal.kill()
     read_until(process, "is away since", said)
     process.send_signal(signal.SIGTERM)
