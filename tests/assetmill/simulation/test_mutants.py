@@ -9,7 +9,7 @@ from tests.assetmill.simulation.mutants import MUTANTS, Mutant
 from tests.assetmill.simulation.scenario import Posting, run_seed
 from tests.assetmill.simulation.world import Violation
 
-BOUND = 8_000
+BOUND = 12_000
 KINDS: tuple[Posting, ...] = (*WAYS, "direct")
 CASES = [
     (name, posting)
