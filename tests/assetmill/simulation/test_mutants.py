@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from assetmill.agents.gateway import WAYS
@@ -19,10 +21,19 @@ CASES = [
 ]
 
 
+FOUND_LATE: dict[tuple[str, Posting], int] = {
+    ("the post reads the conversation again", "foreground"): 8836,
+    ("silence on the line counts early", "stream"): 2539,
+    ("every turn adopts the first response", "background"): 1207,
+}
+"""Seeds that catch what few do: tried first, to spare a minute of searching, while they still do."""
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "posting"), CASES)
 def test_the_simulation_catches(name: str, posting: Posting) -> None:
-    assert any(breaks(MUTANTS[name], seed, posting) for seed in range(BOUND))
+    first = FOUND_LATE.get((name, posting), 0)
+    assert any(breaks(MUTANTS[name], seed, posting) for seed in itertools.chain([first], range(BOUND)))
 
 
 def breaks(mutant: Mutant, seed: int, posting: Posting) -> bool:
