@@ -13,13 +13,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.errors import InvalidSettings, PrefectAway, RunFailed, RunStopped
 from assetmill.local.services import LocalServices, Say, local_services
 from assetmill.records import RunId, RunManifest
 from assetmill.stage.interrupts import Interrupts
 from assetmill.stage.services import Services
 
 T = TypeVar("T")
+_UNREACHABLE = "Failed to reach API at "
 
 
 @contextmanager
@@ -73,7 +74,11 @@ def _silence_prefect() -> None:
 
 
 def carry_out(flow: Coroutine[Any, Any, T]) -> T:
-    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result."""
+    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result.
+
+    Raises:
+        PrefectAway: its API cannot be reached, and nothing was begun.
+    """
     future: Future[T] = Future()
     context = contextvars.copy_context()
 
@@ -87,6 +92,11 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     thread.start()
     try:
         return future.result()
+    except RuntimeError as error:
+        # Prefect's client has no error of its own for it.
+        if not str(error).startswith(_UNREACHABLE):
+            raise
+        raise PrefectAway(f"Prefect: {error}; nothing was begun: run it again when it answers") from error
     finally:
         thread.join()
 
