@@ -7,6 +7,7 @@ import contextvars
 import gc
 import importlib
 import logging
+import os
 import threading
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
@@ -14,12 +15,16 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.local.answering import answers
 from assetmill.local.services import LocalServices, Say, local_services
 from assetmill.records import RunId, RunManifest
 from assetmill.stage.interrupts import Interrupts
 from assetmill.stage.services import Services
 
 T = TypeVar("T")
+
+_OF_PREFECTS_CLIENT = frozenset({"prefect", "httpx", "httpcore", "websockets"})
+"""Whose errors may mean that Prefect's API cannot be reached; it also says so with a plain RuntimeError."""
 
 
 @contextmanager
@@ -73,7 +78,11 @@ def _silence_prefect() -> None:
 
 
 def carry_out(flow: Coroutine[Any, Any, T]) -> T:
-    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result."""
+    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result.
+
+    Raises:
+        InvalidSettings: Prefect's API went away meanwhile.
+    """
     future: Future[T] = Future()
     context = contextvars.copy_context()
 
@@ -87,8 +96,29 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     thread.start()
     try:
         return future.result()
+    except RuntimeError as error:
+        _check_api(error)
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in _OF_PREFECTS_CLIENT:
+            _check_api(error)
+        raise
     finally:
         thread.join()
+
+
+def _check_api(error: Exception) -> None:
+    """Say that Prefect's API is gone, where an error of its client comes from that.
+
+    Raises:
+        InvalidSettings: it does not answer.
+    """
+    url = os.environ.get("PREFECT_API_URL", "").rstrip("/")
+    if url and not answers(f"{url}/health", None):
+        raise InvalidSettings(
+            f"Prefect at {url} went away in the middle of this ({error}); what was made is stored: run it "
+            "again to go on"
+        ) from error
 
 
 def manifest_of(flow: Coroutine[Any, Any, object], services: Services) -> RunManifest:

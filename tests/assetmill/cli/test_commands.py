@@ -78,6 +78,12 @@ def test_a_bug_is_one_line_with_its_traceback_in_a_file(
     assert assetmill("plan", "chain") == 1
     assert "LookupError: a bug" in assetmill.err
     assert "Traceback" in next(tmp_path.glob("assetmill-*.traceback")).read_text()
+    # Where there is no room even for that, it is still said in words.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no-such-folder"))
+    assert assetmill("plan", "chain") == 1
+    assert "LookupError: a bug" in assetmill.err
+    assert "its traceback could not be kept (No such file or directory)" in assetmill.err
+    assert "Traceback (most" not in assetmill.err
 
 
 @pytest.mark.usefixtures("done")
