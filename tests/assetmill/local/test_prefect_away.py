@@ -38,7 +38,7 @@ def test_a_disk_too_full_for_prefects_database_is_named(
     monkeypatch.setattr(prefect_server, "template", lambda: template)
     directory = tmp_path / "prefect"
     request.getfixturevalue("full_disk")
-    with pytest.raises(InvalidSettings, match=r"Prefect's database cannot be laid out in .*: make room there"):
+    with pytest.raises(InvalidSettings, match=r"Prefect's database cannot be laid out .*: make room"):
         prefect_server.lay_out(directory)
     assert list(directory.iterdir()) == []
 
