@@ -104,8 +104,19 @@ def test_a_run_of_a_clock_that_ran_ahead_is_not_the_latest_for_hours(
     begun = [make_run_id(str(uuid.uuid4()), now + ahead_s) for ahead_s in (0, 7200, 2)]
     for number, run_id in enumerate(begun):
         monkeypatch.setattr(time, "time", lambda number=number: now + number)  # the store's own clock
-        fields = {"parameters": {}, "spec_digest": digest(b""), "spec_path": "chain.yaml", "stages": ()}
-        start = {"run_id": run_id, "pipeline": "chain", "profile": "p", "started_at": 1.0, **fields}
+        fields: dict[str, object] = {
+            "parameters": {},
+            "spec_digest": digest(b""),
+            "spec_path": "chain.yaml",
+            "stages": (),
+        }
+        start: dict[str, object] = {
+            "run_id": run_id,
+            "pipeline": "chain",
+            "profile": "p",
+            "started_at": 1.0,
+            **fields,
+        }
         ledger.write_start(RunStart.model_validate(start))
     assert ledger.runs() == begun
     assert ledger.find_run("latest") == ledger.newest_runs()[0] == begun[-1]
