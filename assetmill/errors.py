@@ -101,6 +101,10 @@ class CannotMake(AssetmillError):
     """A file cannot be made here from what is given; it says what to do."""
 
 
+class PrefectAway(AssetmillError):
+    """Prefect's API did not answer when a run was to begin, or went away in the middle of one."""
+
+
 class StoreError(AssetmillError):
     """The object store."""
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.errors import InvalidSettings, PrefectAway, RunFailed, RunStopped
 from assetmill.local.answering import answers
 from assetmill.local.services import LocalServices, Say, local_services
 from assetmill.records import RunId, RunManifest
@@ -22,9 +22,9 @@ from assetmill.stage.interrupts import Interrupts
 from assetmill.stage.services import Services
 
 T = TypeVar("T")
-
+_UNREACHABLE = "Failed to reach API at "
 _OF_PREFECTS_CLIENT = frozenset({"prefect", "httpx", "httpcore", "websockets"})
-"""Whose errors may mean that Prefect's API cannot be reached; it also says so with a plain RuntimeError."""
+"""Whose errors may come from an API that went away."""
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result.
 
     Raises:
-        InvalidSettings: Prefect's API went away meanwhile.
+        PrefectAway: its API cannot be reached, or went away in the middle.
     """
     future: Future[T] = Future()
     context = contextvars.copy_context()
@@ -97,8 +97,10 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     try:
         return future.result()
     except RuntimeError as error:
-        _check_api(error)
-        raise
+        # Prefect's client has no error of its own for it.
+        if not str(error).startswith(_UNREACHABLE):
+            raise
+        raise PrefectAway(f"Prefect: {error}; nothing was begun: run it again when it answers") from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] in _OF_PREFECTS_CLIENT:
             _check_api(error)
@@ -108,14 +110,14 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
 
 
 def _check_api(error: Exception) -> None:
-    """Say that Prefect's API is gone, where an error of its client comes from that.
+    """Say that Prefect's API is gone, where an error of its client may come from that.
 
     Raises:
-        InvalidSettings: it does not answer.
+        PrefectAway: it does not answer.
     """
     url = os.environ.get("PREFECT_API_URL", "").rstrip("/")
     if url and not answers(f"{url}/health", None):
-        raise InvalidSettings(
+        raise PrefectAway(
             f"Prefect at {url} went away in the middle of this ({error}); what was made is stored: run it "
             "again to go on"
         ) from error
