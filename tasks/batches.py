@@ -27,7 +27,7 @@ from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import GROUP_ROWS, RowWorker
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
-from assetmill.runs.run import make_run_id
+from assetmill.store.run_ids import make_run_id
 from tasks import policies
 from tasks.connections import services_for
 from tasks.flow_runs import current_flow_run, outcome_of

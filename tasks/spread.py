@@ -12,7 +12,7 @@ from prefect import task
 
 from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 from assetmill.batches.work import RowWorker
-from assetmill.runs.run import make_run_id
+from assetmill.store.run_ids import make_run_id
 from tasks import policies
 from tasks.batches import groups, groups_at_once
 from tasks.connections import services_for

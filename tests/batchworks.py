@@ -16,8 +16,8 @@ from assetmill.batches.opening import Batch, BatchOrder, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import RowWorker
-from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
+from assetmill.store.run_ids import make_run_id
 from tests.doubles import Body, ScriptedGateway, image_item, png
 from tests.millworks import PICTURE
 

@@ -19,8 +19,8 @@ from assetmill.errors import StageBlocked
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageRecord
-from assetmill.runs.run import began_at
 from assetmill.stage import engine
+from assetmill.store.run_ids import began_at
 
 GROUP_ROWS = 16
 """Rows of one Prefect task: its server takes about 65 ms of CPU for each, which must stay small."""

@@ -166,7 +166,8 @@ def _answered(propose: Callable[[], Proposal], answers: Answers, *, asks: bool) 
         answers.given = {**answers.given, **{key: _ask(one) for key, one in answers.open.items()}}
         answers.open = {}
         proposal = propose()
-    for key in answers.unused():
+    # Where all has gone over already the same command is right once more, and does nothing.
+    for key in answers.unused() if proposal.pipelines else ():
         raise InvalidInput(f"--answer {key}: nothing asks for it")
     return proposal
 

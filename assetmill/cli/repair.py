@@ -15,10 +15,10 @@ from assetmill.care.repairing import Repairer
 from assetmill.care.repairs import Repaired, mend_mark
 from assetmill.care.salvage import Salvage
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.runs.run import make_run_id
 from assetmill.settings import Settings, load_settings
 from assetmill.stage.services import open_services
 from assetmill.store.opening import open_store
+from assetmill.store.run_ids import make_run_id
 
 _SAID = {
     "mended": "mended",

@@ -165,10 +165,11 @@ def _advice(manifest: RunManifest, pipeline: str) -> list[str]:
             f"  {program} run {pipeline}{all_typed}    goes on from there",
         ]
     if manifest.status != "completed":
-        return [
-            f"  {program} run {pipeline}{all_typed}    goes on where this run ended",
-            f"{show}    says more",
-        ]
+        again = f"  {program} run {pipeline}{all_typed}    goes on where this run ended"
+        is_short = any(entry.status == "over_budget" for entry in manifest.stages)
+        # A run's ceiling begins anew with the run: what it had no room for, the same one may never have.
+        higher = ["      with a higher --budget, where one stage alone may cost more than this one"]
+        return [again, *(higher if is_short and given("budget_usd") else []), f"{show}    says more"]
     name = next(iter(manifest.parameters), None)
     changed = f" -p {name}=..." if name and not typed else ""
     again = f"  {program} run {pipeline}{changed}{all_typed}"

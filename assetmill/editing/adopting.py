@@ -13,11 +13,11 @@ from assetmill.names import safe_name
 from assetmill.pictures import PictureDamaged
 from assetmill.plan.localfiles import MAX_BYTES, media_type
 from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
-from assetmill.runs.run import make_run_id
 from assetmill.stage.derived import LocalFile, LocalStage, run_local
 from assetmill.stage.services import Services
 from assetmill.store.blobs import Blobs
 from assetmill.store.index import Index
+from assetmill.store.run_ids import make_run_id
 from assetmill.taking import take
 
 PIPELINE = "import"

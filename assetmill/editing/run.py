@@ -36,10 +36,11 @@ from assetmill.records import (
     StageRecord,
     StageStatus,
 )
-from assetmill.runs.run import make_run_id, run_status
+from assetmill.runs.run import run_status
 from assetmill.stage import engine
 from assetmill.stage.services import Services
 from assetmill.store.index import Index
+from assetmill.store.run_ids import make_run_id
 
 
 @dataclass

@@ -32,8 +32,8 @@ from assetmill.money.price_table import read_prices_again
 from assetmill.plan.plan import Cost
 from assetmill.records import AssetId, AssetRecord
 from assetmill.reviews.desk import BytesChanged
-from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
+from assetmill.store.run_ids import make_run_id
 
 MOST_MASK_CHARS = 12 * 1024 * 1024
 _LONGEST_WORDS = 4000

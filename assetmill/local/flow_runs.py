@@ -7,6 +7,7 @@ import contextvars
 import gc
 import importlib
 import logging
+import os
 import threading
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 from assetmill.errors import InvalidSettings, PrefectAway, RunFailed, RunStopped
+from assetmill.local.answering import answers
 from assetmill.local.services import LocalServices, Say, local_services
 from assetmill.records import RunId, RunManifest
 from assetmill.stage.interrupts import Interrupts
@@ -21,7 +23,8 @@ from assetmill.stage.services import Services
 
 T = TypeVar("T")
 _UNREACHABLE = "Failed to reach API at "
-_GO_ON = "what was paid for is kept: run it again when it works"
+_OF_PREFECTS_CLIENT = frozenset({"prefect", "httpx", "httpcore", "websockets"})
+"""Whose errors may come from an API that went away."""
 
 
 @contextmanager
@@ -78,7 +81,7 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result.
 
     Raises:
-        PrefectAway: its API cannot be reached, or cannot work.
+        PrefectAway: its API cannot be reached, or went away in the middle.
     """
     future: Future[T] = Future()
     context = contextvars.copy_context()
@@ -97,22 +100,28 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
         # Prefect's client has no error of its own for it.
         if not str(error).startswith(_UNREACHABLE):
             raise
-        raise PrefectAway(f"Prefect: {error}; {_GO_ON}") from error
+        raise PrefectAway(f"Prefect: {error}; nothing was begun: run it again when it answers") from error
     except Exception as error:
-        if (status := _failed_with(error)) is None:
-            raise
-        raise PrefectAway(f"Prefect answers with HTTP {status} and cannot work; {_GO_ON}") from error
+        if type(error).__module__.partition(".")[0] in _OF_PREFECTS_CLIENT:
+            _check_api(error)
+        raise
     finally:
         thread.join()
 
 
-def _failed_with(error: Exception) -> int | None:
-    """Return the status when an error is that of a Prefect server that cannot work."""
-    from prefect.exceptions import PrefectHTTPStatusError
+def _check_api(error: Exception) -> None:
+    """Say that Prefect's API is gone or cannot work, where an error of its client may come from that.
 
-    if isinstance(error, PrefectHTTPStatusError) and error.response.status_code >= 500:
-        return error.response.status_code
-    return None
+    Raises:
+        PrefectAway: it does not answer, or not well.
+    """
+    url = os.environ.get("PREFECT_API_URL", "").rstrip("/")
+    # `/health` is well also where the database cannot be used.
+    if url and not answers(f"{url}/ready", None):
+        raise PrefectAway(
+            f"Prefect at {url} went away in the middle of this ({error}); what was made is stored: run it "
+            "again to go on"
+        ) from error
 
 
 def manifest_of(flow: Coroutine[Any, Any, object], services: Services) -> RunManifest:

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
+from assetmill.errors import InvalidSettings
 from assetmill.local.detached import PROCESS, READY, STATE_LOCK
 from assetmill.local.guard import App, Guard, Receive, Scope, Send
 from assetmill.private import make_folder, open_private, tighten, write_private
@@ -39,14 +40,24 @@ def template() -> Path:
 
 
 def lay_out(directory: Path) -> bool:
-    """Put the prepared database into a directory that has none; False when migrations have to run first."""
+    """Put the prepared database into a directory that has none; False when migrations have to run first.
+
+    Raises:
+        InvalidSettings: it cannot be written there.
+    """
     make_folder(directory)
     migrated = directory / f"migrated-{version('prefect')}"
     if migrated.is_file():
         return True
     if (directory / DATABASE).exists() or not template().is_file():
         return False
-    copy_database(template(), directory / DATABASE)
+    try:
+        copy_database(template(), directory / DATABASE)
+    except (OSError, sqlite3.Error) as error:
+        raise InvalidSettings(
+            f"Prefect's database cannot be laid out in {directory}: {error}; nothing was spent: make room "
+            "there, and run it again"
+        ) from error
     migrated.touch(0o600)
     return True
 
@@ -56,9 +67,14 @@ def copy_database(source: Path, target: Path) -> None:
     partial = target.with_suffix(f".{os.getpid()}")
     # As private as the folder: SQLite would ask nobody but the umask.
     partial.touch(target.parent.stat().st_mode & 0o666)
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
-        old.backup(new)
-    partial.replace(target)
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
+            old.backup(new)
+        partial.replace(target)
+    except BaseException:
+        # The half of it would take the room that is missing.
+        partial.unlink(missing_ok=True)
+        raise
 
 
 class Activity:

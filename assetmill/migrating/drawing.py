@@ -19,10 +19,11 @@ from assetmill.migrating.proposal import PipelineProposal, Proposal
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Plan, PlannedStage
 from assetmill.records import RunManifest, RunStart, StageEntry, StageRecord
-from assetmill.runs.run import Run, check_service, make_run_id
+from assetmill.runs.run import Run, check_service
 from assetmill.stage.candidates import known_candidates
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
+from assetmill.store.run_ids import make_run_id
 
 PIPELINE = "migrate"
 """Under this name the manifests of samples are kept: they are no runs of the pipeline itself."""

@@ -23,35 +23,43 @@ from assetmill.records import AssetId, AssetRecord, StageRecord
 class Measured:
     """What is expected of some stages: their pictures by the price list, the rest as they took it before.
 
-    `seen` of the `stages` have run; of the others the usual allowance counts. None is unknown.
+    `seen` of the `stages` have run; of the others the usual allowance counts, pictures and all. None is
+    unknown.
     """
 
     pictures_usd: float | None = 0.0
     rest_usd: float | None = 0.0
+    allowed_usd: float | None = 0.0
     seen: int = 0
     stages: int = 0
 
     @property
     def usd(self) -> float | None:
         """All of it."""
-        both = self.pictures_usd, self.rest_usd
-        return None if both[0] is None or both[1] is None else both[0] + both[1]
+        return _sum(_sum(self.pictures_usd, self.rest_usd), self.allowed_usd)
 
     def __add__(self, other: Measured) -> Measured:
         """Return both together."""
         return Measured(
             _sum(self.pictures_usd, other.pictures_usd),
             _sum(self.rest_usd, other.rest_usd),
+            _sum(self.allowed_usd, other.allowed_usd),
             self.seen + other.seen,
             self.stages + other.stages,
         )
 
     def __str__(self) -> str:
-        if self.pictures_usd is None or self.rest_usd is None:
+        if self.usd is None:
             return "unknown"
         how = f"{self.seen} of {self.stages} stages have run before" if self.stages else "nothing to draw"
-        parts = f"pictures ${self.pictures_usd:.4f} by the price list, agents and tools ${self.rest_usd:.4f}"
-        return f"${self.pictures_usd + self.rest_usd:.4f}: {parts}; {how}"
+        return f"${self.usd:.4f}: {', '.join(self._parts()) or '$0.0000'}; {how}"
+
+    def _parts(self) -> Iterator[str]:
+        if self.seen:
+            yield f"pictures ${self.pictures_usd:.4f} by the price list"
+            yield f"agents and tools ${self.rest_usd:.4f} as before"
+        if self.allowed_usd:
+            yield f"${self.allowed_usd:.4f} by the plan for what has never run"
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def measured(stage: PlannedStage, call: StageCall, past: Past | None, prices: Pr
     known = _known(call, past, prices) if past and not (call.acceptance or call.is_direct) else None
     if known:
         return replace(known, seen=1, stages=1)
-    return Measured(0.0, _allowed(stage.cost), 0, 1)
+    return Measured(allowed_usd=_allowed(stage.cost), stages=1)
 
 
 def _known(call: StageCall, past: Past, prices: Prices) -> Measured | None:

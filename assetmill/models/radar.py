@@ -100,9 +100,10 @@ def judge(
     """Return what is known of one use's model."""
     said = told.get(use.model)
     model = said.lifecycle.model if said else use.model
-    lifetime = lifetimes.get(use.model) or lifetimes.get(model)
-    replacement = lifetime.replaced_by(provider) if lifetime else ""
     version = said.lifecycle.version if said else ""
+    exact = f"{model}-{version}" if version else use.model
+    lifetime = lifetimes.get(exact) or lifetimes.get(use.model) or lifetimes.get(model)
+    replacement = lifetime.replaced_by(provider) if lifetime else ""
     endings = lifetime.endings_at(provider, version) if lifetime else ()
     if said and (said.lifecycle.day or said.lifecycle.is_gone):
         day, source = said.lifecycle.day, str(said)

@@ -7,7 +7,6 @@ time; stages themselves run in others.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +35,7 @@ from assetmill.runs.outlook import outlook_of
 from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.candidates import open_fingerprint, spent_usd
 from assetmill.stage.services import Services
+from assetmill.store.run_ids import make_run_id
 
 _NOT_BEGUN = frozenset({"skipped", "over_budget"})
 _UNAPPROVED = frozenset({"waiting", "rejected"})
@@ -43,28 +43,6 @@ _STANDING: Mapping[str, StageStatus] = {"waiting": "waiting", "rejected": "rejec
 """What a stage ends as by where its pictures stand, unless they are approved."""
 _PLANNED: Mapping[str, StageStatus] = {"review": "waiting", "rejected": "rejected"}
 """The same by what its plan says."""
-_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def make_run_id(flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
-    """Return the ID of a flow run's `attempt`-th try: the start time, so that IDs sort, and the flow run."""
-    milliseconds, digits = int(started_at * 1000), ""
-    for _ in range(10):
-        milliseconds, rest = divmod(milliseconds, 32)
-        digits = _CROCKFORD[rest] + digits
-    tail = uuid.UUID(flow_run_id).hex[-8:]
-    return RunId(f"run_{digits}_{tail}" + (f"_{attempt}" if attempt > 1 else ""))
-
-
-def began_at(run_id: str) -> float:
-    """Return when the run of an ID began, in Unix seconds; 0 for what is no such ID."""
-    digits = run_id.split("_")[1] if run_id.startswith("run_") else ""
-    milliseconds = 0
-    for digit in digits:
-        if digit not in _CROCKFORD:
-            return 0.0
-        milliseconds = milliseconds * 32 + _CROCKFORD.index(digit)
-    return milliseconds / 1000
 
 
 @dataclass

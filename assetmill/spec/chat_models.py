@@ -74,7 +74,8 @@ def load_chat_models(configs: Path) -> Mapping[str, ChatModel]:
     for name, row in table.rows("model", "name"):
         model = _row(name, row)
         lifetimes[name] = model.lifetime, row
-        found |= dict.fromkeys((name, *row.words("aliases")), model)
+        for called in (name, *row.words("aliases")):
+            found[called] = model._replace(lifetime=model.lifetime.called(called))
         row.close()
     check_replacements(lifetimes)
     return found

@@ -244,7 +244,8 @@ def load_image_models(configs: Path) -> ImageModels:
     for name, row in table.rows("model", "name"):
         model = _row(name, row)
         lifetimes[name] = model.lifetime, row
-        rows |= dict.fromkeys((name, *row.words("aliases")), model)
+        for called in (name, *row.words("aliases")):
+            rows[called] = model._replace(lifetime=model.lifetime.called(called))
         row.close()
     check_replacements(lifetimes)
     return ImageModels(rows, table.day("as_of"))

@@ -68,6 +68,13 @@ class Lifetime(NamedTuple):
         found = self.endings_at(provider, version)
         return found[0].day if found else None
 
+    def called(self, name: str) -> Lifetime:
+        """Return the lifetime of what a name means: `gpt-4o-2024-11-20` is that version alone."""
+        version = name.removeprefix(f"{self.model}-")
+        if version not in {ending.version for ending in self.endings if ending.version}:
+            return self
+        return self._replace(endings=tuple(one for one in self.endings if one.version in ("", version)))
+
     def replaced_by(self, provider: str) -> str:
         """Return the model that a provider's sources name in its place, "" when none does."""
         return self.replacement.get(provider, "")

@@ -38,6 +38,7 @@ from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
 from assetmill.store.kinds import RUN_ID, is_stray
 from assetmill.store.record_objects import TRIED, RecordObjects
+from assetmill.store.run_ids import counted_from
 
 _LOOKED_THROUGH = 200
 """Each is a request: a stage that no run has must not cost as many as there ever were."""
@@ -288,10 +289,13 @@ class Ledger:
         return self._records.read(layout.run_start(run_id), RunStart)
 
     def runs(self) -> list[RunId]:
-        """Return the IDs of all runs; they sort by the time of their start."""
-        keys = (entry.key for entry in self._backend.list(layout.RUNS))
-        started = (key for key in keys if key.endswith("/start") and not is_stray(key))
-        return sorted({RunId(key.split("/")[2]) for key in started})
+        """Return the IDs of all runs by the time of their start, the newest last."""
+        started: dict[RunId, float] = {}
+        for entry in self._backend.list(layout.RUNS):
+            if entry.key.endswith("/start") and not is_stray(entry.key):
+                run_id = RunId(entry.key.split("/")[2])
+                started[run_id] = counted_from(run_id, entry.modified_at)
+        return sorted(started, key=lambda run_id: (started[run_id], run_id))
 
     def finished(self, pipeline: str) -> set[Fingerprint]:
         """Return the fingerprints of all finished stages of a pipeline: one request for a thousand."""

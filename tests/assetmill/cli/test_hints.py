@@ -96,21 +96,25 @@ def done(services: Services) -> RunManifest:
 
 def test_a_run_repeats_its_options(done: RunManifest) -> None:
     failed = done.model_copy(update={"status": "failed"})
+    short = failed.model_copy(
+        update={"stages": tuple(one.model_copy(update={"status": "over_budget"}) for one in done.stages)}
+    )
 
     @click.command()
     @parameter_options
     @profile_option
     @click.option("--budget", "budget_usd", type=float)
     @click.argument("pipeline")
-    def run(pipeline: str, **_: object) -> tuple[str, str]:
-        return summary(done, pipeline, []), summary(failed, pipeline, [])
+    def run(pipeline: str, **_: object) -> tuple[str, ...]:
+        return tuple(summary(one, pipeline, []) for one in (done, failed, short))
 
     arguments = ["chain", "-p", "subject=a red cup", "--budget", "2", "--profile", "local"]
-    told, told_of_failed = run.main(arguments, standalone_mode=False)
+    told, told_of_failed, told_of_short = run.main(arguments, standalone_mode=False)
     assert "run chain -p 'subject=a red cup' --budget 2 --profile local    makes" in told
     assert f"show {done.run_id} --profile local " in told
     assert "plan chain -p 'subject=a red cup' --profile local " in told
     assert "--budget 2 --profile local    goes on" in told_of_failed
+    assert ("higher --budget" in told_of_failed, "higher --budget" in told_of_short) == (False, True)
 
 
 def test_a_lock_elsewhere_is_named_again(yard: Yard, assetmill: Terminal) -> None:

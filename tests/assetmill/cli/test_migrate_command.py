@@ -113,7 +113,8 @@ def test_the_pins_are_written_on_ones_word_alone(assetmill: Terminal, services: 
     assert [Path(path).name for path in told["written"]] == ["scene.yaml"]
     assert source(services) == SCENE.replace("gpt-image-1-mini", "gpt-image-2")
 
-    assert assetmill("migrate", "scene", "--to", "gpt-image-2", "--yes") == 0
+    # The very same command once more: its answers are right, and not asked for.
+    assert assetmill("migrate", "scene", "--to", "gpt-image-2", *SAME, "--yes") == 0
     assert assetmill.out == "nothing to migrate: no stage of scene would change for gpt-image-2\n"
 
 

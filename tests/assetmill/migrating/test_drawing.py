@@ -163,7 +163,11 @@ def test_stages_that_have_never_run_count_with_their_allowance(services: Service
     expected = proposal.measured
     assert (expected.seen, expected.stages) == (0, 4)
     assert expected.usd == pytest.approx(proposal.cost.expected)
-    assert "0 of 4 stages have run before" in str(expected)
+    told = (
+        f"${expected.usd:.4f}: ${expected.usd:.4f} by the plan for what has never run; 0 of 4 stages have run"
+    )
+    assert str(expected).startswith(told)
+    assert "$0.0000" not in str(expected)
 
 
 def test_the_newest_run_of_a_stage_is_no_sample(services: Services) -> None:

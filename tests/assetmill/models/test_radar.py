@@ -14,7 +14,7 @@ from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
 from assetmill.agents.told import keep_told, read_told
 from assetmill.cli.main import call
 from assetmill.errors import InvalidInput
-from assetmill.models.radar import Sighting, look
+from assetmill.models.radar import Sighting, lifetimes_of, look
 from assetmill.settings import Settings, load_settings
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -196,6 +196,32 @@ def test_what_the_endpoint_tells_goes_before_every_table(project: Settings, tmp_
     assert found["gpt-5.5"].state == "gone"
     assert states["gpt-5.1"] == ("2027-05-15", "lives")
     assert states["gpt-5-mini"] == ("2026-12-11", "gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "day", "replacement"),
+    [
+        ("gpt-4o-2024-05-13", "azure", "2026-12-09", "gpt-5.6-sol"),
+        ("gpt-4o-2024-05-13", "openai", "2026-10-23", "gpt-5.6-sol"),
+        ("gpt-4o-2024-08-06", "azure", "2027-04-14", "gpt-5.1"),
+        ("gpt-4o-2024-11-20", "azure", "2027-04-14", "gpt-5.1"),
+        ("gpt-4o-2024-11-20", "openai", "2027-01-14", "gpt-6.1-sol"),
+    ],
+)
+def test_a_name_that_says_its_version_means_that_one(
+    name: str, provider: str, day: str, replacement: str
+) -> None:
+    lifetime = lifetimes_of(CONFIGS)[name]
+    assert (str(lifetime.ends_at(provider)), lifetime.replaced_by(provider)) == (day, replacement)
+    warning = lifetime.warning("model", name, datetime.date.fromisoformat(day), provider)
+    assert warning == f"model {name!r} was retired on {day} ({provider}); use {replacement}"
+
+
+def test_the_version_of_a_deployment_decides_its_replacement(project: Settings, tmp_path: Path) -> None:
+    told = read_lifecycles([{"name": "gpt-4o", "modelName": "gpt-4o", "modelVersion": "2024-05-13"}], [])
+    keep_told(project.home, project.foundry.endpoint, told, NOVEMBER)
+    one = named(look(project, tmp_path, NOVEMBER))["gpt-4o"]
+    assert (str(one.day), one.state, one.replacement) == ("2026-12-09", "soon", "gpt-5.6-sol")
 
 
 def test_what_was_told_is_kept_by_endpoint_and_damage_is_named(tmp_path: Path) -> None:

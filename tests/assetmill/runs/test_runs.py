@@ -20,9 +20,10 @@ from assetmill.errors import (
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import RunId, RunManifest
 from assetmill.runs.planning import plan_pipeline
-from assetmill.runs.run import begin_run, check_outcome, make_run_id
+from assetmill.runs.run import begin_run, check_outcome
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
+from assetmill.store.run_ids import make_run_id
 from tests.doubles import Body, ScriptedGateway, always
 from tests.millworks import CHAIN, SQUARE, painter, run_here, services_on, settings_in, wide
 

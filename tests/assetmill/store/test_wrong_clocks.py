@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import pytest
 
@@ -10,10 +11,11 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.endpoints import EndpointAbility, EndpointProbe
 from assetmill.fingerprint import digest
-from assetmill.records import RunId, RunManifest
+from assetmill.records import RunId, RunManifest, RunStart
 from assetmill.store import layout
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
+from assetmill.store.run_ids import counted_from, make_run_id
 
 AHEAD_S = 3 * 3600
 ENDPOINT = "https://scripted.invalid"
@@ -93,3 +95,33 @@ def test_a_key_of_no_clock_moves_nothing(backend: MemoryStore) -> None:
     ledger = BatchLedger(backend)
     ledger.write_manifest(sealed(1))
     assert ledger.newest_of("card") == sealed(1)
+
+
+def test_a_run_of_a_clock_that_ran_ahead_is_not_the_latest_for_hours(
+    backend: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, now = Ledger(backend), 1_700_000_000.0
+    begun = [make_run_id(str(uuid.uuid4()), now + ahead_s) for ahead_s in (0, 7200, 2)]
+    for number, run_id in enumerate(begun):
+        monkeypatch.setattr(time, "time", lambda number=number: now + number)  # the store's own clock
+        fields: dict[str, object] = {
+            "parameters": {},
+            "spec_digest": digest(b""),
+            "spec_path": "chain.yaml",
+            "stages": (),
+        }
+        start: dict[str, object] = {
+            "run_id": run_id,
+            "pipeline": "chain",
+            "profile": "p",
+            "started_at": 1.0,
+            **fields,
+        }
+        ledger.write_start(RunStart.model_validate(start))
+    assert ledger.runs() == begun
+    assert ledger.find_run("latest") == ledger.newest_runs()[0] == begun[-1]
+
+
+def test_a_copy_made_later_does_not_sort_runs_anew() -> None:
+    early, late = (make_run_id(str(uuid.uuid4()), began_at) for began_at in (1000.0, 2000.0))
+    assert counted_from(early, 9000.0) < counted_from(late, 8000.0)
