@@ -10,6 +10,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.opening import BatchOrder, RowOrder
 from assetmill.batches.pieces import Pieces
+from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import GROUP_ROWS
 from assetmill.errors import InvalidInput, RunStopped
 from tasks import policies
@@ -80,8 +81,9 @@ async def run_shard(
         return refusal(error)
     work = begin_shard(batch, halt_run)
     try:
-        with alive(work), batch_watched(work):
-            await pull(work, Pieces(work, piece))
+        pieces = Pieces(work, piece)
+        with alive(work), borrowing(work, pieces.has_rows), batch_watched(work):
+            await pull(work, pieces)
     finally:
         work.close()
     if batch.services.stop.is_set():

@@ -85,7 +85,7 @@ class _Dispatcher:
         most = min(self._hands.width(seen), -(-left // self._piece))
         while len(running) < most:
             self._count += 1
-            shard = Shard(self._count, share=1.0 / most)
+            shard = Shard(self._count)
             await self._hand_out(shard)
             running.append(shard)
 
@@ -168,7 +168,6 @@ class _Dispatcher:
             "retry_blocked": batch.order.retries_blocked,
             "pay_again": batch.order.pays_again,
             "order": batch.order.order,
-            "share": shard.share,
             "profile": self._profile,
         }
         while True:

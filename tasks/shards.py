@@ -34,7 +34,6 @@ class Shard:
 
     number: int
     generation: int = 0
-    share: float = 1.0
     flow_run_id: UUID | None = None
     state: StateType | None = None
     heard_at: float = 0.0

@@ -11,6 +11,7 @@ from prefect import task
 
 from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 from assetmill.batches.pieces import Pieces, is_over, piece_rows
+from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import RowWorker
 from assetmill.runs.run import make_run_id
 from tasks import policies
@@ -30,19 +31,19 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     row_count: int,
     piece: int,
     halt_run: str,
-    share: float,
     profile: str | None,
 ) -> int:
     """Carry out pieces wherever the flow's task runner puts it; nothing but names and numbers goes there."""
     services = services_for(profile)
     if is_over(services.backend, order.name, halt_run):
         return 0
-    batch = prepare_shard(order, content, services, first=0, last=row_count, share=share)
+    batch = prepare_shard(order, content, services, first=0, last=row_count)
     flow_run_id = str(uuid4())
     work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
-        with alive(work):
-            return pull_here(work, Pieces(work, piece))
+        pieces = Pieces(work, piece)
+        with alive(work), borrowing(work, pieces.has_rows):
+            return pull_here(work, pieces)
     finally:
         work.close()
 
@@ -59,9 +60,7 @@ async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
     order = replace(batch.order, pipeline="", rows="", common=(), name=batch.batch_id, allows_bad_rows=True)
     piece = piece_rows(len(to_do), count, shard_rows) if count else 1
     futures = [
-        run_shard_rows.submit(
-            order, batch.content, number, len(batch.plans), piece, work.run_id, 1.0 / count, profile
-        )
+        run_shard_rows.submit(order, batch.content, number, len(batch.plans), piece, work.run_id, profile)
         for number in range(1, count + 1)
     ]
     for future in futures:

@@ -89,10 +89,13 @@ class Silence:
         self._clock = clock
         self._heard: dict[str, tuple[int | None, float]] = {}
 
-    def is_dead(self, holder: str, beat: int | None) -> bool:
-        """Note the newest heartbeat of a holder, None where it has none, and say whether it is dead."""
+    def is_dead(self, holder: str, beat: int | None, unheard_s: float = UNHEARD_S) -> bool:
+        """Note the newest heartbeat of a holder, None where it has none, and say whether it is dead.
+
+        `unheard_s` is the patience with one that has none: it has ended, or was never there.
+        """
         now = self._clock()
         known = self._heard.get(holder)
         if known is None or known[0] != beat:
             self._heard[holder] = known = (beat, now)
-        return now - known[1] > (UNHEARD_S if beat is None else BEATLESS_S)
+        return now - known[1] > (unheard_s if beat is None else max(unheard_s, BEATLESS_S))

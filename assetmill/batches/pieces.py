@@ -52,6 +52,7 @@ class Pieces:
         self._leases = Leases(batch.services.backend, prefix, work.flow_run_id)
         self._held = self._leases.held()
         self._mine: set[str] = set()
+        self._leased_rows = 0
 
     @property
     def is_over(self) -> bool:
@@ -65,15 +66,20 @@ class Pieces:
 
     @property
     def rows_in_hand(self) -> int:
-        """How many rows this worker has leased and not ended."""
-        return sum(len(self._rows[name]) for name in self._mine)
+        """How many rows this worker has leased that have not come to their end."""
+        return self._leased_rows - self._work.tally.rows
+
+    def has_rows(self) -> bool:
+        """Whether this worker has rows in hand."""
+        return bool(self._mine)
 
     def has_room(self) -> bool:
         """Whether this worker would begin a further piece now."""
         services = self._work.batch.services
         if services.stop.is_set() or services.gate.refusal(services.clock()):
             return False
-        return self.rows_in_hand < services.settings.run.concurrency
+        # One piece more than there are slots, so that none is empty while the next one is leased.
+        return self.rows_in_hand <= services.settings.run.concurrency
 
     def next(self) -> Piece | None:
         """Lease the first piece that is free, or whose holder has died; None when there is none now."""
@@ -104,11 +110,13 @@ class Pieces:
         told = tuple(work.results[row.number] for row in piece.rows)
         page = BatchPage(batch_id=work.batch.batch_id, run_id=work.run_id, rows=told)
         work.batch.ledger.write_page(page)
+        self._leased_rows -= len(piece.rows)
         self.end(piece)
 
     def _taken(self, name: str, generation: int) -> Piece:
         self._held.generations[name] = generation
         self._mine.add(name)
+        self._leased_rows += len(self._rows[name])
         return Piece(name, generation, self._rows[name])
 
     def _free(self) -> str:

@@ -27,7 +27,7 @@
     v1/n/<batch>/m/<descending>         manifest of a batch, newest first
     v1/n/<batch>/halt.<run>             the account is blocked, or a call-off: whoever works for it stops
     v1/n/<batch>/live.<flow run>.<n>    a shard's newest heartbeat
-    v1/n/<batch>/w/<run>/<piece>.<n>    lease of some rows in a run of it: who has them in hand; .end: they are over
+    v1/n/<batch>/w/<run>/<piece>.<n>    lease of some rows: who has them in hand; .end: they are over
     v1/n/<batch>/s/<run>/<deployment>.<part>.<n>  lease of a part of a quota
     v1/n/<batch>/halt.all.<time>        somebody has called off all runs that had begun by then
     v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest

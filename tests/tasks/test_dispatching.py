@@ -92,7 +92,7 @@ class Prefect:
         order = BatchOrder("", "", name=asked["batch_id"], allows_bad_rows=True)
         rows = {"first": asked["first"], "last": asked["last"]}
         try:
-            batch = prepare_shard(order, asked["content"], self.services, share=asked["share"], **rows)
+            batch = prepare_shard(order, asked["content"], self.services, **rows)
         except InvalidInput as error:
             flow_run.state = refusal(error)
             return

@@ -161,14 +161,20 @@ def leased_from_dead(workers: Workers) -> tuple[Pieces, Piece]:
     return pieces, leased(pieces)
 
 
-def test_no_more_rows_are_leased_than_a_worker_has_slots(workers: Workers) -> None:
-    work, pieces = workers.start(size=1)
+def test_rows_are_leased_as_slots_become_free_not_as_pieces_end(services: Services, tmp_path: Path) -> None:
+    workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(30))))
+    work, pieces = workers.start(size=2)
     slots = work.batch.services.settings.run.concurrency
-    while pieces.has_room() and pieces.next():
-        pass
-    assert pieces.rows_in_hand == min(slots, 6)
+    begun = [leased(pieces) for _ in range(slots // 2)]
+    assert pieces.has_room(), "one piece more, for the moment in which the next one is leased"
+    leased(pieces)
+    assert not pieces.has_room()
+    work.carry_out(begun[0].rows[:1])
+    work.carry_out(begun[1].rows[:1])
+    assert pieces.has_room()
     work.batch.services.gate.reason = "called off"
     assert not pieces.has_room()
+    workers.close()
 
 
 @pytest.mark.parametrize(
