@@ -120,12 +120,16 @@ class Pacer:
             }
 
     def borrow(self) -> None:
-        """From now on keep to what `lend` says: several processes share the quotas, each by what it uses."""
+        """From now on keep to what `lend` says: several processes share the quotas, each by what it uses.
+
+        The part that a profile sets for a process of its own does not count among them.
+        """
         with self._lock:
-            self._lent = {}
+            self._limits = {key: limit / self._share for key, limit in self._limits.items()}
+            self._share, self._lent = 1.0, {}
 
     def lend(self, deployment: str, part: float) -> None:
-        """Set which part of a deployment's quota is this process's, of what its share would be alone."""
+        """Set which part of a deployment's quota is this process's."""
         with self._lock:
             if self._lent is not None:
                 self._lent[deployment] = part

@@ -69,7 +69,8 @@ class Shop:
         self._works: list[RowWorker] = []
 
     def hire(self, requests: int, a_minute: float, slots: int = 200) -> Worker:
-        quota = Quota(deployments={MODEL: Rate(images=a_minute)})
+        # A profile's share is for a process that shares with others in no other way.
+        quota = Quota(share=0.5, deployments={MODEL: Rate(images=a_minute)})
         settings = self._settings.model_copy(update={"quota": quota})
         services = Services(
             settings, self._store, lambda _settings, _wait: painter(), clock=lambda: self.clock[0]
