@@ -52,7 +52,8 @@ worker_pid=$!
 processes+=("$worker_pid")
 becomes 200 90
 echo "the server is there: 200"
-kill "$server_pid"
+# At once: told to end, it waits for those who still ask.
+kill -KILL "$server_pid"
 wait "$server_pid" 2>/dev/null || true
 becomes 503 120
 kill -0 "$worker_pid"
