@@ -64,7 +64,7 @@ async def run_batch(
         common: Parameters that all rows share.
         by: The hour by which it must be done, as 06:00; nothing is begun after it.
         budget_usd: The most that the batch may cost, over all its runs.
-        shard: Rows of one flow run on a work pool.
+        shard: The most rows that a worker leases at once; on a task runner, rows for each task.
         allow_bad_rows: Run the good rows of a table that has bad ones.
         retry_blocked: Send prompts again that moderation has refused.
         order: `rows` finishes rows before others begin, also where a ceiling does not cover all; `stages`

@@ -1,4 +1,4 @@
-"""The order of a shard: the same groups as in a batch, of some of its rows, on any machine."""
+"""The order of a shard: on any machine, piece after piece of a batch, until no row of it is left."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from prefect import State, flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.opening import BatchOrder, RowOrder
+from assetmill.batches.pieces import Pieces
+from assetmill.batches.quota_parts import borrowing
+from assetmill.batches.work import GROUP_ROWS
 from assetmill.errors import InvalidInput, RunStopped
-from flows.run_batch import follow
 from tasks import policies
 from tasks.batches import begin_shard, plan_shard
 from tasks.beating import alive
 from tasks.cancelling import batch_watched, ended_early
 from tasks.policies import MAX_STAGE_THREADS
+from tasks.pulling import pull
 from tasks.shards import refusal
 
 
 @flow(
     name="run-shard",
-    flow_run_name="{batch_id} shard {first}-{last}",
+    flow_run_name="{batch_id} shard {number}",
     task_runner=cast(Any, ThreadPoolTaskRunner(max_workers=MAX_STAGE_THREADS)),
     persist_result=False,
 )
@@ -37,12 +40,16 @@ async def run_shard(
     retry_blocked: bool = False,
     order: RowOrder = "rows",
     share: float = 1.0,
+    piece: int = GROUP_ROWS,
+    number: int = 1,
     pay_again: bool = False,
     profile: str | None = None,
 ) -> dict[str, Any] | State[Any]:
-    """Carry out some rows of a batch that another process has planned and stored.
+    """Carry out rows of a batch that another process has planned and stored.
 
-    A machine that cannot do so, because its pipeline file is another one, ends with a refusal.
+    Shards of one batch share its rows: each leases a few, carries them out and leases the next, and stays
+    until all are told of, so that it takes over what a worker that died had in hand. A machine that cannot
+    do so, because its pipeline file is another one, ends with a refusal.
 
     Args:
         batch_id: The batch.
@@ -55,6 +62,8 @@ async def run_shard(
         retry_blocked: Send prompts again that moderation has refused.
         order: Whether rows are finished before others begin, or all begun first.
         share: This shard's part of the profile's quota.
+        piece: How many rows are leased at once; the same for all shards of a run.
+        number: Which one of the shards of the run it is.
         pay_again: Also pay for stages that failed the same way twice.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
     """
@@ -72,8 +81,9 @@ async def run_shard(
         return refusal(error)
     work = begin_shard(batch, halt_run)
     try:
-        with alive(work), batch_watched(work):
-            await follow(work)
+        pieces = Pieces(work, piece)
+        with alive(work), borrowing(work, pieces.has_rows), batch_watched(work):
+            await pull(work, pieces)
     finally:
         work.close()
     if batch.services.stop.is_set():

@@ -1,4 +1,4 @@
-"""Shards of a batch handed out on a work pool, followed through the store, handed out again when lost.
+"""Shards of a batch on a work pool: as many as there are workers, each at work until no row is left.
 
 Prefect says where a shard runs; what became of its rows is read from the store.
 """
@@ -19,37 +19,28 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Cancelling, Crashed
 
 from assetmill.batches.opening import store_start
+from assetmill.batches.pieces import piece_rows
 from assetmill.batches.work import RowWorker
 from tasks import policies
-from tasks.pools import patiently, see_pool, shard_deployment
-from tasks.shards import (
-    Shard,
-    cut,
-    is_called_off,
-    is_drained,
-    is_hopeless,
-    is_refused,
-    untaken,
-    why_lost,
-    worker_of,
-)
+from tasks.hands import Hands
+from tasks.pools import Pool, patiently, see_pool, shard_deployment
+from tasks.shards import Shard, is_called_off, untaken, why_lost
 
 
 async def dispatch(work: RowWorker, pool: str, shard_rows: int, profile: str | None) -> None:
-    """Hand out a batch's rows as flow runs on a work pool, and return when all are settled or given up.
+    """Have a batch's rows carried out by flow runs on a work pool; return when all are settled or given up.
 
     Raises:
         InvalidSettings: the pool or its deployment is not there.
     """
     batch = work.batch
-    shards = cut(work, shard_rows)
-    if not shards:
+    if not batch.to_do:
         return
     await asyncio.to_thread(store_start, batch)
     async with get_client() as client:
         dispatcher = _Dispatcher(client, work, pool, profile)
-        await dispatcher.begin()
-        await dispatcher.follow(shards)
+        await dispatcher.begin(shard_rows)
+        await dispatcher.follow()
 
 
 class _Dispatcher:
@@ -58,38 +49,50 @@ class _Dispatcher:
     def __init__(self, client: PrefectClient, work: RowWorker, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
         self._fault = ""
-        self._refusers: set[str] = set()
+        self._numbers = frozenset(plan.row.number for plan in work.batch.to_do)
+        self._hands = Hands()
+        self._count = 0
         self._log = get_run_logger()
 
-    async def begin(self) -> None:
-        """Make sure that the pool and the deployment are there."""
-        await see_pool(self._client, self._pool)
+    async def begin(self, shard_rows: int) -> None:
+        """Make sure that the pool and the deployment are there, and say how rows are cut for all shards."""
+        seen = await see_pool(self._client, self._pool)
         self._deployment_id = await shard_deployment(self._client, self._pool)
+        self._piece = piece_rows(len(self._numbers), seen.width, shard_rows)
 
-    async def follow(self, waiting: list[Shard]) -> None:
-        """Hand out shards as there is room, until none waits or runs."""
-        waiting = waiting[::-1]
+    async def follow(self) -> None:
+        """Keep as many shards at work as there is room for, until no row is left or nobody can do any."""
         running: list[Shard] = []
-        while waiting or running:
-            if await asyncio.to_thread(self._is_over):
-                waiting.clear()
+        while not self._is_told():
             seen = await patiently(lambda: see_pool(self._client, self._pool))
             self._tell(seen.fault or untaken(running, self._pool))
-            width = min(seen.width, len(waiting) + len(running))
-            # Workers that came or went since: the quota has room for new parts as old ones are given back.
-            while waiting and len(running) < width and sum(s.share for s in running) + 1 / width < 1.001:
-                shard = waiting.pop()
-                shard.share = 1.0 / width
-                await self._hand_out(shard)
-                running.append(shard)
+            if not await asyncio.to_thread(self._is_over):
+                await self._fill(running, seen)
+            if not running:
+                return self._give_up()
             await asyncio.sleep(policies.SHARD_POLL_S)
             await asyncio.to_thread(self._hear, running)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
-            running = await self._check(running, waiting, seen.online)
+            running = await self._check(running, seen.online)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
         return None
+
+    async def _fill(self, running: list[Shard], seen: Pool) -> None:
+        """Hand out shards to whoever has none and has not refused; workers that came since are used too."""
+        left = len(self._numbers - self._work.results.keys())
+        most = min(self._hands.width(seen), -(-left // self._piece))
+        while len(running) < most:
+            self._count += 1
+            shard = Shard(self._count)
+            await self._hand_out(shard)
+            running.append(shard)
+
+    def _give_up(self) -> None:
+        """Say of the rows that are left why nobody does them; those that were not begun need no word."""
+        if self._hands.fault:
+            self._work.give_up(self._numbers, self._hands.fault)
 
     def _tell(self, fault: str) -> None:
         """Say why nothing runs, once, on the screen and in Prefect's log."""
@@ -111,49 +114,33 @@ class _Dispatcher:
         beats = self._work.batch.ledger.beats(self._work.batch.batch_id)
         for shard in running:
             shard.hear_beat(beats.get(str(shard.flow_run_id)))
-        self._read_pages(running)
+        self._work.read_new_pages()
         if time.monotonic() - began > policies.SHARD_BEATLESS_S / 4:
             # The store was away: who could not write to it either is not silent.
             for shard in running:
                 shard.heard_at = time.monotonic()
 
-    def _read_pages(self, running: list[Shard]) -> None:
-        for page in self._work.read_new_pages():
-            told = {row.number for row in page.rows}
-            for shard in running:
-                if shard.numbers & told:
-                    shard.heard_at = time.monotonic()
-
-    async def _check(self, running: list[Shard], waiting: list[Shard], online: frozenset[str]) -> list[Shard]:
-        """Return the shards that still run; those that were lost wait again."""
+    async def _check(self, running: list[Shard], online: frozenset[str]) -> list[Shard]:
+        """Return the shards that still run; what was left by the others is leased by whoever comes next."""
         states = await self._states(running)
         still: list[Shard] = []
         for shard in running:
-            if shard.numbers <= self._work.results.keys():
-                continue
             flow_run = states.get(shard.flow_run_id)
             if is_called_off(flow_run):
                 self._call_off(shard)
                 still.append(shard)
                 continue
             reason = why_lost(shard, flow_run, online)
-            if reason and flow_run and flow_run.state and flow_run.state.is_final() and self._is_told(shard):
-                # Its last page was written after we looked.
-                continue
-            if is_refused(flow_run):
-                self._refusers.add(worker_of(flow_run))
             if reason is None:
                 still.append(shard)
-            elif not is_hopeless(shard, flow_run, online, frozenset(self._refusers)):
-                self._say(f"{shard}: {reason}; handed out again")
+                continue
+            # Its last page may have been written after we looked.
+            await asyncio.to_thread(self._work.read_new_pages)
+            if not self._is_told():
+                self._hands.lose(shard, flow_run, reason, done=len(self._work.results))
+                told = f"{shard}: {reason}"
+                self._say(f"{told}; {'others go on' if still else 'handed out again'}")
                 await self._crash(flow_run, reason)
-                shard.lost += not is_drained(flow_run)
-                shard.refused += is_refused(flow_run)
-                shard.generation += 1
-                waiting.append(shard)
-            else:
-                self._say(f"{shard}: {reason}; given up for this run")
-                self._work.give_up(shard.numbers, reason)
         return still
 
     def _call_off(self, shard: Shard) -> None:
@@ -162,9 +149,8 @@ class _Dispatcher:
         self._work.call_off(reason)
         self._work.batch.services.cancel(reason)
 
-    def _is_told(self, shard: Shard) -> bool:
-        self._read_pages([shard])
-        return shard.numbers <= self._work.results.keys()
+    def _is_told(self) -> bool:
+        return self._numbers <= self._work.results.keys()
 
     async def _hand_out(self, shard: Shard) -> None:
         """Create the shard's flow run, or find the one that an earlier dispatcher has created."""
@@ -172,26 +158,27 @@ class _Dispatcher:
         parameters = {
             "batch_id": batch.batch_id,
             "content": batch.content,
-            "first": shard.first,
-            "last": shard.last,
+            "first": 0,
+            "last": len(batch.plans),
+            "piece": self._piece,
+            "number": shard.number,
             "halt_run": self._work.run_id,
             "by": batch.order.by,
             "budget_usd": batch.order.budget_usd,
             "retry_blocked": batch.order.retries_blocked,
             "pay_again": batch.order.pays_again,
             "order": batch.order.order,
-            "share": shard.share,
             "profile": self._profile,
         }
         while True:
-            made_of = (batch.batch_id, batch.content, shard.first, shard.last, shard.generation)
+            made_of = (batch.batch_id, batch.content, shard.number, shard.generation)
             key = hashlib.sha256(repr(made_of).encode()).hexdigest()
             flow_run = await patiently(
                 lambda key=key: self._client.create_flow_run_from_deployment(
                     self._deployment_id,
                     parameters=parameters,
                     idempotency_key=key,
-                    name=f"{batch.batch_id} shard {shard.first}-{shard.last}",
+                    name=f"{batch.batch_id} {shard}",
                 )
             )
             if flow_run.state is None or not flow_run.state.is_final():

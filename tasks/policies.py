@@ -10,6 +10,8 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
+from assetmill.batches.leases import BEATLESS_S
+
 
 class Policy(TypedDict, total=False):
     """The arguments of Prefect's `task` that say how a task is tried, and what Prefect keeps of it."""
@@ -52,13 +54,16 @@ MAX_STAGE_THREADS = 256
 SHARD_POLL_S = 2.0
 """How often the dispatcher looks at the store and at Prefect: two listings, whatever the number of rows."""
 
+PIECE_POLL_S = 2.0
+"""How often a worker that has nothing to begin looks whether another one has died or has been drained."""
+
 SHARD_SILENCE_S = 2400.0
 """A group of rows is noted when its last stage ends, which may take a stage's whole deadline, and more."""
 
 SHARD_BEAT_S = 10.0
 """How often a shard says that it is alive: two small requests, whatever the number of its rows."""
 
-SHARD_BEATLESS_S = 60.0
+SHARD_BEATLESS_S = BEATLESS_S
 """A shard that has said so and does not any more is dead; a store that is slow is not."""
 
 REFUSAL_HELD_S = 30.0

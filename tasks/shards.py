@@ -1,7 +1,7 @@
-"""Shards of a batch: which rows, in whose hands, and whether those hands are good.
+"""Shards of a batch: in whose hands they are, and whether those hands are good.
 
 A worker that was killed leaves its flow run RUNNING for ever: when the worker has gone silent, or nothing was
-heard of the shard for long, another flow run takes the shard over. Should the first one be alive after all,
+heard of the shard for long, another flow run takes its place. Should the first one be alive after all,
 the engine's protocol keeps the two from paying twice.
 """
 
@@ -15,7 +15,6 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Failed
 
-from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
 from tasks import policies
 
@@ -31,15 +30,10 @@ REFUSED = "refused: "
 
 @dataclass
 class Shard:
-    """Rows `first` up to, not with, `last` of the stored rows, and the flow run that has them in hand."""
+    """One of the flow runs that share the rows of a batch: each leases what it does, piece by piece."""
 
-    first: int
-    last: int
-    numbers: frozenset[int]
+    number: int
     generation: int = 0
-    lost: int = 0
-    refused: int = 0
-    share: float = 1.0
     flow_run_id: UUID | None = None
     state: StateType | None = None
     heard_at: float = 0.0
@@ -51,24 +45,12 @@ class Shard:
             self.beat, self.heard_at = beat, time.monotonic()
 
     def __str__(self) -> str:
-        return f"rows {min(self.numbers)}-{max(self.numbers)}"
+        return f"shard {self.number}"
 
     def see(self, state: StateType) -> None:
         """Note the state of its flow run: one that waited for an hour and begins now is not silent."""
         if state != self.state:
             self.state, self.heard_at = state, time.monotonic()
-
-
-def cut(work: RowWorker, shard_rows: int) -> list[Shard]:
-    """Return the shards in which something is left to do."""
-    to_do = {plan.row.number for plan in work.batch.to_do}
-    numbers = [plan.row.number for plan in work.batch.plans]
-    shards: list[Shard] = []
-    for first in range(0, len(numbers), shard_rows):
-        part = numbers[first : first + shard_rows]
-        if wanted := to_do.intersection(part):
-            shards.append(Shard(first, first + len(part), frozenset(wanted)))
-    return shards
 
 
 def refusal(error: InvalidInput) -> State[InvalidInput]:
@@ -92,20 +74,6 @@ def is_drained(flow_run: FlowRun | None) -> bool:
     """Return whether a flow run has ended because its process was told to; its shard is sound."""
     state = flow_run.state if flow_run else None
     return bool(state and state.is_crashed() and _DRAINED.search(state.message or ""))
-
-
-def is_hopeless(
-    shard: Shard, flow_run: FlowRun | None, online: frozenset[str], refusers: frozenset[str] = frozenset()
-) -> bool:
-    """Return whether another flow run would do no better for a shard than the one that was lost.
-
-    `refusers` are the workers that have refused any shard of the batch: another one may have what they lack.
-    """
-    if is_refused(flow_run):
-        others = online - refusers - {worker_of(flow_run)}
-        # Where no worker has a name, whoever takes the next one is not known either.
-        return not others or (not worker_of(flow_run) and shard.refused >= policies.SHARD_REFUSALS)
-    return shard.lost >= policies.SHARD_LOSSES
 
 
 def worker_of(flow_run: FlowRun | None) -> str:

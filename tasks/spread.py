@@ -1,58 +1,71 @@
-"""Shards of a batch as tasks of its flow, on whatever task runner the flow was given: threads, or Dask."""
+"""Shards of a batch as tasks of its flow, on whatever task runner the flow has: threads, Dask, or Ray."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
 from prefect import task
 
 from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
+from assetmill.batches.pieces import Pieces, is_over, piece_rows
+from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import RowWorker
 from assetmill.store.run_ids import make_run_id
 from tasks import policies
-from tasks.batches import groups, groups_at_once
+from tasks.beating import alive
 from tasks.connections import services_for
-from tasks.shards import cut
+from tasks.pulling import pull_here
 
 TASK_RUNNER = "task-runner:"
 """Instead of a work pool's name: shards are tasks of the flow. No pool can be called so."""
 
 
-@task(name="run-shard-rows", task_run_name="rows {first}-{last}", **policies.ONCE)
+@task(name="run-shard-rows", task_run_name="shard {number}", **policies.ONCE)
 def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
-    order: BatchOrder, content: str, first: int, last: int, halt_run: str, share: float, profile: str | None
+    order: BatchOrder,
+    content: str,
+    number: int,
+    row_count: int,
+    piece: int,
+    halt_run: str,
+    profile: str | None,
 ) -> int:
-    """Carry out a shard wherever the flow's task runner puts it; nothing but names and numbers goes there."""
+    """Carry out pieces wherever the flow's task runner puts it; nothing but names and numbers goes there."""
     services = services_for(profile)
-    batch = prepare_shard(order, content, services, first=first, last=last, share=share)
+    if is_over(services.backend, order.name, halt_run):
+        return 0
+    batch = prepare_shard(order, content, services, first=0, last=row_count)
     flow_run_id = str(uuid4())
     work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
-        with ThreadPoolExecutor(groups_at_once(work)) as pool:
-            return sum(len(told) for told in pool.map(work.carry_out, groups(work)))
+        pieces = Pieces(work, piece)
+        with alive(work), borrowing(work, pieces.has_rows):
+            return pull_here(work, pieces)
     finally:
         work.close()
 
 
 async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
-    """Give each shard to the flow's own task runner as one task: threads, or a Dask cluster."""
+    """Give the flow's own task runner one task for so many rows: whichever begin share all rows.
+
+    How many it runs at once it does not say. Those that begin when nothing is left end at once.
+    """
     batch = work.batch
-    shards = cut(work, shard_rows)
+    to_do = frozenset(plan.row.number for plan in batch.to_do)
+    count = -(-len(to_do) // shard_rows)
     await asyncio.to_thread(store_start, batch)
     order = replace(batch.order, pipeline="", rows="", common=(), name=batch.batch_id, allows_bad_rows=True)
+    piece = piece_rows(len(to_do), count, shard_rows) if count else 1
     futures = [
-        run_shard_rows.submit(
-            order, batch.content, shard.first, shard.last, work.run_id, 1.0 / len(shards), profile
-        )
-        for shard in shards
+        run_shard_rows.submit(order, batch.content, number, len(batch.plans), piece, work.run_id, profile)
+        for number in range(1, count + 1)
     ]
     for future in futures:
         await asyncio.to_thread(future.wait)
     work.read_new_pages()
-    for shard, future in zip(shards, futures, strict=True):
+    for future in futures:
         if future.state.is_failed() or future.state.is_crashed():
-            work.give_up(shard.numbers, f"its shard ended {future.state.name}: {future.state.message}")
+            work.give_up(to_do, f"its shard ended {future.state.name}: {future.state.message}")

@@ -9,6 +9,7 @@ A limit that is renewed every ten seconds is kept in each ten seconds. What was 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict, deque
@@ -23,6 +24,12 @@ PROBE_S = 120.0
 
 Quotas of a minute are over by then, and a wrong hour costs one refused request every two minutes.
 """
+
+ASKED_AGAIN_S = 30.0
+"""Whoever waits for a quota asks again after this."""
+
+LENT_AGAIN_S = 0.25
+"""The same where parts of quotas go from one process to another."""
 
 _MINUTE_S = 60.0
 WINDOW_S = 60.25
@@ -73,6 +80,8 @@ class Pacer:
         self._assumed: set[tuple[str, str]] = set()
         self._refusals: dict[str, _Closed] = {}
         self._sent: defaultdict[tuple[str, str], deque[_Spend]] = defaultdict(deque)
+        self._lent: dict[str, float] | None = None
+        self._unmet: defaultdict[tuple[str, str], float] = defaultdict(float)
         # Every thread of the process asks here before it sends: two must not take the last request.
         self._lock = threading.Lock()
         for deployment, rate in rates.items():
@@ -86,7 +95,10 @@ class Pacer:
             now = self._clock()
             waits = [self._wait_s(deployment, name, amount, now) for name, amount in wanted.items()]
             wait_s = max([*waits, self._refused_s(deployment, now), 0.0])
-            if wait_s == 0.0:
+            if wait_s > 0.0:
+                for name, amount in wanted.items():
+                    self._unmet[deployment, name] += amount
+            else:
                 if refusal := self._refusals.get(deployment):
                     refusal.next_probe, refusal.is_probed = now + PROBE_S, True
                 for name, amount in wanted.items():
@@ -99,11 +111,85 @@ class Pacer:
             now = self._clock()
             return {
                 deployment: max(
-                    0.0, limit - sum(entry.amount for entry in self._in_window(deployment, name, now))
+                    0.0,
+                    limit * self._part(deployment)
+                    - sum(entry.amount for entry in self._in_window(deployment, name, now)),
                 )
                 for (deployment, name), limit in self._limits.items()
                 if name == "requests"
             }
+
+    def borrow(self) -> None:
+        """From now on keep to what `lend` says: several processes share the quotas, each by what it uses.
+
+        The part that a profile sets for a process of its own does not count among them.
+        """
+        with self._lock:
+            self._limits = {key: limit / self._share for key, limit in self._limits.items()}
+            self._share, self._lent = 1.0, {}
+
+    def lend(self, deployment: str, part: float) -> None:
+        """Set which part of a deployment's quota is this process's."""
+        with self._lock:
+            if self._lent is not None:
+                self._lent[deployment] = part
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait, at the most, before asking again: others may have used less than they took."""
+        return ASKED_AGAIN_S if self._lent is None else LENT_AGAIN_S
+
+    def limited(self) -> dict[str, float]:
+        """Return the model deployments of a known quota, with the fewest requests or pictures of a minute.
+
+        Where it counts tokens alone, that is without an end.
+        """
+        with self._lock:
+            found: dict[str, float] = {}
+            for (deployment, name), limit in self._limits.items():
+                counted = math.inf if name == "tokens" else limit
+                found[deployment] = min(counted, found.get(deployment, counted))
+            return found
+
+    def unmet(self, deployment: str) -> float:
+        """Return which part of a whole quota was asked for in vain since this was asked last."""
+        with self._lock:
+            names = [name for of, name in self._limits if of == deployment]
+            asked = [
+                self._unmet.pop((deployment, name), 0.0) / self._limits[deployment, name] for name in names
+            ]
+            return max(asked, default=0.0)
+
+    def unused(self, deployment: str) -> float:
+        """Return which part of a whole quota is this process's and was not used in the last minute."""
+        with self._lock:
+            return self._unused(deployment)
+
+    def release(self, deployment: str, step: float, most: int) -> int:
+        """Give back as many steps of a part as were not used, and no more; return how many."""
+        with self._lock:
+            count = max(0, min(most, int(self._unused(deployment) / step + 1e-9)))
+            if self._lent is not None:
+                self._lent[deployment] = self._part(deployment) - count * step
+            return count
+
+    def _unused(self, deployment: str) -> float:
+        now = self._clock()
+        used = [
+            sum(entry.amount for entry in self._in_window(deployment, name, now))
+            / self._in_period(deployment, name)
+            for of, name in self._limits
+            if of == deployment
+        ]
+        return max(0.0, self._part(deployment) - max(used, default=0.0))
+
+    def _part(self, deployment: str) -> float:
+        return 1.0 if self._lent is None else self._lent.get(deployment, 0.0)
+
+    def _in_period(self, deployment: str, name: str) -> float:
+        """Return what the whole quota grants in the time after which it is renewed."""
+        period_s = self._periods.get((deployment, name), _MINUTE_S)
+        return self._limits[deployment, name] * period_s / _MINUTE_S
 
     def arrived(self, deployment: str, wanted: Mapping[str, float]) -> None:
         """Count what was taken from now on: the service has just answered, and has counted it before."""
@@ -183,12 +269,13 @@ class Pacer:
 
     def _wait_s(self, deployment: str, name: str, amount: float, now: float) -> float:
         sent = self._in_window(deployment, name, now)
-        period_s = self._periods.get((deployment, name), _MINUTE_S)
         window_s = self._window_s(deployment, name)
-        limit = self._limits.get((deployment, name))
-        if limit is None:
+        if (deployment, name) not in self._limits:
             return 0.0
-        limit *= period_s / _MINUTE_S
+        whole = self._in_period(deployment, name)
+        limit = whole * self._part(deployment)
+        if limit < amount <= whole:
+            return window_s  # until more is lent
         free = limit - sum(entry.amount for entry in sent)
         for entry in sent:
             if amount <= free:

@@ -95,7 +95,7 @@ class RowWorker:
 
     def _tell(self, page: BatchPage) -> None:
         """Store what became of rows; those that only this process was told to leave are others' work."""
-        is_drained = self._services.stop.is_set() and not self._services.gate.reason
+        is_drained = self.is_drained
         left = tuple(row for row in page.rows if not (is_drained and row.state == "cancelled"))
         if left:
             self.batch.ledger.write_page(page.model_copy(update={"rows": left}))
@@ -110,6 +110,11 @@ class RowWorker:
                 for run, label in pending.pop(future):
                     run.end(label, future)
                     run.advance(pending)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether this process alone was told to end: what it leaves is others' work."""
+        return self._services.stop.is_set() and not self._services.gate.reason
 
     @property
     def began_at(self) -> float:

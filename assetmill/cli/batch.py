@@ -61,7 +61,12 @@ _SHOWN_LETTERS = 60
 @click.option(
     "--work-pool", default="", metavar="POOL", help="Run shards there; else all runs in this process."
 )
-@click.option("--shard", type=click.IntRange(1, 5000), default=SHARD_ROWS, help="Rows of one shard.")
+@click.option(
+    "--shard",
+    type=click.IntRange(1, 5000),
+    default=SHARD_ROWS,
+    help="The most rows that a worker leases at once.",
+)
 @click.option(
     "--order",
     "sequence",

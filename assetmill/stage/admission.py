@@ -13,9 +13,6 @@ from assetmill.records import Lane, RunId
 from assetmill.stage.retiring import deployments_of
 from assetmill.stage.services import Services
 
-_LONGEST_PAUSE_S = 30.0
-"""Whoever waits for a quota asks again after this: others may have used less than they took."""
-
 _BUDGET_PAUSE_S = 0.5
 
 
@@ -65,7 +62,7 @@ class Admission:
                 refused_since = self._refused_since(deployment, until, refused_since)
                 on_wait(self._said(deployment, wait_s, until))
                 self._services.wait_for_quota(deployment, until or self._services.clock() + wait_s)
-                self._services.wait(min(wait_s, _LONGEST_PAUSE_S))
+                self._services.wait(min(wait_s, self._services.pacer.pause_s))
 
     def _refused_since(self, deployment: str, until: float | None, since: float | None) -> float | None:
         """Return since when this stage has waited for a refused deployment, and say that it is refused.

@@ -27,6 +27,8 @@
     v1/n/<batch>/m/<descending>         manifest of a batch, newest first
     v1/n/<batch>/halt.<run>             the account is blocked, or a call-off: whoever works for it stops
     v1/n/<batch>/live.<flow run>.<n>    a shard's newest heartbeat
+    v1/n/<batch>/w/<run>/<piece>.<n>    lease of some rows: who has them in hand; .end: they are over
+    v1/n/<batch>/s/<run>/<deployment>.<part>.<n>  lease of a part of a quota
     v1/n/<batch>/halt.all.<time>        somebody has called off all runs that had begun by then
     v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
     v1/z/<pipeline>/<fp>                quarantine of a blocked prompt, until somebody asks to try again
@@ -396,6 +398,16 @@ def batch_beats(batch_id: str) -> str:
 def batch_beat(batch_id: str, flow_run_id: str, number: int) -> str:
     """Return the key of the `number`-th heartbeat of a shard's flow run; the ones before are deleted."""
     return f"{batch_beats(batch_id)}{flow_run_id}.{number:08d}"
+
+
+def piece_leases(batch_id: str, run: str) -> str:
+    """Return the prefix under which the pieces of a run of a batch are leased."""
+    return f"v1/n/{batch_id}/w/{run}/"
+
+
+def quota_leases(batch_id: str, run: str) -> str:
+    """Return the prefix under which the parts of quotas are leased in a run of a batch."""
+    return f"v1/n/{batch_id}/s/{run}/"
 
 
 def batch_heads(pipeline: str) -> str:

@@ -11,13 +11,13 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from assetmill.errors import InvalidSettings
 from tasks import policies
-from tasks.shards import Shard, is_drained, is_hopeless, refusal, untaken, why_lost
+from tasks.shards import Shard, is_drained, refusal, untaken, why_lost
 
 ONLINE = frozenset({"here"})
 
 
 def shard(silent_s: float = 0.0, state: StateType | None = None) -> Shard:
-    return Shard(0, 2, frozenset({2, 3}), state=state, heard_at=time.monotonic() - silent_s)
+    return Shard(1, state=state, heard_at=time.monotonic() - silent_s)
 
 
 def flow_run(kind: StateType, worker: str = "", message: str | None = None) -> FlowRun:
@@ -68,16 +68,6 @@ def test_a_shard_whose_heartbeat_has_stopped_is_lost_though_its_worker_is_there_
     assert why_lost(beaten, flow_run(StateType.RUNNING, "here"), ONLINE) is None
 
 
-def test_a_stale_worker_does_not_end_a_shard_while_another_may_have_what_it_lacks() -> None:
-    refused = flow_run(StateType.FAILED, "stale", "refused: another file")
-    tried = shard()
-    tried.refused = 9
-    online = frozenset({"stale", "healthy"})
-    assert not is_hopeless(tried, refused, online)
-    assert is_hopeless(tried, refused, online, frozenset({"healthy"}))
-    assert is_hopeless(tried, refused, frozenset({"stale"}))
-
-
 @pytest.mark.parametrize(
     "message", ["drained: 3 rows were ended", "Flow run process exited with non-zero status code: 143"]
 )
@@ -102,24 +92,3 @@ def test_a_refusal_names_the_worker_and_what_is_wrong_with_it() -> None:
     told = "refused it: another file: bring this machine up to date"
     assert why_lost(shard(), refused("here"), ONLINE) == f"worker 'here' {told}"
     assert why_lost(shard(), refused(), frozenset()) == f"its flow run {told}"
-
-
-def test_what_the_only_worker_refuses_is_given_up_at_once() -> None:
-    assert is_hopeless(shard(), refused("here"), ONLINE)
-    assert is_hopeless(shard(), refused(), frozenset()), "every machine of a pool without workers is alike"
-    assert not is_hopeless(shard(), flow_run(StateType.FAILED, "here", "out of memory"), ONLINE)
-
-
-def test_what_one_worker_refuses_another_may_try_once() -> None:
-    two, asked = ONLINE | {"there"}, shard()
-    assert not is_hopeless(asked, refused("here"), two)
-    asked.refused += 1
-    assert is_hopeless(asked, refused("there"), two, frozenset({"here"}))
-
-
-def test_a_shard_that_is_lost_time_and_again_is_given_up() -> None:
-    gone = shard()
-    gone.lost = policies.SHARD_LOSSES - 1
-    assert not is_hopeless(gone, None, ONLINE)
-    gone.lost += 1
-    assert is_hopeless(gone, None, ONLINE)

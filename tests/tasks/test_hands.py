@@ -1,0 +1,68 @@
+"""To whom a batch is still given after workers have refused it, died with it or drained."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from prefect.client.schemas.objects import FlowRun, State, StateType
+
+from assetmill.errors import InvalidSettings
+from tasks import policies
+from tasks.hands import Hands
+from tasks.pools import Pool
+from tasks.shards import DRAINED, Shard, refusal
+
+
+def pool(*online: str, width: int = 0) -> Pool:
+    return Pool(width or max(1, len(online)), frozenset(online), "")
+
+
+def refused(worker: str = "") -> FlowRun:
+    state = State(type=StateType.FAILED, message=refusal(InvalidSettings("another file")).message)
+    return FlowRun(flow_id=uuid4(), state=state, labels={"prefect.worker.name": worker} if worker else {})
+
+
+def crashed(message: str) -> FlowRun:
+    return FlowRun(flow_id=uuid4(), state=State(type=StateType.CRASHED, message=message))
+
+
+def after(*lost: FlowRun | None, done: int = 0) -> Hands:
+    hands = Hands()
+    for flow_run in lost:
+        hands.lose(Shard(1), flow_run, "why", done=done)
+    return hands
+
+
+def test_as_many_as_the_pool_has_room_for_until_one_is_lost() -> None:
+    assert Hands().width(pool("a", "b", width=5)) == 5
+    assert after(None).width(pool("a", "b")) == 2
+
+
+def test_a_worker_that_refused_is_not_counted_on() -> None:
+    stale = after(*[refused("a")] * 9)
+    assert (stale.width(pool("a", "b")), stale.fault) == (1, "why")
+    assert stale.width(pool("a", "b", "c")) == 2, "one that came since may have what it lacks"
+    assert stale.width(pool("a")) == 0
+
+
+def test_machines_without_names_are_alike() -> None:
+    assert after(refused()).width(pool()) == 0
+    assert after(refused()).width(pool("a", "b")) == 2
+    assert after(refused(), refused()).width(pool("a", "b")) == 0
+
+
+def test_who_loses_one_after_another_without_a_row_done_is_given_nothing_more() -> None:
+    died = [crashed("status code: 137")] * policies.SHARD_LOSSES
+    assert after(*died[1:]).width(pool("a")) == 1
+    assert after(*died).width(pool("a")) == 0
+
+
+def test_rows_done_meanwhile_show_that_losses_are_not_the_batch_itself() -> None:
+    hands = after(*[crashed("status code: 137")] * (policies.SHARD_LOSSES - 1))
+    hands.lose(Shard(1), None, "why", done=4)
+    assert hands.width(pool("a")) == 1
+
+
+def test_drains_are_no_losses() -> None:
+    drained = [crashed(f"{DRAINED}3 rows were ended")] * (9 * policies.SHARD_LOSSES)
+    assert after(*drained).width(pool("a")) == 1
