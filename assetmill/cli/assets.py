@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -12,7 +14,16 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
 from assetmill.cli.batch_export import Choice, export_batch, summary
 from assetmill.cli.exports import export_assets, sidecar_names, write_sidecar
-from assetmill.cli.options import asset_json, json_option, print_json, profile_option
+from assetmill.cli.options import (
+    asset_json,
+    json_item,
+    json_option,
+    print_json,
+    print_json_list,
+    profile_option,
+)
+from assetmill.cli.spooling import opened_spool
+from assetmill.cli.telling import told_progress
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.names import stage_label
 from assetmill.provenance.sidecar import SidecarKind
@@ -34,35 +45,64 @@ def assets(run: str | None, profile: str | None, *, everything: bool, as_json: b
     With --all everything that was ever paid for is there, with its role and why it is no output: also files
     of stages that failed or have not ended.
     """
-    with open_services(load_settings(profile)) as services:
-        records = _of_run(services.ledger, run) if run else services.ledger.stages()
-        # A choice among draws says more of what it lists than the draw itself; a refusal of all of them, too.
-        told = records if run else sorted(records, key=lambda record: bool(record.draws))
-        refused = {} if run else services.ledger.kept.refused_draws()
-        listed: dict[AssetId, tuple[AssetRecord, StageRecord | KeptAsset]] = {
-            asset.asset_id: (asset if record.draws else refused.get(asset.asset_id, asset), record)
-            for record in told
-            for asset in record.outputs
-        }
-        found = list(listed.values())
-        if everything:
-            found += [(one.asset, one) for one in _kept(services.ledger, run)]
-    if run is None:
-        found.sort(key=lambda pair: (pair[0].created_at, pair[0].asset_id))
-    if as_json:
-        return print_json({"assets": [asset_json(asset, record) for asset, record in found]})
-    for asset, record in found:
-        size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
-        line = f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {asset.label:<24} {asset.name}"
-        click.echo(line + (f"  {asset.role}{_reason(asset, record)}" if everything else ""))
-    if not found:
+    shown = _json if as_json else _whole_line if everything else _line
+    with opened_spool() as spool:
+        with open_services(load_settings(profile)) as services, told_progress(services.backend):
+            found = _of_run(services.ledger, run) if run else _of_store(services.ledger)
+            kept = _kept(services.ledger, run) if everything else ()
+            for one in itertools.chain(found, kept):
+                # A run's are listed as it made them.
+                made_at, replaces = 0.0 if run else one.asset.created_at, one.is_choice
+                spool.add(made_at, one.asset.asset_id, shown(one), replaces=replaces)
+        if as_json:
+            return print_json_list("assets", spool.lines())
+        for line in spool.lines():
+            click.echo(line)
+    if not spool.is_used:
         click.echo("no assets yet: try `assetmill run product-launch`")
     return None
 
 
-def _kept(ledger: Ledger, run: str | None) -> Iterator[KeptAsset]:
+class _Found(NamedTuple):
+    asset: AssetRecord
+    record: StageRecord | KeptAsset
+    is_choice: bool = False
+
+
+def _line(found: _Found) -> str:
+    asset = found.asset
+    size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
+    return f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {asset.label:<24} {asset.name}"
+
+
+def _whole_line(found: _Found) -> str:
+    return f"{_line(found)}  {found.asset.role}{_reason(found.asset, found.record)}"
+
+
+def _json(found: _Found) -> str:
+    return json_item(asset_json(found.asset, found.record))
+
+
+def _of_store(ledger: Ledger) -> Iterator[_Found]:
+    # A choice among draws says more of what it lists than the draw itself; a refusal of all of them, too.
+    refused = ledger.kept.refused_draws()
+    for record in ledger.stages():
+        for asset in record.outputs:
+            told = asset if record.draws else refused.get(asset.asset_id, asset)
+            yield _Found(told, record, bool(record.draws))
+
+
+def _of_run(ledger: Ledger, run: str) -> Iterator[_Found]:
+    found = {
+        asset.asset_id: _Found(asset, record) for record in _records(ledger, run) for asset in record.outputs
+    }
+    yield from found.values()
+
+
+def _kept(ledger: Ledger, run: str | None) -> Iterator[_Found]:
     run_id = ledger.find_run(run) if run else None
-    return (one for one in ledger.kept.all() if run_id is None or one.run_id == run_id)
+    found = (one for one in ledger.kept.all() if run_id is None or one.run_id == run_id)
+    return (_Found(one.asset, one) for one in found)
 
 
 def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
@@ -208,7 +248,7 @@ def _not_made(ledger: Ledger, run_id: RunId, records: list[StageRecord]) -> Iter
             yield f"{label}: the run was killed or still goes on; run it again"
 
 
-def _of_run(ledger: Ledger, text: str) -> Iterator[StageRecord]:
+def _records(ledger: Ledger, text: str) -> Iterator[StageRecord]:
     run_id = ledger.find_run(text)
     manifest = ledger.read_manifest(run_id)
     if manifest is None:

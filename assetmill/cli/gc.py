@@ -8,6 +8,7 @@ import click
 
 from assetmill.care.collecting import GRACE_S, Collection, Collector
 from assetmill.cli.options import Span, json_option, print_json, profile_option, when
+from assetmill.cli.telling import told_progress
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
@@ -32,7 +33,7 @@ def gc(older_than_s: float, grace_s: float, profile: str | None, *, dry_run: boo
     The first call publishes a plan; a call after the grace period looks again and deletes what is still not
     needed. Run it every day, or twice by hand. Runs may go on meanwhile.
     """
-    with open_services(load_settings(profile)) as services:
+    with open_services(load_settings(profile)) as services, told_progress(services.backend):
         collector = Collector(services.backend, older_than_s, grace_s, services.clock)
         done = collector.run(is_dry=dry_run)
     if as_json:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.telling import told_progress
 from assetmill.history import lineage as families
 from assetmill.history.assets import AssetFinder
 from assetmill.history.lineage import Direction
@@ -39,7 +40,7 @@ def lineage(asset: str, form: str, profile: str | None, *, up: bool, down: bool,
     directions: list[Direction] = [
         direction for direction, is_wanted in wanted if is_wanted or not (up or down)
     ]
-    with open_services(load_settings(profile)) as services:
+    with open_services(load_settings(profile)) as services, told_progress(services.backend):
         index = Index(services.backend, services.ledger)
         found = AssetFinder(services.ledger, index).find(asset)
         family = families.trace(found, services.ledger, index, directions)

@@ -7,7 +7,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -171,6 +171,20 @@ def opened_ledger(settings: Settings) -> Generator[Ledger]:
 def print_json(document: Mapping[str, Any]) -> None:
     """Print the one document of a `--json` command."""
     click.echo(redact_known(json.dumps(document, indent=2, ensure_ascii=False)))
+
+
+def json_item(item: Mapping[str, Any]) -> str:
+    """Return one entry of the list that `print_json_list` prints."""
+    return redact_known(json.dumps(item, indent=2, ensure_ascii=False)).replace("\n", "\n    ")
+
+
+def print_json_list(name: str, items: Iterable[str]) -> None:
+    """Print the one document of a `--json` command whose only field is a list too long to be held."""
+    end = f'{{\n  "{name}": ['
+    for item in items:
+        click.echo(f"{end}\n    {item}", nl=False)
+        end = ","
+    click.echo(f"{end}]\n}}" if end != "," else "\n  ]\n}")
 
 
 def usd(amount: float | None) -> str:

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,7 +14,6 @@ from assetmill.api import run_with
 from assetmill.batches.hour import parse_by
 from assetmill.cli import exports
 from assetmill.cli.options import (
-    asset_json,
     budget_option,
     by_option,
     exit_code_of,
@@ -27,9 +25,10 @@ from assetmill.cli.options import (
     read_parameters,
     usd,
 )
+from assetmill.cli.run_json import document
 from assetmill.cli.terminal import watched
 from assetmill.local.emulator_notes import unknown_to_emulator
-from assetmill.records import RunManifest, StageEntry
+from assetmill.records import RunManifest
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
@@ -81,46 +80,6 @@ def run(
     else:
         click.echo(summary(manifest, pipeline, paths, unknown_to_emulator(services.settings, manifest)))
     return exit_code_of(manifest.status, is_stopped=services.stop.is_set())
-
-
-def document(manifest: RunManifest) -> dict[str, Any]:
-    """Return a run as `--json` shows it."""
-    return {
-        "run_id": manifest.run_id,
-        "pipeline": manifest.pipeline,
-        "status": manifest.status,
-        "profile": manifest.profile,
-        "parameters": manifest.parameters,
-        "spent_usd": manifest.spent_usd,
-        "started_at": manifest.started_at,
-        "finished_at": manifest.finished_at,
-        "flow_run_id": manifest.flow_run_id,
-        "reused": sum(entry.status == "reused" for entry in manifest.stages),
-        "stages": [_stage_json(entry) for entry in manifest.stages],
-        "assets": [
-            asset_json(asset, entry.record)
-            for entry in manifest.stages
-            if entry.record
-            for asset in entry.record.outputs
-        ],
-    }
-
-
-def _stage_json(entry: StageEntry) -> dict[str, Any]:
-    record = entry.record
-    return {
-        "label": entry.label,
-        "stage": entry.stage,
-        "variant": entry.variant,
-        "status": entry.status,
-        "fingerprint": entry.fingerprint,
-        "spent_usd": entry.spent_usd,
-        "seconds": entry.seconds,
-        "error": entry.error,
-        "text": record.text if record else None,
-        "responses": [made.response_id for made in record.made_by] if record else [],
-        "assets": [asset.asset_id for asset in record.outputs] if record else [],
-    }
 
 
 def summary(manifest: RunManifest, pipeline: str, paths: list[Path], unknown: Sequence[str] = ()) -> str:

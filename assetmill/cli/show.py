@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option, usd, when
-from assetmill.cli.run import document
+from assetmill.cli.run_json import document
 from assetmill.names import counted
 from assetmill.records import AssetRecord, RunId, RunManifest, RunStart, StageEntry
 from assetmill.settings import load_settings

@@ -7,6 +7,7 @@ from typing import cast
 import click
 
 from assetmill.cli.options import json_option, opened_ledger, print_json, profile_option, usd
+from assetmill.cli.telling import told_progress
 from assetmill.money.spending import Grouping, OpenSpend, Spending, Spent, spending
 from assetmill.settings import load_settings
 
@@ -23,7 +24,7 @@ def spend(by: str, profile: str | None, *, as_json: bool) -> None:
     An attempt that is not over has a line of its own. "About" is what only the service knows exactly.
     """
     settings = load_settings(profile)
-    with opened_ledger(settings) as ledger:
+    with opened_ledger(settings) as ledger, told_progress(ledger.backend):
         found = spending(ledger, cast(Grouping, by))
     if as_json:
         return _print(by, found)

@@ -8,6 +8,7 @@ import click
 
 from assetmill.care.verifying import StoreProblem, Verifier
 from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.telling import told_progress
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
@@ -26,7 +27,7 @@ def verify(profile: str | None, *, only_sizes: bool, as_json: bool) -> int:
     """
     faults, purged = 0, 0
     listed: list[StoreProblem] = []
-    with open_services(load_settings(profile)) as services:
+    with open_services(load_settings(profile)) as services, told_progress(services.backend) as clear:
         verifier = Verifier(services.backend, only_sizes=only_sizes)
         for problem in verifier.problems():
             faults += problem.is_fault
@@ -34,6 +35,7 @@ def verify(profile: str | None, *, only_sizes: bool, as_json: bool) -> int:
             if as_json and len(listed) < _LISTED:
                 listed.append(problem)
             elif not as_json and (problem.is_fault and faults <= _LISTED):
+                clear()
                 click.echo(
                     f"{problem.kind:<10} {problem.what}: {problem.message}\n           in {problem.key}"
                 )

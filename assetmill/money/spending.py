@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,28 +81,33 @@ class _AttemptCost:
 
 def spending(ledger: Ledger, by: Grouping) -> Spending:
     """Return what was spent, by group, in the order of their names. Reads every record of the store."""
-    groups: defaultdict[str, list[_AttemptCost]] = defaultdict(list)
+    groups: defaultdict[str, _Sum] = defaultdict(_Sum)
     key = _KEYS[by]
-    records = list(ledger.stages())
-    for attempt in (*_committed(records), *_failed(ledger)):
-        groups[key(attempt)].append(attempt)
-    taken = {f"{short_key(record.pipeline)}/{record.fingerprint}": record.attempt for record in records}
+
+    def commits() -> Iterator[tuple[str, int]]:
+        """Count each commit on the way to the attempts that have none, so that the store is read once."""
+        for record in ledger.stages():
+            if attempt := _committed(record):
+                groups[key(attempt)].add(attempt)
+            yield f"{short_key(record.pipeline)}/{record.fingerprint}", record.attempt
+
+    passed = commits()
     still_open = tuple(
-        _open(stem, turns, ledger) for stem, turns in ledger.kept.open_attempts(taken) if turns
+        _open(stem, turns, ledger) for stem, turns in ledger.kept.open_attempts(passed) if turns
     )
-    return Spending(tuple(_summed(group, found) for group, found in sorted(groups.items())), still_open)
+    # Behind the last attempt there may be commits of stages without any, as edits are.
+    deque(passed, maxlen=0)
+    for attempt in _failed(ledger):
+        groups[key(attempt)].add(attempt)
+    return Spending(tuple(found.spent(group) for group, found in sorted(groups.items())), still_open)
 
 
-def _committed(records: Iterable[StageRecord]) -> Iterator[_AttemptCost]:
-    for record in records:
-        if not record.made_by or record.draws or record.decision:
-            continue  # derived here, chosen, or accepted: from what was paid for already
-        last = record.made_by[-1]
-        model = last.image_model or last.model
-        range_usd = record.cost_range_usd
-        yield _AttemptCost(
-            record.finished_at, record.pipeline, record.stage, model, record.cost_usd, range_usd
-        )
+def _committed(record: StageRecord) -> _AttemptCost | None:
+    if not record.made_by or record.draws or record.decision:
+        return None  # derived here, chosen, or accepted: from what was paid for already
+    last, range_usd = record.made_by[-1], record.cost_range_usd
+    model = last.image_model or last.model
+    return _AttemptCost(record.finished_at, record.pipeline, record.stage, model, record.cost_usd, range_usd)
 
 
 def _failed(ledger: Ledger) -> Iterator[_AttemptCost]:
@@ -147,17 +152,26 @@ def _open(stem: str, turns: list[tuple[Intent, Receipt | None]], ledger: Ledger)
     )
 
 
-def _summed(group: str, found: list[_AttemptCost]) -> Spent:
-    known = [one for one in found if one.usd is not None]
-    ranges = [one.range_usd or (one.usd or 0.0, one.usd or 0.0) for one in found]
-    return Spent(
-        group,
-        round(sum(one.usd or 0.0 for one in known), 8),
-        len(found),
-        len(found) - len(known),
-        round(sum(low for low, _ in ranges), 8),
-        round(sum(high for _, high in ranges), 8),
-    )
+@dataclass
+class _Sum:
+    """What the attempts of one group come to, taken in one by one: a store may have a million."""
+
+    usd: float = 0.0
+    attempts: int = 0
+    unknown: int = 0
+    low_usd: float = 0.0
+    high_usd: float = 0.0
+
+    def add(self, one: _AttemptCost) -> None:
+        known_usd = one.usd or 0.0
+        low_usd, high_usd = one.range_usd or (known_usd, known_usd)
+        self.usd, self.attempts = self.usd + known_usd, self.attempts + 1
+        self.unknown += one.usd is None
+        self.low_usd, self.high_usd = self.low_usd + low_usd, self.high_usd + high_usd
+
+    def spent(self, group: str) -> Spent:
+        sums = (round(value, 8) for value in (self.low_usd, self.high_usd))
+        return Spent(group, round(self.usd, 8), self.attempts, self.unknown, *sums)
 
 
 def _day(attempt: _AttemptCost) -> str:

@@ -32,6 +32,7 @@ from assetmill.store.backend import ObjectHead
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig
 
 LONGEST_URL_S = 7 * 24 * 3600
@@ -123,13 +124,19 @@ class BlobStore:
 
     def list(self, prefix: str, limit: int | None = None) -> Iterator[ObjectHead]:
         """Yield the objects whose key starts with `prefix`, sorted by key, at most `limit` of them."""
-        above, _ = check_prefix(prefix)
+        above, beginning = check_prefix(prefix)
         self._count()
+        # obstore's prefixes are whole segments, so a listing begins where the prefix does and ends behind it.
+        folder = "/".join(above)
+        offset = prefix[:-1] if len(beginning) > 1 else None
+        found: list[ObjectMeta] = []
         with self._translating(f"{self.name}: {prefix!r}"):
-            # obstore's prefixes are whole segments, and it promises no order.
-            pages = obstore.list(self._store, prefix="/".join(above) or None)
-            found = [meta for page in pages for meta in page if meta["path"].startswith(prefix)]
+            for page in obstore.list(self._store, prefix=folder or None, offset=offset):
+                found += [meta for meta in page if meta["path"].startswith(prefix)]
+                if any(_is_behind(meta["path"], prefix) for meta in page):
+                    break
         heads = [ObjectHead(meta["path"], meta["size"], meta["last_modified"].timestamp()) for meta in found]
+        # It promises no order: with folders of its own, Azure sorts `/` before everything else.
         ours = [head for head in heads if all(map(is_segment, head.key.split("/")))]
         return iter(sorted(ours, key=lambda head: head.key)[:limit])
 
@@ -189,6 +196,11 @@ class BlobStore:
     def _count(self) -> None:
         with self._lock:
             self.requests += 1
+
+
+def _is_behind(key: str, prefix: str) -> bool:
+    """Whether no key with the prefix can follow: true in the order of keys and in that of folders."""
+    return key > prefix and not key.startswith(prefix)
 
 
 def _connect(

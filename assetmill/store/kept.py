@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -35,6 +35,7 @@ from assetmill.records import (
 from assetmill.spec.file_kinds import kind_of
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.joining import Beside
 from assetmill.store.kinds import is_stray
 from assetmill.store.record_objects import RecordObjects
 
@@ -76,10 +77,10 @@ class KeptAssets:
 
     def all(self) -> Iterator[KeptAsset]:
         """Yield what every attempt of the store has kept, in the order of their keys."""
-        finished = {entry.key.removeprefix(layout.STAGES) for entry in self._backend.list(layout.STAGES)}
+        finished = Beside((key.removeprefix(layout.STAGES), True) for key in self._keys(layout.STAGES))
         for stem in self._stems(layout.INTENTS):
             stage, _, attempt = stem.rpartition(".")
-            if stage in finished and self._committed(stage) == int(attempt):
+            if finished.at(stage) and self._committed(stage) == int(attempt):
                 continue
             yield from self._of_attempt(stem)
 
@@ -125,20 +126,21 @@ class KeptAssets:
 
     def turns_of(self, stem: str) -> int:
         """Return how many turns of an attempt the service has taken, by `<pipeline>/<fp>.<n>`."""
-        return len(self._keys(f"{layout.RECEIPTS}{stem}."))
+        return sum(1 for _ in self._keys(f"{layout.RECEIPTS}{stem}."))
 
     def open_attempts(
-        self, committed: Mapping[str, int]
+        self, committed: Iterable[tuple[str, int]]
     ) -> Iterator[tuple[str, list[tuple[Intent, Receipt | None]]]]:
         """Yield every attempt that is neither committed nor decided, as `<pipeline>/<fp>.<n>` and its turns.
 
-        `committed` gives the attempt of each commit by `<pipeline>/<fp>`.
+        `committed` gives `<pipeline>/<fp>` and the attempt of each commit, in the order of their keys.
         """
-        decided = {key.removeprefix(layout.VERDICTS) for key in self._keys(layout.VERDICTS)}
-        keys = [key.removeprefix(layout.INTENTS) for key in self._keys(layout.INTENTS)]
+        commits = Beside(committed)
+        decided = Beside((key.removeprefix(layout.VERDICTS), True) for key in self._keys(layout.VERDICTS))
+        keys = (key.removeprefix(layout.INTENTS) for key in self._keys(layout.INTENTS))
         for stem, group in itertools.groupby(keys, lambda key: key.rpartition(".")[0]):
             stage, _, attempt = stem.rpartition(".")
-            if stem not in decided and committed.get(stage) != int(attempt):
+            if not decided.at(stem) and commits.at(stage) != int(attempt):
                 turns = [
                     (intent, self._records.read_or_warn(layout.RECEIPTS + key, Receipt))
                     for key in group
@@ -146,10 +148,10 @@ class KeptAssets:
                 ]
                 yield stem, turns
 
-    def _stems(self, prefix: str) -> list[str]:
-        """Return `<pipeline>/<fp>.<n>` of every attempt under a prefix of intents."""
+    def _stems(self, prefix: str) -> Iterator[str]:
+        """Yield `<pipeline>/<fp>.<n>` of every attempt under a prefix of intents."""
         keys = (key.removeprefix(layout.INTENTS) for key in self._keys(prefix))
-        return list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
+        return (stem for stem, _ in itertools.groupby(keys, lambda key: key.rpartition(".")[0]))
 
     def _committed(self, stage: str) -> int | None:
         record = self._records.read_or_warn(f"{layout.STAGES}{stage}", StageRecord)
@@ -221,8 +223,8 @@ class KeptAssets:
         keys = self._keys(f"{layout.RECEIPTS}{stem}.")
         return [record.response_id for key in keys if (record := self._records.read_or_warn(key, Receipt))]
 
-    def _keys(self, prefix: str) -> list[str]:
-        return [entry.key for entry in self._backend.list(prefix) if not is_stray(entry.key)]
+    def _keys(self, prefix: str) -> Iterator[str]:
+        return (entry.key for entry in self._backend.list(prefix) if not is_stray(entry.key))
 
     def _drawn(self, key: str) -> list[Mapping[str, Any]]:
         """Return the image calls of a raw response whose pictures were stored."""

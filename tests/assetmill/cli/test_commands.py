@@ -212,6 +212,18 @@ def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
     assert ended.stdout.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.usefixtures("done")
+def test_what_only_reads_records_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
+    heavy = "{'prefect', 'azure', 'openai', 'boto3', 'PIL', 'numpy', 'httpx', 'asyncio'}"
+    code = (
+        "import sys; from assetmill.cli.main import call; "
+        "codes = [call([word]) for word in ('show', 'assets', 'spend', 'pipelines')]; "
+        f"print(codes, sorted({heavy} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[0, 0, 0, 0] []"
+
+
 @pytest.mark.parametrize("command", ["plan", "lint"])
 def test_a_cron_line_that_prefect_refuses_is_refused_before(
     services: Services, assetmill: Terminal, command: str
