@@ -1,8 +1,8 @@
 """The changed pictures of a diff as small files, and Markdown that shows them where they lie.
 
 A forge's own command line uploads the files and puts their addresses into the Markdown. So the pictures are
-written as Markdown's images (GitHub's rewrites no `<img>`), and the files have names of ours: what an asset is
-called gets into no path and no command.
+written as Markdown's images (GitHub's rewrites no `<img>`), and the files have names of ours: what an asset
+is called gets into no path and no command.
 """
 
 from __future__ import annotations
