@@ -7,6 +7,7 @@ tomli and pydantic alone: pydantic-settings would cost half of what `assetmill p
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
+import datetime
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,12 +130,14 @@ class Provenance(_Section):
     """With what files that are derived here are signed (C2PA), and whose signatures count as trusted.
 
     Paths of PEM files: `certificate` is the chain with the signer's own first. Without one nothing is signed.
+    `trust_dated` is the day of the list in `trust`, as its publisher gives it.
     """
 
     certificate: str | None = None
     key: str | None = None
     algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = "es256"
     trust: str | None = None
+    trust_dated: datetime.date | None = None
 
 
 class Computer(_Section):

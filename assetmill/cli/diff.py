@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from assetmill.cli.diff_page import Report, markdown, page, report, text
+from assetmill.cli.diff_pictures import PAGE, write_pictures
 from assetmill.cli.lock_option import lock_option, root_of
 from assetmill.cli.lock_options import locked_target, stores
 from assetmill.cli.options import json_option, print_json, profile_option
@@ -32,6 +33,12 @@ _file = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--markdown", "markdown_path", metavar="FILE", type=_file, help="Write a table for a pull request."
 )
+@click.option(
+    "--pictures",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write small pictures for a comment, and pictures.md that shows them.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also pictures that are not in the tree.")
 @click.option("--no-store", is_flag=True, help="Take bytes from the tree and from git alone.")
 @lock_option
@@ -43,6 +50,7 @@ def diff(
     made: bool,
     html: Path | None,
     markdown_path: Path | None,
+    pictures: Path | None,
     everything: bool,
     no_store: bool,
     lock_path: Path,
@@ -64,6 +72,9 @@ def diff(
         find = _nowhere if no_store else _patient(ask)
         found = report(changes, hidden, bytes_finder(root, commit, both, find))
     _write(found, html, markdown_path, "what was made last" if made else base)
+    if pictures:
+        count = write_pictures(pictures, found)
+        click.echo(f"wrote {pictures / PAGE} and {count} pictures", err=True)
     if as_json:
         print_json({"changes": [row.document() for row in found.rows]})
     else:

@@ -30,6 +30,10 @@ class SigningFailed(AssetmillError):
     """A manifest could not be made; nothing unsigned is stored in its place."""
 
 
+class UnreadManifest(AssetmillError):
+    """A manifest cannot be read: the library's own words."""
+
+
 @dataclass(frozen=True)
 class Credential:
     """What a file's manifest says of it. `is_trusted`: its signer is one of those that the profile trusts."""
@@ -85,6 +89,41 @@ def read_credential(data: bytes, settings: Provenance) -> Credential:
     except c2pa.C2paError as error:
         return Credential("invalid", problems=(str(error)[:300],))
     return _credential(report)
+
+
+@dataclass(frozen=True)
+class ManifestReport:
+    """What the library says of a manifest: its report, and of the signature who is named in its certificate."""
+
+    report: Mapping[str, Any]
+    subject: Mapping[str, str]
+    issuer: Mapping[str, str]
+
+
+def read_report(data: bytes, media_type: str, settings: Provenance) -> ManifestReport:
+    """Return all that a manifest tells; nothing is fetched.
+
+    Raises:
+        UnreadManifest: there is none, it lies elsewhere, or it is no manifest.
+    """
+    import c2pa
+
+    try:
+        with (
+            _context(settings) as context,
+            c2pa.Reader(media_type, io.BytesIO(data), context=context) as reader,
+        ):
+            report = cast(dict[str, Any], json.loads(reader.json()))
+            listed = cast(dict[str, Any], json.loads(reader.crjson()))
+    except c2pa.C2paError as error:
+        raise UnreadManifest(str(error)[:300]) from error
+    manifests = cast(list[Mapping[str, Any]], listed.get("manifests") or [])
+    nothing: Mapping[str, Any] = {}
+    label = report.get("active_manifest")
+    active = next((one for one in manifests if one.get("label") == label), nothing)
+    signature = cast(Mapping[str, Any], active.get("signature") or {})
+    named = cast(Mapping[str, Mapping[str, str]], signature.get("certificateInfo") or {})
+    return ManifestReport(report, named.get("subject") or {}, named.get("issuer") or {})
 
 
 def sign(

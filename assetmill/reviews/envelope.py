@@ -27,9 +27,12 @@ class Forged(ValueError):
 
 def sign(review: Review, key: Ed25519PrivateKey) -> str:
     """Return a review's envelope."""
-    payload = statement_of(review)
-    signature = key.sign(_signed_bytes(payload))
-    return _written(payload, key_id(key.public_key()), signature)
+    return sign_statement(statement_of(review), key)
+
+
+def sign_statement(statement: bytes, key: Ed25519PrivateKey) -> str:
+    """Return the envelope of any in-toto statement, signed with a reviewer's key."""
+    return _written(statement, key_id(key.public_key()), key.sign(_signed_bytes(statement)))
 
 
 def opened(envelope: str, reviewers: Reviewers) -> Review:

@@ -41,7 +41,10 @@ def test_hadolint_has_nothing_to_say_about_the_dockerfile() -> None:
 
 def test_the_images_are_pinned_and_not_root() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert re.findall(r"^FROM (\S+)", text, re.M) == ["python:3.11.14-slim-bookworm"] * 4
+    pinned = r"python:3\.11\.14-slim-bookworm@sha256:[0-9a-f]{64}"
+    images = re.findall(r"^FROM (\S+)", text, re.M)
+    assert [bool(re.fullmatch(pinned, image)) for image in images] == [True] * 4
+    assert len(set(images)) == 1
     assert text.count("pip install") == text.count("-c constraints.txt") == 2
     assert re.findall(r"^USER (\S+)", text, re.M) == ["10001:10001"] * 2
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M):
@@ -97,7 +100,9 @@ def test_compose_has_no_default_for_a_secret_and_pins_every_image() -> None:
     services: dict[str, Any] = load("compose.yaml")["services"]
     assert {"postgres", "redis", "server", "store", "worker-1", "worker-2"} <= set(services)
     images = {service["image"] for service in services.values()}
-    assert all(re.search(r":(local|[0-9][^:]*[0-9a-z])$", image) for image in images), images
+    assert all(
+        re.search(r":(local|[0-9][^:@]*[0-9a-z])(@sha256:[0-9a-f]{64})?$", image) for image in images
+    ), images
 
 
 def test_prefects_file_names_flows_that_import_and_parameters_that_they_take() -> None:

@@ -29,6 +29,17 @@ def make_authority(folder: Path) -> Provenance:
     )
 
 
+def make_self_signed(folder: Path, trust: str | None = None) -> Provenance:
+    """Write a certificate whose owner issued it to themselves, and return the settings that sign with it."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), _name("assetmill test self")
+    certificate = _certificate(name, name, key, key, is_root=False)
+    pem = serialization.Encoding.PEM
+    (folder / "self.pem").write_bytes(certificate.public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "self-key.pem").write_bytes(private)
+    return Provenance(certificate=str(folder / "self.pem"), key=str(folder / "self-key.pem"), trust=trust)
+
+
 def _name(common: str) -> x509.Name:
     return x509.Name(
         [
