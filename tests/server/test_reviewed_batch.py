@@ -30,6 +30,7 @@ from assetmill.reviews.reviewers import add_reviewer, read_reviewers
 from assetmill.settings import load_settings
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store
+from tests.assetmill.gallery.test_gallery_access import serious
 from tests.browsers import CHROMIUM, answering, chromium, page
 from tests.millworks import PICTURE, write_configs
 from tests.reviewyard import say
@@ -230,6 +231,7 @@ def test_a_reviewer_with_a_link_and_a_keyboard_has_drawn_again_what_they_rejecte
     add_reviewer("ada", (), studio.configs, studio.settings.home)
     with studio.served("spend") as link:
         page.goto(link)
+        assert serious(page) == []
         page.locator(f"a[href='/on/{first['batch_id']}/']").press("Enter")
         by_keyboard(page, said)
         page.keyboard.press("Escape")
@@ -237,7 +239,12 @@ def test_a_reviewer_with_a_link_and_a_keyboard_has_drawn_again_what_they_rejecte
         expect(page.locator(".figure")).to_contain_text(f"{said.rejected} to draw")
         expect(page.locator(".lines li")).to_have_count(said.rejected)
         button = page.locator(".main")
+        # It is sought on purpose: a key that was held on the page before confirms nothing.
+        expect(button).not_to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
         expect(button).to_be_focused()
+        assert serious(page) == []
         most = float(button.inner_text().partition("$")[2])
         page.keyboard.press("Enter")
         # The page answers when the pass has ended: here it is waited for.
