@@ -40,9 +40,9 @@ def make_home(home: Path) -> Path:
     return home
 
 
-def thumbnail_path(home: Path, sha256: str) -> Path:
-    """Return where the thumbnail of a picture lies: whoever purges the picture has to find it."""
-    return home / "gallery" / "thumbnails" / sha256[:2] / f"{sha256}.webp"
+def thumbnail_path(home: Path, sha256: str, *, is_small: bool = False) -> Path:
+    """Return where a thumbnail of a picture lies: whoever purges the picture has to find both."""
+    return home / "gallery" / "thumbnails" / sha256[:2] / f"{sha256}{'-small' if is_small else ''}.webp"
 
 
 def tighten(folder: Path) -> None:

@@ -18,8 +18,10 @@ def local_copies(wanted: Collection[tuple[Digest, int]], settings: Settings) -> 
     """
     sizes = {size_bytes for _, size_bytes in wanted}
     digests = {name for name, _ in wanted}
-    small = (thumbnail_path(settings.home, name.removeprefix("sha256:")) for name in sorted(digests))
-    yield from (path for path in small if path.is_file())
+    for name in sorted(digests):
+        sha256 = name.removeprefix("sha256:")
+        both = [thumbnail_path(settings.home, sha256, is_small=is_small) for is_small in (False, True)]
+        yield from (path for path in both if path.is_file())
     store = Path(settings.store_url.removeprefix("file:")) if settings.store_url.startswith("file:") else None
     for folder, folders, names in os.walk(settings.home):
         inside = Path(folder)

@@ -10,6 +10,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.cli.review import keys_here, opened_desk
+from assetmill.errors import InvalidInput
 from assetmill.gallery.details import Details
 from assetmill.gallery.folder import write_folder
 from assetmill.gallery.planned import reused_in
@@ -67,6 +68,11 @@ def gallery(
 )
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
 @click.option("--look-only", is_flag=True, help="Let nothing that costs money be done from the page.")
+@click.option(
+    "--then",
+    type=click.Choice(["run"]),
+    help="Once everything is decided: show what the next pass draws and costs, to be confirmed.",
+)
 @click.option("--as", "reviewer", metavar="NAME", help="Who reviews; else the reviewer whose key is here.")
 @profile_option
 @json_option
@@ -78,6 +84,7 @@ def open_(
     port: int,
     no_browser: bool,
     look_only: bool,
+    then: str | None,
     reviewer: str | None,
     as_json: bool,
 ) -> None:
@@ -101,10 +108,21 @@ def open_(
         click.echo(f"{f'{name} reviews' if name else 'To look at only'}. Ctrl-C ends it.", err=True)
         return None
 
+    if then and look_only:
+        raise InvalidInput("--then run starts a run, and --look-only lets nothing that costs money be done")
     settings = load_settings(profile)
     with opened_desk(settings) as (desk, backend):
         name = _reviewer_here(desk, reviewer)
-        told = opened_house(settings, desk, backend, name, what, everything=everything, look_only=look_only)
+        told = opened_house(
+            settings,
+            desk,
+            backend,
+            name,
+            what,
+            everything=everything,
+            look_only=look_only,
+            then_run=then == "run",
+        )
         with told as house, listening(port) as listener:
             serve_gallery(house, listener, tell, has_browser=not no_browser)
 

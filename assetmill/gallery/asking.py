@@ -15,20 +15,23 @@ from typing import Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assetmill.errors import AssetmillError, InvalidInput, NotFound
 from assetmill.fingerprint import canonical
-from assetmill.gallery.links import ReviewLink
+from assetmill.gallery.links import LinkScope
+from assetmill.gallery.site import page_file
 from assetmill.plan.plan import Cost
 from assetmill.redaction import redact_known
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Without a referrer a browser sends the form with `Origin: null`, which the guard refuses.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     ),
 }
 _MOST_BODY_BYTES = 1024
@@ -63,6 +66,19 @@ class NextPasses(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """Who asks for a price: a reviewer who came by a link, or the one person of a page of this machine."""
+
+    @property
+    def link_id(self) -> str:
+        """What stands for this person in the form."""
+        ...
+
+    def allows(self, scope: LinkScope, /) -> bool:
+        """Whether they may do that."""
+        ...
+
+
 class AlreadyRunning(InvalidInput):
     """The next pass was started and has not ended: its outcome decides what comes then."""
 
@@ -73,20 +89,23 @@ class Asking:
     def __init__(self, passes: NextPasses) -> None:
         self._passes, self._secret = passes, secrets.token_bytes(32)
 
-    async def answer(self, link: ReviewLink, what: str, request: Request) -> Response:
+    async def answer(self, link: Asker, what: str, request: Request) -> Response:
         """Show the price, or start what was confirmed."""
         try:
             offer = await run_in_threadpool(self._passes.offer, what)
             if request.method in {"GET", "HEAD"}:
                 return self._shown(link, offer, HTTPStatus.OK)
-            if not hmac.compare_digest(await _said(request), self._form_of(link, offer)):
+            if not link.allows("spend") or not hmac.compare_digest(
+                await _said(request), self._form_of(link, offer)
+            ):
                 return self._shown(link, offer, HTTPStatus.CONFLICT)
             await run_in_threadpool(self._passes.start, offer)
         except AssetmillError as error:
-            return PlainTextResponse(redact_known(str(error)), _status_of(error), _HEADERS)
+            page = str(_page().render(problem=redact_known(str(error)), offer=None))
+            return HTMLResponse(page, _status_of(error), _HEADERS)
         return RedirectResponse("/", HTTPStatus.SEE_OTHER, _HEADERS)
 
-    def _shown(self, link: ReviewLink, offer: PassOffer, status: HTTPStatus) -> Response:
+    def _shown(self, link: Asker, offer: PassOffer, status: HTTPStatus) -> Response:
         page = _page().render(
             offer=offer,
             reasons=offer.reasons[:_REASONS],
@@ -99,7 +118,7 @@ class Asking:
         )
         return HTMLResponse(str(page), status, _HEADERS)
 
-    def _form_of(self, link: ReviewLink, offer: PassOffer) -> str:
+    def _form_of(self, link: Asker, offer: PassOffer) -> str:
         """Return what the form sends: of this person, of this offer, and of this process alone."""
         told = f"{link.link_id}\n{offer.seal}"
         return hmac.new(self._secret, told.encode(), hashlib.sha256).hexdigest()
@@ -125,26 +144,8 @@ def _status_of(error: AssetmillError) -> HTTPStatus:
     return HTTPStatus.UNPROCESSABLE_ENTITY if is_input else HTTPStatus.SERVICE_UNAVAILABLE
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>What is drawn next</title>
-</head><body><main><h1>What is drawn next</h1>
-{% if has_changed %}<p role="alert">This is not what you confirmed: look at it again.</p>{% endif %}
-{% if offer.draws %}
-<p>{{ offer.draws|length }} to draw: about {{ expected }}, at most {{ most }}.</p>
-{% if unknown %}<p>Without a price: {{ unknown }}.</p>{% endif %}
-{% if reasons %}<h2>Rejected, and drawn again</h2>
-<ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul>{% endif %}
-{% if may_spend and not unknown %}<form method="post" action="/again/{{ offer.what }}">
-<input type="hidden" name="offer" value="{{ form }}"><button>Draw for at most {{ most }}</button></form>
-{% else %}<p>Somebody whose link may spend can start it.</p>{% endif %}
-{% else %}<p>Nothing is to be drawn.</p>{% endif %}
-<p><a href="/">Back</a></p></main></body></html>
-"""
-
-
 @cache
 def _page() -> Any:
     from jinja2 import Environment
 
-    return Environment(autoescape=True).from_string(_PAGE)
+    return Environment(autoescape=True).from_string(page_file("next.html").decode())

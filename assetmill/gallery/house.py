@@ -15,7 +15,9 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from assetmill.errors import InvalidInput, StoreError
+from assetmill.gallery.asking import Asking
 from assetmill.gallery.changing import Confirmation
+from assetmill.gallery.links import LinkScope
 from assetmill.gallery.overview import Overview
 from assetmill.gallery.serving import HEADERS, Entrance, Gallery, answered, headers_of, posted, refused
 from assetmill.gallery.site import Resource, page_file, script
@@ -46,11 +48,13 @@ class House:
         overview: Overview,
         build: Build,
         starting: RunOffers | None = None,
+        asking: Asking | None = None,
         *,
         start: str | None = None,
         reviewer: str | None = None,
     ) -> None:
         self._overview, self._build, self._starting = overview, build, starting
+        self._asking, self._owner = asking, _Owner()
         self.reviewer = reviewer
         self.door = Entrance("/" if start is None else f"/walls/{start}/")
         self._walls: OrderedDict[str, Gallery] = OrderedDict()
@@ -64,6 +68,7 @@ class House:
                 Route("/overview", guarded(self._read)),
                 Route("/forms/{pipeline}", guarded(self._form)),
                 Route("/plans", guarded(self._plan), methods=["POST"]),
+                Route("/again/{what}", guarded(self._again), methods=["GET", "POST"]),
                 Route("/runs", guarded(self._run), methods=["POST"]),
                 Route("/thumbnails/{name}", guarded(self._thumbnail)),
                 Mount("/walls/{what}", self._wall),
@@ -105,6 +110,11 @@ class House:
             return refused()
         return await posted(request, Confirmation, self._starting.confirm, self.door)
 
+    async def _again(self, request: Request) -> Response:
+        if self._asking is None:
+            return refused()
+        return await self._asking.answer(self._owner, request.path_params["what"], request)
+
     async def _thumbnail(self, request: Request) -> Response:
         sha256 = str(request.path_params["name"]).removesuffix(".webp")
         data = await run_in_threadpool(self._overview.thumbnail, sha256)
@@ -136,6 +146,16 @@ class House:
             while len(self._walls) > _WALLS_KEPT:
                 self._walls.popitem(last=False)
             return known
+
+
+class _Owner:
+    """The one person of this page, who may do what it offers."""
+
+    link_id = "owner"
+
+    def allows(self, _scope: LinkScope) -> bool:
+        """Whether they may do that."""
+        return True
 
 
 def _given(name: str) -> Response:

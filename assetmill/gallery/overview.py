@@ -79,7 +79,7 @@ class Overview:
             "spent": manifest.spent_usd,
             "at": manifest.finished_at,
             "problem": _problem(manifest),
-            "waits": sum(entry.status in _WAITS for entry in manifest.stages),
+            "waits": sum(entry.status in _WAITS and not entry.record for entry in manifest.stages),
         }
 
     def _unsealed(self, start: RunStart) -> dict[str, Any]:
@@ -99,6 +99,7 @@ class Overview:
             "at": manifest.finished_at,
             "problem": manifest.reason or "",
             "waits": manifest.count("in_doubt"),
+            "undecided": manifest.count("waiting"),
         }
 
     def _told(

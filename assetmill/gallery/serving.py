@@ -115,9 +115,18 @@ class Gallery:
         changing: Changing | None = None,
         closeups: Closeups | None = None,
         door: Entrance | None = None,
+        *,
+        has_home: bool = False,
+        asks_for_next: bool = False,
+        then_run: bool = False,
     ) -> None:
+        """Make the application. `asks_for_next`: a page beside it says what is drawn next, at what price.
+
+        `then_run`: that page comes by itself once everything on the wall is decided.
+        """
         self._site, self._changing, self._closeups = site, changing, closeups
-        self._has_home = door is not None
+        self._has_home = has_home or door is not None
+        self._asks_for_next, self._then_run = asks_for_next, then_run
         self._door = door or Entrance()
         guarded = self._door.guarded
         self._events = Events(site)
@@ -168,6 +177,8 @@ class Gallery:
             "can_look_closer": self._closeups is not None,
             "can_like": self._site.stars is not None,
             "has_home": self._has_home,
+            "next": self._site.goes_on_as if self._asks_for_next else "",
+            "then_run": self._then_run,
             "token": self._door.token,
         }
         found = script("session", said)

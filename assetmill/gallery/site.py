@@ -4,7 +4,8 @@
     session.js                       who looks, and may say something; nobody in a folder
     wall.js                          how many tiles there are, and what they can be filtered by
     tiles/0000.js                    what is told of tiles 0 to 99, and so on
-    thumbnails/<sha256>.webp         a small picture
+    thumbnails/<sha256>.webp         a picture for a tile on a dense screen, 480 px
+    thumbnails/<sha256>-small.webp   the same for other screens and smaller tiles, 256 px
     files/<sha256>.<extension>       an asset's own bytes
 
 Data comes as scripts and the scripts are no modules, because a page from `file://` may load neither modules
@@ -47,6 +48,7 @@ PAGE = (
     "viewer.js",
     "facts.js",
     "review.js",
+    "next.js",
     "likes.js",
     "closer.js",
     "change.js",
@@ -88,6 +90,12 @@ class Site:
         self._files: dict[str, Tile] = {}
         for tile in self.hanging.tiles:
             self._offer(tile)
+
+    @property
+    def goes_on_as(self) -> str:
+        """The run or the batch that hangs here, by which its next pass is asked for; "" for other walls."""
+        kind = self._wall.kind
+        return kind.removeprefix("batch ") if kind.startswith(("run_", "batch ")) else ""
 
     def hangs(self, asset_id: AssetId) -> bool:
         """Whether an asset is on this wall."""
@@ -210,7 +218,7 @@ class Site:
         if tile.blob is None:
             return None
         if path.startswith("thumbnails/"):
-            data = self._thumbnails.read(tile.blob)
+            data = self._thumbnails.read(tile.blob, is_small=path.endswith("-small.webp"))
             return Resource(data, "image/webp") if data else None
         try:
             return Resource(self._blobs.get(tile.blob), tile.blob.media_type, is_shown=tile.is_picture)
@@ -227,11 +235,14 @@ def _frames(tile: Tile) -> list[Tile]:
 
 
 def _places(tile: Tile) -> dict[str, str]:
-    """Return the paths of a tile's bytes: `file`, and `thumbnail` where it is a picture."""
+    """Return the paths of a tile's bytes: `file`, `small` and `thumbnail` where it is a picture."""
     if tile.blob is None:
         return {}
     file = {"file": f"files/{tile.sha256}{_extension(tile)}"}
-    return file | ({"thumbnail": f"thumbnails/{tile.sha256}.webp"} if tile.is_picture else {})
+    if not tile.is_picture:
+        return file
+    stem = f"thumbnails/{tile.sha256}"
+    return file | {"small": f"{stem}-small.webp", "thumbnail": f"{stem}.webp"}
 
 
 def _extension(tile: Tile) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from assetmill.fingerprint import short_key
 from assetmill.private import make_folder, write_private
 from assetmill.records import AssetId
 
@@ -41,8 +42,10 @@ _NONE = Liking()
 class Stars:
     """The stars of one home. Safe for threads; of two processes that write at once the later one counts."""
 
-    def __init__(self, home: Path) -> None:
-        self._path = home / "gallery" / "stars.json"
+    def __init__(self, home: Path, reviewer: str | None = None) -> None:
+        """Read those of a home; with a reviewer's name, what they like on a page that a team shares."""
+        own = "stars.json" if reviewer is None else f"stars-{short_key(reviewer)}.json"
+        self._path = home / "gallery" / own
         self._lock = Lock()
 
     def all(self) -> dict[str, Liking]:

@@ -15,10 +15,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from assetmill.errors import AssetmillError, StoreError
 from assetmill.gallery.asking import Asking
+from assetmill.gallery.changing import Changing
+from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.door import HttpScope, PageApp, Receive, Send
 from assetmill.gallery.links import ReviewLink
 from assetmill.gallery.serving import Gallery
-from assetmill.gallery.site import Site
+from assetmill.gallery.site import Site, page_file
 from assetmill.gallery.waiting import Waiting, waiting_page
 from assetmill.redaction import redact_known
 
@@ -27,13 +29,15 @@ SiteFor = Callable[[str, str | None], Site]
 
 _WALL = re.compile(r"/on/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})(/.*)?")
 _AGAIN = re.compile(r"/again/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})")
+_SHARED = {"/gallery.css": "text/css", "/icon.svg": "image/svg+xml"}
 _OLD_S, _MOST_WALLS = 30.0, 32
 _PAGE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
 }
 
@@ -42,9 +46,15 @@ class TeamPages:
     """The pages of one store for all reviewers. Safe for threads."""
 
     def __init__(
-        self, site_for: SiteFor, waiting: Callable[[], tuple[Waiting, ...]], asking: Asking | None = None
+        self,
+        site_for: SiteFor,
+        waiting: Callable[[], tuple[Waiting, ...]],
+        asking: Asking | None = None,
+        changing: Changing | None = None,
+        closeups_for: Callable[[Site], Closeups] | None = None,
     ) -> None:
         self._site_for, self._waiting, self._asking = site_for, waiting, asking
+        self._changing, self._closeups_for = changing, closeups_for
         self._walls: OrderedDict[tuple[str, str, str], tuple[float, Gallery]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -65,6 +75,9 @@ class TeamPages:
         return answer
 
     async def _home(self, link: ReviewLink, request: Request) -> Response:
+        shared = _SHARED.get(request.url.path)
+        if shared and request.method in {"GET", "HEAD"}:
+            return Response(page_file(request.url.path[1:]), headers=_PAGE, media_type=shared)
         if request.url.path != "/" or request.method not in {"GET", "HEAD"}:
             return PlainTextResponse("there is no such page", HTTPStatus.NOT_FOUND, _PAGE)
         try:
@@ -93,10 +106,16 @@ class TeamPages:
         key, now = (link.reviewer, link.scope, what), time.monotonic()
         with self._lock:
             made_at, known = self._walls.get(key, (0.0, None))
-            if known and (path != "/" or now - made_at < _OLD_S):
+            if known and (path != "/" or now - made_at < _OLD_S or not known.is_settled):
                 return known
-            may_decide = link.allows("decide")
-            made = Gallery(self._site_for(what, link.reviewer if may_decide else None))
+            site = self._site_for(what, link.reviewer if link.allows("decide") else None)
+            made = Gallery(
+                site,
+                self._changing if link.allows("spend") else None,
+                self._closeups_for(site) if self._closeups_for else None,
+                has_home=True,
+                asks_for_next=self._asking is not None,
+            )
             self._walls[key] = now, made
             self._walls.move_to_end(key)
             if len(self._walls) > _MOST_WALLS:

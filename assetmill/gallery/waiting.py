@@ -6,13 +6,18 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from assetmill.batches.ledger import BatchLedger
 from assetmill.gallery.links import LinkScope
+from assetmill.gallery.site import page_file
+from assetmill.gallery.tiles import Tile, of_entry, of_row
 from assetmill.records import RunManifest
 from assetmill.store.backend import Backend
 from assetmill.store.ledger import Ledger
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Waiting:
     pictures: int
     said: str
     since: float
+    shows: tuple[str, ...] = ()
+    """Some of the pictures, by the SHA-256 of their bytes."""
 
 
 def what_waits(backend: Backend, pipelines: Iterable[str]) -> tuple[Waiting, ...]:
@@ -38,7 +45,10 @@ def what_waits(backend: Backend, pipelines: Iterable[str]) -> tuple[Waiting, ...
         if (batch := batches.newest_of(pipeline)) and (rows := batch.count("waiting")):
             first = next(row for row in batch.rows if row.state == "waiting")
             since = batch.finished_at
-            found.append(Waiting(batch.batch_id, pipeline, rows, first.reason or "", since))
+            waiting = (row for row in batch.rows if row.state == "waiting")
+            tiles = (tile for row in islice(waiting, _SHOWN) for tile in of_row(row))
+            said = _for_people(first.reason or "")
+            found.append(Waiting(batch.batch_id, pipeline, rows, said, since, _shown(tiles)))
     return tuple(sorted(found, key=lambda one: -one.since))
 
 
@@ -46,34 +56,39 @@ def _of_run(run: RunManifest) -> Waiting | None:
     entries = [entry for entry in run.stages if entry.status == "waiting" and entry.record]
     if not entries:
         return None
-    return Waiting(run.run_id, run.pipeline, len(entries), entries[0].error or "", run.finished_at)
+    shown = _shown(tile for entry in entries for tile in of_entry(entry))
+    said = _for_people(entries[0].error or "")
+    return Waiting(run.run_id, run.pipeline, len(entries), said, run.finished_at, shown)
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>What waits for {{ reviewer }}</title></head><body><main>
-<h1>What waits for {{ reviewer }}</h1>
-<p>This link may {{ scope }}.</p>
-{% if found %}<ul>{% for one in found %}
-<li><a href="/on/{{ one.what }}/">{{ one.pipeline }}</a>: {{ one.pictures }} to look at, since {{ one.day }}.
-{{ one.said }} <a href="/again/{{ one.what }}">What is drawn next</a>
-</li>{% endfor %}</ul>{% else %}<p>Nothing.</p>{% endif %}
-</main></body></html>
-"""
+def _shown(tiles: Iterable[Tile]) -> tuple[str, ...]:
+    pictures = (tile.sha256 for tile in tiles if tile.is_picture and tile.state == "output")
+    return tuple(islice(pictures, _SHOWN))
+
+
+def _for_people(said: str) -> str:
+    """Return a reason as a sentence."""
+    return f"{said[:1].upper()}{said[1:]}"
+
+
+_MAY = {
+    "look": "Your link shows the pictures.",
+    "decide": "Look, approve, reject or comment: ? on a wall lists the keys.",
+    "spend": "Look, decide, change pictures, and confirm what is drawn at its price.",
+}
 
 
 @cache
 def _template() -> Any:
     from jinja2 import Environment
 
-    return Environment(autoescape=True).from_string(_PAGE)
+    return Environment(autoescape=True).from_string(page_file("waiting.html").decode())
 
 
 def waiting_page(reviewer: str, scope: LinkScope, found: Sequence[Waiting]) -> str:
     """Return the page that lists what waits for somebody; what names say is text."""
     told = [{**vars(one), "day": _day(one.since)} for one in found]
-    return str(_template().render(reviewer=reviewer, scope=scope, found=told))
+    return str(_template().render(reviewer=reviewer, told=_MAY[scope], found=told))
 
 
 def _day(seconds: float) -> str:

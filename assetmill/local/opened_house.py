@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
+from assetmill.gallery.asking import Asking
 from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.details import Details
 from assetmill.gallery.house import House
@@ -17,6 +18,7 @@ from assetmill.gallery.stars import Stars
 from assetmill.gallery.starting import RunOffers
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.walls import Walls
+from assetmill.local.next_passes import CommandPasses
 from assetmill.local.page_changes import opened_changing
 from assetmill.local.page_runs import begin_here
 from assetmill.reviews.desk import Desk
@@ -36,6 +38,7 @@ def opened_house(
     *,
     everything: bool,
     look_only: bool,
+    then_run: bool = False,
 ) -> Generator[House]:
     """Open a project's pages on a store, the wall `start` first; at the end what they began is stopped.
 
@@ -55,7 +58,9 @@ def opened_house(
         def build(what: str | None, door: Entrance) -> Gallery:
             wall = walls.find(what, everything=everything)
             site = Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
-            return Gallery(site, changing, Closeups(site, backend), door)
+            closeups = Closeups(site, backend)
+            return Gallery(site, changing, closeups, door, asks_for_next=not look_only, then_run=then_run)
 
         overview = Overview(backend, settings.configs, thumbnails, reviewing)
-        yield House(overview, build, starting, start=start, reviewer=reviewer)
+        asking = None if look_only else Asking(CommandPasses(settings, backend))
+        yield House(overview, build, starting, asking, start=start, reviewer=reviewer)

@@ -9,18 +9,22 @@ from contextlib import contextmanager
 import uvicorn
 
 from assetmill.gallery.asking import Asking
+from assetmill.gallery.changing import Changing
+from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.details import Details
 from assetmill.gallery.door import TeamDoor
 from assetmill.gallery.links import ReviewLinks
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.site import Site
+from assetmill.gallery.stars import Stars
 from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
-from assetmill.gallery.waiting import what_waits
+from assetmill.gallery.waiting import Waiting, what_waits
 from assetmill.gallery.walls import Walls
 from assetmill.local.gallery_server import listening
 from assetmill.local.guard import Guard
 from assetmill.local.next_passes import CommandPasses
+from assetmill.local.page_changes import opened_changing
 from assetmill.reviews.desk import Desk
 from assetmill.reviews.ledger import ReviewLedger
 from assetmill.reviews.reviewers import read_reviewers
@@ -34,7 +38,9 @@ from assetmill.store.opening import open_store
 _LEAVE_WITHIN_S = 2
 
 
-def team_pages(settings: Settings, backend: Backend, asking: Asking) -> TeamPages:
+def team_pages(
+    settings: Settings, backend: Backend, asking: Asking, changing: Changing | None = None
+) -> TeamPages:
     """Return the pages of a profile's store. Who reviews is read anew for each wall: who left may look."""
     ledger, blobs = Ledger(backend), Blobs(backend)
 
@@ -43,9 +49,17 @@ def team_pages(settings: Settings, backend: Backend, asking: Asking) -> TeamPage
         wall = Walls(backend).find(what, everything=False)
         known = reviewer if reviewer in desk.reviewers else None
         reviewing = Reviewing(desk, ledger, known)
-        return Site(wall, Details(ledger), ThumbnailStore(settings.home, blobs), blobs, reviewing=reviewing)
+        stars = Stars(settings.home, known) if known else None
+        thumbnails = ThumbnailStore(settings.home, blobs)
+        return Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
 
-    return TeamPages(site_for, lambda: what_waits(backend, pipeline_names(settings.configs)), asking)
+    def waiting() -> tuple[Waiting, ...]:
+        return what_waits(backend, pipeline_names(settings.configs))
+
+    def closeups_for(site: Site) -> Closeups:
+        return Closeups(site, backend)
+
+    return TeamPages(site_for, waiting, asking, changing, closeups_for)
 
 
 @contextmanager
@@ -59,9 +73,9 @@ def team_page(settings: Settings, port: int) -> Generator[int]:
     backend = open_store(
         settings.store_url, endpoint_url=store.endpoint_url, region=store.region, home=settings.home
     )
-    with listening(port) as listener:
+    with listening(port) as listener, opened_changing(settings) as changing:
         bound = listener.getsockname()[1]
-        pages = team_pages(settings, backend, Asking(CommandPasses(settings, backend)))
+        pages = team_pages(settings, backend, Asking(CommandPasses(settings, backend)), changing)
         door = TeamDoor(ReviewLinks(settings.home), pages.page_of)
         server = uvicorn.Server(
             uvicorn.Config(

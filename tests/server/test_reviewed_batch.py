@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
 from assetmill.gallery.asking import Asking
 from assetmill.gallery.door import TeamDoor
 from assetmill.gallery.links import LinkScope, ReviewLinks
+from assetmill.local.gallery_server import listening
+from assetmill.local.guard import Guard
 from assetmill.local.next_passes import CommandPasses
 from assetmill.local.team_server import team_pages
 from assetmill.records import AssetRecord
@@ -27,8 +30,12 @@ from assetmill.reviews.reviewers import add_reviewer, read_reviewers
 from assetmill.settings import load_settings
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store
+from tests.assetmill.gallery.test_gallery_access import serious
+from tests.browsers import CHROMIUM, answering, chromium, page
 from tests.millworks import PICTURE, write_configs
 from tests.reviewyard import say
+
+__all__ = ["chromium", "page"]
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("reviewed batch")]
 
@@ -106,6 +113,31 @@ class Studio:
         browser.close()
         backend.close()
 
+    @contextmanager
+    def served(self, scope: LinkScope) -> Generator[str]:
+        """The team's page on a port of its own, as `serve` shows it; yield ada's link."""
+        backend = open_store(self.settings.store_url)
+        links = ReviewLinks(self.settings.home)
+        asking = Asking(CommandPasses(self.settings, backend, self.begin))
+        door = TeamDoor(links, team_pages(self.settings, backend, asking).page_of)
+        with listening(0) as listener:
+            port = listener.getsockname()[1]
+            with answering(Guard(door, port), listener):
+                yield f"http://127.0.0.1:{port}/enter/{links.make('ada', scope, 1800)[1]}"
+        backend.close()
+
+    def spent(self, first: dict[str, Any], row: dict[str, Any]) -> float:
+        """What a row's picture of now has cost, 0 for one that was there at first."""
+        known = {asset["asset_id"] for one in first["rows"] for asset in one["assets"]}
+        backend = open_store(self.settings.store_url)
+        records = [Ledger(backend).read_stage_of(asset["asset_id"]) for asset in row["assets"]]
+        backend.close()
+        return sum(
+            record.cost_usd or 0.0
+            for record, asset in zip(records, row["assets"], strict=True)
+            if record and asset["asset_id"] not in known
+        )
+
     def decide(self, told: dict[str, Any], said: Said) -> None:
         add_reviewer("ada", (), self.configs, self.settings.home)
         backend = open_store(self.settings.store_url)
@@ -158,6 +190,29 @@ def test_a_price_that_was_confirmed_on_the_page_is_what_is_drawn(studio: Studio)
     assert (last["states"], last["spent_usd"]) == ({"waiting": 2, "reused": 1}, 0)
 
 
+def by_keyboard(page: Page, said: Said) -> None:
+    """Go through a wall with keys alone: reject the first ones, comment on the next, approve the rest."""
+    page.locator("#wall img").first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    for number in range(said.pictures):
+        expect(page.locator("#place")).to_have_text(f"{number + 1} of {said.pictures}")
+        expect(page.locator("#picture")).to_have_js_property("complete", value=True)
+        if number >= said.rejected + said.commented:
+            page.keyboard.press("a")
+            continue
+        page.keyboard.press("r" if number < said.rejected else "m")
+        page.keyboard.type(f"reason {number}")
+        page.keyboard.press("Control+Enter")
+        # A word may have to wait for the link's rate.
+        expect(page.locator(".reviews")).to_contain_text(f"reason {number}", timeout=15_000)
+        page.keyboard.press("j")
+    told = f"{said.approved + said.rejected} decided, {said.commented} to go."
+    expect(page.locator("#decided b")).to_have_text(told, timeout=15_000)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize(
     "said",
     [
@@ -166,23 +221,42 @@ def test_a_price_that_was_confirmed_on_the_page_is_what_is_drawn(studio: Studio)
     ],
     ids=["few", "many"],
 )
-def test_the_next_run_draws_what_was_rejected_at_the_price_that_was_shown(studio: Studio, said: Said) -> None:
+def test_a_reviewer_with_a_link_and_a_keyboard_has_drawn_again_what_they_rejected(
+    studio: Studio, said: Said, page: Page
+) -> None:
     names = "\n".join(f"product {number}" for number in range(said.pictures))
     (studio.folder / "rows.csv").write_text(f"product\n{names}\n")
     code, first = studio.batch()
     assert (code, first["status"], first["states"]) == (3, "waiting", {"waiting": said.pictures})
-    studio.decide(first, said)
-    _, plan = studio.batch("--plan")
-    assert (plan["stages_to_run"], plan["stages"]["run"]) == (said.rejected, said.rejected)
-    code, second = studio.batch()
-    assert (code, second["status"]) == (3, "waiting")
-    assert second["states"] == {"waiting": said.rejected + said.commented, "reused": said.approved}
-    assert 0 < second["spent_usd"] <= plan["cost_usd"]["ceiling"]
+    add_reviewer("ada", (), studio.configs, studio.settings.home)
+    with studio.served("spend") as link:
+        page.goto(link)
+        assert serious(page) == []
+        page.locator(f"a[href='/on/{first['batch_id']}/']").press("Enter")
+        by_keyboard(page, said)
+        page.keyboard.press("Escape")
+        page.locator("#decided a").press("Enter")
+        expect(page.locator(".figure")).to_contain_text(f"{said.rejected} to draw")
+        expect(page.locator(".lines li")).to_have_count(said.rejected)
+        button = page.locator(".main")
+        # It is sought on purpose: a key that was held on the page before confirms nothing.
+        expect(button).not_to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(button).to_be_focused()
+        assert serious(page) == []
+        most = float(button.inner_text().partition("$")[2])
+        page.keyboard.press("Enter")
+        # The page answers when the pass has ended: here it is waited for.
+        page.wait_for_url("**/", timeout=60_000 + 2_000 * said.rejected)
+        page.goto("about:blank")
+    code, last = studio.batch()
+    assert (code, last["status"], last["spent_usd"]) == (3, "waiting", 0)
+    assert last["states"] == {"waiting": said.rejected + said.commented, "reused": said.approved}
     changed = [
-        now["assets"] != before["assets"] for before, now in zip(first["rows"], second["rows"], strict=True)
+        now["assets"] != before["assets"] for before, now in zip(first["rows"], last["rows"], strict=True)
     ]
     assert changed == [True] * said.rejected + [False] * (said.pictures - said.rejected)
-    assert [row["spent_usd"] > 0 for row in second["rows"]] == changed
-    # What waits costs nothing, however often somebody looks whether it may go on.
-    code, third = studio.batch()
-    assert (code, third["spent_usd"]) == (3, 0)
+    spent = [studio.spent(first, row) for row in last["rows"]]
+    assert [usd > 0 for usd in spent] == changed
+    assert 0 < sum(spent) <= most

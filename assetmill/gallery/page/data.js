@@ -4,6 +4,7 @@
 
 const gallery = (() => {
   const MOST_CHUNKS = 60; // of 100 tiles each: what was seen long ago is asked for again
+  const MOST_AGAIN = 5;
   const chunks = new Map();
   const waiting = new Map();
   let facts = null, who = null;
@@ -105,11 +106,13 @@ const gallery = (() => {
 
   // Send the server what somebody has said or asked, and return its answer.
   async function sent(path, said) {
-    const reply = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-Gallery-Token": who.token },
-      body: JSON.stringify(said),
-    });
+    const order = { method: "POST", headers: { "Content-Type": "application/json", "X-Gallery-Token": who.token }, body: JSON.stringify(said) };
+    let reply = await fetch(path, order);
+    // Somebody decides quicker than the server takes it: nothing of it was taken, and it is sent again.
+    for (let again = 0; reply.status === 429 && reply.headers.has("Retry-After") && again < MOST_AGAIN; again += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(reply.headers.get("Retry-After"))));
+      reply = await fetch(path, order);
+    }
     if (!reply.ok) throw new Error(await reply.text());
     return reply;
   }

@@ -78,6 +78,7 @@
     call();
   });
 
+  gallery.next.say(false);
   filter().then(() => {
     if (facts.at !== null) viewer.open(facts.at);
     if (facts.live !== null) gallery.live.listen();

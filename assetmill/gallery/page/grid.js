@@ -2,9 +2,10 @@
 "use strict";
 
 gallery.grid = (() => {
-  const GAP = 14, CAPTION = 58, ROWS_BEYOND = 2;
+  const GAP = 14, CAPTION = 58, ROWS_BEYOND = 1;
   const wall = document.getElementById("wall");
-  const COMING = new Set(["queued", "drawing"]);
+  const COMING = new Set(["queued", "drawing", "skipped", "waiting"]);
+  const SAID = { skipped: "not made" };
   const drawn = new Map(); // place in `shown` -> element
   let shown = [], columns = 1, side = 220, current = 0, open = () => {};
 
@@ -71,6 +72,11 @@ gallery.grid = (() => {
       image.loading = "lazy";
       image.decoding = "async";
       image.alt = (tile.prompt || tile.name).slice(0, 200);
+      // The browser takes what its screen needs: a tile is `side` wide at most.
+      if (tile.small) {
+        image.srcset = `${tile.small} 256w, ${tile.thumbnail} 480w`;
+        image.sizes = `${side}px`;
+      }
       image.src = tile.thumbnail;
       image.onerror = () => image.replaceWith(instead("its bytes cannot be shown"));
       picture.append(image);
@@ -99,7 +105,7 @@ gallery.grid = (() => {
       const mark = words("em", tile.stand);
       mark.className = tile.stand;
       picture.append(mark);
-    } else if (tile.state !== "output") picture.append(words("em", tile.state.replaceAll("_", " ")));
+    } else if (tile.state !== "output") picture.append(words("em", SAID[tile.state] ?? tile.state.replaceAll("_", " ")));
   }
 
   const ending = (name) => (name.includes(".") ? name.slice(name.lastIndexOf(".") + 1).toUpperCase() : "FILE");

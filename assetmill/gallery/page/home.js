@@ -32,7 +32,7 @@
     if (one.undecided) waits.push(`${one.undecided} ${one.undecided === 1 ? "picture" : "pictures"} to decide`);
     if (one.waits) waits.push(`${one.waits} to resolve`);
     if (waits.length) link.append(made("strong", waits.join(", ")));
-    if (one.problem) link.append(made("small", one.problem, "warning"));
+    if (one.problem) link.append(made("small", one.problem, one.state === "waiting" ? "" : "warning"));
     item.append(link);
     return item;
   }

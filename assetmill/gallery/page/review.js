@@ -4,8 +4,9 @@
 gallery.review = (() => {
   const form = document.forms.review, why = document.getElementById("why"), told = document.getElementById("told");
   const mark = document.getElementById("mark"), picture = document.getElementById("picture");
+  const redraw = document.getElementById("redraw");
   const asks = { rejected: "Why is it rejected?", commented: "What do you want to say?" };
-  let tile = null, kind = "", point = null;
+  let tile = null, kind = "", point = null, isSending = false;
 
   function show(found) {
     tile = found;
@@ -22,7 +23,15 @@ gallery.review = (() => {
     document.getElementById("asked").textContent = asks[wanted] ?? "";
     document.getElementById("hint").hidden = !tile?.thumbnail;
     form.reason.value = "";
+    redraw.hidden = wanted !== "rejected" || !gallery.next.isThere;
     if (wanted) form.reason.focus();
+  }
+
+  // After a yes comes the next picture that nobody has decided on, past what is not made yet.
+  function following(place) {
+    const { facts, grid } = gallery;
+    const open = grid.shown.findIndex((index, at) => at > place && facts.stands[facts.stand[index]] === "open");
+    return open < 0 ? place + 1 : open;
   }
 
   // A word by its button or key: those that need a reason ask for it first.
@@ -33,7 +42,18 @@ gallery.review = (() => {
     else ask("");
   }
 
-  async function send(said, reason) {
+  async function send(said, reason, isToRedraw = false) {
+    // A key that is held says it once.
+    if (isSending) return;
+    isSending = true;
+    try {
+      await sendOne(said, reason, isToRedraw);
+    } finally {
+      isSending = false;
+    }
+  }
+
+  async function sendOne(said, reason, isToRedraw) {
     const of = tile, place = gallery.grid.current, index = gallery.grid.shown[place];
     told.textContent = "…";
     const order = { kind: said, asset_id: of.id, sha256: of.sha256, reason, point };
@@ -45,7 +65,9 @@ gallery.review = (() => {
       return;
     }
     gallery.grid.renew(place);
-    if (said === "approved" && place + 1 < gallery.grid.shown.length) gallery.viewer.open(place + 1);
+    if (isToRedraw) return gallery.next.open();
+    gallery.next.say(true);
+    if (said === "approved" && place + 1 < gallery.grid.shown.length) gallery.viewer.open(following(place));
     else await gallery.viewer.open(place);
     told.textContent = `${of.name}: ${said}`;
   }
@@ -57,6 +79,12 @@ gallery.review = (() => {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (kind) send(kind, form.reason.value);
+  });
+  redraw.addEventListener("click", () => send(kind, form.reason.value, true));
+  form.reason.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !kind) return;
+    event.preventDefault();
+    send(kind, form.reason.value, event.shiftKey && !redraw.hidden);
   });
   picture.addEventListener("click", (event) => {
     if (!kind) return;

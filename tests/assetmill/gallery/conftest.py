@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from assetmill.gallery.details import Details
 from assetmill.gallery.house import House
@@ -30,40 +26,16 @@ from assetmill.reviews.reviewers import add_reviewer, read_reviewers
 from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.batchworks import CARD
+from tests.browsers import CHROMIUM, answering, chromium, page
 from tests.doubles import png
 from tests.millworks import CHAIN, painter, services_on, settings_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+__all__ = ["chromium", "page"]
+
 IN_CHROMIUM = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.timeout(180),
 ]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1280, "height": 800})
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-
-    def note(dialog: Dialog) -> None:
-        said.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", note)
-    yield page
-    page.close()
-    # Every error, every refusal by the content policy and every `alert` of a hostile name ends up here.
-    assert said == []
 
 
 @contextmanager
@@ -71,20 +43,8 @@ def serving(gallery: Gallery | House) -> Generator[str]:
     """Serve a gallery as `open` does it, and yield its link."""
     with listening(0) as listener:
         port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            Guard(gallery.app, port),  # pyright: ignore[reportArgumentType]
-            log_level="error",
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
+        with answering(Guard(gallery.app, port), listener):  # pyright: ignore[reportArgumentType]
             yield f"http://127.0.0.1:{port}{gallery.entrance}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from assetmill.stage.services import Services
 from assetmill.store import layout
 from tests.assetmill.gallery.conftest import picture, ref_of, site_of, site_on, wall_of
 from tests.batchworks import products, run_rows
+from tests.doubles import png
 from tests.millworks import run_here
 
 
@@ -89,8 +91,23 @@ def test_a_purge_finds_thumbnails(services: Services) -> None:
     site = site_on(services, wall_of([tile]))
     site.read(tiles_in(site)[0]["thumbnail"])
     blob = ref_of(tile)
+    site.read(tiles_in(site)[0]["small"])
     found = list(local_copies([(blob.digest, blob.size_bytes)], services.settings))
-    assert found == [thumbnail_path(services.settings.home, blob.digest.removeprefix("sha256:"))]
+    sha256, home = blob.digest.removeprefix("sha256:"), services.settings.home
+    assert found == [thumbnail_path(home, sha256), thumbnail_path(home, sha256, is_small=True)]
+
+
+def test_a_common_screen_is_given_a_quarter_of_the_pixels(services: Services) -> None:
+    blob = services.blobs.put(png(1200, 800, "teal"), "image/png")
+    tile = replace(picture(services, "a.png"), blob=blob)
+    site = site_on(services, wall_of([tile]))
+    sizes: list[tuple[int, int]] = []
+    for name in ("thumbnail", "small"):
+        found = site.read(tiles_in(site)[0][name])
+        assert found is not None
+        with Image.open(io.BytesIO(found.data)) as seen:
+            sizes.append(seen.size)
+    assert sizes == [(480, 320), (256, 171)]
 
 
 def test_lost_bytes_are_told_and_the_rest_is_written(services: Services, tmp_path: Path) -> None:
@@ -98,7 +115,7 @@ def test_lost_bytes_are_told_and_the_rest_is_written(services: Services, tmp_pat
     services.backend.delete(layout.blob(ref_of(lost).digest))
     written = write_folder(site_on(services, wall_of([whole, lost])), tmp_path / "wall", nobody)
     sha = ref_of(lost).digest.removeprefix("sha256:")
-    assert written.lost == [f"files/{sha}.png", f"thumbnails/{sha}.webp"]
+    assert written.lost == [f"files/{sha}.png", f"thumbnails/{sha}-small.webp", f"thumbnails/{sha}.webp"]
     assert (tmp_path / "wall" / "files" / f"{ref_of(whole).digest.removeprefix('sha256:')}.png").is_file()
 
 
