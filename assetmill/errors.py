@@ -102,7 +102,7 @@ class CannotMake(AssetmillError):
 
 
 class PrefectAway(AssetmillError):
-    """Prefect's API did not answer when a run was to begin; nothing was begun."""
+    """Prefect's API does not answer, or cannot work; what was paid for is kept."""
 
 
 class StoreError(AssetmillError):

@@ -21,6 +21,7 @@ from assetmill.stage.services import Services
 
 T = TypeVar("T")
 _UNREACHABLE = "Failed to reach API at "
+_GO_ON = "what was paid for is kept: run it again when it works"
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result.
 
     Raises:
-        PrefectAway: its API cannot be reached, and nothing was begun.
+        PrefectAway: its API cannot be reached, or cannot work.
     """
     future: Future[T] = Future()
     context = contextvars.copy_context()
@@ -96,9 +97,22 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
         # Prefect's client has no error of its own for it.
         if not str(error).startswith(_UNREACHABLE):
             raise
-        raise PrefectAway(f"Prefect: {error}; nothing was begun: run it again when it answers") from error
+        raise PrefectAway(f"Prefect: {error}; {_GO_ON}") from error
+    except Exception as error:
+        if (status := _failed_with(error)) is None:
+            raise
+        raise PrefectAway(f"Prefect answers with HTTP {status} and cannot work; {_GO_ON}") from error
     finally:
         thread.join()
+
+
+def _failed_with(error: Exception) -> int | None:
+    """Return the status when an error is that of a Prefect server that cannot work."""
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    if isinstance(error, PrefectHTTPStatusError) and error.response.status_code >= 500:
+        return error.response.status_code
+    return None
 
 
 def manifest_of(flow: Coroutine[Any, Any, object], services: Services) -> RunManifest:
