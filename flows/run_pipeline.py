@@ -12,6 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
 from assetmill.runs.run import Run, check_outcome, waits_for
+from assetmill.traces.tracing import traced_run
 from tasks.assets import tell_prefect
 from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
@@ -56,7 +57,7 @@ async def run_pipeline(
     """
     hour = parse_by(by) if by else None
     run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again, by=hour)
-    with run_watched(run):
+    with run_watched(run), traced_run(run.plan.name, run.run_id):
         await follow(run, profile)
     manifest = seal(run)
     tell_prefect(manifest)

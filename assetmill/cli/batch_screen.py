@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from assetmill.batches.work import Tally
 from assetmill.cli import json_log
 from assetmill.cli.options import usd
+from assetmill.cli.verbose import is_quiet
 
 PLAIN_INTERVAL_S = 10.0
 _LOOK_S = 0.25
@@ -25,6 +26,9 @@ Look = Callable[[], "Tally | None"]
 @contextmanager
 def bar(look: Look, total_stages: int, total_rows: int) -> Generator[None]:
     """Show how far a batch is until the end; `look` returns None while nothing has begun."""
+    if is_quiet():
+        yield
+        return
     ended = threading.Event()
     is_json = json_log.is_json()
     show = _live if sys.stderr.isatty() and not is_json else _plain

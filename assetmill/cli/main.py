@@ -19,7 +19,15 @@ from collections.abc import Mapping
 import click
 
 from assetmill.cli import help_texts
-from assetmill.cli.verbose import log_format_option, say_warning, verbose_option, with_verbose
+from assetmill.cli.verbose import (
+    color,
+    log_file_option,
+    log_format_option,
+    quiet_option,
+    say_warning,
+    verbose_option,
+    with_verbose,
+)
 from assetmill.errors import AssetmillError, RunStopped
 from assetmill.redaction import redact
 from assetmill.stage import interrupts
@@ -71,9 +79,15 @@ _COMMANDS: Mapping[str, str] = {
     "store": "assetmill.cli.store",
     "purge": "assetmill.cli.purge",
     "doctor": "assetmill.cli.doctor",
+    "logs": "assetmill.cli.logs",
     "stop": "assetmill.cli.setup",
+    "completion": "assetmill.cli.completion",
     "setup": "assetmill.cli.setup",
 }
+
+
+_COMPLETE = "_ASSETMILL_COMPLETE"
+"""Set by the scripts of `assetmill completion`."""
 
 
 class _LazyGroup(click.Group):
@@ -113,7 +127,9 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option
+@quiet_option
 @log_format_option
+@log_file_option
 def cli() -> None:
     """Run pipelines of agent stages; keep every file they make, and what it cost."""
 
@@ -123,7 +139,7 @@ def call(arguments: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = say_warning
-            outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False)
+            outcome = cli.main(arguments, prog_name="assetmill", standalone_mode=False, color=color())
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
@@ -134,7 +150,7 @@ def call(arguments: list[str] | None = None) -> int:
         click.echo("stopped; run it again to go on", err=True)
         return interrupts.exit_code()
     except AssetmillError as error:
-        click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+        click.echo(f"{click.style('error', fg='red')}: {error}", err=True, color=color())
         _say_as_json(error, str(error))
         return interrupts.exit_code() if isinstance(error, RunStopped) else error.exit_code
     except BrokenPipeError:
@@ -154,7 +170,7 @@ def _unexpected(error: Exception) -> int:
     import traceback
 
     name, said = f"{type(error).__module__}.{type(error).__name__}", redact(str(error))
-    click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {said}", err=True)
+    click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {said}", err=True, color=color())
     _say_as_json(error, said)
     trace = redact("".join(traceback.format_exception(error)))
     try:
@@ -177,6 +193,12 @@ def _say_as_json(error: Exception, message: str) -> None:
 def main() -> None:
     """Run the command line."""
     _start_light()
+    if instruction := os.environ.get(_COMPLETE):
+        # A shell asks at each TAB; nobody else has to wait for what answers it.
+        from assetmill.cli import completing
+
+        click.echo(completing.answer(instruction))
+        sys.exit(0)
     interrupts.stop_at_signals()
     if (told := help_texts.find(sys.argv[1:], "assetmill")) is not None:
         click.echo(told)

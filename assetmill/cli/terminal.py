@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from assetmill.cli import json_log
 from assetmill.cli.options import cost_text, usd
+from assetmill.cli.verbose import is_quiet
 from assetmill.names import counted
 from assetmill.plan.plan import Plan
 from assetmill.progress import LOGGER_NAME, EventHandler, StageEvent
@@ -167,6 +168,19 @@ class Live:
         return table
 
 
+class Silent:
+    """Nothing: somebody wants the result alone."""
+
+    def say(self, text: str) -> None:
+        """Show no line about the run."""
+
+    def plan(self, plan: Plan) -> None:
+        """Show no plan."""
+
+    def event(self, event: StageEvent) -> None:
+        """Show no step."""
+
+
 class JsonLines:
     """One JSON object for each step, for machines."""
 
@@ -201,6 +215,8 @@ def watched() -> Generator[Screen]:
         lines = JsonLines()
         with _listening(lines):
             yield lines
+    elif is_quiet():
+        yield Silent()
     elif sys.stderr.isatty():
         with Live() as live, _listening(live):
             yield live

@@ -21,7 +21,7 @@ from assetmill.documents.gallery import (
     ReviewersDocument,
     ToolsDocument,
 )
-from assetmill.documents.local import FontsDocument, LocalisedDocument
+from assetmill.documents.local import CompletionDocument, FontsDocument, LocalisedDocument, LogsDocument
 from assetmill.documents.models import (
     AcceptedDocument,
     ApprovedDocument,
@@ -111,6 +111,8 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "migrate": (MigratedDocument,),
     "purge": (OpenDocument,),
     "doctor": (FindingsDocument,),
+    "logs": (LogsDocument,),
+    "completion": (CompletionDocument,),
     "stop": (StoppedDocument,),
     "init": (BegunDocument,),
 }

@@ -10,6 +10,20 @@ class FontsDocument(JsonDocument):
     uses: list[Json]
 
 
+class CompletionDocument(JsonDocument):
+    """What a shell reads to offer names at TAB."""
+
+    shell: str
+    script: str
+
+
+class LogsDocument(JsonDocument):
+    """What happened in a run and when; each event has `at`, `label` and `message`."""
+
+    run_id: str
+    events: list[Json]
+
+
 class LocalisedDocument(JsonDocument):
     """The stages of a pipeline that need no agent, and whether they were rewritten."""
 

@@ -49,9 +49,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from assetmill.fingerprint import Digest, Fingerprint, short_key
-from assetmill.records import AssetId, RunId
+
+if TYPE_CHECKING:
+    # Its models are not needed to build a key, and completion in a shell has no time for them.
+    from assetmill.records import AssetId, RunId
 
 _LAST_NS = 2**64 - 1
 _DESCENDING = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}$")
@@ -176,6 +180,11 @@ def intent(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
 def intents(pipeline: str, fp: Fingerprint) -> str:
     """Return the prefix of all intents for a stage."""
     return f"{INTENTS}{short_key(pipeline)}/{fp}."
+
+
+def intents_of(pipeline: str) -> str:
+    """Return the prefix of all intents of a pipeline."""
+    return f"{INTENTS}{short_key(pipeline)}/"
 
 
 def receipt(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
