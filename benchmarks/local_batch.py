@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -23,39 +22,49 @@ from benchmarks.bench import fresh_home, headline
 from benchmarks.local_stages import PICTURE, SIZES, photo
 
 ROWS = int(os.environ.get("BENCH_ROWS", "10000"))
+AGAIN_ROWS = int(os.environ.get("BENCH_AGAIN_ROWS", "10000"))
 ORIGINALS, LOOP_ROWS, GROUPS = 16, 64, 4
 CUT = (1400, 960)
 """Every row cuts its original at another place: no two rows make the same bytes."""
 
-HEAD = """
+SIZED = """
+name: bench-sized
 parameters:
   photo: {title: Photo}
   left: {title: Left}
   top: {title: Top}
-stages:"""
-
-LOOK = """
-  - name: look
-    inputs: [{file: "{{ photo }}", name: photo}]
-    make:
-      - {from: photo, crop: "{{ left }} {{ top }} 1400 960", resize: 96x64, save: look.jpg, quality: 75}
-"""
-
-CUTS = """
+stages:
   - name: sizes
     inputs: [{file: "{{ photo }}", name: photo}]
     make:
       - {from: photo, crop: "{{ left }} {{ top }} 1400 960", name: cut}
 """
 
+HERO = """
+name: bench-again
+parameters:
+  photo: {title: Photo}
+  mark: {title: Mark}
+stages:
+  - name: hero
+    inputs: [{file: "{{ photo }}", name: photo}]
+    make:
+      - {from: photo, save: "{{ mark }}.jpg"}
+"""
 
-def pipeline(name: str, *, has_sizes: bool) -> str:
-    """Return a pipeline that looks at a row's picture, with the sizes of it or without them."""
-    lines = "".join(
-        f"      - {{from: cut, resize: {width}x{height}, save: {width}.jpg, quality: 75}}\n"
-        for width, height in dict(SIZES).items()
+CUTS = """  - name: sizes
+    make:
+      - {from: hero, name: cut}
+"""
+
+
+def sizes_of(*, share: float = 1.0) -> str:
+    """Return the entries that make the sizes, at a share of them."""
+    return "".join(
+        f"      - {{from: cut, resize: {round(width * share)}x{round(height * share)}, "
+        f"save: {width}.jpg, quality: 75}}\n"
+        for width, height in SIZES
     )
-    return f"name: {name}{HEAD}" + LOOK + (CUTS + lines if has_sizes else "")
 
 
 def run(batch: Batch) -> tuple[int, int]:
@@ -108,7 +117,8 @@ def loop_rate(originals: Sequence[Path], folder: Path) -> tuple[float, float]:
     return LOOP_ROWS / (time.perf_counter() - began), LOOP_ROWS / (time.process_time() - cpu)
 
 
-def main() -> None:
+def sized() -> None:
+    """Make all sizes of large originals, and tell it beside the loop."""
     with fresh_home() as home:
         originals = [home / f"original-{number}.png" for number in range(ORIGINALS)]
         for number, path in enumerate(originals):
@@ -116,40 +126,52 @@ def main() -> None:
         lines = [
             f"{originals[number % ORIGINALS]},{','.join(map(str, corner(number)))}" for number in range(ROWS)
         ]
-        rows = home / "rows.csv"
+        rows, made = home / "rows.csv", home / "bench-sized.yaml"
         rows.write_text("\n".join(("photo,left,top", *lines)) + "\n")
-        plain, sizes = home / "bench-plain.yaml", home / "bench-sizes.yaml"
-        plain.write_text(pipeline("bench-plain", has_sizes=False))
-        sizes.write_text(pipeline("bench-sizes", has_sizes=True))
+        made.write_text(SIZED + sizes_of())
         loop = home / "loop"
         loop.mkdir()
         by_hand, by_hand_cpu = loop_rate(originals, loop)
-        print(
-            f"{ROWS} rows x {len(SIZES)} sizes of {PICTURE[0]}x{PICTURE[1]} PNG originals, as JPEG",
-            flush=True,
-        )
-        timed(plain, rows)
-        without_s, _, counts = timed(plain, rows)
-        assert counts == (0, ROWS), counts
         with Memory() as memory:
-            wall_s, cpu_s, counts = timed(sizes, rows)
-        assert counts[0] == ROWS, counts
-        again_s, _, counts = timed(sizes, rows)
-        assert counts == (0, ROWS), counts
-        for name, wall, cpu, rows_done in (
-            (f"plain Pillow loop, {LOOP_ROWS} rows", by_hand, by_hand_cpu, ""),
-            ("assetmill", ROWS / wall_s, ROWS / cpu_s, f"; {wall_s:.0f} s in all"),
-        ):
-            print(f"  {name:<26} {wall:6.2f} rows a second, {cpu:6.2f} a CPU second{rows_done}")
-        print(f"  cores at work       {cpu_s / wall_s:7.2f} of {os.cpu_count()}")
-        print("  memory, by quarters " + ", ".join(f"{memory.quarter(n):.0f}" for n in range(4)) + " MB")
-        print(
-            f"  the same again      {again_s:7.2f} s, without the sizes {without_s:.2f} s: "
-            f"{again_s / without_s:.2f} times   target: at most 3"
-        )
+            wall_s, cpu_s, counts = timed(made, rows)
+        assert counts == (ROWS, 0), counts
+    print(f"{ROWS} rows x {len(SIZES)} sizes of {PICTURE[0]}x{PICTURE[1]} PNG originals, as JPEG")
+    for name, wall, cpu, in_all in (
+        (f"plain Pillow loop, {LOOP_ROWS} rows", by_hand, by_hand_cpu, ""),
+        ("assetmill", ROWS / wall_s, ROWS / cpu_s, f"; {wall_s:.0f} s in all"),
+    ):
+        print(f"  {name:<26} {wall:6.2f} rows a second, {cpu:6.2f} a CPU second{in_all}")
+    print(f"  cores at work       {cpu_s / wall_s:7.2f} of {os.cpu_count()}")
+    print("  memory, by quarters " + ", ".join(f"{memory.quarter(n):.0f}" for n in range(4)) + " MB")
+
+
+def again() -> None:
+    """Run rows again of which nothing changed, with sizes and without: what pictures hold does not matter."""
+    with fresh_home() as home:
+        small = home / "small.png"
+        small.write_bytes(photo((160, 120), 1, "PNG"))
+        rows, plain, cuts = home / "rows.csv", home / "plain.yaml", home / "cuts.yaml"
+        lines = [f"{small},m{number}" for number in range(AGAIN_ROWS)]
+        rows.write_text("\n".join(("photo,mark", *lines)) + "\n")
+        plain.write_text(HERO.replace("bench-again", "bench-plain"))
+        cuts.write_text(HERO + CUTS + sizes_of(share=0.1))
+        walls: list[float] = []
+        for path in (plain, cuts):
+            timed(path, rows)
+            wall_s, _, counts = timed(path, rows)
+            assert counts == (0, AGAIN_ROWS), counts
+            walls.append(wall_s)
+    print(f"{AGAIN_ROWS} rows again, nothing changed")
+    print(f"  without sizes       {walls[0]:7.2f} s")
+    times = walls[1] / walls[0]
+    print(f"  with {len(SIZES)} sizes each  {walls[1]:7.2f} s: {times:.2f} times   target: at most 3")
+
+
+def main() -> None:
+    sized()
+    again()
 
 
 if __name__ == "__main__":
-    print(headline(), flush=True)
+    print(headline())
     main()
-    sys.stdout.flush()
