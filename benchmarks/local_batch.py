@@ -156,15 +156,19 @@ def again() -> None:
         plain.write_text(HERO.replace("bench-again", "bench-plain"))
         cuts.write_text(HERO + CUTS + sizes_of(share=0.1))
         walls: list[float] = []
+        cpus: list[float] = []
         for path in (plain, cuts):
             timed(path, rows)
-            wall_s, _, counts = timed(path, rows)
+            wall_s, cpu_s, counts = timed(path, rows)
             assert counts == (0, AGAIN_ROWS), counts
             walls.append(wall_s)
+            cpus.append(cpu_s)
     print(f"{AGAIN_ROWS} rows again, nothing changed")
-    print(f"  without sizes       {walls[0]:7.2f} s")
-    times = walls[1] / walls[0]
-    print(f"  with {len(SIZES)} sizes each  {walls[1]:7.2f} s: {times:.2f} times   target: at most 3")
+    print(f"  without sizes       {walls[0]:7.2f} s, {cpus[0]:.2f} s of CPU")
+    print(f"  with {len(SIZES)} sizes each  {walls[1]:7.2f} s, {cpus[1]:.2f} s of CPU")
+    print(
+        f"  times               {walls[1] / walls[0]:7.2f}, {cpus[1] / cpus[0]:.2f} of CPU   target: at most 3"
+    )
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ decides what is made and is new has the default None: what is not asked for is i
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ByteSize, Field, model_validator
@@ -296,7 +297,7 @@ class MakeSpec(SpecModel):
         names = [name for layer in self.layers or () for name in layer.font or ()]
         return tuple(dict.fromkeys((*names, *((self.sheet.font or ()) if self.sheet else ()))))
 
-    @property
+    @cached_property
     def saves(self) -> Mapping[str, Kind]:
         """The files that it saves, each with its kind."""
         if self.icons:
@@ -350,6 +351,11 @@ class MakeSpec(SpecModel):
         """What later entries may call it."""
         return tuple(word for word in (self.name, self.save) if word)
 
+    @cached_property
+    def has_templates(self) -> bool:
+        """Whether any of its texts is a template: of thousands of rows, the others are read once."""
+        return any(True for _ in self.texts(()))
+
     def texts(self, where: Where) -> Iterator[tuple[Where, str]]:
         """Yield every text that may be a template, with its place."""
         yield from texts_of(self.facts(), where)
@@ -364,6 +370,8 @@ class MakeSpec(SpecModel):
         Raises:
             ValidationError: what they come to is not valid.
         """
+        if not self.has_templates:
+            return self
         return MakeSpec.model_validate(written(self.facts(), where, write))
 
 
