@@ -166,9 +166,8 @@ def again() -> None:
     print(f"{AGAIN_ROWS} rows again, nothing changed")
     print(f"  without sizes       {walls[0]:7.2f} s, {cpus[0]:.2f} s of CPU")
     print(f"  with {len(SIZES)} sizes each  {walls[1]:7.2f} s, {cpus[1]:.2f} s of CPU")
-    print(
-        f"  times               {walls[1] / walls[0]:7.2f}, {cpus[1] / cpus[0]:.2f} of CPU   target: at most 3"
-    )
+    wall, cpu = walls[1] / walls[0], cpus[1] / cpus[0]
+    print(f"  times               {wall:7.2f}, {cpu:.2f} of CPU   target: at most 3")
 
 
 def main() -> None:
