@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds three."""
+"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds four."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from benchmarks import (
     cold_start,
     gallery,
     growth,
+    local_batch,
     local_stages,
     noop_rerun,
     pacing,
@@ -24,12 +25,12 @@ def main() -> None:
     parser.add_argument(
         "--long",
         action="store_true",
-        help="also a batch, pacing against a quota, and a gallery of 10,000: about ten minutes",
+        help="also a batch, pacing against a quota, a gallery of 10,000, and 10,000 rows of local stages: half an hour",
     )
     is_long = parser.parse_args().long
     print(headline())
     short = (cold_start, stage_overhead, local_stages, noop_rerun, check_1000, protocol_cost, growth)
-    for bench in (*short, batch, pacing, gallery) if is_long else short:
+    for bench in (*short, batch, pacing, gallery, local_batch) if is_long else short:
         print()
         bench.main()
 

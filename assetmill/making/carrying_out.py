@@ -95,7 +95,7 @@ class _Bench:
             made, of = self._finished(picture, of, spec)
             for word in spec.results:
                 self.results[word] = made, of
-            files = published(made, spec)
+            files = published(made, spec, self.read(spec.profile) if spec.profile else None)
         for name, media_type, data, size in files:
             yield FreshFile(name, data, media_type, size, of, actions_of(spec))
 
@@ -200,8 +200,11 @@ def _atlas(
     yield data_name, "application/json", data_of(sprites, wanted, name, picture.size, scale), None
 
 
-def published(picture: Image.Image, spec: MakeSpec) -> Iterator[FileBytes]:
-    """Yield what is made of one picture: itself, a set of icons, several widths with HTML."""
+def published(picture: Image.Image, spec: MakeSpec, profile: bytes | None = None) -> Iterator[FileBytes]:
+    """Yield what is made of one picture: itself, a set of icons, several widths with HTML.
+
+    `profile` is the colour profile in which it is saved; sRGB without one.
+    """
     if spec.tile:
         check_tile(picture, spec.tile)
     if spec.nine_slice:
@@ -211,7 +214,7 @@ def published(picture: Image.Image, spec: MakeSpec) -> Iterator[FileBytes]:
     elif spec.srcset:
         yield from srcset(picture, str(spec.save), spec.srcset)
     elif spec.save:
-        yield spec.save, media_type_of(spec.save), encode(picture, spec), picture.size
+        yield spec.save, media_type_of(spec.save), encode(picture, spec, profile), picture.size
 
 
 def _media_type(spec: MakeSpec, data: bytes) -> str:
@@ -282,7 +285,7 @@ def actions_of(spec: MakeSpec) -> tuple[str, ...]:
         "c2pa.cropped": spec.crop or spec.trim is not None or (spec.resize and spec.fit in {None, "cover"}),
         "c2pa.orientation": spec.rotate or spec.flip,
         "c2pa.resized": spec.resize,
-        "c2pa.color_adjustments": spec.colour == "grey" or spec.palette,
+        "c2pa.color_adjustments": spec.colour == "grey" or spec.palette or spec.profile,
         "c2pa.edited": spec.matte or spec.pad or spec.background or spec.canvas,
         "c2pa.addedText": any(layer.text for layer in spec.layers or ()),
         "c2pa.drawing": any(layer.shape or layer.gradient for layer in spec.layers or ()),

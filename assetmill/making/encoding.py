@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from assetmill.errors import CannotMake
+from assetmill.looking import from_srgb
 from assetmill.spec.making import FORMATS, MakeSpec
 
 if TYPE_CHECKING:
@@ -23,23 +25,26 @@ def media_type_of(name: str) -> str:
     return FORMATS[name.rpartition(".")[2].lower()]
 
 
-def encode(picture: Image.Image, spec: MakeSpec) -> bytes:
-    """Return a picture in the format of its name.
+def encode(picture: Image.Image, spec: MakeSpec, profile: bytes | None = None) -> bytes:
+    """Return a picture in the format of its name, its colours in `profile` where there is one.
 
     Raises:
-        CannotMake: it cannot be made as small as it must be.
+        CannotMake: it cannot be made as small as it must be, or the profile cannot be used.
     """
     name = str(spec.save)
     media_type = media_type_of(name)
     ready = _ready(picture, media_type, spec)
+    if profile is not None:
+        ready = _in_profile(ready, profile, str(spec.profile))
+    save = partial(_saved, ready, media_type, icc_profile=profile)
     if spec.lossless:
-        return _saved(ready, media_type, lossless=True)
+        return save(lossless=True)
     if spec.max_bytes is None:
-        return _saved(ready, media_type, quality=spec.quality or _QUALITY.get(media_type))
+        return save(quality=spec.quality or _QUALITY.get(media_type))
     if media_type == "image/png":
-        return _small_png(ready, spec.max_bytes, name)
+        return _small_png(save, spec.max_bytes, name)
     return _within(
-        lambda quality: _saved(ready, media_type, quality=quality),
+        lambda quality: save(quality=quality),
         spec.max_bytes,
         name,
         highest=spec.quality or _HIGHEST,
@@ -83,10 +88,17 @@ def _within(write: Callable[[int], bytes], most: int, name: str, *, highest: int
     return best
 
 
-def _small_png(picture: Image.Image, most: int, name: str) -> bytes:
-    made = _saved(picture, "image/png")
+def _in_profile(picture: Image.Image, profile: bytes, name: str) -> Image.Image:
+    try:
+        return from_srgb(picture, profile)
+    except ValueError as error:
+        raise CannotMake(f"{name}: {error}: give a colour profile (.icc) of RGB") from error
+
+
+def _small_png(save: Callable[..., bytes], most: int, name: str) -> bytes:
+    made = save()
     if len(made) > most:
-        made = _saved(picture, "image/png", optimize=True)
+        made = save(optimize=True)
     if len(made) > most:
         raise CannotMake(
             f"{name} has {len(made):,} bytes, more than max_bytes, {most:,}: PNG has no quality to lower; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["picture", "chart", "document", "data", "text"]
@@ -36,6 +37,7 @@ def suffix_of(name: str) -> str:
     return _SAME.get(word, word) if dot and stem and word.isalnum() else ""
 
 
+@lru_cache(maxsize=1024)
 def media_type_of(name: str) -> str:
     """Return the media type that a name promises."""
     return mimetypes.guess_type(name)[0] or UNKNOWN

@@ -7,6 +7,7 @@ decides what is made and is new has the default None: what is not asked for is i
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ByteSize, Field, model_validator
@@ -156,6 +157,10 @@ class MakeSpec(SpecModel):
     colour: Literal["srgb", "grey"] | None = Field(
         default=None, description="sRGB, in which everything is worked on, or grey"
     )
+    profile: Text | None = Field(
+        default=None,
+        description="the colours of the file: an input, a colour profile (.icc) of RGB; else sRGB",
+    )
     layers: tuple[LayerSpec, ...] | None = Field(
         default=None, description="texts, pictures, shapes and gradients over it, the lowest first"
     )
@@ -257,9 +262,13 @@ class MakeSpec(SpecModel):
     def _encoding_faults(self) -> Iterator[str]:
         suffix = (self.save or "").rpartition(".")[2].lower()
         if not self.save:
-            if self.quality or self.max_bytes or self.lossless or self.palette:
-                yield "quality, max_bytes, lossless and palette are of a saved file: give save"
+            if self.quality or self.max_bytes or self.lossless or self.palette or self.profile:
+                yield "quality, max_bytes, lossless, palette and profile are of a saved file: give save"
             return
+        if self.profile and self.whole not in {"", "sheet"}:
+            yield f"{self.whole} is in sRGB: leave profile out"
+        if self.profile and self.palette:
+            yield "the colours of a palette are sRGB: leave out profile, or palette"
         if self.quality and suffix == "png":
             yield f"{self.save} has no quality: leave it out, or save .jpg, .webp or .avif"
         if self.lossless and suffix != "webp":
@@ -278,6 +287,8 @@ class MakeSpec(SpecModel):
         if self.subject and not is_template(self.subject) and not is_box(self.subject):
             named.append((self.subject, "*"))
         named += [(one.picture, "*") for one in self.layers or () if one.picture]
+        if self.profile:
+            named.append((self.profile, "*"))
         return tuple(dict.fromkeys(named))
 
     @property
@@ -286,7 +297,7 @@ class MakeSpec(SpecModel):
         names = [name for layer in self.layers or () for name in layer.font or ()]
         return tuple(dict.fromkeys((*names, *((self.sheet.font or ()) if self.sheet else ()))))
 
-    @property
+    @cached_property
     def saves(self) -> Mapping[str, Kind]:
         """The files that it saves, each with its kind."""
         if self.icons:
@@ -328,6 +339,8 @@ class MakeSpec(SpecModel):
             facts["from"] = [name for word in self.from_ for name in names[word]]
         if self.subject and self.subject in names:
             facts["subject"] = next(iter(names[self.subject]), self.subject)
+        if self.profile:
+            facts["profile"] = next(iter(names[self.profile]), self.profile)
         for layer in facts.get("layers", ()):
             if word := layer.get("picture"):
                 layer["picture"] = next(iter(names[word]), word)
@@ -337,6 +350,11 @@ class MakeSpec(SpecModel):
     def results(self) -> tuple[str, ...]:
         """What later entries may call it."""
         return tuple(word for word in (self.name, self.save) if word)
+
+    @cached_property
+    def has_templates(self) -> bool:
+        """Whether any of its texts is a template: of thousands of rows, the others are read once."""
+        return any(True for _ in self.texts(()))
 
     def texts(self, where: Where) -> Iterator[tuple[Where, str]]:
         """Yield every text that may be a template, with its place."""
@@ -352,6 +370,8 @@ class MakeSpec(SpecModel):
         Raises:
             ValidationError: what they come to is not valid.
         """
+        if not self.has_templates:
+            return self
         return MakeSpec.model_validate(written(self.facts(), where, write))
 
 

@@ -178,7 +178,7 @@ class StageSpec(SpecModel):
         """Whether it is carried out here, without any service."""
         return bool(self.make)
 
-    @property
+    @cached_property
     def given(self) -> tuple[InputSpec, ...]:
         """Its inputs; those of a local stage also as what its entries name stages before."""
         if not self.make:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from foundry_emulator.painter import book, colours, placing, scenes, unknown
 from foundry_emulator.painter.colours import RGB
+from foundry_emulator.painter.told_texts import free_side, texts_of
 from foundry_emulator.painter.unknown import Unknown
 from foundry_emulator.painter.wording import (
     MOST_COPIES,
@@ -19,19 +20,10 @@ from foundry_emulator.painter.wording import (
 )
 
 MOST_SUBJECTS = 3
-MOST_TEXTS = 3
 PLURAL = 3
-LONGEST_TEXT = 90
 
-_QUOTED = re.compile(
-    r'"([^"\n]{1,120})"|“([^”\n]{1,120})”|«([^»\n]{1,120})»|(?<!\w)\'([^\'\n]{2,120})\'(?!\w)'
-)
 _WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'\u2019-]*|[.;:!?\n]|,")
-_FREE = re.compile(
-    r"\b(?:free|negative|empty|blank|copy|white)\s?(?:space|room|area|sky)\b"
-    r"[^.;\n]{0,20}?\b(left|right|above|top)\b",
-    re.I,
-)
+_BY_TABLE = re.compile(r"\b(?:beside|next to|near|behind|under) (?:[a-z-]+ ){0,3}(?:table|desk)s?\b")
 _BREAKS = frozenset(".;:!?\n")
 
 
@@ -96,7 +88,7 @@ class _Reading:
 
 def read(prompt: str) -> Brief:
     """Understand a prompt."""
-    texts, rest = _texts(prompt)
+    texts, rest = texts_of(prompt)
     said = _WORD.findall(rest.replace("\u2019", "'"))
     words = _without_negated([word.lower() for word in said])
     reading = _Reading(words)
@@ -104,7 +96,9 @@ def read(prompt: str) -> Brief:
     _lay_down(reading)
     reading.loose.extend(reading.waiting)
     capitals = frozenset(word.lower() for word in said if word[0].isupper())
-    setting = scenes.scene(words, phrases("settings"), capitals)
+    setting = scenes.scene(words, phrases("settings"), capitals, has_ground=reading.backdrop is not None)
+    if setting == "desk" and _stands_by_table(words):
+        setting = "room"
     if setting in ("desk", "room") and "window" in words:
         setting = "window"
     if reading.backdrop is None and len(reading.loose) > 1 and any(want.colours for want in reading.wanted):
@@ -122,7 +116,7 @@ def read(prompt: str) -> Brief:
         texts=() if placing.is_lettering_refused(_plain(prompt)) else texts,
         unknown=missing,
         has_palette=bool(reading.palette) and not reading.loose,
-        free=_free_side(prompt),
+        free=free_side(prompt),
     )
 
 
@@ -131,14 +125,15 @@ def _drawable(
 ) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
     """Return what to draw, stand-ins for things that nobody knows among it, and the names of those things."""
     strong = [want for want in reading.wanted if want.subject not in reading.hints]
-    wanted = _settled(strong or reading.wanted, setting)
+    wanted = _settled(strong or reading.wanted, setting, reading.words)
     told = [one for one in reading.unknown if one.is_told] if wanted or setting else reading.unknown
     if not reading.words and prompt.strip():
         told = [Unknown(prompt)]
     names = tuple(dict.fromkeys(unknown.shown(one.name) for one in told))[:MOST_SUBJECTS]
-    things = [want for want in wanted if not _is_furniture(want, setting)]
+    things = [want for want in wanted if not _is_furniture(want, setting, reading.words)]
     is_scenery = all(book.subjects()[want.subject].place == "scene" for want in things)
-    missed = [one for one in told if one.is_first or not things] if is_scenery else []
+    told_things = [one for one in told if not (setting and one.is_place)]
+    missed = [one for one in told_things if one.is_first or not things] if is_scenery else []
     if not missed:
         return _posed(wanted, reading), names
     stood_in = [
@@ -161,32 +156,6 @@ def _posed(wanted: tuple[Wanted, ...], reading: _Reading) -> tuple[Wanted, ...]:
 
 def _plain(prompt: str) -> str:
     return " ".join(re.findall(r"[\w'-]+", prompt.lower().replace("\u2019", "'")))
-
-
-def _free_side(prompt: str) -> str | None:
-    match = _FREE.search(prompt)
-    return match[1].lower() if match else None
-
-
-def _texts(prompt: str) -> tuple[tuple[str, ...], str]:
-    found: list[str] = []
-
-    def take(match: re.Match[str]) -> str:
-        found.append(next(group for group in match.groups() if group))
-        return " "
-
-    rest = _QUOTED.sub(take, prompt)
-    if not found:
-        names = "|".join(vocabulary()["grammar"]["text"][:12])
-        plain = re.compile(
-            rf"\b(?:with|and|add|the|bearing)\s+(?:the\s+|a\s+)?(?:{names})\s*:?\s+([^,.;\n]{{2,60}})", re.I
-        )
-        match = plain.search(rest)
-        if match and not match[1].lower().startswith(("in ", "on ", "at ", "free", "legible", "and ", "of ")):
-            found.append(match[1].strip())
-            rest = rest[: match.start()] + " . " + rest[match.end() :]
-    cleaned = (re.sub(r"\s+", " ", text).strip()[:LONGEST_TEXT] for text in found)
-    return tuple(dict.fromkeys(text for text in cleaned if text))[:MOST_TEXTS], rest
 
 
 def _without_negated(words: list[str]) -> list[str]:
@@ -222,7 +191,8 @@ def _step(reading: _Reading, at: int) -> int:
         _end_part(reading, word)
         return 1
     colour, length = _colour(words, at)
-    if colour:
+    named, covered = lookup(words, at, book.words())
+    if colour and not (named and covered > length):
         _take_colour(reading, _shaded(colour, words[at - 1] if at else ""))
         return length
     if reading.is_directive:
@@ -248,7 +218,10 @@ def _thing(reading: _Reading, at: int) -> int:
     if side:
         _take_side(reading, side)
     elif count := number(words[at]):
-        reading.count = count
+        is_one = words[at] == "pair" and bool(
+            set(vocabulary()["grammar"]["pairs"]) & set(words[at + 2 :][:2])
+        )
+        reading.count = 1 if is_one else count
     elif not name and is_noun(words[at]):
         _take_unknown(reading, at)
     return 1
@@ -268,7 +241,8 @@ def _take_unknown(reading: _Reading, at: int) -> None:
     if unknown.is_head(reading.words, at):
         is_told = unknown.is_told_of(reading.words, at, reading.count)
         count = min(reading.count, MOST_COPIES)
-        reading.unknown.append(Unknown(reading.words[at], count, is_told, not reading.wanted))
+        is_place = unknown.is_place(reading.words, at)
+        reading.unknown.append(Unknown(reading.words[at], count, is_told, not reading.wanted, is_place))
         reading.count = 1
 
 
@@ -391,18 +365,26 @@ def _style(words: list[str]) -> str | None:
     return next(iter(telling or found), None)
 
 
-def _is_furniture(want: Wanted, setting: str | None) -> bool:
-    """Say whether the setting brings the thing along: a desk has its own table."""
-    return setting in ("desk", "room", "window") and want.subject in ("table", "bed")
+def _is_furniture(want: Wanted, setting: str | None, words: list[str]) -> bool:
+    """Say whether the setting brings the thing along: a desk has its own table, unless one stands by it."""
+    return (
+        not _stands_by_table(words)
+        and setting in ("desk", "room", "window")
+        and want.subject in ("table", "bed")
+    )
 
 
-def _settled(wanted: list[Wanted], setting: str | None) -> tuple[Wanted, ...]:
+def _stands_by_table(words: list[str]) -> bool:
+    return bool(_BY_TABLE.search(" ".join(words)))
+
+
+def _settled(wanted: list[Wanted], setting: str | None, words: list[str]) -> tuple[Wanted, ...]:
     """Leave out what the setting shows anyway, and all beyond the first few subjects."""
     subjects = book.subjects()
     things = [want for want in wanted if subjects[want.subject].place != "scene"]
     if things:
         # The setting brings its own table.
-        things = [want for want in things if not _is_furniture(want, setting)] or things
+        things = [want for want in things if not _is_furniture(want, setting, words)] or things
     if things and setting:
         wanted = [
             want

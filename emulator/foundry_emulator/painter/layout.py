@@ -56,14 +56,19 @@ SPOTS: dict[int, tuple[Spot, ...]] = {
 }
 UNEQUAL_PAIR = ((0.36, 0.0, 1.16), (0.8, 0.0, 0.74))
 UNEQUAL_THREE = ((0.17, 0.1, 0.72), (0.83, 0.1, 0.72), (0.5, 0.0, 1.2))
+MOST_IN_ROW, MOST_MIXED = 12, 6
 SIDES = {1: (0.9, 1.0), 2: (0.48, 0.86), 3: (0.44, 0.7), 4: (0.42, 0.56)}
 
 
 def slots(wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
     """Give every copy of every subject a place, those at the back first."""
     things = [(want, copy) for want in wanted for copy in range(want.count)]
+    is_mixed = len(wanted) > 1
+    needs_row = is_mixed and (any(want.side for want in wanted) or 3 < len(things) <= MOST_MIXED)
     spots: Sequence[Spot]
-    spots, side = _spots(len(things), area, is_mixed=len(wanted) > 1)
+    spots, side = _spots(len(things), area, is_mixed=is_mixed)
+    if _is_flat(spots, area) or needs_row:
+        spots, side = _row(len(things), area)
     if is_mixed_three(wanted, things):
         # The subject named first stands in front, which is drawn last.
         things = [*things[1:], things[0]]
@@ -112,6 +117,18 @@ def _spots(count: int, area: Area, *, is_mixed: bool) -> tuple[Sequence[Spot], f
         lift = (rows - 1 - row) * 0.78 * side / max(1.0, area.height)
         grid.append(((column + 0.5 + (columns - in_row) / 2) / columns, lift, 1.0))
     return grid, side
+
+
+def _is_flat(spots: Sequence[Spot], area: Area) -> bool:
+    """Say whether the floor has no room for a back row: it would stand in the row before it."""
+    highest = max(lift for _, lift, _ in spots) * area.height
+    return len(spots) <= MOST_IN_ROW and highest > 2 * area.depth
+
+
+def _row(count: int, area: Area) -> tuple[Sequence[Spot], float]:
+    """Place everything side by side, where a row behind would hide or mislead."""
+    side = min(area.width / count * 1.02, SIDES[2][1] * area.height)
+    return [((at + 0.5) / count, 0.0, 1.0) for at in range(count)], side
 
 
 def _slot(thing: Thing, spot: Spot, side: float, area: Area, rise: float) -> Slot:

@@ -21,6 +21,7 @@ _OPPOSITE = {"left": "right", "right": "left"}
 _LEADING = frozenset(("the", "on", "at", "in", "to", "far", "top", "bottom", "upper", "lower"))
 _ROOM = frozenset(("free", "negative", "empty", "blank", "copy", "white", "space", "room", "area", "leave"))
 _WHOLE = frozenset(("picture", "frame", "image", "scene", "canvas", "photo", "composition", "page"))
+_OBJECT = frozenset(("a", "an", "the", "his", "her", "their", "its", "two", "three"))
 _FAMILIAR = ("standing", "running", "jumping", "waving", "sitting", "lying")
 """The poses taken where a number of them is asked for and none is named."""
 
@@ -66,7 +67,9 @@ def pose_at(words: list[str], at: int) -> tuple[str | None, int]:
     """Return the pose that a phrase names, and its length in words."""
     for length in (2, 1):
         if name := phrases("poses").get(" ".join(words[at : at + length])):
-            return name, length
+            # Who flies a kite does not fly.
+            is_done_to = name == "flying" and bool(_OBJECT & set(words[at + length : at + length + 1]))
+            return (None if is_done_to else name), length
     return None, 1
 
 
@@ -83,7 +86,8 @@ def side_at(words: list[str], at: int) -> Side | None:
     """Return the side that the word names for a subject; a side left free for text is none."""
     side = _SIDES.get(words[at])
     before = words[max(0, at - 6) : at]
-    if side is None or not _LEADING & set(before[-1:]) or _ROOM & set(before):
+    is_beside = side in _OPPOSITE and words[at + 1 : at + 2] == ["of"]
+    if side is None or not (is_beside or _LEADING & set(before[-1:])) or _ROOM & set(before):
         return None
     if words[at + 1 : at + 2] == ["side"]:
         at += 1

@@ -23,8 +23,13 @@ class _Found(NamedTuple):
     name: str
 
 
-def scene(words: list[str], table: Mapping[str, str], capitals: frozenset[str]) -> str | None:
-    """Return the scene that the prompt is set in, or None; `capitals` are its words with a capital letter."""
+def scene(
+    words: list[str], table: Mapping[str, str], capitals: frozenset[str], *, has_ground: bool = False
+) -> str | None:
+    """Return the scene that the prompt is set in, or None; `capitals` are its words with a capital letter.
+
+    With `has_ground` a colour is given as the background: a scene that only names a thing is none then.
+    """
     found = [
         _Found(_rank(words, at, length), at, name)
         for at in range(len(words))
@@ -32,7 +37,7 @@ def scene(words: list[str], table: Mapping[str, str], capitals: frozenset[str]) 
         if name
     ]
     best = min(found, default=None)
-    if best is None or (best.rank == 2 and words[best.at] in capitals):
+    if best is None or (best.rank == 2 and (has_ground or words[best.at] in capitals)):
         return None
     return best.name
 

@@ -25,6 +25,8 @@ class Unknown:
     is_told: bool = False
     is_first: bool = False
     """Whether it is named before anything that can be drawn."""
+    is_place: bool = False
+    """Whether it only says where something is: `in the windows`."""
 
 
 def is_head(words: list[str], at: int) -> bool:
@@ -47,6 +49,17 @@ def is_told_of(words: list[str], at: int, count: int) -> bool:
         if before in _DETERMINERS:
             return True
         if not before[0].isalnum() or before in vocabulary()["grammar"]["parting"].split():
+            return False
+    return False
+
+
+def is_place(words: list[str], at: int) -> bool:
+    """Say whether the noun at a place follows `in the`, `through the`, `over a` and the like."""
+    places = vocabulary()["grammar"]["places"].split()
+    for before in reversed(words[max(0, at - _REACH) : at]):
+        if before in places:
+            return True
+        if not before[0].isalnum():
             return False
     return False
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from foundry_emulator.painter import brief, colours
+from foundry_emulator.painter import brief, colours, layout
 from foundry_emulator.painter.image import ImageRequest, Painted, paint
 from numpy.typing import NDArray
 from PIL import Image
@@ -175,3 +176,55 @@ def test_two_rough_pictures_of_one_wish_are_two_pictures(prompt: str) -> None:
         for letter in "ABC"
     }
     assert len(drawn) == 3
+
+
+def test_copies_that_have_no_room_behind_each_other_stand_side_by_side() -> None:
+    (fox,) = brief.read("four poses of a fox, no lettering").wanted
+    narrow = layout.Area(0, 300, 1000, 900, is_on_floor=True, may_rise=False, depth=60)
+    placed = layout.slots([fox], narrow, 1.0)
+    assert len({slot.left for slot in placed}) == 4
+    assert len({round(slot.top) for slot in placed}) == 1
+    assert all(later.left - one.left > 0.9 * one.side for one, later in pairwise(placed))
+
+
+def test_all_copies_stand_on_the_side_that_is_said_of_them() -> None:
+    wanted = brief.read("three red apples left of a blue cup").wanted
+    placed = layout.slots(wanted, layout.Area(0, 100, 1000, 800, True, True, 500), 1.0)
+    cup = next(slot for slot in placed if slot.want.subject == "mug")
+    apples = [slot for slot in placed if slot.want.subject == "apple"]
+    assert len(apples) == 3
+    assert all(slot.left + slot.side * 0.8 < cup.left for slot in apples)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "subjects", "texts"),
+    [
+        ('a poster that says "Open on Sunday" in big letters', (), ("Open on Sunday",)),
+        ("logo of a coffee shop called Nordlys", (("mug", 1),), ("Nordlys",)),
+        ("a dog called Rex", (("dog", 1),), ()),
+        ("a stack of three books and a pair of glasses", (("book", 3), ("glasses", 1)), ()),
+        ("a wooden chair beside a round table", (("chair", 1), ("table", 1)), ()),
+    ],
+)
+def test_words_that_only_say_how_are_no_things(
+    prompt: str, subjects: tuple[tuple[str, int], ...], texts: tuple[str, ...]
+) -> None:
+    read = brief.read(prompt)
+    assert tuple((want.subject, want.count) for want in read.wanted) == subjects
+    assert (read.texts, read.unknown) == (texts, ())
+
+
+def test_who_flies_a_kite_stands() -> None:
+    (child,) = brief.read("a child flying a kite on the beach").wanted
+    (bird,) = brief.read("a bird flying over the sea").wanted
+    assert (child.poses, bird.poses) == ((), ("flying",))
+
+
+def test_a_background_that_is_told_is_not_replaced_by_the_name_of_the_thing() -> None:
+    assert brief.read("a pair of hiking boots on a white background").setting is None
+    assert brief.read("a pair of hiking boots").setting == "mountains"
+
+
+def test_what_only_says_where_gets_no_stand_in_where_a_scene_is_known() -> None:
+    read = brief.read("a snowy village street with warm lights in the windows")
+    assert (read.setting, read.wanted) == ("snow", ())
