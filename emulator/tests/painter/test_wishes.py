@@ -164,3 +164,14 @@ def test_what_is_known_tells_nothing(prompt: str) -> None:
 @pytest.mark.parametrize(("said", "count"), [("seven", 7), ("eleven", 11), ("15", 15), ("twenty", 20)])
 def test_counts_are_drawn_as_asked(said: str, count: int) -> None:
     assert [want.count for want in brief.read(f"{said} mugs").wanted] == [count]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a navy poster about alpha and a red poster about alpha", "a mug", "a badge"]
+)
+def test_two_rough_pictures_of_one_wish_are_two_pictures(prompt: str) -> None:
+    drawn = {
+        paint(ImageRequest(prompt=f"Draw {prompt}, variant {letter}.", size="1024x1024", quality="low")).data
+        for letter in "ABC"
+    }
+    assert len(drawn) == 3
