@@ -12,7 +12,7 @@
 set -euo pipefail
 work=$(mktemp -d)
 processes=()
-trap 'kill "${processes[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
+trap 'kill -KILL "${processes[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -qq --disable-pip-version-check "prefect==3.9.1" "fastapi<0.151" 2>/dev/null
 export PATH="$work/venv/bin:$PATH" PREFECT_HOME="$work/prefect" DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
@@ -51,8 +51,10 @@ prefect worker start --pool pool --type process --with-healthcheck >"$work/worke
 worker_pid=$!
 processes+=("$worker_pid")
 becomes 200 90
+# Until it has spoken with its server once it says 200 whatever happens.
+until curl -sf -X POST -H 'Content-Type: application/json' -d '{}' \
+    "$PREFECT_API_URL/work_pools/pool/workers/filter" | grep -q ONLINE; do sleep 1; done
 echo "the server is there: 200"
-# At once: told to end, it waits for those who still ask.
 kill -KILL "$server_pid"
 wait "$server_pid" 2>/dev/null || true
 becomes 503 120
