@@ -93,7 +93,7 @@ def read_credential(data: bytes, settings: Provenance) -> Credential:
 
 @dataclass(frozen=True)
 class ManifestReport:
-    """What the library says of a manifest: its report, and of the signature who is named in its certificate."""
+    """What the library says of a manifest, and who is named in the certificate of its signature."""
 
     report: Mapping[str, Any]
     subject: Mapping[str, str]

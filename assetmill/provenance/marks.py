@@ -38,8 +38,8 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True)
-class Marks:
-    """`source_type` is IPTC's as written; `remote` where its manifest is said to be; `tools` who left a trace."""
+class FileMarks:
+    """`source_type` as written; `remote`: where its manifest is said to be; `tools`: who left a trace."""
 
     media_type: str | None
     has_manifest: bool
@@ -58,11 +58,11 @@ def media_type_of(data: bytes) -> str | None:
     return _BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
 
 
-def read_marks(data: bytes, beside: bytes = b"") -> Marks:
+def read_marks(data: bytes, beside: bytes = b"") -> FileMarks:
     """Return what a file and the XMP file `beside` it say; a file's own word goes before the other's."""
     media_type = media_type_of(data)
     own, other = _xmp(data, media_type), beside.decode("utf-8", errors="replace")
-    return Marks(
+    return FileMarks(
         media_type,
         carries_manifest(data, media_type),
         source_type=_said(_SOURCE, own) or _said(_SOURCE, other),

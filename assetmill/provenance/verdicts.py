@@ -1,4 +1,4 @@
-"""Whether a file is marked as generated, in a way that others can check: one verdict, and everything behind it.
+"""Whether a file is marked as generated, in a way that others can check: a verdict and what is behind it.
 
 "Valid" is not enough: the reference library calls a manifest valid, or trusted, that names a made-up source
 type or a parent that was changed after it was signed, and one whose signer signed their own certificate. Each
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from assetmill.provenance.credentials import ManifestReport, UnreadManifest, is_installed, read_report
-from assetmill.provenance.marks import Marks, read_marks
+from assetmill.provenance.marks import FileMarks, read_marks
 from assetmill.provenance.vocabulary import is_known
 from assetmill.settings import Provenance
 
@@ -84,7 +84,7 @@ def judge(name: str, digest: str, data: bytes, settings: Provenance, *, beside: 
     return blank
 
 
-def _embedded(blank: FileVerdict, data: bytes, marks: Marks, settings: Provenance) -> FileVerdict:
+def _embedded(blank: FileVerdict, data: bytes, marks: FileMarks, settings: Provenance) -> FileVerdict:
     if not is_installed():
         return replace(blank, verdict="not_validated", source_type=marks.source_type)
     try:
