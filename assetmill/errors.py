@@ -101,6 +101,10 @@ class CannotMake(AssetmillError):
     """A file cannot be made here from what is given; it says what to do."""
 
 
+class PrefectAway(AssetmillError):
+    """Prefect's API does not answer, or cannot work; what was paid for is kept."""
+
+
 class StoreError(AssetmillError):
     """The object store."""
 

@@ -270,6 +270,14 @@ class Verdict(Stored):
     not_before: float | None = None
     created_at: float
 
+    @property
+    def is_of_choice(self) -> bool:
+        """Whether a run notes here that it took none of a stage's draws; no attempt has this name.
+
+        What an attempt failed to make has a response, and draws have their own names, files and costs.
+        """
+        return self.error == "OutputUnusable" and self.response_id is None and self.cost_usd == 0.0
+
 
 class TurnCost(Stored):
     """What a turn has cost that is not its attempt's last, so that it counts before the attempt is over."""

@@ -27,6 +27,7 @@ from assetmill.records import (
     StageEntry,
     StageRecord,
     Stored,
+    Verdict,
 )
 from assetmill.stage.services import Services
 from assetmill.store import layout
@@ -45,6 +46,7 @@ class Repairer:
     _manifests: dict[RunId, RunManifest] = field(default_factory=dict[RunId, RunManifest])
     _unread: dict[str, str] = field(default_factory=dict[str, str])
     _newer: set[str] = field(default_factory=set[str])
+    _choices: set[str] = field(default_factory=set[str])
     _most_usd: float = 0.0
 
     def __post_init__(self) -> None:
@@ -87,6 +89,8 @@ class Repairer:
             self._stages[key] = record
         elif isinstance(record, RunManifest):
             self._manifests[record.run_id] = record
+        elif isinstance(record, Verdict) and record.is_of_choice:
+            self._choices.add(key)
         elif isinstance(record, Intent):
             self._most_usd = max(self._most_usd, record.reserved_usd or 0.0)
 
@@ -160,7 +164,7 @@ class Repairer:
         for entry in self._backend.list(layout.VERDICTS):
             intent = layout.intent_of_verdict(entry.key)
             # Without it the number would be given again, and the verdict be taken for the next attempt's.
-            is_sound = not is_stray(entry.key) and entry.key not in self._unread
+            is_sound = not is_stray(entry.key) and entry.key not in self._unread.keys() | self._choices
             if is_sound and not self._is_finished(intent) and self._backend.head(intent) is None:
                 self._unread[intent] = "it is not there, and its verdict is"
         for key, reason in sorted(self._unread.items()):

@@ -156,10 +156,14 @@ def _unexpected(error: Exception) -> int:
     name, said = f"{type(error).__module__}.{type(error).__name__}", redact(str(error))
     click.echo(f"{click.style('unexpected error', fg='red')}: {name}: {said}", err=True)
     _say_as_json(error, said)
-    trace = "".join(traceback.format_exception(error))
-    with tempfile.NamedTemporaryFile("w", prefix="assetmill-", suffix=".traceback", delete=False) as file:
-        file.write(redact(trace))
-    click.echo(f"the traceback is in {file.name}", err=True)
+    trace = redact("".join(traceback.format_exception(error)))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="assetmill-", suffix=".traceback", delete=False) as file:
+            file.write(trace)
+    except OSError as full:
+        click.echo(f"the traceback cannot be kept: {full}", err=True)
+    else:
+        click.echo(f"the traceback is in {file.name}", err=True)
     return 1
 
 

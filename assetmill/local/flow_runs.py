@@ -13,13 +13,15 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.errors import InvalidSettings, PrefectAway, RunFailed, RunStopped
 from assetmill.local.services import LocalServices, Say, local_services
 from assetmill.records import RunId, RunManifest
 from assetmill.stage.interrupts import Interrupts
 from assetmill.stage.services import Services
 
 T = TypeVar("T")
+_UNREACHABLE = "Failed to reach API at "
+_GO_ON = "what was paid for is kept: run it again when it works"
 
 
 @contextmanager
@@ -73,7 +75,11 @@ def _silence_prefect() -> None:
 
 
 def carry_out(flow: Coroutine[Any, Any, T]) -> T:
-    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result."""
+    """Run a flow in a thread of its own, where Prefect cannot take the signals, and return its result.
+
+    Raises:
+        PrefectAway: its API cannot be reached, or cannot work.
+    """
     future: Future[T] = Future()
     context = contextvars.copy_context()
 
@@ -87,8 +93,26 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
     thread.start()
     try:
         return future.result()
+    except RuntimeError as error:
+        # Prefect's client has no error of its own for it.
+        if not str(error).startswith(_UNREACHABLE):
+            raise
+        raise PrefectAway(f"Prefect: {error}; {_GO_ON}") from error
+    except Exception as error:
+        if (status := _failed_with(error)) is None:
+            raise
+        raise PrefectAway(f"Prefect answers with HTTP {status} and cannot work; {_GO_ON}") from error
     finally:
         thread.join()
+
+
+def _failed_with(error: Exception) -> int | None:
+    """Return the status when an error is that of a Prefect server that cannot work."""
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    if isinstance(error, PrefectHTTPStatusError) and error.response.status_code >= 500:
+        return error.response.status_code
+    return None
 
 
 def manifest_of(flow: Coroutine[Any, Any, object], services: Services) -> RunManifest:

@@ -25,6 +25,7 @@ from assetmill.private import make_folder, open_private, tighten, write_private
 
 DATABASE, USERS = "prefect.db", "users.lock"
 STATE_TAKEN = 3
+_ASK_AFTER_S, _MOST_FAILURES = 5.0, 3
 
 
 def database_url(directory: Path) -> str:
@@ -115,15 +116,39 @@ async def serve(directory: Path, port: int, idle_timeout_s: float, *, is_lasting
     tighten(directory / "page")
     ready = directory / READY
     write_private(ready, json.dumps({"api_url": f"http://127.0.0.1:{port}/api", "pid": os.getpid()}).encode())
+    database = Database()
     try:
         while not serving.done() and not (
             activity.idle_s() > idle_timeout_s and _retire(directory, activity)
         ):
             await asyncio.sleep(min(1.0, idle_timeout_s / 4))
+            if await database.is_lost():
+                break
     finally:
         ready.unlink(missing_ok=True)
         server.should_exit = True
         await serving
+
+
+class Database:
+    """Watches whether the server can still use its database.
+
+    One that was started with a limit to its files keeps the limit, and would answer every run with an error
+    for as long as it lives.
+    """
+
+    def __init__(self) -> None:
+        self._asked_at, self._failures = time.monotonic(), 0
+
+    async def is_lost(self) -> bool:
+        """Return whether it could not be reached time after time."""
+        from prefect.server.database import provide_database_interface
+
+        if time.monotonic() - self._asked_at < _ASK_AFTER_S:
+            return False
+        reached = await provide_database_interface().is_db_connectable()
+        self._asked_at, self._failures = time.monotonic(), 0 if reached else self._failures + 1
+        return self._failures >= _MOST_FAILURES
 
 
 def _retire(directory: Path, activity: Activity) -> bool:

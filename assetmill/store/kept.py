@@ -158,7 +158,7 @@ class KeptAssets:
     def _of_attempt(self, stem: str) -> Iterator[KeptAsset]:
         intent = self._records.read_or_warn(layout.INTENTS + stem + ".001", Intent)
         verdict = self._records.read_or_warn(layout.VERDICTS + stem, Verdict)
-        if intent is None or (verdict and verdict.kind in {"refused", "fenced"}):
+        if intent is None or (verdict and (verdict.kind in {"refused", "fenced"} or verdict.is_of_choice)):
             return
         pipeline = self._pipeline_of(intent.run_id, stem)
         stage, _, attempt = stem.rpartition(".")

@@ -304,7 +304,7 @@ def check_cases(yard: Yard, seed: int, policy: str, way: Way) -> None:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("way", "policy"),
-    [("background", "hold"), ("background", "fence"), ("stream", "fence"), ("foreground", "hold")],
+    [("background", "fence"), ("foreground", "hold")],
 )
 def test_random_kills_lose_nothing_and_pay_once(yard: Yard, way: Way, policy: str) -> None:
     check_cases(yard, 1, policy, way)
@@ -314,7 +314,7 @@ def test_random_kills_lose_nothing_and_pay_once(yard: Yard, way: Way, policy: st
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("policy", ["hold", "fence"])
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("seed", range(2, 12))
+@pytest.mark.parametrize("seed", range(1, 12))
 def test_many_random_kills_lose_nothing_and_pay_once(yard: Yard, seed: int, way: Way, policy: str) -> None:
     """Two hundred in each way; `pytest -rP` shows the figures."""
     check_cases(yard, seed, policy, way)

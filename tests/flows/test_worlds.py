@@ -1,7 +1,7 @@
 """A real SIGKILL in each way of posting and each world, met as an endpoint that was probed and nothing more.
 
 The rows bring together every world with every way and every failpoint with every way. CI goes through every
-fourth of them, in which each way meets another quarter of the worlds; `make soak` through all rows, and
+eighth of them, in which each way meets another eighth of the worlds; `make soak` through all rows, and
 through all three at once.
 """
 
@@ -20,7 +20,7 @@ from tests.flows.worlds import LAG_S, WORLDS, World, unanswered
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 RUNS_TO_FINISH = 2
-CI_STEP = 4
+CI_STEP = 8
 """A row takes about five seconds of a core: all of them would be half of what CI may take."""
 NOT_SHOWN = "does not show the response yet"
 

@@ -23,7 +23,7 @@ from tests.server.stack import POOL, Stack
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server"), pytest.mark.timeout(420)]
 
-ROWS, STAGES = 60, 2
+ROWS, STAGES = 32, 2
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stac
     deployed.wait_until(lambda: len(online(deployed)) == 2, "the workers")
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     ended: list[Any] = []
-    batch = ["assetmill", "batch", "plain", "--rows", rows, "--work-pool", POOL, "--shard", "15", "--json"]
+    batch = ["assetmill", "batch", "plain", "--rows", rows, "--work-pool", POOL, "--shard", "8", "--json"]
     runner = threading.Thread(target=lambda: ended.append(deployed.run(*batch, timeout=360)))
     started = time.monotonic()
     with store(deployed) as services:

@@ -1,4 +1,4 @@
-"""A batch whose store is away for 3 s and 30 s: told, waited for, resumed, every row done and paid once."""
+"""A batch whose store is away for 3 s, and in `make soak` for 30 s: told, waited for, every row paid once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.server.stack import set_emulator
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 
-ROWS = 24
+ROWS = 12
 
 
 class Shop:
@@ -101,17 +101,20 @@ def wait_for_pictures(shop: Shop, count: int) -> None:
     assert shop.pictures() >= count
 
 
-def test_a_batch_outlives_a_store_that_is_away(shop: Shop, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "away_s", [pytest.param([3.0], id="once"), pytest.param([3.0, 30.0], id="twice", marks=pytest.mark.soak)]
+)
+def test_a_batch_outlives_a_store_that_is_away(shop: Shop, tmp_path: Path, away_s: list[float]) -> None:
     shop.run("run", "one", "-p", "product=the first")
     set_emulator(shop.home / "emulator" / "ready.json", latency_s=2.5, canned_pictures=True)
     rows = products(tmp_path, *(f"thing {n}" for n in range(ROWS)))
     process = shop.start("batch", "one", "--rows", rows, "--json")
     said: list[str] = []
     wait_for_pictures(shop, 3)
-    for away_s in (3.0, 30.0):
+    for seconds in away_s:
         shop.mortal.kill()
         read_until(process, "is away since", said)
-        threading.Event().wait(away_s)
+        threading.Event().wait(seconds)
         shop.mortal.start()
         read_until(process, "is back after", said)
     out, err = process.communicate(timeout=200)

@@ -202,13 +202,25 @@ def _group(
     zoom = {"close": 1.25, "wide": 0.62}.get(brief.framing, 1.0) * (
         0.74 if brief.style == "minimal" else 0.94
     )
+    zoom, aside = _another_take(ground, zoom)
     for slot in slots(wanted, area, zoom):
         subject = book.subjects()[slot.want.subject]
         main = _colour_of(slot.want, slot.copy, subject, mood, brief)
         accent = subject.accent or _accent_of(slot.want, mood, main)
         poses = slot.want.poses
         pose = POSES[poses[slot.copy % len(poses)]] if poses else Pose()
-        yield Piece(subject, main, accent, slot.left, slot.top, slot.side, pose)
+        yield Piece(subject, main, accent, slot.left + aside, slot.top, slot.side, pose)
+
+
+def _another_take(ground: Ground, zoom: float) -> tuple[float, float]:
+    """Return the zoom and the step aside of this picture: two of one prompt are never the same.
+
+    Only the roughest pictures have no grain that would tell them apart.
+    """
+    if ground.level > 0:
+        return zoom, 0.0
+    chance = ground.rng.spawn(1)[0]  # what else is random stays as it is
+    return zoom * float(chance.uniform(0.95, 1.0)), ground.width * float(chance.uniform(-0.015, 0.015))
 
 
 def _colour_of(want: Wanted, copy: int, subject: book.Subject, mood: Mood, brief: Brief) -> RGB:

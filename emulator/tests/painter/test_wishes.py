@@ -217,3 +217,14 @@ def test_a_background_that_is_told_is_not_replaced_by_the_name_of_the_thing() ->
 def test_what_only_says_where_gets_no_stand_in_where_a_scene_is_known() -> None:
     read = brief.read("a snowy village street with warm lights in the windows")
     assert (read.setting, read.wanted) == ("snow", ())
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a navy poster about alpha and a red poster about alpha", "a mug", "a badge"]
+)
+def test_two_rough_pictures_of_one_wish_are_two_pictures(prompt: str) -> None:
+    drawn = {
+        paint(ImageRequest(prompt=f"Draw {prompt}, variant {letter}.", size="1024x1024", quality="low")).data
+        for letter in "ABC"
+    }
+    assert len(drawn) == 3

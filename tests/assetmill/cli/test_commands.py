@@ -80,6 +80,20 @@ def test_a_bug_is_one_line_with_its_traceback_in_a_file(
     assert "Traceback" in next(tmp_path.glob("assetmill-*.traceback")).read_text()
 
 
+@pytest.mark.usefixtures("services")
+def test_a_bug_is_said_where_its_traceback_cannot_be_kept(
+    assetmill: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("assetmill.cli.plan.plan_pipeline", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert assetmill("plan", "chain") == 1
+    assert "LookupError: a bug" in assetmill.err
+    assert "the traceback cannot be kept: " in assetmill.err
+
+
 @pytest.mark.usefixtures("done")
 def test_a_plan_tells_what_is_reused_and_what_it_costs(assetmill: Terminal) -> None:
     told = assetmill.document("plan", "chain")
