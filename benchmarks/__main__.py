@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--long",
         action="store_true",
-        help="also a batch, pacing against a quota, a gallery of 10,000, and 10,000 rows of local stages: half an hour",
+        help="also a batch, pacing against a quota, a gallery and local stages of 10,000",
     )
     is_long = parser.parse_args().long
     print(headline())

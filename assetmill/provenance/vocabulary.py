@@ -1,6 +1,6 @@
-"""IPTC's digital source types, as published on 2026-03-20 and told apart by what the law asks.
+"""IPTC's digital source types, told apart by what the law asks.
 
-https://cv.iptc.org/newscodes/digitalsourcetype/ and, for C2PA's own, its specification 2.2, section 18.16.
+https://cv.iptc.org/newscodes/digitalsourcetype/ and, for C2PA's own, its technical specification.
 """
 
 from __future__ import annotations
