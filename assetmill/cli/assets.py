@@ -63,46 +63,46 @@ def assets(run: str | None, profile: str | None, *, everything: bool, as_json: b
     return None
 
 
-class _Found(NamedTuple):
+class _Listed(NamedTuple):
     asset: AssetRecord
     record: StageRecord | KeptAsset
     is_choice: bool = False
 
 
-def _line(found: _Found) -> str:
+def _line(found: _Listed) -> str:
     asset = found.asset
     size = f"{asset.width}x{asset.height}" if asset.width else f"{asset.blob.size_bytes} B"
     return f"{asset.asset_id}  {asset.kind:<8} {size:>11}  {asset.label:<24} {asset.name}"
 
 
-def _whole_line(found: _Found) -> str:
+def _whole_line(found: _Listed) -> str:
     return f"{_line(found)}  {found.asset.role}{_reason(found.asset, found.record)}"
 
 
-def _json(found: _Found) -> str:
+def _json(found: _Listed) -> str:
     return json_item(asset_json(found.asset, found.record))
 
 
-def _of_store(ledger: Ledger) -> Iterator[_Found]:
+def _of_store(ledger: Ledger) -> Iterator[_Listed]:
     # A choice among draws says more of what it lists than the draw itself; a refusal of all of them, too.
     refused = ledger.kept.refused_draws()
     for record in ledger.stages():
         for asset in record.outputs:
             told = asset if record.draws else refused.get(asset.asset_id, asset)
-            yield _Found(told, record, bool(record.draws))
+            yield _Listed(told, record, bool(record.draws))
 
 
-def _of_run(ledger: Ledger, run: str) -> Iterator[_Found]:
+def _of_run(ledger: Ledger, run: str) -> Iterator[_Listed]:
     found = {
-        asset.asset_id: _Found(asset, record) for record in _records(ledger, run) for asset in record.outputs
+        asset.asset_id: _Listed(asset, record) for record in _records(ledger, run) for asset in record.outputs
     }
     yield from found.values()
 
 
-def _kept(ledger: Ledger, run: str | None) -> Iterator[_Found]:
+def _kept(ledger: Ledger, run: str | None) -> Iterator[_Listed]:
     run_id = ledger.find_run(run) if run else None
     found = (one for one in ledger.kept.all() if run_id is None or one.run_id == run_id)
-    return (_Found(one.asset, one) for one in found)
+    return (_Listed(one.asset, one) for one in found)
 
 
 def _reason(asset: AssetRecord, record: StageRecord | KeptAsset) -> str:
