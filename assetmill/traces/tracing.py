@@ -79,16 +79,21 @@ def traced_stage(call: StageCall, run_id: str, work: Callable[[], StageRecord]) 
     """Return the commit that `work` comes to, as a span with one below it for each response."""
     if not is_on():
         return work()
-    attributes = {
+    # A local stage asks no agent, and so has no words of the convention.
+    asked = {
         "gen_ai.operation.name": "invoke_agent",
         words.provider(convention()): _PROVIDER,
         "gen_ai.request.model": call.model,
+    }
+    attributes = {} if call.is_local else asked
+    attributes |= {
         "assetmill.pipeline": call.pipeline,
         "assetmill.stage": call.label,
         "assetmill.run.id": run_id,
         "assetmill.fingerprint": call.fingerprint,
     }
-    with _tracer().start_as_current_span(f"invoke_agent {call.stage}", attributes=attributes) as span:
+    name = f"make {call.stage}" if call.is_local else f"invoke_agent {call.stage}"
+    with _tracer().start_as_current_span(name, attributes=attributes) as span:
         with _listening(span, call.label, run_id):
             try:
                 record = work()
@@ -148,7 +153,8 @@ def _listening(span: Span, label: str, run_id: str) -> Generator[None]:
 
 
 def _count(call: StageCall, outcome: str, cost_usd: float | None) -> None:
-    told = {"assetmill.pipeline": call.pipeline, "gen_ai.request.model": call.model}
+    model = {} if call.is_local else {"gen_ai.request.model": call.model}
+    told = {"assetmill.pipeline": call.pipeline} | model
     _, counters = opened()
     counters["assetmill.stages"].add(1, told | {"assetmill.outcome": outcome})
     if cost_usd is not None:

@@ -18,6 +18,7 @@ CONVENTION: Convention = "1.37"
 SPANS: Mapping[str, str] = {
     "run {pipeline}": "a run of a pipeline; all its stages are below it",
     "invoke_agent {stage}": "one stage, from its first look into the store to its end",
+    "make {stage}": "one local stage, which asks no agent",
     "chat {model}": "one response that the stage was made by",
 }
 

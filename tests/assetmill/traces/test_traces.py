@@ -129,6 +129,18 @@ def test_what_is_reused_costs_nothing_again(collector: Collector, tmp_path: Path
     assert spent.as_double == record.cost_usd
 
 
+def test_a_local_stage_has_no_words_of_models(collector: Collector, tmp_path: Path) -> None:
+    call = stage_call(tools=(), outputs=(), making=({"name": "x.txt"},))
+    with pytest.raises(AssetmillError), tracing.traced_run("poster", "run_1"):
+        tracing.traced_stage(call, "run_1", refuse)
+    stage = next(span for span in collector.spans if span.name == "make hero")
+    assert not [name for name in attributes(stage) if name.startswith("gen_ai.")]
+
+
+def refuse() -> Any:
+    raise InvalidSettings("there is no such thing")
+
+
 def test_a_failure_is_named(collector: Collector, tmp_path: Path) -> None:
     services = services_with(tmp_path, ScriptedGateway(lambda _: [image_item(png(64, 64))][:0]))
     with pytest.raises(AssetmillError) as failed:
