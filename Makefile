@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Quiet but for errors: a package index that lacks one package is no news.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
+# A third of their time the tests wait for processes of their own: one worker more than there are cores.
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 say = @printf '\033[1m==>\033[0m %s\n' "$(1)"
 
 .PHONY: help install demo test check format lint types imports spelling package bench soak newest mutants constraints clean
@@ -41,7 +43,7 @@ demo: install
 
 test: install
 	$(call say,pytest)
-	@$(BIN)/pytest -q -n auto --dist loadgroup
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
 
 check: format lint types imports spelling test package
 	$(call say,all checks passed)
