@@ -82,16 +82,25 @@ def find_stage(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerpr
     """Return the pipeline and the fingerprint of a run's stage, named with its variant.
 
     Raises:
-        NotFound: the run has no manifest, or no such stage.
+        NotFound: there is no such stage; of a run that was killed, none at which it began anything.
     """
     manifest = ledger.read_manifest(run_id)
     if manifest is None:
-        raise NotFound("manifest", run_id, "the run has not ended yet, or was killed: run it again")
+        return _find_begun(ledger, run_id, stage)
     found = {entry.label: entry.fingerprint for entry in manifest.stages}
     fp = found.get(stage)
     if fp is None:
         raise NotFound("stage", stage, nearest(stage, found))
     return manifest.pipeline, fp
+
+
+def _find_begun(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerprint]:
+    start = ledger.find_start(run_id)
+    begun = ledger.kept.begun_by(start.pipeline, run_id) if start else {}
+    if start is None or stage not in begun:
+        known = f"it began {', '.join(begun)}" if begun else "it has not ended, or was killed: run it again"
+        raise NotFound("stage", stage, f"of run {run_id}: {known}")
+    return start.pipeline, begun[stage]
 
 
 # The stage's own tools are not known here: what its policy allows by itself is never waited for.

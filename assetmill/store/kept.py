@@ -118,6 +118,15 @@ class KeptAssets:
         """Return the first intent of an attempt, by `<pipeline>/<fp>.<n>`."""
         return self._records.read_or_warn(f"{layout.INTENTS}{stem}.001", Intent)
 
+    def begun_by(self, pipeline: str, run_id: RunId) -> dict[str, Fingerprint]:
+        """Return the stages, by label, at which a run has begun an attempt: all that is known of one killed."""
+        begun: dict[str, Fingerprint] = {}
+        for stem in self._stems(layout.intents_of(pipeline)):
+            intent = self.intent_of(stem)
+            if intent and intent.run_id == run_id:
+                begun[intent.stage] = Fingerprint(stem.rpartition(".")[0].rpartition("/")[2])
+        return begun
+
     def turn_costs(self, stem: str) -> dict[int, float | None]:
         """Return what is known of the cost of an attempt's turns, by `<pipeline>/<fp>.<n>`."""
         keys = self._keys(f"{layout.COSTS}{stem}.")

@@ -101,15 +101,9 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     def settings(_: str | None) -> Settings:
         return made.services().settings
 
-    def find_stage(*_: object) -> tuple[str, str]:
-        return made.call.pipeline, made.call.fingerprint
-
+    # Its run was killed: it has no manifest, and what it began is known by its intents alone.
     module = "assetmill.cli.resolve"
-    for name, stand_in in (
-        ("open_services", opened),
-        ("load_settings", settings),
-        ("find_stage", find_stage),
-    ):
+    for name, stand_in in (("open_services", opened), ("load_settings", settings)):
         monkeypatch.setattr(f"{module}.{name}", stand_in)
     return made
 
@@ -275,3 +269,9 @@ def test_a_wait_for_a_quota_is_lifted_and_nothing_else_is(counter: Desk) -> None
     assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 2
     assert counter.now - began < 1.0
     assert isinstance(counter.run("--retry-now").exception, NotFound)
+
+
+def test_a_stage_at_which_a_killed_run_began_nothing_is_refused_with_what_it_began(desk: Desk) -> None:
+    result = CliRunner().invoke(resolve, [RUN, "other", "--retry"], standalone_mode=False)
+    assert isinstance(result.exception, NotFound)
+    assert f"of run {RUN}: it began {CALL.stage}" in str(result.exception)
