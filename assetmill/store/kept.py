@@ -119,7 +119,7 @@ class KeptAssets:
         return self._records.read_or_warn(f"{layout.INTENTS}{stem}.001", Intent)
 
     def begun_by(self, pipeline: str, run_id: RunId) -> dict[str, Fingerprint]:
-        """Return the stages, by label, at which a run has begun an attempt: all that is known of one killed."""
+        """Return the stages, by label, at which a run has begun an attempt; it may have been killed."""
         begun: dict[str, Fingerprint] = {}
         for stem in self._stems(layout.intents_of(pipeline)):
             intent = self.intent_of(stem)

@@ -177,11 +177,6 @@ def intent(pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> str:
     return f"{INTENTS}{_turn(pipeline, fp, attempt, turn)}"
 
 
-def intents_of(pipeline: str) -> str:
-    """Return the prefix of all intents of a pipeline's stages."""
-    return f"{INTENTS}{short_key(pipeline)}/"
-
-
 def intents(pipeline: str, fp: Fingerprint) -> str:
     """Return the prefix of all intents for a stage."""
     return f"{INTENTS}{short_key(pipeline)}/{fp}."
