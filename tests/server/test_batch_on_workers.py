@@ -78,7 +78,8 @@ def test_the_form_is_the_pipelines_and_a_bad_value_is_refused_before_a_run_start
             deployed.api("POST", f"/deployments/{found['id']}/create_flow_run", body)
         assert 400 <= refused.value.code < 500
         refused.value.close()
-    assert deployed.flow_runs(f"plain/{POOL}") == []
+    # Its schedule may have been looked at before it was paused.
+    assert [run for run in deployed.flow_runs(f"plain/{POOL}") if not run["auto_scheduled"]] == []
 
 
 def test_a_batch_survives_the_death_of_a_worker_and_of_the_server(deployed: Stack, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ gallery.review = (() => {
     gallery.grid.renew(place);
     if (isToRedraw) return gallery.next.open();
     gallery.next.say(true);
+    // Whoever has gone on meanwhile is not called back.
+    if (gallery.grid.current !== place) return;
     if (said === "approved" && place + 1 < gallery.grid.shown.length) gallery.viewer.open(following(place));
     else await gallery.viewer.open(place);
     told.textContent = `${of.name}: ${said}`;

@@ -68,6 +68,7 @@ def test_once_all_is_decided_the_price_comes_and_a_yes_begins(
     page.keyboard.type("too dark")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".reviews")).to_contain_text("too dark")
+    expect(page.locator("#why")).to_be_hidden()  # else what is typed goes on with the reason
     assert passes.started == []
     page.keyboard.press("j")
     expect(page.locator("#place")).to_have_text("2 of 2")
