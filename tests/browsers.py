@@ -30,6 +30,8 @@ def page(chromium: Browser) -> Iterator[Page]:
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
+    refused: list[str] = []
+    page.on("response", lambda reply: refused.append(f"{reply.status} {reply.url}") if not reply.ok else None)
 
     def note(dialog: Dialog) -> None:
         said.append(dialog.message)
@@ -39,7 +41,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     yield page
     page.close()
     # Every error, every refusal by the content policy and every `alert` of a hostile name ends up here.
-    assert not said, said
+    assert not said, (said, refused)
 
 
 @contextmanager

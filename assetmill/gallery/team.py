@@ -14,19 +14,23 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from assetmill.errors import AssetmillError, StoreError
+from assetmill.fingerprint import Digest
 from assetmill.gallery.asking import Asking
 from assetmill.gallery.changing import Changing
 from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.door import HttpScope, PageApp, Receive, Send
 from assetmill.gallery.links import ReviewLink
-from assetmill.gallery.serving import Gallery
-from assetmill.gallery.site import Site, page_file
+from assetmill.gallery.serving import Gallery, headers_of
+from assetmill.gallery.site import Resource, Site, page_file
+from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.waiting import Waiting, waiting_page
+from assetmill.records import BlobRef
 from assetmill.redaction import redact_known
 
 SiteFor = Callable[[str, str | None], Site]
 """Opens the wall of a run or a batch for a reviewer, None for one who may only look."""
 
+_THUMBNAIL = re.compile(r"/thumbnails/([0-9a-f]{64})\.webp")
 _WALL = re.compile(r"/on/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})(/.*)?")
 _AGAIN = re.compile(r"/again/([A-Za-z0-9][A-Za-z0-9_.-]{0,80})")
 _SHARED = {"/gallery.css": "text/css", "/icon.svg": "image/svg+xml"}
@@ -52,10 +56,13 @@ class TeamPages:
         asking: Asking | None = None,
         changing: Changing | None = None,
         closeups_for: Callable[[Site], Closeups] | None = None,
+        *,
+        thumbnails: ThumbnailStore | None = None,
     ) -> None:
         self._site_for, self._waiting, self._asking = site_for, waiting, asking
-        self._changing, self._closeups_for = changing, closeups_for
+        self._changing, self._closeups_for, self._thumbnails = changing, closeups_for, thumbnails
         self._walls: OrderedDict[tuple[str, str, str], tuple[float, Gallery]] = OrderedDict()
+        self._shown: dict[Digest, BlobRef] = {}
         self._lock = threading.Lock()
 
     def page_of(self, link: ReviewLink) -> PageApp:
@@ -75,16 +82,36 @@ class TeamPages:
         return answer
 
     async def _home(self, link: ReviewLink, request: Request) -> Response:
+        if named := _THUMBNAIL.fullmatch(request.url.path):
+            return await run_in_threadpool(self._thumbnail, named[1])
         shared = _SHARED.get(request.url.path)
         if shared and request.method in {"GET", "HEAD"}:
             return Response(page_file(request.url.path[1:]), headers=_PAGE, media_type=shared)
         if request.url.path != "/" or request.method not in {"GET", "HEAD"}:
             return PlainTextResponse("there is no such page", HTTPStatus.NOT_FOUND, _PAGE)
         try:
-            found = await run_in_threadpool(self._waiting)
+            found = await run_in_threadpool(self._look)
         except StoreError as error:
             return PlainTextResponse(redact_known(str(error)), HTTPStatus.SERVICE_UNAVAILABLE, _PAGE)
         return HTMLResponse(waiting_page(link.reviewer, link.scope, found), headers=_PAGE)
+
+    def _look(self) -> tuple[Waiting, ...]:
+        """Return what waits now, and remember which pictures are shown of it."""
+        found = self._waiting()
+        self._shown = {blob.digest: blob for one in found for blob in one.shows}
+        return found
+
+    def _thumbnail(self, sha256: str) -> Response:
+        """Return a picture of the home: by what waits now, which a wall opened before may not have yet."""
+        name = Digest(f"sha256:{sha256}")
+        if name not in self._shown:
+            self._look()
+        blob = self._shown.get(name)
+        data = self._thumbnails.read(blob) if self._thumbnails and blob else None
+        if data is None:
+            return PlainTextResponse("there is no such picture", HTTPStatus.NOT_FOUND, _PAGE)
+        found = Resource(data, "image/webp")
+        return Response(data, headers=headers_of("thumbnails/", found), media_type=found.media_type)
 
     async def _on_wall(
         self, link: ReviewLink, place: tuple[str, str], scope: HttpScope, receive: Receive, send: Send

@@ -13,7 +13,7 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.gallery.links import LinkScope
 from assetmill.gallery.site import page_file
 from assetmill.gallery.tiles import Tile, of_entry, of_row
-from assetmill.records import RunManifest
+from assetmill.records import BlobRef, RunManifest
 from assetmill.store.backend import Backend
 from assetmill.store.ledger import Ledger
 
@@ -29,8 +29,8 @@ class Waiting:
     pictures: int
     said: str
     since: float
-    shows: tuple[str, ...] = ()
-    """Some of the pictures, by the SHA-256 of their bytes."""
+    shows: tuple[BlobRef, ...] = ()
+    """Some of the pictures."""
 
 
 def what_waits(backend: Backend, pipelines: Iterable[str]) -> tuple[Waiting, ...]:
@@ -61,8 +61,8 @@ def _of_run(run: RunManifest) -> Waiting | None:
     return Waiting(run.run_id, run.pipeline, len(entries), said, run.finished_at, shown)
 
 
-def _shown(tiles: Iterable[Tile]) -> tuple[str, ...]:
-    pictures = (tile.sha256 for tile in tiles if tile.is_picture and tile.state == "output")
+def _shown(tiles: Iterable[Tile]) -> tuple[BlobRef, ...]:
+    pictures = (tile.blob for tile in tiles if tile.blob and tile.is_picture and tile.state == "output")
     return tuple(islice(pictures, _SHOWN))
 
 

@@ -43,6 +43,7 @@ def team_pages(
 ) -> TeamPages:
     """Return the pages of a profile's store. Who reviews is read anew for each wall: who left may look."""
     ledger, blobs = Ledger(backend), Blobs(backend)
+    thumbnails = ThumbnailStore(settings.home, blobs)
 
     def site_for(what: str, reviewer: str | None) -> Site:
         desk = Desk(read_reviewers(settings.configs), ReviewLedger(backend), settings.home)
@@ -50,7 +51,6 @@ def team_pages(
         known = reviewer if reviewer in desk.reviewers else None
         reviewing = Reviewing(desk, ledger, known)
         stars = Stars(settings.home, known) if known else None
-        thumbnails = ThumbnailStore(settings.home, blobs)
         return Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
 
     def waiting() -> tuple[Waiting, ...]:
@@ -59,7 +59,7 @@ def team_pages(
     def closeups_for(site: Site) -> Closeups:
         return Closeups(site, backend)
 
-    return TeamPages(site_for, waiting, asking, changing, closeups_for)
+    return TeamPages(site_for, waiting, asking, changing, closeups_for, thumbnails=thumbnails)
 
 
 @contextmanager

@@ -113,8 +113,10 @@ def test_the_pages_of_a_team_are_dressed(team: Team) -> None:
     assert browser.get("/icon.svg").status_code == 200
     home = browser.get("/").text
     sha256 = picture(team)["sha256"]
-    assert f'src="{team.wall}/thumbnails/{sha256}.webp"' in home
-    assert browser.get(f"{team.wall}/thumbnails/{sha256}.webp").status_code == 200
+    assert f'src="/thumbnails/{sha256}.webp"' in home
+    assert browser.get(f"/thumbnails/{sha256}.webp").status_code == 200
+    assert browser.get(f"/thumbnails/{'0' * 64}.webp").status_code == 404
+    assert team.stranger().get(f"/thumbnails/{sha256}.webp").status_code != 200
     assert "style-src 'self'" in browser.get("/").headers["content-security-policy"]
     for path in ("/home.js", "/links", "/on/%2e%2e/gallery.css"):
         assert browser.get(path).status_code == 404
