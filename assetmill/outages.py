@@ -7,11 +7,11 @@ resumes by itself when it is back. An order to stop ends every wait at once.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Literal, TypeVar
 
 from assetmill.errors import AssetmillError, RunStopped
@@ -27,6 +27,8 @@ SEALS_WITHIN_S = 2.5
 """How long an order to stop leaves for what is away: a process that got a signal goes after three seconds."""
 
 _SEALING_PAUSE_S = 0.25
+_CHANCE = SystemRandom()
+"""Of each process its own, also of those that were forked from one: they must not all come back at once."""
 _log = logging.getLogger("assetmill.outages")
 
 
@@ -220,5 +222,5 @@ def _pauses_s() -> Iterator[float]:
     pause_s = 0.25
     while True:
         # By chance, so that all who wait do not come back in the same moment.
-        yield pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - nothing is kept secret by it
+        yield pause_s * _CHANCE.uniform(0.75, 1.25)
         pause_s = min(2 * pause_s, 5.0)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import random
 import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
+from random import SystemRandom
 from typing import Any, Protocol, cast
 
 import boto3.session
@@ -51,6 +51,7 @@ from assetmill.store.keys import check_key, check_prefix, is_segment
 LONGEST_URL_S = 7 * 24 * 3600
 """S3 refuses signed URLs that are to live longer."""
 
+_CHANCE = SystemRandom()  # also forked processes must not try again at the same moment
 _CONFLICT_RETRIES = 6
 _READ_RETRIES = 2
 _BROKEN_BODY = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError)
@@ -157,7 +158,7 @@ class S3Store:
                 if attempt == _CONFLICT_RETRIES - 1:
                     raise StoreUnavailable(str(error)) from error
                 # By chance, so that two creators do not meet again; nothing is kept secret by it.
-                time.sleep(random.uniform(0.5, 1) * 0.05 * 2**attempt)  # noqa: S311
+                time.sleep(_CHANCE.uniform(0.5, 1) * 0.05 * 2**attempt)
 
     def get(self, key: str) -> bytes:
         """Return the object's bytes."""
