@@ -164,8 +164,9 @@ class Repairer:
         for entry in self._backend.list(layout.VERDICTS):
             intent = layout.intent_of_verdict(entry.key)
             # Without it the number would be given again, and the verdict be taken for the next attempt's.
-            is_sound = not is_stray(entry.key) and entry.key not in self._unread.keys() | self._choices
-            if is_sound and not self._is_finished(intent) and self._backend.head(intent) is None:
+            is_sound = not is_stray(entry.key) and entry.key not in self._unread
+            is_attempts = is_sound and entry.key not in self._choices
+            if is_attempts and not self._is_finished(intent) and self._backend.head(intent) is None:
                 self._unread[intent] = "it is not there, and its verdict is"
         for key, reason in sorted(self._unread.items()):
             yield records.settle(key, reason, is_finished=self._is_finished(key))

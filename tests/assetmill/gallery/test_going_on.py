@@ -58,14 +58,19 @@ def link(services: Services, run: RunManifest, passes: Passes) -> Iterator[str]:
         yield link
 
 
-def test_once_all_is_decided_the_price_comes_and_a_yes_begins(
-    page: Page, link: str, run: RunManifest, passes: Passes
-) -> None:
+def say_too_dark(page: Page, link: str) -> None:
+    """Begin to reject the first picture; the reason is typed and not sent."""
     page.goto(link)
     page.locator("#wall button").first.press("Enter")
     page.locator("#picture").wait_for()
     page.keyboard.press("r")
     page.keyboard.type("too dark")
+
+
+def test_once_all_is_decided_the_price_comes_and_a_yes_begins(
+    page: Page, link: str, run: RunManifest, passes: Passes
+) -> None:
+    say_too_dark(page, link)
     page.keyboard.press("Control+Enter")
     expect(page.locator(".reviews")).to_contain_text("too dark")
     expect(page.locator("#why")).to_be_hidden()  # else what is typed goes on with the reason
@@ -87,11 +92,7 @@ def test_once_all_is_decided_the_price_comes_and_a_yes_begins(
 def test_a_rejection_leads_to_the_price_of_drawing_it_again(
     page: Page, link: str, run: RunManifest, passes: Passes
 ) -> None:
-    page.goto(link)
-    page.locator("#wall button").first.press("Enter")
-    page.locator("#picture").wait_for()
-    page.keyboard.press("r")
-    page.keyboard.type("too dark")
+    say_too_dark(page, link)
     page.locator("#redraw").click()
     page.wait_for_url(f"**/again/{run.run_id}")
     assert passes.started == []
