@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--long",
         action="store_true",
-        help="also a batch, pacing against a quota, a gallery and local stages of 10,000, a ceiling of 20,000 lines",
+        help="also a batch, pacing, a gallery and local stages of 10,000, a ceiling of 20,000 lines",
     )
     is_long = parser.parse_args().long
     print(headline())
