@@ -1,4 +1,4 @@
-"""One program from outside the service, run in the sandbox: JSON in, JSON out, for whoever has code to confine."""
+"""One program from outside the service, run in the sandbox: JSON in, JSON out."""
 
 from __future__ import annotations
 
