@@ -54,7 +54,7 @@ def opened() -> Sender:
     instruments = {name: _instrument(meter, name, one) for name, one in words.METRICS.items()}
     sender = Sender((spans, figures), spans.get_tracer("assetmill"), instruments)
     # A process that makes no run, as a worker between two, still sends what it has when it ends.
-    atexit.register(_flush_soon, sender)
+    atexit.register(send_rest, sender)
     return sender
 
 
@@ -144,10 +144,11 @@ def _told_lifetimes() -> list[Observed]:
 
 def flush() -> None:
     """Send what is still here; a collector that is away or hangs costs a few seconds and no more."""
-    _flush_soon(opened())
+    send_rest(opened())
 
 
-def _flush_soon(sender: Sender) -> None:
+def send_rest(sender: Sender) -> None:
+    """Send what is still here, as the last thing that a process does."""
     # The exporters keep to no deadline of ours, and one provider raises where its reader is late.
     thread = threading.Thread(target=_flush, args=(sender,), name="flush-traces", daemon=True)
     thread.start()

@@ -103,7 +103,7 @@ def collecting(monkeypatch: pytest.MonkeyPatch) -> Generator[Collector]:
         sending.opened.cache_clear()
         yield server
         sender = sending.opened()
-        atexit.unregister(sending._flush_soon)
+        atexit.unregister(sending.send_rest)
         for provider in sender.providers:
             provider.shutdown()
         sending.opened.cache_clear()
