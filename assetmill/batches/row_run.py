@@ -132,6 +132,7 @@ class RowRun:
     def _look_whether_over(self) -> None:
         if not self._is_over and not self._order.is_active():
             self._is_over = True
+            self._span.over()
             self._work.count(0, rows=1)
             if self._room:
                 self._room.leave([self._row.number])

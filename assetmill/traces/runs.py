@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -71,6 +72,7 @@ class RowSpan:
     def __init__(self, number: int, batch_id: str) -> None:
         self._span: Any = None
         self._context: Any = None
+        self._over_ns: int | None = None
         if switch.is_on():
             from opentelemetry.trace import set_span_in_context
 
@@ -84,11 +86,15 @@ class RowSpan:
         with continued(self._context):
             yield
 
+    def over(self) -> None:
+        """Note that the last of it has just ended: others of its group, with which it is told, may take on."""
+        self._over_ns = time.time_ns()
+
     def end(self, state: str) -> None:
         """Close the row with what has become of it."""
         if self._span is not None:
             _conclude(self._span, state)
-            self._span.end()
+            self._span.end(self._over_ns)
 
 
 def carried(work: Callable[..., Any]) -> Callable[..., Any]:
