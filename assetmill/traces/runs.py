@@ -87,7 +87,7 @@ class RowSpan:
             yield
 
     def over(self) -> None:
-        """Note that the last of it has just ended: others of its group, with which it is told, may take on."""
+        """Note that the last of it has just ended: others, with which it is told, may take longer."""
         self._over_ns = time.time_ns()
 
     def end(self, state: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from assetmill.traces import sending, words
 from assetmill.traces.page import tables
-from assetmill.traces.runs import traced_run
+from assetmill.traces.runs import RowSpan, traced_run
 from assetmill.traces.stages import traced_stage
 from tests.assetmill.traces.collector import FAILED, Collector, attributes
 from tests.doubles import ScriptedGateway, image_item, png, stage_call
@@ -196,6 +197,17 @@ def test_a_trace_goes_on_where_another_program_began_it(
     trace(services_with(tmp_path, painter()), "run_1", parent=theirs)
     run = collector.named("run poster")
     assert (run.trace_id.hex(), run.parent_span_id.hex()) == tuple(theirs.split("-")[1:3])
+
+
+def test_a_row_ends_when_it_is_over_and_not_when_its_group_is_told(collector: Collector) -> None:
+    row = RowSpan(7, "batch_1")
+    row.over()
+    over_ns = time.time_ns()
+    row.end("failed")
+    sending.flush()
+    told = collector.named("row 7")
+    assert told.end_time_unix_nano <= over_ns
+    assert (told.status.code, attributes(told)["assetmill.outcome"]) == (FAILED, "failed")
 
 
 def test_without_an_address_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
