@@ -172,6 +172,9 @@ class Closing:
         failed = failed_tools((turn.response.body for turn in turns), self.call.tools)
         missing = self._missing(crop, kept)
         problems = (*failed, *missing, *crop.problems, *([answer.fault] if answer.fault else []))
+        is_made = any(asset.role in {"output", "candidate"} for asset in crop.assets)
+        if last.produced.is_no_answer and not (problems or is_made):
+            problems = ("it made nothing and said nothing",)
         if last.response.status != "completed" or problems:
             reason = _reason(last, problems) + (_OPTIONAL if failed else "")
             kind = ToolFailed if failed else OutputUnreachable if missing else None
