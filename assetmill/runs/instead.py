@@ -28,7 +28,7 @@ from assetmill.stage.services import Services
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Contest:
     """Where a candidate is: the choice that passed it over, and the stage's line of the plan now."""
 
     stage: PlannedStage
@@ -90,11 +90,11 @@ def _plan(start: RunStart, services: Services) -> Plan:
     return plan_pipeline(pipeline, start.parameters, services.settings, services.ledger)
 
 
-def _find(asset_id: AssetId, plan: Plan, services: Services) -> _Place:
+def _find(asset_id: AssetId, plan: Plan, services: Services) -> _Contest:
     for stage in plan.stages:
         choice = stage.record or _rejected_choice(stage.call, services)
         if choice and any(one.asset_id == asset_id and one.role == "candidate" for one in choice.outputs):
-            return _Place(stage, plan.spec_of(stage.label), choice)
+            return _Contest(stage, plan.spec_of(stage.label), choice)
     raise InvalidInput(f"{asset_id} is no candidate of what {plan.name} has made last")
 
 
@@ -104,7 +104,7 @@ def _rejected_choice(call: StageCall | None, services: Services) -> StageRecord 
     return services.ledger.read_stage(call.pipeline, before[-1][0]) if call and before else None
 
 
-def _checked(place: _Place, desk: Desk, who: Callable[[], str]) -> str:
+def _checked(place: _Contest, desk: Desk, who: Callable[[], str]) -> str:
     """Return the reviewer, if another choice is to be had and their word counts for it."""
     label, spec, choice = place.stage.label, place.spec, place.choice
     asked = {one.asset_id: terms for one, terms in asked_of(spec, choice)}
@@ -127,7 +127,7 @@ def _checked(place: _Place, desk: Desk, who: Callable[[], str]) -> str:
     return reviewer
 
 
-def _open_call(place: _Place, services: Services) -> StageCall:
+def _open_call(place: _Contest, services: Services) -> StageCall:
     """Return the call that is to be drawn in place of what was rejected, if nobody has begun with it."""
     call = place.stage.call
     if not place.is_rejected or call is None:
@@ -137,7 +137,7 @@ def _open_call(place: _Place, services: Services) -> StageCall:
     return call
 
 
-def _decision(place: _Place, draw: StageRecord, reviewer: str, now: float) -> Decision:
+def _decision(place: _Contest, draw: StageRecord, reviewer: str, now: float) -> Decision:
     return Decision(
         kind="accepted",
         decided_by=reviewer,
@@ -147,7 +147,7 @@ def _decision(place: _Place, draw: StageRecord, reviewer: str, now: float) -> De
     )
 
 
-def _choice(place: _Place, draw: StageRecord, call: StageCall, decision: Decision) -> StageRecord:
+def _choice(place: _Contest, draw: StageRecord, call: StageCall, decision: Decision) -> StageRecord:
     """Return the record of another choice: what is taken first, then everything else that was paid for."""
     ids = {one.asset_id for one in draw.outputs}
     others = [_passed_over(one, decision.reason) for one in place.choice.outputs if one.asset_id not in ids]
