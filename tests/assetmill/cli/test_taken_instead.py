@@ -46,7 +46,11 @@ def gateway_of(services: Services) -> ScriptedGateway:
 
 def run(services: Services, name: str = "hero") -> RunManifest:
     shown = iter(["teal", "gold", "plum", "navy", "pink"])
-    gateway_of(services).script = lambda _request: [image_item(png(1024, 1024, next(shown)))]
+
+    def draw(_request: object) -> list[dict[str, Any]]:
+        return [image_item(png(1024, 1024, next(shown)))]
+
+    gateway_of(services).script = draw
     return run_here(services, name)
 
 
