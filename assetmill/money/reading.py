@@ -106,7 +106,8 @@ def _read_listed(backend: Backend, history: History, *, is_thorough: bool) -> No
             lines = tuple(_next(backend, history) for _ in range(first, end))
         except KeyMissing:
             raise _refused(backend, history, "is missing") from None
-        if key:
+        # One that is there and is no page may be a newer version's: a repair says which.
+        if key and key not in listed.pages:
             history.unkept[key] = LinePage(scope=history.scope, first=first, lines=lines)
 
 
