@@ -65,6 +65,11 @@ class Verifier:
         self._seen = Marked()
         self._latest: set[str] = set()
 
+    @property
+    def objects(self) -> int:
+        """How many objects it has read so far."""
+        return self.records + self.blobs
+
     def problems(self) -> Iterator[StoreProblem]:
         """Yield what is wrong, as it is found.
 

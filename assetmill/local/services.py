@@ -170,6 +170,11 @@ def has_prefect_api() -> bool:
     return bool(profiles.get("profiles", {}).get(name, {}).get("PREFECT_API_URL"))
 
 
+def is_watched(settings: Settings) -> bool:
+    """Return whether the Prefect of a run has a page and automations: the caller's, or the one that lasts."""
+    return has_prefect_api() or is_lasting_alive(settings)
+
+
 def require_emulator() -> None:
     """Check that the embedded service can be started: production installs assetmill without it.
 
