@@ -147,8 +147,7 @@ def call(arguments: list[str] | None = None) -> int:
         _say_as_json(error, redact(error.format_message()))
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; run it again to go on", err=True)
-        return interrupts.exit_code()
+        return _stopped()
     except AssetmillError as error:
         click.echo(f"{click.style('error', fg='red')}: {error}", err=True, color=color())
         _say_as_json(error, str(error))
@@ -159,8 +158,20 @@ def call(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:
         # The edge of the command line: nothing further out could still say it in words.
-        return _unexpected(error)
+        return _stopped() if _is_interruption(error) else _unexpected(error)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _stopped() -> int:
+    click.echo("stopped; run it again to go on", err=True)
+    return interrupts.exit_code()
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Whether a library has made an error of its own of an interruption, as pydantic's compiler does."""
+    cause = error.__cause__ or error.__context__
+    is_named = isinstance(error, KeyboardInterrupt) or KeyboardInterrupt.__name__ in str(error)
+    return is_named or (cause is not None and _is_interruption(cause))
 
 
 def _unexpected(error: Exception) -> int:
