@@ -36,13 +36,21 @@ def test_files_keep_their_bytes_and_expire_when_told(
 ) -> None:
     data = bytes(range(256)) * 10
     file = client.files.create(
-        file=("a.bin", data), purpose="user_data", expires_after={"anchor": "created_at", "seconds": HOUR_S}
+        file=("a.bin", data), purpose="assistants", expires_after={"anchor": "created_at", "seconds": HOUR_S}
     )
     assert client.files.content(file.id).read() == data
     assert file.expires_at == file.created_at + HOUR_S
     control.post("clock", {"advance_s": HOUR_S + 1})
     assert raw.call("GET", f"openai/v1/files/{file.id}").status_code == 404
     assert raw.ok("GET", "openai/v1/files")["data"] == []
+
+
+def test_purposes_that_azure_does_not_know_are_openai_s(raw: Raw, control: Control) -> None:
+    form = {"data": {"purpose": "vision"}, "files": {"file": ("a.png", b"x")}}
+    address = f"{raw.endpoint}/openai/v1/files"
+    assert raw.http.post(address, headers=raw.headers, **form).status_code == 400
+    control.post("settings", {"flavour": "openai"})
+    assert raw.http.post(address, headers=raw.headers, **form).status_code == 200
 
 
 def test_lists_are_paged_by_the_sdk(client: openai.OpenAI, raw: Raw) -> None:

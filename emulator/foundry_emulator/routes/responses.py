@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from foundry_emulator import data
 from foundry_emulator.at_rest import forget_response
-from foundry_emulator.boundary.errors import WireError, invalid, not_emulated
+from foundry_emulator.boundary.errors import invalid, not_emulated
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import shapes, wire
 from foundry_emulator.responses.admission import admit, included
@@ -46,10 +46,9 @@ async def create(call: Call) -> Reply:
         return Reply(stream=_followed(call, active), media_type=_EVENT_STREAM, headers=headers)
     if not active.is_background:
         await _foreground(call, active)
-        if active.error_status is not None:
-            error = active.response["error"]
+        if active.refusal is not None:
             forget_response(call.project.state, active.id)
-            raise WireError(active.error_status, error.get("type") or error["code"], error["message"])
+            raise active.refusal
     return Reply(_worded(call, active.response, admitted.include), headers=headers)
 
 
