@@ -20,7 +20,7 @@ CONTAINER = "cntr_" + "0123456789ab" * 4
 FILE, FIGURE, STORE = "assistant-" + "A1" * 11, "cfile_" + "0123456789abcdef" * 2, "vs_" + "A1" * 12
 AGENT = {"type": "agent_reference", "name": "painter", "version": "1"}
 ONE: Json = {"id": CONVERSATION, "object": "conversation", "created_at": 1, "metadata": {}}
-TEXT = {"type": "output_text", "text": "Hi.", "annotations": [], "logprobs": []}
+TEXT: Json = {"type": "output_text", "text": "Hi.", "annotations": [], "logprobs": []}
 SAID: Json = {
     "type": "message",
     "id": MESSAGE,
@@ -79,7 +79,7 @@ def page(*entries: Json) -> Json:
 
 
 def missing(message: str) -> Json:
-    extra = {"details": [], "additionalInfo": {"request_id": "0123456789abcdef" * 2}}
+    extra: Json = {"details": [], "additionalInfo": {"request_id": "0123456789abcdef" * 2}}
     return {"error": {"code": "not_found", "message": message, "type": "error", **extra}}
 
 
