@@ -24,7 +24,7 @@ from foundry_emulator.comparing.listing import (
 from foundry_emulator.comparing.pictures import picture_of, pictured
 from foundry_emulator.comparing.playing import Player, answer_of, recorded_items
 from foundry_emulator.jsons import Json, as_list, as_object
-from foundry_emulator.testing.calls import Control, Raw
+from foundry_emulator.testing.calls import Control, Raw, events
 
 _WAIT_S = 10.0
 _MOST_VERSIONS = 8
@@ -181,13 +181,21 @@ class Stage:
                 request["input"] = [
                     {"type": "function_call_output", "call_id": one, "output": ""} for one in calls
                 ]
-        answer = self._raw.ok("POST", "openai/v1/responses", request)
+        answer = self._begun(request)
         made = str(answer["id"])
         ended = answer if waits else self._raw.finished(made)
         calls = [str(item["call_id"]) for item in ended["output"] if item["type"] == "function_call"]
         if conversation and calls:
             self._unanswered[conversation] = calls
         return made
+
+    def _begun(self, request: Json) -> Json:
+        """Post a request; what a recording streams again had been begun as a stream."""
+        if "stream=true" not in self._exchange.path:
+            return self._raw.ok("POST", "openai/v1/responses", request)
+        streamed = {**request, "stream": True, "background": True}
+        told = events(self._raw.call("POST", "openai/v1/responses", streamed).text)
+        return as_object(told[0]["response"])
 
     def _approval(self, theirs: str) -> str:
         """Make the response that asked for what is approved here."""

@@ -111,6 +111,16 @@ FAILING: list[Json] = [
     },
     {"type": "response.failed"},
 ]
+AGAIN: list[Json] = [
+    {"type": "response.in_progress"},
+    {"type": "response.output_item.added"},
+    {"type": "response.content_part.added"},
+    {"type": "response.output_text.delta"},
+    {"type": "response.output_text.done"},
+    {"type": "response.content_part.done"},
+    {"type": "response.output_item.done"},
+    {"type": "response.completed"},
+]
 Exchanged = tuple[str, str, Json | None, int, Json | None, str]
 EXCHANGES: dict[str, Exchanged] = {
     "conversations": ("GET", "/openai/v1/conversations", None, 200, page(ONE, ONE), "2026-02-12"),
@@ -207,6 +217,14 @@ EXCHANGES: dict[str, Exchanged] = {
         None,
         "2026-03-20",
     ),
+    "the end of a stream, sent again": (
+        "GET",
+        f"/openai/v1/responses/resp_{HEX}?stream=true&starting_after=1",
+        None,
+        200,
+        None,
+        "2026-02-12",
+    ),
     "a store that was deleted": (
         "GET",
         f"/openai/v1/vector_stores/{STORE}",
@@ -229,6 +247,9 @@ def write(folder: Path, name: str, exchanged: Exchanged) -> None:
     }
     if "bytes" in name:
         told["headers"] = {"Content-Disposition": "attachment; filename=file.png"}
+    if "sent again" in name:
+        told |= {"sse": [{"data": event} for event in AGAIN], "cut": "bodies"}
+        told["headers"]["Cache-Control"] = "no-cache"
     if "elsewhere" in name:
         told |= {"sse": [{"data": event} for event in FAILING], "cut": "bodies of three events"}
     (folder / f"{name}.json").write_text(json.dumps(told))
