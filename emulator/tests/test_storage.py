@@ -36,7 +36,7 @@ def test_files_keep_their_bytes_and_expire_when_told(
 ) -> None:
     data = bytes(range(256)) * 10
     file = client.files.create(
-        file=("a.bin", data), purpose="assistants", expires_after={"anchor": "created_at", "seconds": HOUR_S}
+        file=("a.bin", data), purpose="user_data", expires_after={"anchor": "created_at", "seconds": HOUR_S}
     )
     assert client.files.content(file.id).read() == data
     assert file.expires_at == file.created_at + HOUR_S
@@ -45,10 +45,11 @@ def test_files_keep_their_bytes_and_expire_when_told(
     assert raw.ok("GET", "openai/v1/files")["data"] == []
 
 
-def test_purposes_that_azure_does_not_know_are_openai_s(raw: Raw, control: Control) -> None:
-    form = {"data": {"purpose": "vision"}, "files": {"file": ("a.png", b"x")}}
+def test_azure_takes_pictures_for_assistants_alone(raw: Raw, control: Control) -> None:
+    form: Any = {"data": {"purpose": "user_data"}, "files": {"file": ("a.png", b"x")}}
     address = f"{raw.endpoint}/openai/v1/files"
     assert raw.http.post(address, headers=raw.headers, **form).status_code == 400
+    assert raw.upload("a.jsonl", b"{}", purpose="user_data")
     control.post("settings", {"flavour": "openai"})
     assert raw.http.post(address, headers=raw.headers, **form).status_code == 200
 

@@ -11,7 +11,8 @@ from foundry_emulator.routes.paging import page
 from foundry_emulator.routes.uploads import UploadForm, uploaded
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_NOT_ON_AZURE = ("vision", "user_data")
+_NOT_FOR_PICTURES = ("vision", "user_data")
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _SHORTEST_S, _LONGEST_S = 3600, 2_592_000
 
 
@@ -38,8 +39,9 @@ async def create(call: Call) -> Reply:
         words = ", ".join(f"'{one}'" for one in _PURPOSES)
         raise invalid(f"Invalid value: '{purpose[:80]}'. Supported values are: {words}.", "purpose")
     dialect = call.project.settings.dialect
-    if purpose in _NOT_ON_AZURE and dialect.is_azure:
-        # As a sample of Microsoft's tells of it; whether the service names the purpose is not known.
+    is_picture = upload.filename.lower().endswith(_PICTURES)
+    if purpose in _NOT_FOR_PICTURES and is_picture and dialect.is_azure:
+        # As a sample of Microsoft's tells of it; other files it uploads as user data itself.
         raise invalid("Invalid file ContentType", "purpose")
     if upload.data is None:
         raise invalid("Missing required parameter: 'file'.", "file", "missing_required_parameter")
