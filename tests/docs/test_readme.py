@@ -11,6 +11,7 @@ import pytest
 from assetmill.cli.main import cli
 from assetmill.project import find_configs
 from assetmill.spec.loading import load_pipeline
+from tests.docs.drawing import apart
 from tests.millworks import write_configs
 from tests.pages import ROOT, Shell, blocks
 
@@ -35,6 +36,8 @@ def test_the_first_minutes_are_as_shown(shell: Shell) -> None:
     said = shell(drawn.partition("/")[2])
     assert (shell.folder / ".assetmill/out/product-launch/hero-dusk.png").exists()
     assert "hero-dusk.png" in said
+    sheet = (shell.folder / ".assetmill/out/product-launch/contact-sheet.png").read_bytes()
+    assert apart(sheet, (ROOT / "docs/product-launch.png").read_bytes()) < 1
     bill = shell("assetmill emulator bill")
     assert "4 reused; spent $0.0000" in shell(again)
     assert shell("assetmill emulator bill") == bill, "the second run was charged"
