@@ -33,7 +33,7 @@ def said(text: str, **rest: object) -> str:
         ("Write one caption for a photo of a lighthouse at dusk", "lighthouse at dusk"),
         ("Caption in Portuguese for a photo of a market at dawn", "com market at dawn"),
         ("Schlage einen Titel für einen Artikel über Wale vor", "Wale"),
-        ("Una frase publicitaria corta para zapatos de montaña", "zapatos de montaña"),
+        ("Una frase publicitaria corta para zapatos de montaña", "apatos de montaña"),
         ("写一个关于台灯的短标语", "台灯"),
         ("Write alt text for a picture of a red boat", "Red boat"),
         ("Give me a headline for the spring sale. Language: Japanese", "近く"),
