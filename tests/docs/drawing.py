@@ -1,4 +1,4 @@
-"""The pictures of the pages, made as they say; `python -m tests.docs.drawing` draws them into docs/ anew."""
+"""The views of the gallery on the pages; `python -m tests.docs.drawing` takes them into docs/ anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +20,7 @@ from tests.browsers import CHROMIUM
 from tests.lockyard import git
 from tests.pages import ROOT, Shell
 
-DRAWN = ("docs/product-launch.png", "docs/gallery-wall.webp", "docs/gallery-picture.webp")
-KEPT: Mapping[str, str] = {
-    "docs/decisions/0016-text-engines.png": "of a trial: three of its four engines are installed nowhere here"
-}
-"""Pictures that are not made again, and why."""
+VIEWS = ("docs/gallery-wall.webp", "docs/gallery-picture.webp")
 
 _GRID = 96
 _WINDOW = {"width": 1280, "height": 760}
@@ -50,17 +46,14 @@ def new_tree(folder: Path) -> Shell:
 
 
 def draw_all(shell: Shell) -> dict[str, bytes]:
-    """Run the examples and return every picture of DRAWN by its name."""
-    made: dict[str, bytes] = {}
+    """Run the examples and return every picture of VIEWS by its name."""
     # One stage after the other: the wall shows the newest first, in the same order every time.
     shell.environ["ASSETMILL_CONCURRENCY"] = "1"
     shell("assetmill run product-launch && assetmill run og-images")
-    out = shell.folder / ".assetmill" / "out"
-    made["docs/product-launch.png"] = (out / "product-launch" / "contact-sheet.png").read_bytes()
     shell("assetmill reviewers add brand")
     shell("assetmill review .assetmill/out/og-images/storage.png approve")
     shell("assetmill review .assetmill/out/product-launch/hero-dusk.png reject --reason 'Too dark.'")
-    return made | shots(shell, "storage.png")
+    return shots(shell, "storage.png")
 
 
 def shots(shell: Shell, tile: str) -> dict[str, bytes]:
