@@ -15,6 +15,7 @@ from benchmarks import (
     noop_rerun,
     pacing,
     protocol_cost,
+    stage_cpu,
     stage_overhead,
 )
 from benchmarks.bench import headline
@@ -29,7 +30,8 @@ def main() -> None:
     )
     is_long = parser.parse_args().long
     print(headline())
-    short = (cold_start, stage_overhead, local_stages, noop_rerun, check_1000, protocol_cost, growth)
+    short = (cold_start, stage_cpu, stage_overhead, local_stages, noop_rerun)
+    short = (*short, check_1000, protocol_cost, growth)
     for bench in (*short, batch, pacing, gallery, local_batch) if is_long else short:
         print()
         bench.main()
