@@ -120,6 +120,7 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
             raise
         raise PrefectAway(f"Prefect: {error}; nothing was begun: run it again when it answers") from error
     except Exception as error:
+        # Any, by the package it is of: Prefect's client and what it uses have no class in common.
         if type(error).__module__.partition(".")[0] in _OF_PREFECTS_CLIENT:
             _check_api(error)
         raise

@@ -15,7 +15,7 @@ from assetmill.records import RunId, RunManifest
 from assetmill.runs.run import begin_run
 from assetmill.settings import Settings
 from assetmill.stage.services import Services
-from assetmill.traces.tracing import traced_run
+from assetmill.traces.runs import traced_run
 
 _MOST = 100
 """Of runs that nobody looked at, the newest will do: a schedule may leave one every minute."""
@@ -28,10 +28,12 @@ def run_unchanged(
     run = begin_run(pipeline, parameters, services, "", by=by)
     # First: a note of a run that has no manifest is dropped, a run without a note would never be shown.
     _note(services.settings, run.run_id)
-    with traced_run(run.plan.name, run.run_id):
+    with traced_run(run.plan.name, run.run_id) as tell:
         for label in run.stages:
             run.begin(label)
-    return run.seal()
+        manifest = run.seal()
+        tell(manifest.status)
+    return manifest
 
 
 def untold_runs(settings: Settings) -> tuple[RunId, ...]:
