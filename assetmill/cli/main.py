@@ -82,6 +82,7 @@ _COMMANDS: Mapping[str, str] = {
     "logs": "assetmill.cli.logs",
     "stop": "assetmill.cli.setup",
     "completion": "assetmill.cli.completion",
+    "man": "assetmill.cli.man",
     "setup": "assetmill.cli.setup",
 }
 
