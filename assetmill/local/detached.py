@@ -155,15 +155,26 @@ def find(service: Service) -> Ready | None:
 
 def stop(service: Service, timeout_s: float = 10.0) -> bool:
     """End a process that runs or starts; False when there was none."""
-    started = _read_process(service)
-    if started is None or not is_guarded(service.directory):
+    return stop_in(service.directory, timeout_s)
+
+
+def stop_in(directory: Path, timeout_s: float = 10.0) -> bool:
+    """End the process that works on the state in a directory; False when there was none."""
+    pid = pid_of(directory)
+    if pid is None or not is_guarded(directory):
         return False
     with suppress(ProcessLookupError):
-        os.kill(int(started["pid"]), signal.SIGTERM)
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_guarded(service.directory) and time.monotonic() < deadline:
+    while is_guarded(directory) and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)
-    return not is_guarded(service.directory)
+    return not is_guarded(directory)
+
+
+def pid_of(directory: Path) -> int | None:
+    """Return the number of the process that was started last for the state in a directory."""
+    started = _read_process(directory)
+    return None if started is None else int(started["pid"])
 
 
 def is_guarded(directory: Path) -> bool:
@@ -178,9 +189,9 @@ def is_guarded(directory: Path) -> bool:
     return False
 
 
-def _read_process(service: Service) -> dict[str, Any] | None:
+def _read_process(directory: Path) -> dict[str, Any] | None:
     try:
-        started = json.loads((service.directory / PROCESS).read_text(encoding="utf-8"))
+        started = json.loads((directory / PROCESS).read_text(encoding="utf-8"))
         return {"pid": int(started["pid"]), "at": float(started["at"]), "announced": started["announced"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -188,7 +199,7 @@ def _read_process(service: Service) -> dict[str, Any] | None:
 
 def _left_starting(service: Service) -> Mapping[str, str] | None:
     """Return what was announced of a process that another run started and that is not ready yet."""
-    started = _read_process(service)
+    started = _read_process(service.directory)
     # With a ready file it is not starting any more: it was ready, and does not answer.
     if started is None or service.ready_file.exists() or not _is_process(started["pid"]):
         return None
