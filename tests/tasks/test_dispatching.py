@@ -71,9 +71,17 @@ class Prefect:
         return FlowRun(flow_id=uuid4())
 
     async def create_flow_run_from_deployment(
-        self, deployment_id: UUID, *, parameters: dict[str, Any], idempotency_key: str, name: str
+        self,
+        deployment_id: UUID,
+        *,
+        parameters: dict[str, Any],
+        idempotency_key: str,
+        name: str,
+        labels: dict[str, Any],
     ) -> FlowRun:
-        made = FlowRun(flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled())
+        made = FlowRun(
+            flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled(), labels=dict(labels)
+        )
         self.flow_runs.append(made)
         return made
 
@@ -112,6 +120,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(policies, "SHARD_POLL_S", 0.001)
+    monkeypatch.setattr(policies, "REFUSAL_HELD_S", 0.0)
     return products(tmp_path, "a mug", "a lamp", "a vase", "a bowl")
 
 
