@@ -99,7 +99,8 @@ def test_a_note_on_gitlab_shows_the_pictures_and_is_written_anew(
     variables = {"CI_PROJECT_ID": "5", "CI_MERGE_REQUEST_IID": "6"}
     calls = run(text, tmp_path, tmp_path, **variables)
     assert "api --method POST projects/5/uploads --form file=@pictures/001-before.webp" in calls
-    assert "![Before](/uploads/0123/001-before.webp)" in calls
+    # The note's text is one word of the call: its last line has the next option behind it.
+    assert "![Before](/uploads/0123/001-before.webp) --silent" in calls
     assert notes(*calls)[0].startswith(
         "api --method POST projects/5/merge_requests/6/notes --raw-field body="
     )
