@@ -58,7 +58,7 @@ def _signer(payload: bytes) -> str:
         statement: Any = json.loads(payload)
         if statement["predicateType"] == PREDICATE:
             return str(statement["predicate"]["signer"])
-    except (KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError("it is no summary of a provenance report") from error
     raise ValueError("it is no summary of a provenance report")
 
