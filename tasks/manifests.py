@@ -38,7 +38,7 @@ _WEBP = "data:image/webp;base64,"
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&*+,;=%\[\]-]+")
 
 
-class Thumbnail(NamedTuple):
+class SmallPicture(NamedTuple):
     """A small picture as WebP, and the name of what it shows."""
 
     name: str
@@ -106,23 +106,23 @@ async def publish_report(manifest: RunManifest, services: Services) -> None:
     await acreate_markdown_artifact(text, key="run-report", description=manifest.run_id)
 
 
-def thumbnails(manifest: RunManifest, services: Services) -> Sequence[Thumbnail]:
+def thumbnails(manifest: RunManifest, services: Services) -> Sequence[SmallPicture]:
     """Return the first pictures of a run as small ones; one whose bytes are lost is left out."""
     from assetmill.gallery.thumbnails import ThumbnailStore  # at the end of a run alone
 
     small = ThumbnailStore(services.settings.home, services.blobs)
-    found: list[Thumbnail] = []
+    found: list[SmallPicture] = []
     room = MOST_THUMBNAIL_BYTES
     made = (asset for asset in manifest.assets() if asset.role == "output" and asset.kind == "picture")
     for asset in itertools.islice(made, MOST_THUMBNAILS):
         data = small.read(asset.blob, is_small=True)
         if data is not None and len(data) <= room:
             room -= len(data)
-            found.append(Thumbnail(asset.name, data))
+            found.append(SmallPicture(asset.name, data))
     return found
 
 
-def report(manifest: RunManifest, pictures: Sequence[Thumbnail] = (), review_url: str = "") -> str:
+def report(manifest: RunManifest, pictures: Sequence[SmallPicture] = (), review_url: str = "") -> str:
     """Return the report of a run as Markdown; `review_url` is where a team looks at its pictures."""
     spent = "unknown" if manifest.spent_usd is None else f"${manifest.spent_usd:.4f}"
     seconds = manifest.finished_at - manifest.started_at
@@ -136,7 +136,7 @@ def report(manifest: RunManifest, pictures: Sequence[Thumbnail] = (), review_url
     return f"{head}{rows}\n{_shown(pictures)}{_link(review_url)}"
 
 
-def _shown(pictures: Sequence[Thumbnail]) -> str:
+def _shown(pictures: Sequence[SmallPicture]) -> str:
     """Return small pictures over their names; no name gets into the picture's own markup."""
     if not pictures:
         return ""

@@ -13,7 +13,7 @@ from assetmill.stage.services import Services
 from assetmill.store import layout
 from assetmill.store.memory import MemoryStore
 from tasks.flow_runs import name_of
-from tasks.manifests import MOST_THUMBNAIL_BYTES, Thumbnail, report, thumbnails
+from tasks.manifests import MOST_THUMBNAIL_BYTES, SmallPicture, report, thumbnails
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
 
 
@@ -76,7 +76,7 @@ def test_a_report_shows_small_pictures_and_where_to_look_at_them(services: Servi
 
 def test_a_hostile_name_of_a_picture_is_shown_and_does_nothing(services: Services) -> None:
     hostile = "![x](https://evil.example/a.png) | <script>alert(1)</script>\n# `head`"
-    text = report(run_here(services, "chain"), [Thumbnail(hostile, b"RIFF")])
+    text = report(run_here(services, "chain"), [SmallPicture(hostile, b"RIFF")])
     seen = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     assert seen.count("<img") == 1
     assert "<script" not in seen
