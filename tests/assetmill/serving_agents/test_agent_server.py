@@ -21,7 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from assetmill.serving_agents.book import call_id_of
 from assetmill.serving_agents.pictures import MOST_BYTES
-from tests.assetmill.serving_agents.agent_bench import Agent, environment, lay_out, program, talk
+from tests.assetmill.serving_agents.agent_bench import Agent, environment, lay_out, program, talk, words
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(240)]
 
@@ -58,14 +58,27 @@ def begun(folder: Path, key: str) -> dict[str, Any] | None:
     return json.loads(found[-1].read_bytes()) if found else None
 
 
-def test_a_run_is_planned_carried_out_looked_at_and_edited_for_one_bill(project: Path) -> None:
+def test_a_killed_server_and_the_same_call_again_are_one_bill(project: Path) -> None:
+    """What a coding agent does in a sitting in which its server dies: plan, run, again, look, edit, spend."""
     order = {"pipeline": "card", "key": "first", "parameters": {"subject": "a teal bottle"}}
+    begun_as: list[str] = []
 
-    async def conversation(agent: Agent) -> None:
+    async def first(agent: Agent) -> None:
         planned = await agent.document("plan", pipeline="card", parameters=order["parameters"])
         assert planned["cost_usd"]["expected"] > 0
         assert "budget_usd" in await agent.refusal("run", **order)
         told = await agent.document("run", budget_usd=0.1, **order)
+        assert told["status"] == "running"
+        begun_as.append(told["call_id"])
+        os.kill(int((project / "server.pid").read_text()), signal.SIGKILL)
+
+    talk(program(project), first)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "server.pid").read_text()), 0)
+
+    async def second(agent: Agent) -> None:
+        told = await agent.document("run", budget_usd=0.1, **order)
+        assert told["call_id"] == begun_as[0]
         ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
         assert (ended["status"], ended["result"]["status"]) == ("completed", "completed")
         assert 0 < ended["cost"]["spent_usd"] <= ended["cost"]["ceiling_usd"]
@@ -77,42 +90,23 @@ def test_a_run_is_planned_carried_out_looked_at_and_edited_for_one_bill(project:
         shown = await agent.call("look", asset="latest/pic/pic.png", longest_px=1024)
         (image,) = [part for part in shown.content if part.type == "image"]
         assert base64.b64decode(image.data).startswith(b"\xff\xd8")
-        assert len(base64.b64decode(image.data)) <= MOST_BYTES
-        paid = pictures_paid(project)
+        assert pictures_paid(project) == 1
         edit = {"asset": "latest/pic/pic.png", "instruction": "make it dusk", "key": "edit"}
         edited = await agent.document("edit", budget_usd=0.2, **edit)
         after = await agent.document("status", call_id=edited["call_id"], wait_s=200)
-        assert (after["status"], pictures_paid(project)) == ("completed", paid + 1)
+        assert (after["status"], pictures_paid(project)) == ("completed", 2)
         assert (await agent.document("edit", budget_usd=0.2, **edit))["status"] == "completed"
         spent = await agent.document("spend", by="pipeline")
         assert spent["total_usd"] == pytest.approx(
             ended["cost"]["spent_usd"] + after["cost"]["spent_usd"], abs=1e-6
         )
         assert "first time" in (await agent.document("why", run=ended["run_id"], stage="pic"))["reason"]
-
-    talk(program(project), conversation)
-    assert pictures_paid(project) == 2
-
-
-def test_a_server_that_is_killed_takes_no_run_along_and_the_same_call_is_paid_once(project: Path) -> None:
-    before = pictures_paid(project)
-    order = {"pipeline": "card", "key": "killed", "budget_usd": 0.1, "parameters": {"subject": "a red boat"}}
-
-    async def first(agent: Agent) -> None:
-        await agent.document("run", **order)
-        os.kill(int((project / "server.pid").read_text()), signal.SIGKILL)
-
-    talk(program(project), first)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((project / "server.pid").read_text()), 0)
-
-    async def second(agent: Agent) -> None:
-        told = await agent.document("run", **order)
-        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
-        assert ended["status"] == "completed"
+        assert 0 < agent.longest_base64 <= MOST_BYTES * 4 / 3 + 4
+        answered = [json.loads(words(answer)) for _, _, answer in agent.transcript if not answer.is_error]
+        assert all("spent_usd" in answer["cost"] for answer in answered)
 
     talk(program(project), second)
-    assert pictures_paid(project) == before + 1
+    assert pictures_paid(project) == 2
 
 
 def test_a_call_whose_processes_were_all_killed_is_lost_until_it_is_asked_again(project: Path) -> None:
