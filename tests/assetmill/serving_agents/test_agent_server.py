@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from assetmill.serving_agents.book import call_id_of
@@ -145,6 +146,33 @@ def test_a_ceiling_stops_the_call_and_says_so(project: Path) -> None:
 
     talk(program(project), conversation)
     assert pictures_paid(project) == before
+
+
+def test_the_lines_for_each_host_start_a_server(project: Path) -> None:
+    """As the hosts read them: the command from the path, in the folder that is open."""
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert [next(iter(block)) for block in blocks] == ["mcpServers", "servers", "context_servers"]
+    entries = [servers["assetmill"] for block in blocks for servers in block.values()]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    lines = {
+        (
+            entry["command"],
+            *entry["args"],
+            entry.get("cwd", "${workspaceFolder}").replace("${workspaceFolder}", str(project)),
+        )
+        for entry in entries
+    }
+
+    async def conversation(agent: Agent) -> None:
+        assert {"plan", "run"} <= {tool.name for tool in (await agent.client.list_tools()).tools}
+        assert (await agent.document("list_pipelines"))["pipelines"][0]["name"] == "card"
+
+    for command, *arguments, cwd in lines:
+        server = StdioServerParameters(
+            command=command, args=arguments, cwd=cwd, env={**environment(), "PATH": path}
+        )
+        talk(server, conversation)
 
 
 @pytest.fixture
