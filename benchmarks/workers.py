@@ -63,6 +63,9 @@ def main() -> int:
     parser.add_argument("workers", nargs="*", type=int, default=[1, 2, 4])
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--shard", type=int, default=8)
+    parser.add_argument(
+        "--width", type=int, default=0, help="Stages at once in each worker; else the profile's."
+    )
     parser.add_argument("--a-minute", type=int, default=0, help="A quota; the ideal is what it allows.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir="/tmp") as short:
@@ -75,6 +78,8 @@ def main() -> int:
             profiles.mkdir()
             (profiles / "local.toml").write_text(text + quota)
         with stack(Path(folder), Path(short), configs) as made:
+            if asked.width:
+                made.environment["ASSETMILL_CONCURRENCY"] = str(asked.width)
             prepare(made)
             return compare(made, asked.workers, asked.rows, asked.shard)
 

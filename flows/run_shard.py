@@ -13,6 +13,7 @@ from assetmill.batches.pieces import Pieces
 from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import GROUP_ROWS
 from assetmill.errors import InvalidInput, RunStopped
+from assetmill.fingerprint import Digest
 from assetmill.traces.runs import traced_shard
 from tasks import policies
 from tasks.batches import begin_shard, plan_shard
@@ -45,13 +46,14 @@ async def run_shard(
     piece: int = GROUP_ROWS,
     number: int = 1,
     pay_again: bool = False,
+    terms: dict[str, str] | None = None,
     profile: str | None = None,
 ) -> dict[str, Any] | State[Any]:
     """Carry out rows of a batch that another process has planned and stored.
 
     Shards of one batch share its rows: each leases a few, carries them out and leases the next, and stays
     until all are told of, so that it takes over what a worker that died had in hand. A machine that cannot
-    do so, because its pipeline file is another one, ends with a refusal.
+    do so, because its pipeline file or what that uses is another one, ends with a refusal.
 
     Args:
         batch_id: The batch.
@@ -67,6 +69,7 @@ async def run_shard(
         piece: How many rows are leased at once; the same for all shards of a run.
         number: Which one of the shards of the run it is.
         pay_again: Also pay for stages that failed the same way twice.
+        terms: What decides each stage where the batch was planned; who would make something else refuses.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
     """
     asked = BatchOrder(
@@ -77,7 +80,8 @@ async def run_shard(
         pays_again=pay_again,
     )
     try:
-        batch = plan_shard(asked, content, (first, last), profile=profile, share=share)
+        known = {stage: Digest(told) for stage, told in (terms or {}).items()}
+        batch = plan_shard(asked, content, (first, last), known, profile=profile, share=share)
     except InvalidInput as error:
         await asyncio.sleep(policies.REFUSAL_HELD_S)
         return refusal(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,6 +20,7 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.utilities.annotations import quote
 
 from assetmill.batches import opening as preparing
+from assetmill.batches.agreement import check_terms
 from assetmill.batches.opening import Batch, BatchOrder
 from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
@@ -27,6 +28,7 @@ from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import GROUP_ROWS, RowWorker
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
+from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
 from assetmill.traces.runs import Tell, traced_batch
 from tasks import policies
@@ -96,15 +98,26 @@ def traced(work: RowWorker) -> AbstractContextManager[Tell]:
 
 
 def plan_shard(
-    order: BatchOrder, content: str, rows: tuple[int, int], *, profile: str | None, share: float
+    order: BatchOrder,
+    content: str,
+    rows: tuple[int, int],
+    terms: Mapping[str, Digest],
+    *,
+    profile: str | None,
+    share: float,
 ) -> Batch:
-    """Plan a shard of a batch that the dispatcher has stored.
+    """Plan a shard of a batch that the dispatcher has stored, as the dispatcher has planned it.
 
     Raises:
         InvalidInput: it cannot be done on this machine as it is.
     """
     first, last = rows
-    return preparing.prepare_shard(order, content, services_for(profile), first=first, last=last, share=share)
+    batch = preparing.prepare_shard(
+        order, content, services_for(profile), first=first, last=last, share=share
+    )
+    if terms:
+        check_terms(batch, terms)
+    return batch
 
 
 def begin_shard(batch: Batch, halt_run: str) -> RowWorker:

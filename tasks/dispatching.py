@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Cancelling, Crashed
 
+from assetmill.batches.agreement import terms_of
 from assetmill.batches.opening import store_start
 from assetmill.batches.pieces import piece_rows
 from assetmill.batches.work import RowWorker
@@ -60,6 +61,7 @@ class _Dispatcher:
         seen = await see_pool(self._client, self._pool)
         self._deployment_id = await shard_deployment(self._client, self._pool)
         self._piece = piece_rows(len(self._numbers), seen.width, shard_rows)
+        self._terms = await asyncio.to_thread(terms_of, self._work.batch)
 
     async def follow(self) -> None:
         """Keep as many shards at work as there is room for, until no row is left or nobody can do any."""
@@ -70,7 +72,10 @@ class _Dispatcher:
             if not await asyncio.to_thread(self._is_over):
                 await self._fill(running, seen)
             if not running:
-                return self._give_up()
+                if not self._awaits_hands(seen):
+                    return self._give_up()
+                await asyncio.sleep(policies.SHARD_POLL_S)
+                continue
             await asyncio.sleep(policies.SHARD_POLL_S)
             await asyncio.to_thread(self._hear, running)
             if self._work.batch.services.stop.is_set():
@@ -82,6 +87,8 @@ class _Dispatcher:
 
     async def _fill(self, running: list[Shard], seen: Pool) -> None:
         """Hand out shards to whoever has none and has not refused; workers that came since are used too."""
+        if self._hands.is_held():
+            return
         left = len(self._numbers - self._work.results.keys())
         most = min(self._hands.width(seen), -(-left // self._piece))
         while len(running) < most:
@@ -89,6 +96,18 @@ class _Dispatcher:
             shard = Shard(self._count)
             await self._hand_out(shard)
             running.append(shard)
+
+    def _awaits_hands(self, seen: Pool) -> bool:
+        """Wait for a worker that is being replaced: all that are there have refused, others had rows done."""
+        if self._work.batch.services.gate.refusal(time.time()):
+            return False
+        if self._hands.is_held():
+            return bool(self._hands.width(seen))
+        until = self._hands.awaited_until(done=len(self._work.results))
+        if until:
+            at = time.strftime("%H:%M:%S", time.localtime(until))
+            self._tell(f"no worker takes the batch, one is waited for until {at}: {self._hands.fault}")
+        return until > time.time()
 
     def _give_up(self) -> None:
         """Say of the rows that are left why nobody does them; those that were not begun need no word."""
@@ -169,6 +188,7 @@ class _Dispatcher:
             "retry_blocked": batch.order.retries_blocked,
             "pay_again": batch.order.pays_again,
             "order": batch.order.order,
+            "terms": self._terms,
             "profile": self._profile,
         }
         while True:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from prefect.client.schemas.objects import FlowRun
 
 from tasks import policies
@@ -12,12 +15,16 @@ from tasks.shards import Shard, is_drained, is_refused, worker_of
 class Hands:
     """What one run of a batch has learnt of its workers. `fault` is why the last shard was lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.fault = ""
-        self._refusers: set[str] = set()
+        self._clock = clock
+        self._refused_at: dict[str, float] = {}
         self._nameless_refusals = 0
         self._losses = 0
         self._done = 0
+        self._held_until = 0.0
+        self._has_refusals = False
+        self._awaited_at, self._awaited_until = 0, 0.0
 
     def lose(self, shard: Shard, flow_run: FlowRun | None, reason: str, *, done: int) -> None:
         """Note how a shard was lost, and how many rows were told of by then: who gets on is not hopeless."""
@@ -25,18 +32,50 @@ class Hands:
         if done > self._done:
             self._done, self._losses = done, 0
         if is_refused(flow_run):
-            self._refusers.add(worker_of(flow_run))
-            self._nameless_refusals += not worker_of(flow_run)
+            self._refuse(worker_of(flow_run))
         elif not is_drained(flow_run):
             self._losses += 1
+
+    def _refuse(self, worker: str) -> None:
+        now, self._has_refusals = self._clock(), True
+        if not worker:
+            self._nameless_refusals += 1
+            return
+        if worker in self._refused_at:
+            # It is quicker than those that could do it: they get the time to ask.
+            self._held_until = now + policies.REFUSAL_HELD_S
+        self._refused_at[worker] = now
+
+    def is_held(self) -> bool:
+        """Whether nothing is handed out now: it would come to the worker that has just refused it again."""
+        return self._clock() < self._held_until
 
     def width(self, seen: Pool) -> int:
         """Return how many shards can be at work: another worker may have what one that refused lacks."""
         if self._losses >= policies.SHARD_LOSSES:
             return 0
-        if not self._refusers:
-            return seen.width
         # Where no worker has a name, whoever takes the next one is not known either.
         if self._nameless_refusals > policies.SHARD_REFUSALS:
             return 0
-        return min(seen.width, len(seen.online - self._refusers))
+        if not self._refused_at and not self._nameless_refusals:
+            return seen.width
+        return min(seen.width, len(seen.online - self._refusers(seen)))
+
+    def awaited_until(self, *, done: int) -> float:
+        """Return until when, in Unix seconds, a worker that is being replaced is waited for, else 0.
+
+        Only where rows were done: what all workers refuse from the start is not an upgrade under way.
+        """
+        if not self._has_refusals or self._losses >= policies.SHARD_LOSSES or not done:
+            return 0.0
+        if done != self._awaited_at:
+            self._awaited_at, self._awaited_until = done, self._clock() + policies.HANDS_AWAITED_S
+        return self._awaited_until
+
+    def _refusers(self, seen: Pool) -> frozenset[str]:
+        """Return who has refused, but for those that went since, or had the time to be brought up to date."""
+        oldest = self._clock() - policies.REFUSAL_KEPT_S
+        self._refused_at = {
+            worker: at for worker, at in self._refused_at.items() if worker in seen.online and at > oldest
+        }
+        return frozenset(self._refused_at)

@@ -69,6 +69,12 @@ SHARD_BEATLESS_S = BEATLESS_S
 REFUSAL_HELD_S = 30.0
 """So long a machine that has refused a shard keeps the place: idle, it would be given the same one again."""
 
+REFUSAL_KEPT_S = 60.0
+"""After so long a worker that has refused may be another one under the same name, brought up to date."""
+
+HANDS_AWAITED_S = 300.0
+"""A worker that is being replaced in the middle of a batch is there again by then, with its new image."""
+
 SHARD_PENDING_S = 1200.0
 """A machine that must be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
 

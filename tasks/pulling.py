@@ -43,6 +43,7 @@ def pull_here(work: RowWorker, pieces: Pieces) -> int:
                 running[pool.submit(carried(work.carry_out), piece.rows)] = piece
                 continue
             if not running:
+                # Others have the rest in hand: what they leave is seen in the store alone.
                 time.sleep(policies.PIECE_POLL_S)
             for future in wait(running, policies.PIECE_POLL_S, FIRST_COMPLETED).done:
                 told += len(future.result())

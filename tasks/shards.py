@@ -28,6 +28,12 @@ REFUSED = "refused: "
 """How the message of a refusal begins. Its state is plainly Failed: automations go by the names of states."""
 
 
+_STRANGER = re.compile(r"^(Validation of flow parameters failed|Flow could not be retrieved)")
+"""What Prefect says where another version of this program does not know the flow, or what it is asked."""
+
+_ANOTHER_VERSION = "it has another version of assetmill: install the one that this batch was begun with"
+
+
 @dataclass
 class Shard:
     """One of the flow runs that share the rows of a batch: each leases what it does, piece by piece."""
@@ -59,9 +65,11 @@ def refusal(error: InvalidInput) -> State[InvalidInput]:
 
 
 def is_refused(flow_run: FlowRun | None) -> bool:
-    """Return whether a flow run has ended with a refusal."""
+    """Return whether a flow run was refused, also by another version of this program."""
     state = flow_run.state if flow_run else None
-    return bool(state and state.is_failed() and (state.message or "").startswith(REFUSED))
+    message = (state.message or "") if state else ""
+    is_over = bool(state and (state.is_failed() or state.is_crashed()))
+    return is_over and bool(message.startswith(REFUSED) or _STRANGER.search(message))
 
 
 def is_called_off(flow_run: FlowRun | None) -> bool:
@@ -110,7 +118,12 @@ def _how_ended(flow_run: FlowRun, state: State) -> str:
     if is_refused(flow_run):
         worker = worker_of(flow_run)
         who = f"worker {worker!r}" if worker else "its flow run"
-        return f"{who} refused it: {message.removeprefix(REFUSED)}"
+        why = (
+            message.removeprefix(REFUSED)
+            if message.startswith(REFUSED)
+            else f"{_ANOTHER_VERSION} ({message})"
+        )
+        return f"{who} refused it: {why}"
     said = message.removeprefix("Flow run encountered an exception: ")
     return f"its flow run ended {state.name}{': ' if said else ''}{said}"
 

@@ -9,10 +9,12 @@ from uuid import uuid4
 
 from prefect import task
 
+from assetmill.batches.agreement import check_terms, terms_of
 from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 from assetmill.batches.pieces import Pieces, is_over, piece_rows
 from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import RowWorker
+from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
 from assetmill.traces.context import traceparent
 from assetmill.traces.runs import traced_shard
@@ -34,6 +36,7 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     piece: int,
     halt_run: str,
     profile: str | None,
+    terms: dict[str, Digest],
     parent: str = "",
 ) -> int:
     """Carry out pieces wherever the flow's task runner puts it; nothing but names and numbers goes there."""
@@ -41,6 +44,7 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     if is_over(services.backend, order.name, halt_run):
         return 0
     batch = prepare_shard(order, content, services, first=0, last=row_count)
+    check_terms(batch, terms)
     flow_run_id = str(uuid4())
     work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
@@ -66,9 +70,11 @@ async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
     await asyncio.to_thread(store_start, batch)
     order = replace(batch.order, pipeline="", rows="", common=(), name=batch.batch_id, allows_bad_rows=True)
     piece = piece_rows(len(to_do), count, shard_rows) if count else 1
+    terms = await asyncio.to_thread(terms_of, batch)
     futures = [
         run_shard_rows.submit(
-            *(order, batch.content, number, len(batch.plans), piece, work.run_id, profile, traceparent())
+            *(order, batch.content, number, len(batch.plans), piece, work.run_id, profile, terms),
+            parent=traceparent(),
         )
         for number in range(1, count + 1)
     ]

@@ -158,7 +158,7 @@ class FoundryGateway:
             self._opened[response.response_id] = response
             return replace(response, rates=rates_of(reply.headers))
         except Exception as error:
-            # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
+            # Any: whatever goes wrong around a spend must be named; an unknown exception is an open outcome.
             translated = translate(error, spending=True)
             if isinstance(translated, HandleExpired):
                 self._agents.forget(request.agent)

@@ -167,11 +167,13 @@ class Planner:
 
     def outputs(self, row: Row, label: str) -> tuple[str, ...]:
         """Return the names of a stage's outputs, as far as they are known before the stages before it."""
-        slot = self._layout(row.parameters).slots[label]
-        draft = self._binder(self._layout(row.parameters), row.parameters).draft(
-            slot, Problems(self.pipeline.document)
-        )
-        return tuple(output.name for output in draft.outputs if not is_open(output.name))
+        return tuple(output.name for output in self.draft(row, label).outputs if not is_open(output.name))
+
+    def draft(self, row: Row, label: str) -> StageCall:
+        """Return a stage's call as far as it is known before the stages before it."""
+        layout = self._layout(row.parameters)
+        problems = Problems(self.pipeline.document)
+        return self._binder(layout, row.parameters).draft(layout.slots[label], problems)
 
     def totals(self, rows: tuple[RowPlan, ...]) -> Totals:
         """Add up what was planned."""

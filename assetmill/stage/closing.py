@@ -195,7 +195,7 @@ class Closing:
                 turns=last.intent.turn,
                 usage=usage,
                 cost_usd=cost.about if cost else None,
-                cost_range_usd=_range(cost),
+                cost_range_usd=_range(cost, last.intent),
                 started_at=turns[0].intent.created_at,
                 finished_at=self.services.clock(),
                 decision=decision,
@@ -295,7 +295,7 @@ class Closing:
             response_id=turn.response.response_id,
             kept=kept,
             cost_usd=cost.about if cost else None,
-            cost_range_usd=_range(cost),
+            cost_range_usd=_range(cost, turn.intent),
             not_before=self.services.clock() + (limit.retry_after_s or 0.0) if limit else None,
         )
         return error
@@ -382,8 +382,11 @@ def _shown(text: str) -> str:
     return repr(" ".join(text.split())[:300])
 
 
-def _range(cost: Range | None) -> tuple[float, float] | None:
-    return (cost.low, cost.high) if cost and cost.low != cost.high else None
+def _range(cost: Range | None, intent: Intent) -> tuple[float, float] | None:
+    """Return between what the cost lies where only the service knows it: all that was reserved, at worst."""
+    if cost is None:
+        return None if intent.reserved_usd is None else (0.0, intent.reserved_usd)
+    return (cost.low, cost.high) if cost.low != cost.high else None
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

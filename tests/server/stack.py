@@ -85,10 +85,10 @@ class Stack:
         self.wait_until(ready.exists, "the emulator")
         set_emulator(ready, **settings)
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str, **environment: str) -> subprocess.Popen[bytes]:
         prefect = str(Path(sys.executable).with_name("prefect"))
         command = [prefect, "worker", "start", "--pool", POOL, "--name", name, "--limit", "1"]
-        return self.start(name, [*command, "--type", "process"])
+        return self.start(name, [*command, "--type", "process"], **environment)
 
     def forget(self, name: str) -> None:
         """Know no more of a process that somebody else has ended."""

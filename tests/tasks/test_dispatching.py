@@ -120,6 +120,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(policies, "SHARD_POLL_S", 0.001)
+    monkeypatch.setattr(policies, "REFUSAL_HELD_S", 0.0)
     return products(tmp_path, "a mug", "a lamp", "a vase", "a bowl")
 
 

@@ -66,3 +66,46 @@ def test_rows_done_meanwhile_show_that_losses_are_not_the_batch_itself() -> None
 def test_drains_are_no_losses() -> None:
     drained = [crashed(f"{DRAINED}3 rows were ended")] * (9 * policies.SHARD_LOSSES)
     assert after(*drained).width(pool("a")) == 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_worker_that_was_replaced_is_asked_again() -> None:
+    clock = Clock()
+    hands = Hands(clock)
+    hands.lose(Shard(1), refused("a"), "why", done=1)
+    assert hands.width(pool("a")) == 0
+    clock.now_s += policies.REFUSAL_KEPT_S + 1
+    assert hands.width(pool("a")) == 1
+    hands.lose(Shard(2), refused("a"), "why", done=1)
+    assert (hands.width(pool("a", "b")), hands.width(pool("b")), hands.width(pool("a"))) == (1, 1, 1)
+
+
+def test_nothing_is_handed_out_for_a_while_to_one_that_refuses_time_and_again() -> None:
+    clock = Clock()
+    hands = Hands(clock)
+    hands.lose(Shard(1), refused("a"), "why", done=0)
+    assert not hands.is_held()
+    hands.lose(Shard(2), refused("a"), "why", done=0)
+    assert hands.is_held()
+    clock.now_s += policies.REFUSAL_HELD_S
+    assert not hands.is_held()
+
+
+def test_a_worker_that_is_being_replaced_is_waited_for_where_rows_were_done() -> None:
+    clock = Clock()
+    hands = Hands(clock)
+    assert hands.awaited_until(done=3) == 0.0, "nobody has refused"
+    hands.lose(Shard(1), refused("a"), "why", done=0)
+    assert hands.awaited_until(done=0) == 0.0, "all refuse from the start"
+    until = hands.awaited_until(done=3)
+    assert until == clock.now_s + policies.HANDS_AWAITED_S
+    clock.now_s += 100.0
+    assert hands.awaited_until(done=3) == until
+    assert hands.awaited_until(done=4) == until + 100.0, "one has come, and gone again"

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from assetmill.errors import InvalidSettings
 from tasks import policies
-from tasks.shards import Shard, is_drained, refusal, untaken, why_lost
+from tasks.shards import Shard, is_drained, is_refused, refusal, untaken, why_lost
 
 ONLINE = frozenset({"here"})
 
@@ -92,3 +92,18 @@ def test_a_refusal_names_the_worker_and_what_is_wrong_with_it() -> None:
     told = "refused it: another file: bring this machine up to date"
     assert why_lost(shard(), refused("here"), ONLINE) == f"worker 'here' {told}"
     assert why_lost(shard(), refused(), frozenset()) == f"its flow run {told}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (StateType.FAILED, "Validation of flow parameters failed with error: SignatureMismatchError: ..."),
+        (StateType.FAILED, "Flow could not be retrieved from deployment."),
+    ],
+)
+def test_another_version_of_the_program_is_a_refusal_and_no_loss(kind: StateType, message: str) -> None:
+    stranger = flow_run(kind, "old", message)
+    assert is_refused(stranger)
+    told = why_lost(shard(), stranger, ONLINE)
+    assert told is not None
+    assert told.startswith("worker 'old' refused it: it has another version of assetmill: install the one")

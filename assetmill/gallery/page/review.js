@@ -100,8 +100,12 @@ gallery.review = (() => {
     const wanted = event.target.closest("[data-say]")?.dataset.say;
     if (wanted !== undefined) say(wanted);
   });
-  // A key that is held says it once.
+  // A key that is held says it once; who gives up a word keeps the picture.
   form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && kind) {
+      event.preventDefault();
+      cancel();
+    }
     if (event.repeat && event.target.closest("button")) event.preventDefault();
   });
   form.addEventListener("submit", (event) => {

@@ -151,8 +151,14 @@ gallery.viewer = (() => {
     place();
   }
 
+  // The focus is back on the wall before the next key: the event of a dialog's end comes later than that.
+  function close() {
+    dialog.close();
+    gallery.grid.select(gallery.grid.current, true);
+  }
+
   const actions = {
-    close: () => dialog.close(),
+    close,
     next: () => open(gallery.grid.current + 1),
     previous: () => open(gallery.grid.current - 1),
     zoom: () => zoom(scale > 1 ? 1 : Math.max(wholePixels(), 2)),
@@ -168,7 +174,11 @@ gallery.viewer = (() => {
   dialog.addEventListener("close", () => {
     clearInterval(blinking);
     picture.removeAttribute("src");
-    gallery.grid.select(gallery.grid.current, true);
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault();
+    close();
   });
   wipe.addEventListener("input", slide);
   stage.addEventListener("wheel", (event) => {

@@ -9,10 +9,10 @@ from tests.assetmill.gallery.conftest import IN_CHROMIUM, desk_of
 
 pytestmark = IN_CHROMIUM
 
-SAY_AND_LOOK = """() => {
-  const keys = { key: "Enter", ctrlKey: true, bubbles: true, cancelable: true };
-  document.activeElement.dispatchEvent(new KeyboardEvent("keydown", keys));
-  return document.activeElement.id;
+PRESS_AND_LOOK = """keys => {
+  const event = new KeyboardEvent("keydown", { ...keys, bubbles: true, cancelable: true });
+  document.activeElement.dispatchEvent(event);
+  return document.activeElement.id || document.activeElement.parentElement.parentElement.id;
 }"""
 
 
@@ -44,7 +44,7 @@ def test_keys_count_before_the_server_has_answered(services: Services, page: Pag
     page.keyboard.press("r")
     page.keyboard.type("too dark")
     # Asked at once: a hidden field keeps the focus, and the keys, until the page is drawn again.
-    assert page.evaluate(SAY_AND_LOOK) == "stage"
+    assert page.evaluate(PRESS_AND_LOOK, {"key": "Enter", "ctrlKey": True}) == "stage"
     expect(page.locator("#why")).to_be_hidden()
     for key, place in (("j", "2 of 6"), ("a", "3 of 6"), ("j", "4 of 6"), ("m", "4 of 6")):
         page.keyboard.press(key)
@@ -62,6 +62,16 @@ def test_keys_count_before_the_server_has_answered(services: Services, page: Pag
     page.keyboard.press("Control+Enter")
     expect(page.locator(".reviews")).to_contain_text("nice")
     assert stands(services) == ["approved", "open", "open", "open", "open", "rejected"]
+
+
+def test_the_focus_is_back_before_the_next_key(page: Page, served: str) -> None:
+    enter(page, served)
+    page.keyboard.press("r")
+    page.keyboard.type("too")
+    assert page.evaluate(PRESS_AND_LOOK, {"key": "Escape"}) == "stage"
+    page.keyboard.press("e")
+    assert page.evaluate(PRESS_AND_LOOK, {"key": "Escape"}) == "wall"
+    expect(page.locator("#viewer")).to_be_hidden()
 
 
 def test_what_was_not_taken_is_told_at_its_picture(

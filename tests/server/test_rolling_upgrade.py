@@ -1,0 +1,92 @@
+"""Workers replaced one after the other in the middle of a batch: old ones refuse, every row is done once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.batchworks import products
+from tests.millworks import write_configs
+from tests.server.stack import POOL, Stack
+from tests.server.supervisor import grace_s, stop
+
+pytestmark = [
+    pytest.mark.server,
+    # Two minutes; what it shows of hands is in tests/tasks, of refusals in test_batch_on_workers.
+    pytest.mark.soak,
+    pytest.mark.xdist_group("server"),
+    pytest.mark.timeout(600),
+]
+
+ROWS, STAGES = 24, 2
+ROOT = Path(__file__).parents[2]
+
+
+def wheel(folder: Path, *, is_older: bool) -> dict[str, str]:
+    """Lay out another version of the program; return what a worker that has it is started with."""
+    for package in ("assetmill", "flows", "tasks"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    flow = folder / "flows" / "run_shard.py"
+    text = flow.read_text()
+    if is_older:
+        asked = "    terms: dict[str, str] | None = None,\n"
+        assert asked in text
+        flow.write_text(text.replace(asked, ""))
+    else:
+        flow.write_text(f"{text}\n\nNEWER = True\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def edited(world: Stack, folder: Path) -> dict[str, str]:
+    """Lay out configs in which a prompt is another one."""
+    theirs = Path(world.environment["ASSETMILL_CONFIGS"]) / "pipelines" / "plain.yaml"
+    ours = write_configs(folder, plain=theirs.read_text().replace("again at night", "once more at night"))
+    return {"ASSETMILL_CONFIGS": str(ours)}
+
+
+def refusals(world: Stack) -> dict[str, str]:
+    """Return who has refused, and what was said."""
+    return {
+        str(run["labels"].get("prefect.worker.name")): run["state"]["message"]
+        for run in world.flow_runs(f"run-shard/{POOL}", state="FAILED")
+    }
+
+
+def test_every_row_is_done_once_while_workers_are_replaced(world: Stack, tmp_path: Path) -> None:
+    if not world.api("POST", "/work_pools/filter", {"work_pools": {"name": {"any_": [POOL]}}}):
+        world.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
+    made = world.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
+    assert made.returncode == 0, made.stderr
+    world.start_worker("older", **wheel(tmp_path / "older", is_older=True))
+    world.start_worker("edited", **edited(world, tmp_path / "edited"))
+    first = world.start_worker("first")
+    charged = world.pictures()
+    rows = products(tmp_path, *(f"upgraded {n}" for n in range(ROWS)))
+    command = ["assetmill", "batch", "plain", "--rows", rows, "--name", "upgraded", "--work-pool", POOL]
+    ended: list[Any] = []
+    runner = threading.Thread(target=lambda: ended.append(world.run(*command, "--json", timeout=500)))
+    runner.start()
+    world.wait_until(lambda: refusals(world).keys() >= {"older", "edited"}, "both refusals")
+    world.wait_until(lambda: world.pictures() - charged >= 2 * STAGES, "the first rows")
+    assert stop(first, grace_s("worker-1"))
+    world.forget("first")
+    # For a while only workers are left that refuse.
+    world.start_worker("first", **wheel(tmp_path / "newer", is_older=False))
+    world.kill("older")
+    world.start_worker("older")
+    runner.join()
+    told = ended[0]
+    assert told.returncode == 0, f"{told.stderr}\n{told.stdout[-2000:]}\n{world.logs()}"
+    assert json.loads(told.stdout)["status"] == "completed"
+    assert world.pictures() - charged == ROWS * STAGES, "a paid stage was charged more than once"
+    said = refusals(world)
+    assert "is not the file that batch upgraded was planned with" in said["edited"]
+    assert "terms" in said["older"], said
+    assert "refused it: it has another version of assetmill" in told.stderr
+    for name in ("older", "edited", "first"):
+        world.kill(name)
