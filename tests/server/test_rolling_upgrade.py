@@ -49,12 +49,11 @@ def edited(world: Stack, folder: Path) -> dict[str, str]:
     return {"ASSETMILL_CONFIGS": str(ours)}
 
 
-def refusals(world: Stack) -> dict[str, str]:
-    """Return who has refused, and what was said."""
-    return {
-        str(run["labels"].get("prefect.worker.name")): run["state"]["message"]
-        for run in world.flow_runs(f"run-shard/{POOL}", state="FAILED")
-    }
+def ended_badly(world: Stack) -> dict[str, str]:
+    """Return by worker how a shard ended that it was not the one for."""
+    runs = world.flow_runs(f"run-shard/{POOL}", state="FAILED")
+    runs += world.flow_runs(f"run-shard/{POOL}", state="CRASHED")
+    return {str(run["labels"].get("prefect.worker.name")): run["state"]["message"] for run in runs}
 
 
 def test_every_row_is_done_once_while_workers_are_replaced(world: Stack, tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_every_row_is_done_once_while_workers_are_replaced(world: Stack, tmp_pat
     ended: list[Any] = []
     runner = threading.Thread(target=lambda: ended.append(world.run(*command, "--json", timeout=500)))
     runner.start()
-    world.wait_until(lambda: refusals(world).keys() >= {"older", "edited"}, "both refusals")
+    world.wait_until(lambda: ended_badly(world).keys() >= {"older", "edited"}, "both refusals")
     world.wait_until(lambda: world.pictures() - charged >= 2 * STAGES, "the first rows")
     assert stop(first, grace_s("worker-1"))
     world.forget("first")
@@ -84,9 +83,15 @@ def test_every_row_is_done_once_while_workers_are_replaced(world: Stack, tmp_pat
     assert told.returncode == 0, f"{told.stderr}\n{told.stdout[-2000:]}\n{world.logs()}"
     assert json.loads(told.stdout)["status"] == "completed"
     assert world.pictures() - charged == ROWS * STAGES, "a paid stage was charged more than once"
-    said = refusals(world)
-    assert "is not the file that batch upgraded was planned with" in said["edited"]
-    assert "terms" in said["older"], said
-    assert "refused it: it has another version of assetmill" in told.stderr
+    assert "is not the file that batch upgraded was planned with" in ended_badly(world)["edited"]
+    assert "worker 'older' could not begin it" in told.stderr
+    assert "worker 'edited' refused it" in told.stderr
+    asked = json.loads(world.run("assetmill", "doctor", "--workers", POOL, "--json").stdout)
+    found = {told["message"] for told in asked["findings"] if told["check"] == "workers"}
+    assert "'edited' differs from here: configs/pipelines/plain.yaml is another one" in {
+        told.partition(";")[0] for told in found
+    }, found
+    assert "'first' differs from here: code is another one" in found
+    assert any(told.startswith("'older' has what is here: assetmill ") for told in found), found
     for name in ("older", "edited", "first"):
         world.kill(name)
