@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 say = @printf '\033[1m==>\033[0m %s\n' "$(1)"
 
-.PHONY: help install demo test check format lint types imports spelling package bench soak newest mutants constraints clean
+.PHONY: help install demo test check format lint types imports spelling pictures package bench soak newest mutants constraints clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ test: install
 	$(call say,pytest)
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup
 
-check: format lint types imports spelling test package
+check: format lint types imports spelling pictures test package
 	$(call say,all checks passed)
 
 format: install
@@ -68,6 +68,11 @@ imports: install
 spelling: install
 	$(call say,codespell)
 	@$(BIN)/codespell assetmill emulator flows tasks benchmarks configs deployments docs README.md CHANGELOG.md
+
+# The pictures of the pages are locked like anybody's: neither a network nor a store is asked.
+pictures: install
+	$(call say,assetmill check)
+	@$(BIN)/assetmill check
 
 package: install
 	$(call say,build the wheel, install it in a clean environment, import every entry point elsewhere)

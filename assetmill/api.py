@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assetmill.batches.hour import iso
-from assetmill.local.flow_runs import Say, manifest_of, ready_for
+from assetmill.local.services import Say, is_watched
 from assetmill.plan.plan import Plan, ShownPlan
 from assetmill.records import RunManifest
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import check_outcome
+from assetmill.runs.unchanged import run_unchanged
 from assetmill.settings import load_settings
 from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
@@ -62,6 +63,8 @@ def run_with(
 ) -> RunManifest:
     """Run a pipeline with services that the caller opened, and return its manifest, failed or not.
 
+    Prefect is needed only where something is to do, or somebody watches it.
+
     Raises:
         InvalidInput: something asked for is not valid; nothing was spent.
         RunStopped: interrupted before anything was begun.
@@ -71,6 +74,10 @@ def run_with(
         plan = plan_pipeline(pipeline, parameters, services.settings, services.ledger, has_hour=has_hour)
         on_plan(plan)
         services.shown = ShownPlan(pipeline, parameters, plan)
+        if plan.is_made and not is_watched(services.settings):
+            return run_unchanged(pipeline, parameters, services, by=by)
+        from assetmill.local.flow_runs import manifest_of, ready_for  # where nothing is to do, none of it is
+
         with ready_for("flows.run_pipeline", services, interrupts, say, has_work=plan.has_work):
             from flows.run_pipeline import run_pipeline
 

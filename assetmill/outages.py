@@ -215,6 +215,7 @@ class Outages:
             raise RunStopped(
                 "stopped while something was away; what was paid for is kept: run it again to go on"
             )
+        # The event that would end a wait is set already.
         time.sleep(min(seconds, left_s, _SEALING_PAUSE_S))
 
 

@@ -11,12 +11,16 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 LOGGER_NAME = "assetmill.stage"
 
 StageEventKind = Literal["started", "waiting", "created", "frame", "finished", "reused", "failed", "skipped"]
 """`created`: the response ID is stored. `waiting`: for a quota, a lease or doubt, as `message` says."""
+
+WaitFor = Literal["quota", "retry", "budget", "outcome", "owner"]
+"""A quota's share, the time after a refusal, room under a ceiling, an open outcome, another process."""
 
 _FIELD = "stage_event"
 _log = logging.getLogger(LOGGER_NAME)
@@ -36,6 +40,8 @@ class StageEvent:
     cost_usd: float | None = None
     response_id: str | None = None
     message: str = ""
+    wait: WaitFor | None = None
+    """Of `waiting`: what for; None where something is only said."""
 
     def __str__(self) -> str:
         parts = [f"{self.label}: {self.event}"]
@@ -51,6 +57,10 @@ class StageEvent:
 
 
 OnEvent = Callable[[StageEvent], None]
+
+
+def unwatched() -> None:
+    """Do nothing for each file that is done: nobody looks."""
 
 
 _part: ContextVar[tuple[str, str] | None] = ContextVar("part", default=None)
@@ -93,9 +103,13 @@ class ProgressReporter:
         """Emit a step; `details` are the other fields of a `StageEvent`."""
         emit(StageEvent(event, self.label, self.run_id, **details))
 
-    def waiting(self, message: str) -> None:
-        """Say what the stage waits for."""
-        self.report("waiting", message=message)
+    def waiting(self, message: str, wait: WaitFor | None = None) -> None:
+        """Say what the stage waits for, or only something that a person should know."""
+        self.report("waiting", message=message, wait=wait)
+
+    def waits(self, wait: WaitFor) -> Callable[[str], None]:
+        """Return a way to say in words how the wait for one thing goes."""
+        return partial(self.waiting, wait=wait)
 
 
 class EventHandler(logging.Handler):

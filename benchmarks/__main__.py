@@ -6,6 +6,7 @@ import argparse
 
 from benchmarks import (
     batch,
+    ceiling_start,
     check_1000,
     cold_start,
     gallery,
@@ -25,12 +26,13 @@ def main() -> None:
     parser.add_argument(
         "--long",
         action="store_true",
-        help="also a batch, pacing against a quota, a gallery and local stages of 10,000",
+        help="also a batch, pacing, a gallery and local stages of 10,000, a ceiling of 20,000 lines",
     )
     is_long = parser.parse_args().long
     print(headline())
     short = (cold_start, stage_overhead, local_stages, noop_rerun, check_1000, protocol_cost, growth)
-    for bench in (*short, batch, pacing, gallery, local_batch) if is_long else short:
+    long = (batch, pacing, gallery, local_batch, ceiling_start)
+    for bench in (*short, *long) if is_long else short:
         print()
         bench.main()
 

@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from assetmill.agents.connecting import EmulatorCredential, read_ready_file
+from assetmill.agents.connecting import EmulatorCredential
 from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import AgentDefinition, AgentVersion, ResponseRequest
+from assetmill.agents.ready_file import read_ready_file
 from assetmill.batches.opening import BatchOrder, prepare
 from assetmill.cli.batch import run_batch_with
 from assetmill.settings import load_settings

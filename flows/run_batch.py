@@ -21,6 +21,7 @@ from tasks.batches import (
     publish_batch,
     sealed,
     submit_rows,
+    traced,
     waits_for_rows,
 )
 from tasks.cancelling import batch_watched, checked
@@ -86,14 +87,16 @@ async def run_batch(
     started_at = time.time()
     work = begin_batch(asked, profile)
     try:
-        with batch_watched(work):
-            if work_pool == TASK_RUNNER:
-                await spread(work, shard, profile)
-            elif work_pool:
-                await dispatch(work, work_pool, shard, profile)
-            else:
-                await follow(work)
-        manifest = sealed(work, started_at)
+        with traced(work) as tell:
+            with batch_watched(work):
+                if work_pool == TASK_RUNNER:
+                    await spread(work, shard, profile)
+                elif work_pool:
+                    await dispatch(work, work_pool, shard, profile)
+                else:
+                    await follow(work)
+            manifest = sealed(work, started_at)
+            tell(manifest.status)
     finally:
         work.close()
     await publish_batch(manifest)

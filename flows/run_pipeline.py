@@ -12,11 +12,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from assetmill.batches.hour import parse_by
 from assetmill.runs.run import Run, check_outcome, waits_for
-from assetmill.traces.tracing import traced_run
+from assetmill.traces.runs import traced_run
 from tasks.assets import tell_prefect
 from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
-from tasks.flow_runs import waiting
+from tasks.flow_runs import traceparent, waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -57,9 +57,11 @@ async def run_pipeline(
     """
     hour = parse_by(by) if by else None
     run = begin_run(pipeline, parameters or {}, profile, budget_usd, pay_again=pay_again, by=hour)
-    with run_watched(run), traced_run(run.plan.name, run.run_id):
-        await follow(run, profile)
-    manifest = seal(run)
+    with traced_run(run.plan.name, run.run_id, traceparent()) as tell:
+        with run_watched(run):
+            await follow(run, profile)
+        manifest = seal(run)
+        tell(manifest.status)
     tell_prefect(manifest)
     await publish_report(manifest)
     tell_run(run, manifest)

@@ -15,11 +15,13 @@ from assetmill.batches.work import GROUP_ROWS
 from assetmill.errors import InvalidInput, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.settings import load_settings
+from assetmill.traces.runs import traced_shard
 from tasks import policies
 from tasks.asking import QUESTION, answer
 from tasks.batches import begin_shard, plan_shard
 from tasks.beating import alive
 from tasks.cancelling import batch_watched, ended_early
+from tasks.flow_runs import traceparent
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.pulling import pull
 from tasks.shards import refusal
@@ -90,7 +92,12 @@ async def run_shard(
     work = begin_shard(batch, halt_run)
     try:
         pieces = Pieces(work, piece)
-        with alive(work), borrowing(work, pieces.has_rows), batch_watched(work):
+        with (
+            traced_shard(number, batch_id, work.run_id, traceparent()),
+            alive(work),
+            borrowing(work, pieces.has_rows),
+            batch_watched(work),
+        ):
             await pull(work, pieces)
     finally:
         work.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Awaitable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -30,9 +30,10 @@ from assetmill.batches.work import GROUP_ROWS, RowWorker
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
+from assetmill.traces.runs import Tell, traced_batch
 from tasks import policies
 from tasks.connections import services_for
-from tasks.flow_runs import current_flow_run, outcome_of
+from tasks.flow_runs import current_flow_run, outcome_of, traceparent
 
 PROGRESS_INTERVAL_S = 5.0
 """A batch takes minutes; an update costs Prefect up to 160 ms."""
@@ -80,6 +81,20 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     if handover:
         handover.work = work
     return work
+
+
+def traced(work: RowWorker) -> AbstractContextManager[Tell]:
+    """Make a run of a batch one trace, in which its shards join on whatever machine they are."""
+    batch = work.batch
+    rows = len(batch.to_do)
+    return traced_batch(
+        batch.pipeline.spec.name,
+        batch.batch_id,
+        work.run_id,
+        rows=rows,
+        left=lambda: max(0, rows - work.tally.rows),
+        parent=traceparent(),
+    )
 
 
 def plan_shard(

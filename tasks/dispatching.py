@@ -23,6 +23,7 @@ from assetmill.batches.opening import store_start
 from assetmill.batches.pieces import piece_rows
 from assetmill.batches.work import RowWorker
 from tasks import policies
+from tasks.flow_runs import trace_labels
 from tasks.hands import Hands
 from tasks.pools import Pool, patiently, see_pool, shard_deployment
 from tasks.shards import Shard, is_called_off, untaken, why_lost
@@ -199,6 +200,7 @@ class _Dispatcher:
                     parameters=parameters,
                     idempotency_key=key,
                     name=f"{batch.batch_id} {shard}",
+                    labels=trace_labels(),
                 )
             )
             if flow_run.state is None or not flow_run.state.is_final():

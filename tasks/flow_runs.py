@@ -10,6 +10,10 @@ from prefect import State
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectConcurrentFuture, PrefectFuture
 from prefect.states import Completed
+from prefect.telemetry.run_telemetry import LABELS_TRACEPARENT_KEY
+from prefect.types import KeyValueLabels
+
+from assetmill.traces import context
 
 T = TypeVar("T")
 
@@ -21,6 +25,19 @@ def current_flow_run() -> tuple[str, int]:
     if flow_run is None:
         raise RuntimeError("something was begun outside a flow run")
     return str(flow_run.id), max(flow_run.run_count, 1)
+
+
+def traceparent() -> str:
+    """Return the W3C trace context that whoever made the current flow run has given it, "" for none."""
+    running = FlowRunContext.get()
+    flow_run = running.flow_run if running else None
+    return str(flow_run.labels.get(LABELS_TRACEPARENT_KEY, "")) if flow_run else ""
+
+
+def trace_labels() -> KeyValueLabels:
+    """Return the labels by which a flow run that is made now joins the trace of this one."""
+    here = context.traceparent()
+    return {LABELS_TRACEPARENT_KEY: here} if here else {}
 
 
 def waiting(said: str, facts: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from prefect.events import emit_event
 from assetmill.agents.told import keep_told
 from assetmill.models.radar import Sighting, look
 from assetmill.project import project_root
+from assetmill.traces.sending import tell_lifetimes
 from tasks import policies
 from tasks.connections import services_for
 
@@ -36,6 +37,8 @@ async def publish_models(sightings: tuple[Sighting, ...], within_days: int) -> N
 
 def tell_models(sightings: tuple[Sighting, ...]) -> int:
     """Send one event for each model that ends soon or is gone, and return how many there are."""
+    # Of several uses of a model, or sources, the first is the one that ends first.
+    tell_lifetimes({one.use.model: one.days_left for one in reversed(sightings) if one.days_left is not None})
     near: dict[str, list[Sighting]] = {}
     for one in sightings:
         if one.is_near:

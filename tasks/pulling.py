@@ -9,6 +9,7 @@ from typing import Any
 
 from assetmill.batches.pieces import Piece, Pieces
 from assetmill.batches.work import RowWorker
+from assetmill.traces.runs import carried
 from tasks import policies
 from tasks.batches import submit_rows
 
@@ -39,9 +40,10 @@ def pull_here(work: RowWorker, pieces: Pieces) -> int:
     with ThreadPoolExecutor(work.batch.services.settings.run.concurrency) as pool:
         while running or _goes_on(work, pieces):
             if piece := _lease(work, pieces):
-                running[pool.submit(work.carry_out, piece.rows)] = piece
+                running[pool.submit(carried(work.carry_out), piece.rows)] = piece
                 continue
             if not running:
+                # Others have the rest in hand: what they leave is seen in the store alone.
                 time.sleep(policies.PIECE_POLL_S)
             for future in wait(running, policies.PIECE_POLL_S, FIRST_COMPLETED).done:
                 told += len(future.result())

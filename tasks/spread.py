@@ -16,6 +16,8 @@ from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import RowWorker
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
+from assetmill.traces.context import traceparent
+from assetmill.traces.runs import traced_shard
 from tasks import policies
 from tasks.beating import alive
 from tasks.connections import services_for
@@ -35,6 +37,7 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     halt_run: str,
     profile: str | None,
     terms: dict[str, Digest],
+    parent: str = "",
 ) -> int:
     """Carry out pieces wherever the flow's task runner puts it; nothing but names and numbers goes there."""
     services = services_for(profile)
@@ -46,7 +49,11 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
     try:
         pieces = Pieces(work, piece)
-        with alive(work), borrowing(work, pieces.has_rows):
+        with (
+            traced_shard(number, order.name, work.run_id, parent),
+            alive(work),
+            borrowing(work, pieces.has_rows),
+        ):
             return pull_here(work, pieces)
     finally:
         work.close()
@@ -66,7 +73,8 @@ async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
     terms = await asyncio.to_thread(terms_of, batch)
     futures = [
         run_shard_rows.submit(
-            order, batch.content, number, len(batch.plans), piece, work.run_id, profile, terms
+            *(order, batch.content, number, len(batch.plans), piece, work.run_id, profile, terms),
+            parent=traceparent(),
         )
         for number in range(1, count + 1)
     ]

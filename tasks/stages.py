@@ -10,7 +10,6 @@ from prefect.utilities.annotations import quote
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageRecord
 from assetmill.stage import engine
-from assetmill.traces.tracing import traced_stage
 from tasks import policies
 from tasks.connections import services_for
 from tasks.flow_runs import outcome_of
@@ -20,7 +19,7 @@ from tasks.flow_runs import outcome_of
 def run_stage(label: str, call: StageCall, profile: str | None, run_id: str) -> StageRecord:
     """Return a stage's commit; see `engine.run_stage` for what is raised."""
     services = services_for(profile)
-    return traced_stage(call, run_id, lambda: engine.run_stage(call, services, RunId(run_id)))
+    return engine.run_stage(call, services, RunId(run_id))
 
 
 def submit_stage(call: StageCall, profile: str | None, run_id: str) -> Awaitable[StageRecord | BaseException]:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+
+from assetmill.local.gallery_server import PageServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -47,8 +48,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 @contextmanager
 def answering(app: Any, listener: socket.socket) -> Generator[None]:
     """Let an application answer who asks on a socket."""
-    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = PageServer(app, leave_within_s=1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -103,7 +103,10 @@ class Origin:
         _purged(self.backend)
         _reviewed(self.backend)
         services.budget.reserve("never-begun.1", 0.4, services.ceilings)
-        self.committed_usd = services.budget.committed_usd(CEILING.scope)
+        # Who begins later reads its lines, and leaves pages of them.
+        late = services_on(self.settings, self.backend, self.gateway).budget
+        late.reserve("never-begun.2", 0.1, services.ceilings)
+        self.committed_usd = late.committed_usd(CEILING.scope)
         self.objects = dict(self.backend._objects)  # pyright: ignore[reportPrivateUsage]
 
 

@@ -6,49 +6,16 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assetmill.agents.credentials import default_credential
 from assetmill.agents.foundry import AccessToken, FoundryGateway
 from assetmill.agents.gateway import Gateway
+from assetmill.agents.ready_file import READY_FILE, read_ready_file
 from assetmill.agents.recording import Recorder
 from assetmill.errors import InvalidSettings
 from assetmill.redaction import remember
 from assetmill.settings import Settings
-
-READY_FILE = "ready.json"
-"""Where the emulator says how it can be reached, under the profile's emulator home."""
-
-
-class ReadyFile(BaseModel):
-    """What a running emulator tells of itself."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    endpoint: str
-    ca: str
-    identity_endpoint: str
-    identity_header: str
-    control: str
-    token: str = ""
-    """Bearer token of the control API."""
-
-
-def read_ready_file(path: Path) -> ReadyFile:
-    """Return how to reach the emulator.
-
-    Raises:
-        InvalidSettings: no emulator has written that file.
-    """
-    try:
-        return ReadyFile.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InvalidSettings(
-            f"no emulator runs here ({path}): start it with `assetmill emulator serve`"
-        ) from error
 
 
 def open_foundry(

@@ -54,7 +54,7 @@ class DirectCalls:
         try:
             status, headers, text = self._post(_sent(request))
         except Exception as error:
-            # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
+            # Any: whatever goes wrong around a spend must be named; an unknown exception is an open outcome.
             raise translate(error, spending=True) from error
         if status != 200:
             error = from_reply(status, headers, _json(text))

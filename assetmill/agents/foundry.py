@@ -48,6 +48,7 @@ from assetmill.agents.gateway import (
     ResponseRequest,
     UploadedFile,
 )
+from assetmill.agents.joining import join, join_azure
 from assetmill.agents.lifecycles import Lifecycle, read_lifecycles
 from assetmill.agents.listing import Listing
 from assetmill.agents.recording import Recorder
@@ -92,12 +93,13 @@ class FoundryGateway:
             recorder.begin(endpoint)
         self._wait, self._poll_s = wait, poll_s
         self._rhythm = Rhythm(poll_s, _SLOWEST_POLL_S)
-        heard: dict[str, Any] = {"raw_response_hook": recorder.hear_azure} if recorder else {}
-        self._project = AIProjectClient(endpoint, credential, connection_verify=ca or True, **heard)
+        hooks: dict[str, Any] = {"raw_request_hook": join_azure}
+        if recorder:
+            hooks["raw_response_hook"] = recorder.hear_azure
+        self._project = AIProjectClient(endpoint, credential, connection_verify=ca or True, **hooks)
         verify = ssl.create_default_context(cafile=ca) if ca else True
         http = openai.DefaultHttpxClient(verify=verify, follow_redirects=False)
-        if recorder:
-            http.event_hooks = {"request": [], "response": [recorder.hear_openai]}
+        http.event_hooks = {"request": [join], "response": [recorder.hear_openai] if recorder else []}
         self._spending = self._project.get_openai_client(
             max_retries=0, http_client=http, timeout=openai.Timeout(_CREATE_TIMEOUT_S, connect=5.0)
         )
@@ -156,7 +158,7 @@ class FoundryGateway:
             self._opened[response.response_id] = response
             return replace(response, rates=rates_of(reply.headers))
         except Exception as error:
-            # Whatever goes wrong around a spend must be named: an unknown exception is an open outcome.
+            # Any: whatever goes wrong around a spend must be named; an unknown exception is an open outcome.
             translated = translate(error, spending=True)
             if isinstance(translated, HandleExpired):
                 self._agents.forget(request.agent)

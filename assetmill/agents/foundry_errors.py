@@ -100,7 +100,7 @@ def translated(*, spending: bool = False) -> Generator[None]:
     except AssetmillError:
         raise
     except Exception as error:
-        # The SDKs let JSON, socket and TLS errors through untranslated; above this line there are only ours.
+        # Any: the SDKs let JSON, socket and TLS errors through untranslated; above here there are only ours.
         raise translate(error, spending=spending) from error
 
 

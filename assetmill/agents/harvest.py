@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from assetmill.agents.outputs import Produced
+from assetmill.fingerprint import Digest
 from assetmill.names import distinct, safe_name
 from assetmill.pictures import EXTENSIONS, PictureDamaged, PictureFacts, examine, sniff
 from assetmill.plan.calls import ExpectedOutput, StageCall
@@ -108,7 +109,7 @@ def gather(
     free = [file for file in files if file.role is None]
     named, is_short = list[tuple[MadeFile, ExpectedOutput]](), False
     for expected in call.outputs:
-        matching = _matching(free, expected)
+        matching = _matching(free, expected, others={other.name for other in call.outputs} - {expected.name})
         if not matching and may_write and expected.kind in {"text", "data"} and produced.text:
             matching = [_written(expected, produced.text, made_by, blobs)]
         taken = matching[: expected.count]
@@ -185,11 +186,21 @@ def _facts(data: bytes) -> tuple[PictureFacts | None, str]:
         return None, str(error)
 
 
-def _matching(files: list[MadeFile], expected: ExpectedOutput) -> list[MadeFile]:
-    """Return the whole files that an output may be, one for each content, the one with its name first."""
-    fitting = [file for file in files if not file.damage and _fits(file, expected)]
-    fitting.sort(key=lambda file: file.name != expected.name)
-    return list({file.blob.digest: file for file in reversed(fitting)}.values())[::-1]
+def _matching(files: list[MadeFile], expected: ExpectedOutput, others: set[str]) -> list[MadeFile]:
+    """Return the whole files that an output may be, one for each content, the likeliest first.
+
+    The one with its name comes first, those with a name of the `others` last, of the rest those as asked for.
+    """
+
+    def unlikeliness(file: MadeFile) -> tuple[bool, bool, bool]:
+        return file.name != expected.name, file.name in others, bool(_differences(file, expected))
+
+    fitting = sorted((file for file in files if not file.damage and _fits(file, expected)), key=unlikeliness)
+    # One that is there twice keeps its first place and name.
+    found = dict[Digest, MadeFile]()
+    for file in fitting:
+        found.setdefault(file.blob.digest, file)
+    return list(found.values())
 
 
 def _fits(file: MadeFile, expected: ExpectedOutput) -> bool:

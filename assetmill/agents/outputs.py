@@ -68,8 +68,8 @@ class Produced:
     `text` is what the agent says in the end, without its remarks on the way (messages of the phase
     `commentary`); `answer` is the last message of that, where a structured answer stands. `calls` are items
     that wait for the caller: function, computer and approval requests. `refusal` is what the model said
-    instead of an answer. `error` and `wording` are why the response went wrong; `blocked_at` is what
-    moderation refused of it as a whole, `categories` why.
+    instead of an answer. `is_idle`: no tool has worked, and no word was said. `error` and `wording` are why
+    the response went wrong; `blocked_at` is what moderation refused of it as a whole, `categories` why.
     """
 
     images: tuple[ImageCall, ...]
@@ -80,6 +80,7 @@ class Produced:
     calls: tuple[Json, ...]
     error: str
     refusal: str = ""
+    is_idle: bool = False
     wording: Wording = field(default_factory=Wording)
     blocked_at: Literal["", "prompt", "output"] = ""
     categories: tuple[str, ...] = ()
@@ -88,6 +89,11 @@ class Produced:
     def lacks_pictures(self) -> bool:
         """Whether a picture was drawn whose bytes are not here, though nothing says that it went wrong."""
         return any(image.result is None and not image.error for image in self.images)
+
+    @property
+    def is_no_answer(self) -> bool:
+        """Whether a stage that asks for no file has got nothing all the same, or a refusal instead."""
+        return not self.text and bool(self.refusal or self.is_idle)
 
 
 def read_response(body: Json) -> Produced:
@@ -100,15 +106,17 @@ def read_response(body: Json) -> Produced:
     error = read_wording(body.get("error"))
     reason = _text(_map(body.get("incomplete_details")), "reason")
     container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
+    text = "\n".join(text for message in said for text in _texts(message)).strip()
     return Produced(
         images=_images(body),
         citations=tuple(_citations(notes, container_ids)),
         container_ids=container_ids,
-        text="\n".join(text for message in said for text in _texts(message)).strip(),
+        text=text,
         answer="".join(_texts(said[-1])).strip() if said else "",
         calls=tuple(item for item in items if _text(item, "type") in _WAITING),
         error=error.message or reason,
         refusal=_words(parts, "refusal", "refusal"),
+        is_idle=not text and all(_text(item, "type") in {"message", "reasoning"} for item in items),
         wording=error,
         blocked_at=_blocked_at(body, error, reason),
         categories=tuple(sorted({*error.categories}.union(*(names for _, names in filter_marks(body))))),

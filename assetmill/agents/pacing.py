@@ -119,6 +119,24 @@ class Pacer:
                 if name == "requests"
             }
 
+    def usage(self) -> list[tuple[str, str, float, float]]:
+        """Return of each known quota its deployment, its name, what was taken of it and what it grants.
+
+        Both for a minute, or for the shorter time after which it is renewed; what is lent to others is not
+        granted.
+        """
+        with self._lock:
+            now = self._clock()
+            return [
+                (
+                    deployment,
+                    name,
+                    sum(entry.amount for entry in self._in_window(deployment, name, now)),
+                    self._in_period(deployment, name) * self._part(deployment),
+                )
+                for deployment, name in self._limits
+            ]
+
     def borrow(self) -> None:
         """From now on keep to what `lend` says: several processes share the quotas, each by what it uses.
 

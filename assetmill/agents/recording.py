@@ -107,7 +107,7 @@ class Recorder:
         try:
             self._write(number, exchange())
         except Exception as error:
-            # The call that is listened to may be one that was paid for: it goes on, `doctor` tells of this.
+            # Any: the call that is listened to may be a paid one. It goes on, and `doctor` tells of this.
             self.faults.append(f"exchange {number}: {type(error).__name__}")
 
     def _exchange(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +39,8 @@ def keep_told(home: Path, endpoint: str, lifecycles: Iterable[Lifecycle], today:
     home.mkdir(parents=True, exist_ok=True)
     path = home / _FILE
     endpoints = {**_endpoints(path), endpoint: rows}
-    beside = path.with_suffix(".new")
+    # Two may be told at once: each has a file of its own until it is whole.
+    beside = path.with_suffix(f".{uuid.uuid4().hex}")
     beside.write_text(json.dumps(endpoints, indent=1), encoding="utf-8")
     beside.replace(path)
 

@@ -7,10 +7,14 @@ import math
 import re
 import zoneinfo
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from assetmill.batches.row_plans import Totals
 from assetmill.errors import InvalidInput
 from assetmill.settings import Settings
+
+if TYPE_CHECKING:
+    # A run reads an hour, and has no rows.
+    from assetmill.batches.row_plans import Totals
 
 _HOUR = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 

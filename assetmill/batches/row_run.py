@@ -18,6 +18,7 @@ from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageEntry, StageRecord, StageStatus
 from assetmill.runs.run import Run
+from assetmill.traces.runs import RowSpan
 
 _STATES: tuple[tuple[type[BaseException], RowState], ...] = (
     (StageInDoubt, "in_doubt"),
@@ -80,6 +81,7 @@ class RowRun:
         self._order = TopologicalSorter(self._run.needs)
         self._order.prepare()
         self._planned = dict(zip(self._run.stages, planned, strict=True))
+        self._span = RowSpan(row.number, batch.batch_id)
         self._refusal = MAY_BEGIN
         self._errors: list[BaseException] = []
         self._shared: set[str] = set()
@@ -108,7 +110,8 @@ class RowRun:
                     self._work.count(1)
                     self._order.done(label)
                 elif self._may_begin(label, call):
-                    future = self._work.submit(call, self._row.number)
+                    with self._span.inside():
+                        future = self._work.submit(call, self._row.number)
                     pending.setdefault(future, []).append((self, label))
                 else:
                     self._note_end(label, BudgetExceeded(label, self._refusal))
@@ -129,6 +132,7 @@ class RowRun:
     def _look_whether_over(self) -> None:
         if not self._is_over and not self._order.is_active():
             self._is_over = True
+            self._span.over()
             self._work.count(0, rows=1)
             if self._room:
                 self._room.leave([self._row.number])
@@ -158,6 +162,7 @@ class RowRun:
         stages = tuple(self._noted(label, self._run.entries[label]) for label in self._run.stages)
         costs = [stage.spent_usd for stage in stages]
         state = self._state(stages)
+        self._span.end(state)
         first = next((s for s in stages if not s.is_done and s.status != "skipped"), None)
         return BatchRow(
             number=self._row.number,

@@ -21,6 +21,7 @@ from assetmill.plan.calls import StageCall
 from assetmill.records import RunId, StageRecord
 from assetmill.stage import engine
 from assetmill.store.run_ids import began_at
+from assetmill.traces.runs import carried, tell_shared
 
 GROUP_ROWS = 16
 """Rows of one Prefect task: its server takes about 65 ms of CPU for each, which must stay small."""
@@ -185,9 +186,10 @@ class RowWorker:
         fp = call.fingerprint
         with self._lock:
             if (known := self._shared.get(fp)) is not None:
+                tell_shared(fp)
                 return known
             future = self._shared[fp] = self._pool.submit(
-                number if self._finishes_rows else 0, self._stage, call, fp
+                number if self._finishes_rows else 0, carried(self._stage), call, fp
             )
             if len(self._shared) > _SHARED_KEPT:
                 self._forget()

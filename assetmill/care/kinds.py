@@ -9,13 +9,14 @@ from __future__ import annotations
 from assetmill.batches.ledger import blocked_by, is_name_of_manifest
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
 from assetmill.care.purging import PurgeReceipt, Tombstone
-from assetmill.money.history import MoneyEntry
+from assetmill.money.history import LinePage, MoneyEntry
 from assetmill.records import Stored
 from assetmill.store import kinds, layout
 from assetmill.store.kinds import RUN, STAGE, Kind, Unreadable, json_with, kind
 from assetmill.store.pending_deletions import CollectionDone, CollectionPlan
 
 CEILING_LINE = "line of a ceiling"
+_SCOPE = rf"m/((run|day|batch)/{RUN}|project)"
 _BATCH = r"n/[a-z0-9][a-z0-9_.-]*"
 _TIME = r"[0-9a-f]{16}"
 _SHA = r"[0-9a-f]{64}"
@@ -28,7 +29,9 @@ def _names_batch(data: bytes) -> None:
 
 KINDS = (
     *kinds.KINDS,
-    kind(CEILING_LINE, rf"m/((run|day|batch)/{RUN}|project)/\d{{8}}", MoneyEntry),
+    kind(CEILING_LINE, rf"{_SCOPE}/\d{{8}}", MoneyEntry),
+    kind("page of a ceiling", rf"{_SCOPE}/pages/\d{{8}}\.[0-9a-f]{{32}}", LinePage,
+         belongs=lambda key, r: key.startswith(layout.money_page(r.scope, r.first, ""))),
     kind("start of a batch", rf"{_BATCH}/start\.[0-9a-f]+", BatchStart,
          belongs=lambda key, r: key == layout.batch_start(r.batch_id, r.content)),
     kind("page of a batch", rf"{_BATCH}/p/{_TIME}\.[0-9a-f]+", BatchPage,

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from assetmill.care.repairs import Repaired, replace
 from assetmill.errors import KeyMissing
-from assetmill.money.history import History, MoneyEntry, numbered, read_line
+from assetmill.money.history import History, MoneyEntry
+from assetmill.money.reading import numbered, read_line
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import Newer, Unreadable

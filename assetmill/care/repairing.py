@@ -42,6 +42,8 @@ class Repairer:
     salvage: Salvage
     run_id: RunId
     may_make_again: bool = False
+    objects: int = 0
+    """How many records have been read so far."""
     _stages: dict[str, StageRecord] = field(default_factory=dict[str, StageRecord])
     _manifests: dict[RunId, RunManifest] = field(default_factory=dict[RunId, RunManifest])
     _unread: dict[str, str] = field(default_factory=dict[str, str])
@@ -73,6 +75,7 @@ class Repairer:
         """Sort everything in the store into what is whole, what is not, and what is none of ours."""
         for entry in self._backend.list(layout.ROOT):
             kind = kind_of(entry.key)
+            self.objects += kind is not None and not kind.is_bytes
             if kind is None:
                 yield Repaired("stray", entry.key, "object", "nothing of assetmill's; nothing reads it")
             elif not kind.is_bytes and kind.title != CEILING_LINE:

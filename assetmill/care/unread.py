@@ -30,6 +30,7 @@ _LEARNT = "it is learnt again"
 _AFTER = {
     "head": "it is made anew from the runs",
     "index page": "it is made anew from the runs",
+    "page of a ceiling": "its lines are read one by one",
     "run start": "its stages are there all the same",
     "replies": "its functions are called again when its stage goes on",
     "approval": "a person is asked again",

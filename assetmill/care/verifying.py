@@ -16,7 +16,8 @@ from assetmill.care.references import Marked
 from assetmill.care.salvage import LostBytes
 from assetmill.errors import KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Digest, digest
-from assetmill.money.history import History, numbered, read_on
+from assetmill.money.history import History
+from assetmill.money.reading import numbered, read_on
 from assetmill.records import RunId
 from assetmill.store import layout
 from assetmill.store.backend import Backend
@@ -64,6 +65,11 @@ class Verifier:
         self._seen = Marked()
         self._latest: set[str] = set()
 
+    @property
+    def objects(self) -> int:
+        """How many objects it has read so far."""
+        return self.records + self.blobs
+
     def problems(self) -> Iterator[StoreProblem]:
         """Yield what is wrong, as it is found.
 
@@ -102,7 +108,7 @@ class Verifier:
         for scope in dict.fromkeys(scope for scope, _ in numbered(self.backend, layout.MONEY)):
             history = History(scope)
             try:
-                read_on(self.backend, history)
+                read_on(self.backend, history, is_thorough=True)
             except StoreUnavailable:
                 raise
             except StoreError as error:

@@ -23,7 +23,7 @@ from assetmill.cli.options import (
     profile_option,
 )
 from assetmill.cli.spooling import opened_spool
-from assetmill.cli.telling import told_progress
+from assetmill.cli.telling import told_count, told_progress
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.names import stage_label
 from assetmill.provenance.sidecar import SidecarKind
@@ -153,7 +153,8 @@ def export(
         if stages:
             raise InvalidInput("--stage is for a batch")
         found = _exported(services.ledger, what, everything=everything)
-        paths = export_assets(found.assets, services.blobs, directory)
+        with told_count("exporting", "file", len(found.assets)) as step:
+            paths = export_assets(found.assets, services.blobs, directory, on_file=step)
         beside = sidecar_names([path.name for path in paths], sidecars, directory)
         files: list[dict[str, str | None]] = []
         for asset, path in zip(found.assets, paths, strict=True):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from assetmill.batches.work import Tally
 from assetmill.cli import json_log
 from assetmill.cli.options import usd
+from assetmill.cli.telling import clock
 from assetmill.cli.verbose import is_quiet
 
 PLAIN_INTERVAL_S = 10.0
@@ -71,14 +72,8 @@ def line(tally: Tally, total_stages: int, total_rows: int, rate: float | None) -
     if rate is not None:
         parts.append(f"{rate * 60:.0f} stages a minute")
     if rate:
-        parts.append(f"{_minutes((total_stages - tally.stages) / rate)} left")
+        parts.append(f"{clock((total_stages - tally.stages) / rate)} left")
     return ", ".join([*parts, f"spent {usd(tally.spent_usd)}"])
-
-
-def _minutes(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 def _plain(

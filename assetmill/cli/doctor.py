@@ -178,7 +178,7 @@ def _versions() -> Iterator[Finding]:
 def _prefect(settings: Settings) -> Finding:
     url = os.environ.get("PREFECT_API_URL")
     if url:
-        return _answer("prefect", f"{url.rstrip('/')}/health", "start that server, or unset PREFECT_API_URL")
+        return _answer("prefect", f"{url.rstrip('/')}/ready", "start that server, or unset PREFECT_API_URL")
     if has_prefect_api():
         return Finding("prefect", "ok", "the API of the active Prefect profile")
     is_prepared = prefect_server.template().is_file() or (settings.home / "prefect" / "prefect.db").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from assetmill.history.lineage import trace
 from assetmill.holding import held
 from assetmill.names import distinct, safe_name
 from assetmill.private import make_folder
+from assetmill.progress import unwatched
 from assetmill.provenance.credentials import read_credential
 from assetmill.provenance.sidecar import SidecarKind, sidecar
 from assetmill.records import AssetRecord, BlobRef, RunManifest
@@ -46,8 +47,12 @@ class Exported:
     lost: Mapping[str, StoreError]
 
 
-def export_assets(assets: Iterable[AssetRecord], blobs: Blobs, folder: Path) -> list[Path]:
+def export_assets(
+    assets: Iterable[AssetRecord], blobs: Blobs, folder: Path, *, on_file: Callable[[], None] = unwatched
+) -> list[Path]:
     """Write assets as files with safe, distinct names and return their paths, in order.
+
+    `on_file` is called after each.
 
     A file of the same name that no export has written is left alone: the asset gets another name.
 
@@ -58,7 +63,7 @@ def export_assets(assets: Iterable[AssetRecord], blobs: Blobs, folder: Path) -> 
     listed = list(assets)
     names = free_names([(safe_name(asset.name), asset.blob) for asset in listed], folder)
     files = {name: asset.blob for name, asset in zip(names, listed, strict=True)}
-    for error in export_files(files, blobs, folder).lost.values():
+    for error in export_files(files, blobs, folder, on_file=on_file).lost.values():
         raise error
     return [folder / name for name in names]
 
@@ -113,7 +118,9 @@ def _is_sidecar(path: Path) -> bool:
         return False
 
 
-def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Exported:
+def export_files(
+    files: Mapping[str, BlobRef], blobs: Blobs, folder: Path, *, on_file: Callable[[], None] = unwatched
+) -> Exported:
     """Write blobs under names that are safe and distinct.
 
     Files that are there already and unchanged are neither read from the store nor written.
@@ -123,12 +130,14 @@ def export_files(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Ex
     """
     try:
         with held(make_folder(folder)):
-            return _export_all(files, blobs, folder)
+            return _export_all(files, blobs, folder, on_file)
     except OSError as error:
         raise InvalidInput(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
-def _export_all(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Exported:
+def _export_all(
+    files: Mapping[str, BlobRef], blobs: Blobs, folder: Path, on_file: Callable[[], None]
+) -> Exported:
     written, lost = set[str](), dict[str, StoreError]()
     index = _read_index(folder)
     known = dict(index)
@@ -138,6 +147,7 @@ def _export_all(files: Mapping[str, BlobRef], blobs: Blobs, folder: Path) -> Exp
                 written.add(name)
         except (BlobDamaged, KeyMissing) as error:
             lost[name] = error
+        on_file()
     if index != known:
         write_whole(folder / INDEX, json.dumps(index, indent=1, sort_keys=True).encode())
     return Exported(frozenset(written), lost)

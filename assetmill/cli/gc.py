@@ -8,7 +8,7 @@ import click
 
 from assetmill.care.collecting import GRACE_S, Collection, Collector
 from assetmill.cli.options import Span, json_option, print_json, profile_option, when
-from assetmill.cli.telling import told_progress
+from assetmill.cli.telling import reads_records, told_progress
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
@@ -33,7 +33,10 @@ def gc(older_than_s: float, grace_s: float, profile: str | None, *, dry_run: boo
     The first call publishes a plan; a call after the grace period looks again and deletes what is still not
     needed. Run it every day, or twice by hand. Runs may go on meanwhile.
     """
-    with open_services(load_settings(profile)) as services, told_progress(services.backend):
+    with (
+        open_services(load_settings(profile)) as services,
+        told_progress(services.backend, reads=reads_records),
+    ):
         collector = Collector(services.backend, older_than_s, grace_s, services.clock)
         done = collector.run(is_dry=dry_run)
     if as_json:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
+from assetmill.cli.telling import told_count
 from assetmill.editing.adopting import adopt_all
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
@@ -22,8 +23,11 @@ def import_(files: tuple[Path, ...], profile: str | None, *, as_json: bool) -> N
 
     A file that the store has already is the asset that it was. Nothing is sent to the service.
     """
-    with open_services(load_settings(profile)) as services:
-        manifest = adopt_all(files, services, str(uuid.uuid4()))
+    with (
+        open_services(load_settings(profile)) as services,
+        told_count("importing", "file", len(files)) as step,
+    ):
+        manifest = adopt_all(files, services, str(uuid.uuid4()), on_file=step)
     found = [
         (entry, entry.record, asset)
         for entry in manifest.stages

@@ -10,6 +10,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidInput
+from assetmill.holding import held
 from assetmill.project import HOME, installed_configs, project_root
 from assetmill.spec.pipeline import NAME
 
@@ -40,7 +41,8 @@ def init(name: str, *, as_json: bool) -> None:
     kept: list[str] = []
     for path, data in _files(name):
         (written if _write(here / path, data) else kept).append(path.as_posix())
-    (written if _ignore(here / ".gitignore") else kept).append(".gitignore")
+    with held(here):
+        (written if _ignore(here / ".gitignore") else kept).append(".gitignore")
     following = f"assetmill run {name}"
     if as_json:
         return print_json({"root": str(here), "written": written, "kept": kept, "next": following})

@@ -26,6 +26,7 @@ from assetmill.cli.options import (
     profile_option,
     read_parameters,
 )
+from assetmill.cli.telling import told_count
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.locking.leaving import Left, files_left, previous_lock, remove_file
 from assetmill.locking.lockfile import read_lock
@@ -137,8 +138,8 @@ def sync(*, prune: bool, lock_path: Path, profile: str | None, as_json: bool) ->
 
 def bring(lock: Lock, root: Path, profile: str | None = None) -> Synced:
     """Sync the tree with the stores of the profiles that the lock names."""
-    with stores(profile) as find:
-        return sync_files(lock, root, find)
+    with stores(profile) as find, told_count("bringing", "file", len(lock.in_tree())) as step:
+        return sync_files(lock, root, find, on_file=step)
 
 
 def left_over(lock: Lock, lock_path: Path) -> tuple[Left, ...]:

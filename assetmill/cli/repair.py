@@ -15,6 +15,7 @@ from assetmill.care.repairing import Repairer
 from assetmill.care.repairs import Repaired, mend_mark
 from assetmill.care.salvage import Salvage
 from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.telling import reads_records, told_progress
 from assetmill.settings import Settings, load_settings
 from assetmill.stage.services import open_services
 from assetmill.store.opening import open_store
@@ -71,20 +72,17 @@ def _repair(
     offline: bool,
     as_json: bool,
 ) -> int:
-    done: list[Repaired] = []
-
-    def tell(one: Repaired) -> None:
-        done.append(one)
-        if not as_json:
-            click.echo(f"{_SAID[one.state]:<16} {one.what}: {one.message}\n{'':<17}{one.key}")
-
-    if mark := _mend_mark(settings):
-        tell(mark)
+    done = [mark] if (mark := _mend_mark(settings)) else []
+    _tell(*done, as_json=as_json)
     with open_services(load_settings(profile)) as services:
         salvage = Salvage(services, (settings.home / "out", *folders), asks_service=not offline)
         run_id = make_run_id(str(uuid.uuid4()), time.time())
-        for one in Repairer(services, salvage, run_id, may_make_again=make_again).repair():
-            tell(one)
+        repairer = Repairer(services, salvage, run_id, may_make_again=make_again)
+        with told_progress(services.backend, reads=reads_records, done=lambda: repairer.objects) as clear:
+            for one in repairer.repair():
+                clear()
+                done.append(one)
+                _tell(one, as_json=as_json)
     counts = Counter(one.state for one in done)
     if as_json:
         print_json({"status": "damaged" if counts["lost"] else "whole", "counts": dict(counts),
@@ -93,3 +91,8 @@ def _repair(
         said = ", ".join(f"{count} {_SAID[state]}" for state, count in counts.items())
         click.echo(said or "nothing to mend")
     return 1 if counts["lost"] else 0
+
+
+def _tell(*done: Repaired, as_json: bool) -> None:
+    for one in () if as_json else done:
+        click.echo(f"{_SAID[one.state]:<16} {one.what}: {one.message}\n{'':<17}{one.key}")

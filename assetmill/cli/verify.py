@@ -8,7 +8,7 @@ import click
 
 from assetmill.care.verifying import StoreProblem, Verifier
 from assetmill.cli.options import json_option, print_json, profile_option
-from assetmill.cli.telling import told_progress
+from assetmill.cli.telling import reads_all, told_progress
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 
@@ -27,18 +27,17 @@ def verify(profile: str | None, *, only_sizes: bool, as_json: bool) -> int:
     """
     faults, purged = 0, 0
     listed: list[StoreProblem] = []
-    with open_services(load_settings(profile)) as services, told_progress(services.backend) as clear:
+    with open_services(load_settings(profile)) as services:
         verifier = Verifier(services.backend, only_sizes=only_sizes)
-        for problem in verifier.problems():
-            faults += problem.is_fault
-            purged += not problem.is_fault
-            if as_json and len(listed) < _LISTED:
-                listed.append(problem)
-            elif not as_json and (problem.is_fault and faults <= _LISTED):
-                clear()
-                click.echo(
-                    f"{problem.kind:<10} {problem.what}: {problem.message}\n           in {problem.key}"
-                )
+        with told_progress(services.backend, reads=reads_all, done=lambda: verifier.objects) as clear:
+            for problem in verifier.problems():
+                faults += problem.is_fault
+                purged += not problem.is_fault
+                if as_json and len(listed) < _LISTED:
+                    listed.append(problem)
+                elif not as_json and (problem.is_fault and faults <= _LISTED):
+                    clear()
+                    click.echo(_line(problem))
     counts = {
         "records": verifier.records,
         "blobs": verifier.blobs,
@@ -53,6 +52,10 @@ def verify(profile: str | None, *, only_sizes: bool, as_json: bool) -> int:
     else:
         click.echo(_summary(counts))
     return 1 if faults else 0
+
+
+def _line(problem: StoreProblem) -> str:
+    return f"{problem.kind:<10} {problem.what}: {problem.message}\n           in {problem.key}"
 
 
 def _summary(counts: dict[str, int]) -> str:

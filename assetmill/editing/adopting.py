@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from assetmill.errors import InvalidInput, NotFound
@@ -12,6 +12,7 @@ from assetmill.history.assets import AssetFinder, digest_of, local_file
 from assetmill.names import safe_name
 from assetmill.pictures import PictureDamaged
 from assetmill.plan.localfiles import MAX_BYTES, media_type
+from assetmill.progress import unwatched
 from assetmill.records import AssetKind, AssetRecord, RunId, RunManifest, RunStart, StageEntry, StageRecord
 from assetmill.stage.derived import LocalFile, LocalStage, run_local
 from assetmill.stage.services import Services
@@ -38,10 +39,13 @@ def adopt(path: Path, services: Services, run_id: RunId) -> StageRecord:
     return run_local(local, services, run_id, lambda: ([file], {}))
 
 
-def adopt_all(paths: Sequence[Path], services: Services, flow_run_id: str) -> RunManifest:
+def adopt_all(
+    paths: Sequence[Path], services: Services, flow_run_id: str, *, on_file: Callable[[], None] = unwatched
+) -> RunManifest:
     """Keep local files as assets, as one run, so that the index knows them.
 
     A file that the store has already, whatever it was called, is the asset that it was: with its lineage.
+    `on_file` is called after each.
 
     Raises:
         InvalidInput: the first file that cannot be taken in; nothing of the run is kept then.
@@ -49,7 +53,10 @@ def adopt_all(paths: Sequence[Path], services: Services, flow_run_id: str) -> Ru
     started_at = time.time()
     run_id = make_run_id(flow_run_id, started_at)
     finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
-    records = [_known(path, finder, services.blobs) or adopt(path, services, run_id) for path in paths]
+    records: list[StageRecord] = []
+    for path in paths:
+        records.append(_known(path, finder, services.blobs) or adopt(path, services, run_id))
+        on_file()
     facts = {"files": [path.name for path in paths]}
     start = RunStart(
         run_id=run_id,

@@ -184,7 +184,7 @@ class Changing:
             with self._ready(run.services):
                 carry_out_all(run)
         except Exception as error:
-            # Nobody waits for this thread: what stopped it is told where the picture should be.
+            # Any: nobody waits for this thread, and what stopped it is told where the picture should be.
             for label in run.calls:
                 run.end(label, error)
             run.seal()

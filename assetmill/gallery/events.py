@@ -24,6 +24,9 @@ from assetmill.gallery.site import Site
 from assetmill.redaction import redact_known
 
 MOST_CONNECTIONS = 32
+ENDING = "assetmill.ending"
+"""What a server keeps in its state for who answers without end: an event that is set when it wants to go."""
+
 _LOOK_EVERY_S = 0.5
 _REST = 4
 """A look that takes long, at a far store or at many stages, is followed by so many times its length."""
@@ -55,7 +58,8 @@ class Events:
         self._open += 1
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
-        return _Stream(self._told(_after(request)), headers | {"Cache-Control": "no-store"}, self._left)
+        told = self._told(_after(request), _ending(request))
+        return _Stream(told, headers | {"Cache-Control": "no-store"}, self._left)
 
     def _left(self) -> None:
         self._open -= 1
@@ -80,7 +84,7 @@ class Events:
                 news.set()
             await asyncio.sleep(max(_LOOK_EVERY_S, _REST * (time.monotonic() - began)))
 
-    async def _told(self, after: int) -> AsyncIterator[str]:
+    async def _told(self, after: int, ending: asyncio.Event) -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
         is_told = False
         while True:
@@ -96,10 +100,11 @@ class Events:
             if not is_live and not is_told:
                 yield _event("over", None, newest)
             is_told = not is_live
-            try:
-                await asyncio.wait_for(news.wait(), _BEAT_S)
-            except TimeoutError:
+            if not await _either(news, ending):
                 yield ": still here\n\n"
+            if ending.is_set():
+                yield _event("ending", None, None)
+                return
 
 
 class _Stream(StreamingResponse):
@@ -115,6 +120,23 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._on_end()
+
+
+async def _either(news: asyncio.Event, ending: asyncio.Event) -> bool:
+    """Wait until one of them is set, or until it is time to say something."""
+    waits = [asyncio.ensure_future(one.wait()) for one in (news, ending)]
+    try:
+        done, _ = await asyncio.wait(waits, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()
+    return bool(done)
+
+
+def _ending(request: Request) -> asyncio.Event:
+    """Return what tells that the server goes: without one that says so, it never does."""
+    found = request.scope.get("state", {}).get(ENDING)
+    return found if isinstance(found, asyncio.Event) else asyncio.Event()
 
 
 def _event(name: str, data: Any, number: int | None) -> str:

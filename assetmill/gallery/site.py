@@ -47,6 +47,7 @@ PAGE = (
     "grid.js",
     "viewer.js",
     "facts.js",
+    "decisions.js",
     "review.js",
     "next.js",
     "likes.js",

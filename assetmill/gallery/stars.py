@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from assetmill.fingerprint import short_key
+from assetmill.holding import held
 from assetmill.private import make_folder, write_private
 from assetmill.records import AssetId
 
@@ -40,7 +41,7 @@ _NONE = Liking()
 
 
 class Stars:
-    """The stars of one home. Safe for threads; of two processes that write at once the later one counts."""
+    """The stars of one home. Safe for threads and for several processes."""
 
     def __init__(self, home: Path, reviewer: str | None = None) -> None:
         """Read those of a home; with a reviewer's name, what they like on a page that a team shares."""
@@ -57,10 +58,9 @@ class Stars:
 
     def put(self, sha256: str, liking: Liking) -> Liking:
         """Keep what somebody thinks of a picture, and return it."""
-        with self._lock:
+        with self._lock, held(make_folder(self._path.parent)):
             found = self.all() | {sha256: liking}
             kept = {name: one.model_dump(mode="json") for name, one in found.items() if one != _NONE}
-            make_folder(self._path.parent)
             write_private(self._path, json.dumps(kept).encode())
         return liking
 

@@ -74,8 +74,7 @@ class Starting:
         self._lock = _locked(service, is_stopped)
         self._ready = find(service)
         self.was_running = self._ready is not None
-        # A run that was killed may have left a process that is still starting.
-        left = None if self.was_running else _left_starting(service)
+        left = None if self.was_running else _left_behind(service)
         self.announced: Mapping[str, str] = left or service.announced
         if not self.was_running and left is None:
             self._start()
@@ -92,7 +91,7 @@ class Starting:
                 self._ready = find(self._service)
                 if self._ready is None:
                     self._check(deadline)
-                    time.sleep(_PAUSE_S)
+                    time.sleep(_PAUSE_S)  # a file of another process cannot be waited for with a limit
             return self._ready
         finally:
             self.close()
@@ -129,15 +128,17 @@ class Starting:
             raise KeyboardInterrupt
         if time.monotonic() > deadline:
             log = service.directory / LOG
-            raise InvalidSettings(f"{service.title} was not ready in time; its log is {log}")
+            raise InvalidSettings(
+                f"{service.title} was not ready in time; its log is {log}; `assetmill stop` ends it"
+            )
         if self._process is None:
-            if _left_starting(service) is None:
+            if _left_behind(service) is None:
                 self._start()
         elif (code := self._process.poll()) is not None:
             # One that is just ending still holds the state for a moment.
             if code not in _TAKEN or self._starts >= _MOST_STARTS:
                 raise InvalidSettings(f"{service.title} ended at once: {_last_words(service)}")
-            time.sleep(_AGAIN_S)
+            time.sleep(_AGAIN_S)  # a lock can be waited for, but not until a deadline or a stop
             self._start()
 
 
@@ -162,7 +163,7 @@ def stop(service: Service, timeout_s: float = 10.0) -> bool:
         os.kill(int(started["pid"]), signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
     while is_guarded(service.directory) and time.monotonic() < deadline:
-        time.sleep(_PAUSE_S)
+        time.sleep(_PAUSE_S)  # it is nobody's child: the system does not tell when it ends
     return not is_guarded(service.directory)
 
 
@@ -186,12 +187,17 @@ def _read_process(service: Service) -> dict[str, Any] | None:
         return None
 
 
-def _left_starting(service: Service) -> Mapping[str, str] | None:
-    """Return what was announced of a process that another run started and that is not ready yet."""
+def _left_behind(service: Service) -> Mapping[str, str] | None:
+    """Return what was announced of a process that another run started and that does not answer yet.
+
+    It is still starting. Or it was ready: then it is busy, or has lost what it needs and ends by itself.
+    Another beside it could not start, and would take away by what the busy one is found.
+    """
     started = _read_process(service)
-    # With a ready file it is not starting any more: it was ready, and does not answer.
-    if started is None or service.ready_file.exists() or not _is_process(started["pid"]):
+    if started is None or not _is_process(started["pid"]):
         return None
+    if service.ready_file.exists():
+        return started["announced"] if is_guarded(service.directory) else None
     age_s = time.time() - started["at"]
     is_young = age_s < _GUARDED_WITHIN_S or is_guarded(service.directory)
     return started["announced"] if is_young and age_s < service.start_timeout_s else None
@@ -220,7 +226,7 @@ def _locked(service: Service, is_stopped: Stopped) -> IO[str]:
             if time.monotonic() > deadline:
                 lock.close()
                 raise InvalidSettings(f"another run has been starting {service.title} for too long") from None
-            time.sleep(_PAUSE_S)
+            time.sleep(_PAUSE_S)  # a lock can be waited for, but not until a deadline or a stop
         else:
             return lock
 

@@ -6,7 +6,7 @@ import json
 import urllib.request
 from typing import Any
 
-from assetmill.agents.connecting import READY_FILE, read_ready_file
+from assetmill.agents.ready_file import READY_FILE, read_ready_file
 from assetmill.errors import InvalidSettings
 from assetmill.local.answering import PROBE_TIMEOUT_S
 from assetmill.records import RunManifest

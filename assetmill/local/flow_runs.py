@@ -22,6 +22,7 @@ from assetmill.stage.interrupts import Interrupts
 from assetmill.stage.services import Services
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 _UNREACHABLE = "Failed to reach API at "
 _OF_PREFECTS_CLIENT = frozenset({"prefect", "httpx", "httpcore", "websockets"})
 """Whose errors may come from an API that went away."""
@@ -53,6 +54,8 @@ def ready_for(
 
         with provided(services, services.settings.profile):
             yield
+        if local.has_started_prefect:
+            tell_prefect_later(services)
 
 
 def _prepare(flow: str, services: Services, local: LocalServices, *, opens_gateway: bool) -> None:
@@ -67,6 +70,21 @@ def _prepare(flow: str, services: Services, local: LocalServices, *, opens_gatew
     finally:
         gc.enable()
     local.wait_for_prefect()
+
+
+def tell_prefect_later(services: Services) -> None:
+    """Tell Prefect of earlier runs that did without it, unless it is gone: then after the next one."""
+    from httpx import HTTPError
+
+    from assetmill.local.untold import tell_untold
+
+    try:
+        tell_untold(services)
+    except (HTTPError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith(_UNREACHABLE):
+            raise
+        # What was asked for is done and stored.
+        _LOG.warning("Prefect was not told of earlier runs that changed nothing: %s", error)
 
 
 def _silence_prefect() -> None:
@@ -102,6 +120,7 @@ def carry_out(flow: Coroutine[Any, Any, T]) -> T:
             raise
         raise PrefectAway(f"Prefect: {error}; nothing was begun: run it again when it answers") from error
     except Exception as error:
+        # Any, by the package it is of: Prefect's client and what it uses have no class in common.
         if type(error).__module__.partition(".")[0] in _OF_PREFECTS_CLIENT:
             _check_api(error)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import webbrowser
 from collections.abc import Callable, Generator
@@ -10,11 +11,41 @@ from contextlib import contextmanager
 import uvicorn
 
 from assetmill.errors import InvalidInput
+from assetmill.gallery.events import ENDING
 from assetmill.gallery.house import House
-from assetmill.local.guard import Guard
+from assetmill.local.guard import App, Guard
 
 _LEAVE_WITHIN_S = 2
-"""A browser that still loads pictures does not keep the command from ending."""
+
+
+class PageServer(uvicorn.Server):
+    """Serves pages, and lets their streams of events end before it goes: a page never sees one break off.
+
+    `leave_within_s`: a browser that still loads pictures does not keep the server longer.
+    """
+
+    def __init__(self, app: App, leave_within_s: int = _LEAVE_WITHIN_S) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # pyright: ignore[reportArgumentType] - the server's types are its own
+                log_level="error",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=leave_within_s,
+            )
+        )
+        self._ending: asyncio.Event | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen; every request is given the event that is set at the end."""
+        self._ending = self.lifespan.state[ENDING] = asyncio.Event()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let streams end, then everything else."""
+        if self._ending:
+            self._ending.set()
+        await super().shutdown(sockets)
 
 
 @contextmanager
@@ -43,14 +74,7 @@ def serve_gallery(
     port = listener.getsockname()[1]
     link = f"http://127.0.0.1:{port}{house.entrance}"
     guard = Guard(house.app, port)  # pyright: ignore[reportArgumentType] - Starlette's types are its own
-    config = uvicorn.Config(
-        guard,  # pyright: ignore[reportArgumentType]
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=_LEAVE_WITHIN_S,
-    )
     tell(link)
     if has_browser:
         webbrowser.open(link)
-    uvicorn.Server(config).run(sockets=[listener])
+    PageServer(guard).run(sockets=[listener])

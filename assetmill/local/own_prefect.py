@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assetmill.local import prefect_server
 from assetmill.local.answering import answers
-from assetmill.local.detached import Ready, Service, find
+from assetmill.local.detached import Ready, Service, find, is_guarded
 from assetmill.local.guard import auth_string, origins
 from assetmill.private import make_home, write_private
 from assetmill.settings import Settings
@@ -105,7 +105,8 @@ def fixed_port(settings: Settings) -> int:
     directory = prefect_home(settings, is_lasting=True)
     kept = directory / "port"
     before = int(kept.read_text(encoding="ascii")) if kept.exists() else _USUAL_PORT
-    port = before if is_lasting_alive(settings) or is_free(before) else free_port()
+    # One that is there keeps its address, however busy it is.
+    port = before if is_guarded(directory) or is_free(before) else free_port()
     if not kept.exists() or port != before:
         write_private(kept, str(port).encode())
     return port
@@ -137,4 +138,5 @@ def free_port() -> int:
 
 
 def _is_prefect_alive(ready: Ready) -> bool:
-    return answers(f"{ready.get('api_url')}/health", None)
+    # `/health` is well also where the database cannot be used.
+    return answers(f"{ready.get('api_url')}/ready", None)

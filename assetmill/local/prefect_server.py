@@ -6,7 +6,6 @@ Why not Prefect's own temporary server: docs/decisions/0003-prefect-server.md.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import fcntl
 import gc
 import json
@@ -112,6 +111,8 @@ async def serve(directory: Path, port: int, idle_timeout_s: float, *, is_lasting
     """
     # Importing makes millions of objects that stay: looking for garbage among them is a fifth of the start.
     gc.disable()
+    import asyncio
+
     import uvicorn
     from prefect.server.api.server import create_app
 
@@ -206,6 +207,8 @@ def main() -> int:
             return STATE_TAKEN
         os.environ["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0" if lay_out(directory) else "1"
         idle, is_lasting = arguments.idle_timeout, arguments.lasting
+        import asyncio  # commands that start no server read where its files are, and would wait for it
+
         asyncio.run(serve(directory, arguments.port, idle, is_lasting=is_lasting))
     return 0
 

@@ -170,6 +170,11 @@ def has_prefect_api() -> bool:
     return bool(profiles.get("profiles", {}).get(name, {}).get("PREFECT_API_URL"))
 
 
+def is_watched(settings: Settings) -> bool:
+    """Return whether the Prefect of a run has a page and automations: the caller's, or the one that lasts."""
+    return has_prefect_api() or is_lasting_alive(settings)
+
+
 def require_emulator() -> None:
     """Check that the embedded service can be started: production installs assetmill without it.
 
@@ -200,10 +205,16 @@ def emulator_service(settings: Settings) -> Service:
 def _check_own_prefect() -> None:
     url = os.environ.get("PREFECT_API_URL")
     until = time.monotonic() + BUSY_S
-    while url and not answers(f"{url.rstrip('/')}/health", None):
+    # `/health` is well also where the database cannot be used.
+    while url and not answers(f"{url.rstrip('/')}/ready", None):
         # A server with many flow runs on SQLite may be slow to answer; one that is not there says so at once.
-        if not is_listening(url) or time.monotonic() > until:
+        if not is_listening(url):
             raise InvalidSettings(f"Prefect at {url} does not answer: start it, or unset PREFECT_API_URL")
+        if time.monotonic() > until:
+            raise InvalidSettings(
+                f"Prefect at {url} is there and was not ready for {BUSY_S:.0f} s: it cannot use its "
+                "database, or has too much to do; restart it, or unset PREFECT_API_URL"
+            )
         # One that answers with an error does so at once: it is busy enough without us.
         time.sleep(0.5)
 

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import uvicorn
-
 from assetmill.gallery.asking import Asking
 from assetmill.gallery.changing import Changing
 from assetmill.gallery.closeups import Closeups
@@ -21,7 +19,7 @@ from assetmill.gallery.team import TeamPages
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.waiting import Waiting, what_waits
 from assetmill.gallery.walls import Walls
-from assetmill.local.gallery_server import listening
+from assetmill.local.gallery_server import PageServer, listening
 from assetmill.local.guard import Guard
 from assetmill.local.next_passes import CommandPasses
 from assetmill.local.page_changes import opened_changing
@@ -77,15 +75,8 @@ def team_page(settings: Settings, port: int) -> Generator[int]:
         bound = listener.getsockname()[1]
         pages = team_pages(settings, backend, Asking(CommandPasses(settings, backend)), changing)
         door = TeamDoor(ReviewLinks(settings.home), pages.page_of)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                Guard(door, bound, settings.review.url),  # pyright: ignore[reportArgumentType]
-                log_level="error",
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=_LEAVE_WITHIN_S,
-            )
-        )
+        guard = Guard(door, bound, settings.review.url)  # pyright: ignore[reportArgumentType]
+        server = PageServer(guard, _LEAVE_WITHIN_S)
         # Signals are the caller's: in a thread of its own uvicorn takes none.
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="reviews", daemon=True

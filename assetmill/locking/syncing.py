@@ -10,6 +10,7 @@ from pathlib import Path
 from assetmill.locking.models import Lock, LockedAsset
 from assetmill.locking.offline_plan import blob_of
 from assetmill.locking.paths import file_state, write_file
+from assetmill.progress import unwatched
 from assetmill.records import BlobRef
 
 Find = Callable[[str, BlobRef], bytes | None]
@@ -31,8 +32,17 @@ class Synced:
     unknown: tuple[str, ...]
 
 
-def sync_files(lock: Lock, root: Path, find: Find, *, folders: Iterable[str] | None = None) -> Synced:
+def sync_files(
+    lock: Lock,
+    root: Path,
+    find: Find,
+    *,
+    folders: Iterable[str] | None = None,
+    on_file: Callable[[], None] = unwatched,
+) -> Synced:
     """Make the files of the tree what the lock says, in some folders or in all.
+
+    `on_file` is called after each, in any thread.
 
     Raises:
         InvalidInput: a path leads out of the tree through a link, or a file cannot be written.
@@ -42,6 +52,11 @@ def sync_files(lock: Lock, root: Path, find: Find, *, folders: Iterable[str] | N
     listed = sorted((p, a) for p, a in lock.in_tree().items() if p.rpartition("/")[0] in wanted)
 
     def bring(entry: tuple[str, LockedAsset]) -> str:
+        outcome = brought(entry)
+        on_file()
+        return outcome
+
+    def brought(entry: tuple[str, LockedAsset]) -> str:
         path, asset = entry
         state = file_state(root, path, asset.sha256, through_pointers=False)
         if state == "there":

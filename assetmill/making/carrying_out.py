@@ -12,6 +12,7 @@ from assetmill.errors import CannotMake
 from assetmill.making import geometry
 from assetmill.making.animating import animation_of
 from assetmill.making.atlas import data_of, pack
+from assetmill.making.confining import call_confined
 from assetmill.making.encoding import encode, media_type_of
 from assetmill.making.layers import lay_over
 from assetmill.making.matte import without_ground
@@ -83,7 +84,8 @@ class _Bench:
 
     def make(self, spec: MakeSpec) -> Iterator[FreshFile]:
         if spec.python:
-            data = call_own(spec.python, self.folder, [self._bytes(name) for name in spec.from_ or ()])
+            call = call_confined if spec.sandbox else call_own
+            data = call(spec.python, self.folder, [self._bytes(name) for name in spec.from_ or ()])
             yield FreshFile(str(spec.save), data, _media_type(spec, data), _size_of(data), spec.from_ or ())
             return
         if spec.whole in {"animation", "atlas", "pdf"}:

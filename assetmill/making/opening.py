@@ -12,6 +12,9 @@ from assetmill.pictures import sniff
 if TYPE_CHECKING:
     from PIL import Image
 
+_WHOLE = (0, 0xFFFF)
+"""Grey of 16 bits keeps its brightness: spread over what it uses, a dark scan would become a bright one."""
+
 _GAP = 2
 """A JPEG is decoded at so many times the size that is wanted of it: its own scaling is coarse."""
 
@@ -33,7 +36,7 @@ def open_picture(data: bytes, name: str, share: float = 1.0) -> Image.Image:
         if form.is_plain:
             with opened(data) as picture:
                 return _plain(picture, form.size, share)
-        return _opaque(look.first())
+        return _opaque(next(look.frames(levels=_WHOLE)).picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise CannotMake(f"{name} cannot be opened: {error}") from error
 
@@ -57,7 +60,9 @@ def open_frames(data: bytes, name: str) -> list[tuple[Image.Image, int]]:
         CannotMake: see `open_picture`.
     """
     try:
-        return [(frame.picture.convert("RGBA"), frame.duration_ms) for frame in Look(data).frames()]
+        return [
+            (frame.picture.convert("RGBA"), frame.duration_ms) for frame in Look(data).frames(levels=_WHOLE)
+        ]
     except (OSError, SyntaxError, ValueError) as error:
         raise CannotMake(f"{name} cannot be opened: {error}") from error
 

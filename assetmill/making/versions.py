@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _PICTURES = ("pillow",)
 _TEXT = ("uharfbuzz", "uniseg", "pyicu", "pyphen")
+_PHRASES = ("budoux",)
 
 
-def made_with(entries: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def made_with(entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the versions that decide the bytes of what these entries make, by the package's name."""
     letters = any("text" in layer for entry in entries for layer in entry.get("layers", ()))
-    names = (*_PICTURES, *(_TEXT if letters else ()))
+    phrases = any("phrases" in layer for entry in entries for layer in entry.get("layers", ()))
+    names = (*_PICTURES, *(_TEXT if letters else ()), *(_PHRASES if phrases else ()))
     return {name: found for name in names if (found := installed(name))}
 
 

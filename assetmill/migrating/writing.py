@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from assetmill.errors import InvalidInput
+from assetmill.holding import held
 from assetmill.migrating.proposal import FileChange
 
 
@@ -17,11 +19,15 @@ def write_files(files: Iterable[FileChange]) -> list[Path]:
         InvalidInput: one was changed meanwhile, and none is written; or one cannot be written.
     """
     listed = list(files)
-    for file in listed:
-        if file.path.read_bytes() != file.before:
-            raise InvalidInput(f"{file.path} was changed meanwhile: migrate again")
-    for file in listed:
-        _replace(file)
+    with ExitStack() as stack:
+        # In one order, so that two who write at once do not wait for each other.
+        for folder in sorted({file.path.resolve().parent for file in listed}):
+            stack.enter_context(held(folder))
+        for file in listed:
+            if file.path.read_bytes() != file.before:
+                raise InvalidInput(f"{file.path} was changed meanwhile: migrate again")
+        for file in listed:
+            _replace(file)
     return [file.path for file in listed]
 
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assetmill.errors import InvalidInput, KeyExists, StoreError
-from assetmill.money.history import History, MoneyEntry, MoneyKind, read_on
+from assetmill.money.history import History, MoneyEntry, MoneyKind
+from assetmill.money.reading import keep_pages, read_on
 from assetmill.store import layout
 from assetmill.store.backend import Backend
 
@@ -136,6 +137,7 @@ class Budget:
 
     def _append(self, scope: str, history: History, kind: MoneyKind, reservation: str, usd: float) -> bool:
         """Create the next entry; False when another process created it first."""
+        keep_pages(self._backend, history)
         entry = MoneyEntry(
             nonce=uuid.uuid4().hex,
             kind=kind,

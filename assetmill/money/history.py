@@ -1,24 +1,15 @@
-"""The history of a ceiling: numbered lines, each of which names the one before.
-
-A line that is missing, unreadable or another's might be a reservation, so that nobody knows what is still
-free: a history with such a line is refused, until a repair has counted it at its highest possible amount.
-"""
+"""The history of a ceiling: numbered lines, each of which names the one before."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from assetmill.errors import KeyMissing, StoreError
 from assetmill.records import Stored
 from assetmill.store import layout
-from assetmill.store.backend import Backend
-from assetmill.store.kinds import Unreadable, validated
 
 MoneyKind = Literal["reserve", "settle", "release"]
-LINE = re.compile(rf"{layout.MONEY}((?:run|day|batch)/[^/]+|project)/(\d{{8}})")
 
 
 class MoneyEntry(Stored):
@@ -37,9 +28,18 @@ class MoneyEntry(Stored):
     after: str = ""
 
 
+class LinePage(Stored):
+    """A copy of some lines of a scope, from `first` on: what is read in one request instead of one each."""
+
+    schema_version: Literal[1] = 1
+    scope: str
+    first: int
+    lines: tuple[MoneyEntry, ...]
+
+
 @dataclass
 class History:
-    """What a scope's lines add up to, as far as they were read."""
+    """What a scope's lines add up to, as far as they were read. `unkept` are pages that nobody has stored."""
 
     scope: str
     count: int = 0
@@ -47,6 +47,7 @@ class History:
     settled: dict[str, float] = field(default_factory=dict[str, float])
     last: str = ""
     is_chained: bool = False
+    unkept: dict[str, LinePage] = field(default_factory=dict[str, LinePage])
 
     def follows(self, entry: MoneyEntry) -> bool:
         """Whether a line is the next one: it names the last, or all are of old."""
@@ -63,6 +64,14 @@ class History:
         if entry.kind == "settle":
             self.settled[entry.reservation] = entry.usd
 
+    def take(self, lines: Iterable[MoneyEntry]) -> bool:
+        """Take lines in until one is not the next; say whether all were."""
+        for line in lines:
+            if not self.follows(line):
+                return False
+            self.add(line)
+        return True
+
     @property
     def prefix(self) -> str:
         """Where its lines lie."""
@@ -72,52 +81,3 @@ class History:
     def committed_usd(self) -> float:
         """What is spent and reserved."""
         return sum(self.reserved.values()) + sum(self.settled.values())
-
-
-def read_on(backend: Backend, history: History) -> None:
-    """Take in the lines that came since.
-
-    Raises:
-        StoreError: one of them is missing, unreadable or another's.
-    """
-    # At first one listing tells how far it goes; later one question tells that there is nothing new, where
-    # listing a batch of thousands each time would cost more than the batch.
-    listed = 0 if history.count else max((n for _, n in numbered(backend, history.prefix)), default=0)
-    while listed > history.count or history.count:
-        number = history.count + 1
-        try:
-            entry = read_line(backend, history.scope, number)
-        except KeyMissing:
-            if number > listed:
-                return
-            raise _refused(backend, history, "is missing") from None
-        except Unreadable as error:
-            raise _refused(backend, history, f"cannot be read: {error}") from error
-        if not history.follows(entry):
-            raise _refused(backend, history, "does not follow the line before it")
-        history.add(entry)
-
-
-def read_line(backend: Backend, scope: str, number: int) -> MoneyEntry:
-    """Return one line.
-
-    Raises:
-        KeyMissing: it is not there.
-        Unreadable: it is not one.
-    """
-    return validated(MoneyEntry, backend.get(layout.money_entry(scope, number)))
-
-
-def numbered(backend: Backend, prefix: str) -> Iterator[tuple[str, int]]:
-    """Yield the scope and number of every line below a prefix; what else lies there is a stray."""
-    for entry in backend.list(prefix):
-        if found := LINE.fullmatch(entry.key):
-            yield found[1], int(found[2])
-
-
-def _refused(backend: Backend, history: History, what: str) -> StoreError:
-    key = layout.money_entry(history.scope, history.count + 1)
-    return StoreError(
-        f"{key} in {backend.name} {what}: what is spent under the ceiling for {history.scope} is not known, "
-        "and nothing more is; `assetmill repair` counts it at its highest amount"
-    )

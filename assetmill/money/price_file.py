@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import tomlkit
 
 from assetmill.errors import InvalidInput
+from assetmill.holding import held
 from assetmill.money.price_table import Prices
 from assetmill.money.retail import Meter
 
@@ -47,21 +49,20 @@ def _amount(row: object, key: str) -> float | None:
 
 def write_changes(path: Path, made: Iterable[PriceChange], title: str, today: datetime.date) -> None:
     """Write changes into the file, each row with the source and its day."""
-    document = tomlkit.parse(path.read_text(encoding="utf-8"))
-    source = f"retail_{today:%Y_%m_%d}"
-    for change in made:
-        row = _row(document, change.meter.kind, change.meter.model)
-        _set(row, change.meter)
-        names = row.get("source", [])
-        listed = cast("list[str]", names) if isinstance(names, list) else [str(names)]
-        if "sources" in document and source not in listed:
-            row["source"] = [*listed, source]
-    if "sources" in document:
-        entry = tomlkit.inline_table()
-        entry.update({"title": title, "day": today})
-        _table(document, "sources")[source] = entry
-    document["as_of"] = today
-    _replace(path, document)
+    with _changed(path) as document:
+        source = f"retail_{today:%Y_%m_%d}"
+        for change in made:
+            row = _row(document, change.meter.kind, change.meter.model)
+            _set(row, change.meter)
+            names = row.get("source", [])
+            listed = cast("list[str]", names) if isinstance(names, list) else [str(names)]
+            if "sources" in document and source not in listed:
+                row["source"] = [*listed, source]
+        if "sources" in document:
+            entry = tomlkit.inline_table()
+            entry.update({"title": title, "day": today})
+            _table(document, "sources")[source] = entry
+        document["as_of"] = today
 
 
 def _set(row: dict[str, Any], meter: Meter) -> None:
@@ -79,43 +80,40 @@ def add_alias(path: Path, deployment: str, model: str) -> None:
     Raises:
         InvalidInput: the list has no such model.
     """
-    document = tomlkit.parse(path.read_text(encoding="utf-8"))
-    rows = [*_rows(document, "chat"), *_rows(document, "image")]
-    row = next((row for row in rows if row["model"] == model), None)
-    if row is None:
-        raise InvalidInput(f"prices.toml has no row for {model!r}: add its price first")
-    row["aliases"] = [*row.get("aliases", []), deployment]
-    _replace(path, document)
+    with _changed(path) as document:
+        rows = [*_rows(document, "chat"), *_rows(document, "image")]
+        row = next((row for row in rows if row["model"] == model), None)
+        if row is None:
+            raise InvalidInput(f"prices.toml has no row for {model!r}: add its price first")
+        row["aliases"] = [*row.get("aliases", []), deployment]
 
 
 def add_chat_model(configs: Path, model: str, amounts: Mapping[str, float], source: str) -> None:
     """Add a chat model that the tables do not know, with the price that a person gives for it."""
     prices, models = configs / "prices.toml", configs / "chat_models.toml"
-    document = tomlkit.parse(prices.read_text(encoding="utf-8"))
-    row = tomlkit.table()
-    row.update({"model": model, **amounts, "source": _source(document, source)})
-    _rows(document, "chat").append(row)
-    known = tomlkit.parse(models.read_text(encoding="utf-8"))
-    if all(entry["name"] != model for entry in _rows(known, "model")):
-        entry = tomlkit.table()
-        entry.update({"name": model, "reasons": True, "source": _source(known, source)})
-        _rows(known, "model").append(entry)
-        _replace(models, known)
-    _replace(prices, document)
+    with _changed(prices) as document:
+        row = tomlkit.table()
+        row.update({"model": model, **amounts, "source": _source(document, source)})
+        _rows(document, "chat").append(row)
+        known = tomlkit.parse(models.read_text(encoding="utf-8"))
+        if all(entry["name"] != model for entry in _rows(known, "model")):
+            entry = tomlkit.table()
+            entry.update({"name": model, "reasons": True, "source": _source(known, source)})
+            _rows(known, "model").append(entry)
+            _replace(models, known)
 
 
 def add_image_model(path: Path, model: str, amounts: Mapping[str, float], source: str) -> None:
     """Add a picture model that the price list does not know, or give it another price."""
-    document = tomlkit.parse(path.read_text(encoding="utf-8"))
-    row = _row_of_picture_model(document, model)
-    named = _source(document, source)
-    if row is None:
-        row = tomlkit.table()
-        row.update({"model": model, "tokens": {}, "tokens_source": named})
-        _rows(document, "image").append(row)
-    prices = {"text_input": amounts["input"], "image_input": amounts["image_input"]}
-    row.update({**prices, "output": amounts["output"], "source": named})
-    _replace(path, document)
+    with _changed(path) as document:
+        row = _row_of_picture_model(document, model)
+        named = _source(document, source)
+        if row is None:
+            row = tomlkit.table()
+            row.update({"model": model, "tokens": {}, "tokens_source": named})
+            _rows(document, "image").append(row)
+        prices = {"text_input": amounts["input"], "image_input": amounts["image_input"]}
+        row.update({**prices, "output": amounts["output"], "source": named})
 
 
 def add_tokens(path: Path, model: str, tokens: Mapping[str, int], source: str) -> None:
@@ -124,19 +122,18 @@ def add_tokens(path: Path, model: str, tokens: Mapping[str, int], source: str) -
     Raises:
         InvalidInput: the list has no price for that model.
     """
-    document = tomlkit.parse(path.read_text(encoding="utf-8"))
-    row = _row_of_picture_model(document, model)
-    if row is None:
-        needs = "--input, --image-input and --output"
-        raise InvalidInput(f"prices.toml has no row for {model!r}: give {needs} as well")
-    sizes = row.get("sizes")
-    if sizes is None:
-        sizes = row["sizes"] = tomlkit.inline_table()
-    sizes.update(tokens)
-    names = row["tokens_source"]
-    listed = [str(name) for name in cast("list[str]", names)] if isinstance(names, list) else [str(names)]
-    row["tokens_source"] = list(dict.fromkeys([*listed, _source(document, source)]))
-    _replace(path, document)
+    with _changed(path) as document:
+        row = _row_of_picture_model(document, model)
+        if row is None:
+            needs = "--input, --image-input and --output"
+            raise InvalidInput(f"prices.toml has no row for {model!r}: give {needs} as well")
+        sizes = row.get("sizes")
+        if sizes is None:
+            sizes = row["sizes"] = tomlkit.inline_table()
+        sizes.update(tokens)
+        names = row["tokens_source"]
+        listed = [str(name) for name in cast("list[str]", names)] if isinstance(names, list) else [str(names)]
+        row["tokens_source"] = list(dict.fromkeys([*listed, _source(document, source)]))
 
 
 def _row_of_picture_model(document: tomlkit.TOMLDocument, model: str) -> dict[str, Any] | None:
@@ -167,6 +164,15 @@ def _rows(document: tomlkit.TOMLDocument, name: str) -> list[dict[str, Any]]:
 
 def _table(document: tomlkit.TOMLDocument, name: str) -> dict[str, Any]:
     return cast("dict[str, Any]", document[name])
+
+
+@contextmanager
+def _changed(path: Path) -> Generator[tomlkit.TOMLDocument]:
+    """Yield a table of the project to be changed, and write it back; nobody else changes one meanwhile."""
+    with held(path.parent):
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        yield document
+        _replace(path, document)
 
 
 def _replace(path: Path, document: tomlkit.TOMLDocument) -> None:

@@ -121,7 +121,7 @@ def _failed(ledger: Ledger) -> Iterator[_AttemptCost]:
 def _range_of(stem: str, verdict: Verdict, usd: float | None, ledger: Ledger) -> tuple[float, float] | None:
     """Return the range of a failed attempt's cost; of one that nobody knows, up to what was reserved."""
     if usd is not None:
-        return verdict.cost_range_usd
+        return None if verdict.cost_usd is None else verdict.cost_range_usd
     intent = ledger.kept.intent_of(stem)
     return (0.0, intent.reserved_usd) if intent and intent.reserved_usd is not None else None
 

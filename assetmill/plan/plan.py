@@ -144,6 +144,11 @@ class Plan:
         return any(stage.is_to_do for stage in self.stages)
 
     @property
+    def is_made(self) -> bool:
+        """Whether every stage is there already, and waits for nobody."""
+        return all(stage.record is not None and stage.status == "reuse" for stage in self.stages)
+
+    @property
     def cost(self) -> Cost:
         """What is known of the cost; `unpriced` says for how many stages not all is."""
         return sum((stage.cost for stage in self.stages if stage.cost and stage.is_to_do), FREE)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from assetmill.errors import InvalidInput, InvalidSpec, NotFound
+from assetmill.holding import held
 from assetmill.private import make_folder, write_private
 
 if TYPE_CHECKING:
@@ -89,18 +90,21 @@ def add_reviewer(name: str, groups: tuple[str, ...], configs: Path, home: Path) 
             )
     key = find_key(name, home) or _make_key(name, home)
     line = _line(key.public_key())
-    known = read_reviewers(configs).get(name)
-    if known is not None:
-        if _line(known.key) != line:
-            raise InvalidInput(f"{configs / NAME} has another key for {name}: remove it there to replace it")
-        return line
-    path = configs / NAME
-    before = path.read_text("utf-8") if path.is_file() else _HEAD
     listed = ", ".join(f'"{group}"' for group in groups)
     block = f'\n["{name}"]\nkey = "{line}"\n' + (f"groups = [{listed}]\n" if groups else "")
-    write_private(path, (before + block).encode())
-    path.chmod(0o644)
+    with held(configs):
+        _name_in_project(name, line, block, configs)
     return line
+
+
+def _name_in_project(name: str, line: str, block: str, configs: Path) -> None:
+    known, path = read_reviewers(configs).get(name), configs / NAME
+    if known is None:
+        before = path.read_text("utf-8") if path.is_file() else _HEAD
+        write_private(path, (before + block).encode())
+        path.chmod(0o644)
+    elif _line(known.key) != line:
+        raise InvalidInput(f"{path} has another key for {name}: remove it there to replace it")
 
 
 _HEAD = "# Whose word on a picture counts. `assetmill reviewers add NAME` writes here; keep it in git.\n"

@@ -7,6 +7,7 @@ time; stages themselves run in others.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,7 @@ class Run:
 
     run_id: RunId
     flow_run_id: str
+    """Prefect's; empty where there is none."""
     plan: Plan
     services: Services
     started_at: float
@@ -156,7 +158,7 @@ class Run:
             spent_usd=None if None in costs else sum(cost or 0.0 for cost in costs),
             started_at=self.started_at,
             finished_at=time.time(),
-            flow_run_id=self.flow_run_id,
+            flow_run_id=self.flow_run_id or None,
         )
 
     def _settle(
@@ -228,6 +230,8 @@ def begin_run(
 ) -> Run:
     """Plan a run and store that it began. Nothing is spent; nothing will be above `budget_usd`.
 
+    `flow_run_id`: Prefect's, or empty.
+
     `by`: when it is to be done, in Unix seconds. Until then a cheaper lane may do; nothing is begun after it.
 
     `pay_again`: also for a stage that failed the same way too often.
@@ -238,7 +242,8 @@ def begin_run(
     started_at = time.time()
     plan = _plan_of(pipeline, parameters, services, has_hour=by is not None)
     check_service(plan, services)
-    run = Run(make_run_id(flow_run_id, started_at, attempt), flow_run_id, plan, services, started_at)
+    run_id = make_run_id(flow_run_id or str(uuid.uuid4()), started_at, attempt)
+    run = Run(run_id, flow_run_id, plan, services, started_at)
     if by is not None:
         newest = services.ledger.latest_manifest(plan.name)
         services.hurry(run.run_id, outlook_of(plan, services.settings, by, newest, started_at).hour)

@@ -69,7 +69,7 @@ class PlateSpec(SpecModel):
 
 _OF_TEXT = (
     "font", "size", "weight", "align", "rise", "fit", "line_height", "language", "direction", "hyphenate",
-    "min_contrast", "outline", "shadow", "plate",
+    "phrases", "min_contrast", "outline", "shadow", "plate",
 )  # fmt: skip
 _OF_PLACE = ("at", "width", "height", "margin")
 
@@ -137,6 +137,9 @@ class LayerSpec(SpecModel):
     hyphenate: Literal[True] | None = Field(
         default=None, description="cut words where the language allows it"
     )
+    phrases: Literal[True] | None = Field(
+        default=None, description="end lines between phrases of Japanese and Chinese, words of Korean"
+    )
     min_contrast: Annotated[float, Field(ge=1, le=21)] | None = Field(
         default=None, description="the WCAG ratio to what lies beneath: 4.5 for text, 3 for large letters"
     )
@@ -173,6 +176,8 @@ class LayerSpec(SpecModel):
             yield "a picture has its own colours: leave out colour"
         if self.hyphenate and not self.language:
             yield "words are cut by the rules of a language: give language"
+        if self.phrases and not self.language:
+            yield "phrases are those of a language: give language"
         if kind in {"shape", "gradient"} and self.at and not (self.width and self.height):
             yield f"a {kind} at a place needs width and height"
         if kind == "text" and self.at and not self.width:

@@ -188,6 +188,9 @@ class MakeSpec(SpecModel):
         default=None,
         description="a function of one's own, `module:function`: bytes of each input in, bytes out",
     )
+    sandbox: Literal[True] | None = Field(
+        default=None, description="of python: run it where it sees its inputs alone, and no network"
+    )
     palette: Annotated[int, Field(ge=2, le=256)] | None = Field(
         default=None, description="save with so many colours: .png alone"
     )
@@ -247,6 +250,8 @@ class MakeSpec(SpecModel):
         if self.save and kind != "python" and "{" not in suffix and suffix not in allowed:
             words = ", ".join(f".{one}" for one in allowed)
             yield f"{self.save[:60]!r}: {kind or 'a picture'} is saved as {words}"
+        if self.sandbox and kind != "python":
+            yield "sandbox is for a function of your own: give python, or leave sandbox out"
         if self.canvas and kind:
             yield f"{kind} is made of pictures: give from in place of canvas"
         if kind == "python" and (given := [name for name in _OF_PIXELS if getattr(self, name) is not None]):

@@ -254,8 +254,11 @@ def describe(
     errors: Sequence[Mapping[str, Any]], problems: Problems, keys: Mapping[str, Iterable[str]]
 ) -> None:
     """Note a validator's errors; `keys` says which words each part of the file knows, for the nearest one."""
-    for error in errors:
-        where = tuple(error["loc"])
+    places = [tuple(error["loc"]) for error in errors]
+    for error, where in zip(errors, places, strict=True):
+        # A list that is too short only because none of its items is valid: the items are told.
+        if error["type"] == "too_short" and any(p != where and p[: len(where)] == where for p in places):
+            continue
         if error["type"] == "extra_forbidden":
             model = next((str(p) for p in reversed(where[:-1]) if str(p) in keys), "")
             problems.add(

@@ -141,7 +141,7 @@ class Attempts:
 
     def _settled(self, response: Response) -> Response:
         """Read a cancelled response again after some minutes: some ran to their end all the same."""
-        self.reporter.waiting(f"{response.response_id} counts as cancelled; looking once more")
+        self.reporter.waiting(f"{response.response_id} counts as cancelled; looking once more", "outcome")
         self.services.wait(_CANCELLED_AGAIN_S)
         return self.services.gateway.get_response(response.response_id)
 
@@ -259,7 +259,7 @@ class Attempts:
         return intent.owner != self.services.owner and is_fresh and is_alive(intent.owner)
 
     def _wait_for_owner(self, intent: Intent) -> None:
-        self.reporter.waiting(f"{intent.owner} works on it")
+        self.reporter.waiting(f"{intent.owner} works on it", "owner")
         # A sixtieth of what is left: a lease of minutes is not asked about every second.
         left_s = intent.lease_until - self.services.clock()
         self.services.wait(min(max(1.0, left_s / 60), max(0.1, left_s)))

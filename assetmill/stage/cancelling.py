@@ -85,7 +85,7 @@ class _Watch:
                 # It is told where it matters, by the stages that need the store.
                 _log.info("could not look whether it is called off: %s", error)
             except Exception:
-                # Whoever began the watch has gone, and has closed what this look was asking.
+                # Any: whoever began the watch has gone, and has closed what this look was asking.
                 if self._ended.is_set():
                     return
                 raise

@@ -172,6 +172,9 @@ class Closing:
         failed = failed_tools((turn.response.body for turn in turns), self.call.tools)
         missing = self._missing(crop, kept)
         problems = (*failed, *missing, *crop.problems, *([answer.fault] if answer.fault else []))
+        is_made = any(asset.role in {"output", "candidate"} for asset in crop.assets)
+        if last.produced.is_no_answer and not (problems or is_made):
+            problems = ("it made nothing and said nothing",)
         if last.response.status != "completed" or problems:
             reason = _reason(last, problems) + (_OPTIONAL if failed else "")
             kind = ToolFailed if failed else OutputUnreachable if missing else None
@@ -192,7 +195,7 @@ class Closing:
                 turns=last.intent.turn,
                 usage=usage,
                 cost_usd=cost.about if cost else None,
-                cost_range_usd=_range(cost),
+                cost_range_usd=_range(cost, last.intent),
                 started_at=turns[0].intent.created_at,
                 finished_at=self.services.clock(),
                 decision=decision,
@@ -292,7 +295,7 @@ class Closing:
             response_id=turn.response.response_id,
             kept=kept,
             cost_usd=cost.about if cost else None,
-            cost_range_usd=_range(cost),
+            cost_range_usd=_range(cost, turn.intent),
             not_before=self.services.clock() + (limit.retry_after_s or 0.0) if limit else None,
         )
         return error
@@ -379,8 +382,11 @@ def _shown(text: str) -> str:
     return repr(" ".join(text.split())[:300])
 
 
-def _range(cost: Range | None) -> tuple[float, float] | None:
-    return (cost.low, cost.high) if cost and cost.low != cost.high else None
+def _range(cost: Range | None, intent: Intent) -> tuple[float, float] | None:
+    """Return between what the cost lies where only the service knows it: all that was reserved, at worst."""
+    if cost is None:
+        return None if intent.reserved_usd is None else (0.0, intent.reserved_usd)
+    return (cost.low, cost.high) if cost.low != cost.high else None
 
 
 def _distinct(files: list[MadeFile]) -> list[MadeFile]:

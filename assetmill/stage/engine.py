@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from assetmill.agents.gateway import AgentVersion, ResponseRequest
 from assetmill.agents.outputs import read_response
-from assetmill.agents.requests import Prepared, prepare, reply_with
+from assetmill.agents.requests import Prepared, agent_name, prepare, reply_with
 from assetmill.agents.tool_calls import AttemptLost, ToolSession, answer
 from assetmill.errors import (
     ContainerGone,
@@ -61,6 +61,7 @@ from assetmill.stage.patience import Patience
 from assetmill.stage.repeats import Repeats
 from assetmill.stage.services import Services
 from assetmill.store.attempts import Attempt
+from assetmill.traces.stages import traced_stage
 
 
 def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
@@ -73,6 +74,10 @@ def run_stage(call: StageCall, services: Services, run_id: RunId) -> StageRecord
         StoreError: the store refused; what was intended is found again by the next run.
         RunStopped: the run is being stopped.
     """
+    return traced_stage(call, agent_name(call), run_id, services.ledger, lambda: _run(call, services, run_id))
+
+
+def _run(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
     if call.is_local:
         return run_making(call, services, run_id)
     if call.acceptance:
@@ -96,7 +101,7 @@ class _Stage:
         self.ledger, self.foundry = services.ledger, services.settings.foundry
         self.closing = Closing(call, services, run_id)
         self.reporter = ProgressReporter(call.label, run_id)
-        self.patience = Patience(call.label, services, self.reporter.waiting)
+        self.patience = Patience(call.label, services, self.reporter.waits("retry"))
         self.attempts = Attempts(call, services, run_id, self.closing, self.patience, self.reporter)
         self.direct = DirectReplies(call, services, self.closing)
         self.repeats = Repeats(call, services, run_id, self.closing)
@@ -183,8 +188,8 @@ class _Stage:
         # Money before quota: a share of the quota that is taken and not used delays every other stage.
         self.admission.check_gate()
         reservation = self.closing.reservation(attempt)
-        lane = self.lanes.reserve(reservation, self.reporter.waiting)
-        self.admission.pace(self.reporter.waiting, is_new=True)
+        lane = self.lanes.reserve(reservation, self.reporter.waits("budget"))
+        self.admission.pace(self.reporter.waits("quota"), is_new=True)
         self.lanes.paced()
         with self.services.slots.take():
             # Waiting for a slot may have taken an hour: what was allowed then may not be now.
@@ -238,7 +243,7 @@ class _Stage:
             raise self._failure(error) from error
         # Nothing lists such a call: what has no definite answer is left in doubt.
         except OutcomeUnknown as error:
-            self.reporter.waiting(f"the outcome is open: {error}")
+            self.reporter.waiting(f"the outcome is open: {error}", "outcome")
             return self.attempts.recover(intent)
         self.patience.refusals = 0
         self.admission.arrived()
@@ -279,7 +284,7 @@ class _Stage:
             raise self._failure(error) from error
         # Resets, time-outs, 5xx, garbage: each may have been accepted, so none licenses another POST.
         except OutcomeUnknown as error:
-            self.reporter.waiting(f"the outcome is open: {error}")
+            self.reporter.waiting(f"the outcome is open: {error}", "outcome")
             return self.attempts.recover(intent)
         self.services.handles.accepted(request, self.refused_forms)
         self.admission.learn(response.rates)
@@ -380,7 +385,7 @@ class _Stage:
             return self.attempts.give_up(intent, receipt, error)
         prepared = reply_with(self._prepare(), replies)
         agent = self.services.gateway.ensure_agent(prepared.definition)
-        self.admission.pace(self.reporter.waiting)
+        self.admission.pace(self.reporter.waits("quota"))
         self.services.wait(0)
         following = self.drafts.intent(
             prepared.digest, intent.attempt, intent.turn + 1, intent.conversation_id

@@ -26,6 +26,7 @@ from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, Way
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
+from assetmill.stage.figures import shown
 from assetmill.stage.gate import Gate
 from assetmill.stage.hour import Hour
 from assetmill.stage.owners import this_owner
@@ -290,7 +291,8 @@ def open_services(
     opened = partial(connect, recorder=recorder, outages=outages)
     services = Services(settings, backend, opened, ceilings, stop=stop, outages=outages)
     try:
-        yield services
+        with shown(services.pacer):
+            yield services
     finally:
         services.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from typing import NamedTuple
 
 from assetmill.errors import StoreError
@@ -50,6 +51,26 @@ def newest_attempt(
     turns = [_turn(records, pipeline, fp, newest, turn) for attempt, turn in numbers if attempt == newest]
     verdict = records.read(layout.verdict(pipeline, fp, newest), Verdict)
     return Attempt(newest, tuple(turns), verdict)
+
+
+def all_attempts(
+    backend: Backend, records: RecordObjects, pipeline: str, fp: Fingerprint
+) -> tuple[Attempt, ...]:
+    """Return every attempt at a stage, the first one first.
+
+    Raises:
+        StoreError: what was listed cannot be read.
+    """
+    listed = (entry.key for entry in backend.list(layout.intents(pipeline, fp)))
+    numbers = sorted(_numbers(key) for key in listed if not is_stray(key))
+    return tuple(
+        Attempt(
+            attempt,
+            tuple(_turn(records, pipeline, fp, attempt, turn) for _, turn in turns),
+            records.read(layout.verdict(pipeline, fp, attempt), Verdict),
+        )
+        for attempt, turns in itertools.groupby(numbers, key=operator.itemgetter(0))
+    )
 
 
 def _first(records: RecordObjects, pipeline: str, fp: Fingerprint) -> Attempt | None:

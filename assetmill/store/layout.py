@@ -21,6 +21,7 @@
     v1/h/<pipeline>/<descending>        head: newest sorts first; names a run
     v1/k/<descending>                   compacted index: service ID -> asset
     v1/m/<scope>/<n>                    money: n-th reservation or settlement under a ceiling
+    v1/m/<scope>/pages/<n>.<listed>     the lines from the n-th on in one object, as long as they list so
     v1/q/<sha256>.<nonce>               quarantine: bytes that did not match their digest
     v1/n/<batch>/start.<content>        what a batch is made of: pipeline, rows
     v1/n/<batch>/p/<ascending>.<nonce>  page: what became of a group of its rows
@@ -337,6 +338,11 @@ def money(scope: str) -> str:
 def money_entry(scope: str, number: int) -> str:
     """Return the key of the `number`-th line of a budget scope's history, from 1 on."""
     return f"{money(scope)}{number:08d}"
+
+
+def money_page(scope: str, first: int, listed: str) -> str:
+    """Return the key of a copy of some lines; `listed` stands for what a listing tells of them."""
+    return f"{money(scope)}pages/{first:08d}.{listed}"
 
 
 def heads(pipeline: str) -> str:

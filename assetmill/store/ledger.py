@@ -33,7 +33,7 @@ from assetmill.records import (
     Verdict,
 )
 from assetmill.store import layout
-from assetmill.store.attempts import Attempt, newest_attempt
+from assetmill.store.attempts import Attempt, all_attempts, newest_attempt
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
 from assetmill.store.kinds import RUN_ID, is_stray
@@ -85,6 +85,10 @@ class Ledger:
     def newest_attempt(self, pipeline: str, fp: Fingerprint) -> Attempt | None:
         """Return the newest attempt at a stage, None when nothing was ever intended; see `attempts`."""
         return newest_attempt(self._backend, self._records, pipeline, fp)
+
+    def attempts(self, pipeline: str, fp: Fingerprint) -> tuple[Attempt, ...]:
+        """Read every attempt at a stage, the first one first; see `attempts`."""
+        return all_attempts(self._backend, self._records, pipeline, fp)
 
     def write_intent(self, pipeline: str, fp: Fingerprint, intent: Intent) -> bool:
         """Store an intent; False when another worker's is there already."""
@@ -147,6 +151,10 @@ class Ledger:
     ) -> None:
         """Store what a turn has cost; the first figure counts."""
         self._records.create(layout.turn_cost(pipeline, fp, attempt, turn), cost)
+
+    def read_turn_cost(self, pipeline: str, fp: Fingerprint, attempt: int, turn: int) -> TurnCost | None:
+        """Return what a turn has cost that another one follows, and when its response had come."""
+        return self._records.read(layout.turn_cost(pipeline, fp, attempt, turn), TurnCost)
 
     def read_verdict(self, pipeline: str, fp: Fingerprint, attempt: int) -> Verdict | None:
         """Return why an attempt is over, None when it is not."""

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from assetmill.traces import words
 
 
 def tables() -> str:
     """Return the tables as Markdown."""
-    providers = {words.provider(one): f"the service, in version {one}" for one in words.CONVENTIONS}
-    metrics = {name: f"{said} (`{unit}`)" for name, (unit, said) in words.METRICS.items()}
-    parts = {
-        "Span": words.SPANS,
-        "Attribute": {**providers, **words.ATTRIBUTES},
-        "Event of a stage's span": words.EVENTS,
-        "Metric": metrics,
-    }
-    return "\n".join(_table(title, rows) for title, rows in parts.items())
+    attributes = [(name, one.meaning, one.since or "ours") for name, one in words.ATTRIBUTES.items()]
+    metrics = [
+        (name, one.meaning, one.kind.replace("up_down", "up-down counter"), one.unit)
+        for name, one in words.METRICS.items()
+    ]
+    return "\n".join(
+        [
+            _table(("Span", "What it is"), list(words.SPANS.items())),
+            _table(("Attribute", "What it is", "Since"), attributes),
+            _table(("Event", "What it is"), list(words.EVENTS.items())),
+            _table(("Metric", "What it is", "Kind", "Unit"), metrics),
+        ]
+    )
 
 
-def _table(title: str, rows: Mapping[str, str]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [
-        f"| {title} | What it is |",
-        "|---|---|",
-        *(f"| `{name}` | {said} |" for name, said in rows.items()),
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| `{name}` | {' | '.join(rest)} |" for name, *rest in rows),
     ]
     return "\n".join([*lines, ""])

@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     clock = _command(commands, "clock", _clock, "move the clock of a running emulator forwards")
     clock.add_argument("advance_s", type=float, metavar="SECONDS", help="how far")
     _add_compare(commands)
+    words = "run Python of standard input (JSON: code, files, timeout_s) in the code interpreter's sandbox"
+    commands.add_parser("run-code", help=words, description=words).set_defaults(carry_out=_run_code)
     return parser
 
 
@@ -141,6 +143,16 @@ def _compare(options: argparse.Namespace) -> int:
         for line in report.lines(comparison, everything=options.everything):
             sys.stdout.write(line + "\n")
     return 1 if comparison.new else 0
+
+
+def _run_code(_options: argparse.Namespace) -> int:
+    from foundry_emulator.interpreter.errand import UnreadableErrand, run
+
+    try:
+        _print_json(run(sys.stdin.buffer.read()))
+    except UnreadableErrand as problem:
+        raise CommandFailed(str(problem)) from problem
+    return 0
 
 
 def _bill(options: argparse.Namespace) -> int:

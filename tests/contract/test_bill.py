@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from foundry_emulator.server import running
 
-from assetmill.agents.connecting import read_ready_file
 from assetmill.agents.gateway import WAYS, Way
+from assetmill.agents.ready_file import read_ready_file
 from assetmill.agents.tool_calls import AttemptLost
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import begin_edit, carry_out_all

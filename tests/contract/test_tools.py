@@ -18,7 +18,7 @@ import pytest
 from foundry_emulator.server import running
 from PIL import Image, ImageChops, ImageStat
 
-from assetmill.agents.connecting import read_ready_file
+from assetmill.agents.ready_file import read_ready_file
 from assetmill.cli.approve import decide
 from assetmill.records import RunManifest, StageRecord
 from assetmill.settings import Settings, load_settings

@@ -71,9 +71,17 @@ class Prefect:
         return FlowRun(flow_id=uuid4())
 
     async def create_flow_run_from_deployment(
-        self, deployment_id: UUID, *, parameters: dict[str, Any], idempotency_key: str, name: str
+        self,
+        deployment_id: UUID,
+        *,
+        parameters: dict[str, Any],
+        idempotency_key: str,
+        name: str,
+        labels: dict[str, Any],
     ) -> FlowRun:
-        made = FlowRun(flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled())
+        made = FlowRun(
+            flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled(), labels=dict(labels)
+        )
         self.flow_runs.append(made)
         return made
 

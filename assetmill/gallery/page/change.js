@@ -156,6 +156,12 @@ gallery.change = (() => {
   form.elements.clear.addEventListener("click", () => { strokes = []; draw(); ask(); });
   form.elements.back.addEventListener("click", () => { strokes.pop(); draw(); ask(); });
   form.elements.leave.addEventListener("click", stop);
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    stop();
+    stage.focus();
+  });
 
   // The picture that it was made from is still there: undoing is going back to it.
   async function undo() {

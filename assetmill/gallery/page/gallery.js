@@ -59,6 +59,7 @@
     "/": () => form.text.focus(),
     "?": () => document.getElementById("help").showModal(),
   };
+  const DECIDES = new Set(["a", "r", "m", "u"]);
   const inPicture = {
     ...liking,
     j: viewer.actions.next, ArrowRight: viewer.actions.next, ArrowDown: viewer.actions.next,
@@ -75,7 +76,8 @@
     const call = (viewer.isOpen ? inPicture : onWall)[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!call) return;
     event.preventDefault();
-    call();
+    // A key that is held decides once, whatever picture has come by then.
+    if (!event.repeat || !DECIDES.has(event.key.toLowerCase())) call();
   });
 
   gallery.next.say(false);

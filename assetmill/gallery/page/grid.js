@@ -101,7 +101,9 @@ gallery.grid = (() => {
       like.setAttribute("aria-label", [isChosen && "selected", tile.favourite && "favourite", tile.stars && `${tile.stars} stars`].filter(Boolean).join(", "));
       picture.append(like);
     }
-    if (tile.stand && tile.stand !== "open") {
+    const underWay = gallery.decisions.mark(index);
+    if (underWay) picture.append(words("em", underWay));
+    else if (tile.stand && tile.stand !== "open") {
       const mark = words("em", tile.stand);
       mark.className = tile.stand;
       picture.append(mark);

@@ -24,14 +24,21 @@ gallery.live = (() => {
       source = null;
       say();
     });
+    source.addEventListener("ending", stop);
     source.addEventListener("error", () => {
       if (source?.readyState !== EventSource.CLOSED) return;
-      source = null;
-      told.hidden = false;
-      told.textContent = "Not live: load the page again to see what came.";
-      setTimeout(listen, AGAIN_MS);
+      stop();
     });
     say();
+  }
+
+  // The server goes, or has no place: it is asked again later.
+  function stop() {
+    source.close();
+    source = null;
+    told.hidden = false;
+    told.textContent = "Not live: load the page again to see what came.";
+    setTimeout(listen, AGAIN_MS);
   }
 
   function say() {

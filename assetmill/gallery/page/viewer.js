@@ -8,7 +8,7 @@ gallery.viewer = (() => {
   const paint = element("paint"), wipe = element("wipe"), facts = element("facts"), instead = element("instead");
   const heat = element("heat"), said = element("compared"), marks = element("marks");
   let other = null;
-  let tile = null, mode = "", scale = 1, left = 0, top = 0, blinking = 0, asked = 0;
+  let tile = null, on = -1, mode = "", scale = 1, left = 0, top = 0, blinking = 0, asked = 0;
 
   // `isSame`: the picture on the screen came further; where it is zoomed to, and what is typed, stays.
   async function open(place, isSame = false) {
@@ -17,8 +17,10 @@ gallery.viewer = (() => {
     const index = gallery.grid.shown[gallery.grid.current];
     const found = await gallery.tile(index);
     if (turn !== asked) return;
-    const isNew = !isSame || tile?.sha256 !== found.sha256;
+    // Two pictures may have the same bytes.
+    const isNew = !isSame || on !== index || tile?.sha256 !== found.sha256;
     tile = found;
+    on = index;
     if (!dialog.open) dialog.showModal();
     element("name").textContent = tile.row ? `${tile.row} · ${tile.name}` : tile.name;
     element("place").textContent = `${gallery.grid.current + 1} of ${gallery.grid.shown.length}`;
@@ -149,8 +151,14 @@ gallery.viewer = (() => {
     place();
   }
 
+  // The focus is back on the wall before the next key: the event of a dialog's end comes later than that.
+  function close() {
+    dialog.close();
+    gallery.grid.select(gallery.grid.current, true);
+  }
+
   const actions = {
-    close: () => dialog.close(),
+    close,
     next: () => open(gallery.grid.current + 1),
     previous: () => open(gallery.grid.current - 1),
     zoom: () => zoom(scale > 1 ? 1 : Math.max(wholePixels(), 2)),
@@ -166,7 +174,11 @@ gallery.viewer = (() => {
   dialog.addEventListener("close", () => {
     clearInterval(blinking);
     picture.removeAttribute("src");
-    gallery.grid.select(gallery.grid.current, true);
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault();
+    close();
   });
   wipe.addEventListener("input", slide);
   stage.addEventListener("wheel", (event) => {
@@ -186,5 +198,5 @@ gallery.viewer = (() => {
   new ResizeObserver(placeMarks).observe(stage);
   picture.addEventListener("dblclick", () => actions.zoom());
 
-  return { open, liked, compareWith, actions, renew: () => open(gallery.grid.current, true), get isOpen() { return dialog.open; } };
+  return { open, liked, compareWith, actions, renew: () => open(gallery.grid.current, true), get isOpen() { return dialog.open; }, get on() { return on; } };
 })();

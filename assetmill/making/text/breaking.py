@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from assetmill.errors import CannotMake
@@ -16,15 +17,17 @@ _SCRIPTS = {"Thai": ("\u0e00", "\u0e7f", "th"), "Lao": ("\u0e80", "\u0eff", "lo"
 """Scripts that put no spaces between words: their breaks need a dictionary."""
 
 
-def units(text: str, language: str = "", *, hyphenate: bool = False) -> list[str]:
+def units(text: str, language: str = "", *, hyphenate: bool = False, phrases: bool = False) -> list[str]:
     """Return the parts of a paragraph between which a line may end; joined they are the text.
 
-    A part that may be hyphenated at its end has a soft hyphen there.
+    A part that may be hyphenated at its end has a soft hyphen there. With `phrases` those of Japanese and
+    Chinese and the words of Korean stay whole, which the rules of Unicode may end a line within.
 
     Raises:
         CannotMake: it needs a dictionary that is not installed.
     """
-    return list(_units(text, language.lower(), hyphenate))
+    found = _units(text, language.lower(), hyphenate)
+    return list(_whole_phrases(found, language.lower()) if phrases else found)
 
 
 @lru_cache(maxsize=2048)
@@ -36,6 +39,40 @@ def _units(text: str, language: str, hyphenate: bool) -> tuple[str, ...]:
         for part in _by_dictionary(unit):
             found += _hyphenated(part, language) if hyphenate else [part]
     return tuple(found)
+
+
+def _whole_phrases(parts: tuple[str, ...], language: str) -> Iterator[str]:
+    """Join parts that one phrase of the language holds."""
+    ends = _phrase_ends("".join(parts), language)
+    held, at = "", 0
+    for part in parts:
+        held, at = held + part, at + len(part)
+        if ends is None or at in ends:
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
+def _phrase_ends(text: str, language: str) -> set[int] | None:
+    """Return where phrases end; None in a language whose lines end between words anyway."""
+    kind = language.partition("-")[0]
+    if kind == "ko":
+        return {at + 1 for at, letter in enumerate(text) if letter.isspace()}
+    parser = _parser(kind, "hant" in language or language.endswith(("-tw", "-hk", "-mo")))
+    return None if parser is None else set(accumulate(map(len, parser.parse(text))))
+
+
+@lru_cache(maxsize=8)
+def _parser(kind: str, is_traditional: bool) -> Any:
+    known: Any = importlib.import_module("budoux")
+    if kind == "ja":
+        return known.load_default_japanese_parser()
+    if kind != "zh":
+        return None
+    if is_traditional:
+        return known.load_default_traditional_chinese_parser()
+    return known.load_default_simplified_chinese_parser()
 
 
 def needs_dictionary(text: str) -> str:

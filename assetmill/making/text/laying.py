@@ -45,6 +45,7 @@ class Demand:
     across: float
     line_height: float | None = None
     hyphenate: bool = False
+    phrases: bool = False
 
 
 def lay(wanted: Demand, shaper: Shaper) -> TextBlock:
@@ -80,9 +81,11 @@ def _told(wanted: Demand, misses: tuple[float, float]) -> str:
     along, across = (round(one + 0.499) for one in misses)
     lacks = [f"{along} px of width"] * (along > 0) + [f"{across} px of height"] * (across > 0)
     room = f"{round(wanted.along)}x{round(wanted.across)}"
+    other = "" if wanted.hyphenate else " or hyphenate"
+    whole = ", end lines within phrases" if wanted.phrases else ""
     return (
         f"the text {shown!r} does not fit its box of {room} px with letters of {wanted.smallest} px: "
-        f"it lacks {' and '.join(lacks)}; allow smaller letters, a larger box or hyphenate, or shorten it"
+        f"it lacks {' and '.join(lacks)}; allow smaller letters, a larger box{other}{whole}, or shorten it"
     )
 
 
@@ -106,7 +109,7 @@ def _lines(paragraph: str, wanted: Demand, shaper: Shaper, room: float) -> list[
     """Return a paragraph's lines, each as full as it can be."""
     lines: list[str] = []
     line = ""
-    for unit in units(paragraph, shaper.language, hyphenate=wanted.hyphenate):
+    for unit in units(paragraph, shaper.language, hyphenate=wanted.hyphenate, phrases=wanted.phrases):
         if line and shaper.length(_closed(line + unit)) > room:
             lines.append(_closed(line))
             line = ""

@@ -54,8 +54,9 @@ def write(layer: LayerSpec, size: tuple[int, int], fonts: Fonts) -> PlacedText:
     width, height = room[2] - room[0], room[3] - room[1]
     along, across = (height, width) if is_vertical else (width, height)
     wanted = Demand(
-        text, smallest, largest, along, across, layer.line_height, hyphenate=bool(layer.hyphenate)
-    )
+        text, smallest, largest, along, across, layer.line_height,
+        hyphenate=bool(layer.hyphenate), phrases=bool(layer.phrases),
+    )  # fmt: skip
     return PlacedText(lay(wanted, shaper), room, _align(layer, level, is_vertical=is_vertical), is_vertical)
 
 

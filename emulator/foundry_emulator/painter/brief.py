@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from foundry_emulator.painter import book, colours, placing, scenes, unknown
 from foundry_emulator.painter.colours import RGB
+from foundry_emulator.painter.settling import MOST_SUBJECTS, Wanted, is_furniture, settled, stands_by_table
 from foundry_emulator.painter.told_texts import free_side, texts_of
 from foundry_emulator.painter.unknown import Unknown
 from foundry_emulator.painter.wording import (
@@ -19,25 +20,10 @@ from foundry_emulator.painter.wording import (
     vocabulary,
 )
 
-MOST_SUBJECTS = 3
 PLURAL = 3
 
 _WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'\u2019-]*|[.;:!?\n]|,")
-_BY_TABLE = re.compile(r"\b(?:beside|next to|near|behind|under) (?:[a-z-]+ ){0,3}(?:table|desk)s?\b")
 _BREAKS = frozenset(".;:!?\n")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One subject, how often, and the colours named for it."""
-
-    subject: str
-    count: int = 1
-    colours: tuple[RGB, ...] = ()
-    poses: tuple[str, ...] = ()
-    """One for each copy, repeated where there are more copies."""
-    side: str | None = None
-    """Where it is to stand: left, right, top, bottom, or two of them."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +83,7 @@ def read(prompt: str) -> Brief:
     reading.loose.extend(reading.waiting)
     capitals = frozenset(word.lower() for word in said if word[0].isupper())
     setting = scenes.scene(words, phrases("settings"), capitals, has_ground=reading.backdrop is not None)
-    if setting == "desk" and _stands_by_table(words):
+    if setting == "desk" and stands_by_table(words):
         setting = "room"
     if setting in ("desk", "room") and "window" in words:
         setting = "window"
@@ -125,22 +111,32 @@ def _drawable(
 ) -> tuple[tuple[Wanted, ...], tuple[str, ...]]:
     """Return what to draw, stand-ins for things that nobody knows among it, and the names of those things."""
     strong = [want for want in reading.wanted if want.subject not in reading.hints]
-    wanted = _settled(strong or reading.wanted, setting, reading.words)
-    told = [one for one in reading.unknown if one.is_told] if wanted or setting else reading.unknown
+    wanted = settled(strong or reading.wanted, setting, reading.words)
+    told = [
+        one
+        for one in reading.unknown
+        if one.is_told or not (wanted or setting) or (one.is_opening and not wanted)
+    ]
     if not reading.words and prompt.strip():
         told = [Unknown(prompt)]
     names = tuple(dict.fromkeys(unknown.shown(one.name) for one in told))[:MOST_SUBJECTS]
-    things = [want for want in wanted if not _is_furniture(want, setting, reading.words)]
+    things = [want for want in wanted if not is_furniture(want, setting, reading.words)]
     is_scenery = all(book.subjects()[want.subject].place == "scene" for want in things)
-    told_things = [one for one in told if not (setting and one.is_place)]
-    missed = [one for one in told_things if one.is_first or not things] if is_scenery else []
+    told_things = [one for one in told if one.is_joined or not (setting and one.is_place)]
+    missed = [
+        one
+        for one in told_things
+        if one.is_joined or (one.is_told and one.is_opening) or (is_scenery and (one.is_first or not things))
+    ]
     if not missed:
         return _posed(wanted, reading), names
     stood_in = [
-        Wanted(unknown.stand_in(one.name), one.count, poses=tuple(reading.poses), side=reading.side)
+        Wanted(unknown.stand_in(one.name), one.count, one.colours, tuple(reading.poses), reading.side)
         for one in {one.name: one for one in missed}.values()
     ]
-    return _posed((*stood_in, *things)[:MOST_SUBJECTS], reading), names
+    is_leading = any(one.is_first for one in missed)
+    ordered = (*stood_in, *things) if is_leading else (*things, *stood_in)
+    return _posed(ordered[:MOST_SUBJECTS], reading), names
 
 
 def _posed(wanted: tuple[Wanted, ...], reading: _Reading) -> tuple[Wanted, ...]:
@@ -216,7 +212,7 @@ def _thing(reading: _Reading, at: int) -> int:
         _take_pose(reading, pose)
         return covered
     if side:
-        _take_side(reading, side)
+        _take_side(reading, side, is_back=bool({"it", "them"} & set(words[max(0, at - 3) : at])))
     elif count := number(words[at]):
         is_one = words[at] == "pair" and bool(
             set(vocabulary()["grammar"]["pairs"]) & set(words[at + 2 :][:2])
@@ -242,8 +238,22 @@ def _take_unknown(reading: _Reading, at: int) -> None:
         is_told = unknown.is_told_of(reading.words, at, reading.count)
         count = min(reading.count, MOST_COPIES)
         is_place = unknown.is_place(reading.words, at)
-        reading.unknown.append(Unknown(reading.words[at], count, is_told, not reading.wanted, is_place))
+        words = reading.words
+        own = _own_colours(reading, at) if is_told else ()
+        reading.unknown.append(
+            Unknown(
+                words[at], count, is_told, not reading.wanted, is_place,
+                unknown.is_joined(words, at), unknown.is_opening(words, at), own,
+            )
+        )  # fmt: skip
         reading.count = 1
+
+
+def _own_colours(reading: _Reading, at: int) -> tuple[RGB, ...]:
+    """Take the colour that stands right before a noun: nothing after it has that."""
+    if at == 0 or not reading.waiting or _colour(reading.words, at - 1)[0] is None:
+        return ()
+    return (reading.waiting.pop(),)
 
 
 def _take_pose(reading: _Reading, pose: str) -> None:
@@ -253,8 +263,9 @@ def _take_pose(reading: _Reading, pose: str) -> None:
         reading.poses.append(pose)
 
 
-def _take_side(reading: _Reading, side: placing.Side) -> None:
-    if reading.wanted and reading.since_subject < 8 and not reading.is_new_part:
+def _take_side(reading: _Reading, side: placing.Side, *, is_back: bool = False) -> None:
+    """Give a side to the last subject, or to the next; `is_back`: "put it low" speaks of the last."""
+    if reading.wanted and (is_back or (reading.since_subject < 8 and not reading.is_new_part)):
         last = reading.wanted[-1]
         reading.wanted[-1] = replace(last, side=placing.joined(last.side, side.side))
         reading.side = side.next_side
@@ -363,36 +374,3 @@ def _style(words: list[str]) -> str | None:
     found = [name for phrase, name in phrases("styles").items() if f" {phrase} " in text]
     telling = [name for name in found if name not in ("flat", "minimal", "photo")]
     return next(iter(telling or found), None)
-
-
-def _is_furniture(want: Wanted, setting: str | None, words: list[str]) -> bool:
-    """Say whether the setting brings the thing along: a desk has its own table, unless one stands by it."""
-    return (
-        not _stands_by_table(words)
-        and setting in ("desk", "room", "window")
-        and want.subject in ("table", "bed")
-    )
-
-
-def _stands_by_table(words: list[str]) -> bool:
-    return bool(_BY_TABLE.search(" ".join(words)))
-
-
-def _settled(wanted: list[Wanted], setting: str | None, words: list[str]) -> tuple[Wanted, ...]:
-    """Leave out what the setting shows anyway, and all beyond the first few subjects."""
-    subjects = book.subjects()
-    things = [want for want in wanted if subjects[want.subject].place != "scene"]
-    if things:
-        # The setting brings its own table.
-        things = [want for want in things if not _is_furniture(want, setting, words)] or things
-    if things and setting:
-        wanted = [
-            want
-            for want in things
-            if setting not in (want.subject, subjects[want.subject].home)
-            or subjects[want.subject].place == "ground"
-        ]
-        wanted = wanted or things
-    elif things:
-        wanted = things + [want for want in wanted if want not in things][:1]
-    return tuple(wanted[:MOST_SUBJECTS])

@@ -17,6 +17,7 @@ _SIDES = {
     "upper": "top",
     "lower": "bottom",
 }
+_HEIGHTS = {"low": "bottom", "high": "top"}
 _OPPOSITE = {"left": "right", "right": "left"}
 _LEADING = frozenset(("the", "on", "at", "in", "to", "far", "top", "bottom", "upper", "lower"))
 _ROOM = frozenset(("free", "negative", "empty", "blank", "copy", "white", "space", "room", "area", "leave"))
@@ -84,6 +85,12 @@ def chosen_poses(named: tuple[str, ...], count: int, words: list[str]) -> tuple[
 
 def side_at(words: list[str], at: int) -> Side | None:
     """Return the side that the word names for a subject; a side left free for text is none."""
+    if (
+        words[at] in _HEIGHTS
+        and words[at + 1 : at + 3] == ["in", "the"]
+        and _WHOLE & set(words[at + 3 :][:1])
+    ):
+        return Side(_HEIGHTS[words[at]])
     side = _SIDES.get(words[at])
     before = words[max(0, at - 6) : at]
     is_beside = side in _OPPOSITE and words[at + 1 : at + 2] == ["of"]

@@ -17,6 +17,9 @@ _FREE = re.compile(
     r"[^.;\n]{0,20}?\b(left|right|above|top)\b",
     re.I,
 )
+_PART = r"(upper|top|left|right)(?:-hand)?\s+(?:third|half|quarter|part|side|edge|area)"
+_BARE = r"(?:empty|free|clear|blank|bare)"
+_FREE_PART = re.compile(rf"\b{_PART}\b[^.;\n]{{0,30}}?\b{_BARE}\b|\b{_BARE}\s+{_PART}\b", re.I)
 _OF_LETTERS = re.compile(
     r"\bin (?:[a-z-]+ ){0,3}(?:letters|lettering|capitals|type|font|handwriting)\b", re.I
 )
@@ -28,8 +31,9 @@ _BEARS_NAME = re.compile(r"\b(?:logo|sign|signboard|poster|label|brand|storefron
 
 def free_side(prompt: str) -> str | None:
     """Return the side that is to be left free for a headline."""
-    match = _FREE.search(prompt)
-    return match[1].lower() if match else None
+    match = _FREE.search(prompt) or _FREE_PART.search(prompt)
+    side = next((group.lower() for group in match.groups() if group), None) if match else None
+    return "top" if side == "upper" else side
 
 
 def texts_of(prompt: str) -> tuple[tuple[str, ...], str]:

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 
 from foundry_emulator.painter import book
+from foundry_emulator.painter.colours import RGB
 from foundry_emulator.painter.wording import vocabulary
 
 LONGEST = 40
@@ -27,6 +28,11 @@ class Unknown:
     """Whether it is named before anything that can be drawn."""
     is_place: bool = False
     """Whether it only says where something is: `in the windows`."""
+    is_joined: bool = False
+    """Whether it stands beside another thing as one of its own: `a lamp and a banana`."""
+    is_opening: bool = False
+    """Whether the prompt begins with it: `Aurora kettle on a counter`."""
+    colours: tuple[RGB, ...] = ()
 
 
 def is_head(words: list[str], at: int) -> bool:
@@ -35,6 +41,9 @@ def is_head(words: list[str], at: int) -> bool:
     ends = vocabulary()["grammar"]["parting"].split()
     return not after[0].isalnum() or after in ends or after.endswith(("ing", "ed")) or after in _VERBS
 
+
+_WORN = frozenset(("with", "wearing", "of", "in"))
+"""What follows belongs to the thing before: "a person with a hat and a coat"."""
 
 _VERBS = frozenset(
     ("stands", "sits", "lies", "hangs", "rests", "shown", "seen", "made", "set", "there", "please")
@@ -62,6 +71,30 @@ def is_place(words: list[str], at: int) -> bool:
         if not before[0].isalnum():
             return False
     return False
+
+
+def is_joined(words: list[str], at: int) -> bool:
+    """Say whether the noun at a place, with its article, follows `and`, a comma, `beside` or `next to`."""
+    for place in reversed(range(max(0, at - _REACH), at)):
+        if words[place] in _DETERMINERS:
+            before = words[max(0, place - 2) : place]
+            if _WORN & set(words[max(0, place - 5) : place]):
+                return False
+            return before == ["next", "to"] or bool(
+                set(before[-1:]) & set(vocabulary()["grammar"]["joining"])
+            )
+        if not words[place][0].isalnum():
+            return False
+    return False
+
+
+def is_opening(words: list[str], at: int) -> bool:
+    """Say whether nothing but adjectives stands before the noun at a place, which is no `collection of`."""
+    grammar = vocabulary()["grammar"]
+    parting, places = grammar["parting"].split(), grammar["places"].split()
+    after = words[at + 1] if at + 1 < len(words) else "."
+    is_thing = not after[0].isalnum() or after in places or after in ("between", "next", "and")
+    return is_thing and at <= _REACH and all(word[0].isalnum() and word not in parting for word in words[:at])
 
 
 def stand_in(name: str) -> str:

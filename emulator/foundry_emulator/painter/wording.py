@@ -49,12 +49,16 @@ def singulars(word: str) -> Iterator[str]:
 
 def compound(word: str, table: Mapping[str, str]) -> str | None:
     """Find `lamp` in `headlamp`: English compounds name the thing last."""
+    grammar = vocabulary()["grammar"]
+    if word in grammar["no_compounds"]:
+        return None
     for form in singulars(word):
         tail = form.rpartition("-")[2]
         if tail != form and tail in table:
             return table[tail]
         for start in range(3, len(form) - 3):
-            if form[start:] in table and len(form) - start >= 4:
+            is_long = len(form) - start >= 4 and form[start:] not in grammar["loose_tails"]
+            if is_long and form[start:] in table:
                 return table[form[start:]]
     return None
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from foundry_emulator.painter import brief, colours, layout
+from foundry_emulator.painter import book, brief, colours, layout, unknown
 from foundry_emulator.painter.image import ImageRequest, Painted, paint
 from numpy.typing import NDArray
 from PIL import Image
@@ -144,6 +144,46 @@ def test_an_unknown_thing_is_a_plain_shape_without_letters(
     picture = painted(prompt)
     assert picture.unknown == (prompt.split()[1].strip(","),)
     assert shape(picture).mean() > 0.04
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stood_in"),
+    [
+        ("Aurora kettle beside a loaf of bread on a wooden counter", ("kettle", "loaf")),
+        ("A gramophone between two candles", ("gramophone",)),
+        ("a green bottle at the left, a yellow banana at the right", ("banana",)),
+        ("a person with a hat and a coat", ()),
+    ],
+)
+def test_an_unknown_thing_of_its_own_is_drawn_beside_known_ones(
+    prompt: str, stood_in: tuple[str, ...]
+) -> None:
+    drawn = {want.subject: want.colours for want in brief.read(prompt).wanted}
+    assert set(map(unknown.stand_in, stood_in)) == set(drawn) & set(book.stand_ins())
+    if "banana" in stood_in:
+        assert drawn[unknown.stand_in("banana")] == (colours.named()["yellow"],)
+
+
+def test_the_end_of_a_word_is_no_thing() -> None:
+    read = brief.read("Three poses of a robot: standing, walking, lying, beside a xylophone")
+    assert [want.subject for want in read.wanted] == ["robot", unknown.stand_in("xylophone")]
+    assert read.wanted[0].poses == ("standing", "walking", "lying")
+
+
+@pytest.mark.parametrize(
+    ("words", "free", "side"),
+    [
+        ("Put it low in the picture; the upper third stays empty, for words.", "top", "bottom"),
+        ("Leave the left half clear.", "left", None),
+        ("Keep a blank right side.", "right", None),
+    ],
+)
+def test_a_part_of_the_picture_that_is_to_stay_empty_does(words: str, free: str, side: str | None) -> None:
+    read = brief.read(f"Draw a lamp on a desk. {words}")
+    assert (read.free, read.unknown, read.wanted[0].side) == (free, (), side)
+    seen = np.argwhere(shape(painted(f"A red mug. {words}")))
+    (top, left), right = seen.min(axis=0) / (640, 1024), seen[:, 1].max() / 1024
+    assert {"top": top > 0.33, "left": left > 0.33, "right": right < 0.67}[free]
 
 
 def test_unknown_things_differ_and_are_told() -> None:

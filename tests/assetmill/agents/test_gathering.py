@@ -50,3 +50,19 @@ def test_one_content_fills_one_place_of_several() -> None:
     assert gather(call, files, NOTHING_ELSE, MADE_BY, blobs).problems == (
         "'part.csv': 1 of 2 data files were made",
     )
+
+
+def test_a_file_takes_the_place_that_it_fits_best() -> None:
+    """One without its own name takes no other's, and one that came twice keeps its first place and name."""
+    blobs = Blobs(MemoryStore())
+    files = [
+        made("image-1.csv", b"drawn\n", blobs),
+        made("parts.csv", b"parts\n", blobs),
+        made("totals.csv", b"totals\n", blobs),
+        made("cfile_77.csv", b"drawn\n", blobs),
+    ]
+    wanted = ("report.csv", "totals.csv", "parts.csv")
+    call = stage_call(outputs=tuple(ExpectedOutput("data", name) for name in wanted))
+    found = gather(call, files, NOTHING_ELSE, MADE_BY, blobs)
+    contents = {asset.name: blobs.get(asset.blob) for asset in found.assets}
+    assert contents == {"report.csv": b"drawn\n", "totals.csv": b"totals\n", "parts.csv": b"parts\n"}

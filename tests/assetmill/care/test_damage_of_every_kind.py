@@ -6,13 +6,14 @@ mends it, and everything works again, nothing is paid twice, and no ceiling has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from assetmill.care.kinds import CEILING_LINE, KINDS
 from assetmill.errors import StoreUnavailable
+from assetmill.money import reading
 from tests.storeyard import Origin, Yard
 
 DAMAGES = (
@@ -39,6 +40,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "ability": frozenset(),
     "probe": frozenset(),
     CEILING_LINE: frozenset({"pay"}),
+    "page of a ceiling": frozenset(),
     "start of a batch": frozenset({"gc", "shard"}),
     "page of a batch": frozenset({"gc"}),
     "manifest of a batch": frozenset({"gc"}),
@@ -80,8 +82,10 @@ OTHERS = [kind for kind in NEEDS if kind != "index page"]
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
-    return Origin(tmp_path_factory.mktemp("origin"))
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "PAGE_LINES", 3)
+        yield Origin(tmp_path_factory.mktemp("origin"))
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.batchworks import CARD
 from tests.browsers import CHROMIUM, answering, chromium, page
-from tests.doubles import png
-from tests.millworks import CHAIN, painter, services_on, settings_in
+from tests.doubles import ScriptedGateway, image_item, png
+from tests.millworks import CHAIN, painter, run_here, services_on, settings_in, wide
 
 __all__ = ["chromium", "page"]
 
@@ -53,6 +53,20 @@ def services(tmp_path: Path) -> Iterator[Services]:
     services = services_on(settings, open_store(settings.store_url), painter())
     yield services
     services.close()
+
+
+@pytest.fixture
+def served(services: Services) -> Iterator[str]:
+    """The link to a wall of six pictures that ada reviews, served as `open` does it."""
+    colours = ("red", "green", "blue", "teal", "gold", "pink")
+    pipeline = wide(len(colours))
+    (services.settings.configs / "pipelines" / "wide.yaml").write_text(pipeline)
+    shown = iter(colours)
+    gateway = ScriptedGateway(lambda _request: [image_item(png(1024, 1024, next(shown)))])
+    run = run_here(services_on(services.settings, services.backend, gateway), "wide")
+    gallery = Gallery(site_on(services, Walls(services.backend).find(run.run_id), "ada"))
+    with serving(gallery) as link:
+        yield link
 
 
 def site_of(services: Services, what: str | None = None, *, everything: bool = False) -> Site:

@@ -171,6 +171,17 @@ def test_ten_thousand_pages_are_refused_and_one_more_is_told(caller: Caller) -> 
     pytest.fail("nobody is told any more")
 
 
+def test_a_stream_ends_before_its_server(gallery: Gallery) -> None:
+    with serving(gallery) as link:
+        one = Caller(link).ask("/events")
+        said = one.recv(4096)
+        assert b"text/event-stream" in said
+    while part := one.recv(4096):
+        said += part
+    one.close()
+    assert said.endswith(b"event: ending\ndata: null\n\n\r\n0\r\n\r\n"), said[-200:]
+
+
 def test_who_was_away_is_told_what_came_since(caller: Caller, services: Services, run: Run) -> None:
     carry_out(run, services, "first")
     with caller.ask("/events?after=2") as one:

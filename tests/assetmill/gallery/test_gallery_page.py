@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -10,13 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from assetmill.gallery.folder import write_folder
-from assetmill.gallery.serving import Gallery
 from assetmill.gallery.tiles import Tile
-from assetmill.gallery.walls import Walls
 from assetmill.stage.services import Services
-from tests.assetmill.gallery.conftest import IN_CHROMIUM, desk_of, picture, serving, site_of, site_on, wall_of
-from tests.doubles import ScriptedGateway, image_item, png
-from tests.millworks import run_here, services_on, wide
+from tests.assetmill.gallery.conftest import IN_CHROMIUM, desk_of, picture, site_of, site_on, wall_of
+from tests.millworks import run_here
 
 pytestmark = IN_CHROMIUM
 
@@ -76,20 +72,6 @@ def test_hostile_names_are_only_words(services: Services, tmp_path: Path, page: 
     page.keyboard.press("Enter")
     page.locator("#viewer").wait_for()
     assert evil in page.locator("#facts").inner_text()
-
-
-@pytest.fixture
-def served(services: Services) -> Iterator[str]:
-    """The link to a wall of six pictures that ada reviews, served as `open` does it."""
-    colours = ("red", "green", "blue", "teal", "gold", "pink")
-    pipeline = wide(len(colours))
-    (services.settings.configs / "pipelines" / "wide.yaml").write_text(pipeline)
-    shown = iter(colours)
-    gateway = ScriptedGateway(lambda _request: [image_item(png(1024, 1024, next(shown)))])
-    run = run_here(services_on(services.settings, services.backend, gateway), "wide")
-    gallery = Gallery(site_on(services, Walls(services.backend).find(run.run_id), "ada"))
-    with serving(gallery) as link:
-        yield link
 
 
 def test_a_reviewer_needs_a_keyboard_alone(services: Services, page: Page, served: str) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,30 @@ def test_one_that_was_killed_is_replaced(home: Path) -> None:
     second = Starting(sleeper(home))
     assert not second.was_running
     assert second.wait() != first
+
+
+def test_one_that_is_busy_is_waited_for_and_can_still_be_found(home: Path) -> None:
+    first = Starting(sleeper(home)).wait()
+    told = iter([False, False, False])
+
+    def is_alive(_: Ready) -> bool:
+        return next(told, True)
+
+    again = Starting(replace(sleeper(home), is_alive=is_alive))
+    assert not again.was_running
+    assert (again.wait(), starts(home)) == (first, 1)
+
+
+def test_one_that_cannot_work_and_ends_is_replaced(home: Path) -> None:
+    first = Starting(sleeper(home)).wait()
+
+    def is_alive(ready: Ready) -> bool:
+        return ready != first
+
+    again = Starting(replace(sleeper(home), is_alive=is_alive))
+    os.kill(int(first["pid"]), signal.SIGTERM)
+    assert again.wait() != first
+    assert starts(home) == 2
 
 
 def test_what_a_process_said_last_is_told_when_it_cannot_start(home: Path) -> None:

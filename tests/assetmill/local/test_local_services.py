@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import http.server
+import json
 import os
 import socket
 import threading
@@ -12,7 +14,8 @@ from click.testing import CliRunner
 
 from assetmill.cli.emulator import emulator
 from assetmill.errors import InvalidSettings
-from assetmill.local import services
+from assetmill.local import detached, services
+from assetmill.local.own_prefect import fixed_port, prefect_home, prefect_service
 from assetmill.local.services import local_services
 from assetmill.settings import load_settings
 
@@ -30,7 +33,8 @@ class _Busy(http.server.BaseHTTPRequestHandler):
     answers: list[int]
 
     def do_GET(self) -> None:
-        self.send_response(self.answers.pop(0))
+        # Prefect says that it is well also where it cannot use its database.
+        self.send_response(200 if self.path == "/api/health" else self.answers.pop(0))
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -60,6 +64,35 @@ def test_a_server_that_is_busy_is_asked_again(answers: list[int], tmp_path: Path
     answers += [503, 200]
     begin(tmp_path)
     assert answers == []
+
+
+def test_a_server_without_its_database_is_named(
+    answers: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "BUSY_S", 0.0)
+    answers += [503, 503]
+    with pytest.raises(InvalidSettings, match=r"is there and was not ready .* restart it"):
+        begin(tmp_path)
+
+
+def test_a_server_of_ours_without_its_database_is_not_taken_up(answers: list[int], tmp_path: Path) -> None:
+    service = prefect_service(load_settings("local", {"ASSETMILL_HOME": str(tmp_path)}))
+    service.ready_file.write_text(json.dumps({"api_url": os.environ["PREFECT_API_URL"]}))
+    answers += [503, 200]
+    assert detached.find(service) is None
+    assert detached.find(service)
+
+
+def test_a_server_that_is_there_keeps_its_address_however_busy(tmp_path: Path) -> None:
+    settings = load_settings("local", {"ASSETMILL_HOME": str(tmp_path)})
+    directory = prefect_home(settings, is_lasting=True)
+    directory.mkdir(parents=True)
+    with socket.socket() as busy, (directory / detached.STATE_LOCK).open("a") as state:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        (directory / "port").write_text(str(busy.getsockname()[1]))
+        fcntl.flock(state, fcntl.LOCK_EX)
+        assert fixed_port(settings) == busy.getsockname()[1]
 
 
 def test_a_server_that_is_not_there_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

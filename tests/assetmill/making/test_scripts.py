@@ -144,6 +144,20 @@ def test_lines_break_where_unicode_says(text: str, language: str, parts: list[st
     assert units(text, language) == parts
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "parts"),
+    [
+        ("長い夜に、やさしいあかり。", "ja", ["長い", "夜に、", "やさしい", "あかり。"]),
+        ("긴 저녁을 밝히는 조명", "ko-KR", ["긴 ", "저녁을 ", "밝히는 ", "조명"]),
+        ("春眠不觉晓、", "zh-Hans", ["春眠", "不", "觉晓、"]),
+        ("Light for evenings", "en", ["Light ", "for ", "evenings"]),
+    ],
+)
+def test_phrases_stay_whole_where_asked(text: str, language: str, parts: list[str]) -> None:
+    assert units(text, language, phrases=True) == parts
+    assert (len(units(text, language)) > len(parts)) == (language != "en")
+
+
 def test_scripts_without_spaces_break_between_words() -> None:
     pytest.importorskip("icu", reason="the extra `text` brings the dictionaries")
     assert units("ภาษาไทยสวยงาม", "th") == ["ภาษา", "ไทย", "สวยงาม"]

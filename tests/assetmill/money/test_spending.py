@@ -30,3 +30,17 @@ def test_what_was_committed_and_what_failed_after_it_was_paid_are_counted(tmp_pa
     (day,) = spending(services.ledger, "day").groups
     assert day.usd == pytest.approx(sum(group.usd for group in stages.values()))
     assert day.attempts == 2
+
+
+def test_a_cost_that_nobody_reports_lies_below_what_was_reserved(tmp_path: Path) -> None:
+    gateway = ScriptedGateway()
+    gateway.echo = {"usage": None}
+    settings = Settings(profile="test", home=tmp_path, configs=CONFIGS, foundry=Foundry(settle_s=0.0))
+    services = Services(settings, MemoryStore(), lambda _settings, _wait: gateway)
+    run_stage(stage_call(), services, RunId("r"))
+    gateway.script = always(message_item("no picture today"))
+    with pytest.raises(StageError):
+        run_stage(stage_call(prompt="draw nothing"), services, RunId("r"))
+    for group in spending(services.ledger, "stage").groups:
+        assert (group.usd, group.unknown, group.low_usd, group.is_about) == (0.0, 1, 0.0, True)
+        assert group.high_usd > 0.01

@@ -121,6 +121,16 @@ def test_every_problem_is_reported_in_the_order_of_the_file(configs: Path) -> No
     assert [line.split(": ")[0].rpartition(":")[2] for line in lines] == ["13", "25"]
 
 
+def test_a_list_whose_items_are_bad_is_not_called_empty_too(configs: Path) -> None:
+    text = GOOD[: GOOD.index("stages:")] + "stages: [{name: hero, promt: Draw.}]\n"
+    with pytest.raises(InvalidSpec) as caught:
+        load(configs, text)
+    assert "unknown key 'promt'" in str(caught.value)
+    assert "at least 1 item" not in str(caught.value)
+    with pytest.raises(InvalidSpec, match="at least 1 item"):
+        load(configs, GOOD[: GOOD.index("stages:")] + "stages: []\n")
+
+
 def test_a_cycle_is_named(configs: Path) -> None:
     text = GOOD.replace("  - name: hero\n", "  - name: hero\n    needs: [sheet]\n")
     with pytest.raises(InvalidSpec, match="stages wait for each other: hero -> sheet -> hero"):

@@ -192,6 +192,42 @@ def test_what_the_model_refused_is_shown(process: Start, gateway: ScriptedGatewa
         run_stage(stage_call(), process(), RUN)
 
 
+REFUSED: dict[str, Any] = {
+    "type": "message",
+    "content": [{"type": "refusal", "refusal": "I cannot speak of that."}],
+}
+SILENT: dict[str, Any] = {"type": "message", "content": [{"type": "output_text", "text": " "}]}
+SEARCHED: dict[str, Any] = {
+    "type": "file_search_call",
+    "id": "fs_1",
+    "status": "completed",
+    "queries": [],
+    "results": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        ([REFUSED], "said nothing; the agent refused: 'I cannot speak of that.'"),
+        ([SEARCHED, REFUSED], "the agent refused: 'I cannot speak of that.'"),
+        ([SILENT], "it made nothing and said nothing"),
+        ([], "it made nothing and said nothing"),
+    ],
+)
+def test_a_stage_that_asks_for_words_and_gets_none_is_not_done(
+    process: Start, gateway: ScriptedGateway, items: list[dict[str, Any]], said: str
+) -> None:
+    gateway.script = always(*items)
+    with pytest.raises((StageFailed, OutputUnusable), match=said):
+        run_stage(stage_call(outputs=()), process(), RUN)
+
+
+def test_work_without_a_word_is_done(process: Start, gateway: ScriptedGateway) -> None:
+    gateway.script = always(SEARCHED)
+    assert run_stage(stage_call(outputs=()), process(), RUN).text == ""
+
+
 @pytest.mark.parametrize("ids", [(None, None), ("ig_1", "ig_1"), ("", "ig_2")])
 def test_pictures_with_no_id_or_the_same_are_all_kept(
     process: Start, gateway: ScriptedGateway, ids: tuple[str | None, str | None]

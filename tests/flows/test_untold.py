@@ -1,0 +1,70 @@
+"""Runs that did without Prefect, on its page once it is there for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from assetmill.local.flow_runs import tell_prefect_later
+from assetmill.local.own_prefect import free_port
+from assetmill.local.untold import tell_untold
+from assetmill.runs.unchanged import run_unchanged, untold_runs
+from assetmill.stage.services import Services
+from assetmill.store.memory import MemoryStore
+from tests.marks import WITH_PREFECT
+from tests.millworks import PICTURE, painter, run_here, services_on, settings_in
+
+pytestmark = WITH_PREFECT
+
+PIPELINE = f"""
+name: told-later
+stages:
+  - name: draw
+    prompt: Draw a mug.{PICTURE % "mug"}
+"""
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    services = services_on(settings_in(tmp_path, **{"told-later": PIPELINE}), MemoryStore(), painter())
+    yield services
+    services.close()
+
+
+def flow_runs() -> list[FlowRun]:
+    async def read() -> list[FlowRun]:
+        named = FlowRunFilter(name=FlowRunFilterName(any_=["told-later"]))
+        async with get_client() as client:
+            return await client.read_flow_runs(flow_run_filter=named)
+
+    return asyncio.run(read())
+
+
+def test_a_run_that_changed_nothing_is_shown_once(services: Services) -> None:
+    run_here(services, "told-later")
+    made = run_unchanged("told-later", {}, services)
+    assert (made.status, flow_runs()) == ("completed", [])
+    assert tell_untold(services) == 1
+    (shown,) = flow_runs()
+    assert shown.state
+    assert (shown.state.name, shown.idempotency_key) == ("Completed", made.run_id)
+    assert made.run_id in (shown.state.message or "")
+    assert untold_runs(services.settings) == ()
+    assert tell_untold(services) == 0
+
+
+def test_a_prefect_that_is_gone_is_told_another_time(services: Services) -> None:
+    run_here(services, "told-later")
+    made = run_unchanged("told-later", {}, services)
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        tell_prefect_later(services)
+    assert untold_runs(services.settings) == (made.run_id,)
+    tell_prefect_later(services)
+    assert untold_runs(services.settings) == ()
