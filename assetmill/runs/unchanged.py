@@ -15,7 +15,7 @@ from assetmill.records import RunId, RunManifest
 from assetmill.runs.run import begin_run
 from assetmill.settings import Settings
 from assetmill.stage.services import Services
-from assetmill.traces.tracing import traced_run
+from assetmill.traces.runs import traced_run
 
 _MOST = 100
 """Of runs that nobody looked at, the newest will do: a schedule may leave one every minute."""
