@@ -28,10 +28,12 @@ def run_unchanged(
     run = begin_run(pipeline, parameters, services, "", by=by)
     # First: a note of a run that has no manifest is dropped, a run without a note would never be shown.
     _note(services.settings, run.run_id)
-    with traced_run(run.plan.name, run.run_id):
+    with traced_run(run.plan.name, run.run_id) as tell:
         for label in run.stages:
             run.begin(label)
-    return run.seal()
+        manifest = run.seal()
+        tell(manifest.status)
+    return manifest
 
 
 def untold_runs(settings: Settings) -> tuple[RunId, ...]:
