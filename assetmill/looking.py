@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from assetmill.pictures import sniff
+from assetmill.pictures import MOST_PIXELS, sniff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,9 +21,6 @@ LIGHT, DARK = "white", "black"
 
 Levels = tuple[int, int]
 """The darkest and the brightest of 65536 steps, where a picture has that many."""
-
-MOST_PIXELS = 64_000_000
-"""Of one frame: a photo of 48 megapixels is looked at, one of 200 is not."""
 
 _MOST_DECODED = 400_000_000
 """Pixels of all frames together: of a longer animation frames are left out, evenly."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from assetmill.looking import MOST_PIXELS, Form, Look, opened
-from assetmill.pictures import PictureDamaged, PictureFacts, check_png, examine, sniff
+from assetmill.looking import Form, Look, opened
+from assetmill.pictures import MOST_PIXELS, PictureDamaged, PictureFacts, check_png, examine, sniff
 
 MOST_STORED_PIXELS = 250_000_000
 """The largest phones take 200 megapixels; what is larger is a bomb, or a map for other tools."""
@@ -61,7 +61,7 @@ def take(data: bytes) -> Taken:
         raise PictureDamaged(
             f"{form.width}x{form.height} has more than {MOST_STORED_PIXELS} pixels: scale it down first"
         )
-    facts = examine(own, MOST_PIXELS) if form.width * form.height <= MOST_PIXELS else _large(own, form)
+    facts = examine(own) if form.width * form.height <= MOST_PIXELS else _large(own, form)
     return Taken(own, facts, len(data) - len(own))
 
 

@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING
 
 from assetmill.errors import CannotMake
-from assetmill.looking import MOST_PIXELS, Look, opened
-from assetmill.pictures import sniff
+from assetmill.looking import Look, opened
+from assetmill.pictures import MOST_PIXELS, sniff
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assetmill.fingerprint import canonical, digest
-from assetmill.looking import MOST_PIXELS, Form
+from assetmill.looking import Form
+from assetmill.pictures import MOST_PIXELS
 from assetmill.plan.calls import BoundInput, BoundKnowledge, InputRole
 from assetmill.plan.localfiles import blob_of_file
 from assetmill.plan.slots import Pen, Slot, is_open

@@ -7,10 +7,11 @@ import struct
 import zlib
 
 import pytest
+from foundry_emulator.painter import intake
 from PIL import Image
 
 from assetmill.looking import Look
-from assetmill.pictures import PictureDamaged, examine
+from assetmill.pictures import MOST_PIXELS, PictureDamaged, examine
 from assetmill.taking import fault_for_editing, foreign_format, losses, take
 from tests.photos import MOVIE, display_p3, encoded, heights, moving, turned
 
@@ -73,6 +74,9 @@ def test_48_megapixels_are_taken_and_edited() -> None:
     taken = take(level_png(8064, 6048))
     assert (taken.facts.width, taken.facts.height) == (8064, 6048)
     assert fault_for_editing(Look(taken.data).form.size) == ""
+    # What comes back from an edit is as large, and the embedded service reads it too.
+    assert examine(taken.data).width == 8064
+    assert intake.MOST_PIXELS >= MOST_PIXELS
 
 
 def test_200_megapixels_are_taken_and_not_edited() -> None:

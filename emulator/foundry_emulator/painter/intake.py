@@ -12,7 +12,7 @@ from foundry_emulator.painter.errors import ImageToolError
 from foundry_emulator.painter.ground import curve
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-MOST_PIXELS = 40_000_000
+MOST_PIXELS = 64_000_000
 MOST_BYTES = 50 * 1024 * 1024
 MOST_PICTURES = 16
 WORKING_EDGE = 3840
