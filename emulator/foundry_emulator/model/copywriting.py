@@ -13,7 +13,8 @@ from typing import Any
 from foundry_emulator.model.words import NUMBER_WORDS, count_before, has, quoted, shorten
 
 _KINDS = {
-    "slogan": r"slogans?|taglines?|strap ?lines?|mottos?|slagord|hasło|lema|eslogan",
+    "slogan": r"slogans?|taglines?|strap ?lines?|mottos?|frases? publicitarias?|phrases? d'accroche|"
+    r"werbespr(?:uch|üche)|slagord|hasło|lema|eslogan",
     "caption": r"(?:image |picture |photo )?captions?|bildunterschrift(?:en)?|légendes?|leyendas?|"
     r"didascali[ae]|bildtext|bildetekst|legendas?|bijschrift",
     "alt": r"alt(?:ernative)?[ -]?texts?",
@@ -26,7 +27,7 @@ _OTHER_SCRIPTS = (
 )
 _WRITES = (
     r"writ\w*|giv\w*|suggest\w*|propos\w*|creat\w*|compos\w*|generat\w*|need|want|think up|come up|"
-    r"invent|draft|mak\w*|one|an?|the|provide|answer|return|schreib\w*|erstell\w*|écri\w*|"
+    r"invent|draft|mak\w*|one|an?|the|provide|answer|return|schreib\w*|erstell\w*|écri\w*|schlag\w*|nenn\w*|eine?n?|un[ae]?|propon\w*|sugier\w*|"
     r"ecri\w*|rédige\w*|donne|escrib\w*|scriv\w*|escrev\w*|schrijf|skriv|napisz|yaz|haz"
 )
 _ABOUT = (
@@ -36,13 +37,22 @@ _ABOUT = (
 )
 _END = (
     r"(?=[.,;:!?\n]|\s+(?:in|auf|en|på|as|that|which|who|with|without|using|at most|no more|under|of at|"
-    r"limited|by|to be|and|so|mit|ohne|avec|sans|con|sin)\b|$)"
+    r"limited|by|to be|and|so|mit|ohne|avec|sans|con|sin)\b|\s+vor\W*$|$)"
 )
 _THING = re.compile(rf"{_ABOUT}([^.,;:!?\n]{{1,80}}?){_END}", re.IGNORECASE)
 _PICTURE_OF = re.compile(
     r"\b(?:an?|the|this|our)\s+(?:photo|picture|image|photograph|illustration|blog post|article|post|page)\s+"
-    r"(?:of|about|on|showing)\s+(?:an?\s+|the\s+|our\s+)?",
+    r"(?:of|about|on|showing)\s+(?:an?\s+|the\s+|our\s+)?"
+    r"|\b(?:eine?n?|une?|un[ao]?)\s+(?:artikel|beitrag|seite|foto|bild|article|page|photo|image|artículo|articolo|página)\s+"
+    r"(?:über|von|sur|de|sobre|su|di)\s+(?:eine?[nmr]?\s+|die\s+|un[ae]?\s+|el\s+|la\s+)?",
     re.IGNORECASE,
+)
+_BARE = r"^\W*(?!(?:what|which|who|how|why|is|are|was|does|do|use|with|the)\b)(?:[\w-]+ ){0,2}?"
+"""What stands before the kind where a request begins with it: "Short caption for the photo"."""
+
+_THING_ELSEWHERE = re.compile(
+    r"(?:关于|關於|为|為)([^\uff0c。\uff1b\n]{1,30}?)(?:的|写|寫)|"
+    r"([^、。\n]{1,30}?)(?:についての|のための|の)(?:短い|一言の?)?(?:スローガン|タイトル|キャッチコピー)"
 )
 _MOST_TEXTS = 10
 
@@ -74,7 +84,9 @@ def kind_asked(text: str) -> str | None:
     """Return which kind of short text a request wants written; a text that is to be used is none."""
     for kind, names in _KINDS.items():
         before = rf"\b(?:{_WRITES})\b[^.;\n]{{0,60}}?\b(?:{names})\b"
-        if re.search(before, text, re.IGNORECASE) and not has(text, rf"(?:{names})\s*[:=]?\s*[\"“«]"):
+        bare = rf"{_BARE}(?:{names})\b[^?\n]*?{_ABOUT}"
+        is_asked = re.search(before, text, re.IGNORECASE) or re.search(bare, text, re.IGNORECASE)
+        if is_asked and not has(text, rf"(?:{names})\s*[:=]?\s*[\"“«]"):
             return kind
     return next((kind for kind, names in _OTHER_SCRIPTS if re.search(names, text)), None)
 
@@ -84,10 +96,10 @@ def thing_of(text: str) -> str | None:
     if said := quoted(text):
         return shorten(said[0], 60)
     text = re.sub(r"\bin the language\b.*|\blanguage\s*[:=].*", ".", text, flags=re.IGNORECASE)
-    match = _THING.search(_PICTURE_OF.sub("", text))
+    match = _THING.search(_PICTURE_OF.sub("", text)) or _THING_ELSEWHERE.search(text)
     if match is None:
         return None
-    thing = match[1].strip(" '\"")
+    thing = next(group for group in match.groups() if group).strip(" '\"")
     return thing or None
 
 

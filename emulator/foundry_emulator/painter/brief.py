@@ -126,7 +126,9 @@ def _drawable(
     missed = [
         one
         for one in told_things
-        if one.is_joined or (one.is_told and one.is_opening) or (is_scenery and (one.is_first or not things))
+        if one.is_joined
+        or (one.is_told and one.is_opening and one.is_first)
+        or (is_scenery and (one.is_first or not things))
     ]
     if not missed:
         return _posed(wanted, reading), names

@@ -42,6 +42,8 @@ def test_a_sum_by_year_is_by_year_with_every_line(text: str, tmp_path: Path) -> 
         ("Sum harvest_kg by orchard, smallest first, save totals.csv", "South,3700"),
         ("Sum harvest_kg by year, sorted by harvest descending, save totals.csv", "2024,3000"),
         ("Sum harvest_kg by year, newest first, save totals.csv", "2024,3000"),
+        ("Group harvest_kg by orchard, smallest first, save totals.csv", "South,3700"),
+        ("Top 2 years by harvest_kg, save totals.csv", "2024,3000"),
         ("Average harvest_kg per year, save totals.csv", "2021,800.0"),
         ("How many rows are there per variety? Save as totals.csv", "Gala,4"),
     ],
@@ -68,6 +70,11 @@ def test_a_table_in_the_request_itself_is_used(tmp_path: Path) -> None:
     assert written(text, "data.csv", tmp_path) == "year,apples\n2021,5\n2022,7\n2023,9\n"
     lines = "Sum by year:\nyear,orchard,kg\n2022,N,4\n2021,S,5\n2022,S,6\nSave totals.csv"
     assert written(lines, "totals.csv", tmp_path) == "year,kg\n2021,5\n2022,10\n"
+
+
+def test_no_more_than_the_top_rows_are_written(tmp_path: Path) -> None:
+    told = written("Top 2 years by harvest_kg, save totals.csv", "totals.csv", tmp_path, ORCHARDS)
+    assert told == "year,harvest_kg\n2024,3000\n2023,2600\n"
 
 
 def test_the_code_names_the_file_that_it_reads(tmp_path: Path) -> None:

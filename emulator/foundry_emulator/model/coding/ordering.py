@@ -27,7 +27,7 @@ def ordered(data, by, falling):
 """What the code of charts and tables orders its rows with."""
 
 _GROUPED = re.compile(
-    r"\b(?:by|per|for each|for every|in each|each|across|over|grouped by|group by|against)\s+"
+    r"\b(?:by|per|for each|for every|in each|each|across|over|grouped by|group by|against|top \d{1,4})\s+"
     r"((?:the\s+)?[\w-]+(?:\s+[\w-]+)?(?:\s+[\w-]+)?)",
     re.IGNORECASE,
 )
@@ -75,6 +75,12 @@ def order_said(text: str, table: CsvTable, label: str | None, kind: str = "") ->
     if falling or has(text, _RISING) or said or kind == "pie" or has(text, "rank\\w*", r"top(?: \d+)?"):
         return RowOrder("value", falling=not has(text, _RISING))
     return RowOrder("label") if is_in_time else RowOrder("file")
+
+
+def most_said(text: str) -> int | None:
+    """Return how many rows are wanted of all, as in `the top 3 months`."""
+    said = re.search(r"\btop (\d{1,4})\b", text, re.IGNORECASE)
+    return int(said[1]) if said else None
 
 
 def aggregate_said(text: str) -> str:

@@ -21,6 +21,7 @@ COLUMNS = $columns
 FILTERS = $filters
 GROUP = $group
 RESULTS = $results
+MOST = $most
 
 table = pd.read_csv(io.StringIO($inline) if $inline else $path, sep=$separator)
 print("file:", $name)
@@ -47,7 +48,7 @@ for column in COLUMNS:
     stated = [f"{name} {value:,}" for name, value in figures.items() if value is not None]
     print(f"{column}:", ", ".join(stated))
 if GROUP:
-    grouped = ordered(table.groupby(GROUP, sort=False)[COLUMNS].agg($way), $order, $falling)
+    grouped = ordered(table.groupby(GROUP, sort=False)[COLUMNS].agg($way), $order, $falling).head(MOST)
     summary[$way + "_by_" + GROUP] = json.loads(grouped.to_json(orient="index"))
     print(grouped.to_string())
 for result in RESULTS:
@@ -89,6 +90,7 @@ def write(request: CodeRequest) -> str | None:
         way=ordering.aggregate_said(text),
         order=order.by,
         falling=order.falling,
+        most=ordering.most_said(text),
         results=[f"/mnt/data/{name}" for name in names] or _default_results(request.text),
     )
 
@@ -98,7 +100,7 @@ def asked(text: str) -> bool:
     return has(
         text, r"summar\w*", r"statistic\w*", "totals?", "sum", "averages?", "mean", "median", "minimum",
         "maximum", "analy[sz]e", r"analysis", "describe", "how many rows", "highest", "lowest",
-        r"calculat\w*", r"comput\w*", "figures", "count",
+        r"calculat\w*", r"comput\w*", "figures", "count", r"group(?:ed)?", r"aggregat\w*", r"top \d{1,4}",
     )  # fmt: skip
 
 
