@@ -158,6 +158,14 @@ def config_file(configs: Path, name: str) -> Path:
     return configs / name
 
 
+def said_of_installed(configs: Path) -> str:
+    """Return what somebody in the wrong folder should know; nothing where the configs are the project's."""
+    here = project_root().path
+    if configs == here / "configs" or configs not in {path.resolve() for path in _installed()}:
+        return ""
+    return f" (those of the installation: {here} has none; go to your project, or `assetmill init` here)"
+
+
 def warn_of_another_project(pipeline: Path, configs: Path) -> None:
     """Say once that a pipeline's own project has prices or profiles, and others are used for it."""
     owner = find_root(pipeline.resolve().parent).path / "configs"

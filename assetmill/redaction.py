@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 MARK = "***"
@@ -57,12 +58,19 @@ def holds_credential(url: str) -> bool:
 
 def redact_known(text: str) -> str:
     """Return text in which no known secret is left, as it is or as JSON writes it."""
-    # The longest first: one may be part of another.
-    for secret in sorted(_known, key=len, reverse=True):
-        for form in {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}:
-            if form in text:
-                text = text.replace(form, MARK)
+    for form in _forms(frozenset(_known)):
+        if form in text:
+            text = text.replace(form, MARK)
     return text
+
+
+@lru_cache(maxsize=1)
+def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
+    """Return every form of secrets in the order in which to look for them: one may be part of another."""
+    longest_first = sorted(secrets, key=len, reverse=True)
+    return tuple(
+        form for secret in longest_first for form in {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    )
 
 
 def redact_json(value: Any) -> Any:

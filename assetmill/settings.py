@@ -110,6 +110,8 @@ class RunSettings(_Section):
     """How a run goes about its work."""
 
     concurrency: int = Field(default=8, ge=1, le=256)
+    refusals: int = Field(default=50, ge=0)
+    """How many prompts moderation may refuse before a run of a batch stops; 0 is no limit."""
     idle_timeout_s: float = Field(default=600.0, gt=0)
     """After how long without use the embedded services end by themselves."""
     outage_s: float = Field(default=600.0, ge=0)

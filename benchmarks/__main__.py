@@ -16,6 +16,7 @@ from benchmarks import (
     noop_rerun,
     pacing,
     protocol_cost,
+    stage_cpu,
     stage_overhead,
 )
 from benchmarks.bench import headline
@@ -30,7 +31,8 @@ def main() -> None:
     )
     is_long = parser.parse_args().long
     print(headline())
-    short = (cold_start, stage_overhead, local_stages, noop_rerun, check_1000, protocol_cost, growth)
+    short = (cold_start, stage_cpu, stage_overhead, local_stages, noop_rerun)
+    short = (*short, check_1000, protocol_cost, growth)
     long = (batch, pacing, gallery, local_batch, ceiling_start)
     for bench in (*short, *long) if is_long else short:
         print()

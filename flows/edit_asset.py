@@ -83,7 +83,7 @@ async def edit_asset(
         run.end(label, outcome)
     manifest = seal(run)
     tell_prefect(manifest)
-    await publish_report(manifest)
+    await publish_report(manifest, run.services)
     if stopped := checked(run.services, lambda: check_outcome(manifest), "run", manifest.run_id):
         return stopped
     return {

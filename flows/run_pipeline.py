@@ -16,7 +16,7 @@ from assetmill.traces.runs import traced_run
 from tasks.assets import tell_prefect
 from tasks.cancelling import checked, run_watched
 from tasks.events import tell_run
-from tasks.flow_runs import traceparent, waiting
+from tasks.flow_runs import run_name, traceparent, waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.stages import submit_stage
@@ -24,7 +24,7 @@ from tasks.stages import submit_stage
 
 @flow(
     name="run-pipeline",
-    flow_run_name="{pipeline}",
+    flow_run_name=run_name,
     task_runner=cast(Any, ThreadPoolTaskRunner(max_workers=MAX_STAGE_THREADS)),
     persist_result=False,
 )
@@ -63,7 +63,7 @@ async def run_pipeline(
         manifest = seal(run)
         tell(manifest.status)
     tell_prefect(manifest)
-    await publish_report(manifest)
+    await publish_report(manifest, run.services)
     tell_run(run, manifest)
     facts = {
         "run_id": manifest.run_id,

@@ -14,8 +14,10 @@ from assetmill.batches.quota_parts import borrowing
 from assetmill.batches.work import GROUP_ROWS
 from assetmill.errors import InvalidInput, RunStopped
 from assetmill.fingerprint import Digest
+from assetmill.settings import load_settings
 from assetmill.traces.runs import traced_shard
 from tasks import policies
+from tasks.asking import QUESTION, answer
 from tasks.batches import begin_shard, plan_shard
 from tasks.beating import alive
 from tasks.cancelling import batch_watched, ended_early
@@ -72,6 +74,8 @@ async def run_shard(
         terms: What decides each stage where the batch was planned; who would make something else refuses.
         profile: The settings to use; without one `ASSETMILL_PROFILE` decides, else `local`.
     """
+    if batch_id == QUESTION and not content:
+        return await answer(load_settings(profile))
     asked = BatchOrder(
         *("", "", (), batch_id, by, budget_usd),
         allows_bad_rows=True,

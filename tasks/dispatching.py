@@ -50,7 +50,7 @@ class _Dispatcher:
 
     def __init__(self, client: PrefectClient, work: RowWorker, pool: str, profile: str | None) -> None:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
-        self._fault = ""
+        self._fault, self._awaited = "", ""
         self._numbers = frozenset(plan.row.number for plan in work.batch.to_do)
         self._hands = Hands()
         self._count = 0
@@ -68,7 +68,7 @@ class _Dispatcher:
         running: list[Shard] = []
         while not self._is_told():
             seen = await patiently(lambda: see_pool(self._client, self._pool))
-            self._tell(seen.fault or untaken(running, self._pool))
+            self._tell(seen.fault or untaken(running, self._pool) or self._awaited)
             if not await asyncio.to_thread(self._is_over):
                 await self._fill(running, seen)
             if not running:
@@ -76,6 +76,7 @@ class _Dispatcher:
                     return self._give_up()
                 await asyncio.sleep(policies.SHARD_POLL_S)
                 continue
+            self._awaited = ""
             await asyncio.sleep(policies.SHARD_POLL_S)
             await asyncio.to_thread(self._hear, running)
             if self._work.batch.services.stop.is_set():
@@ -106,7 +107,7 @@ class _Dispatcher:
         until = self._hands.awaited_until(done=len(self._work.results))
         if until:
             at = time.strftime("%H:%M:%S", time.localtime(until))
-            self._tell(f"no worker takes the batch, one is waited for until {at}: {self._hands.fault}")
+            self._awaited = f"no worker takes the batch, one is waited for until {at}: {self._hands.fault}"
         return until > time.time()
 
     def _give_up(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar, cast
 
 from prefect import State
@@ -13,9 +13,13 @@ from prefect.states import Completed
 from prefect.telemetry.run_telemetry import LABELS_TRACEPARENT_KEY
 from prefect.types import KeyValueLabels
 
+from assetmill.markdown import one_line
 from assetmill.traces import context
 
 T = TypeVar("T")
+
+_NAME_CHARS, _VALUE_CHARS = 120, 40
+"""Prefect's lists show about as much of a name; a prompt may be a parameter."""
 
 
 def current_flow_run() -> tuple[str, int]:
@@ -25,6 +29,25 @@ def current_flow_run() -> tuple[str, int]:
     if flow_run is None:
         raise RuntimeError("something was begun outside a flow run")
     return str(flow_run.id), max(flow_run.run_count, 1)
+
+
+def run_name() -> str:
+    """Return what the flow run that begins is called: its pipeline, and the parameters that it was given."""
+    from prefect.runtime import flow_run
+
+    given = cast("dict[str, Any]", flow_run.parameters)
+    return name_of(str(given["pipeline"]), given.get("parameters") or {})
+
+
+def name_of(pipeline: str, parameters: Mapping[str, object]) -> str:
+    """Return a pipeline with its parameters as a name on one line: those that fit, each as far as it fits."""
+    parts = [f"{name}={_brief(str(value), _VALUE_CHARS)}" for name, value in parameters.items()]
+    return _brief(" ".join([pipeline, *parts]), _NAME_CHARS)
+
+
+def _brief(text: str, most: int) -> str:
+    flat = " ".join(one_line(text).split())
+    return flat if len(flat) <= most else f"{flat[: most - 3]}..."
 
 
 def traceparent() -> str:

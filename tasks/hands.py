@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from prefect.client.schemas.objects import FlowRun
 
 from tasks import policies
 from tasks.pools import Pool
-from tasks.shards import Shard, is_drained, is_refused, worker_of
+from tasks.shards import Shard, is_drained, is_refused, never_began, worker_of
 
 
 class Hands:
@@ -19,6 +20,7 @@ class Hands:
         self.fault = ""
         self._clock = clock
         self._refused_at: dict[str, float] = {}
+        self._beginnings: Counter[str] = Counter()
         self._nameless_refusals = 0
         self._losses = 0
         self._done = 0
@@ -33,6 +35,12 @@ class Hands:
             self._done, self._losses = done, 0
         if is_refused(flow_run):
             self._refuse(worker_of(flow_run))
+        elif never_began(shard, flow_run) and (worker := worker_of(flow_run)):
+            # It may have been an outage; a worker that cannot begin for good is known by the third time.
+            self._beginnings[worker] += 1
+            if self._beginnings[worker] >= policies.SHARD_LOSSES:
+                del self._beginnings[worker]
+                self._refuse(worker)
         elif not is_drained(flow_run):
             self._losses += 1
 
@@ -57,9 +65,11 @@ class Hands:
         # Where no worker has a name, whoever takes the next one is not known either.
         if self._nameless_refusals > policies.SHARD_REFUSALS:
             return 0
-        if not self._refused_at and not self._nameless_refusals:
+        if not self._refused_at and not self._nameless_refusals and not self._beginnings:
             return seen.width
-        return min(seen.width, len(seen.online - self._refusers(seen)))
+        able = seen.online - self._refusers(seen)
+        # Who could not begin comes last, and is not waited for while others are at work.
+        return min(seen.width, len(able - self._beginnings.keys()) or len(able))
 
     def awaited_until(self, *, done: int) -> float:
         """Return until when, in Unix seconds, a worker that is being replaced is waited for, else 0.

@@ -75,6 +75,9 @@ REFUSAL_KEPT_S = 60.0
 HANDS_AWAITED_S = 300.0
 """A worker that is being replaced in the middle of a batch is there again by then, with its new image."""
 
+QUESTION_HELD_S = 15.0
+"""So long a worker keeps the place that was asked what it has: the next question is for another one."""
+
 SHARD_PENDING_S = 1200.0
 """A machine that must be started, and fetch its image, takes minutes; one that died meanwhile, for ever."""
 

@@ -28,12 +28,6 @@ REFUSED = "refused: "
 """How the message of a refusal begins. Its state is plainly Failed: automations go by the names of states."""
 
 
-_STRANGER = re.compile(r"^(Validation of flow parameters failed|Flow could not be retrieved)")
-"""What Prefect says where another version of this program does not know the flow, or what it is asked."""
-
-_ANOTHER_VERSION = "it has another version of assetmill: install the one that this batch was begun with"
-
-
 @dataclass
 class Shard:
     """One of the flow runs that share the rows of a batch: each leases what it does, piece by piece."""
@@ -65,11 +59,19 @@ def refusal(error: InvalidInput) -> State[InvalidInput]:
 
 
 def is_refused(flow_run: FlowRun | None) -> bool:
-    """Return whether a flow run was refused, also by another version of this program."""
+    """Return whether a flow run has ended with a refusal."""
     state = flow_run.state if flow_run else None
-    message = (state.message or "") if state else ""
+    return bool(state and state.is_failed() and (state.message or "").startswith(REFUSED))
+
+
+def never_began(shard: Shard, flow_run: FlowRun | None) -> bool:
+    """Return whether a flow run has ended before its shard was alive: its rows have nothing to do with it.
+
+    So it goes on a worker with another version of this program, which does not know what it is asked.
+    """
+    state = flow_run.state if flow_run else None
     is_over = bool(state and (state.is_failed() or state.is_crashed()))
-    return is_over and bool(message.startswith(REFUSED) or _STRANGER.search(message))
+    return is_over and shard.beat is None and not is_refused(flow_run) and not is_drained(flow_run)
 
 
 def is_called_off(flow_run: FlowRun | None) -> bool:
@@ -96,7 +98,7 @@ def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> 
         return "its flow run is gone"
     state = flow_run.state
     if state.is_final():
-        return _how_ended(flow_run, state)
+        return _how_ended(shard, flow_run, state)
     shard.see(state.type)
     if not (state.is_running() or state.is_pending()):
         return None
@@ -113,18 +115,16 @@ def why_lost(shard: Shard, flow_run: FlowRun | None, online: frozenset[str]) -> 
     return None
 
 
-def _how_ended(flow_run: FlowRun, state: State) -> str:
+def _how_ended(shard: Shard, flow_run: FlowRun, state: State) -> str:
     message = state.message or ""
+    worker = worker_of(flow_run)
+    who = f"worker {worker!r}" if worker else "its flow run"
     if is_refused(flow_run):
-        worker = worker_of(flow_run)
-        who = f"worker {worker!r}" if worker else "its flow run"
-        why = (
-            message.removeprefix(REFUSED)
-            if message.startswith(REFUSED)
-            else f"{_ANOTHER_VERSION} ({message})"
-        )
-        return f"{who} refused it: {why}"
+        return f"{who} refused it: {message.removeprefix(REFUSED)}"
     said = message.removeprefix("Flow run encountered an exception: ")
+    if worker and never_began(shard, flow_run):
+        needs = "has it the version of assetmill that this batch was begun with? Its log says why"
+        return f"{who} could not begin it ({said or state.name}): {needs}"
     return f"its flow run ended {state.name}{': ' if said else ''}{said}"
 
 

@@ -100,7 +100,6 @@ class _Finder:
 
     def entries(self, produced: Produced) -> Iterator[_KnownFile]:
         """Yield each file once: as its container lists it, else as a message cites it."""
-        # A displayed plot is cited under a pseudo-name of its own ID; the listing knows better.
         ways = [self._by_listing(produced), self._by_citation(produced)]
         seen = set[str]()
         for way in reversed(ways) if self._cites_first else ways:
@@ -144,6 +143,9 @@ class _Finder:
 
 
 def _of_listing(listed: ContainerFileEntry, citation: Citation | None) -> _KnownFile:
+    cited = citation.filename if citation else ""
+    # A figure that was shown and not saved is cited by its own ID. That name says what it is, and stays.
+    is_shown = cited.startswith(listed.file_id)
     # Services were seen to list files without a path and without a source.
-    name = listed.path or (citation.filename if citation else "") or listed.file_id
+    name = cited if is_shown else listed.path or cited or listed.file_id
     return _KnownFile(listed.container_id, listed.file_id, safe_name(name, "file"), listed.source or "")

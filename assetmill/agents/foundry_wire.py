@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -16,20 +16,6 @@ from assetmill.agents.gateway import (
     UploadedFile,
 )
 from assetmill.redaction import redact_json
-
-
-class RawReply(Protocol):
-    """What the SDK returns for a raw response: the body as the service sent it."""
-
-    @property
-    def text(self) -> str:
-        """The body."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The response's headers, names in lower case."""
-        ...
 
 
 def body_of(made: object) -> Json:
@@ -139,6 +125,14 @@ def post_arguments(request: ResponseRequest) -> dict[str, Any]:
     if request.image_deployment:
         arguments["extra_headers"] = {"x-ms-oai-image-generation-deployment": request.image_deployment}
     return arguments
+
+
+def post_parts(request: ResponseRequest) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body and the headers that the SDK makes of `post_arguments`."""
+    arguments = post_arguments(request)
+    headers: dict[str, str] = arguments.pop("extra_headers", {})
+    body: dict[str, Any] = arguments.pop("extra_body")
+    return arguments | body, headers
 
 
 def _extra_body(request: ResponseRequest) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def read_usage(body: Json) -> Usage:
         image_cached_tokens=_count(cached, "cached_image_tokens"),
         image_text_cached_tokens=_count(cached, "cached_text_tokens"),
         service_tier=served_lane(body) if served_lane(body) not in _NORMAL else None,
-        images=sum(1 for image_call in read_response(body).images if image_call.result),
+        images=sum(1 for image_call in _images(body) if image_call.result),
         code_sessions=len({c for c in _container_ids(list(_items(body, "output")), [])}),
         file_searches=kinds.count("file_search_call"),
     )

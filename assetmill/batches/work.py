@@ -68,6 +68,7 @@ class RowWorker:
         self.room = Room(batch.services, run_id, batch.plans) if has_ceiling and self._finishes_rows else None
         self._shared: OrderedDict[Fingerprint, Future[StageRecord]] = OrderedDict()
         self._counted: set[Fingerprint] = set()
+        self._refusals = 0
         # Rows end and stages begin in many threads: both ask here who pays for a stage that they share.
         self._lock = threading.Lock()
 
@@ -223,8 +224,9 @@ class RowWorker:
         if error.scope == "account":
             reason = self._services.gate.reason or f"the account is blocked: {error.reason}"
             self._services.gate.reason = reason
-            return self.batch.ledger.halt(self.batch.batch_id, self.halt_run, reason)
-        return self.batch.ledger.write_blocked(
+            self.batch.ledger.halt(self.batch.batch_id, self.halt_run, reason)
+            return
+        self.batch.ledger.write_blocked(
             call.pipeline,
             Blocked(
                 fingerprint=fp,
@@ -235,3 +237,19 @@ class RowWorker:
                 created_at=time.time(),
             ),
         )
+        self._count_refusal()
+
+    def _count_refusal(self) -> None:
+        """Stop the batch when moderation has refused too much: whoever goes on has the account blocked."""
+        most = self._services.settings.run.refusals
+        with self._lock:
+            self._refusals += 1
+            is_enough = self._refusals == most
+        if is_enough:
+            reason = (
+                f"moderation has refused {most} prompts of this run, and an account that goes on may be "
+                "blocked for days: look at their rows, then run it again; `refusals` under [run] of the "
+                "profile says how many"
+            )
+            self._services.gate.reason = self._services.gate.reason or reason
+            self.batch.ledger.halt(self.batch.batch_id, self.halt_run, reason)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 
 from assetmill.agents.gateway import Finding
 from assetmill.errors import StoreUnavailable
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.versions import versions_of
 
 
 def findings_on_store(backend: Backend) -> Iterator[Finding]:
     """Yield what a person should know of a store that keeps its promises. Leaves nothing behind."""
     yield Finding("store", "ok", f"{backend.name} keeps its promises")
     yield from _writing(backend)
+    yield from _versions(backend)
     if all(next(backend.list(prefix, limit=1), None) is None for prefix in (layout.STAGES, layout.INTENTS)):
         yield Finding(
             "store",
@@ -23,6 +26,19 @@ def findings_on_store(backend: Backend) -> Iterator[Finding]:
             "right for a new project; else look whether a folder is not mounted, or a prefix or a copy not "
             "the one that is meant: what was paid for elsewhere would be paid for again",
         )
+
+
+def _versions(backend: Backend) -> Iterator[Finding]:
+    versions = versions_of(backend)
+    # Whose credentials may not ask has nothing to do here: `purge` says that it could not look.
+    with suppress(StoreUnavailable):
+        if versions and versions.keeps_versions():
+            yield Finding(
+                "store",
+                "warning",
+                f"{backend.name} keeps what is deleted as older versions",
+                "`purge --versions` removes those too; a lifecycle rule keeps `gc` from costing storage",
+            )
 
 
 def _writing(backend: Backend) -> Iterator[Finding]:

@@ -14,13 +14,15 @@ from typing import Literal
 
 from assetmill.agents.gateway import Gateway
 from assetmill.care.local_copies import local_copies
-from assetmill.errors import InvalidInput, KeyExists, ServiceError
+from assetmill.errors import InvalidInput, KeyExists, ServiceError, StoreUnavailable
 from assetmill.fingerprint import Digest
 from assetmill.history.lineage import trace
 from assetmill.records import AssetId, AssetRecord, ServiceHandle, Stored
 from assetmill.stage.services import Services
 from assetmill.store import layout
+from assetmill.store.backend import Backend
 from assetmill.store.index import Index
+from assetmill.store.versions import versions_of
 
 Outcome = Literal["deleted", "failed", "elsewhere", "expires"]
 """Of a service-side copy. `elsewhere`: at another endpoint. `expires`: the service deletes it by itself."""
@@ -53,6 +55,14 @@ class LocalCopy(Stored):
     message: str = ""
 
 
+class OldVersions(Stored):
+    """What a bucket keeps of what was deleted. `left`: nobody asked for it; `unknown`: nobody may look."""
+
+    outcome: Literal["none", "deleted", "left", "failed", "unknown"] = "none"
+    count: int = 0
+    message: str = ""
+
+
 UNREACHED = (
     "files exported to folders outside of the project's home",
     "backups, and copies that somebody made of the store or of an export",
@@ -64,7 +74,8 @@ UNREACHED = (
 class PurgeReceipt(Stored):
     """What a purge removed. `records_kept`: the assets whose records still tell of them.
 
-    `local`: copies below the project's home. `unreached`: where nobody has looked.
+    `local`: copies below the project's home. `versions`: older ones in a bucket that keeps them.
+    `unreached`: where nobody has looked.
     """
 
     schema_version: Literal[1] = 1
@@ -74,6 +85,7 @@ class PurgeReceipt(Stored):
     service: tuple[ServiceCopy, ...]
     asked_service: bool
     local: tuple[LocalCopy, ...] = ()
+    versions: OldVersions = OldVersions()
     unreached: tuple[str, ...] = ()
     created_at: float
 
@@ -81,7 +93,12 @@ class PurgeReceipt(Stored):
     def is_complete(self) -> bool:
         """Whether nothing that was to be removed is left."""
         is_gone = all(copy.outcome in {"deleted", "expires"} for copy in self.service)
+        is_gone = is_gone and self.versions.outcome != "failed"
         return is_gone and all(copy.outcome != "failed" for copy in self.local)
+
+
+_PLACES = (layout.blob, layout.quarantined)
+"""Where bytes lie. The digest's own key is a prefix of those beside it."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +133,14 @@ def plan_purge(asset: AssetRecord, services: Services, index: Index, *, derivati
 
 
 def carry_out(
-    purge: Purge, services: Services, *, ask_service: bool, clear_local: bool = False
+    purge: Purge,
+    services: Services,
+    *,
+    ask_service: bool,
+    clear_local: bool = False,
+    clear_versions: bool = False,
 ) -> PurgeReceipt:
-    """Remove the bytes and, if asked, the service's copies and those on this machine; return the receipt.
+    """Remove the bytes and, if asked, copies on the service and here and older versions; return the receipt.
 
     Repeating is harmless. Assets that share the bytes lose them too: they are the same bytes.
     """
@@ -134,6 +156,7 @@ def carry_out(
         service=copies,
         asked_service=ask_service,
         local=tuple(_local_copies(purge, services, clear=clear_local)),
+        versions=_old_versions(purge, services.backend, clear=clear_versions),
         unreached=UNREACHED,
         created_at=now,
     )
@@ -159,6 +182,24 @@ def _local_copies(purge: Purge, services: Services, *, clear: bool) -> Iterator[
                 yield LocalCopy(path=str(path), outcome="deleted")
 
 
+def _old_versions(purge: Purge, backend: Backend, *, clear: bool) -> OldVersions:
+    versions = versions_of(backend)
+    if versions is None:
+        return OldVersions()
+    try:
+        if not versions.keeps_versions():
+            return OldVersions()
+    except StoreUnavailable as error:
+        return OldVersions(outcome="unknown", message=str(error)[:300])
+    if not clear:
+        return OldVersions(outcome="left")
+    try:
+        places = [place(one) for one in purge.digests for place in _PLACES]
+        return OldVersions(outcome="deleted", count=sum(map(versions.delete_versions, places)))
+    except StoreUnavailable as error:
+        return OldVersions(outcome="failed", message=str(error)[:300])
+
+
 def _bury(asset: AssetRecord, services: Services, now: float) -> None:
     note = Tombstone(digest=asset.blob.digest, asset_id=asset.asset_id, created_at=now)
     try:
@@ -170,9 +211,8 @@ def _bury(asset: AssetRecord, services: Services, now: float) -> None:
 def _delete_blob(one: Digest, services: Services) -> int:
     """Delete the bytes wherever they lie, damaged ones too; return how many there were."""
     backend, freed = services.backend, 0
-    # The digest's own key is a prefix of those beside it.
-    for prefix in (layout.blob(one), layout.quarantined(one)):
-        for entry in list(backend.list(prefix)):
+    for place in _PLACES:
+        for entry in list(backend.list(place(one))):
             backend.delete(entry.key)
             freed += entry.size_bytes
     return freed

@@ -9,11 +9,16 @@ import click
 
 from assetmill.cli.again import run_again
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
+from assetmill.cli.review import only_reviewer
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.fingerprint import Fingerprint
 from assetmill.history.assets import AssetFinder
 from assetmill.plan.calls import StageCall
 from assetmill.records import AssetRecord, RunId, StageRecord
+from assetmill.reviews.desk import Desk
+from assetmill.reviews.ledger import ReviewLedger
+from assetmill.reviews.reviewers import read_reviewers
+from assetmill.runs.instead import take_instead
 from assetmill.runs.planning import plan_pipeline
 from assetmill.settings import load_settings
 from assetmill.stage import deciding
@@ -25,17 +30,24 @@ from assetmill.store.kept import is_kept
 
 @click.command()
 @click.argument("asset", metavar="ASSET")
+@click.option(
+    "--by",
+    "reviewer",
+    metavar="NAME",
+    help="Who takes another candidate; needed when several keys are here.",
+)
 @profile_option
 @json_option
-def accept(asset: str, profile: str | None, *, as_json: bool) -> None:
+def accept(asset: str, reviewer: str | None, profile: str | None, *, as_json: bool) -> None:
     """Make ASSET, which its stage or its checks refused, the stage's output; nothing is paid again.
 
     ASSET is given as for `assetmill edit`; `assetmill assets --all` lists what there is. The decision is
-    recorded beside the reason that spoke against it.
+    recorded beside the reason that spoke against it. Where the stage waits for reviewers, a candidate can
+    be taken instead of what it has: one of them rejects that and approves this.
     """
     with open_services(load_settings(profile)) as services:
         finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
-        record = accepted(finder.find(asset), services)
+        record = accepted(finder.find(asset), services, reviewer)
         text = told(record, services)
     if as_json:
         decision = record.decision.model_dump(mode="json") if record.decision else None
@@ -44,14 +56,14 @@ def accept(asset: str, profile: str | None, *, as_json: bool) -> None:
     return click.echo(text)
 
 
-def accepted(asset: AssetRecord, services: Services) -> StageRecord:
-    """Commit a file as its stage's output.
+def accepted(asset: AssetRecord, services: Services, reviewer: str | None = None) -> StageRecord:
+    """Commit a file as its stage's output, by the word of `reviewer` where it has another one.
 
     Raises:
         InvalidInput: the stage has an output, or its attempt is not over.
     """
     if not is_kept(asset.asset_id):
-        return _chosen_draw(asset, services)
+        return _chosen_draw(asset, services, reviewer)
     found = services.ledger.kept.find(asset.asset_id)
     if found is None or not found.pipeline:
         raise NotFound("run", asset.asset_id, "the run that paid for it is not in this store")
@@ -68,16 +80,19 @@ def finish(record: StageRecord, call: StageCall | None, services: Services) -> S
     return deciding.choose(record, call, services, getpass.getuser())
 
 
-def _chosen_draw(asset: AssetRecord, services: Services) -> StageRecord:
-    """Choose a draw that was finished and that checks refused."""
+def _chosen_draw(asset: AssetRecord, services: Services, reviewer: str | None) -> StageRecord:
+    """Choose a draw that was finished and that checks refused, or that another one was preferred to."""
     record = services.ledger.read_stage_of(asset.asset_id)
     if record is None:
         raise NotFound("stage", asset.asset_id, "its record is lost")
     call = asked_for(services, record.run_id, record.fingerprint)
-    if call is None or call.acceptance is None or call.fingerprint == record.fingerprint:
-        names = ", ".join(one.name for one in record.outputs if one.role == "output")
-        raise InvalidInput(f"stage {record.label!r} has its output already: {names}")
-    return deciding.choose(record, call, services, getpass.getuser())
+    is_draw = call is not None and call.acceptance is not None and call.fingerprint != record.fingerprint
+    if call and is_draw and services.ledger.read_stage(call.pipeline, call.fingerprint) is None:
+        return deciding.choose(record, call, services, getpass.getuser())
+    desk = Desk(
+        read_reviewers(services.settings.configs), ReviewLedger(services.backend), services.settings.home
+    )
+    return take_instead(asset.asset_id, services, desk, lambda: reviewer or only_reviewer(desk))
 
 
 def asked_for(services: Services, run_id: RunId, fp: Fingerprint) -> StageCall | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from assetmill.cli import completing
-from assetmill.cli.options import json_option, print_json
+from assetmill.cli.printing import json_option, print_json
 
 
 @click.command()

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ from assetmill.agents.gateway import Finding
 from assetmill.agents.told import keep_told
 from assetmill.care.condition import findings_on_store
 from assetmill.cli import models
+from assetmill.cli.doctor_workers import workers_findings
 from assetmill.cli.options import json_option, print_json, profile_option
+from assetmill.cli.proxies import proxy_findings
 from assetmill.errors import AssetmillError, BudgetExceeded, InvalidInput, InvalidSettings, StoreError
 from assetmill.local import prefect_server
 from assetmill.local.services import has_prefect_api, local_services
@@ -61,9 +64,22 @@ _MARKS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "problem": ("
     metavar="DIR",
     help="With --live: write what passed on the line below DIR, without names, secrets and pictures.",
 )
+@click.option(
+    "--workers",
+    metavar="POOL",
+    help="Also ask the workers of this work pool what they have installed, and say what differs from here.",
+)
 @profile_option
 @json_option
-def doctor(profile: str | None, *, is_live: bool, budget: float, record: Path | None, as_json: bool) -> int:
+def doctor(
+    profile: str | None,
+    *,
+    is_live: bool,
+    budget: float,
+    record: Path | None,
+    workers: str | None,
+    as_json: bool,
+) -> int:
     """Check profile, credential, endpoint, model deployments, store and versions.
 
     Nothing is spent, unless --live is given.
@@ -71,7 +87,9 @@ def doctor(profile: str | None, *, is_live: bool, budget: float, record: Path | 
     if record and not is_live:
         raise click.UsageError("--record writes down what --live does: give both")
     findings: list[Finding] = []
-    for told in _examine(profile, LiveProbes(budget, record) if is_live else None):
+    live = LiveProbes(budget, record) if is_live else None
+    asked = workers_findings(profile, workers) if workers else ()
+    for told in chain(_examine(profile, live), asked):
         finding = replace(told, message=redact(told.message), advice=redact(told.advice))
         findings.append(finding)
         if not as_json:
@@ -103,6 +121,7 @@ def _print(finding: Finding) -> None:
 
 def _examine(profile: str | None, live: LiveProbes | None) -> Iterator[Finding]:
     yield from _versions()
+    yield from proxy_findings(os.environ)
     try:
         settings = load_settings(profile)
     except InvalidSettings as error:
@@ -117,13 +136,20 @@ def _examine(profile: str | None, live: LiveProbes | None) -> Iterator[Finding]:
             yield from findings_on_store(services.backend)
             yield from _service(services, live)
     except (InvalidSettings, StoreError) as error:
-        yield Finding("store", "problem", str(error), "set store.url in the profile, or ASSETMILL_STORE_URL")
+        yield Finding("store", "problem", str(error), _store_advice(error))
     if recorder:
         yield from _recorded(recorder)
     try:
         yield from models.findings(settings, project_root().path)
     except InvalidInput as error:
         yield Finding("models", "problem", str(error), "mend that file, or delete it")
+
+
+def _store_advice(error: AssetmillError) -> str:
+    """Return what to do: a store that was asked and refuses needs no other URL."""
+    if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
+        return "nothing else can be told before it answers: see to that, and ask again"
+    return "set store.url in the profile, or ASSETMILL_STORE_URL"
 
 
 def _recorder(live: LiveProbes | None) -> Recorder | None:

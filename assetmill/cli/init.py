@@ -71,6 +71,8 @@ def _write(path: Path, data: bytes) -> bool:
         with path.open("xb") as file:
             file.write(data)
     except OSError as error:
+        if isinstance(error, FileExistsError) and path.is_file():
+            return False  # somebody else has just written it
         raise InvalidInput(f"cannot write {path}: {error.strerror or error}") from error
     return True
 

@@ -82,6 +82,7 @@ _COMMANDS: Mapping[str, str] = {
     "logs": "assetmill.cli.logs",
     "stop": "assetmill.cli.setup",
     "completion": "assetmill.cli.completion",
+    "man": "assetmill.cli.man",
     "setup": "assetmill.cli.setup",
 }
 
@@ -122,8 +123,9 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 a stage failed, 2 bad input, 3 waits for people, 130 interrupted, "
-    "143 terminated.",
+    epilog="Begin in an empty folder with `assetmill init`, or with `assetmill run product-launch` to see an "
+    "example; both run here, for nothing.\n\nExit codes: 0 done, 1 a stage failed, 2 bad input, 3 waits for "
+    "people, 130 interrupted, 143 terminated.",
 )
 @click.version_option(package_name="assetmill", message="%(version)s")
 @verbose_option
@@ -143,12 +145,12 @@ def call(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
+        shown.write(_where_to_find(error))
         click.echo(redact(shown.getvalue()), nl=False, err=True)
         _say_as_json(error, redact(error.format_message()))
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("stopped; run it again to go on", err=True)
-        return interrupts.exit_code()
+        return _stopped()
     except AssetmillError as error:
         click.echo(f"{click.style('error', fg='red')}: {error}", err=True, color=color())
         _say_as_json(error, str(error))
@@ -159,8 +161,39 @@ def call(arguments: list[str] | None = None) -> int:
         return 0
     except Exception as error:
         # The edge of the command line: nothing further out could still say it in words.
-        return _unexpected(error)
+        return _stopped() if _is_interruption(error) else _unexpected(error)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _stopped() -> int:
+    click.echo("stopped; run it again to go on", err=True)
+    return interrupts.exit_code()
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Whether a library has made an error of its own of an interruption, as pydantic's compiler does."""
+    cause = error.__cause__ or error.__context__
+    is_named = isinstance(error, KeyboardInterrupt) or KeyboardInterrupt.__name__ in str(error)
+    return is_named or (cause is not None and _is_interruption(cause))
+
+
+_LISTED_BY: Mapping[str, str] = {
+    "PIPELINE": "assetmill pipelines",
+    "RUN": "assetmill show",
+    "ASSET": "assetmill assets",
+    "BATCH": "assetmill show",
+    "STAGE": "assetmill show latest",
+}
+
+
+def _where_to_find(error: click.ClickException) -> str:
+    """Return a line that says where the names are from which somebody has to choose one."""
+    param = error.param if isinstance(error, click.MissingParameter) else None
+    word = (
+        param.make_metavar(error.ctx) if param and isinstance(error, click.UsageError) and error.ctx else ""
+    )
+    listed = next((by for kind, by in _LISTED_BY.items() if kind in word.split("|")), "")
+    return f"`{listed}` lists what there is.\n" if listed else ""
 
 
 def _unexpected(error: Exception) -> int:

@@ -7,17 +7,20 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
+from assetmill.cli.printing import json_item as json_item  # noqa: PLC0414 - as much theirs as ours
+from assetmill.cli.printing import json_option as json_option  # noqa: PLC0414 - as much theirs as ours
+from assetmill.cli.printing import print_json as print_json  # noqa: PLC0414 - as much theirs as ours
+from assetmill.cli.printing import print_json_list as print_json_list  # noqa: PLC0414 - as much theirs as ours
 from assetmill.errors import InvalidInput, InvalidSpec, RunWaiting
 from assetmill.plan.plan import Cost
 from assetmill.records import AssetRecord, StageRecord
-from assetmill.redaction import redact_known
 from assetmill.settings import Settings
 from assetmill.stage import interrupts
 from assetmill.store.backend import Backend
@@ -30,9 +33,6 @@ MAX_PARAMETERS_BYTES = 512 * 1024
 """Prefect refuses flow parameters above this; larger input belongs into files."""
 
 profile_option = click.option("--profile", metavar="NAME", help="Settings to use: local, azure or your own.")
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
-)
 
 
 class Usd(click.FloatRange):
@@ -166,25 +166,6 @@ def opened_ledger(settings: Settings) -> Generator[Ledger]:
     """Open a profile's ledger, as `opened_backend` does."""
     with opened_backend(settings) as backend:
         yield Ledger(backend)
-
-
-def print_json(document: Mapping[str, Any]) -> None:
-    """Print the one document of a `--json` command."""
-    click.echo(redact_known(json.dumps(document, indent=2, ensure_ascii=False)))
-
-
-def json_item(item: Mapping[str, Any]) -> str:
-    """Return one entry of the list that `print_json_list` prints."""
-    return redact_known(json.dumps(item, indent=2, ensure_ascii=False)).replace("\n", "\n    ")
-
-
-def print_json_list(name: str, items: Iterable[str]) -> None:
-    """Print the one document of a `--json` command whose only field is a list too long to be held."""
-    end = f'{{\n  "{name}": ['
-    for item in items:
-        click.echo(f"{end}\n    {item}", nl=False)
-        end = ","
-    click.echo(f"{end}]\n}}" if end != "," else "\n  ]\n}")
 
 
 def usd(amount: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from assetmill.care.purging import Purge, PurgeReceipt, carry_out, plan_purge
+from assetmill.care.purging import OldVersions, Purge, PurgeReceipt, carry_out, plan_purge
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import InvalidInput
 from assetmill.history.assets import AssetFinder
@@ -20,6 +20,9 @@ from assetmill.store.index import Index
 @click.option(
     "--local", "clear_local", is_flag=True, help="Also exports and other copies that were written here."
 )
+@click.option(
+    "--versions", "clear_versions", is_flag=True, help="Also older versions that the bucket keeps of it."
+)
 @click.option("--shared", is_flag=True, help="Also where other assets have the very same bytes.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @profile_option
@@ -31,6 +34,7 @@ def purge(
     derivatives: bool,
     ask_service: bool,
     clear_local: bool,
+    clear_versions: bool,
     shared: bool,
     yes: bool,
     as_json: bool,
@@ -52,7 +56,13 @@ def purge(
             )
         if not yes:
             _ask(planned, as_json=as_json)
-        receipt = carry_out(planned, services, ask_service=ask_service, clear_local=clear_local)
+        receipt = carry_out(
+            planned,
+            services,
+            ask_service=ask_service,
+            clear_local=clear_local,
+            clear_versions=clear_versions,
+        )
     if as_json:
         print_json({"complete": receipt.is_complete, **receipt.model_dump(mode="json")})
     else:
@@ -73,9 +83,25 @@ def _lines(receipt: PurgeReceipt) -> list[str]:
     for copy in receipt.service:
         lines.append(f"  {copy.outcome:<9} {copy.kind} {copy.id}  {copy.message}".rstrip())
     lines += [f"  {copy.outcome:<9} {copy.path}  {copy.message}".rstrip() for copy in receipt.local]
+    lines += _version_lines(receipt.versions)
     lines += [f"  not looked at: {place}" for place in receipt.unreached]
     if any(copy.outcome == "left" and not copy.message for copy in receipt.local):
         lines.append("next: add --local to remove the copies that are left on this machine")
     if not receipt.asked_service:
         lines.append("next: add --service to remove the service's copies too")
     return lines
+
+
+def _version_lines(versions: OldVersions) -> list[str]:
+    match versions.outcome:
+        case "none":
+            return []
+        case "deleted":
+            return [f"  deleted   {versions.count} versions that the bucket had kept"]
+        case "left":
+            return [
+                "  left      the bucket keeps what is deleted as older versions",
+                "next: add --versions to remove those too",
+            ]
+        case _:
+            return [f"  {versions.outcome:<9} older versions in the bucket  {versions.message}"]

@@ -11,6 +11,7 @@ import click
 
 from assetmill.cli.options import json_option, print_json
 from assetmill.local import detached, prefect_server
+from assetmill.local.left_running import left_running
 from assetmill.local.own_prefect import lasting_prefect_service, prefect_service
 from assetmill.local.services import emulator_service
 from assetmill.private import make_home
@@ -32,9 +33,12 @@ def setup() -> None:
 
 @click.command()
 @click.option("--profile", help="Whose services; the default is the profile of runs.")
+@click.option("--all", "everywhere", is_flag=True, help="Those of all your projects on this machine.")
 @json_option
-def stop(profile: str | None, *, as_json: bool) -> None:
+def stop(profile: str | None, *, everywhere: bool, as_json: bool) -> None:
     """End the embedded services of this directory now, instead of when they have been idle for a while."""
+    if everywhere:
+        return _stop_all(as_json=as_json)
     settings = load_settings(profile)
     ended: dict[str, bool] = {}
     if settings.home.is_dir():
@@ -49,6 +53,19 @@ def stop(profile: str | None, *, as_json: bool) -> None:
     for title, was_running in ended.items():
         click.echo(f"{title}: {'stopped' if was_running else 'was not running'}")
     return None if ended else click.echo("nothing was started here")
+
+
+def _stop_all(*, as_json: bool) -> None:
+    ended = [(service, detached.stop_in(service.directory)) for service in left_running()]
+    if as_json:
+        told = [
+            {"title": service.title, "directory": str(service.directory), "stopped": was}
+            for service, was in ended
+        ]
+        return print_json({"services": told})
+    for service, was in ended:
+        click.echo(f"{service.title} in {service.directory}: {'stopped' if was else 'is still ending'}")
+    return None if ended else click.echo("nothing is running")
 
 
 def _migrate(directory: Path) -> None:

@@ -81,7 +81,7 @@ class _Count:
         self._verb, self._unit, self._total = verb, unit, total
         # Whole threads of files end at once, and a plain `+=` may lose one of them.
         self._lock = threading.Lock()
-        self._done, self._pace = 0, _Pace()
+        self._done, self._time = 0, _TimeLeft()
 
     def step(self) -> None:
         """Count one more."""
@@ -91,7 +91,7 @@ class _Count:
     def line(self, _: threading.Event) -> str:
         """Return how far it is."""
         what = counted(self._total, self._unit)
-        return f"{self._verb}: {self._done:,} of {what}{self._pace.left(self._done, self._total)}"
+        return f"{self._verb}: {self._done:,} of {what}{self._time.left(self._done, self._total)}"
 
 
 class _Walk:
@@ -99,7 +99,7 @@ class _Walk:
 
     def __init__(self, backend: Backend, reads: Reads | None, done: Callable[[], int] | None) -> None:
         self._backend, self._reads, self._done = backend, reads, done
-        self._before, self._total, self._pace = backend.requests, 0, _Pace()
+        self._before, self._total, self._time = backend.requests, 0, _TimeLeft()
 
     def line(self, is_over: threading.Event) -> str:
         """Return how far it is."""
@@ -108,11 +108,11 @@ class _Walk:
         requests = self._backend.requests - self._before
         done = self._done() if self._done else requests
         of = f"{done:,} of about {self._total:,} objects, " if 0 < self._total >= done else ""
-        left = self._pace.left(done, self._total)
+        left = self._time.left(done, self._total)
         return f"reading {self._backend.name}: {of}{requests:,} requests{left}"
 
 
-class _Pace:
+class _TimeLeft:
     """How long the rest takes, if it goes on as it went."""
 
     def __init__(self) -> None:

@@ -42,6 +42,7 @@ from assetmill.documents.models import (
     LineageDocument,
     LintedDocument,
     LockedFolderDocument,
+    ManPagesDocument,
     OpenDocument,
     OpenRunDocument,
     PipelinesDocument,
@@ -114,6 +115,7 @@ DOCUMENTS: Mapping[str, tuple[type[JsonDocument], ...]] = {
     "logs": (LogsDocument,),
     "completion": (CompletionDocument,),
     "stop": (StoppedDocument,),
+    "man": (ManPagesDocument,),
     "init": (BegunDocument,),
 }
 """By command, what its document may be. `Error` may take the place of any."""

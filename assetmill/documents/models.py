@@ -300,6 +300,13 @@ class BegunDocument(JsonDocument):
     next: str
 
 
+class ManPagesDocument(JsonDocument):
+    """The manual pages that were written."""
+
+    directory: str
+    files: list[str]
+
+
 class StoppedDocument(JsonDocument):
     """Which services were ended."""
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import io
 from collections import OrderedDict
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from assetmill.errors import InvalidInput, NotFound
+from assetmill.gallery.reviewing import as_facts
 from assetmill.gallery.site import Site
 from assetmill.gallery.tiles import Tile, hung
 from assetmill.history.lineage import Family, trace
 from assetmill.locking.comparing import compare_looks, open_picture
 from assetmill.looking import Look
 from assetmill.records import AssetId, AssetRecord
+from assetmill.runs.instead import take_instead
+from assetmill.stage.services import Services
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
 from assetmill.store.index import Index
@@ -30,11 +35,23 @@ _HEATS_KEPT = 8
 _LONGEST_PX = 1440
 
 
+class TakingOrder(BaseModel):
+    """Which candidate is to be taken instead of a picture; `sha256` is of the bytes that were seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: AssetId
+    asset_id: AssetId
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Closeups:
     """Looks closer at the pictures of one site. Safe for threads."""
 
-    def __init__(self, site: Site, backend: Backend) -> None:
+    def __init__(self, site: Site, backend: Backend, services: Services | None = None) -> None:
+        """Look closer at a site; with services of its store, its reviewer takes candidates too."""
         self._site, self._ledger, self._blobs = site, Ledger(backend), Blobs(backend)
+        self._services = services
         self._backend = backend
         self._heats: OrderedDict[tuple[AssetId, AssetId], bytes] = OrderedDict()
         self._lock = Lock()
@@ -49,6 +66,29 @@ class Closeups:
         # Made anew: what came since the last look is among its children.
         family = trace(asset, self._ledger, Index(self._backend, self._ledger), ("up", "down"))
         return {"family": self._family(family), "candidates": self._candidates(asset)}
+
+    @property
+    def can_take(self) -> bool:
+        """Whether who looks may take a candidate that was not taken."""
+        reviewing = self._site.reviewing
+        return self._services is not None and reviewing is not None and reviewing.reviewer is not None
+
+    def take(self, order: TakingOrder) -> dict[str, Any]:
+        """Take a candidate instead of a picture, and return what is told of the picture's reviews then.
+
+        Raises:
+            NotFound: it hangs nowhere here, or nobody here may take it.
+            InvalidInput: it cannot be taken; says why.
+        """
+        reviewing, reviewer = self._site.reviewing, self._site.reviewing and self._site.reviewing.reviewer
+        if self._services is None or reviewing is None or not reviewer:
+            raise NotFound("reviewer", order.asset_id, "load the page again")
+        asset = self._asset(order.of)
+        shown = self._candidates(asset)
+        if not any(one["id"] == order.asset_id for one in shown):
+            raise NotFound("candidate of this picture", order.asset_id, "load the page again")
+        take_instead(order.asset_id, self._services, reviewing.desk, lambda: reviewer, order.sha256)
+        return as_facts(reviewing.desk.standing(asset.blob.digest.removeprefix("sha256:")))
 
     def compared(self, asset_id: AssetId, other_id: AssetId) -> dict[str, Any]:
         """Return how a picture differs from another one.
@@ -119,4 +159,4 @@ class Closeups:
     def _told(self, tile: Tile) -> dict[str, Any]:
         places = self._site.offered(tile)
         told = {"id": tile.asset_id, "name": tile.name, "stage": tile.label, "state": tile.state}
-        return told | places | {"at": self._site.hanging.place_of(tile)}
+        return told | places | {"sha256": tile.sha256, "at": self._site.hanging.place_of(tile)}

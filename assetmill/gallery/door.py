@@ -89,7 +89,12 @@ def scope_of(method: str, path: str) -> LinkScope:
     return _SCOPE_OF.get(path.rpartition("/")[2], "spend")
 
 
-_SCOPE_OF: Mapping[str, LinkScope] = {"sheets": "look", "reviews": "decide", "likings": "decide"}
+_SCOPE_OF: Mapping[str, LinkScope] = {
+    "sheets": "look",
+    "reviews": "decide",
+    "takings": "decide",
+    "likings": "decide",
+}
 """What is sent and costs nothing; a sheet is only written for who asks for it."""
 
 

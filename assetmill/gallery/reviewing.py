@@ -32,7 +32,7 @@ class Reviewing:
     """Reviews of the tiles of a wall. `reviewer` is who looks, None for one who may only look."""
 
     def __init__(self, desk: Desk, ledger: Ledger, reviewer: str | None = None) -> None:
-        self._desk, self._ledger, self.reviewer = desk, ledger, reviewer
+        self.desk, self._ledger, self.reviewer = desk, ledger, reviewer
 
     def stands(self, tiles: Iterable[Tile]) -> list[str]:
         """Return where each tile stands: `approved`, `rejected`, `open`, or "" for what is missing."""
@@ -44,11 +44,11 @@ class Reviewing:
 
     def _standings(self, tiles: Iterable[Tile]) -> Iterator[Standing | None]:
         """Yield where tiles stand, None for what is missing: one listing, and a reading of each picture."""
-        find = self._desk.told()
+        find = self.desk.told()
         known: dict[str, Standing | None] = {"": None}
         for tile in tiles:
             if tile.sha256 not in known:
-                known[tile.sha256] = standing_of(tile.sha256, find(tile.sha256), self._desk.reviewers)
+                known[tile.sha256] = standing_of(tile.sha256, find(tile.sha256), self.desk.reviewers)
             yield known[tile.sha256]
 
     def say(self, order: ReviewOrder) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Reviewing:
         if asset is None or self.reviewer is None:
             raise NotFound("asset" if asset is None else "reviewer", order.asset_id, "load the page again")
         record = self._ledger.read_stage_of(order.asset_id)
-        standing = self._desk.say(
+        standing = self.desk.say(
             order.kind,
             asset,
             self.reviewer,

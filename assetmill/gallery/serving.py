@@ -28,7 +28,7 @@ from assetmill.gallery.changing import (
     OfferChanged,
     TooMuchAtOnce,
 )
-from assetmill.gallery.closeups import Closeups
+from assetmill.gallery.closeups import Closeups, TakingOrder
 from assetmill.gallery.events import Events
 from assetmill.gallery.reviewing import ReviewOrder
 from assetmill.gallery.sheets import SheetOrder
@@ -139,6 +139,7 @@ class Gallery:
                 Route("/prices", guarded(self._price), methods=["POST"]),
                 Route("/changes", guarded(self._change), methods=["POST"]),
                 Route("/likings", guarded(self._like), methods=["POST"]),
+                Route("/takings", guarded(self._take), methods=["POST"]),
                 Route("/sheets", guarded(self._sheet), methods=["POST"]),
                 Route("/about/{asset}", guarded(self._about)),
                 Route("/compared/{asset}/{other}", guarded(self._compared)),
@@ -175,6 +176,7 @@ class Gallery:
             "reviewer": reviewer,
             "can_change": self._changing is not None,
             "can_look_closer": self._closeups is not None,
+            "can_take": self._closeups is not None and self._closeups.can_take,
             "can_like": self._site.stars is not None,
             "has_home": self._has_home,
             "next": self._site.goes_on_as if self._asks_for_next else "",
@@ -225,6 +227,10 @@ class Gallery:
             return facts_of(stars.put(said.sha256, liking)) if stars else {}
 
         return await posted(request, LikingOrder, like, self._door) if stars else refused()
+
+    async def _take(self, request: Request) -> Response:
+        closeups = self._closeups
+        return await posted(request, TakingOrder, closeups.take, self._door) if closeups else refused()
 
     async def _sheet(self, request: Request) -> Response:
         def made(order: SheetOrder) -> Resource:

@@ -85,7 +85,7 @@ class AssetFinder:
 
     def _only(self, found: tuple[AssetId, ...], reference: str) -> AssetRecord:
         if not found:
-            raise NotFound("asset", reference[:200], f"give {FORMS}")
+            raise NotFound("asset", reference[:200], f"give {FORMS}: `assetmill assets` lists them")
         assets = [self._read(asset_id, reference) for asset_id in found[:50]]
         wanted = [asset for asset in assets if asset.role == "output"] or assets
         if len({asset.blob.digest for asset in wanted}) > 1:

@@ -156,15 +156,26 @@ def find(service: Service) -> Ready | None:
 
 def stop(service: Service, timeout_s: float = 10.0) -> bool:
     """End a process that runs or starts; False when there was none."""
-    started = _read_process(service)
-    if started is None or not is_guarded(service.directory):
+    return stop_in(service.directory, timeout_s)
+
+
+def stop_in(directory: Path, timeout_s: float = 10.0) -> bool:
+    """End the process that works on the state in a directory; False when there was none."""
+    pid = pid_of(directory)
+    if pid is None or not is_guarded(directory):
         return False
     with suppress(ProcessLookupError):
-        os.kill(int(started["pid"]), signal.SIGTERM)
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while is_guarded(service.directory) and time.monotonic() < deadline:
+    while is_guarded(directory) and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)  # it is nobody's child: the system does not tell when it ends
-    return not is_guarded(service.directory)
+    return not is_guarded(directory)
+
+
+def pid_of(directory: Path) -> int | None:
+    """Return the number of the process that was started last for the state in a directory."""
+    started = _read_process(directory)
+    return None if started is None else int(started["pid"])
 
 
 def is_guarded(directory: Path) -> bool:
@@ -179,9 +190,9 @@ def is_guarded(directory: Path) -> bool:
     return False
 
 
-def _read_process(service: Service) -> dict[str, Any] | None:
+def _read_process(directory: Path) -> dict[str, Any] | None:
     try:
-        started = json.loads((service.directory / PROCESS).read_text(encoding="utf-8"))
+        started = json.loads((directory / PROCESS).read_text(encoding="utf-8"))
         return {"pid": int(started["pid"]), "at": float(started["at"]), "announced": started["announced"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -193,7 +204,7 @@ def _left_behind(service: Service) -> Mapping[str, str] | None:
     It is still starting. Or it was ready: then it is busy, or has lost what it needs and ends by itself.
     Another beside it could not start, and would take away by what the busy one is found.
     """
-    started = _read_process(service)
+    started = _read_process(service.directory)
     if started is None or not _is_process(started["pid"]):
         return None
     if service.ready_file.exists():

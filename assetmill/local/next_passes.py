@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -86,13 +87,21 @@ class CommandPasses:
             # A batch's ceiling is over all of its runs: what they have spent under it is not for this one.
             usd += self._services.budget.committed_usd(f"batch/{offer.what}")
             words = ["batch", "--again", offer.what]
-        return [*words, "--budget", f"{usd:.6f}", "--profile", profile]
+        return [*words, "--budget", as_budget(usd), "--profile", profile]
 
     def _start_of(self, what: str) -> RunStart:
         start = self._services.ledger.find_start(RunId(what))
         if start is None:
             raise NotFound("run", what)
         return start
+
+
+def as_budget(usd: float) -> str:
+    """Return an amount as `--budget` takes it, never less than it: a row would be left for want of that.
+
+    What binary fractions add to it, less than a ceiling looks at, is no amount.
+    """
+    return f"{math.ceil(usd * 1e6 - 1e-3) / 1e6:.6f}"
 
 
 def _as_json(parameters: Mapping[str, object]) -> bytes:

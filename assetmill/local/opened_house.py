@@ -23,6 +23,7 @@ from assetmill.local.page_changes import opened_changing
 from assetmill.local.page_runs import begin_here
 from assetmill.reviews.desk import Desk
 from assetmill.settings import Settings
+from assetmill.stage.services import Services, connect
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
@@ -58,7 +59,7 @@ def opened_house(
         def build(what: str | None, door: Entrance) -> Gallery:
             wall = walls.find(what, everything=everything)
             site = Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
-            closeups = Closeups(site, backend)
+            closeups = Closeups(site, backend, None if look_only else Services(settings, backend, connect))
             return Gallery(site, changing, closeups, door, asks_for_next=not look_only, then_run=then_run)
 
         overview = Overview(backend, settings.configs, thumbnails, reviewing)

@@ -28,6 +28,7 @@ from assetmill.reviews.ledger import ReviewLedger
 from assetmill.reviews.reviewers import read_reviewers
 from assetmill.settings import Settings
 from assetmill.spec.loading import pipeline_names
+from assetmill.stage.services import Services, connect
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
@@ -55,7 +56,7 @@ def team_pages(
         return what_waits(backend, pipeline_names(settings.configs))
 
     def closeups_for(site: Site) -> Closeups:
-        return Closeups(site, backend)
+        return Closeups(site, backend, Services(settings, backend, connect))
 
     return TeamPages(site_for, waiting, asking, changing, closeups_for, thumbnails=thumbnails)
 

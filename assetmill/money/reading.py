@@ -28,7 +28,7 @@ PAGE_LINES = 200
 
 
 @dataclass
-class Listed:
+class ListedLines:
     """What a listing tells of a scope: its lines by number, and the pages that are there."""
 
     scope: str
@@ -106,12 +106,13 @@ def _read_listed(backend: Backend, history: History, *, is_thorough: bool) -> No
             lines = tuple(_next(backend, history) for _ in range(first, end))
         except KeyMissing:
             raise _refused(backend, history, "is missing") from None
-        if key:
+        # One that is there and is no page may be a newer version's: a repair says which.
+        if key and key not in listed.pages:
             history.unkept[key] = LinePage(scope=history.scope, first=first, lines=lines)
 
 
-def _listed(backend: Backend, history: History) -> Listed:
-    listed = Listed(history.scope)
+def _listed(backend: Backend, history: History) -> ListedLines:
+    listed = ListedLines(history.scope)
     for head in backend.list(history.prefix):
         if found := LINE.fullmatch(head.key):
             listed.lines[int(found[2])] = head

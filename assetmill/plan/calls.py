@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
@@ -164,7 +165,7 @@ class StageCall:
             "extra": dict(self.extra),
         }
 
-    @property
+    @cached_property
     def fingerprint(self) -> Fingerprint:
         """The digest under which a finished stage is found."""
         return fingerprint(self.deciding())

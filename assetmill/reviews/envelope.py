@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from assetmill.reviews.review import Review, review_in, statement_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _LONGEST = 64 * 1024
+_LONGEST_STATEMENT = 256 * 1024 * 1024
 
 
 class Forged(ValueError):
@@ -41,28 +43,49 @@ def opened(envelope: str, reviewers: Reviewers) -> Review:
     Raises:
         Forged: it is not.
     """
-    from cryptography.exceptions import InvalidSignature
-
-    payload, said_key, signature = _read(envelope)
+    payload, said_key, signature = _read(envelope, _LONGEST)
     try:
         review = review_in(payload)
     except ValueError as error:
         raise Forged(str(error)) from error
-    reviewer = reviewers.get(review.reviewer)
-    if reviewer is None:
-        raise Forged(f"{review.reviewer!r} is no reviewer of this project")
-    if said_key != key_id(reviewer.key):
-        raise Forged(f"it is not signed with the key of {review.reviewer!r}")
-    try:
-        reviewer.key.verify(signature, _signed_bytes(payload))
-    except InvalidSignature as error:
-        raise Forged(f"the signature of {review.reviewer!r} does not fit what it says") from error
+    _check(review.reviewer, payload, said_key, signature, reviewers)
     return review
 
 
-def _read(envelope: str) -> tuple[bytes, str, bytes]:
+def opened_statement(envelope: str, reviewers: Reviewers, signer_of: Callable[[bytes], str]) -> bytes:
+    """Return the statement in an envelope that the reviewer whom it names has signed.
+
+    `signer_of` reads the name from the statement, or raises a ValueError.
+
+    Raises:
+        Forged: nobody whom the project knows has signed it so.
+    """
+    payload, said_key, signature = _read(envelope, _LONGEST_STATEMENT)
     try:
-        if len(envelope) > _LONGEST:
+        name = signer_of(payload)
+    except ValueError as error:
+        raise Forged(str(error)) from error
+    _check(name, payload, said_key, signature, reviewers)
+    return payload
+
+
+def _check(name: str, payload: bytes, said_key: str, signature: bytes, reviewers: Reviewers) -> None:
+    from cryptography.exceptions import InvalidSignature
+
+    reviewer = reviewers.get(name)
+    if reviewer is None:
+        raise Forged(f"{name!r} is no reviewer of this project")
+    if said_key != key_id(reviewer.key):
+        raise Forged(f"it is not signed with the key of {name!r}")
+    try:
+        reviewer.key.verify(signature, _signed_bytes(payload))
+    except InvalidSignature as error:
+        raise Forged(f"the signature of {name!r} does not fit what it says") from error
+
+
+def _read(envelope: str, longest: int) -> tuple[bytes, str, bytes]:
+    try:
+        if len(envelope) > longest:
             raise ValueError("too long")
         whole = json.loads(envelope)
         (signature,) = whole["signatures"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from assetmill.errors import InvalidSpec, NotFound
-from assetmill.project import warn_of_another_project
+from assetmill.project import said_of_installed, warn_of_another_project
 from assetmill.spec.checks import check_pipeline
 from assetmill.spec.image_models import load_image_models
 from assetmill.spec.pipeline import LoadedPipeline, PipelineSpec, spec_keys
@@ -55,7 +55,8 @@ def find_pipeline(name_or_path: str, configs: Path) -> Path:
     for suffix in (".yaml", ".yml"):
         if name_or_path and os.path.isfile(folder / f"{name_or_path}{suffix}"):
             return folder / f"{name_or_path}{suffix}"
-    raise NotFound("pipeline", name_or_path, nearest(name_or_path, pipeline_names(configs)))
+    hint = nearest(name_or_path, pipeline_names(configs))
+    raise NotFound("pipeline", name_or_path, f"{hint}{said_of_installed(configs)}")
 
 
 def pipeline_names(configs: Path) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from assetmill.agents import harvest
 from assetmill.agents.container_files import Fetched
 from assetmill.agents.harvest import CollectedFiles, MadeFile
-from assetmill.agents.outputs import read_response, read_usage, without_pictures
+from assetmill.agents.outputs import read_response, without_pictures
 from assetmill.agents.requests import agent_name
 from assetmill.agents.structured import read_answer
 from assetmill.agents.tool_failures import failed_tools
@@ -235,14 +235,14 @@ class Closing:
 
     def _cost(self, turns: list[Finished], usage: Usage) -> Range | None:
         """Price the attempt as the profile pays, each turn as a request of its own."""
-        each = tuple(read_usage(turn.response.body) for turn in turns)
+        each = tuple(turn.usage for turn in turns)
         produced = [turn.produced for turn in turns]
         prices = prices_for(self.services.settings)
         return cost_of(usage, self.call, produced, self.services.blobs, prices, turns=each)
 
     def _usage(self, turns: list[Finished]) -> Usage:
         """Add up what the turns used; a figure that any turn left out is unknown."""
-        found = [read_usage(turn.response.body) for turn in turns]
+        found = [turn.usage for turn in turns]
         tiers = {usage.service_tier for usage in found}
         total: dict[str, int | str | None] = {"service_tier": tiers.pop() if len(tiers) == 1 else None}
         for name in Usage.model_fields.keys() - total.keys():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from assetmill.agents.gateway import Response
-from assetmill.agents.outputs import Produced
-from assetmill.records import Intent
+from assetmill.agents.outputs import Produced, read_usage
+from assetmill.records import Intent, Usage
 
 
 @dataclass(frozen=True)
@@ -16,3 +17,8 @@ class Finished:
     intent: Intent
     response: Response
     produced: Produced
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What the service says was used."""
+        return read_usage(self.response.body)

@@ -97,6 +97,8 @@ class _Client(Protocol):
     def head_bucket(self, **parameters: object) -> dict[str, Any]: ...
     def delete_object(self, **parameters: object) -> dict[str, Any]: ...
     def list_objects_v2(self, **parameters: object) -> dict[str, Any]: ...
+    def get_bucket_versioning(self, **parameters: object) -> dict[str, Any]: ...
+    def list_object_versions(self, **parameters: object) -> dict[str, Any]: ...
     def generate_presigned_url(self, method: str, **parameters: object) -> str: ...
     def close(self) -> None: ...
 
@@ -205,6 +207,35 @@ class S3Store:
         target = {"Bucket": self._bucket, "Key": self._prefix + key}
         with self._translating(key):
             return self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=expires_s)
+
+    def keeps_versions(self) -> bool:
+        """Return whether what is deleted stays there as an older version."""
+        with self._asking(None):
+            told = self._client.get_bucket_versioning(Bucket=self._bucket)
+        # Suspended: nothing new becomes a version, and those that there are stay.
+        return bool(told.get("Status"))
+
+    def delete_versions(self, prefix: str) -> int:
+        """Delete every version of the keys that start with `prefix` for good; return how many there were."""
+        check_prefix(prefix)
+        found = list(self._versions(prefix))
+        for key, version in found:
+            with self._asking(None):
+                self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
+        return len(found)
+
+    def _versions(self, prefix: str) -> Iterator[tuple[str, str]]:
+        more: dict[str, str] = {}
+        while True:
+            with self._asking(None):
+                page = self._client.list_object_versions(
+                    Bucket=self._bucket, Prefix=self._prefix + prefix, MaxKeys=self._page_size, **more
+                )
+            for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                yield entry["Key"], entry["VersionId"]
+            if not page.get("IsTruncated"):
+                return
+            more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
     def close(self) -> None:
         """Release the connections."""

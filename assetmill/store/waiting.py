@@ -24,6 +24,11 @@ class WaitingBackend:
         self._outage: Outage = outages.of("store", f"the store {backend.name}")
 
     @property
+    def waits_for(self) -> Backend:
+        """The store itself, for what a person does once and is not waited for."""
+        return self._backend
+
+    @property
     def requests(self) -> int:
         """How many requests the store was sent, repeats too."""
         return self._backend.requests

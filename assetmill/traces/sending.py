@@ -159,6 +159,5 @@ def _flush(sender: Sender) -> None:
     for provider in sender.providers:
         try:
             provider.force_flush(_FLUSH_MS)
-        # The SDK raises plain exceptions, and nothing is lost by one but figures.
-        except Exception as error:
+        except Exception as error:  # the SDK raises plain ones, and nothing is lost but figures
             _log.warning("figures did not reach the collector: %s", error)

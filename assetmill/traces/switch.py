@@ -33,11 +33,12 @@ def sends(signal: Signal, environ: Mapping[str, str] = os.environ) -> bool:
     if environ.get(f"OTEL_{name}_EXPORTER", "").strip().lower() == "none":
         return False
     address = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get(f"OTEL_EXPORTER_OTLP_{name}_ENDPOINT")
-    return bool(address) and _is_installed()
+    return bool(address) and is_installed()
 
 
 @cache
-def _is_installed() -> bool:
+def is_installed() -> bool:
+    """Whether this installation has what the extra brings."""
     # Many a cluster sets the address for all that runs there: that must not stop who has not the extra.
     try:
         return importlib.util.find_spec(_EXPORTER) is not None

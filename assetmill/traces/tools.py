@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 _NAME_CHARS = 64
-_OURS = frozenset({"function_call", "computer_call"})
 
 
 class ToolUse(NamedTuple):
@@ -40,5 +39,7 @@ def _use(item: Mapping[str, Any], offered: Collection[str]) -> ToolUse:
         name = str(item.get("name") or "mcp")[:_NAME_CHARS]
         return ToolUse(name, "extension", call_id, failed, is_ours=False)
     name = kind.removesuffix("_call")
+    if kind == "computer_call":
+        return ToolUse(name, "function", call_id, status, is_ours=True)
     reads = "datastore" if kind == "file_search_call" else "extension"
-    return ToolUse(name, reads, call_id, status, is_ours=kind in _OURS)
+    return ToolUse(name, reads, call_id, status, is_ours=False)

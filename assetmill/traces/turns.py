@@ -32,7 +32,7 @@ _OPERATIONS = {True: "generate_content", False: "chat"}
 Json = Mapping[str, Any]
 
 
-class _Told:
+class _ToldAttempts:
     """Attempts that this process has told: a stage may be looked at twice by one run, and is paid once."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class _Told:
             return True
 
 
-_told = _Told()
+_told = _ToldAttempts()
 
 
 @dataclass(frozen=True)

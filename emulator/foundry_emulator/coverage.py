@@ -38,8 +38,9 @@ is not listed with `tool_not_emulated`.
 _DIFFERENCES = """\
 ## Known differences
 
-- Answers are worded as the service's were in July 2026; the setting `flavour` gives `azure-2025-11`,
-  `azure-2026-03` and `openai`. `foundry-emulator compare DIR` says where recorded exchanges differ.
+- Answers are worded as the service's were in July 2026; the setting `flavour` gives the older words:
+  `azure-2025-11`, `azure-2026-03`, `azure-2026-04`, `azure-2026-05`; and `openai`.
+  `foundry-emulator compare DIR` says where recorded exchanges differ.
 - Where public sources disagree a setting chooses the answer (`background_with_agent`, `hide_results`, ...).
 - A `model` beside an agent is taken when it is the agent's own, or empty as Microsoft's agent framework sends
   it; no public source shows the words with which another is refused.

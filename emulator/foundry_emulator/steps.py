@@ -144,7 +144,7 @@ class WrittenFile:
     container_id: str
     size_bytes: int
     displayed: bool = False
-    """Whether `plt.show()` made it and not the code's own writing: such a plot is cited without a link."""
+    """Whether it is a figure that was shown and not the code's own writing: it is cited without a link."""
 
 
 @dataclass(frozen=True)

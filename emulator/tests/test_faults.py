@@ -169,12 +169,22 @@ def test_an_empty_result_is_completed_without_a_picture(raw: Raw, control: Contr
     assert images(control) == 1
 
 
+def test_a_time_out_is_the_gateway_s_and_not_the_service_s(raw: Raw, control: Control) -> None:
+    control.faults({"op": CREATE, "fault": "error_after", "status": 408})
+    answer = draw(raw)
+    assert answer.json() == {"error": {"code": "Timeout", "message": "The operation was timeout."}}
+    assert (answer.status_code, answer.headers.get("api-supported-versions")) == (408, None)
+    assert images(control) == 1
+
+
 def test_a_response_can_fail_or_be_stuck(raw: Raw, control: Control) -> None:
     control.faults(
-        {"op": CREATE, "nth": 1, "fault": "fail_response"}, {"op": CREATE, "nth": 2, "fault": "stuck"}
+        {"op": CREATE, "nth": 1, "fault": "fail_response", "code": "rate_limit_exceeded", "message": "Wait."},
+        {"op": CREATE, "nth": 2, "fault": "stuck"},
     )
     failed = raw.finished(draw(raw, background=True).json()["id"])
-    assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
+    told = {"code": "rate_limit_exceeded", "message": "Wait."}
+    assert (failed["status"], failed["error"]) == ("failed", told)
     stuck = draw(raw, background=True).json()
     time.sleep(0.1)
     assert raw.ok("GET", f"openai/v1/responses/{stuck['id']}")["status"] == "queued"

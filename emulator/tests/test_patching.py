@@ -122,6 +122,32 @@ def test_the_deprecated_field_is_refused_today_and_was_taken_before(
     assert raw.ok("POST", RESPONSES, old)["agent"]["type"] == "agent_id"
 
 
+def test_conversations_are_refused_in_foundry_s_words(raw: Raw) -> None:
+    made = raw.ok("POST", "openai/v1/conversations", {})["id"]
+    other = made[:-3] + "abc"
+    answers = [
+        raw.call("GET", f"openai/v1/conversations/{path}")
+        for path in ("conv_1", other, f"{made}/items/msg_{made[5:]}")
+    ]
+    assert [answer.status_code for answer in answers] == [400, 404, 404]
+    errors = [answer.json()["error"] for answer in answers]
+    assert all(set(error) >= {"code", "message", "type", "details", "additionalInfo"} for error in errors)
+    assert errors[0]["message"] == "Invalid conversation id 'conv_1', Malformed identifier."
+
+
+def test_the_first_preview_said_in_one_field_by_whom_an_item_was_made(
+    raw: Raw, control: Control, agent: dict[str, Any]
+) -> None:
+    control.post("settings", {"flavour": "azure-2025-11"})
+    conversation = raw.ok("POST", "openai/v1/conversations", {})["id"]
+    asked = {"input": agent["input"], "agent": agent["agent_reference"], "conversation": conversation}
+    response = raw.ok("POST", RESPONSES, asked)["id"]
+    item, *_ = raw.ok("GET", f"openai/v1/conversations/{conversation}/items")["data"]
+    assert item["created_by"]["response_id"] == response
+    assert item["created_by"]["agent"]["type"] == "agent_id"
+    assert not {"agent_reference", "response_id"} & set(item)
+
+
 @pytest.mark.parametrize("answer", ["accepted", "refused", "dropped"])
 @pytest.mark.parametrize("beside", ["agent", "conversation"])
 def test_background_beside_an_agent_or_a_conversation_does_what_is_switched(

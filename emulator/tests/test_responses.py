@@ -47,9 +47,15 @@ def test_azure_wants_the_image_deployment_header(raw: Raw, control: Control) -> 
     request = {"model": "gpt-4.1", "input": "draw", "tools": [IMAGE]}
     header = "x-ms-oai-image-generation-deployment"
     refused = raw.http.post(f"{raw.endpoint}/openai/v1/responses", headers=raw.headers, json=request)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "image_generation_user_error")
+    told = {
+        "message": f"imagegen deployment must be provided through header: {header}",
+        "type": "image_generation_user_error",
+        "param": "tools",
+        "code": "invalid_request_error",
+    }
+    assert (refused.status_code, refused.json()["error"]) == (400, told)
     unknown = raw.call("POST", "openai/v1/responses", request, headers={header: "nope"})
-    assert (unknown.status_code, unknown.json()["error"]["code"]) == (400, "image_generation_user_error")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (400, "invalid_value")
     assert not control.bill()
     control.post("settings", {"flavour": "openai"})
     accepted = raw.http.post(f"{raw.endpoint}/openai/v1/responses", headers=raw.headers, json=request)
@@ -61,7 +67,7 @@ def test_an_impossible_picture_is_the_callers_error_and_free(raw: Raw, control: 
     """An edit without a picture, and a size that the scripted painter does not have."""
     request = {"model": "gpt-4.1", "input": words, "tools": [{**IMAGE, "size": "77x77"}]}
     refused = raw.call("POST", "openai/v1/responses", request)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "image_generation_user_error")
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "image_generation_user_error")
     assert raw.ok("GET", "openai/v1/responses")["data"] == []
     queued = raw.ok("POST", "openai/v1/responses", {**request, "background": True})
     assert raw.finished(queued["id"])["error"]["type"] == "image_generation_user_error"
@@ -330,6 +336,13 @@ def test_input_pictures_are_never_fetched(raw: Raw) -> None:
         request = {"model": "gpt-4.1", "input": [{"role": "user", "content": content}]}
         refused = raw.call("POST", "openai/v1/responses", request)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_image_url")
+
+
+def test_a_picture_s_bare_base64_is_no_address(raw: Raw) -> None:
+    content = [{"type": "input_image", "image_url": base64.b64encode(PICTURE).decode()}]
+    request = {"model": "gpt-4.1", "input": [{"role": "user", "content": content}]}
+    error = raw.call("POST", "openai/v1/responses", request).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_value", "input[0].content[0].image_url")
 
 
 def test_pictures_sent_in_come_back_from_the_conversation(raw: Raw) -> None:

@@ -45,6 +45,15 @@ def test_files_keep_their_bytes_and_expire_when_told(
     assert raw.ok("GET", "openai/v1/files")["data"] == []
 
 
+def test_azure_takes_pictures_for_assistants_alone(raw: Raw, control: Control) -> None:
+    form: Any = {"data": {"purpose": "user_data"}, "files": {"file": ("a.png", b"x")}}
+    address = f"{raw.endpoint}/openai/v1/files"
+    assert raw.http.post(address, headers=raw.headers, **form).status_code == 400
+    assert raw.upload("a.jsonl", b"{}", purpose="user_data")
+    control.post("settings", {"flavour": "openai"})
+    assert raw.http.post(address, headers=raw.headers, **form).status_code == 200
+
+
 def test_lists_are_paged_by_the_sdk(client: openai.OpenAI, raw: Raw) -> None:
     made = [raw.upload(f"{number}.txt", b"x") for number in range(5)]
     assert [file.id for file in client.files.list(limit=2, order="asc")] == made

@@ -25,7 +25,7 @@ def unexplained(source: str) -> Iterator[int]:
     }
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _is_raised_again(node):
-            beside = {node.lineno, node.lineno + 1}
+            beside = {node.lineno - 1, node.lineno, node.lineno + 1}
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep":
             beside = {node.lineno - 1, node.lineno}
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from assetmill.errors import NotFound
 from assetmill.project import (
     MARKS,
     Borrowed,
@@ -154,3 +155,15 @@ def test_a_pipeline_of_another_project_is_not_priced_here_unseen(tmp_path: Path)
     assert find_pipeline(str(path), other) == path
     with pytest.warns(Borrowed, match=r"prices\.toml of .* are used, not of .*other"):
         find_pipeline(str(path), REAL)
+
+
+def test_a_pipeline_that_is_missed_in_the_wrong_folder_says_whose_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFound, match=r"those of the installation: .* has none; go to your project"):
+        find_pipeline("mine", find_configs({}))
+    (tmp_path / "configs" / "pipelines").mkdir(parents=True)
+    with pytest.raises(NotFound) as missed:
+        find_pipeline("mine", find_configs({}))
+    assert "installation" not in str(missed.value)

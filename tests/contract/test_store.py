@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -285,3 +286,25 @@ def test_blobs_round_trip(store: Backend) -> None:
     ref = blobs.put(b"picture", "image/png")
     assert blobs.get(ref) == b"picture"
     assert blobs.has(ref)
+
+
+@pytest.mark.server
+@pytest.mark.timeout(180)
+@pytest.mark.xdist_group("seaweedfs")
+def test_a_bucket_that_keeps_versions_says_so_and_gives_them_up(seaweedfs: ObjectServer) -> None:
+    session = seaweedfs.session()
+    client = cast("Any", session).client("s3", endpoint_url=seaweedfs.endpoint_url)
+    client.create_bucket(Bucket="keeping")
+    store = S3Store("keeping", "p", endpoint_url=seaweedfs.endpoint_url, session=session, page_size=2)
+    assert not store.keeps_versions()
+    client.put_bucket_versioning(Bucket="keeping", VersioningConfiguration={"Status": "Enabled"})
+    assert store.keeps_versions()
+    for key in ("a/1", "a/2", "b/1"):
+        store.create(key, b"bytes")
+        store.delete(key)
+    assert list(store.list("")) == []
+    # Each was written and deleted: a version, and a mark of the deletion.
+    assert store.delete_versions("a/") == 4
+    left: dict[str, list[dict[str, str]]] = client.list_object_versions(Bucket="keeping")
+    assert {entry["Key"] for entry in left["Versions"]} == {"p/b/1"}
+    assert store.delete_versions("a/") == 0

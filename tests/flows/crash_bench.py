@@ -94,12 +94,15 @@ class Bench:
     def case(self) -> str:
         return f"case-{next(self._cases)}"
 
-    def run(self, kind: str, case: str, policy: str, failpoint: str = "", **foundry: Any) -> str:
+    def run(
+        self, kind: str, case: str, policy: str, failpoint: str = "", lane: str = "now", **foundry: Any
+    ) -> str:
         order = {
             "kind": kind,
             "case": case,
             "foundry": {"policy": policy, **foundry},
             "failpoint": failpoint,
+            "lane": lane,
             "home": str(self.home),
         }
         assert self._driver.stdin

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ from assetmill.errors import AssetmillError, StageInDoubt
 from assetmill.fingerprint import digest
 from assetmill.money.budget import Ceiling
 from assetmill.plan.calls import BoundInput, BoundKnowledge, ExpectedOutput, StageCall
-from assetmill.records import BlobRef, RunId, RunManifest, RunStart
+from assetmill.records import BlobRef, Lane, RunId, RunManifest, RunStart
 from assetmill.settings import Foundry, Settings, Store
 from assetmill.stage import patience
 from assetmill.stage.engine import run_stage
@@ -31,6 +32,8 @@ from tests.doubles import stage_call
 from tests.flows.worlds import SETTLE_S
 
 LINE_S = 1.0
+LANED = "gpt-5.6-luna"
+"""A model that has the flex lane."""
 RULES = b"# rules\nteal is the colour\n"
 LOOK = 'def look(city: str) -> str:\n    """Look at a city."""\n    return "sunny"\n'
 DIRECT = {"type": "image_model", "size": "1024x1024", "output_format": "png"}
@@ -73,6 +76,11 @@ def calls(kind: str, case: str, folder: Path) -> list[StageCall]:
     return [stage_call(prompt="draw", extra=extra)]
 
 
+def in_lane(lane: Lane, made: list[StageCall]) -> list[StageCall]:
+    """Return stages as they are posted in a lane; flex wants a model that has it."""
+    return made if lane == "now" else [replace(call, lane=lane, model=LANED) for call in made]
+
+
 def settings(order: dict[str, Any]) -> Settings:
     home = Path(order["home"])
     fields = {"poll_s": 0.02, "settle_s": SETTLE_S, "streaming": False}
@@ -105,7 +113,7 @@ def carry_out(order: dict[str, Any]) -> str:
     try:
         with open_services(made) as services:
             services.ledger.write_start(RunStart.model_validate({**common, "spec_path": "poster.yaml"}))
-        for call in calls(order["kind"], order["case"], folder):
+        for call in in_lane(order["lane"], calls(order["kind"], order["case"], folder)):
             with open_services(made, (Ceiling("project", 100.0),)) as services:
                 record = run_stage(call, services, run_id)
                 for asset in record.outputs:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -163,6 +164,16 @@ def test_bad_input_ends_a_flow_run_before_anything_is_written(services: Services
     assert services.ledger.runs() == []
 
 
+def test_prefect_calls_a_run_by_its_pipeline_and_parameters(services: Services) -> None:
+    manifest = manifest_of(services, run("chain", subject="a boat")["run_id"])
+
+    async def name() -> str:
+        async with get_client() as client:
+            return (await client.read_flow_run(UUID(str(manifest.flow_run_id)))).name
+
+    assert asyncio.run(name()) == "chain subject=a boat"
+
+
 def test_prefect_shows_one_report_and_one_progress_bar(services: Services) -> None:
     manifest = manifest_of(services, run("chain")["run_id"])
 
@@ -175,4 +186,5 @@ def test_prefect_shows_one_report_and_one_progress_bar(services: Services) -> No
     artifacts = asyncio.run(read())
     assert artifacts["progress"] == 100.0
     assert "| first | done |" in artifacts["markdown"]
+    assert "![](data:image/webp;base64," in artifacts["markdown"]
     assert set(artifacts) == {"progress", "markdown"}

@@ -95,7 +95,7 @@ def live(bench: Bench, row: Row) -> None:
     way = effective(world, row.way)
     bench.control.post("reset")
     bench.control.post("settings", world.switches)
-    options: dict[str, Any] = {**bench.service, "way": row.way}
+    options: dict[str, Any] = {**bench.service, "way": row.way, "lane": world.lane}
     # Only what still runs when its caller leaves shows whether it goes on.
     bench.control.post("settings", {"latency_s": 1.0 if way != "background" else 0.0})
     probed = bench.run("probe", case, row.policy, **options)
@@ -118,7 +118,7 @@ def check_end(bench: Bench, row: Row, case: str, ended: str, *, may_fence: bool)
     world, way = WORLDS[row.world], effective(WORLDS[row.world], row.way)
     stages = 2 if row.kind == "tools" else 1
     is_open = row.point in DOUBT[row.kind] and not (may_fence and row.kind != "turns")
-    is_lossy = world.loses_its_line(way) or world.proves_nothing
+    is_lossy = world.loses_its_line(way) or world.proves_nothing or world.refuses_lane
     if not is_lossy:
         assert ended == ("doubt" if is_open else "commit")
     assert ended in ("commit", "doubt") or (world.loses_its_line(way) and NOT_SHOWN in ended), ended

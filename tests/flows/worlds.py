@@ -15,6 +15,7 @@ from typing import Any
 from foundry_emulator.settings import Switches
 
 from assetmill.agents.gateway import Way
+from assetmill.records import Lane
 
 SETTLE_S = 0.6
 LAG_S = 5.0
@@ -48,6 +49,16 @@ class World:
         return is_dropped or self.loses_its_line(way) or any(self.switches.get(name) for name in unkept)
 
     @property
+    def lane(self) -> Lane:
+        """The lane in which stages are posted: flex where that is what the world is about."""
+        return "flex" if "flex_with_agent" in self.switches else "now"
+
+    @property
+    def refuses_lane(self) -> bool:
+        """Whether a stage's first post is refused for its lane, and only the next one is taken."""
+        return self.switches.get("flex_with_agent") == "refused"
+
+    @property
     def proves_nothing(self) -> bool:
         """Whether a list shows other conversations' responses, so that silence is no silence."""
         return bool(self.switches.get("ignore_list_filter"))
@@ -68,6 +79,8 @@ _ALONE: tuple[Mapping[str, Any], ...] = (
     {"background_with_agent": "dropped"},
     {"background_with_conversation": "refused"},
     {"background_with_conversation": "dropped"},
+    {"flex_with_agent": "refused"},
+    {"flex_with_agent": "dropped"},
     {"refuse_image_streaming": True},
     {"refuse_image_file_ids": True},
     {"refuse_image_multi_turn": True},
@@ -90,6 +103,7 @@ _ALONE: tuple[Mapping[str, Any], ...] = (
     {"listing_lag_s": LAG_S},
     {"flavour": "azure-2025-11"},
     {"flavour": "azure-2026-03"},
+    {"flavour": "azure-2026-05"},
 )
 NO_ANSWERS = frozenset(
     {
@@ -101,7 +115,7 @@ NO_ANSWERS = frozenset(
         "mcp_routes",
         "tells_retirement",
     }
-    | {"flex_with_agent", "flex_refusals", "flex_latency_s"}
+    | {"flex_refusals", "flex_latency_s"}
 )
 """Switches of pace, of lanes and of the test's own needs: no question on which sources disagree."""
 

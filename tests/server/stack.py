@@ -41,7 +41,7 @@ class Stack:
             "ASSETMILL_HOME": str(self.home),
             "ASSETMILL_CONFIGS": str(configs),
         }
-        self._database_url = database_url
+        self.database_url = database_url
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
@@ -65,7 +65,7 @@ class Stack:
         self.start(
             "server",
             [sys.executable, "-m", "uvicorn", *app, *where],
-            PREFECT_SERVER_DATABASE_CONNECTION_URL=self._database_url,
+            PREFECT_SERVER_DATABASE_CONNECTION_URL=self.database_url,
             PREFECT_SERVER_UI_ENABLED="false",
             PREFECT_API_SERVICES_FOREMAN_LOOP_SECONDS="3",
             PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS="3",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 import json
 import threading
 import time
 import urllib.error
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import jsonschema
 import pytest
+import yaml
 
 from assetmill.settings import load_settings
 from assetmill.spec.loading import load_pipeline
@@ -24,6 +28,7 @@ from tests.server.stack import POOL, Stack
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server"), pytest.mark.timeout(420)]
 
 ROWS, STAGES = 32, 2
+DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,30 @@ def test_a_pool_may_be_prepared_for_shards_alone(world: Stack) -> None:
     made = world.run("assetmill", "deploy", "--work-pool", "back", "--shards-only", "--json")
     assert [entry["name"] for entry in json.loads(made.stdout)["deployments"]] == ["run-shard/back"]
     assert world.run("assetmill", "deploy", "plain", "--work-pool", "back", "--shards-only").returncode == 2
+
+
+def test_autoscaling_counts_the_shards_that_wait_for_workers(world: Stack) -> None:
+    world.api("POST", "/work_pools/", {"name": "scaled", "type": "process"})
+    asked: dict[str, Any] = {"name": "wait", "entrypoint": "x", "work_pool_name": "scaled"}
+    flow = world.api("POST", "/flows/", {"name": "wait"})
+    made = world.api("POST", "/deployments/", {**asked, "flow_id": flow["id"]})
+    tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    for details in ({}, {}, {"scheduled_time": tomorrow.isoformat()}):
+        body = {"state": {"type": "SCHEDULED", "state_details": details}}
+        world.api("POST", f"/deployments/{made['id']}/create_flow_run", body)
+    documents = yaml.safe_load_all((DEPLOYMENTS / "kubernetes" / "autoscaling.yaml").read_text())
+    scaled = next(told for told in documents if told["kind"] == "ScaledObject")
+    query: str = scaled["spec"]["triggers"][0]["metadata"]["query"]
+    assert "'assetmill'" in query
+
+    async def count() -> int:
+        database = await cast("Any", asyncpg).connect(world.database_url.replace("+asyncpg", ""))
+        try:
+            return await database.fetchval(query.replace("'assetmill'", "'scaled'"))
+        finally:
+            await database.close()
+
+    assert asyncio.run(count()) == 2
 
 
 def store(world: Stack) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, Worker, WorkerStatus, WorkPool
 from prefect.logging import disable_run_logger
-from prefect.states import Completed, Scheduled
+from prefect.states import Completed, Crashed, Scheduled
 
 from assetmill.batches.opening import BatchOrder, prepare_shard
 from assetmill.batches.work import RowWorker
@@ -21,7 +21,7 @@ from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from tasks import policies
 from tasks.dispatching import dispatch
-from tasks.shards import refusal
+from tasks.shards import DRAINED, refusal
 from tests.batchworks import CARD, plan_batch, products, work_on
 from tests.millworks import painter, services_on, settings_in
 
@@ -31,8 +31,8 @@ POOL = "p"
 class Prefect:
     """A server with one work pool. Its workers take flow runs in turn, whenever somebody looks at them.
 
-    Those that are `stale` refuse what they take. After so many looks at the pool, somebody resumes it and
-    starts the `late` workers.
+    Those that are `stale` refuse what they take; one that is `drained` does a row and goes. After so many
+    looks at the pool, somebody resumes it and starts the `late` workers.
     """
 
     def __init__(
@@ -41,9 +41,10 @@ class Prefect:
         *workers: str,
         late: tuple[str, ...] = (),
         stale: tuple[str, ...] = (),
+        drained: tuple[str, ...] = (),
         is_paused: bool = False,
     ) -> None:
-        self.stale = stale
+        self.stale, self.drained = stale, drained
         self.services, self.workers, self.late, self.is_paused = services, list(workers), late, is_paused
         self.flow_runs: list[FlowRun] = []
         self.looks = 0
@@ -105,9 +106,15 @@ class Prefect:
             flow_run.state = refusal(error)
             return
         work: RowWorker = work_on(batch)
-        work.carry_out([plan.row for plan in batch.to_do])
+        rows_to_do = [plan.row for plan in batch.to_do]
+        worker = str(flow_run.labels["prefect.worker.name"])
+        is_drained = worker in self.drained
+        work.carry_out(rows_to_do[: 1 if is_drained else None])
         work.close()
         flow_run.state = Completed()
+        if is_drained:
+            self.workers.remove(worker)
+            flow_run.state = Crashed(message=f"{DRAINED}1 row was ended")
 
 
 @pytest.fixture
@@ -198,3 +205,23 @@ def test_a_stale_worker_that_takes_every_retry_costs_no_row(
     assert states(work) == ["done"] * 4
     takers = [run.labels["prefect.worker.name"] for run in prefect.flow_runs]
     assert takers == ["stale"] * 3 + ["healthy"], "no retry came to the worker that had refused"
+
+
+def test_a_worker_that_is_replaced_is_waited_for_among_others_that_refuse(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefect = Prefect(services, "old", "stale", late=("new",), stale=("stale",), drained=("old",))
+    work = dispatched(prefect, rows, monkeypatch)
+    assert states(work) == ["done"] * 4
+    waited = [told for told in work.tally.notices if "one is waited for until" in told]
+    assert len(waited) == 1, work.tally.notices
+    assert "worker 'stale' refused it" in waited[0]
+
+
+def test_one_that_does_not_come_back_is_waited_for_no_longer_than_is_said(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "HANDS_AWAITED_S", 0.01)
+    prefect = Prefect(services, "old", "stale", stale=("stale",), drained=("old",))
+    work = dispatched(prefect, rows, monkeypatch)
+    assert sorted(states(work)) == ["done", "failed", "failed", "failed"]

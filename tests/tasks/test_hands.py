@@ -22,8 +22,11 @@ def refused(worker: str = "") -> FlowRun:
     return FlowRun(flow_id=uuid4(), state=state, labels={"prefect.worker.name": worker} if worker else {})
 
 
-def crashed(message: str) -> FlowRun:
-    return FlowRun(flow_id=uuid4(), state=State(type=StateType.CRASHED, message=message))
+def crashed(message: str, worker: str = "") -> FlowRun:
+    found = FlowRun(flow_id=uuid4(), state=State(type=StateType.CRASHED, message=message))
+    if worker:
+        found.labels["prefect.worker.name"] = worker
+    return found
 
 
 def after(*lost: FlowRun | None, done: int = 0) -> Hands:
@@ -66,6 +69,21 @@ def test_rows_done_meanwhile_show_that_losses_are_not_the_batch_itself() -> None
 def test_drains_are_no_losses() -> None:
     drained = [crashed(f"{DRAINED}3 rows were ended")] * (9 * policies.SHARD_LOSSES)
     assert after(*drained).width(pool("a")) == 1
+
+
+def test_a_worker_that_cannot_begin_costs_the_batch_nothing_and_comes_last() -> None:
+    older = [crashed("Process exited with status code: 1", "old")] * policies.SHARD_LOSSES
+    assert after(*older[1:]).width(pool("old", "b")) == 1
+    assert after(*older[1:]).width(pool("old")) == 1, "it may have been an outage"
+    assert after(*older).width(pool("old", "b")) == 1
+    assert after(*older).width(pool("old")) == 0
+
+
+def test_a_shard_that_was_alive_is_a_loss_on_whatever_worker() -> None:
+    hands, alive = Hands(), Shard(1, beat=1)
+    for _ in range(policies.SHARD_LOSSES):
+        hands.lose(alive, crashed("status code: 137", "a"), "why", done=0)
+    assert hands.width(pool("a", "b")) == 0
 
 
 class Clock:

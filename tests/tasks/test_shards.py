@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from assetmill.errors import InvalidSettings
 from tasks import policies
-from tasks.shards import Shard, is_drained, is_refused, refusal, untaken, why_lost
+from tasks.shards import Shard, is_drained, refusal, untaken, why_lost
 
 ONLINE = frozenset({"here"})
 
@@ -94,16 +94,14 @@ def test_a_refusal_names_the_worker_and_what_is_wrong_with_it() -> None:
     assert why_lost(shard(), refused(), frozenset()) == f"its flow run {told}"
 
 
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        (StateType.FAILED, "Validation of flow parameters failed with error: SignatureMismatchError: ..."),
-        (StateType.FAILED, "Flow could not be retrieved from deployment."),
-    ],
-)
-def test_another_version_of_the_program_is_a_refusal_and_no_loss(kind: StateType, message: str) -> None:
-    stranger = flow_run(kind, "old", message)
-    assert is_refused(stranger)
+def test_a_worker_that_cannot_begin_is_named_with_what_it_may_lack() -> None:
+    message = "Process exited with status code: 1. Process exited with a general error."
+    stranger = flow_run(StateType.CRASHED, "old", message)
     told = why_lost(shard(), stranger, ONLINE)
-    assert told is not None
-    assert told.startswith("worker 'old' refused it: it has another version of assetmill: install the one")
+    assert told == (
+        f"worker 'old' could not begin it ({message}): has it the version of assetmill that this batch was "
+        "begun with? Its log says why"
+    )
+    beaten = shard()
+    beaten.hear_beat(1)
+    assert why_lost(beaten, stranger, ONLINE) == f"its flow run ended Crashed: {message}"

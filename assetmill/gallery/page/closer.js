@@ -13,7 +13,7 @@ gallery.closer = (() => {
     try {
       const found = await gallery.ask(`about/${tile.id}`);
       if (mine !== asked) return;
-      if (found.candidates.length) part("Candidates that were not taken", list(found.candidates));
+      if (found.candidates.length) part("Candidates that were not taken", list(found.candidates, tile));
       if (found.family.edges.length) part(found.family.is_cut ? "Lineage (a part of it)" : "Lineage", graph(found.family));
     } catch (error) {
       if (mine === asked) part("Lineage", words("p", error.message, "warning"));
@@ -55,15 +55,39 @@ gallery.closer = (() => {
     return element;
   }
 
-  function list(candidates) {
+  function list(candidates, tile) {
     const items = document.createElement("ul");
     items.className = "candidates";
     for (const one of candidates) {
       const item = document.createElement("li");
       item.append(button(one), words("p", one.reason, "prose"));
+      if (gallery.who.can_take && one.id) item.append(...taking(one, tile));
       items.append(item);
     }
     return items;
+  }
+
+  // A candidate is taken at once, and costs nothing: what follows from it is drawn by the next run.
+  function taking(one, tile) {
+    const element = words("button", "Take this one instead", "button"), told = words("p", "", "hint");
+    element.type = "button";
+    told.setAttribute("role", "status");
+    element.addEventListener("click", async () => {
+      const at = gallery.viewer.on;
+      element.disabled = true;
+      told.textContent = "…";
+      try {
+        gallery.said(at, await gallery.send("takings", { of: tile.id, asset_id: one.id, sha256: one.sha256 }));
+        gallery.grid.renew(gallery.grid.shown.indexOf(at));
+        gallery.next.say(true);
+        if (gallery.viewer.isOpen && gallery.viewer.on === at) gallery.viewer.renew();
+        told.textContent = "Taken: the next run goes on with it, and draws anew what follows.";
+      } catch (error) {
+        element.disabled = false;
+        told.textContent = error.message;
+      }
+    });
+    return [element, told];
   }
 
   // Everything stands one column to the right of the last thing that it was made from.

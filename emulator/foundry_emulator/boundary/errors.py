@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from foundry_emulator import ids
 from foundry_emulator.jsons import Json
 
 Surface = Literal["project", "openai", "control"]
@@ -82,6 +83,8 @@ def not_found(what: str, wire_id: str, param: str | None = None) -> WireError:
 
 def no_conversation(conversation_id: str) -> WireError:
     """Say that a conversation is not there, or not any more."""
+    if ids.partition_of(conversation_id) is None:
+        return malformed_conversation(conversation_id)
     message = f"Conversation '{conversation_id}' not found"
     return WireError(404, "not_found", message, layer="foundry")
 
@@ -94,6 +97,17 @@ def not_with_agent(*fields: str) -> WireError:
     one = {"code": "ValidationError", "message": message, "type": "error"}
     more = {"param": None, "details": [{**one, "param": field} for field in fields]}
     return WireError(400, "invalid_payload", "Invalid payload", layer="foundry", more=more)
+
+
+def picture_refused(message: str, param: str | None = "tools", code: str = "invalid_value") -> WireError:
+    """Refuse a picture as the image tool does, whose refusals have a type of their own."""
+    return WireError(400, code, message, param=param, more={"type": "image_generation_user_error"})
+
+
+def malformed_conversation(conversation_id: str) -> WireError:
+    """Refuse a conversation's ID that the service cannot have given out."""
+    message = f"Invalid conversation id '{conversation_id[:80]}', Malformed identifier."
+    return WireError(400, "invalid_payload", message, param="conversation", layer="foundry")
 
 
 def not_emulated(what: str) -> WireError:

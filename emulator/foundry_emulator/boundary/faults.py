@@ -21,7 +21,7 @@ FaultName = Literal[
     "late",  # the connection is cut, the request is carried out `delay_s` later
     "slow",  # the reply, or each event of a stream, waits `delay_s`
     "rate_limit",  # 429 with Retry-After, nothing happened
-    "error_before",  # `status` (500), nothing happened
+    "error_before",  # `status` (500; 408 is the gateway's), nothing happened
     "error_after",  # `status` (500), the request was carried out
     "redirect",  # 307 to the same address, nothing happened
     "garbage",  # the request was carried out, the reply is no JSON
@@ -32,7 +32,7 @@ FaultName = Literal[
     "bad_base64",  # the picture's text is no base64
     "truncated_picture",  # the picture's bytes end early
     "empty_result",  # completed, without a picture; with `charged: true` an item without a result
-    "fail_response",  # the response ends as failed with `code` (server_error)
+    "fail_response",  # the response ends as failed with `code` (server_error) and `message`
     "stuck",  # the response stays queued for ever
     "cut_stream",  # the connection is cut before event `event`
     "clean_early_close",  # the stream ends cleanly before event `event`

@@ -11,8 +11,17 @@ from typing import Any, cast
 
 from foundry_emulator.jsons import Json, as_list, as_object
 
-_DATE = re.compile(r"20\d\d-\d\d")
+_DATE = re.compile(r"20\d\d-\d\d(-\d\d)?")
 _NEWEST = "9999-12"
+_SINCE = (
+    ("2026-07", "azure-2026-07"),
+    ("2026-05", "azure-2026-05"),
+    # From this day on an agent's version has a status.
+    ("2026-03-31", "azure-2026-04"),
+    ("2026-02", "azure-2026-03"),
+)
+_OPENAI = "/v1/"
+"""How the paths of OpenAI's own service begin."""
 
 
 class UnreadableExchange(Exception):
@@ -36,8 +45,10 @@ class Exchange:
     """The JSON body; None for a stream or an answer without one."""
     events: tuple[Json, ...]
     """The data of a stream's events, in order."""
-    month: str
-    """When it was recorded, `YYYY-MM`; what carries no date counts as new."""
+    day: str
+    """When it was recorded, `YYYY-MM-DD` or `YYYY-MM`; what carries no date counts as new."""
+    is_openai: bool = False
+    """Whether OpenAI's own service answered, and not Foundry."""
 
     session: str = ""
     """Whose exchanges belong together, in the order of their numbers; "" for one that stands alone."""
@@ -48,9 +59,9 @@ class Exchange:
     @property
     def flavour(self) -> str:
         """Return the dated flavour under which the emulator should answer the same."""
-        if self.month < "2026-02":
-            return "azure-2025-11"
-        return "azure-2026-03" if self.month < "2026-05" else "azure-2026-07"
+        if self.is_openai:
+            return "openai"
+        return next((flavour for day, flavour in _SINCE if self.day >= day), "azure-2025-11")
 
 
 def read_exchanges(folder: Path) -> Iterator[Exchange]:
@@ -72,17 +83,20 @@ def read_exchanges(folder: Path) -> Iterator[Exchange]:
 def _exchange(name: str, raw: Json) -> Exchange:
     request = raw["request"]
     events = as_list(raw.get("events")) or as_list(raw.get("sse"))
+    path = "/" + str(request["path"]).lstrip("/")
+    is_openai = path.startswith(_OPENAI)
     return Exchange(
         name=name,
         method=str(request["method"]),
-        path="/" + str(request["path"]).lstrip("/"),
+        path=f"/openai{path}" if is_openai else path,
         body=request.get("body"),
         request_headers=request.get("headers") or {},
         status=int(raw.get("status") or 0),
         headers=raw.get("headers") or {},
         answer=raw.get("body"),
         events=tuple(_event(as_object(one)) for one in events),
-        month=_month(name, raw.get("source")),
+        day=_day(name, raw.get("source")),
+        is_openai=is_openai,
         session=str(as_object(raw.get("source")).get("session") or ""),
         number=int(as_object(raw.get("source")).get("number") or 0),
         is_shortened=bool(raw.get("cut")),
@@ -94,7 +108,7 @@ def _event(raw: Json) -> Json:
     return cast(Json, json.loads(data) if isinstance(data, str) else data)
 
 
-def _month(name: str, source: object) -> str:
+def _day(name: str, source: object) -> str:
     said = str(cast(Json, source).get("date") or "") if isinstance(source, dict) else ""
     found = _DATE.search(said) or _DATE.search(name)
     return found[0] if found else _NEWEST

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from foundry_emulator.comparing.exchange import Exchange
@@ -26,6 +27,7 @@ from foundry_emulator.steps import (
     Step,
     Steps,
     Turn,
+    UseComputer,
 )
 from foundry_emulator.testing import scripted
 from foundry_emulator.toolbox import Toolbox
@@ -46,6 +48,14 @@ class Player:
         """Play these output items from now on; `sees` says that there is a picture that can be edited."""
         self._items, self._sees = list(items), sees
         self.tools.follow(self._items)
+
+    @contextmanager
+    def playing(self, items: Iterable[Json]) -> Generator[None]:
+        """Play other output items meanwhile."""
+        before = self._items, self._sees
+        self.follow(items)
+        yield
+        self.follow(before[0], sees=before[1])
 
     def toolbox(self) -> Toolbox:
         """Return the quick parts of the tests, with this player for the rules."""
@@ -123,6 +133,10 @@ def _call_of_server(item: Json) -> Step:
     return CallMcp(str(item.get("server_label")), str(item.get("name")), _arguments(item))
 
 
+def _computer_call(item: Json) -> Step:
+    return UseComputer(as_object(item.get("action")), as_list(item.get("pending_safety_checks")))
+
+
 _STEPS: dict[str, Callable[[Json], Step]] = {
     "function_call": lambda item: CallFunction(str(item.get("name")), _arguments(item)),
     "image_generation_call": lambda item: Draw(str(item.get("revised_prompt") or "a picture")),
@@ -131,7 +145,10 @@ _STEPS: dict[str, Callable[[Json], Step]] = {
     "mcp_list_tools": lambda item: ListMcpTools(str(item.get("server_label"))),
     "mcp_approval_request": _call_of_server,
     "mcp_call": _call_of_server,
+    "computer_call": _computer_call,
 }
+PLAYED = tuple(_STEPS)
+"""The output items that are played by a step, messages apart."""
 
 
 def _said(item: Json, made: CodeRan | None) -> tuple[str, list[Json]]:

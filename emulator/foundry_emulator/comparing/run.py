@@ -14,6 +14,7 @@ from typing import Any, cast
 import httpx2
 
 from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.comparing.foreign_tools import without_foreign_tools
 from foundry_emulator.comparing.pictures import file_content
 from foundry_emulator.comparing.playing import Player, recorded_items, shows_picture
 from foundry_emulator.comparing.sessions import Session, sessions, stands_alone
@@ -62,8 +63,10 @@ class Comparison:
 def compare(exchanges: Sequence[Exchange], accepted: Sequence[Accepted]) -> Comparison:
     """Send every exchange again and compare the answers."""
     comparison = Comparison()
+    parted = [without_foreign_tools(exchange) for exchange in exchanges]
+    foreign = {exchange.name: kinds for exchange, kinds in parted}
     with _replayer() as replayer:
-        for group in sessions(exchanges):
+        for group in sessions([exchange for exchange, _ in parted]):
             going_on = [one for one in group if not stands_alone(one)]
             session = Session(group)
             if going_on:
@@ -72,7 +75,8 @@ def compare(exchanges: Sequence[Exchange], accepted: Sequence[Accepted]) -> Comp
             answers += [(one, replayer.replay(one)) for one in group if stands_alone(one)]
             for exchange, (operation, found) in answers:
                 comparison.exchanges += 1
-                for difference in sorted(set(found)):
+                lacking = [Difference(f"tools[{kind}]", "missing", kind) for kind in foreign[exchange.name]]
+                for difference in sorted({*found, *lacking}):
                     reason = _reason(accepted, exchange, operation, difference)
                     comparison.findings.append(Finding(exchange.name, operation, difference, reason))
     return comparison
@@ -247,10 +251,13 @@ def _is_counted(kind: str) -> bool:
 
 
 def _order(events: Sequence[Json]) -> list[str]:
-    """Return the kinds of events in order, repeats once: nobody promises how many pieces a text is in."""
+    """Return the kinds of events in order, repeats once: nobody promises how many pieces a text is in.
+
+    Nor when a stream is kept alive.
+    """
     order: list[str] = []
     for event in events:
         kind = str(event.get("type"))
-        if not order or order[-1] != kind:
+        if kind != "keepalive" and (not order or order[-1] != kind):
             order.append(kind)
     return order

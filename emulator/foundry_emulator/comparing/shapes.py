@@ -35,6 +35,7 @@ _FREE = frozenset(
             "client_id",
             "agent_guid",
             "blueprint",
+            "blueprint_id",
         ),
     }
 )

@@ -12,18 +12,28 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from foundry_emulator import data
+from foundry_emulator.comparing.circumstances import bring_about, error_of, long_enough
 from foundry_emulator.comparing.exchange import Exchange
+from foundry_emulator.comparing.listing import (
+    Listing,
+    attached,
+    is_cursor_older,
+    uploaded,
+    worked_in,
+)
 from foundry_emulator.comparing.pictures import picture_of, pictured
-from foundry_emulator.comparing.playing import Player, answer_of, output_of, recorded_items
+from foundry_emulator.comparing.playing import Player, answer_of, recorded_items
 from foundry_emulator.jsons import Json, as_list, as_object
-from foundry_emulator.testing.calls import Control, Raw
+from foundry_emulator.testing.calls import Control, Raw, events
 
 _WAIT_S = 10.0
 _MOST_VERSIONS = 8
 _AGENT_PATH = re.compile(r"/agents/([^/?]+)(?:/versions/(\w+))?")
-_IN_PATH = re.compile(r"\b(conv|resp|msg|vs|cntr|cfile|assistant|fc|ig|mcpr)([_-])[A-Za-z0-9]{16,}")
+_IN_PATH = re.compile(
+    r"\b(conv|resp|msg|vs|cntr|cfile|assistant|fine-tune|batch|eval|fc|ig|mcpr)[_-][A-Za-z0-9]{16,}"
+)
+_CURSOR = re.compile(r"\b(?:after|before)=([\w-]+)")
 _RUNNING = ("queued", "in_progress")
-_LISTED = re.compile(r"/responses/?(\?|$)")
 _MODELS = ("gpt-5-mini", "gpt-4o", "gpt-4.1", "gpt-5")
 
 
@@ -42,25 +52,46 @@ class Stage:
         self._answer = answer_of(exchange)
         self._ids = {} if ids is None else ids
         self._has_agents = False
-        self._is_gone = exchange.status == 404 or "_deleted_" in exchange.name
+        self._cursors: set[str] = set()
+        self._unanswered: dict[str, list[str]] = {}
+        """By conversation the function calls that the next response there has to answer."""
+        self._is_gone = exchange.status == 404
 
     def prepared(self) -> tuple[str, Any]:
         """Make what the request names, and return its path and body with our IDs."""
         exchange = self._exchange
-        said = json.dumps([exchange.path, exchange.body])
-        for match in _IN_PATH.finditer(said):
-            self._need(match[0], match[1])
+        place, _, query = exchange.path.partition("?")
+        listing = Listing(self._raw, self._player, self._respond_like, self._agent, self._named)
+        self._need_all([place, exchange.body])
         self._agents()
-        if _LISTED.search(exchange.path) and exchange.method == "GET":
-            self._listed_responses()
-        return self._own_words(said)
+        # Above or below the page that was asked for: age decides on which side of it the cursor is.
+        if is_cursor_older(exchange):
+            self._need_cursor(query)
+        listing.make(exchange)
+        self._need_cursor(query)
+        bring_about(self._control, self._raw, exchange, self._ids)
+        path, body = self._own_words(json.dumps([exchange.path, exchange.body]))
+        return path, long_enough(exchange, body)
+
+    def _need_cursor(self, query: str) -> None:
+        self._need_all(query)
+        named = _CURSOR.search(query)
+        if named and self._exchange.path.startswith("/agents?") and named[1] not in self._cursors:
+            self._cursors.add(named[1])
+            self._agent(named[1], "1")
+
+    def _need_all(self, said: object) -> None:
+        for match in _IN_PATH.finditer(json.dumps(said)):
+            self._need(match[0], match[1])
+
+    def _named(self, theirs: str) -> str:
+        return self._ids.get(theirs, theirs)
 
     def continued(self) -> tuple[str, Any]:
         """Return a request that goes on from earlier ones, in whose answers its IDs were given."""
-        said = json.dumps([self._exchange.path, self._exchange.body])
-        for match in _IN_PATH.finditer(said):
-            self._need(match[0], match[1])
-        return self._own_words(said)
+        said = [self._exchange.path, self._exchange.body]
+        self._need_all(said)
+        return self._own_words(json.dumps(said))
 
     def _own_words(self, said: str) -> tuple[str, Any]:
         path, body = json.loads(self._translated(said))
@@ -80,8 +111,12 @@ class Stage:
             "conv": self._conversation,
             "resp": self._response,
             "assistant": self._file,
+            "fine-tune": self._file,
+            "batch": self._file,
+            "eval": self._file,
             "vs": self._store,
             "cntr": self._container,
+            "cfile": self._container_file,
             "msg": self._message,
             "mcpr": self._approval,
         }.get(prefix)
@@ -89,17 +124,8 @@ class Stage:
             self._ids[theirs] = made(theirs)
 
     def _conversation(self, theirs: str) -> str:
-        items = [_plain(item) for item in reversed(self._listed_items())]
-        made = str(self._raw.ok("POST", "openai/v1/conversations", {"items": items[:20]})["id"])
-        if self._is_gone and theirs in self._exchange.path:
-            self._raw.ok("DELETE", f"openai/v1/conversations/{made}")
-        return made
-
-    def _listed_items(self) -> list[Json]:
-        if self._exchange.method != "GET" or "/items" not in self._exchange.path:
-            return []
-        data = as_list(as_object(self._exchange.answer).get("data"))
-        return [as_object(one) for one in data if as_object(one).get("type") == "message"]
+        del theirs
+        return str(self._raw.ok("POST", "openai/v1/conversations", {})["id"])
 
     def _message(self, theirs: str) -> str:
         del theirs
@@ -111,30 +137,30 @@ class Stage:
         return str(made["data"][0]["id"])
 
     def _response(self, theirs: str) -> str:
+        del theirs
         is_background = bool(self._answer.get("background"))
         status = str(self._answer.get("status") or "completed")
-        waits = status in _RUNNING or "/cancel" in self._exchange.path
+        cancels = "/cancel" in self._exchange.path
+        waits = status in (*_RUNNING, "cancelled") or cancels
         made = self._made_like({**self._answer, "background": is_background or waits}, waits=waits)
         if waits:
             self._wait_until(made, "queued" if status == "queued" else "in_progress")
-        if self._is_gone and theirs in self._exchange.path:
-            self._raw.ok("DELETE", f"openai/v1/responses/{made}")
+        if status == "cancelled" and not cancels:
+            self._raw.ok("POST", f"openai/v1/responses/{made}/cancel")
         return made
 
-    def _listed_responses(self) -> None:
-        """Make a response for every entry of a recorded listing, the oldest first."""
-        for entry in reversed(as_list(as_object(self._exchange.answer).get("data"))):
-            response = as_object(entry)
-            self._player.follow(output_of(response))
-            waits = response.get("status") in _RUNNING
-            made = self._made_like(response, waits=waits)
-            if waits:
-                self._wait_until(made, str(response["status"]))
+    def _respond_like(self, response: Json) -> str:
+        """Make a response for an entry of a listing, as far as the entry was."""
+        waits = response.get("status") in _RUNNING
+        made = self._made_like(response, waits=waits)
+        if waits:
+            self._wait_until(made, str(response["status"]))
+        return made
 
     def _made_like(self, response: Json, *, waits: bool) -> str:
         """Make a response as a recorded one was made, and let it come to its end unless it `waits`."""
         self._control.post("settings", {"latency_s": 60.0 if waits else 0.0})
-        request: Json = {"input": "Hello"}
+        request: Json = {"input": response.get("input") or "Hello"}
         if reference := as_object(response.get("agent_reference")):
             self._agent(str(reference["name"]), reference.get("version"))
             request["agent_reference"] = reference
@@ -148,11 +174,28 @@ class Stage:
         if response.get("metadata"):
             request["metadata"] = response["metadata"]
         if conversation := str(as_object(response.get("conversation")).get("id") or ""):
-            request["conversation"] = self._ids.get(conversation) or self._conversation(conversation)
-        made = str(self._raw.ok("POST", "openai/v1/responses", request)["id"])
-        if not waits:
-            self._raw.finished(made)
+            self._need_all(conversation)
+            request["conversation"] = self._named(conversation)
+            calls = self._unanswered.pop(conversation, [])
+            if calls:
+                request["input"] = [
+                    {"type": "function_call_output", "call_id": one, "output": ""} for one in calls
+                ]
+        answer = self._begun(request)
+        made = str(answer["id"])
+        ended = answer if waits else self._raw.finished(made)
+        calls = [str(item["call_id"]) for item in ended["output"] if item["type"] == "function_call"]
+        if conversation and calls:
+            self._unanswered[conversation] = calls
         return made
+
+    def _begun(self, request: Json) -> Json:
+        """Post a request; what a recording streams again had been begun as a stream."""
+        if "stream=true" not in self._exchange.path:
+            return self._raw.ok("POST", "openai/v1/responses", request)
+        streamed = {**request, "stream": True, "background": True}
+        told = events(self._raw.call("POST", "openai/v1/responses", streamed).text)
+        return as_object(told[0]["response"])
 
     def _approval(self, theirs: str) -> str:
         """Make the response that asked for what is approved here."""
@@ -177,23 +220,18 @@ class Stage:
             time.sleep(0.01)
 
     def _file(self, theirs: str) -> str:
-        code = as_object(as_object(self._exchange.answer).get("error")).get("code")
-        name = "data.csv" if code == "unsupported_file" else "notes.md"
+        purpose = theirs.rpartition("-")[0]
+        if purpose != "assistant":
+            return uploaded(self._raw, f"{purpose}s" if purpose == "eval" else purpose)
+        name = "data.csv" if error_of(self._exchange).get("code") == "unsupported_file" else "notes.md"
         content = b"Widgets and gadgets, by quarter.\n"
         if "input_image" in json.dumps(self._exchange.body):
             name, content = "picture.png", picture_of({})
         made = self._raw.upload(name, content)
         if "/vector_stores/" in self._exchange.path and theirs in self._exchange.path:
             store = next(ours for ours in self._ids.values() if ours.startswith("vs_"))
-            self._raw.ok("POST", f"openai/v1/vector_stores/{store}/files", {"file_id": made})
-            self._wait_for_file(store, made)
+            attached(self._raw, store, made)
         return made
-
-    def _wait_for_file(self, store: str, file_id: str) -> None:
-        deadline = time.monotonic() + _WAIT_S
-        path = f"openai/v1/vector_stores/{store}/files/{file_id}"
-        while self._raw.ok("GET", path)["status"] == "in_progress" and time.monotonic() < deadline:
-            time.sleep(0.01)
 
     def _store(self, theirs: str) -> str:
         del theirs
@@ -201,7 +239,14 @@ class Stage:
 
     def _container(self, theirs: str) -> str:
         del theirs
+        if "/files" in self._exchange.path:
+            return worked_in(self._raw, self._player)
         return str(self._raw.ok("POST", "openai/v1/containers", {"name": "container"})["id"])
+
+    def _container_file(self, theirs: str) -> str:
+        del theirs
+        container = next(ours for ours in self._ids.values() if ours.startswith("cntr_"))
+        return str(self._raw.ok("GET", f"openai/v1/containers/{container}/files")["data"][0]["id"])
 
     def _agents(self) -> None:
         if self._has_agents:
@@ -209,7 +254,7 @@ class Stage:
         self._has_agents = True
         body = as_object(self._exchange.body)
         reference = as_object(body.get("agent_reference")) or as_object(body.get("agent"))
-        if reference.get("name"):
+        if reference.get("name") and not str(error_of(self._exchange).get("message")).startswith("Agent "):
             self._agent(str(reference["name"]), reference.get("version"))
         match = _AGENT_PATH.search(self._exchange.path)
         makes = self._exchange.method == "POST" and re.search(r"/versions(\?|$)", self._exchange.path)
@@ -278,9 +323,3 @@ class Stage:
             return path
         name = "gpt-image-1.5" if "image" in str(answer.get("modelName")) else "gpt-4.1"
         return re.sub(r"^/deployments/[^/?]+", f"/deployments/{name}", path)
-
-
-def _plain(item: Json) -> Json:
-    part = as_object(next(iter(as_list(item.get("content"))), None))
-    text = str(part.get("text") or "")
-    return {"type": "message", "role": item.get("role") or "user", "content": text}

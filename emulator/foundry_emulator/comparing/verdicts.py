@@ -28,6 +28,9 @@ class Accepted:
     kind: str
     exchange: str
     reason: str
+    recorded: str = "*"
+    here: str = "*"
+    """What stands on either side, where only that is accepted."""
     only_shortened: bool = False
     """Whether it is accepted only where something of the answer was left out when it was written down."""
 
@@ -38,6 +41,8 @@ class Accepted:
             and fnmatchcase(operation, self.operation)
             and fnmatchcase(difference.field.replace("[", "(").replace("]", ")"), self._field())
             and self.kind in ("*", difference.kind)
+            and fnmatchcase(difference.recorded, self.recorded)
+            and fnmatchcase(difference.here, self.here)
             and fnmatchcase(exchange.name, self.exchange)
         )
 
@@ -69,6 +74,8 @@ def read_accepted(path: Path) -> Sequence[Accepted]:
                 kind=str(raw.get("kind", "*")),
                 exchange=str(raw.get("exchange", "*")),
                 reason=str(raw["reason"]),
+                recorded=str(raw.get("recorded", "*")),
+                here=str(raw.get("here", "*")),
                 only_shortened=bool(raw.get("shortened")),
             )
         )

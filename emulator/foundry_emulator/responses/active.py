@@ -7,6 +7,7 @@ import contextlib
 import functools
 import threading
 
+from foundry_emulator.boundary.errors import WireError
 from foundry_emulator.boundary.faults import Fault
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
@@ -28,8 +29,8 @@ class ActiveResponse:
         self.cancelled = threading.Event()
         self._called_off = asyncio.Event()
         self._is_forgotten = False
-        self.error_status: int | None = None
-        """Status with which a foreground caller is answered instead of a failed response."""
+        self.refusal: WireError | None = None
+        """With what a foreground caller is answered instead of a failed response."""
         self._project = project
         # A cancel on the loop and the end of the work on a tool thread must not both set a final status.
         self._lock = threading.Lock()

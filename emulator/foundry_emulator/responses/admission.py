@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from foundry_emulator import agents, ids
-from foundry_emulator.boundary.errors import WireError, invalid, no_conversation, not_with_agent
+from foundry_emulator.boundary.errors import (
+    WireError,
+    invalid,
+    no_conversation,
+    not_with_agent,
+    picture_refused,
+)
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.boundary.quota import plainer, standard_rates
 from foundry_emulator.jsons import Json
@@ -336,16 +342,12 @@ class _RequestCheck:
             return None
         deployment = self._headers.get(IMAGE_DEPLOYMENT_HEADER)
         if self._dialect.is_azure and not deployment:
-            message = (
-                f"Missing required header: '{IMAGE_DEPLOYMENT_HEADER}'. The image generation tool needs the "
-                "name of an image model deployment in this header."
-            )
-            raise WireError(400, "image_generation_user_error", message)
+            message = f"imagegen deployment must be provided through header: {IMAGE_DEPLOYMENT_HEADER}"
+            raise picture_refused(message, code="invalid_request_error")
         if deployment:
             known = self._project.deployment(deployment)
             if known is None or "image" not in known["modelName"]:
-                message = f"The image generation deployment '{deployment[:80]}' does not exist."
-                raise WireError(400, "image_generation_user_error", message)
+                raise picture_refused(f"The model '{deployment[:80]}' does not exist.", "model")
             self._refuse_retired(str(known["modelName"]))
             return str(known["modelName"])
         self._refuse_retired(str(tool["model"] or "gpt-image-2"))

@@ -54,8 +54,11 @@ class Carrier:
 
     def work(self) -> None:
         """Run the turn to its end; whatever goes wrong becomes the response's final status."""
-        if self._active.fault is not None and self._active.fault.name == "fail_response":
-            self._failed("server_error", "The server had an error while processing your request.")
+        fault = self._active.fault
+        if fault is not None and fault.name == "fail_response":
+            message = "The server had an error while processing your request."
+            told = str(fault.params.get("message") or message)
+            self._failed(str(fault.params.get("code") or "server_error"), told)
             return
         try:
             self._drive(build_turn(self._project, self._admitted))
@@ -74,8 +77,9 @@ class Carrier:
         if self._output.items:
             self._charge_tokens()
         else:
-            self._active.error_status = refusal.status
-        error = {"code": "invalid_prompt", "message": refusal.message, "type": refusal.code}
+            self._active.refusal = refusal
+        kind = refusal.more.get("type") or refusal.code
+        error = {"code": "invalid_prompt", "message": refusal.message, "type": kind}
         self._active.settle("failed", error=error)
 
     def _failed(self, code: str, message: str) -> None:

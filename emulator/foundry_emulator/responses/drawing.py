@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from foundry_emulator.boundary.errors import WireError
+from foundry_emulator.boundary.errors import picture_refused
 from foundry_emulator.boundary.faults import damaged
 from foundry_emulator.interpreter.containers import MOUNT
 from foundry_emulator.jsons import Json
@@ -70,7 +70,7 @@ class Drawing:
         mask = build_turn(output.project, output.admitted).mask if action == "edit" else None
         if action == "edit" and not pictures:
             message = "The image generation tool was asked to edit, but there is no picture to start from."
-            raise WireError(400, "image_generation_user_error", message)
+            raise picture_refused(message)
         return ImageRequest(
             prompt=step.prompt,
             action=action,
@@ -111,7 +111,7 @@ class Drawing:
                 self._output.stop_if_called_off()
                 return project.tools.paint(request)
         except ImageToolError as problem:
-            raise WireError(400, "image_generation_user_error", str(problem)) from problem
+            raise picture_refused(str(problem)) from problem
 
     def _charge(self, item: Json, painted: Painted, partial_images: int) -> None:
         output = self._output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foundry_emulator import data
-from foundry_emulator.boundary.errors import WireError, invalid
+from foundry_emulator.boundary.errors import WireError, invalid, picture_refused
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
@@ -80,7 +80,7 @@ def check_window(model: str, items: list[Json]) -> None:
 
 
 def _unsupported(message: str) -> WireError:
-    return WireError(400, "image_generation_user_error", message)
+    return picture_refused(message, "input")
 
 
 def _parts(items: list[Json]) -> list[Json]:

@@ -123,6 +123,10 @@ class ItemReader:
         if (url is None) == (file_id is None):
             message = "Exactly one of 'image_url' and 'file_id' has to be given."
             raise invalid(message, part.path("image_url"), "invalid_image")
+        if url is not None and not url.startswith("data:") and "://" not in url:
+            where = part.path("image_url")
+            message = f"Invalid '{where}'. Expected a valid URL, but got a value with an invalid format."
+            raise invalid(message, where)
         if url is not None and not url.startswith("data:image/"):
             message = "The emulator fetches nothing: send the picture as a data URL or by file ID."
             raise invalid(message, part.path("image_url"), "invalid_image_url")

@@ -23,6 +23,7 @@ _LEFT_OUT_WHEN_UNSET = frozenset(
 )
 _NEVER_IN_BODIES = frozenset({"store", "content_filters"})
 _NOT_LISTED = frozenset({"text", "reasoning", "completed_at", "prompt_cache_retention", "agent_reference"})
+_NOT_IN_FIRST_STREAMS = frozenset({"content_filters", "prompt_cache_retention"})
 _SAFE = {"filtered": False, "severity": "safe"}
 _UNDETECTED = {"filtered": False, "detected": False}
 
@@ -48,13 +49,14 @@ def body(dialect: Dialect, response: Json) -> Json:
     if dialect.is_first:
         return _first(shown)
     shown.setdefault("agent_reference", None)
+    if dialect.keeps_prompts:
+        shown["prompt_cache_retention"] = "in_memory"
     if dialect.is_newest:
         _newest(shown)
     return shown
 
 
 def _newest(shown: Json) -> None:
-    shown["prompt_cache_retention"] = "in_memory"
     if not shown["background"]:
         shown["reasoning"].setdefault("context", None)
     if shown["status"] == "completed":
@@ -139,7 +141,7 @@ def _streamed(dialect: Dialect, response: Json) -> Json:
         "frequency_penalty": 0.0,
         "presence_penalty": 0.0,
         "prompt_cache_key": None,
-        "prompt_cache_retention": "in_memory" if dialect.is_newest else None,
+        "prompt_cache_retention": "in_memory" if dialect.keeps_prompts else None,
         "content_filters": content_filters() if response["status"] == "completed" else None,
         "usage": response["usage"] and _usage(response["usage"]),
         "tools": [_tool(tool) for tool in response["tools"]],
@@ -149,7 +151,7 @@ def _streamed(dialect: Dialect, response: Json) -> Json:
     if not reference and response["tool_choice"] == "auto":
         shown["tool_choice"] = None
     if dialect.is_first:
-        return _first(shown)
+        return _first({key: value for key, value in shown.items() if key not in _NOT_IN_FIRST_STREAMS})
     return {"agent_reference": None, **shown}
 
 

@@ -45,8 +45,10 @@ def _has_identity(project: Project) -> bool:
 
 
 def _shown_version(project: Project, version: Json) -> Json:
-    if not _has_identity(project):
+    if not project.settings.dialect.tells_agent_status:
         return {key: value for key, value in version.items() if key != "status"}
+    if not _has_identity(project):
+        return version
     digest = uuid.uuid5(uuid.NAMESPACE_URL, version["name"])
     identity = {"principal_id": str(digest), "client_id": str(digest)}
     return {

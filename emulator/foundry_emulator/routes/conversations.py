@@ -33,6 +33,17 @@ def _read_items(call: Call, body: Fields, conversation_id: str) -> list[Json]:
     return [reader.item(body.element("items", i, entry)) for i, entry in enumerate(entries)]
 
 
+def _worded(call: Call, item: Json, include: frozenset[str]) -> Json:
+    """Word an item as it is read back; the first preview said by whom it was made in one field."""
+    worded = shown(item, include)
+    if not call.project.settings.dialect.is_first or "response_id" not in worded:
+        return worded
+    reference, made_by = worded.get("agent_reference"), {"response_id": worded["response_id"]}
+    agent = {"agent": {**reference, "type": "agent_id"}} if reference else {}
+    kept = {key: value for key, value in worded.items() if key not in ("agent_reference", "response_id")}
+    return {**kept, "created_by": {**agent, **made_by}}
+
+
 def _store(call: Call, conversation_id: str, items: list[Json]) -> None:
     for item in items:
         call.project.state.put("item", item["id"], item, parent=conversation_id)
@@ -110,7 +121,7 @@ async def list_items(call: Call) -> Reply:
     conversation, include = _need(call), _included(call)
     docs = call.project.state.all("item", conversation["id"])
     chosen, has_more = page(call, docs, lambda doc: doc.id)
-    return Reply(wire.listing([shown(doc.body, include) for doc in chosen], has_more=has_more))
+    return Reply(wire.listing([_worded(call, doc.body, include) for doc in chosen], has_more=has_more))
 
 
 async def retrieve_item(call: Call) -> Reply:
@@ -119,7 +130,7 @@ async def retrieve_item(call: Call) -> Reply:
     doc = call.project.state.get("item", item_id, conversation["id"])
     if doc is None:
         raise not_found("Item", item_id)
-    return Reply(shown(doc.body, _included(call)))
+    return Reply(_worded(call, doc.body, _included(call)))
 
 
 async def delete_item(call: Call) -> Reply:

@@ -46,6 +46,7 @@ _FROM_THE_MODEL = (
     "deployments.",
 )
 _VERSIONS = "1.0,2025-05-15-preview,2025-11-15-preview"
+_TIMED_OUT = 408
 _JSON_TYPES = ("application/json", "application/merge-patch+json")
 
 
@@ -171,7 +172,9 @@ class Endpoint:
             return self._refusal(failure, call)
 
     def _refusal(self, error: WireError, call: Call) -> Reply:
-        """Word an error as this surface does."""
+        """Word an error as this surface does; conversations are Foundry's own, not the model's."""
+        if error.layer == "model" and call.operation.startswith("conversations."):
+            error.layer = "foundry" if call.project.settings.dialect.is_azure else "model"
         is_first = call.project.settings.dialect.is_first
         body = error.envelope(self._surface, call.request_id, is_first=is_first)
         headers = {"x-request-id": call.request_id, **error.headers}
@@ -201,7 +204,7 @@ class Endpoint:
             return await _cut(call, compact(reply.body or {}) if name == "half_body" else "")
         if name == "garbage":
             return Reply(content=b"<html>\x00 upstream connect error", media_type="application/json")
-        raise WireError(int(fault.number("status", 500)), "server_error", "The service failed to answer.")
+        raise failed(fault, "The service failed to answer.")
 
     async def _patched(self, call: Call, fault: Fault) -> Reply:
         try:
@@ -218,7 +221,9 @@ class Endpoint:
             _LOG.info("late %s was refused: %s", call.operation, error)
 
     def _response(self, call: Call, reply: Reply, started: float) -> Response:
-        given = {**self._standard_headers(call, started), **reply.headers}
+        # A gateway answers before the service is asked: what the service says of itself is not there.
+        own = {} if reply.layer == "gateway" else self._standard_headers(call, started)
+        given = {**own, **reply.headers}
         headers = {name: str(value) for name, value in given.items() if value is not None}
         if reply.body is not None and not self._comes_from_the_model(call, reply):
             headers.setdefault("content-type", "application/json; charset=utf-8")
@@ -235,9 +240,9 @@ class Endpoint:
         return Response(content, reply.status, headers, reply.media_type)
 
     def _comes_from_the_model(self, call: Call, reply: Reply) -> bool:
-        """Say whether the model's own service words this answer: it names no character set."""
+        """Say whether Foundry's own layer does not word this answer: others name no character set."""
         if reply.layer is not None:
-            return reply.layer == "model" and self._surface == "openai"
+            return reply.layer == "gateway" or (reply.layer == "model" and self._surface == "openai")
         if call.project.settings.dialect.is_first and call.operation == "responses.retrieve":
             return False
         return call.operation.startswith(_FROM_THE_MODEL)
@@ -322,12 +327,20 @@ def _limited(fault: Fault, call: Call) -> WireError:
     return limited
 
 
+def failed(fault: Fault, message: str) -> WireError:
+    """Return the failure that a fault wants; a time-out is worded by the gateway, as recorded."""
+    status = int(fault.number("status", 500))
+    if status == _TIMED_OUT:
+        return WireError(status, "Timeout", "The operation was timeout.", layer="gateway")
+    return WireError(status, "server_error", message)
+
+
 def refusal(fault: Fault, call: Call) -> WireError | None:
     """Return the error with which a fault refuses a request before anything happened."""
     if fault.name == "rate_limit":
         return _limited(fault, call)
     if fault.name == "error_before":
-        return WireError(int(fault.number("status", 500)), "server_error", "The service is unavailable.")
+        return failed(fault, "The service is unavailable.")
     if fault.name == "redirect":
         return WireError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
     if fault.name == "account_block":

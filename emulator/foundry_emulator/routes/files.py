@@ -11,6 +11,8 @@ from foundry_emulator.routes.paging import page
 from foundry_emulator.routes.uploads import UploadForm, uploaded
 
 _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+_NOT_FOR_PICTURES = ("vision", "user_data")
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _SHORTEST_S, _LONGEST_S = 3600, 2_592_000
 
 
@@ -36,10 +38,15 @@ async def create(call: Call) -> Reply:
     if purpose not in _PURPOSES:
         words = ", ".join(f"'{one}'" for one in _PURPOSES)
         raise invalid(f"Invalid value: '{purpose[:80]}'. Supported values are: {words}.", "purpose")
+    dialect = call.project.settings.dialect
+    is_picture = upload.filename.lower().endswith(_PICTURES)
+    if purpose in _NOT_FOR_PICTURES and is_picture and dialect.is_azure:
+        # As a sample of Microsoft's tells of it; other files it uploads as user data itself.
+        raise invalid("Invalid file ContentType", "purpose")
     if upload.data is None:
         raise invalid("Missing required parameter: 'file'.", "file", "missing_required_parameter")
     now = call.project.clock.stamp()
-    file_id = ids.file_id(purpose, is_azure=call.project.settings.dialect.is_azure)
+    file_id = ids.file_id(purpose, is_azure=dialect.is_azure)
     body: Json = {
         "id": file_id,
         "object": "file",
@@ -53,7 +60,7 @@ async def create(call: Call) -> Reply:
     }
     call.project.state.write_blob(file_id, upload.data)
     call.project.state.put("file", file_id, body)
-    if purpose == "fine-tune" and call.project.settings.dialect.is_azure:
+    if purpose == "fine-tune" and dialect.is_azure:
         # Azure checks it afterwards; whoever waits for that, as the SDK can, must see it end.
         pending = {**body, "status": "pending"}
         return Reply(pending, 201, headers={"location": f"{call.request.url}/{file_id}"})

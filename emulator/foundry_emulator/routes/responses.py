@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from foundry_emulator import data
 from foundry_emulator.at_rest import forget_response
-from foundry_emulator.boundary.errors import WireError, invalid, not_emulated
+from foundry_emulator.boundary.errors import invalid, not_emulated
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import shapes, wire
 from foundry_emulator.responses.admission import admit, included
@@ -42,15 +42,18 @@ async def create(call: Call) -> Reply:
     active = call.responses.start(admitted, call.fault)
     headers = _agent_headers(active)
     if admitted.stream:
-        headers["cache-control"] = "no-cache"
-        return Reply(stream=_followed(call, active), media_type=_EVENT_STREAM, headers=headers)
+        return _streamed(_followed(call, active), headers)
     if not active.is_background:
         await _foreground(call, active)
-        if active.error_status is not None:
-            error = active.response["error"]
+        if active.refusal is not None:
             forget_response(call.project.state, active.id)
-            raise WireError(active.error_status, error.get("type") or error["code"], error["message"])
+            raise active.refusal
     return Reply(_worded(call, active.response, admitted.include), headers=headers)
+
+
+def _streamed(frames: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> Reply:
+    own = {**(headers or {}), "cache-control": "no-cache"}
+    return Reply(stream=frames, media_type=_EVENT_STREAM, headers=own)
 
 
 def _agent_headers(active: ActiveResponse) -> dict[str, str]:
@@ -135,12 +138,12 @@ def _resumed(call: Call, response_id: str) -> Reply:
     active = call.responses.running(response_id)
     if active is not None and active.stream is not None and active.is_background:
         live = _live(call, active, 0 if after is None else after + 1)
-        return Reply(stream=live, media_type=_EVENT_STREAM)
+        return _streamed(live)
     frames = call.project.state.events(response_id)
     if not frames:
         message = "Only background responses that were created with stream=true can be streamed again."
         raise invalid(message, "stream")
-    return Reply(stream=_kept(call, frames_after(frames, after)), media_type=_EVENT_STREAM)
+    return _streamed(_kept(call, frames_after(frames, after)))
 
 
 async def _live(call: Call, active: ActiveResponse, start: int) -> AsyncIterator[bytes]:

@@ -205,6 +205,29 @@ plt.show()
     assert files["figure-2.png"] != files["saved-2.png"]
 
 
+def test_a_figure_that_is_open_at_the_end_is_shown_unasked(sandbox: Sandbox, data: Path) -> None:
+    code = """
+import matplotlib.pyplot as plt
+for number in (1, 2, 3):
+    figure, axes = plt.subplots(figsize=(2, 1))
+    figure.savefig(f'/mnt/data/saved-{number}.png')
+    if number == 2:
+        plt.close(figure)
+axes.set_title('$unfinished_{$')
+"""
+    outcome = sandbox.run(code, data)
+    files = dict(outcome.files)
+    assert outcome.displayed == ("figure-1.png",)
+    assert files["figure-1.png"] == files["saved-1.png"]
+    # The other cannot be drawn any more; that is said, and the run has succeeded.
+    assert (
+        "ParseException" in outcome.logs
+        or "ParseFatalException" in outcome.logs
+        or "ValueError" in outcome.logs
+    )
+    assert outcome.error is None
+
+
 def test_second_plot_finds_the_fonts_at_hand(plain_sandbox: Sandbox, tmp_path: Path, data: Path) -> None:
     code = "import os, matplotlib, matplotlib.font_manager\nprint(len(os.listdir(matplotlib.get_cachedir())))"
     logs = [printed(plain_sandbox.run(code, data)), printed(plain_sandbox.run(code, data))]

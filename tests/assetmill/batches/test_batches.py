@@ -175,6 +175,27 @@ def test_a_block_of_the_account_stops_everything_at_once(
     assert run_rows(services, rows).status == "completed"
 
 
+def test_a_batch_whose_prompts_are_refused_again_and_again_stops(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    """Long before the service blocks the account for it."""
+    limits = services.settings.run.model_copy(update={"refusals": 3})
+    services.settings = services.settings.model_copy(update={"run": limits})
+    sent: list[str] = []
+
+    def refuse(request: ResponseRequest) -> None:
+        sent.append("")
+        raise PromptBlocked("refused by moderation", "content_filter", 400)
+
+    gateway.before = refuse
+    rows = products(tmp_path, *(f"thing {n}" for n in range(30)))
+    manifest = run_rows(services, rows)
+    assert manifest.status == "stopped"
+    assert {"quarantined", "cancelled"} == set(states(manifest))
+    assert "moderation has refused 3 prompts" in (manifest.reason or "")
+    assert 3 <= len(sent) <= 3 + services.settings.run.concurrency
+
+
 def test_another_machine_stops_when_one_has_met_the_block(services: Services, tmp_path: Path) -> None:
     from tests.batchworks import work_on
 

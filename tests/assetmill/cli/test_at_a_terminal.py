@@ -96,6 +96,20 @@ def test_tab_imports_no_model_and_no_command(services: Services) -> None:
     assert not loaded & {"pydantic", "prefect", "openai", "boto3", "PIL", "yaml", "assetmill.cli.why"}
 
 
+def test_the_script_that_a_shell_reads_at_its_start_imports_no_model() -> None:
+    """Whoever keeps `eval "$(assetmill completion bash)"` in a profile waits for it in every new terminal."""
+    program = (
+        "import atexit, json, sys; from assetmill.cli import main; "
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr)); main.main()"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program, "completion", "bash"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    loaded = set(json.loads(told.stderr.splitlines()[-1]))
+    assert not loaded & {"pydantic", "prefect", "yaml", "assetmill.cli.options", "assetmill.records"}
+
+
 def test_the_records_tell_of_a_run(services: Services, assetmill: Terminal) -> None:
     manifest = run_here(services, "chain")
     told = assetmill.document("logs", "latest")

@@ -16,7 +16,7 @@ from assetmill.holding import GUARD, held
 from assetmill.locking.lockfile import read_lock
 from tests.lockyard import Yard
 
-PAIRS = 12
+PAIRS = 6
 
 
 def together(yard: Yard, *commands: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import SchemaError
 
 from assetmill.records import RunManifest
 from assetmill.stage.services import Services
@@ -78,6 +79,26 @@ def test_a_bug_is_one_line_with_its_traceback_in_a_file(
     assert assetmill("plan", "chain") == 1
     assert "LookupError: a bug" in assetmill.err
     assert "Traceback" in next(tmp_path.glob("assetmill-*.traceback")).read_text()
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.usefixtures("services")
+def test_an_interruption_that_a_library_made_an_error_of_is_one(
+    is_named: bool, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal in the moment in which pydantic compiles a model comes as an error about that model."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        if is_named:
+            raise SchemaError('Error building "model" validator:\n  KeyboardInterrupt: ')
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise LookupError("a parser gave up") from error
+
+    monkeypatch.setattr("assetmill.cli.plan.plan_pipeline", interrupted)
+    assert assetmill("plan", "chain") == 130
+    assert assetmill.err == "stopped; run it again to go on\n"
 
 
 @pytest.mark.usefixtures("services")

@@ -51,6 +51,8 @@ def test_a_file_that_was_lost_or_cut_is_written_again(services: Services, tmp_pa
 def test_hostile_and_equal_names_stay_in_the_folder_and_apart(services: Services, tmp_path: Path) -> None:
     asset = made(services)[0]
     names = ["../../etc/passwd", "a/b.png", "A/B.png", "..", ".assets.json", "con.png", "x" * 300]
+    # One name in the two forms that Unicode has for it, and in the one that file systems make of both.
+    names += ["caf\u00e9.png", "cafe\u0301.png", "CAFE.png"]
     assets = [asset.model_copy(update={"name": name}) for name in names]
     folder = tmp_path / "out"
     paths = export_assets(assets, services.blobs, folder)

@@ -148,3 +148,20 @@ def test_what_is_no_span_is_refused_before_anything_is_opened(
 ) -> None:
     assert assetmill(command, f"--older-than={text}") == 2
     assert "write 90d, 12h or 2w" in assetmill.err
+
+
+@pytest.mark.parametrize(
+    ("words", "listed_by"),
+    [
+        (["run"], "pipelines"),
+        (["edit"], "assets"),
+        (["why"], "show"),
+        (["export"], "show"),
+        (["verify", "x"], ""),
+    ],
+)
+def test_who_leaves_a_name_out_is_told_what_lists_them(
+    assetmill: Terminal, words: list[str], listed_by: str
+) -> None:
+    assert assetmill(*words) == 2
+    assert (f"`assetmill {listed_by}` lists what there is." in assetmill.err) == bool(listed_by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ stages:
     tools: [{type: image_generation, size: 1024x1024, quality: low}]
     outputs: [{name: pic.png}]
 """
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]{40,}")
 
 
 def lay_out(folder: Path, profile: str = "") -> Path:
@@ -64,11 +68,20 @@ class Agent:
     progress: list[tuple[float, float | None, str | None]] = field(
         default_factory=list[tuple[float, float | None, str | None]]
     )
+    longest_base64: int = 0
+    """The longest stretch in any answer that can be a file's bytes."""
+    transcript: list[tuple[str, dict[str, Any], CallToolResult]] = field(
+        default_factory=list[tuple[str, dict[str, Any], CallToolResult]]
+    )
 
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
         """Call a tool."""
         answer = await self.client.call_tool(tool, arguments, progress_callback=self._note)
         assert isinstance(answer, CallToolResult)
+        texts = [words(answer), *(part.data for part in answer.content if part.type == "image")]
+        found = [len(run) for text in texts for run in _BASE64.findall(text)]
+        self.longest_base64 = max([self.longest_base64, *found])
+        self.transcript.append((tool, arguments, answer))
         return answer
 
     async def document(self, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,12 +17,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from assetmill.serving_agents.book import call_id_of
 from assetmill.serving_agents.pictures import MOST_BYTES
-from tests.assetmill.serving_agents.agent_bench import Agent, environment, lay_out, program, talk
+from tests.assetmill.serving_agents.agent_bench import Agent, environment, lay_out, program, talk, words
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(240)]
 
@@ -58,14 +59,27 @@ def begun(folder: Path, key: str) -> dict[str, Any] | None:
     return json.loads(found[-1].read_bytes()) if found else None
 
 
-def test_a_run_is_planned_carried_out_looked_at_and_edited_for_one_bill(project: Path) -> None:
+def test_a_killed_server_and_the_same_call_again_are_one_bill(project: Path) -> None:
+    """What a coding agent does in a sitting in which its server dies: plan, run, again, look, edit, spend."""
     order = {"pipeline": "card", "key": "first", "parameters": {"subject": "a teal bottle"}}
+    begun_as: list[str] = []
 
-    async def conversation(agent: Agent) -> None:
+    async def first(agent: Agent) -> None:
         planned = await agent.document("plan", pipeline="card", parameters=order["parameters"])
         assert planned["cost_usd"]["expected"] > 0
         assert "budget_usd" in await agent.refusal("run", **order)
         told = await agent.document("run", budget_usd=0.1, **order)
+        assert told["status"] == "running"
+        begun_as.append(told["call_id"])
+        os.kill(int((project / "server.pid").read_text()), signal.SIGKILL)
+
+    talk(program(project), first)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "server.pid").read_text()), 0)
+
+    async def second(agent: Agent) -> None:
+        told = await agent.document("run", budget_usd=0.1, **order)
+        assert told["call_id"] == begun_as[0]
         ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
         assert (ended["status"], ended["result"]["status"]) == ("completed", "completed")
         assert 0 < ended["cost"]["spent_usd"] <= ended["cost"]["ceiling_usd"]
@@ -77,42 +91,23 @@ def test_a_run_is_planned_carried_out_looked_at_and_edited_for_one_bill(project:
         shown = await agent.call("look", asset="latest/pic/pic.png", longest_px=1024)
         (image,) = [part for part in shown.content if part.type == "image"]
         assert base64.b64decode(image.data).startswith(b"\xff\xd8")
-        assert len(base64.b64decode(image.data)) <= MOST_BYTES
-        paid = pictures_paid(project)
+        assert pictures_paid(project) == 1
         edit = {"asset": "latest/pic/pic.png", "instruction": "make it dusk", "key": "edit"}
         edited = await agent.document("edit", budget_usd=0.2, **edit)
         after = await agent.document("status", call_id=edited["call_id"], wait_s=200)
-        assert (after["status"], pictures_paid(project)) == ("completed", paid + 1)
+        assert (after["status"], pictures_paid(project)) == ("completed", 2)
         assert (await agent.document("edit", budget_usd=0.2, **edit))["status"] == "completed"
         spent = await agent.document("spend", by="pipeline")
         assert spent["total_usd"] == pytest.approx(
             ended["cost"]["spent_usd"] + after["cost"]["spent_usd"], abs=1e-6
         )
         assert "first time" in (await agent.document("why", run=ended["run_id"], stage="pic"))["reason"]
-
-    talk(program(project), conversation)
-    assert pictures_paid(project) == 2
-
-
-def test_a_server_that_is_killed_takes_no_run_along_and_the_same_call_is_paid_once(project: Path) -> None:
-    before = pictures_paid(project)
-    order = {"pipeline": "card", "key": "killed", "budget_usd": 0.1, "parameters": {"subject": "a red boat"}}
-
-    async def first(agent: Agent) -> None:
-        await agent.document("run", **order)
-        os.kill(int((project / "server.pid").read_text()), signal.SIGKILL)
-
-    talk(program(project), first)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((project / "server.pid").read_text()), 0)
-
-    async def second(agent: Agent) -> None:
-        told = await agent.document("run", **order)
-        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
-        assert ended["status"] == "completed"
+        assert 0 < agent.longest_base64 <= MOST_BYTES * 4 / 3 + 4
+        answered = [json.loads(words(answer)) for _, _, answer in agent.transcript if not answer.is_error]
+        assert all("spent_usd" in answer["cost"] for answer in answered)
 
     talk(program(project), second)
-    assert pictures_paid(project) == before + 1
+    assert pictures_paid(project) == 2
 
 
 def test_a_call_whose_processes_were_all_killed_is_lost_until_it_is_asked_again(project: Path) -> None:
@@ -151,6 +146,33 @@ def test_a_ceiling_stops_the_call_and_says_so(project: Path) -> None:
 
     talk(program(project), conversation)
     assert pictures_paid(project) == before
+
+
+def test_the_lines_for_each_host_start_a_server(project: Path) -> None:
+    """As the hosts read them: the command from the path, in the folder that is open."""
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert [next(iter(block)) for block in blocks] == ["mcpServers", "servers", "context_servers"]
+    entries = [servers["assetmill"] for block in blocks for servers in block.values()]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    lines = {
+        (
+            entry["command"],
+            *entry["args"],
+            entry.get("cwd", "${workspaceFolder}").replace("${workspaceFolder}", str(project)),
+        )
+        for entry in entries
+    }
+
+    async def conversation(agent: Agent) -> None:
+        assert {"plan", "run"} <= {tool.name for tool in (await agent.client.list_tools()).tools}
+        assert (await agent.document("list_pipelines"))["pipelines"][0]["name"] == "card"
+
+    for command, *arguments, cwd in lines:
+        server = StdioServerParameters(
+            command=command, args=arguments, cwd=cwd, env={**environment(), "PATH": path}
+        )
+        talk(server, conversation)
 
 
 @pytest.fixture

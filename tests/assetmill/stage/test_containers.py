@@ -130,14 +130,16 @@ def test_a_figure_that_nobody_asked_for_may_be_out_of_reach(
     assert run_again(1, process()) == ["small.png", "square.png"]
 
 
+@pytest.mark.parametrize("listed", ["cfile_9.png", "figure.png"])
 def test_a_shown_figure_is_no_output_of_a_stage_that_names_none(
-    process: Start, container: ScriptedGateway
+    process: Start, container: ScriptedGateway, listed: str
 ) -> None:
+    """Whatever its container calls it: it is cited by its own ID."""
     container.containers["cntr_1"] = {
-        "cfile_9": ("cfile_9.png", png(8, 8)),
+        "cfile_9": (listed, png(8, 8)),
         "cfile_2": ("square.png", SQUARE),
     }
-    container.script = always(code_item())
+    container.script = always(code_item(), citing("cntr_1", cfile_9="cfile_9.png", cfile_2="square.png"))
     assert run_again(1, process(), stage_call(tools=CALL.tools, outputs=())) == ["square.png"]
 
 

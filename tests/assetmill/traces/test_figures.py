@@ -62,7 +62,10 @@ def test_a_stage_in_doubt_is_counted(collector: Collector, tmp_path: Path) -> No
 
 
 def test_processes_of_one_name_count_apart(collector: Collector) -> None:
-    first = sending.opened().providers[0].resource.attributes
+    before = sending.opened()
+    first = before.providers[0].resource.attributes
+    for provider in before.providers:
+        provider.shutdown()
     sending.opened.cache_clear()
     second = sending.opened().providers[0].resource.attributes
     assert first["service.name"] == second["service.name"] == "assetmill"

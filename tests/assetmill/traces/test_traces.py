@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from assetmill.records import RunId
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
-from assetmill.traces import sending, words
+from assetmill.traces import sending, switch, words
 from assetmill.traces.page import tables
 from assetmill.traces.runs import RowSpan, traced_run
 from assetmill.traces.stages import traced_stage
@@ -216,6 +219,34 @@ def test_without_an_address_nothing_is_opened(tmp_path: Path, monkeypatch: pytes
     sending.opened.cache_clear()
     trace(services_with(tmp_path, painter()), "run_1")
     assert sending.opened.cache_info().currsize == 0
+
+
+def test_nothing_of_it_is_imported_by_whoever_sends_nothing() -> None:
+    code = (
+        "import sys\nimport assetmill.stage.engine\n"
+        "from assetmill.traces.runs import RowSpan, traced_run\n"
+        "with traced_run('card', 'run_1'): RowSpan(1, 'batch_1').end('done')\n"
+        "sys.exit(any(name.partition('.')[0] == 'opentelemetry' for name in sys.modules))"
+    )
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    assert subprocess.run([sys.executable, "-c", code], env=quiet, check=False).returncode == 0
+
+
+def test_an_address_does_nothing_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster may set the address for all that runs there."""
+    address = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert switch.is_on(address)
+    switch.is_installed.cache_clear()
+    monkeypatch.setattr(switch, "_EXPORTER", "no_such_distribution.exporter")
+    assert not switch.is_on(address)
+    switch.is_installed.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "off", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}]
+)
+def test_the_usual_variables_turn_it_off(off: dict[str, str]) -> None:
+    assert not switch.is_on({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318", **off})
 
 
 def test_an_address_for_spans_alone_sends_no_figures(

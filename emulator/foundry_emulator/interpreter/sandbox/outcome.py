@@ -11,7 +11,7 @@ class CodeOutcome:
 
     `logs` is standard output and standard error in order, ending with a line for each file passed over.
     `files` are new or changed files by relative path. `error` is the last line of the traceback or why the
-    run was stopped. `displayed` names the files that `plt.show()` made.
+    run was stopped. `displayed` names the files of figures that were shown.
     """
 
     logs: str

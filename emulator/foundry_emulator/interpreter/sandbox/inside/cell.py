@@ -63,6 +63,7 @@ def run(code: str) -> str | None:
     sys.stderr = sys.stdout
     linecache.cache[CELL] = (len(code), None, code.splitlines(keepends=True), CELL)
     error = _execute(code, module)
+    _show_what_is_open()
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
@@ -71,6 +72,16 @@ def run(code: str) -> str | None:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     return error
+
+
+def _show_what_is_open() -> None:
+    """Show the figures that are open at the end, as a notebook does, whether `show` was called or not."""
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    try:
+        if pyplot is not None:
+            pyplot.show()
+    except Exception as error:  # what cannot be drawn is the program's own: told, but its run has not failed
+        _told(error)
 
 
 def finish(report_fd: int, error: str | None, shown: list[str]) -> None:
