@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,6 +88,15 @@ def _shot(page: Page) -> bytes:
     return out.getvalue()
 
 
+def _link_of(lines: Iterable[str]) -> str:
+    said: list[str] = []
+    for line in lines:
+        if found := re.search(r"http://\S+", line):
+            return found[0]
+        said.append(line)
+    raise AssertionError(f"no link was told: {''.join(said)[-2000:]}")
+
+
 @contextmanager
 def _opened(shell: Shell) -> Generator[Page]:
     """Serve the wall of the whole store as `assetmill open` does, and open it in a browser."""
@@ -101,8 +110,7 @@ def _opened(shell: Shell) -> Generator[Page]:
         text=True,
     ) as served:
         try:
-            said = (re.search(r"http://\S+", line) for line in served.stdout or ())
-            link = next(found[0] for found in said if found)
+            link = _link_of(served.stdout or ())
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
                 page = browser.new_page(viewport=_WINDOW)  # pyright: ignore[reportArgumentType]
