@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,7 @@ def key_of(name: str, reviewers: Reviewers, home: Path) -> Ed25519PrivateKey:
     Raises:
         NotFound: the project does not know them, or their key is not in this home, or is another one.
     """
-    hint = f"`assetmill reviewers add {name}` makes a key here and names it in the project"
+    hint = f"`assetmill reviewers add {shlex.quote(name)}` makes a key here and names it in the project"
     if name not in reviewers:
         raise NotFound("reviewer", name, hint)
     key = find_key(name, home)

@@ -19,7 +19,7 @@ COMMAND = re.compile(r"(?:^|`|: |  |run |\()assetmill((?: [a-z][a-z-]*\b)+)([^`\
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 AFTER_THE_HINT = re.compile(r" {4,}|\) |, ")
 A_TITLE = "assetmill pipeline"
-OTHERS = re.compile(r"\b(prefect|git|pip) [a-z-]+ ")
+OTHERS = re.compile(r"\b(prefect|git|pip) [a-z-]+ | -m [\w.\\]+ ")
 """Programs of others, which have options of their own."""
 
 
