@@ -70,7 +70,7 @@ def test_what_a_run_was_given_is_given_again(
 def test_an_edit_is_asked_for_again_by_its_own_command(done: RunManifest, order: EditOrder) -> None:
     told = shlex.split(asked_again("edit", begun(done, "edit", order.facts())))
     assert told[:2] == ["assetmill", "edit"]
-    typed = edit.make_context("edit", told[2:]).params
+    typed = edit.make_context("edit", told[2:], help_option_names=["-h", "--help"]).params
     wanted = {"is_masked_by_alpha": "mask_from_alpha", "feather_px": "feather"}
     fields = {name: typed[wanted.get(name, name)] for name in vars(order) if name != "frames"}
     assert EditOrder(**fields) == order
