@@ -31,6 +31,7 @@ async def report() -> str:
 
 def test_the_watch_reports_what_ends_within_its_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = ScriptedGateway()
+    monkeypatch.setenv("ASSETMILL_ROOT", str(tmp_path))
     services = services_on(settings_in(tmp_path, chain=CHAIN), MemoryStore(), gateway)
     today = datetime.datetime.fromtimestamp(services.clock(), datetime.UTC).date()
     soon = today + datetime.timedelta(days=9)

@@ -18,6 +18,7 @@ def test_the_watch_keeps_what_the_endpoint_tells_and_sends_an_event_for_each_mod
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = ScriptedGateway()
+    monkeypatch.setenv("ASSETMILL_ROOT", str(tmp_path))
     services = services_on(settings_in(tmp_path, chain=CHAIN), MemoryStore(), gateway)
     today = datetime.datetime.fromtimestamp(services.clock(), datetime.UTC).date()
     soon = today + datetime.timedelta(days=9)
