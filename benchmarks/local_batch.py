@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from assetmill.batches.opening import Batch, BatchOrder, prepare
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import GROUP_ROWS, RowWorker
-from assetmill.runs.run import make_run_id
+from assetmill.store.run_ids import make_run_id
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 from benchmarks.batch import Memory
