@@ -195,7 +195,7 @@ def _where_to_find(error: click.ClickException) -> str:
         param.make_metavar(error.ctx) if param and isinstance(error, click.UsageError) and error.ctx else ""
     )
     if word == "INSTRUCTION":
-        return 'Say in words what is to change: "make the sky dusk".\n'
+        return 'Say what is to change: "make the sky dusk".\n'
     listed = next((by for kind, by in _LISTED_BY.items() if kind in word.split("|")), "")
     return f"`{listed}` lists what there is.\n" if listed else ""
 

@@ -59,4 +59,4 @@ def test_where_nobody_looks_an_error_stays_one_line(assetmill: Terminal) -> None
 
 def test_who_left_out_the_words_of_an_edit_is_told_what_they_are(assetmill: Terminal) -> None:
     assert assetmill("edit", "latest/pic/pic.png") == 2
-    assert assetmill.err.endswith('Say in words what is to change: "make the sky dusk".\n')
+    assert assetmill.err.endswith('Say what is to change: "make the sky dusk".\n')
