@@ -81,10 +81,14 @@ class Budgets(_Section):
 
 
 class SharedCeiling(_Section):
-    """A ceiling that several processes keep together: `usd` for everything paid under the name `scope`."""
+    """A ceiling that several processes keep together: `usd` for everything paid under the name `scope`.
+
+    `run_id`: the run that they carry out one after the other, where its ID was told before it began.
+    """
 
     scope: str = ""
     usd: float | None = Field(default=None, gt=0)
+    run_id: str = Field(default="", pattern=r"^(run_[0-9a-z]{10}_[0-9a-f]{8})?$")
 
 
 class CodingAgents(_Section):
@@ -230,6 +234,7 @@ _OVERRIDES: Mapping[str, tuple[str, str]] = {
     "ASSETMILL_QUOTA_SHARE": ("quota", "share"),
     "ASSETMILL_SHARED_SCOPE": ("shared", "scope"),
     "ASSETMILL_SHARED_USD": ("shared", "usd"),
+    "ASSETMILL_SHARED_RUN_ID": ("shared", "run_id"),
     "ASSETMILL_IDLE_TIMEOUT_S": ("run", "idle_timeout_s"),
     "ASSETMILL_OUTAGE_S": ("run", "outage_s"),
     "ASSETMILL_CHROMIUM": ("computer", "executable"),

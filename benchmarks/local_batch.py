@@ -14,9 +14,9 @@ from PIL import Image, ImageOps
 from assetmill.batches.opening import Batch, BatchOrder, prepare
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import GROUP_ROWS, RowWorker
-from assetmill.runs.run import make_run_id
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
+from assetmill.store.run_ids import make_run_id
 from benchmarks.batch import Memory
 from benchmarks.bench import fresh_home, headline
 from benchmarks.local_stages import PICTURE, SIZES, photo

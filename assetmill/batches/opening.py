@@ -101,6 +101,17 @@ class Batch:
         return self.known.row_with(plan.row.key, [stage.fingerprint for stage in plan.stages])
 
 
+def batch_id_of(order: BatchOrder, settings: Settings) -> str:
+    """Return the ID that a batch will have, without planning it.
+
+    Raises:
+        InvalidInput: the pipeline, the table or the name is not valid.
+    """
+    pipeline = load_pipeline(order.pipeline, settings.configs)
+    rows = read_rows(order.rows, pipeline, dict(order.common), settings)
+    return _identify(order.name, pipeline, rows.good)[0]
+
+
 def prepare(order: BatchOrder, services: Services) -> Batch:
     """Read, check and plan a batch. Nothing is spent and nothing is written.
 

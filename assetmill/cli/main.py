@@ -19,6 +19,7 @@ from collections.abc import Mapping
 import click
 
 from assetmill.cli import help_texts
+from assetmill.cli.printing import fitted
 from assetmill.cli.verbose import (
     color,
     log_file_option,
@@ -152,7 +153,8 @@ def call(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _stopped()
     except AssetmillError as error:
-        click.echo(f"{click.style('error', fg='red')}: {error}", err=True, color=color())
+        said = fitted(f"error: {error}").removeprefix("error")
+        click.echo(f"{click.style('error', fg='red')}{said}", err=True, color=color())
         _say_as_json(error, str(error))
         return interrupts.exit_code() if isinstance(error, RunStopped) else error.exit_code
     except BrokenPipeError:
@@ -192,6 +194,8 @@ def _where_to_find(error: click.ClickException) -> str:
     word = (
         param.make_metavar(error.ctx) if param and isinstance(error, click.UsageError) and error.ctx else ""
     )
+    if word == "INSTRUCTION":
+        return 'Say what is to change: "make the sky dusk".\n'
     listed = next((by for kind, by in _LISTED_BY.items() if kind in word.split("|")), "")
     return f"`{listed}` lists what there is.\n" if listed else ""
 

@@ -40,7 +40,6 @@ from assetmill.runs.run import run_status
 from assetmill.stage import engine
 from assetmill.stage.services import Services
 from assetmill.store.index import Index
-from assetmill.store.run_ids import make_run_id
 
 
 @dataclass
@@ -176,7 +175,7 @@ def prepare_edit(order: EditOrder, services: Services, flow_run_id: str, attempt
     """
     order.check()
     started_at = time.time()
-    run_id = make_run_id(flow_run_id, started_at, attempt)
+    run_id = services.name_run(flow_run_id, started_at, attempt)
     finder = AssetFinder(services.ledger, Index(services.backend, services.ledger))
     asset, adopted = find_or_adopt(order.asset, finder, services, run_id)
     found = [find_or_adopt(reference, finder, services, run_id) for reference in order.references]

@@ -36,7 +36,6 @@ from assetmill.runs.outlook import outlook_of
 from assetmill.runs.planning import plan_pipeline
 from assetmill.stage.candidates import open_fingerprint, spent_usd
 from assetmill.stage.services import Services
-from assetmill.store.run_ids import make_run_id
 
 _NOT_BEGUN = frozenset({"skipped", "over_budget"})
 _UNAPPROVED = frozenset({"waiting", "rejected"})
@@ -242,7 +241,7 @@ def begin_run(
     started_at = time.time()
     plan = _plan_of(pipeline, parameters, services, has_hour=by is not None)
     check_service(plan, services)
-    run_id = make_run_id(flow_run_id or str(uuid.uuid4()), started_at, attempt)
+    run_id = services.name_run(flow_run_id or str(uuid.uuid4()), started_at, attempt)
     run = Run(run_id, flow_run_id, plan, services, started_at)
     if by is not None:
         newest = services.ledger.latest_manifest(plan.name)

@@ -21,6 +21,7 @@ from assetmill.private import make_folder, make_home, open_private
 from assetmill.redaction import redact
 from assetmill.serving_agents import commands
 from assetmill.serving_agents.book import CallBook
+from assetmill.serving_agents.naming import next_try
 from assetmill.serving_agents.records import AgentCall, CallEnded
 from assetmill.settings import Settings, load_settings
 from assetmill.store.opening import open_store
@@ -103,7 +104,7 @@ def carry(call_id: str, settings: Settings, lock: int) -> None:
     with closing(backend):
         book = CallBook(backend)
         call = book.read(call_id)
-        begun = book.begin(call_id, os.getpid())
+        begun = book.begin(call_id, os.getpid(), next_try(call, backend))
         if begun is None:
             return
         folder = folder_of(settings, call_id)
@@ -123,7 +124,9 @@ def carry(call_id: str, settings: Settings, lock: int) -> None:
 
 
 def _command(call: AgentCall, folder: Path, lock: int) -> int:
-    words = commands.spending_words(call.tool, call.arguments, call.ceiling_usd)
+    # A batch is named as it was told, also when its table has changed since.
+    named = {"name": call.run_id} if call.tool == "batch" and call.run_id else {}
+    words = commands.spending_words(call.tool, {**call.arguments, **named}, call.ceiling_usd)
     with (
         commands.parameter_file(call.arguments.get("parameters")) as more,
         open_private(folder / _OUT, "wb") as out,
@@ -133,7 +136,7 @@ def _command(call: AgentCall, folder: Path, lock: int) -> int:
             stdin=subprocess.DEVNULL,
             stdout=out,
             pass_fds=[lock],
-            env=commands.environment(call.call_id, call.ceiling_usd),
+            env=commands.environment(call),
             check=False,
         ).returncode
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from assetmill.errors import AssetmillError
+from assetmill.serving_agents.records import AgentCall
 
 PROGRAM = (sys.executable, "-m", "assetmill.cli.main")
 LOOK_UP_TIMEOUT_S = 300.0
@@ -124,9 +125,14 @@ def message_of(document: Mapping[str, Any] | None, stderr: str, exit_code: int) 
     return said or f"the command ended with exit code {exit_code} and said nothing"
 
 
-def environment(scope: str, ceiling_usd: float) -> dict[str, str]:
-    """Return the environment of a command that spends: all its attempts share one ceiling."""
-    return {**os.environ, "ASSETMILL_SHARED_SCOPE": scope, "ASSETMILL_SHARED_USD": repr(ceiling_usd)}
+def environment(call: AgentCall) -> dict[str, str]:
+    """Return the environment of a command that spends: all attempts share one ceiling and one run."""
+    return {
+        **os.environ,
+        "ASSETMILL_SHARED_SCOPE": call.call_id,
+        "ASSETMILL_SHARED_USD": repr(call.ceiling_usd),
+        "ASSETMILL_SHARED_RUN_ID": call.told_run or "",
+    }
 
 
 def _profile(profile: str | None) -> list[str]:

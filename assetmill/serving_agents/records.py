@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from assetmill.records import Stored
+from assetmill.records import RunId, Stored
+
+ONE_RUN = frozenset({"run", "edit"})
+"""Tools of which each call is carried out by one run."""
 
 
 class AgentCall(Stored):
@@ -18,6 +21,13 @@ class AgentCall(Stored):
     ceiling_usd: float
     profile: str
     created_at: float
+    run_id: str | None = None
+    """The run, or the batch, that carries it out: told at once. None where there is not one alone."""
+
+    @property
+    def told_run(self) -> RunId | None:
+        """The run that was told; None for a batch, and where there is not one run alone."""
+        return RunId(self.run_id) if self.run_id and self.tool in ONE_RUN else None
 
     def asks_the_same(self, other: AgentCall) -> bool:
         """Say whether two calls of one key ask for the same."""
@@ -38,6 +48,8 @@ class CallBegun(Stored):
     host: str
     pid: int
     began_at: float
+    run_id: str | None = None
+    """Another than the call's only where that was over, and the call was not."""
 
 
 class CallEnded(Stored):

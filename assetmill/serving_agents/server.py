@@ -9,10 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.types import CallToolResult, InputRequiredResult
+from pydantic import ValidationError
 
 from assetmill.serving_agents import commands
 from assetmill.serving_agents.looking_tools import add_looking_tools
+from assetmill.serving_agents.refusing import unfit
 from assetmill.serving_agents.serving import Serving, in_thread
 from assetmill.serving_agents.spending_tools import add_spending_tools
 from assetmill.settings import Settings
@@ -28,6 +32,28 @@ _DOCS = Path(__file__).resolve().parents[2] / "docs"
 """Only a checkout has them; an installed wheel serves the schema and the last run alone."""
 
 
+class AgentServer(MCPServer[Serving]):
+    """The SDK's server, save that arguments a tool cannot take are refused in our words."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Serving, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
+
+        Raises:
+            ToolError: it refused, or cannot be called so.
+        """
+        try:
+            return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            tool = next(tool for tool in await self.list_tools() if tool.name == name)
+            raise ToolError(unfit(name, tool.input_schema, error.__cause__)) from error
+
+
 def make_server(settings: Settings) -> MCPServer[Serving]:
     """Return a server for one profile."""
 
@@ -39,7 +65,7 @@ def make_server(settings: Settings) -> MCPServer[Serving]:
         finally:
             serving.close()
 
-    server = MCPServer[Serving](
+    server = AgentServer(
         "assetmill",
         title="assetmill",
         instructions=_INSTRUCTIONS,

@@ -103,7 +103,7 @@ async def run(
     consent: Annotated[ElicitationResult[Consent], Resolve(run_consent)],
     parameters: Parameters = None,
 ) -> dict[str, Any]:
-    """Run a pipeline (spends money). Answers at once with a call ID; `status` tells how it goes."""
+    """Run a pipeline (spends money). Answers at once with the run's ID; `status` tells how it goes."""
     return await _asked(ctx, "run", key, budget_usd, consent, pipeline=pipeline, parameters=parameters)
 
 
@@ -118,7 +118,7 @@ async def batch(
     name: str | None = None,
     parameters: Parameters = None,
 ) -> dict[str, Any]:
-    """Run a pipeline for every row of a table (spends money). Answers at once with a call ID."""
+    """Run a pipeline for every row of a table (spends money). Answers at once with the batch's ID."""
     return await _asked(
         ctx, "batch", key, budget_usd, consent, pipeline=pipeline, rows=rows, name=name, parameters=parameters
     )
@@ -139,7 +139,7 @@ async def edit(
     model: str | None = None,
     n: Annotated[int | None, Field(ge=1, le=8, description="How many results.")] = None,
 ) -> dict[str, Any]:
-    """Change an asset by words (spends money): "make the sky dusk". Answers at once with a call ID."""
+    """Change an asset by words (spends money): "make the sky dusk". Answers at once with the run's ID."""
     options = {"box": box, "mask": mask, "quality": quality, "size": size, "model": model, "n": n}
     return await _asked(
         ctx, "edit", key, budget_usd, consent, asset=asset, instruction=instruction, **options
@@ -160,7 +160,7 @@ async def update(
 
 async def status(
     ctx: Ctx,
-    call_id: str,
+    call_id: Annotated[str, Field(description="The call's ID, or the `run_id` that it was answered with.")],
     wait_s: Annotated[float, Field(ge=0, le=_MOST_WAIT_S, description="Wait so long for its end.")] = 0.0,
 ) -> dict[str, Any]:
     """Say where a call stands: running, completed, failed or stopped, with its cost and what it made.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from typing import Any, cast
 
 from assetmill.errors import AssetmillError
@@ -11,6 +12,7 @@ from assetmill.money.budget import Budget
 from assetmill.serving_agents import carrier
 from assetmill.serving_agents.book import CallBook, call_id_of
 from assetmill.serving_agents.commands import message_of
+from assetmill.serving_agents.naming import carried_out_as, next_try, run_id_for, was_carried_out_as
 from assetmill.serving_agents.records import AgentCall, CallEnded
 from assetmill.settings import Settings
 from assetmill.store.backend import Backend
@@ -46,12 +48,16 @@ def ask(
     """
     with closing(open_backend(settings)) as backend:
         book = CallBook(backend)
-        call = book.open(key, tool, dict(arguments), ceiling_usd, settings.profile)
-        _, ended = book.newest(call.call_id)
+        name_run = partial(run_id_for, tool, arguments, key, settings=settings)
+        call = book.open(key, tool, dict(arguments), ceiling_usd, settings.profile, name_run=name_run)
+        begun, ended = book.newest(call.call_id)
         if ended is None or not ended.is_final:
-            carrier.start(call, settings)
-            return _told(call, "running", None, settings, backend)
-        return _told(call, _status(ended), ended, settings, backend)
+            coming = next_try(call, backend)
+            is_new = carrier.start(call, settings)
+            run_id = coming if is_new else carried_out_as(call, begun, ended, backend)
+            return _told(call, "running", None, settings, backend, run_id=run_id)
+        run_id = was_carried_out_as(call, begun, ended, backend)
+        return _told(call, _status(ended), ended, settings, backend, run_id=run_id)
 
 
 def is_known(key: str, settings: Settings) -> bool:
@@ -60,8 +66,8 @@ def is_known(key: str, settings: Settings) -> bool:
         return CallBook(backend).is_known(call_id_of(key))
 
 
-def status(call_id: str, settings: Settings) -> dict[str, Any]:
-    """Say where a call stands.
+def status(name: str, settings: Settings) -> dict[str, Any]:
+    """Say where a call stands, by its ID or by that of the run or batch which carries it out.
 
     Raises:
         NotFound: it was never asked for in this store.
@@ -69,17 +75,20 @@ def status(call_id: str, settings: Settings) -> dict[str, Any]:
     """
     with closing(open_backend(settings)) as backend:
         book = CallBook(backend)
-        call = book.read(call_id)
-        if carrier.is_carried(settings, call_id):
-            return _told(call, "running", None, settings, backend)
-        begun, ended = book.newest(call_id)
+        call = book.find(name)
+        is_carried = carrier.is_carried(settings, call.call_id)
+        begun, ended = book.newest(call.call_id)
+        if is_carried:
+            run_id = carried_out_as(call, begun, ended, backend)
+            return _told(call, "running", None, settings, backend, run_id=run_id)
         if ended is None:
             where = f"on {begun.host}" if begun else "by no process"
             raise CallLost(
-                f"{call_id} is lost: it was begun {where} and nothing says how it ended. Ask again with the "
+                f"{name} is lost: it was begun {where} and nothing says how it ended. Ask again with the "
                 f"same key ({call.key!r}): it goes on where it was, and what is paid for is not paid again"
             )
-        return _told(call, _status(ended), ended, settings, backend)
+        run_id = was_carried_out_as(call, begun, ended, backend)
+        return _told(call, _status(ended), ended, settings, backend, run_id=run_id)
 
 
 def _status(ended: CallEnded) -> str:
@@ -89,7 +98,13 @@ def _status(ended: CallEnded) -> str:
 
 
 def _told(
-    call: AgentCall, state: str, ended: CallEnded | None, settings: Settings, backend: Backend
+    call: AgentCall,
+    state: str,
+    ended: CallEnded | None,
+    settings: Settings,
+    backend: Backend,
+    *,
+    run_id: str | None,
 ) -> dict[str, Any]:
     spent_usd, reserved = Budget(backend).usage(f"run/{call.call_id}")
     document = ended.document if ended else None
@@ -97,7 +112,7 @@ def _told(
         "call_id": call.call_id,
         "tool": call.tool,
         "status": state,
-        "run_id": (document or {}).get("run_id") or (document or {}).get("batch_id"),
+        "run_id": run_id,
         "cost": {
             "spent_usd": round(spent_usd, 6),
             "reserved_usd": round(sum(reserved.values()), 6),

@@ -23,7 +23,7 @@ from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
 from assetmill.outages import Outages, clock_time
 from assetmill.plan.plan import ShownPlan
-from assetmill.records import IntentWay, Way
+from assetmill.records import IntentWay, RunId, Way
 from assetmill.settings import Settings
 from assetmill.stage.failpoints import Failpoint, watch_backend, watch_gateway
 from assetmill.stage.figures import shown
@@ -36,6 +36,7 @@ from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.opening import open_store, probe
 from assetmill.store.pending_deletions import PendingDeletions
+from assetmill.store.run_ids import make_run_id, open_try
 from assetmill.store.waiting import WaitingBackend
 
 if TYPE_CHECKING:
@@ -198,6 +199,12 @@ class Services:
 
     def _today(self) -> datetime.date:
         return datetime.datetime.fromtimestamp(self.clock(), datetime.UTC).date()
+
+    def name_run(self, flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
+        """Return the ID of a run that begins: the one that somebody was told already, else a new one."""
+        if told := self.settings.shared.run_id:
+            return open_try(RunId(told), self.backend)
+        return make_run_id(flow_run_id, started_at, attempt)
 
     def begin(self, run_id: str, seal: Callable[[], object]) -> None:
         """Remember how to seal a run or a batch, should the process have to go before that."""

@@ -38,7 +38,7 @@ from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAssets, is_kept
 from assetmill.store.kinds import RUN_ID, is_stray
 from assetmill.store.record_objects import TRIED, RecordObjects
-from assetmill.store.run_ids import counted_from
+from assetmill.store.run_ids import began_at, counted_from
 
 _LOOKED_THROUGH = 200
 """Each is a request: a stage that no run has must not cost as many as there ever were."""
@@ -343,7 +343,9 @@ class Ledger:
         if text in found:
             return RunId(text)
         if len(found) != 1:
-            raise NotFound("run", text, f"{len(found)} runs match" if found else "see `assetmill show`")
+            told = "it has not begun yet, or not in this store: " if began_at(text) else ""
+            hint = f"{told}see `assetmill show`"
+            raise NotFound("run", text, f"{len(found)} runs match" if found else hint)
         return found[0]
 
     def find_run_of(self, text: str, stage: str) -> RunId:

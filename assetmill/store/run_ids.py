@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 
 from assetmill.records import RunId
+from assetmill.store import layout
+from assetmill.store.backend import Backend
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _WRONG_S = 60.0
@@ -19,6 +22,20 @@ def make_run_id(flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
         digits = _CROCKFORD[rest] + digits
     tail = uuid.UUID(flow_run_id).hex[-8:]
     return RunId(f"run_{digits}_{tail}" + (f"_{attempt}" if attempt > 1 else ""))
+
+
+def open_try(told: RunId, backend: Backend) -> RunId:
+    """Return the ID under which a run that somebody was told of begins, or goes on after it was killed.
+
+    It is the told one, until that run is sealed or called off: then what comes is its next try.
+    """
+    tries = (RunId(f"{told}_{attempt}") if attempt > 1 else told for attempt in itertools.count(1))
+    return next(one for one in tries if not _is_over(one, backend))
+
+
+def _is_over(run_id: RunId, backend: Backend) -> bool:
+    ends = (layout.run_manifest(run_id), layout.run_cancel(run_id))
+    return any(backend.head(key) is not None for key in ends)
 
 
 def began_at(run_id: str) -> float:

@@ -12,9 +12,9 @@ import pytest
 from assetmill.batches.leases import BEATLESS_S, UNHEARD_S, Silence
 from assetmill.batches.pieces import PIECE_LOSSES, Piece, Pieces, is_over, piece_rows
 from assetmill.batches.work import RowWorker
-from assetmill.runs.run import make_run_id
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
+from assetmill.store.run_ids import make_run_id
 from tests.batchworks import ONE, plan_batch, products
 from tests.doubles import ScriptedGateway
 from tests.millworks import painter, services_on, settings_in

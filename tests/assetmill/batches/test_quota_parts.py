@@ -13,10 +13,10 @@ from assetmill.agents.pacing import WINDOW_S
 from assetmill.batches.leases import Silence
 from assetmill.batches.quota_parts import PARTS, RESERVE, QuotaParts
 from assetmill.batches.work import RowWorker
-from assetmill.runs.run import make_run_id
 from assetmill.settings import Quota, Rate, Settings
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
+from assetmill.store.run_ids import make_run_id
 from tests.batchworks import ONE, plan_batch, products
 from tests.millworks import painter, settings_in
 

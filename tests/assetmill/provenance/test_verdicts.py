@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from assetmill.provenance import credentials
+from assetmill.provenance import credentials, verdicts
 from assetmill.provenance.credentials import Ingredient, Making, sign
 from assetmill.provenance.sources import IPTC
 from assetmill.provenance.verdicts import FileVerdict, judge
@@ -76,6 +76,42 @@ def test_a_certificate_that_its_owner_issued_is_told_even_where_the_list_has_it(
 def test_a_made_up_source_type_is_told(authority: Provenance) -> None:
     found = verdict(built(authority, "PNG", source=IPTC + "madeByElves"), authority)
     assert (found.verdict, found.problems) == ("unknown_source", (IPTC + "madeByElves",))
+
+
+def test_a_signature_that_names_no_source_declares_nothing(authority: Provenance) -> None:
+    """It was opened and signed, and nothing was said of what it is."""
+    parent = Ingredient("parent.png", "image/png", encoded(scene()))
+    opened = Making("hero.png", "composite", (), "trainedAlgorithmicMedia")
+    found = verdict(sign(encoded(scene()), "image/png", opened, [parent], authority), authority)
+    assert (found.verdict, found.source_type) == ("undeclared", "")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
+def test_what_was_changed_after_it_was_signed_is_invalid(kind: str, authority: Provenance) -> None:
+    changed = bytearray(built(authority, kind))
+    changed[-20] ^= 1
+    assert verdict(bytes(changed), authority).verdict == "invalid"
+
+
+def test_what_was_stripped_is_absent_until_the_tool_that_did_it_is_told(authority: Provenance) -> None:
+    """A signed file out of which the manifest alone was cut: every pixel is as it was."""
+    png, jpeg = signed(authority), signed(authority, "JPEG")
+    at = png.index(b"caBX") - 4
+    bare = png[:at] + png[at + 12 + int.from_bytes(png[at : at + 4], "big") :]
+    assert verdict(png, authority).verdict == "marked"
+    assert verdict(bare, authority).verdict == "absent"
+    at = jpeg.index(b"\xff\xeb")
+    assert verdict(
+        jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") :], authority
+    ).verdict == ("absent")
+
+
+def test_without_the_library_a_manifest_is_told_and_not_believed(
+    authority: Provenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "is_installed", lambda: False)
+    assert verdict(signed(authority), authority).verdict == "not_validated"
+    assert verdict(built(authority, "PNG", remote=True), authority).verdict == "remote"
 
 
 def test_a_parent_that_was_changed_is_told(authority: Provenance) -> None:

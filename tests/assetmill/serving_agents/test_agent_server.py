@@ -70,7 +70,7 @@ def test_a_killed_server_and_the_same_call_again_are_one_bill(project: Path) -> 
         assert "budget_usd" in await agent.refusal("run", **order)
         told = await agent.document("run", budget_usd=0.1, **order)
         assert told["status"] == "running"
-        begun_as.append(told["call_id"])
+        begun_as.extend((told["call_id"], told["run_id"]))
         os.kill(int((project / "server.pid").read_text()), signal.SIGKILL)
 
     talk(program(project), first)
@@ -79,11 +79,11 @@ def test_a_killed_server_and_the_same_call_again_are_one_bill(project: Path) -> 
 
     async def second(agent: Agent) -> None:
         told = await agent.document("run", budget_usd=0.1, **order)
-        assert told["call_id"] == begun_as[0]
-        ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
+        assert [told["call_id"], told["run_id"]] == begun_as
+        ended = await agent.document("status", call_id=told["run_id"], wait_s=200)
         assert (ended["status"], ended["result"]["status"]) == ("completed", "completed")
         assert 0 < ended["cost"]["spent_usd"] <= ended["cost"]["ceiling_usd"]
-        assert ended["run_id"] == ended["result"]["run_id"]
+        assert ended["run_id"] == ended["result"]["run_id"] == begun_as[1]
         assert agent.progress[-1][:2] == (1.0, 1.0)
         again = await agent.document("run", budget_usd=0.1, **order)
         assert (again["status"], again["run_id"]) == ("completed", ended["run_id"])
@@ -96,6 +96,7 @@ def test_a_killed_server_and_the_same_call_again_are_one_bill(project: Path) -> 
         edited = await agent.document("edit", budget_usd=0.2, **edit)
         after = await agent.document("status", call_id=edited["call_id"], wait_s=200)
         assert (after["status"], pictures_paid(project)) == ("completed", 2)
+        assert after["result"]["run_id"] == edited["run_id"]
         assert (await agent.document("edit", budget_usd=0.2, **edit))["status"] == "completed"
         spent = await agent.document("spend", by="pipeline")
         assert spent["total_usd"] == pytest.approx(
@@ -124,12 +125,41 @@ def test_a_call_whose_processes_were_all_killed_is_lost_until_it_is_asked_again(
             assert time.monotonic() < deadline, answer
         assert "is lost" in await agent.refusal("status", call_id=told["call_id"])
         again = await agent.document("run", **order)
-        assert again["call_id"] == told["call_id"]
+        assert (again["call_id"], again["run_id"]) == (told["call_id"], told["run_id"])
+        assert (await agent.document("status", call_id=told["run_id"]))["run_id"] == told["run_id"]
         ended = await agent.document("status", call_id=told["call_id"], wait_s=200)
-        assert ended["status"] == "completed"
+        assert (ended["status"], ended["result"]["run_id"]) == ("completed", told["run_id"])
+        shown = json.loads(assetmill(project, "show", told["run_id"], "--json"))
+        assert shown["status"] == "completed"
+        assert shown["spent_usd"] == pytest.approx(ended["cost"]["spent_usd"], abs=1e-6)
         assert ended["cost"]["spent_usd"] <= 0.1
 
     talk(program(project), conversation)
+    assert pictures_paid(project) == before + 1
+
+
+def test_update_makes_what_is_stale_in_the_lock_and_says_what_it_cost(project: Path) -> None:
+    pipeline = project / "configs" / "pipelines" / "card.yaml"
+    as_it_was = pipeline.read_text()
+    # Made by the first test already: then only the lock is new.
+    assetmill(project, "update", "card", "-p", "subject=a teal bottle", "--budget", "0.1")
+    before, order = pictures_paid(project), {"key": "update", "budget_usd": 0.1}
+    pipeline.write_text(as_it_was.replace("prompt: Draw", "prompt: Paint"))
+
+    async def conversation(agent: Agent) -> None:
+        told = await agent.document("update", **order)
+        assert (told["status"], told["run_id"]) == ("running", None)
+        done = await agent.document("status", call_id=told["call_id"], wait_s=200)
+        (folder,) = done["result"]["folders"]
+        assert (done["status"], folder["status"]) == ("completed", "updated")
+        assert 0 < done["cost"]["spent_usd"] <= 0.1
+        assert done["cost"]["spent_usd"] == pytest.approx(folder["spent_usd"], abs=1e-6)
+        again = await agent.document("update", **order)
+        assert (again["status"], again["cost"]) == ("completed", done["cost"])
+        assert (await agent.document("check"))["cost"] == {"spent_usd": 0.0}
+
+    talk(program(project), conversation)
+    pipeline.write_text(as_it_was)
     assert pictures_paid(project) == before + 1
 
 

@@ -57,15 +57,39 @@ def test_tools_that_spend_are_marked_and_want_a_key_and_a_ceiling(
     talk(server_of(tmp_path, monkeypatch), conversation)
 
 
-@pytest.mark.parametrize("ceiling", [None, 0, -1, "much"])
-def test_without_a_ceiling_nothing_is_begun(
-    ceiling: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]
+@pytest.mark.parametrize("given", [{}, {"budget_usd": None}, {"budget_usd": 0}, {"budget_usd": "much"}])
+def test_without_a_ceiling_nothing_is_begun_and_it_is_said_what_to_write(
+    given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]
 ) -> None:
-    given = {} if ceiling is None else {"budget_usd": ceiling}
+    arguments = {"pipeline": "card", "rows": "r.csv", "asset": "a", "instruction": "dusk", "key": "k"}
 
     async def conversation(agent: Agent) -> None:
-        for tool in ("run", "batch"):
-            assert "budget_usd" in await agent.refusal(tool, pipeline="card", rows="r.csv", key="k", **given)
+        for tool in sorted(SPENDING):
+            said = await agent.refusal(tool, **arguments, **given)
+            assert said.startswith(f"`{tool}` spends money and is begun only under a ceiling")
+            assert "give budget_usd, the most that this call may spend in US dollars" in said
+            assert all(json.dumps(value) in said for value in given.values())
+            assert "nothing spent" in said
+            assert "pydantic" not in said
+
+    talk(server_of(tmp_path, monkeypatch), conversation)
+    assert asked == []
+
+
+def test_arguments_that_no_tool_takes_are_refused_in_our_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[Any]
+) -> None:
+    async def conversation(agent: Agent) -> None:
+        assert "`run` cannot do without key (string: Your own name for this call), pipeline (string)." in (
+            await agent.refusal("run", budget_usd=0.1)
+        )
+        said = await agent.refusal("plan", pipeline=["card"], parameters="red")
+        assert 'pipeline of `plan` is ["card"]: ' in said
+        assert "Give parameters (object: The pipeline's parameters by name)." in said
+        assert "n of `edit` is 9: " in (
+            await agent.refusal("edit", key="k", budget_usd=0.1, asset="a", instruction="dusk", n=9)
+        )
+        assert "`look` cannot do without asset (string: An asset ID" in await agent.refusal("look")
 
     talk(server_of(tmp_path, monkeypatch), conversation)
     assert asked == []
