@@ -109,6 +109,7 @@ gallery.run = (() => {
       await gallery.send("runs", said);
       dialog.close();
       document.getElementById("told").textContent = `${name} was started: it is among the runs in a moment.`;
+      gallery.home.arrives(name);
     } catch (error) {
       forget(`Nothing was begun: ${error.message}`);
     }

@@ -1,4 +1,4 @@
-"""A change that is drawn while the page looks on: its partial pictures come one after the other, then the picture."""
+"""A change drawn while the page looks on: its partial pictures come one after the other, then the picture."""
 
 from __future__ import annotations
 
