@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
 
@@ -115,6 +116,18 @@ class BatchLedger:
             elif manifest := self._records.read_or_warn(name, BatchManifest):
                 return manifest
         return None
+
+    def each_of(self, pipeline: str) -> Iterator[BatchManifest]:
+        """Yield the newest manifest of each batch of a pipeline, the batch that was sealed last first."""
+        seen: set[str] = set()
+        for head in self._backend.list(layout.batch_heads(pipeline)):
+            name = self._backend.get(head.key).decode(errors="replace")
+            # The batch is the part before its manifest's name: a batch that is known is not read again.
+            if not is_name_of_manifest(name) or (batch := name.split("/")[2]) in seen:
+                continue
+            if manifest := self._records.read_or_warn(name, BatchManifest):
+                seen.add(batch)
+                yield manifest
 
     def newest(self, most: int) -> list[BatchManifest]:
         """Return the newest manifests of the batches that were sealed last, one of each, newest first."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from assetmill.cli.again import run_again
+from assetmill.batches.origins import Origins
+from assetmill.cli.again import batch_again, run_again
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option
 from assetmill.cli.review import only_reviewer
 from assetmill.errors import InvalidInput, NotFound
@@ -92,7 +93,8 @@ def _chosen_draw(asset: AssetRecord, services: Services, reviewer: str | None) -
     desk = Desk(
         read_reviewers(services.settings.configs), ReviewLedger(services.backend), services.settings.home
     )
-    return take_instead(asset.asset_id, services, desk, lambda: reviewer or only_reviewer(desk))
+    plan_anew = Origins(services).plan
+    return take_instead(asset.asset_id, plan_anew, services, desk, lambda: reviewer or only_reviewer(desk))
 
 
 def asked_for(services: Services, run_id: RunId, fp: Fingerprint) -> StageCall | None:
@@ -115,6 +117,9 @@ def asked_for(services: Services, run_id: RunId, fp: Fingerprint) -> StageCall |
 def told(record: StageRecord, services: Services) -> str:
     """Say what a stage's output is now."""
     names = ", ".join(f"{one.name} ({one.asset_id})" for one in record.outputs if one.role == "output")
-    start = services.ledger.find_start(record.run_id)
-    after = run_again(record.pipeline, start, "goes on from there; this stage is not paid again")
+    origin, goes_on = Origins(services).find(record), "goes on from there; this stage is not paid again"
+    if origin and origin.batch_id:
+        after = batch_again(origin.batch_id, goes_on)
+    else:
+        after = run_again(record.pipeline, services.ledger.find_start(record.run_id), goes_on)
     return f"{record.label}: {names or 'nothing'}\n{after}"

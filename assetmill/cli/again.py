@@ -33,6 +33,11 @@ def run_again(pipeline: str, start: RunStart | None, after: str = "") -> str:
     return f"Next:\n  {asked_again(pipeline, start)}{tail}"
 
 
+def batch_again(batch_id: str, after: str) -> str:
+    """Return the hint that a batch's next pass goes on, with the profile that was named."""
+    return f"Next:\n  assetmill batch --again {batch_id}{given('profile')}    {after}"
+
+
 def asked_again(pipeline: str, start: RunStart | None) -> str:
     """Return the command that asks for a run once more."""
     told = dict(start.parameters) if start else {}

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assetmill.batches.origins import Origins
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.gallery.reviewing import as_facts
 from assetmill.gallery.site import Site
@@ -20,8 +21,8 @@ from assetmill.gallery.tiles import Tile, hung
 from assetmill.history.lineage import Family, trace
 from assetmill.locking.comparing import compare_looks, open_picture
 from assetmill.looking import Look
-from assetmill.records import AssetId, AssetRecord
-from assetmill.runs.instead import take_instead
+from assetmill.records import AssetId, AssetRecord, StageRecord
+from assetmill.runs.instead import can_be_taken, take_instead
 from assetmill.stage.services import Services
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
@@ -65,13 +66,8 @@ class Closeups:
         asset = self._asset(asset_id)
         # Made anew: what came since the last look is among its children.
         family = trace(asset, self._ledger, Index(self._backend, self._ledger), ("up", "down"))
-        return {"family": self._family(family), "candidates": self._candidates(asset)}
-
-    @property
-    def can_take(self) -> bool:
-        """Whether who looks may take a candidate that was not taken."""
-        reviewing = self._site.reviewing
-        return self._services is not None and reviewing is not None and reviewing.reviewer is not None
+        candidates, why_not = self._candidates(asset)
+        return {"family": self._family(family), "candidates": candidates, "why_not": why_not}
 
     def take(self, order: TakingOrder) -> dict[str, Any]:
         """Take a candidate instead of a picture, and return what is told of the picture's reviews then.
@@ -84,10 +80,13 @@ class Closeups:
         if self._services is None or reviewing is None or not reviewer:
             raise NotFound("reviewer", order.asset_id, "load the page again")
         asset = self._asset(order.of)
-        shown = self._candidates(asset)
-        if not any(one["id"] == order.asset_id for one in shown):
+        choice = self._choice(asset)
+        if choice is None or all(one.asset_id != order.asset_id for one in _passed_over(choice)):
             raise NotFound("candidate of this picture", order.asset_id, "load the page again")
-        take_instead(order.asset_id, self._services, reviewing.desk, lambda: reviewer, order.sha256)
+        plan_anew = Origins(self._services, choice.fingerprint).plan
+        take_instead(
+            order.asset_id, plan_anew, self._services, reviewing.desk, lambda: reviewer, seen=order.sha256
+        )
         return as_facts(reviewing.desk.standing(asset.blob.digest.removeprefix("sha256:")))
 
     def compared(self, asset_id: AssetId, other_id: AssetId) -> dict[str, Any]:
@@ -138,12 +137,29 @@ class Closeups:
             raise InvalidInput(f"{asset.name} cannot be compared: it is no whole picture")
         return look
 
-    def _candidates(self, asset: AssetRecord) -> list[dict[str, Any]]:
+    def _candidates(self, asset: AssetRecord) -> tuple[list[dict[str, Any]], str]:
+        """Return what is told of the candidates that were not taken, and why they cannot be by now."""
+        choice = self._choice(asset)
+        others = _passed_over(choice) if choice else []
+        takeable, why_not = self._takeable(choice) if choice and others else (frozenset[AssetId](), "")
+        told = [
+            self._told(hung(one)) | {"reason": one.rejected, "can_take": one.asset_id in takeable}
+            for one in others
+        ]
+        return told, why_not
+
+    def _takeable(self, choice: StageRecord) -> tuple[frozenset[AssetId], str]:
+        reviewing, reviewer = self._site.reviewing, self._site.reviewing and self._site.reviewing.reviewer
+        if self._services is None or reviewing is None or not reviewer:
+            return frozenset(), ""
+        plan_anew = Origins(self._services, choice.fingerprint).plan
+        return can_be_taken(choice, plan_anew, self._services, reviewing.desk, reviewer)
+
+    def _choice(self, asset: AssetRecord) -> StageRecord | None:
+        """Return the record of the stage whose output an asset is, as it hangs here."""
         place = self._site.hanging.place_of(hung(asset))
         tile = hung(asset) if place is None else self._site.hanging.tiles[place]
-        record = self._site.details.record_of(tile)
-        others = [one for one in record.outputs if one.role == "candidate"] if record else []
-        return [self._told(hung(one)) | {"reason": one.rejected} for one in others]
+        return self._site.details.record_of(tile)
 
     def _family(self, family: Family) -> dict[str, Any]:
         members = [one for one in family.members.values() if one.asset][:_MOST_MEMBERS]
@@ -160,3 +176,7 @@ class Closeups:
         places = self._site.offered(tile)
         told = {"id": tile.asset_id, "name": tile.name, "stage": tile.label, "state": tile.state}
         return told | places | {"sha256": tile.sha256, "at": self._site.hanging.place_of(tile)}
+
+
+def _passed_over(record: StageRecord) -> list[AssetRecord]:
+    return [one for one in record.outputs if one.role == "candidate"]

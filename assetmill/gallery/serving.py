@@ -176,7 +176,6 @@ class Gallery:
             "reviewer": reviewer,
             "can_change": self._changing is not None,
             "can_look_closer": self._closeups is not None,
-            "can_take": self._closeups is not None and self._closeups.can_take,
             "can_like": self._site.stars is not None,
             "has_home": self._has_home,
             "next": self._site.goes_on_as if self._asks_for_next else "",

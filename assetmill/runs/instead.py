@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from assetmill.errors import InvalidInput, NotFound
 from assetmill.names import distinct
 from assetmill.plan.calls import REJECTED, StageCall
 from assetmill.plan.plan import Plan, PlannedStage
 from assetmill.plan.rounds import asked_of, rejections_of
-from assetmill.records import AssetId, AssetRecord, Decision, RunStart, StageRecord
+from assetmill.records import AssetId, AssetRecord, Decision, StageRecord
 from assetmill.reviews.desk import BytesChanged, Desk
 from assetmill.reviews.review import ReviewKind
 from assetmill.reviews.terms import voters_on
-from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.reviewed import StoredWords
 from assetmill.spec.pipeline import StageSpec
 from assetmill.stage.services import Services
@@ -47,33 +45,35 @@ class _Contest:
 
 
 def take_instead(
-    asset_id: AssetId, services: Services, desk: Desk, who: Callable[[], str], seen: str = ""
+    asset_id: AssetId,
+    plan_anew: Callable[[StageRecord], Plan],
+    services: Services,
+    desk: Desk,
+    who: Callable[[], str],
+    *,
+    seen: str = "",
 ) -> StageRecord:
     """Take a candidate instead of what its stage has: the reviewer rejects the one and approves the other.
 
-    `who` names the reviewer, where one is asked; `seen` is the SHA-256 of the bytes that they looked at, ""
-    for those that there are. Nothing is spent. Whoever has rejected it already only takes.
+    `plan_anew` plans what a stage was asked by, with all that was said by then; `who` names the reviewer,
+    where one is asked; `seen` is the SHA-256 of the bytes that they looked at, "" for those that there are.
+    Nothing is spent. Whoever has rejected it already only takes.
 
     Raises:
         InvalidInput: it is no candidate of what the stage has now, its pipeline asks no reviewers, this
             one's word does not count, or no round is left.
         BytesChanged: the candidate has other bytes than were looked at.
-        NotFound: the run that drew it is not in this store.
+        NotFound: what drew it is not in this store.
     """
-    draw = services.ledger.read_stage_of(asset_id)
-    start = services.ledger.read_start(draw.run_id) if draw else None
-    if draw is None or start is None:
-        raise NotFound("run", asset_id, "the run that drew it is not in this store, or was one of a batch")
+    draw = _draw_of(asset_id, services)
     wanted = next((one for one in draw.outputs if one.asset_id == asset_id), None)
     if wanted is None or (seen and seen != _sha256(wanted)):
         raise BytesChanged(f"{asset_id} is not what you looked at any more: load it again")
-    place = _find(asset_id, _plan(start, services), services)
-    if draw.fingerprint not in place.choice.draws:
-        raise InvalidInput(f"{asset_id} was not finished, and cannot be taken: `assetmill export` writes it")
+    place = _find(asset_id, draw, plan_anew(draw), services)
     sign = partial(desk.say, reviewer=_checked(place, desk, who))
     if not place.is_rejected:
         _say("rejected", place.taken, place.choice, sign, f"instead of it {asset_id} is taken")
-        place = _find(asset_id, _plan(start, services), services)
+        place = _find(asset_id, draw, plan_anew(draw), services)
     call = _open_call(place, services)
     decision = _decision(place, draw, sign.keywords["reviewer"], services.clock())
     record = services.ledger.commit(_choice(place, draw, call, decision))
@@ -84,16 +84,48 @@ def take_instead(
     return record
 
 
-def _plan(start: RunStart, services: Services) -> Plan:
-    """Plan a run's pipeline anew, with all that was said by now."""
-    pipeline = start.spec_path if Path(start.spec_path).is_file() else start.pipeline
-    return plan_pipeline(pipeline, start.parameters, services.settings, services.ledger)
+def can_be_taken(
+    choice: StageRecord,
+    plan_anew: Callable[[StageRecord], Plan],
+    services: Services,
+    desk: Desk,
+    reviewer: str,
+) -> tuple[frozenset[AssetId], str]:
+    """Return which candidates of a choice a reviewer can take instead, and why not the others."""
+    found, why_not = set[AssetId](), ""
+    plan: Plan | None = None
+    for asset_id in [one.asset_id for one in choice.outputs if one.role == "candidate"]:
+        try:
+            draw = _draw_of(asset_id, services)
+            plan = plan or plan_anew(draw)
+            place = _find(asset_id, draw, plan, services)
+            _checked(place, desk, lambda: reviewer)
+            if place.is_rejected:
+                _open_call(place, services)
+        except (InvalidInput, NotFound) as error:
+            why_not = why_not or str(error)
+            if plan is None:
+                break  # nothing is known of what asked for any of them
+        else:
+            found.add(asset_id)
+    return frozenset(found), why_not
 
 
-def _find(asset_id: AssetId, plan: Plan, services: Services) -> _Contest:
+def _draw_of(asset_id: AssetId, services: Services) -> StageRecord:
+    draw = services.ledger.read_stage_of(asset_id)
+    if draw is None:
+        raise NotFound("stage", asset_id, "its record is lost")
+    return draw
+
+
+def _find(asset_id: AssetId, draw: StageRecord, plan: Plan, services: Services) -> _Contest:
     for stage in plan.stages:
         choice = stage.record or _rejected_choice(stage.call, services)
         if choice and any(one.asset_id == asset_id and one.role == "candidate" for one in choice.outputs):
+            if draw.fingerprint not in choice.draws:
+                raise InvalidInput(
+                    f"{asset_id} was not finished, and cannot be taken: `assetmill export` writes it"
+                )
             return _Contest(stage, plan.spec_of(stage.label), choice)
     raise InvalidInput(f"{asset_id} is no candidate of what {plan.name} has made last")
 

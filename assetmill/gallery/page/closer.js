@@ -13,7 +13,7 @@ gallery.closer = (() => {
     try {
       const found = await gallery.ask(`about/${tile.id}`);
       if (mine !== asked) return;
-      if (found.candidates.length) part("Candidates that were not taken", list(found.candidates, tile));
+      if (found.candidates.length) part("Candidates that were not taken", list(found, tile));
       if (found.family.edges.length) part(found.family.is_cut ? "Lineage (a part of it)" : "Lineage", graph(found.family));
     } catch (error) {
       if (mine === asked) part("Lineage", words("p", error.message, "warning"));
@@ -55,16 +55,23 @@ gallery.closer = (() => {
     return element;
   }
 
-  function list(candidates, tile) {
-    const items = document.createElement("ul");
+  // Where none can be taken, it is said once what to do instead: no button that always refuses.
+  function list({ candidates, why_not: whyNot }, tile) {
+    const items = document.createElement("ul"), section = document.createElement("div");
     items.className = "candidates";
+    section.append(items);
+    if (whyNot && !candidates.some((one) => one.can_take)) section.append(words("p", sentence(whyNot), "hint"));
     for (const one of candidates) {
       const item = document.createElement("li");
       item.append(button(one), words("p", one.reason, "prose"));
-      if (gallery.who.can_take && one.id) item.append(...taking(one, tile));
+      if (one.can_take) item.append(...taking(one, tile));
       items.append(item);
     }
-    return items;
+    return section;
+  }
+
+  function sentence(text) {
+    return `${text[0].toUpperCase()}${text.slice(1)}.`;
   }
 
   // A candidate is taken at once, and costs nothing: what follows from it is drawn by the next run.

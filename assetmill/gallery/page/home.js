@@ -2,7 +2,9 @@
 "use strict";
 
 (() => {
+  const AGAIN_MS = 1000, LOOKS = 60;
   const told = document.getElementById("told");
+  let known = new Set();
   const made = (tag, text, name = "") => {
     const element = document.createElement(tag);
     if (text !== undefined) element.textContent = text;
@@ -59,21 +61,41 @@
     section.hidden = !elements.length;
   }
 
+  function hang(found) {
+    const waiting = [...found.runs, ...found.batches].filter((one) => one.undecided || one.waits);
+    fill("waiting", waiting.map(card));
+    fill("runs", found.runs.filter((one) => !waiting.includes(one)).map(card));
+    document.querySelector("#runs h2").textContent = waiting.length ? "Other runs" : "Runs";
+    fill("batches", found.batches.filter((one) => !waiting.includes(one)).map(card));
+    fill("pipelines", found.pipelines.map(line));
+    return waiting;
+  }
+
   async function show() {
     try {
-      const found = await gallery.ask("overview");
-      const waiting = [...found.runs, ...found.batches].filter((one) => one.undecided || one.waits);
-      fill("waiting", waiting.map(card));
-      fill("runs", found.runs.filter((one) => !waiting.includes(one)).map(card));
-      document.querySelector("#runs h2").textContent = waiting.length ? "Other runs" : "Runs";
-      fill("batches", found.batches.filter((one) => !waiting.includes(one)).map(card));
-      fill("pipelines", found.pipelines.map(line));
+      const found = await gallery.ask("overview"), waiting = hang(found);
+      known = new Set(found.runs.map((one) => one.name));
       told.textContent = found.runs.length ? `${waiting.length || "Nothing"} ${waiting.length === 1 ? "waits" : waiting.length ? "wait" : "waits"} for you` : "Nothing was run yet";
     } catch (error) {
       told.textContent = error.message;
     }
   }
 
-  gallery.home = { show };
+  // A run that was started gets its card as soon as its process has said that it began.
+  async function arrives(pipeline) {
+    for (let left = LOOKS; left; left -= 1) {
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      const found = await gallery.ask("overview").catch(() => null);
+      const begun = found?.runs.find((one) => one.pipeline === pipeline && !known.has(one.name));
+      if (!begun) continue;
+      known.add(begun.name);
+      hang(found);
+      told.textContent = `${pipeline} has begun: its pictures come on its own page.`;
+      return;
+    }
+    told.textContent = `${pipeline} has not begun yet: what it said is in gallery/runs of the project's home.`;
+  }
+
+  gallery.home = { show, arrives };
   show();
 })();

@@ -3,6 +3,8 @@
 
 gallery.run = (() => {
   const WAIT_MS = 350;
+  // What waits for a person, or follows what does, is no part of this run and of its price.
+  const MADE = new Set(["run", "after_upstream"]);
   const dialog = document.getElementById("run"), form = document.forms.order, fields = document.getElementById("fields");
   const price = document.getElementById("price"), plan = document.getElementById("plan"), start = form.querySelector("[type=submit]");
   let name = "", schema = null, offer = null, asked = 0, timer = 0;
@@ -79,7 +81,7 @@ gallery.run = (() => {
   }
 
   function show(found) {
-    const { expected, ceiling } = found.price, makes = found.stages.filter((one) => one.status !== "reuse").length;
+    const { expected, ceiling } = found.price, makes = found.stages.filter((one) => MADE.has(one.status)).length;
     const what = `${makes} of ${found.stages.length} stages to make`;
     plan.replaceChildren(...found.stages.map((one) => {
       const line = document.createElement("li");
@@ -109,6 +111,7 @@ gallery.run = (() => {
       await gallery.send("runs", said);
       dialog.close();
       document.getElementById("told").textContent = `${name} was started: it is among the runs in a moment.`;
+      gallery.home.arrives(name);
     } catch (error) {
       forget(`Nothing was begun: ${error.message}`);
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assetmill.batches.opening import prepare_again, store_start
 from assetmill.records import RunManifest, StageRecord
 from assetmill.stage.services import Services
 from tests.assetmill.cli.terminal import Terminal
+from tests.batchworks import carry_out, plan_batch, products
 from tests.doubles import ScriptedGateway, image_item, png
 from tests.millworks import run_here
 
@@ -29,6 +32,20 @@ stages:
     outputs: [{name: night.png}]
 """
 
+ROWS = """
+name: rows
+parameters:
+  product: {title: Product}
+stages:
+  - name: hero
+    prompt: Draw {{ product }}.
+    tools: [{type: image_generation, quality: low}]
+    best_of: 2
+    reroll: 1
+    approval: required
+    outputs: [{name: hero.png}]
+"""
+
 
 @pytest.fixture
 def pipelines() -> dict[str, str]:
@@ -36,7 +53,7 @@ def pipelines() -> dict[str, str]:
         "    approval: {by: [brand]}\n", ""
     )
     tight = HERO.replace("name: hero\nstages", "name: tight\nstages").replace("reroll: 2", "reroll: 0")
-    return {"hero": HERO, "plain": plain, "tight": tight}
+    return {"hero": HERO, "plain": plain, "tight": tight, "rows": ROWS}
 
 
 def gateway_of(services: Services) -> ScriptedGateway:
@@ -109,6 +126,36 @@ def test_another_choice_can_follow(services: Services, assetmill: Terminal) -> N
     # Both rounds are over: a third choice would be one too many, and says what to do.
     assert assetmill("accept", taken(first)) == 2
     assert "`reroll: 2`" in assetmill.err
+
+
+@pytest.mark.usefixtures("brand")
+def test_a_row_of_a_batch_takes_another_one_too(
+    services: Services, assetmill: Terminal, tmp_path: Path
+) -> None:
+    shown = iter(["teal", "gold", "plum", "navy"])
+
+    def draw(_request: object) -> list[dict[str, Any]]:
+        return [image_item(png(1024, 1024, next(shown)))]
+
+    gateway_of(services).script = draw
+    batch = plan_batch(services, products(tmp_path, "a mug", "a cup"), "rows")
+    store_start(batch)
+    first = carry_out(batch)
+    assert first is not None
+    fp = first.rows[1].stages[0].fingerprint
+    record = services.ledger.read_stage("rows", fp) if fp else None
+    assert record is not None
+    wanted = candidates(record)[0]
+    assert assetmill("accept", wanted) == 0, assetmill.err
+    assert f"assetmill batch --again {batch.batch_id}" in assetmill.out
+    drawn = len(gateway_of(services).posts)
+    again = carry_out(prepare_again(batch.batch_id, services))
+    assert again is not None
+    cup = again.rows[1]
+    # The other row waits as before; of this one nothing was drawn, and the picture is the one that was taken.
+    assert [row.state for row in again.rows] == ["waiting", "reused"]
+    assert [one.asset_id for one in cup.assets] == [wanted]
+    assert len(gateway_of(services).posts) == drawn
 
 
 @pytest.mark.usefixtures("brand")

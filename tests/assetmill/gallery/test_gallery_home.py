@@ -248,7 +248,9 @@ class TestInChromium:
             f"name: evil\ndescription: {written}\n"
             f"parameters:\n  a: {{title: {written}, default: {written}}}\n"
             "stages:\n  - name: s\n    prompt: Draw {{ a }}.\n    tools: [{type: image_generation}]\n"
-            "    outputs: [{name: s.png}]\n"
+            "    outputs: [{name: s.png}]\n    approval: required\n"
+            "  - name: after\n    prompt: Again.\n    inputs: [{from: s}]\n"
+            "    tools: [{type: image_generation}]\n    outputs: [{name: after.png}]\n"
         )
         (services.settings.configs / "pipelines" / "evil.yaml").write_text(text)
         with serving(house) as link:
@@ -256,6 +258,8 @@ class TestInChromium:
             expect(page.locator("#pipelines")).to_contain_text(evil)
             page.get_by_role("button", name="Run evil").click()
             expect(page.locator("#fields")).to_contain_text(evil)
+            # What follows the picture that is to be approved is no part of this run.
+            expect(page.locator("#price")).to_contain_text("1 of 2 stages to make")
 
     @pytest.mark.usefixtures("run")
     @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 375)])

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
+from assetmill.batches.opening import prepare_again, store_start
 from assetmill.gallery.closeups import Closeups
 from assetmill.gallery.serving import Gallery
 from assetmill.gallery.walls import Walls
 from assetmill.records import AssetRecord, RunManifest
 from assetmill.stage.services import Services
 from tests.assetmill.gallery.conftest import IN_CHROMIUM, desk_of, serving, site_on
+from tests.batchworks import carry_out, plan_batch, products
 from tests.doubles import ScriptedGateway, image_item, png
 from tests.millworks import run_here, services_on
 
@@ -45,8 +48,8 @@ def run(mill: Services) -> RunManifest:
     return run_here(mill, "hero")
 
 
-def gallery(mill: Services, run: RunManifest, reviewer: str | None = "ada") -> Gallery:
-    site = site_on(mill, Walls(mill.backend).find(run.run_id), reviewer)
+def gallery(mill: Services, what: str, reviewer: str | None = "ada") -> Gallery:
+    site = site_on(mill, Walls(mill.backend).find(what), reviewer)
     return Gallery(site, closeups=Closeups(site, mill.backend, mill))
 
 
@@ -85,11 +88,49 @@ def test_what_is_not_to_be_taken_is_refused(
     wanted = candidate_of(run)
     sha256 = wanted.blob.digest.removeprefix("sha256:")
     order = {"of": output_of(run).asset_id, "asset_id": wanted.asset_id, "sha256": sha256, **changes}
-    with entered(gallery(mill, run, reviewer)) as browser:
+    with entered(gallery(mill, run.run_id, reviewer)) as browser:
         assert browser.post("/takings", json=order).status_code == status
         assert browser.post("/takings", json=order, headers={"X-Gallery-Token": "x"}).status_code == 403
     sha256 = output_of(run).blob.digest.removeprefix("sha256:")
     assert desk_of(mill).standing(sha256).reviews == ()
+
+
+def told_of(mill: Services, what: str, asset: str) -> tuple[list[bool], str]:
+    with entered(gallery(mill, what)) as browser:
+        told = browser.get(f"/about/{asset}").json()
+    return [one["can_take"] for one in told["candidates"]], told["why_not"]
+
+
+def test_no_button_is_shown_that_would_refuse(mill: Services, run: RunManifest) -> None:
+    output = output_of(run)
+    assert told_of(mill, run.run_id, output.asset_id) == ([True, True], "")
+    # The same picture in a stage that asks nobody: what to do instead is said once.
+    path = mill.settings.configs / "pipelines" / "hero.yaml"
+    path.write_text(HERO.replace("    approval: required\n", ""))
+    taken, why_not = told_of(mill, run.run_id, output.asset_id)
+    assert taken == [False, False]
+    assert "With `approval: required`, which makes nothing anew" in why_not
+    path.unlink()
+    assert told_of(mill, run.run_id, output.asset_id)[0] == [False, False]
+
+
+def test_a_candidate_of_a_row_is_taken(mill: Services, tmp_path: Path) -> None:
+    rows = HERO.replace("name: hero\n", "name: rows\nparameters: {product: {title: Product}}\n", 1)
+    rows = rows.replace("a mug", "{{ product }}").replace("best_of: 3", "best_of: 2")
+    (mill.settings.configs / "pipelines" / "rows.yaml").write_text(rows)
+    batch = plan_batch(mill, products(tmp_path, "a mug"), "rows")
+    store_start(batch)
+    manifest = carry_out(batch)
+    assert manifest is not None
+    [picture] = manifest.rows[0].assets
+    with entered(gallery(mill, batch.batch_id)) as browser:
+        [other] = browser.get(f"/about/{picture.asset_id}").json()["candidates"]
+        assert other["can_take"]
+        order = {"of": picture.asset_id, "asset_id": other["id"], "sha256": other["sha256"]}
+        assert browser.post("/takings", json=order).status_code == 200
+    again = carry_out(prepare_again(batch.batch_id, mill))
+    assert again is not None
+    assert [one.asset_id for one in again.rows[0].assets] == [other["id"]]
 
 
 class TestInABrowser:
@@ -97,7 +138,7 @@ class TestInABrowser:
 
     def test_this_one_is_taken_instead(self, mill: Services, run: RunManifest, page: Page) -> None:
         wanted = candidate_of(run)
-        with serving(gallery(mill, run)) as link:
+        with serving(gallery(mill, run.run_id)) as link:
             page.goto(link)
             page.locator("#wall button").first.click()
             page.get_by_role("button", name="Take this one instead").first.click()
