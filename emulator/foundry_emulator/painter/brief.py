@@ -211,7 +211,7 @@ def _thing(reading: _Reading, at: int) -> int:
     pose, covered = placing.pose_at(words, at)
     side = placing.side_at(words, at)
     if pose:
-        _take_pose(reading, pose)
+        _take_pose(reading, pose, placing.share_at(words, at))
         return covered
     if side:
         _take_side(reading, side, is_back=bool({"it", "them"} & set(words[max(0, at - 3) : at])))
@@ -258,8 +258,13 @@ def _own_colours(reading: _Reading, at: int) -> tuple[RGB, ...]:
     return (reading.waiting.pop(),)
 
 
-def _take_pose(reading: _Reading, pose: str) -> None:
-    if reading.wanted and pose not in reading.wanted[-1].poses:
+def _take_pose(reading: _Reading, pose: str, share: int) -> None:
+    """Give a pose to the last subject, to `share` of its copies if only those are meant, or to the next."""
+    last = reading.wanted[-1] if reading.wanted else None
+    if last and 0 < share < last.count:
+        reading.wanted[-1] = replace(last, poses=placing.shared_poses(last.poses, last.count, pose, share))
+        reading.count = 1
+    elif reading.wanted and pose not in reading.wanted[-1].poses:
         reading.wanted[-1] = replace(reading.wanted[-1], poses=(*reading.wanted[-1].poses, pose))
     elif not reading.wanted and pose not in reading.poses:
         reading.poses.append(pose)

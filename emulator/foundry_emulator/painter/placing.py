@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from foundry_emulator.painter.pen import Tile
-from foundry_emulator.painter.wording import phrases, vocabulary
+from foundry_emulator.painter.wording import number, phrases, vocabulary
 
 _SIDES = {
     "left": "left",
@@ -72,6 +72,23 @@ def pose_at(words: list[str], at: int) -> tuple[str | None, int]:
             is_done_to = name == "flying" and bool(_OBJECT & set(words[at + length : at + length + 1]))
             return (None if is_done_to else name), length
     return None, 1
+
+
+def share_at(words: list[str], at: int) -> int:
+    """Return of how many a pose is said, as in `three birds, one of them flying`; 0: of all of them."""
+    while at > 0 and words[at - 1] in ("of", "them", "is", "are"):
+        at -= 1
+    said = words[at - 1] if at else ""
+    return 1 if said == "one" else number(said)
+
+
+def shared_poses(poses: tuple[str, ...], count: int, pose: str, share: int) -> tuple[str, ...]:
+    """Give a pose to so many of the copies, the last that stand: the others keep theirs."""
+    each = list(poses) if len(poses) == count else ["standing"] * count
+    free = [copy for copy in reversed(range(count)) if each[copy] == "standing"]
+    for copy in free[:share]:
+        each[copy] = pose
+    return tuple(each)
 
 
 def chosen_poses(named: tuple[str, ...], count: int, words: list[str]) -> tuple[str, ...]:

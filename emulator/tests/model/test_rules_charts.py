@@ -52,7 +52,7 @@ def test_two_charts_of_one_request_have_their_own_kind_column_and_name(tmp_path:
     )
     played = Stage(tmp_path).play(turn(text, CODE, container_files=[SALES]))
     assert played.errors == []
-    assert "North   4000.5" in played.said.text
+    assert "North    4000.5" in played.said.text
     assert "2025-02     15" in played.said.text
     for name in ("revenue.png", "units.jpg"):
         with Image.open(tmp_path / name) as picture:
@@ -64,19 +64,19 @@ def test_two_charts_of_one_request_have_their_own_kind_column_and_name(tmp_path:
     [
         (
             "Pie chart of revenue by product",
-            ["'kind': 'pie'", "'labels': 'product'", "'values': ['revenue']"],
+            ["'kind': 'pie'", "'groups': ['product']", "'values': ['revenue']"],
         ),
         ("Scatter plot of units vs revenue", ["'kind': 'scatter'", "'values': ['units', 'revenue']"]),
         ("Histogram of revenue, save as h.svg", ["'kind': 'histogram'", "'result': '/mnt/data/h.svg'"]),
         (
             "Plot the average units per month",
-            ["'aggregate': 'mean'", "'labels': 'month'", "'values': ['units']"],
+            ["'aggregate': 'mean'", "'groups': ['month']", "'values': ['units']"],
         ),
         ("Bar chart of revenue in the South region by product", ["'filters': {'region': 'South'}"]),
         ("Show the top 2 products by revenue in a column chart", ["'top': 2", "'kind': 'bar'"]),
         (
             "Line chart of units and revenue over time",
-            ["'values': ['units', 'revenue']", "'labels': 'month'"],
+            ["'values': ['units', 'revenue']", "'groups': ['month']"],
         ),
     ],
 )

@@ -72,6 +72,41 @@ def test_a_table_in_the_request_itself_is_used(tmp_path: Path) -> None:
     assert written(lines, "totals.csv", tmp_path) == "year,kg\n2021,5\n2022,10\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "Sum harvest_kg by orchard, variety and year, newest first, save totals.csv",
+            ["orchard,variety,year,harvest_kg", "North,Gala,2024,1300", "South,Fuji,2024,1700"],
+        ),
+        (
+            "Bar chart of harvest_kg by year for each orchard, largest first, as chart.png and totals.csv",
+            ["year,orchard,harvest_kg", "2024,South,1700", "2024,North,1300", "2023,North,1500"],
+        ),
+        (
+            "Line chart of the harvest by orchard and year: chart.png, totals.csv",
+            ["year,orchard,harvest_kg", "2021,North,800", "2022,North,1200", "2022,South,900"],
+        ),
+    ],
+)
+def test_two_columns_group_together_with_every_line(text: str, lines: list[str], tmp_path: Path) -> None:
+    told = written(text, "totals.csv", tmp_path, ORCHARDS).splitlines()
+    assert told[: len(lines)] == lines
+    assert len(told) == 1 + 7
+
+
+def test_a_picture_without_room_for_all_labels_leaves_its_table_whole(tmp_path: Path) -> None:
+    towns = upload("towns.csv", b"town,beds\n" + b"".join(b"T%d,%d\n" % (n, n) for n in range(40)))
+    told = written("Bar chart of beds by town, chart.png and all.csv", "all.csv", tmp_path, towns)
+    assert len(told.splitlines()) == 41
+
+
+def test_a_written_summary_has_the_title_and_the_groups(tmp_path: Path) -> None:
+    text = "Sum harvest_kg by orchard with the title 'Bo's apples', save as totals.md"
+    told = written(text, "totals.md", tmp_path, ORCHARDS).splitlines()
+    assert (told[0], told[-1]) == ("# Bo's apples", "| South | 3700 |")
+
+
 def test_no_more_than_the_top_rows_are_written(tmp_path: Path) -> None:
     told = written("Top 2 years by harvest_kg, save totals.csv", "totals.csv", tmp_path, ORCHARDS)
     assert told == "year,harvest_kg\n2024,3000\n2023,2600\n"

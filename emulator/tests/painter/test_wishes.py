@@ -48,6 +48,22 @@ def test_a_list_of_poses_gives_a_figure_for_each() -> None:
     assert (cat.poses, dog.poses) == (("sitting",), ("jumping",))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "poses"),
+    [
+        ("three birds, one flying", ["flying", "standing", "standing"]),
+        ("Four foxes in the snow, two of them sleeping", ["lying", "lying", "standing", "standing"]),
+        ("three cats, one sitting and two jumping", ["jumping", "jumping", "sitting"]),
+        ("three birds flying", ["flying"]),
+        ("one bird flying", ["flying"]),
+    ],
+)
+def test_a_pose_said_of_some_is_of_those_alone(prompt: str, poses: list[str]) -> None:
+    (figure,) = brief.read(prompt).wanted
+    assert sorted(figure.poses) == poses
+    assert len(figure.poses) in {1, figure.count}
+
+
 def test_a_thing_is_not_posed_by_the_name_of_its_kind() -> None:
     (shoe,) = brief.read("a running shoe").wanted
     (lamp,) = brief.read("a standing lamp").wanted

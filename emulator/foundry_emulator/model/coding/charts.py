@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
-from foundry_emulator.model.coding import ordering
+from foundry_emulator.model.coding import ordering, titles
 from foundry_emulator.model.coding.csv_table import CsvTable, columns_named, filters_said, open_table
 from foundry_emulator.model.coding.request import DATA, CodeRequest, script
 from foundry_emulator.model.words import has, sizes, words
@@ -20,14 +20,12 @@ KINDS = {
     "histogram": r"histogram|distribution",
     "area": r"area",
 }
-_TITLED = (
-    r"\b(?:[Tt]itled?|[Ee]ntitled|[Hh]eaded|[Hh]eading|[Tt]itle is|[Cc]aptioned|the title)(?:\s+it)?\s*:?"
-)
 _NOUN = r"(?:charts?|graphs?|plots?|diagrams?)"
 _VERB = r"(?:creat|mak|plot|draw|generat|produc|render|show|build|visuali[sz]|graph|prepar|want|need|give)\w*"
 
 TEMPLATE = """
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -45,24 +43,44 @@ def numbers(column):
     return pd.to_numeric(text, errors="coerce")
 
 
+def leading(data, groups, most):
+    # The first labels of the first group, with all that belongs to them.
+    return data[data.index.isin(data.index.unique(0)[:most], level=0)] if groups and most else data
+
+
+def side_by_side(data, value, chart):
+    # One column for each label of the further groups: bars beside each other, or lines.
+    long = data.reset_index()
+    long["series"] = long[chart["groups"][1:]].agg(" / ".join, axis=1)
+    if chart["kind"] == "pie":
+        return long.set_index(long[chart["groups"][0]] + " / " + long["series"])[[value]]
+    series = list(long["series"].unique())
+    wide = long.pivot(index=chart["groups"][0], columns="series", values=value)
+    return wide.loc[data.index.unique(0), sorted(series, key=natural) if chart["series_run"] else series]
+
+
 for chart in CHARTS:
     rows = table
     for column, value in chart["filters"].items():
         rows = rows[rows[column].astype(str).str.strip() == value]
+    groups, first = chart["groups"], chart["values"][0]
     data = pd.DataFrame({column: numbers(column).loc[rows.index] for column in chart["values"]})
-    if chart["labels"]:
-        data.insert(0, "label", rows[chart["labels"]].astype(str).str.strip())
-        data = data.groupby("label", sort=False).agg(chart["aggregate"])
-    data = ordered(data, chart["order"], chart["falling"])
-    if chart["top"]:
-        data = data.head(chart["top"])
+    if groups:
+        data = data.groupby([rows[column].astype(str).str.strip() for column in groups], sort=False)
+        data = ordered(data.agg(chart["aggregate"]), chart["order"], chart["falling"], chart["levels"])
+    if len(groups) > 1 and chart["order"] == "value":
+        totals = data.groupby(level=0)[first].transform("sum")
+        data = data.loc[totals.sort_values(ascending=not chart["falling"], kind="stable").index]
+    data = leading(data, groups, chart["top"])
     print(chart["title"])
     print(data.head(30).to_string())
+    table_data, data = data, leading(data, groups, chart["most_shown"])
+    if len(groups) > 1:
+        data = side_by_side(data, first, chart)
 
     figure, axes = plt.subplots(figsize=chart["inches"], layout="constrained")
-    first = chart["values"][0]
     if chart["kind"] == "pie":
-        shares = data[first].clip(lower=0)
+        shares = data.iloc[:, 0].clip(lower=0)
         axes.pie(shares, labels=[str(label) for label in data.index], autopct="%1.1f%%", colors=COLOURS)
     elif chart["kind"] == "scatter":
         second = chart["values"][-1]
@@ -72,12 +90,12 @@ for chart in CHARTS:
         axes.hist(data[first].dropna(), bins=chart["bins"], color=COLOURS[0], edgecolor="white")
         axes.set_ylabel("count")
     elif chart["kind"] in ("line", "area"):
-        for column, colour in zip(data.columns, COLOURS):
+        for column, colour in zip(data.columns, itertools.cycle(COLOURS)):
             axes.plot(data.index, data[column], marker="o", color=colour, label=column.replace("_", " "))
             if chart["kind"] == "area":
                 axes.fill_between(data.index, data[column], color=colour, alpha=0.3)
     else:
-        data.plot.bar(ax=axes, color=COLOURS[: len(data.columns)], legend=False, width=0.75)
+        data.fillna(0).plot.bar(ax=axes, color=COLOURS, legend=False, width=0.75, stacked=chart["is_stacked"])
     axes.set_title(chart["title"])
     if chart["kind"] != "pie":
         axes.set_xlabel(chart["x_label"])
@@ -86,11 +104,12 @@ for chart in CHARTS:
         axes.set_ylabel(chart["y_label"])
         axes.tick_params(axis="x", rotation=0 if len(data) <= 4 else 45)
         if len(data.columns) > 1:
-            axes.legend([column.replace("_", " ") for column in data.columns])
+            title = " / ".join(groups[1:]).replace("_", " ") or None
+            axes.legend([column.replace("_", " ") for column in data.columns], title=title)
     figure.savefig(chart["result"], dpi=100)
     print("saved", Path(chart["result"]).name)
     for target in chart["tables"]:
-        data.rename_axis(chart["labels"]).to_csv(target, index=bool(chart["labels"]))
+        table_data.to_csv(target, index=bool(groups))
         print("saved", Path(target).name)
     plt.show()
 """
@@ -102,13 +121,20 @@ class Chart:
 
     kind: str
     title: str
-    labels: str | None
+    groups: list[str]
+    """The columns grouped by: labels along the axis, then what stands side by side for each of them."""
     values: list[str]
     filters: dict[str, str]
     aggregate: str
     order: str
     falling: bool
+    levels: tuple[tuple[str, bool], ...]
+    series_run: bool
+    """Whether what stands side by side is sorted, as months are."""
+    is_stacked: bool
     top: int | None
+    most_shown: int | None
+    """How many labels the picture has room for; the tables have them all."""
     bins: int
     inches: tuple[float, float]
     x_label: str
@@ -161,44 +187,46 @@ def _parts(text: str) -> list[str]:
 
 def _chart(part: str, request: CodeRequest, table: CsvTable, place: int) -> Chart:
     kind = _kind(part)
-    labels, filters = _labels(part, table), filters_said(part, table) or filters_said(request.text, table)
-    filters.pop(labels or "", None)
-    values = _values(part, table, kind, labels)
-    labels = None if kind in {"scatter", "histogram"} else labels or _default_labels(table, kind, filters)
+    groups, filters = (
+        _groups(part, table, kind),
+        filters_said(part, table) or filters_said(request.text, table),
+    )
+    filters = {column: value for column, value in filters.items() if column not in groups}
+    values = _values(part, table, kind, groups)
+    if kind in {"scatter", "histogram"}:
+        groups = []
+    elif not groups and (label := _default_label(table, kind, filters)):
+        groups = [label]
     default = "chart.png" if place == 0 else f"chart-{place + 1}.png"
     names = request.new_names(*FORMATS, text=part) or request.new_names(*FORMATS)[place : place + 1]
     width, height = _extent(part, request)
-    count = len(set(table.values(labels))) if labels else 0
+    count = len(set(table.values(groups[0]))) if groups else 0
     said = ", ".join(filters.values())
-    title = " and ".join(_plain(value) for value in values) + (f" by {_plain(labels)}" if labels else "")
-    order = ordering.order_said(part, table, labels, kind)
+    title = " and ".join(_plain(value) for value in values)
+    title += f" by {' and '.join(map(_plain, groups))}" if groups else ""
+    order = ordering.order_said(part, table, groups, kind)
     return Chart(
         kind=kind,
-        title=_title_said(part, request) or title[:1].upper() + title[1:] + (f" ({said})" if said else ""),
-        labels=labels,
-        values=values,
+        title=titles.said_in(part, request.text)
+        or title[:1].upper() + title[1:] + (f" ({said})" if said else ""),
+        groups=groups,
+        values=values[:1] if len(groups) > 1 else values,
         filters=filters,
         aggregate=ordering.aggregate_said(part),
         order=order.by,
         falling=order.falling,
-        top=_top(part, count, kind, filtered=bool(filters)),
+        levels=order.levels,
+        series_run=ordering.all_run_upwards(table, groups[1:]),
+        is_stacked=has(part, "stacked"),
+        top=ordering.most_said(part),
+        most_shown=20 if kind in {"bar", "pie"} and count > 30 and not filters else None,
         bins=20,
         inches=(max(1.0, min(40.0, width / 100)), max(1.0, min(40.0, height / 100))),
-        x_label=_plain(labels or values[0]),
+        x_label=_plain(groups[0] if groups else values[0]),
         y_label=_plain(values[0]) if len(values) == 1 else "",
         result=DATA + (names[0] if names else default),
         tables=[DATA + name for name in request.new_names(".csv")] if place == 0 else [],
     )
-
-
-def _title_said(part: str, request: CodeRequest) -> str | None:
-    """Return the title that the request gives the chart, in quotation marks or after its name."""
-    for text in dict.fromkeys((part, request.text)):
-        if said := re.search(_TITLED + r"\s*[\"“«]([^\"”»\n]{1,100})[\"”»]", text, re.IGNORECASE):
-            return said[1].strip()
-        if said := re.search(_TITLED + r":?\s+([A-Z0-9][^.;,\n]{1,80})", text):
-            return re.split(r"\s+(?:and|as|with|in|to)\s+(?=save|write|store|\w+\.\w{3})", said[1])[0].strip()
-    return None
 
 
 def _extent(part: str, request: CodeRequest) -> tuple[int, int]:
@@ -224,34 +252,32 @@ def _kind_match(text: str, said: str) -> re.Match[str] | None:
     )
 
 
-def _labels(text: str, table: CsvTable) -> str | None:
+def _groups(text: str, table: CsvTable, kind: str) -> list[str]:
     options = [column for column in table.header if column not in table.measures()]
-    found = ordering.group_said(text, options)
-    return found or (table.ordered() if has(text, "over time", "by time") else None)
+    found = ordering.groups_said(text, options)
+    time = table.ordered()
+    if time and has(text, "over time", "by time"):
+        found = [time, *(column for column in found if column != time)]
+    if kind in {"line", "area"} and time in found:
+        # Time runs along the axis, whichever was said first.
+        found.sort(key=lambda column: column != time)
+    return found
 
 
-def _default_labels(table: CsvTable, kind: str, filters: dict[str, str]) -> str | None:
+def _default_label(table: CsvTable, kind: str, filters: dict[str, str]) -> str | None:
     if kind in {"line", "area"} and table.ordered():
         return table.ordered()
     options = [column for column in (*table.textual(), table.ordered()) if column and column not in filters]
     return options[0] if options else None
 
 
-def _values(text: str, table: CsvTable, kind: str, labels: str | None) -> list[str]:
-    options = [column for column in table.measures() if column != labels] or table.numeric()
+def _values(text: str, table: CsvTable, kind: str, groups: list[str]) -> list[str]:
+    options = [column for column in table.measures() if column not in groups] or table.numeric()
     found = columns_named(re.sub(r"\S+\.\w{2,4}\b", " ", text), options)
     if kind == "scatter":
         return (found + [column for column in options if column not in found])[:2]
     wanted = found or options
     return wanted[: 4 if found and kind in {"bar", "line", "area"} else 1]
-
-
-def _top(text: str, count: int, kind: str, *, filtered: bool) -> int | None:
-    match = re.search(r"\btop\s+(\d{1,3})\b", text, re.IGNORECASE)
-    if match:
-        return int(match.group(1))
-    crowded = kind in {"bar", "pie"} and count > 30 and not filtered
-    return 20 if crowded else None
 
 
 def _colours(request: CodeRequest) -> list[str]:
@@ -295,7 +321,7 @@ def write_simple(request: CodeRequest) -> str | None:
         path=table.source.path,
         separator=table.separator,
         filters=chart.filters,
-        labels=chart.labels,
+        labels=chart.groups[0] if chart.groups else None,
         value=chart.values[0],
         title=chart.title,
         result=chart.result,

@@ -96,20 +96,25 @@ def _mostly_numbers(values: Sequence[str]) -> bool:
 
 
 def columns_named(text: str, columns: Sequence[str]) -> list[str]:
+    """List the columns that `text` names in full, or the one that shares most words with it."""
+    if found := columns_named_in_full(text, columns):
+        return found
+    said = words(text)
+    shares = {column: len(set(words(column)) & set(said)) / max(1, len(words(column))) for column in columns}
+    best = max(columns, key=lambda column: shares[column], default=None)
+    return [best] if best is not None and shares[best] > 0 else []
+
+
+def columns_named_in_full(text: str, columns: Sequence[str]) -> list[str]:
     """List the columns whose whole name `text` says, in the order in which it says them.
 
     A column is left out when a longer one covers its words: "operating profit" is not `profit` as well.
-    When none is said in full, the one that shares most words is taken.
     """
     said = words(text)
     places = {column: _place(words(column), said) for column in columns}
     found = [column for column in columns if places[column] is not None]
     telling = [one for one in found if not any(set(words(one)) < set(words(other)) for other in found)]
-    if telling:
-        return sorted(telling, key=lambda column: places[column] or 0)
-    shares = {column: len(set(words(column)) & set(said)) / max(1, len(words(column))) for column in columns}
-    best = max(columns, key=lambda column: shares[column], default=None)
-    return [best] if best is not None and shares[best] > 0 else []
+    return sorted(telling, key=lambda column: places[column] or 0)
 
 
 def _place(name: Sequence[str], said: Sequence[str]) -> int | None:

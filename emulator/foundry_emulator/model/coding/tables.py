@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from foundry_emulator.model.coding import ordering
+from foundry_emulator.model.coding import ordering, titles
 from foundry_emulator.model.coding.csv_table import columns_named, filters_said, open_table
 from foundry_emulator.model.coding.request import CodeRequest, script
 from foundry_emulator.model.words import has
@@ -19,7 +19,7 @@ import pandas as pd
 
 COLUMNS = $columns
 FILTERS = $filters
-GROUP = $group
+GROUPS = $groups
 RESULTS = $results
 MOST = $most
 
@@ -47,20 +47,29 @@ for column in COLUMNS:
     summary["columns"][column] = figures
     stated = [f"{name} {value:,}" for name, value in figures.items() if value is not None]
     print(f"{column}:", ", ".join(stated))
-if GROUP:
-    grouped = ordered(table.groupby(GROUP, sort=False)[COLUMNS].agg($way), $order, $falling).head(MOST)
-    summary[$way + "_by_" + GROUP] = json.loads(grouped.to_json(orient="index"))
-    print(grouped.to_string())
+grouped = None
+if GROUPS:
+    grouped = table.groupby(GROUPS, sort=False)[COLUMNS].agg($way)
+    grouped = ordered(grouped, $order, $falling, $levels).head(MOST)
+    rows = grouped.reset_index().to_json(orient="records") if len(GROUPS) > 1 else None
+    name = $way + "_by_" + "_and_".join(GROUPS)
+    summary[name] = json.loads(rows or grouped.rename_axis(GROUPS[0]).to_json(orient="index"))
+    print(grouped.reset_index().to_string(index=False))
 for result in RESULTS:
     kind = Path(result).suffix.lower()
     if kind == ".csv":
-        (grouped if GROUP else pd.DataFrame(summary["columns"]).T).to_csv(result)
+        (pd.DataFrame(summary["columns"]).T if grouped is None else grouped).to_csv(result)
     elif kind == ".json":
         Path(result).write_text(json.dumps(summary, indent=2), encoding="utf-8")
     else:
-        lines = [f"# Summary of {Path($path).name}", "", f"Rows: {summary['rows']}", ""]
+        lines = ["# " + $title, "", f"Rows: {summary['rows']}", ""]
         for column, figures in summary["columns"].items():
             lines.append(f"- {column}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
+        if grouped is not None:
+            cells = [[*map(str, grouped.reset_index().columns)]]
+            cells += [[str(cell) for cell in row] for row in grouped.reset_index().itertuples(index=False)]
+            cells.insert(1, ["---"] * len(cells[0]))
+            lines += ["", *("| " + " | ".join(row) + " |" for row in cells)]
         Path(result).write_text("\\n".join(lines) + "\\n", encoding="utf-8")
     print("saved", Path(result).name)
 """
@@ -74,8 +83,8 @@ def write(request: CodeRequest) -> str | None:
     said = columns_named(request.text, measures)
     text = re.sub(r"\S+\.\w{2,4}\b", " ", request.text)
     options = [column for column in table.header if column not in table.measures()]
-    group = ordering.group_said(text, options)
-    order = ordering.order_said(text, table, group)
+    groups = ordering.groups_said(text, options)
+    order = ordering.order_said(text, table, groups)
     filters = filters_said(request.text, table)
     names = request.new_names(".json", ".csv", ".md", ".txt")
     return script(
@@ -85,11 +94,13 @@ def write(request: CodeRequest) -> str | None:
         inline=table.inline,
         separator=table.separator,
         columns=said or measures,
-        filters={column: value for column, value in filters.items() if column != group},
-        group=group,
+        filters={column: value for column, value in filters.items() if column not in groups},
+        groups=groups,
         way=ordering.aggregate_said(text),
         order=order.by,
         falling=order.falling,
+        levels=order.levels,
+        title=titles.said_in(request.text) or f"Summary of {table.source.name}",
         most=ordering.most_said(text),
         results=[f"/mnt/data/{name}" for name in names] or _default_results(request.text),
     )
