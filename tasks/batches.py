@@ -26,14 +26,14 @@ from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import GROUP_ROWS, RowWorker
+from assetmill.batches.work import GROUP_ROWS, RowWorker, words
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
 from assetmill.traces.runs import Tell, traced_batch
 from tasks import policies
 from tasks.connections import services_for
-from tasks.flow_runs import current_flow_run, outcome_of, traceparent
+from tasks.flow_runs import current_flow_run, names_of, outcome_of, traceparent
 
 PROGRESS_INTERVAL_S = 5.0
 """A batch takes minutes; an update costs Prefect up to 160 ms."""
@@ -166,7 +166,7 @@ def run_rows(label: str, rows: tuple[Row, ...], work: RowWorker) -> dict[str, in
 
 def submit_rows(rows: Sequence[Row], work: RowWorker) -> Awaitable[dict[str, int] | BaseException]:
     """Start a group in the flow's thread pool; awaiting it gives its counts, or the error it ended with."""
-    label = f"rows {rows[0].number}-{rows[-1].number}"
+    label = names_of([row.name for row in rows], rows[0].number, rows[-1].number)
     # Quoted, because Prefect would look through every field for futures.
     future = run_rows.submit(label, quote(tuple(rows)), quote(work))  # pyright: ignore[reportArgumentType]
     return outcome_of(future)
@@ -204,22 +204,23 @@ class BatchBar:
 
     def __init__(self, work: RowWorker) -> None:
         self._work, self._artifact_id, self._last = work, None, 0.0
-        self._total = len(work.batch.to_do)
+        self._rows = len(work.batch.to_do)
+        self._stages = sum(len(plan.stages) for plan in work.batch.to_do)
 
     async def show(self, *, is_last: bool = False) -> None:
         """Create or update the artifact, unless that was done a moment ago."""
         if not is_last and time.monotonic() - self._last < PROGRESS_INTERVAL_S:
             return
         self._last = time.monotonic()
-        rows = self._work.tally.rows
-        percent = 100.0 * rows / self._total if self._total else 100.0
-        text = f"{rows} of {self._total} rows"
-        if self._artifact_id is None:
-            created = await acreate_progress_artifact(progress=percent, key="rows", description=text)
-            self._artifact_id = UUID(str(created))
-        else:
-            with suppress(httpx.TransportError, PrefectHTTPStatusError):
-                # A server that is away costs a batch its picture, not its work.
+        now = self._work.tally.now()
+        percent = min(100.0, 100.0 * now.stages / self._stages) if self._stages else 100.0
+        text = ", ".join([*words(now, self._stages, self._rows), f"spent ${now.spent_usd:.4f}"])
+        # A server that is away costs a batch its picture, not its work.
+        with suppress(httpx.TransportError, PrefectHTTPStatusError):
+            if self._artifact_id is None:
+                created = await acreate_progress_artifact(progress=percent, key="rows", description=text)
+                self._artifact_id = UUID(str(created))
+            else:
                 await aupdate_progress_artifact(self._artifact_id, progress=percent, description=text)
 
 

@@ -79,9 +79,15 @@ class Prefect:
         idempotency_key: str,
         name: str,
         labels: dict[str, Any],
+        tags: list[str],
     ) -> FlowRun:
         made = FlowRun(
-            flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled(), labels=dict(labels)
+            flow_id=uuid4(),
+            name=name,
+            parameters=parameters,
+            state=Scheduled(),
+            labels=dict(labels),
+            tags=tags,
         )
         self.flow_runs.append(made)
         return made
@@ -124,6 +130,24 @@ def services(tmp_path: Path) -> Iterator[Services]:
     services.close()
 
 
+@pytest.fixture(autouse=True)
+def bar(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the progress artifact has said, in place of a server that keeps it."""
+    said: list[str] = []
+
+    async def create(*, progress: float, key: str, description: str) -> UUID:
+        assert key == "rows"
+        said.append(f"{progress:.0f} %: {description}")
+        return uuid4()
+
+    async def update(_: UUID, *, progress: float, description: str) -> None:
+        said.append(f"{progress:.0f} %: {description}")
+
+    monkeypatch.setattr("tasks.batches.acreate_progress_artifact", create)
+    monkeypatch.setattr("tasks.batches.aupdate_progress_artifact", update)
+    return said
+
+
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(policies, "SHARD_POLL_S", 0.001)
@@ -159,6 +183,19 @@ def test_nothing_is_told_of_a_pool_that_runs(
     asked = [(run.name, run.parameters["piece"], run.parameters["last"]) for run in prefect.flow_runs]
     name = work.batch.batch_id
     assert asked == [(f"{name} shard 1", 1, 4), (f"{name} shard 2", 1, 4)]
+    # By it Prefect's page shows the batch and its shards together.
+    assert all(run.tags == [f"batch:{name}"] for run in prefect.flow_runs)
+
+
+def test_prefects_page_shows_how_far_a_batch_on_a_pool_is(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch, bar: list[str]
+) -> None:
+    work = dispatched(Prefect(services, "w1"), rows, monkeypatch)
+    spent = f"spent ${work.tally.spent_usd:.4f}"
+    assert bar == [
+        "0 %: 0 of 4 rows, 0 of 12 stages, spent $0.0000",
+        f"100 %: 4 of 4 rows, 12 of 12 stages, {spent}",
+    ]
 
 
 def test_a_paused_pool_is_told_of_once_and_the_batch_goes_on_when_it_is_resumed(
