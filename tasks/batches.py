@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -17,6 +19,7 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.logging import get_run_logger
 from prefect.utilities.annotations import quote
 
 from assetmill.batches import opening as preparing
@@ -34,6 +37,8 @@ from assetmill.traces.runs import Tell, traced_batch
 from tasks import policies
 from tasks.connections import services_for
 from tasks.flow_runs import current_flow_run, names_of, outcome_of, traceparent
+
+T = TypeVar("T")
 
 PROGRESS_INTERVAL_S = 5.0
 """A batch takes minutes; an update costs Prefect up to 160 ms."""
@@ -203,7 +208,7 @@ class BatchBar:
     """The batch's progress artifact, updated no more often than it is looked at."""
 
     def __init__(self, work: RowWorker) -> None:
-        self._work, self._artifact_id, self._last = work, None, 0.0
+        self._work, self._artifact_id, self._last, self._away = work, None, 0.0, ""
         self._rows = len(work.batch.to_do)
         self._stages = sum(len(plan.stages) for plan in work.batch.to_do)
 
@@ -212,6 +217,7 @@ class BatchBar:
         if not is_last and time.monotonic() - self._last < PROGRESS_INTERVAL_S:
             return
         self._last = time.monotonic()
+        self._log_outage()
         now = self._work.tally.now()
         percent = min(100.0, 100.0 * now.stages / self._stages) if self._stages else 100.0
         text = ", ".join([*words(now, self._stages, self._rows), f"spent ${now.spent_usd:.4f}"])
@@ -222,6 +228,21 @@ class BatchBar:
                 self._artifact_id = UUID(str(created))
             else:
                 await aupdate_progress_artifact(self._artifact_id, progress=percent, description=text)
+
+    async def meanwhile(self, ask: Callable[[], T]) -> T:
+        """Ask in a thread, and go on showing how far it is: a store that is away is waited for in there."""
+        asked = asyncio.ensure_future(asyncio.to_thread(ask))
+        while not (await asyncio.wait([asked], timeout=policies.SHARD_POLL_S))[0]:
+            await self.show()
+        return await asked
+
+    def _log_outage(self) -> None:
+        """Say in Prefect's log what the terminal says; where nobody sits at one it is logged already."""
+        outages = self._work.batch.services.outages
+        away = outages.wait()
+        if away != self._away and not outages.is_unattended:
+            get_run_logger().warning("%s", away or "it is back; the work goes on")
+        self._away = away
 
 
 def check_batch(manifest: BatchManifest) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -72,7 +73,7 @@ class _Dispatcher:
             await self._bar.show()
             seen = await patiently(lambda: see_pool(self._client, self._pool))
             self._tell(seen.fault or untaken(running, self._pool) or self._awaited)
-            if not await asyncio.to_thread(self._is_over):
+            if not await self._bar.meanwhile(self._is_over):
                 await self._fill(running, seen)
             if not running:
                 if not self._awaits_hands(seen):
@@ -81,7 +82,7 @@ class _Dispatcher:
                 continue
             self._awaited = ""
             await asyncio.sleep(policies.SHARD_POLL_S)
-            await asyncio.to_thread(self._hear, running)
+            await self._bar.meanwhile(partial(self._hear, running))
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
             running = await self._check(running, seen.online)

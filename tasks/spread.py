@@ -84,7 +84,7 @@ async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
     for future in futures:
         waiting = asyncio.ensure_future(asyncio.to_thread(future.wait))
         while not (await asyncio.wait([waiting], timeout=policies.SHARD_POLL_S))[0]:
-            await asyncio.to_thread(hearing.listen)
+            await bar.meanwhile(hearing.listen)
             await bar.show()
         await waiting
     await asyncio.to_thread(hearing.listen)

@@ -49,6 +49,8 @@ class Tally:
     """How many stages are being paid for at this moment."""
     waits: Callable[[], str] = lambda: ""
     """For what stages wait that have not begun, and until when; "" when for nothing."""
+    away: Callable[[], str] = lambda: ""
+    """What is away, and until when it is waited for; "" while nothing is."""
     elsewhere: Callable[[], ShardProgress] = ShardProgress
     """What shards on other machines say of rows of which no page tells yet."""
 
@@ -60,7 +62,7 @@ class Tally:
             rows=self.rows + beyond.rows,
             spent_usd=self.spent_usd + beyond.spent_usd,
             at_work=self.at_work() + beyond.at_work,
-            waits=self.waits() or beyond.waits,
+            waits=self.away() or self.waits() or beyond.waits,
         )
 
 
@@ -71,7 +73,10 @@ class RowWorker:
         self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
         services = batch.services
         self.tally = Tally(
-            notices=services.notices, at_work=lambda: services.slots.taken, waits=services.quota_wait
+            notices=services.notices,
+            at_work=lambda: services.slots.taken,
+            waits=services.quota_wait,
+            away=services.outages.wait,
         )
         self.results: dict[int, BatchRow] = {}
         self.traces: dict[str, Fingerprint] = {}

@@ -66,6 +66,9 @@ def line(tally: Tally, total_stages: int, total_rows: int, rate: float | None) -
     """Return how far a batch is, as one line; `rate` is stages in a second."""
     now = tally.now()
     parts = words(now, total_stages, total_rows)
+    if tally.away():
+        # A pace of before the outage would promise an end that nobody knows.
+        return ", ".join([*parts, f"spent {usd(now.spent_usd)}"])
     if rate is not None:
         parts.append(f"{rate * 60:.0f} stages a minute")
     if rate:
@@ -101,10 +104,13 @@ def _live(
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # Wrapped where the terminal is narrow: what is cut off would be the money.
+    words_column = TextColumn("{task.description}", table_column=Column(ratio=1))
+    columns = (BarColumn(bar_width=12), TimeElapsedColumn(), words_column)
     console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task("starting", total=total_stages)
         pace, told = Pace(), 0
         while not ended.wait(_LOOK_S):

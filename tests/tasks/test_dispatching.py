@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun, Worker, WorkerStatus, WorkPo
 from prefect.logging import disable_run_logger
 from prefect.states import Completed, Crashed, Scheduled
 
+from assetmill.batches.hearing import Hearing
 from assetmill.batches.opening import BatchOrder, prepare_shard
 from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
@@ -218,6 +221,26 @@ def test_a_pool_without_a_worker_is_told_of_and_the_batch_goes_on_when_one_start
         "work pool 'p' runs again",
     ]
     assert states(work) == ["done"] * 4
+
+
+def test_prefects_page_says_what_is_away_while_it_is_waited_for(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch, bar: list[str]
+) -> None:
+    monkeypatch.setattr("tasks.batches.PROGRESS_INTERVAL_S", 0.0)
+    outage = services.outages.of("store", "the store s3://bucket")
+    real = Hearing.listen
+
+    def listen(hearing: Hearing) -> dict[str, int]:
+        outage.begin("connection refused")
+        until = time.monotonic() + 20
+        while not any("s3://bucket, which is away" in said for said in bar) and time.monotonic() < until:
+            threading.Event().wait(0.01)
+        outage.over()
+        return real(hearing)
+
+    monkeypatch.setattr(Hearing, "listen", listen)
+    assert states(dispatched(Prefect(services, "w1"), rows, monkeypatch)) == ["done"] * 4
+    assert any("waits for the store s3://bucket, which is away, until " in said for said in bar)
 
 
 @pytest.mark.parametrize(("workers", "tries"), [(["w1"], 1), (["w1", "w2"], 2)])
