@@ -188,10 +188,10 @@ class Outages:
         with self._lock:
             return self._outages.setdefault(what, Outage(subject, what, self))
 
-    def wait(self) -> str:
-        """Return what is away and until when it is waited for; "" while nothing is."""
+    def wait(self, but: Subject | None = None) -> str:
+        """Return what is away and until when it is waited for; "" while nothing is, `but` left aside."""
         with self._lock:
-            found = [(one.since, one.what) for one in self._outages.values()]
+            found = [(one.since, one.what) for one in self._outages.values() if one.subject != but]
         away = [(since, what) for since, what in found if since is not None]
         if not away:
             return ""

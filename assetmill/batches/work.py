@@ -140,7 +140,10 @@ class RowWorker:
 
     def progress(self) -> ShardProgress:
         """Return how far this process is, as a shard says beside its heartbeat."""
-        return self.tally.now().model_copy(update={"run_id": self.run_id, "halt_run": self.halt_run})
+        # Who can say so has the store back: what it says would be read when the outage is over.
+        waits = self._services.outages.wait(but="store") or self.tally.waits()
+        said = {"run_id": self.run_id, "halt_run": self.halt_run, "waits": waits}
+        return self.tally.now().model_copy(update=said)
 
     @property
     def is_drained(self) -> bool:

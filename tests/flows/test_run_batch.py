@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging.handlers
+import queue
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -27,7 +31,7 @@ from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_batch import run_batch
 from flows.run_shard import run_shard
-from tasks.connections import provided
+from tasks.connections import provided, unattended
 from tasks.flow_runs import names_of
 from tasks.shards import is_refused
 from tasks.spread import TASK_RUNNER
@@ -53,8 +57,8 @@ def services(tmp_path: Path, gateway: ScriptedGateway) -> Iterator[Services]:
 
 
 def run(rows: str, **options: Any) -> dict[str, Any]:
-    flow: Any = run_batch
-    return asyncio.run(flow("card", rows, profile="local", **options))
+    begin: Any = run_batch
+    return asyncio.run(begin("card", rows, profile="local", **options))
 
 
 def newest(services: Services) -> BatchManifest:
@@ -121,6 +125,33 @@ def test_an_outage_is_an_event_when_it_begins_and_when_it_is_over(
     assert sent["assetmill.store.away"]["reason"] == "connection refused"
     outage.over()
     assert sent.keys() == {"assetmill.store.away", "assetmill.store.back"}
+
+
+def test_a_worker_logs_an_outage_with_its_run_whichever_thread_meets_it(
+    services: Services, sent: dict[str, dict[str, Any]]
+) -> None:
+    kept: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    handler = logging.handlers.QueueHandler(kept)
+
+    @flow
+    def meets() -> None:
+        with unattended(services.settings) as opened:
+            thread = threading.Thread(
+                target=lambda: opened.outages.of("store", "the store").begin("connection refused")
+            )
+            thread.start()
+            thread.join()
+
+    logger = logging.getLogger("prefect.flow_runs")
+    logger.addHandler(handler)
+    try:
+        meets()
+    finally:
+        logger.removeHandler(handler)
+    records = [kept.get() for _ in range(kept.qsize())]
+    (told,) = [record for record in records if "the store is away since" in record.getMessage()]
+    assert told.__dict__["flow_run_id"]
+    assert sent.keys() == {"assetmill.store.away"}
 
 
 def test_tasks_are_called_by_the_names_of_their_rows() -> None:
@@ -198,8 +229,8 @@ def test_shards_run_on_a_dask_cluster(services: Services, gateway: ScriptedGatew
     dask: Any = pytest.importorskip("prefect_dask", reason="the extra `dask` is not installed")
     cluster = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
     runner = dask.DaskTaskRunner(cluster_kwargs=cluster)
-    flow: Any = run_batch.with_options(task_runner=runner)
+    clustered: Any = run_batch.with_options(task_runner=runner)
     rows = products(tmp_path, *(f"thing {n}" for n in range(4)))
-    told = asyncio.run(flow("card", rows, profile="local", work_pool=TASK_RUNNER, shard=2))
+    told = asyncio.run(clustered("card", rows, profile="local", work_pool=TASK_RUNNER, shard=2))
     assert (told["status"], states(newest(services))) == ("completed", ["done"] * 4)
     assert len(gateway.posts) == 9

@@ -86,5 +86,13 @@ def test_the_dead_and_those_of_another_run_have_nothing_at_work(work: RowWorker)
     assert told(work)[2:] == []
 
 
+def test_a_shard_says_that_the_service_is_away_and_not_the_store(work: RowWorker) -> None:
+    outages = work.batch.services.outages
+    outages.of("store", "the store").begin("connection refused")
+    assert work.progress().waits == ""
+    outages.of("service", "the service").begin("connection refused")
+    assert work.progress().waits.startswith("waits for the service, which is away, until ")
+
+
 def test_what_a_newer_worker_says_beside_is_left_aside() -> None:
     assert ShardProgress.model_validate_json('{"at_work": 2, "warmth": 7}').at_work == 2
