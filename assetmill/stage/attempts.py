@@ -22,6 +22,7 @@ from assetmill.errors import (
     StageFailed,
     StageInDoubt,
 )
+from assetmill.outages import clock_time
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
 from assetmill.records import Intent, Receipt, RunId
@@ -30,12 +31,15 @@ from assetmill.stage.adopting import find_response
 from assetmill.stage.closing import Closing
 from assetmill.stage.direct import DirectReplies
 from assetmill.stage.owners import is_alive
-from assetmill.stage.patience import Patience, closing_s
+from assetmill.stage.patience import Patience, closing_s, showing_s
 from assetmill.stage.services import Services
 from assetmill.store.attempts import Attempt, Turn
 
 _CANCELLED_AGAIN_S = 180.0
 """A cancelled response was seen completed, with all its output, minutes later."""
+
+_TOLD_FROM_S = 10.0
+"""A wait that is shorter is over before somebody has read of it."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ class Attempts:
         if intent.endpoint != self.services.gateway.endpoint:
             reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
             raise StageInDoubt(self.call.label, reason)
+        foundry = self.services.settings.foundry
+        self._tell_wait(intent, "asked for", showing_s(intent, foundry, self.services.clock()))
         for pause_s in self.patience.sweep(intent):
             self.services.wait(pause_s)
             if self.adopt(intent):
@@ -222,12 +228,22 @@ class Attempts:
         """Make a late POST impossible, then look once more: only then is the attempt dead."""
         self.services.gateway.delete_conversation(intent.conversation_id)
         # What was accepted just before the deletion may take this long to be listed (assumption A2).
-        self.services.wait(closing_s(intent, self.services.settings.foundry))
+        wait_s = closing_s(intent, self.services.settings.foundry)
+        self._tell_wait(intent, "its conversation is closed; looked for once more", wait_s)
+        self.services.wait(wait_s)
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")
         self.store_verdict(intent, "fenced", nothing)
         self.patience.pause(nothing)
+
+    def _tell_wait(self, intent: Intent, what: str, wait_s: float) -> None:
+        """Say until when a person is kept waiting for what became of an attempt, where that is long."""
+        if wait_s > _TOLD_FROM_S:
+            until = clock_time(self.services.clock() + wait_s)
+            self.reporter.waiting(
+                f"attempt {intent.attempt} was sent or not: {what} until {until}", "outcome"
+            )
 
     def _doubt(self, intent: Intent) -> None:
         """Leave the decision to a person, or to the profile once its deadline has passed."""

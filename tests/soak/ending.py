@@ -17,7 +17,8 @@ TRIES = 10
 AGAIN = 0.3
 """Of what came to its end, so much is asked for once more."""
 DONE = ("done", "reused")
-LIMIT_S = 240.0
+LIMIT_S = 1500.0
+"""A command may wait for as long as a response on the line may take to show, twice, and says so."""
 
 
 class NoWayOut(AssertionError):

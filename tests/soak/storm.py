@@ -328,15 +328,17 @@ def clean_run(folder: Path) -> dict[str, dict[str, str]]:
         service.close()
 
 
-def storm(folder: Path, seed: int, minutes: float, round_s: float, say: Any = print) -> Tally:
-    """Storm for so many minutes, one round at least; return what was counted.
+def storm(
+    folder: Path, seed: int, minutes: float, round_s: float, say: Any = print, *, first: int = 1
+) -> Tally:
+    """Storm for so many minutes, one round at least, from its `first` round on; return what was counted.
 
     Raises:
         Violation: something that must hold does not; its folder is kept.
     """
     clean = clean_run(folder / "clean")
-    began, tally, number = time.monotonic(), Tally(), 0
-    while number == 0 or time.monotonic() - began < minutes * 60:
+    began, tally, number = time.monotonic(), Tally(), first - 1
+    while number < first or time.monotonic() - began < minutes * 60:
         number += 1
         chance = random.Random(f"{seed}/{number}")
         plan = Plan(
@@ -368,10 +370,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--round-s", type=float, default=240.0)
+    parser.add_argument("--first", type=int, default=1, metavar="ROUND")
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
     try:
-        storm(given.folder, given.seed, given.minutes, given.round_s)
+        storm(given.folder, given.seed, given.minutes, given.round_s, first=given.first)
     except Violation:
         return 1
     return 0

@@ -12,6 +12,7 @@ from assetmill.errors import (
     StageFailed,
     StageInDoubt,
 )
+from assetmill.outages import clock_time
 from assetmill.records import RunId
 from assetmill.stage.engine import run_stage
 from tests.assetmill.stage.processes import RUN, Crash, Start, failing
@@ -71,6 +72,32 @@ def test_fence_goes_on_after_a_crash_before_the_post(process: Start, gateway: Sc
     record = run_stage(stage_call(), process(policy="fence"), RunId("run-2"))
     assert record.attempt == 2
     assert len(gateway.posts) == 1
+
+
+def test_a_long_wait_for_an_outcome_is_told_with_its_end(
+    process: Start, gateway: ScriptedGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On the line it is minutes until a lost post can be told from one that comes late."""
+    gateway.before = failing(OutcomeUnknown("502"))
+    services = process(policy="fence", settle_s=5.0)
+    ends: list[str] = []
+    advance = services.wait
+
+    def wait(seconds: float) -> None:
+        advance(seconds)
+        if seconds > 60.0:
+            ends.append(clock_time(services.clock()))
+
+    services.wait = wait
+    with caplog.at_level("INFO"):
+        assert run_stage(stage_call(), services, RUN).attempt == 2
+    told = [record.getMessage() for record in caplog.records if "was sent or not" in record.getMessage()]
+    if services.settings.foundry.way == "background":
+        assert (told, ends) == ([], [])
+    else:
+        asked, closed = told
+        assert asked.endswith(f"asked for until {ends[-2]}")
+        assert closed.endswith(f"looked for once more until {ends[-1]}")
 
 
 def test_a_late_post_of_a_fenced_worker_spends_nothing(process: Start, gateway: ScriptedGateway) -> None:
