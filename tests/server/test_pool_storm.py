@@ -15,6 +15,7 @@ import pytest
 
 from tasks.policies import SHARD_BEATLESS_S
 from tests import object_servers
+from tests.conftest import is_cleared
 from tests.millworks import write_configs
 from tests.object_servers import BUCKET, MortalServer
 from tests.server.conftest import CARD
@@ -70,6 +71,11 @@ def test_a_pool_in_a_storm_does_every_row_once(stormy: tuple[Stack, MortalServer
     checked = world.run("assetmill", "verify", "--json")
     assert checked.returncode == 0, checked.stdout
     print(json.dumps({**storm.counts, "longest calm in s": round(storm.longest_calm_s)}))  # noqa: T201 - figures
+
+
+def test_what_a_storm_is_asked_for_by_variables_reaches_it() -> None:
+    assert not is_cleared("ASSETMILL_STORM_MINUTES")
+    assert is_cleared("ASSETMILL_PROFILE")
 
 
 def test_a_seed_brings_every_kind_of_trouble_in_the_same_order_each_time() -> None:
