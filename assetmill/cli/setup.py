@@ -41,6 +41,7 @@ def stop(profile: str | None, *, everywhere: bool, as_json: bool) -> None:
         return _stop_all(as_json=as_json)
     settings = load_settings(profile)
     ended: dict[str, bool] = {}
+    left = set[str]()
     if settings.home.is_dir():
         started = (
             emulator_service(settings),
@@ -48,10 +49,15 @@ def stop(profile: str | None, *, everywhere: bool, as_json: bool) -> None:
             lasting_prefect_service(settings, 1),
         )
         ended = {service.title: detached.stop(service) for service in started}
+        left = {service.title for service in started if detached.is_guarded(service.directory)}
     if as_json:
         return print_json({"services": [{"title": title, "stopped": was} for title, was in ended.items()]})
     for title, was_running in ended.items():
-        click.echo(f"{title}: {'stopped' if was_running else 'was not running'}")
+        # `emulator serve` and `serve` work in somebody's terminal.
+        otherwise = (
+            "works still: end it with Ctrl-C where it was started" if title in left else "was not running"
+        )
+        click.echo(f"{title}: {'stopped' if was_running else otherwise}")
     return None if ended else click.echo("nothing was started here")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,21 @@ def test_those_of_all_projects_end_and_nothing_else(
     assert [detached.is_guarded(home) for home in homes] == [False, False]
     assert call(["stop", "--all"]) == 0
     assert capsys.readouterr().out == "nothing is running\n"
+
+
+def test_one_that_works_in_somebodys_terminal_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_in(tmp_path)
+    monkeypatch.setenv("ASSETMILL_HOME", str(settings.home))
+    monkeypatch.setenv("ASSETMILL_CONFIGS", str(settings.configs))
+    settings.emulator_home.mkdir(parents=True)
+    with (settings.emulator_home / detached.STATE_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert call(["stop"]) == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "the embedded Foundry service: works still: end it with Ctrl-C where it was started"
+    assert all(line.endswith(": was not running") for line in others)
 
 
 def test_each_service_is_known_by_its_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
