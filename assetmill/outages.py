@@ -188,6 +188,16 @@ class Outages:
         with self._lock:
             return self._outages.setdefault(what, Outage(subject, what, self))
 
+    def wait(self, but: Subject | None = None) -> str:
+        """Return what is away and until when it is waited for; "" while nothing is, `but` left aside."""
+        with self._lock:
+            found = [(one.since, one.what) for one in self._outages.values() if one.subject != but]
+        away = [(since, what) for since, what in found if since is not None]
+        if not away:
+            return ""
+        since, what = min(away)
+        return f"waits for {what}, which is away, until {clock_time(since + self.limit_s)}"
+
     def listen(self, listener: Callable[[OutageNotice], object]) -> None:
         """Let a function hear of every outage; it is called in the thread that met it."""
         self._listeners.append(listener)

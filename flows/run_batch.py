@@ -27,7 +27,7 @@ from tasks.batches import (
 from tasks.cancelling import batch_watched, checked
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
-from tasks.flow_runs import waiting
+from tasks.flow_runs import name_batch, waiting
 from tasks.policies import MAX_STAGE_THREADS
 from tasks.spread import TASK_RUNNER, spread
 
@@ -87,6 +87,7 @@ async def run_batch(
     started_at = time.time()
     work = begin_batch(asked, profile)
     try:
+        await name_batch(work.batch.pipeline.spec.name, work.batch.batch_id)
         with traced(work) as tell:
             with batch_watched(work):
                 if work_pool == TASK_RUNNER:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -17,6 +19,7 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.logging import get_run_logger
 from prefect.utilities.annotations import quote
 
 from assetmill.batches import opening as preparing
@@ -26,14 +29,16 @@ from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import GROUP_ROWS, RowWorker
+from assetmill.batches.work import GROUP_ROWS, RowWorker, words
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
 from assetmill.traces.runs import Tell, traced_batch
 from tasks import policies
 from tasks.connections import services_for
-from tasks.flow_runs import current_flow_run, outcome_of, traceparent
+from tasks.flow_runs import current_flow_run, names_of, outcome_of, traceparent
+
+T = TypeVar("T")
 
 PROGRESS_INTERVAL_S = 5.0
 """A batch takes minutes; an update costs Prefect up to 160 ms."""
@@ -166,7 +171,7 @@ def run_rows(label: str, rows: tuple[Row, ...], work: RowWorker) -> dict[str, in
 
 def submit_rows(rows: Sequence[Row], work: RowWorker) -> Awaitable[dict[str, int] | BaseException]:
     """Start a group in the flow's thread pool; awaiting it gives its counts, or the error it ended with."""
-    label = f"rows {rows[0].number}-{rows[-1].number}"
+    label = names_of([row.name for row in rows], rows[0].number, rows[-1].number)
     # Quoted, because Prefect would look through every field for futures.
     future = run_rows.submit(label, quote(tuple(rows)), quote(work))  # pyright: ignore[reportArgumentType]
     return outcome_of(future)
@@ -203,24 +208,41 @@ class BatchBar:
     """The batch's progress artifact, updated no more often than it is looked at."""
 
     def __init__(self, work: RowWorker) -> None:
-        self._work, self._artifact_id, self._last = work, None, 0.0
-        self._total = len(work.batch.to_do)
+        self._work, self._artifact_id, self._last, self._away = work, None, 0.0, ""
+        self._rows = len(work.batch.to_do)
+        self._stages = sum(len(plan.stages) for plan in work.batch.to_do)
 
     async def show(self, *, is_last: bool = False) -> None:
         """Create or update the artifact, unless that was done a moment ago."""
         if not is_last and time.monotonic() - self._last < PROGRESS_INTERVAL_S:
             return
         self._last = time.monotonic()
-        rows = self._work.tally.rows
-        percent = 100.0 * rows / self._total if self._total else 100.0
-        text = f"{rows} of {self._total} rows"
-        if self._artifact_id is None:
-            created = await acreate_progress_artifact(progress=percent, key="rows", description=text)
-            self._artifact_id = UUID(str(created))
-        else:
-            with suppress(httpx.TransportError, PrefectHTTPStatusError):
-                # A server that is away costs a batch its picture, not its work.
+        self._log_outage()
+        now = self._work.tally.now()
+        percent = min(100.0, 100.0 * now.stages / self._stages) if self._stages else 100.0
+        text = ", ".join([*words(now, self._stages, self._rows), f"spent ${now.spent_usd:.4f}"])
+        # A server that is away costs a batch its picture, not its work.
+        with suppress(httpx.TransportError, PrefectHTTPStatusError):
+            if self._artifact_id is None:
+                created = await acreate_progress_artifact(progress=percent, key="rows", description=text)
+                self._artifact_id = UUID(str(created))
+            else:
                 await aupdate_progress_artifact(self._artifact_id, progress=percent, description=text)
+
+    async def meanwhile(self, ask: Callable[[], T]) -> T:
+        """Ask in a thread, and go on showing how far it is: a store that is away is waited for in there."""
+        asked = asyncio.ensure_future(asyncio.to_thread(ask))
+        while not (await asyncio.wait([asked], timeout=policies.SHARD_POLL_S))[0]:
+            await self.show()
+        return await asked
+
+    def _log_outage(self) -> None:
+        """Say in Prefect's log what the terminal says; where nobody sits at one it is logged already."""
+        outages = self._work.batch.services.outages
+        away = outages.wait()
+        if away != self._away and not outages.is_unattended:
+            get_run_logger().warning("%s", away or "it is back; the work goes on")
+        self._away = away
 
 
 def check_batch(manifest: BatchManifest) -> None:

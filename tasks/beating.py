@@ -40,7 +40,7 @@ class _Beats:
             while not self.ended.is_set():
                 self._number += 1
                 try:
-                    ledger.beat(batch_id, self._work.flow_run_id, self._number)
+                    ledger.beat(batch_id, self._work.flow_run_id, self._number, self._work.progress())
                 except StoreError as error:
                     _log.info("no heartbeat: %s", error)
                 self.ended.wait(policies.SHARD_BEAT_S)

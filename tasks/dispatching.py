@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -19,11 +20,13 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Cancelling, Crashed
 
 from assetmill.batches.agreement import terms_of
+from assetmill.batches.hearing import Hearing
 from assetmill.batches.opening import store_start
 from assetmill.batches.pieces import piece_rows
 from assetmill.batches.work import RowWorker
 from tasks import policies
-from tasks.flow_runs import trace_labels
+from tasks.batches import BatchBar
+from tasks.flow_runs import batch_tag, trace_labels
 from tasks.hands import Hands
 from tasks.pools import Pool, patiently, see_pool, shard_deployment
 from tasks.shards import Shard, is_called_off, untaken, why_lost
@@ -52,7 +55,7 @@ class _Dispatcher:
         self._client, self._work, self._pool, self._profile = client, work, pool, profile
         self._fault, self._awaited = "", ""
         self._numbers = frozenset(plan.row.number for plan in work.batch.to_do)
-        self._hands = Hands()
+        self._hands, self._hearing, self._bar = Hands(), Hearing(work), BatchBar(work)
         self._count = 0
         self._log = get_run_logger()
 
@@ -67,9 +70,10 @@ class _Dispatcher:
         """Keep as many shards at work as there is room for, until no row is left or nobody can do any."""
         running: list[Shard] = []
         while not self._is_told():
+            await self._bar.show()
             seen = await patiently(lambda: see_pool(self._client, self._pool))
             self._tell(seen.fault or untaken(running, self._pool) or self._awaited)
-            if not await asyncio.to_thread(self._is_over):
+            if not await self._bar.meanwhile(self._is_over):
                 await self._fill(running, seen)
             if not running:
                 if not self._awaits_hands(seen):
@@ -78,13 +82,13 @@ class _Dispatcher:
                 continue
             self._awaited = ""
             await asyncio.sleep(policies.SHARD_POLL_S)
-            await asyncio.to_thread(self._hear, running)
+            await self._bar.meanwhile(partial(self._hear, running))
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
             running = await self._check(running, seen.online)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
-        return None
+        return await self._bar.show(is_last=True)
 
     async def _fill(self, running: list[Shard], seen: Pool) -> None:
         """Hand out shards to whoever has none and has not refused; workers that came since are used too."""
@@ -132,10 +136,9 @@ class _Dispatcher:
     def _hear(self, running: list[Shard]) -> None:
         """Read what the shards say in the store: that they are alive, and what became of rows."""
         began = time.monotonic()
-        beats = self._work.batch.ledger.beats(self._work.batch.batch_id)
+        beats = self._hearing.listen()
         for shard in running:
             shard.hear_beat(beats.get(str(shard.flow_run_id)))
-        self._work.read_new_pages()
         if time.monotonic() - began > policies.SHARD_BEATLESS_S / 4:
             # The store was away: who could not write to it either is not silent.
             for shard in running:
@@ -156,7 +159,7 @@ class _Dispatcher:
                 still.append(shard)
                 continue
             # Its last page may have been written after we looked.
-            await asyncio.to_thread(self._work.read_new_pages)
+            await asyncio.to_thread(self._hearing.read_pages)
             if not self._is_told():
                 self._hands.lose(shard, flow_run, reason, done=len(self._work.results))
                 told = f"{shard}: {reason}"
@@ -202,6 +205,7 @@ class _Dispatcher:
                     idempotency_key=key,
                     name=f"{batch.batch_id} {shard}",
                     labels=trace_labels(),
+                    tags=[batch_tag(batch.batch_id)],
                 )
             )
             if flow_run.state is None or not flow_run.state.is_final():
@@ -248,7 +252,7 @@ class _Dispatcher:
             states = await self._states(running)
             running = [s for s in running if (run := states.get(s.flow_run_id)) and not _is_final(run)]
             await asyncio.sleep(policies.SHARD_POLL_S if running else 0)
-        await asyncio.to_thread(self._work.read_new_pages)
+        await asyncio.to_thread(self._hearing.read_pages)
 
 
 def _is_final(flow_run: FlowRun) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
-from prefect import State
+import httpx
+from prefect import State, get_client
 from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectConcurrentFuture, PrefectFuture
 from prefect.states import Completed
 from prefect.telemetry.run_telemetry import LABELS_TRACEPARENT_KEY
@@ -48,6 +52,33 @@ def name_of(pipeline: str, parameters: Mapping[str, object]) -> str:
 def _brief(text: str, most: int) -> str:
     flat = " ".join(one_line(text).split())
     return flat if len(flat) <= most else f"{flat[: most - 3]}..."
+
+
+def batch_tag(batch_id: str) -> str:
+    """Return the tag of all flow runs of a batch: Prefect's page lists them together by it."""
+    return f"batch:{batch_id}"
+
+
+async def name_batch(pipeline: str, batch_id: str) -> None:
+    """Call the current flow run by its batch: until its rows are read nobody knows what names it."""
+    flow_run_id = UUID(current_flow_run()[0])
+    # A server that is away costs a batch its name, not its work.
+    with suppress(httpx.TransportError, PrefectHTTPStatusError):
+        async with get_client() as client:
+            found = await client.read_flow_run(flow_run_id)
+            await client.update_flow_run(
+                flow_run_id,
+                name=_brief(f"batch {batch_id} of {pipeline}", _NAME_CHARS),
+                tags=sorted({*found.tags, batch_tag(batch_id)}),
+            )
+
+
+def names_of(names: Sequence[str], first: int, last: int) -> str:
+    """Return what a task for some rows is called: by their names where they have any, and by their lines."""
+    lines = f"rows {first}-{last}" if last > first else f"row {first}"
+    ends = [name for name in dict.fromkeys((names[0], names[-1])) if not name.startswith("row ")]
+    shown = " to ".join(_brief(name, _VALUE_CHARS) for name in ends)
+    return f"{shown} ({lines})" if shown else lines
 
 
 def traceparent() -> str:

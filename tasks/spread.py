@@ -10,6 +10,7 @@ from uuid import uuid4
 from prefect import task
 
 from assetmill.batches.agreement import check_terms, terms_of
+from assetmill.batches.hearing import Hearing
 from assetmill.batches.opening import BatchOrder, prepare_shard, store_start
 from assetmill.batches.pieces import Pieces, is_over, piece_rows
 from assetmill.batches.quota_parts import borrowing
@@ -19,6 +20,7 @@ from assetmill.store.run_ids import make_run_id
 from assetmill.traces.context import traceparent
 from assetmill.traces.runs import traced_shard
 from tasks import policies
+from tasks.batches import BatchBar
 from tasks.beating import alive
 from tasks.connections import services_for
 from tasks.pulling import pull_here
@@ -78,9 +80,15 @@ async def spread(work: RowWorker, shard_rows: int, profile: str | None) -> None:
         )
         for number in range(1, count + 1)
     ]
+    hearing, bar = Hearing(work), BatchBar(work)
     for future in futures:
-        await asyncio.to_thread(future.wait)
-    work.read_new_pages()
+        waiting = asyncio.ensure_future(asyncio.to_thread(future.wait))
+        while not (await asyncio.wait([waiting], timeout=policies.SHARD_POLL_S))[0]:
+            await bar.meanwhile(hearing.listen)
+            await bar.show()
+        await waiting
+    await asyncio.to_thread(hearing.listen)
+    await bar.show(is_last=True)
     for future in futures:
         if future.state.is_failed() or future.state.is_crashed():
             work.give_up(to_do, f"its shard ended {future.state.name}: {future.state.message}")

@@ -78,6 +78,11 @@ class MortalServer:
             )
         _wait_until(lambda: _make_bucket(self.server), self._process, log)
 
+    def send(self, number: int) -> None:
+        """Signal it."""
+        if self._process:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL it, as a machine that dies does."""
         if self._process:

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
 
-from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
+from pydantic import ValidationError
+
+from assetmill.batches.records import (
+    BatchManifest,
+    BatchPage,
+    BatchStart,
+    Blocked,
+    Halt,
+    ShardProgress,
+)
 from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Stored
@@ -176,13 +185,23 @@ class BatchLedger:
             layout.batch_cancel(batch_id, now), Halt(reason=reason, created_at=now / 1e9, is_cancel=True)
         )
 
-    def beat(self, batch_id: str, flow_run_id: str, number: int) -> None:
-        """Say that a shard's flow run is alive, in the place of what it said before."""
+    def beat(
+        self, batch_id: str, flow_run_id: str, number: int, progress: ShardProgress | None = None
+    ) -> None:
+        """Say that a shard's flow run is alive and how far it is, in the place of what it said before."""
+        told = progress.model_dump_json(exclude_defaults=True).encode() if progress else b""
         with suppress(KeyExists):
             self._backend.create(
-                layout.batch_beat(batch_id, flow_run_id, number), b"", media_type="text/plain"
+                layout.batch_beat(batch_id, flow_run_id, number), told, media_type="text/plain"
             )
         self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number - 1))
+
+    def read_beat(self, batch_id: str, flow_run_id: str, number: int) -> ShardProgress | None:
+        """Return how far a shard is; None where it says only that it is alive, or has said more since."""
+        with suppress(KeyMissing, ValidationError):
+            told = self._backend.get(layout.batch_beat(batch_id, flow_run_id, number))
+            return ShardProgress.model_validate_json(told) if told else None
+        return None
 
     def end_beats(self, batch_id: str, flow_run_id: str, number: int) -> None:
         """Take back the last heartbeat: the shard has ended, or is known to be dead."""

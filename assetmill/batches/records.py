@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import AssetId, BlobRef, RunId, StageStatus, Stored
@@ -19,6 +19,25 @@ RowState = Literal[
 BatchStatus = Literal["completed", "incomplete", "stopped", "waiting"]
 """`incomplete`: rows are left that failed or are in quarantine. `stopped`: the account, or a person.
 `waiting`: all that is left waits for people."""
+
+
+class ShardProgress(Stored):
+    """How far a shard is, as its heartbeat says. What a newer worker says beside is left aside."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str = ""
+    """Of the shard: its pages bear it too."""
+    halt_run: str = ""
+    """The run of the batch that it works for."""
+    stages: int = 0
+    rows: int = 0
+    spent_usd: float = 0.0
+    at_work: int = 0
+    """How many stages are being paid for."""
+    waits: str = ""
+    """For what others wait, and until when."""
+
 
 SETTLED: frozenset[RowState] = frozenset({"done", "reused"})
 

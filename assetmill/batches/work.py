@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 from assetmill.batches.opening import Batch
-from assetmill.batches.records import BatchPage, BatchRow, Blocked
+from assetmill.batches.records import BatchPage, BatchRow, Blocked, ShardProgress
 from assetmill.batches.room import Room
 from assetmill.batches.row_run import Pending, RowRun
 from assetmill.batches.rows import Row
@@ -29,6 +29,13 @@ GROUP_ROWS = 16
 _SHARED_KEPT = 512
 
 
+def words(now: ShardProgress, total_stages: int, total_rows: int) -> list[str]:
+    """Return how far a batch is, what is being paid for, and what the rest waits for."""
+    parts = [f"{now.rows} of {total_rows} rows", f"{now.stages} of {total_stages} stages"]
+    parts += [f"{now.at_work} at work"] if now.at_work else []
+    return parts + ([now.waits] if now.waits else [])
+
+
 @dataclass
 class Tally:
     """How far the work is. Written by stages and groups, read by whoever shows it."""
@@ -42,6 +49,21 @@ class Tally:
     """How many stages are being paid for at this moment."""
     waits: Callable[[], str] = lambda: ""
     """For what stages wait that have not begun, and until when; "" when for nothing."""
+    away: Callable[[], str] = lambda: ""
+    """What is away, and until when it is waited for; "" while nothing is."""
+    elsewhere: Callable[[], ShardProgress] = ShardProgress
+    """What shards on other machines say of rows of which no page tells yet."""
+
+    def now(self) -> ShardProgress:
+        """Return how far all of it is, here and on other machines."""
+        beyond = self.elsewhere()
+        return ShardProgress(
+            stages=self.stages + beyond.stages,
+            rows=self.rows + beyond.rows,
+            spent_usd=self.spent_usd + beyond.spent_usd,
+            at_work=self.at_work() + beyond.at_work,
+            waits=self.away() or self.waits() or beyond.waits,
+        )
 
 
 class RowWorker:
@@ -51,7 +73,10 @@ class RowWorker:
         self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
         services = batch.services
         self.tally = Tally(
-            notices=services.notices, at_work=lambda: services.slots.taken, waits=services.quota_wait
+            notices=services.notices,
+            at_work=lambda: services.slots.taken,
+            waits=services.quota_wait,
+            away=services.outages.wait,
         )
         self.results: dict[int, BatchRow] = {}
         self.traces: dict[str, Fingerprint] = {}
@@ -112,6 +137,13 @@ class RowWorker:
                 for run, label in pending.pop(future):
                     run.end(label, future)
                     run.advance(pending)
+
+    def progress(self) -> ShardProgress:
+        """Return how far this process is, as a shard says beside its heartbeat."""
+        # Who can say so has the store back: what it says would be read when the outage is over.
+        waits = self._services.outages.wait(but="store") or self.tally.waits()
+        said = {"run_id": self.run_id, "halt_run": self.halt_run, "waits": waits}
+        return self.tally.now().model_copy(update=said)
 
     @property
     def is_drained(self) -> bool:

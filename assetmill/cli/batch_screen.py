@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from assetmill.batches.work import Tally
+from assetmill.batches.work import Tally, words
 from assetmill.cli import json_log
 from assetmill.cli.options import usd
 from assetmill.cli.telling import clock
@@ -64,16 +64,16 @@ class Pace:
 
 def line(tally: Tally, total_stages: int, total_rows: int, rate: float | None) -> str:
     """Return how far a batch is, as one line; `rate` is stages in a second."""
-    parts = [f"{tally.rows} of {total_rows} rows", f"{tally.stages} of {total_stages} stages"]
-    if at_work := tally.at_work():
-        parts.append(f"{at_work} at work")
-    if waits := tally.waits():
-        parts.append(waits)
+    now = tally.now()
+    parts = words(now, total_stages, total_rows)
+    if tally.away():
+        # A pace of before the outage would promise an end that nobody knows.
+        return ", ".join([*parts, f"spent {usd(now.spent_usd)}"])
     if rate is not None:
         parts.append(f"{rate * 60:.0f} stages a minute")
     if rate:
-        parts.append(f"{clock((total_stages - tally.stages) / rate)} left")
-    return ", ".join([*parts, f"spent {usd(tally.spent_usd)}"])
+        parts.append(f"{clock(max(0, total_stages - now.stages) / rate)} left")
+    return ", ".join([*parts, f"spent {usd(now.spent_usd)}"])
 
 
 def _plain(
@@ -84,7 +84,7 @@ def _plain(
         if (tally := look()) is None:
             continue
         now = time.monotonic()
-        rate = pace.of(tally.stages, now)
+        rate = pace.of(tally.now().stages, now)
         for notice in tally.notices[told:]:
             told += 1
             write(f"  {notice}")
@@ -104,10 +104,13 @@ def _live(
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
+    # Wrapped where the terminal is narrow: what is cut off would be the money.
+    words_column = TextColumn("{task.description}", table_column=Column(ratio=1))
+    columns = (BarColumn(bar_width=12), TimeElapsedColumn(), words_column)
     console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task("starting", total=total_stages)
         pace, told = Pace(), 0
         while not ended.wait(_LOOK_S):
@@ -116,6 +119,7 @@ def _live(
             for notice in tally.notices[told:]:
                 told += 1
                 progress.console.print(escape(f"  {notice}"))
-            rate = pace.of(tally.stages, time.monotonic())
+            stages = tally.now().stages
+            rate = pace.of(stages, time.monotonic())
             text = line(tally, total_stages, total_rows, rate)
-            progress.update(task, completed=tally.stages, description=escape(text))
+            progress.update(task, completed=stages, description=escape(text))

@@ -107,7 +107,7 @@ def mark_in_the_store(services: Services) -> None:
 
 @pytest.mark.parametrize("how", ["prefect", "store"])
 def test_a_batch_that_is_called_off_posts_nothing_more(
-    services: Services, gateway: ScriptedGateway, tmp_path: Path, how: str
+    services: Services, gateway: ScriptedGateway, tmp_path: Path, how: str, sent: dict[str, dict[str, Any]]
 ) -> None:
     called = Called(services, cancel_in_prefect if how == "prefect" else lambda: mark_in_the_store(services))
     gateway.before = called
@@ -126,6 +126,8 @@ def test_a_batch_that_is_called_off_posts_nothing_more(
     state = state_of(manifest.flow_run_id)
     assert state is not None
     assert state.is_cancelled()
+    assert sent.keys() == {"assetmill.batch.stopped", "assetmill.batch.cancelled"}
+    assert sent["assetmill.batch.cancelled"]["reason"] == manifest.reason
 
 
 def test_a_batch_that_was_called_off_goes_on_when_it_is_run_again(
@@ -188,7 +190,7 @@ def test_a_shard_that_has_not_begun_finds_the_mark(
 
 
 def test_a_drained_shard_leaves_its_rows_to_another(
-    services: Services, gateway: ScriptedGateway, tmp_path: Path
+    services: Services, gateway: ScriptedGateway, tmp_path: Path, sent: dict[str, dict[str, Any]]
 ) -> None:
     batch = plan_batch(services, products(tmp_path, "a mug", "a lamp"), "one", name="drained")
     store_start(batch)
@@ -198,5 +200,6 @@ def test_a_drained_shard_leaves_its_rows_to_another(
     state = asyncio.run(flow("drained", batch.content, **asked, return_state=True))
     assert state.is_crashed()
     assert state.message.startswith("drained: ")
+    assert sent.keys() == {"assetmill.batch.drained"}
     pages = [batch.ledger.read_page(key) for key in batch.ledger.page_keys("drained")]
     assert all(row.state != "cancelled" for page in pages if page for row in page.rows)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging.handlers
+import queue
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -27,7 +31,8 @@ from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_batch import run_batch
 from flows.run_shard import run_shard
-from tasks.connections import provided
+from tasks.connections import provided, unattended
+from tasks.flow_runs import names_of
 from tasks.shards import is_refused
 from tasks.spread import TASK_RUNNER
 from tests.batchworks import CARD, plan_batch, products, states, write_rows
@@ -52,8 +57,8 @@ def services(tmp_path: Path, gateway: ScriptedGateway) -> Iterator[Services]:
 
 
 def run(rows: str, **options: Any) -> dict[str, Any]:
-    flow: Any = run_batch
-    return asyncio.run(flow("card", rows, profile="local", **options))
+    begin: Any = run_batch
+    return asyncio.run(begin("card", rows, profile="local", **options))
 
 
 def newest(services: Services) -> BatchManifest:
@@ -67,7 +72,7 @@ def test_a_batch_is_a_flow_run_with_a_task_for_every_group(services: Services, t
     manifest = newest(services)
     assert (told["status"], set(states(manifest))) == ("completed", {"done"})
 
-    async def read() -> tuple[list[str], dict[str | None, Any]]:
+    async def read() -> tuple[FlowRun, list[str], dict[str | None, Any]]:
         async with get_client() as client:
             ids: Any = [manifest.flow_run_id]
             found = await client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=ids)))
@@ -75,9 +80,12 @@ def test_a_batch_is_a_flow_run_with_a_task_for_every_group(services: Services, t
                 artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=ids))
             )
             names = [re.sub("-[0-9a-f]{3}$", "", one.name) for one in found]
-            return names, {one.type: one.data for one in shown}
+            flow_run = await client.read_flow_run(cast(Any, manifest.flow_run_id))
+            return flow_run, names, {one.type: one.data for one in shown}
 
-    tasks, artifacts = asyncio.run(read())
+    flow_run, tasks, artifacts = asyncio.run(read())
+    name = manifest.batch_id
+    assert (flow_run.name, flow_run.tags) == (f"batch {name} of card", [f"batch:{name}"])
     # Task runs arrive as events, a moment later.
     assert set(tasks) <= {"rows 18-19", "rows 2-17", "seal-batch"}
     assert artifacts["progress"] == 100.0
@@ -96,7 +104,7 @@ def test_a_second_batch_calls_the_service_zero_times(
 
 
 def test_rows_that_are_left_fail_the_flow_run_and_not_each_other(
-    services: Services, gateway: ScriptedGateway, tmp_path: Path
+    services: Services, gateway: ScriptedGateway, tmp_path: Path, sent: dict[str, dict[str, Any]]
 ) -> None:
     def refuse(request: ResponseRequest) -> None:
         if "lamp" in str(request.input):
@@ -106,6 +114,50 @@ def test_rows_that_are_left_fail_the_flow_run_and_not_each_other(
     with pytest.raises(RunFailed, match="1 of 2 rows"):
         run(products(tmp_path, "a mug", "a lamp"))
     assert states(newest(services)) == ["done", "failed"]
+    assert sent["assetmill.batch.incomplete"]["rows"] == {"done": 1, "failed": 1}
+
+
+def test_an_outage_is_an_event_when_it_begins_and_when_it_is_over(
+    services: Services, sent: dict[str, dict[str, Any]]
+) -> None:
+    outage = services.outages.of("store", "the store s3://bucket")
+    outage.begin("connection refused")
+    assert sent["assetmill.store.away"]["reason"] == "connection refused"
+    outage.over()
+    assert sent.keys() == {"assetmill.store.away", "assetmill.store.back"}
+
+
+def test_a_worker_logs_an_outage_with_its_run_whichever_thread_meets_it(
+    services: Services, sent: dict[str, dict[str, Any]]
+) -> None:
+    kept: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    handler = logging.handlers.QueueHandler(kept)
+
+    @flow
+    def meets() -> None:
+        with unattended(services.settings) as opened:
+            thread = threading.Thread(
+                target=lambda: opened.outages.of("store", "the store").begin("connection refused")
+            )
+            thread.start()
+            thread.join()
+
+    logger = logging.getLogger("prefect.flow_runs")
+    logger.addHandler(handler)
+    try:
+        meets()
+    finally:
+        logger.removeHandler(handler)
+    records = [kept.get() for _ in range(kept.qsize())]
+    (told,) = [record for record in records if "the store is away since" in record.getMessage()]
+    assert told.__dict__["flow_run_id"]
+    assert sent.keys() == {"assetmill.store.away"}
+
+
+def test_tasks_are_called_by_the_names_of_their_rows() -> None:
+    assert names_of(["spring mug", "row 3", "autumn vase"], 2, 4) == "spring mug to autumn vase (rows 2-4)"
+    assert names_of(["spring mug"], 2, 2) == "spring mug (row 2)"
+    assert names_of(["row 2", "row 3"], 2, 3) == "rows 2-3"
 
 
 def test_a_blocked_account_is_said(services: Services, gateway: ScriptedGateway, tmp_path: Path) -> None:
@@ -177,8 +229,8 @@ def test_shards_run_on_a_dask_cluster(services: Services, gateway: ScriptedGatew
     dask: Any = pytest.importorskip("prefect_dask", reason="the extra `dask` is not installed")
     cluster = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
     runner = dask.DaskTaskRunner(cluster_kwargs=cluster)
-    flow: Any = run_batch.with_options(task_runner=runner)
+    clustered: Any = run_batch.with_options(task_runner=runner)
     rows = products(tmp_path, *(f"thing {n}" for n in range(4)))
-    told = asyncio.run(flow("card", rows, profile="local", work_pool=TASK_RUNNER, shard=2))
+    told = asyncio.run(clustered("card", rows, profile="local", work_pool=TASK_RUNNER, shard=2))
     assert (told["status"], states(newest(services))) == ("completed", ["done"] * 4)
     assert len(gateway.posts) == 9

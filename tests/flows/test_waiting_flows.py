@@ -54,20 +54,6 @@ def services(tmp_path: Path, gateway: ScriptedGateway, monkeypatch: pytest.Monke
     services.close()
 
 
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
-    """The payloads of the events that a flow sends, by name; each goes on its way too."""
-    payloads: dict[str, dict[str, Any]] = {}
-    real = events.emit_event
-
-    def emit(event: str, payload: dict[str, Any], **rest: Any) -> Any:
-        payloads[event] = payload
-        return real(event=event, payload=payload, **rest)
-
-    monkeypatch.setattr(events, "emit_event", emit)
-    return payloads
-
-
 def flow_run(flow_run_id: str | None) -> FlowRun:
     async def read() -> FlowRun:
         async with get_client() as client:

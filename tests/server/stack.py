@@ -102,6 +102,17 @@ class Stack:
                 os.kill(pid, signal.SIGKILL)
         process.wait()
 
+    def process(self, name: str) -> subprocess.Popen[bytes]:
+        """Return a process by its name."""
+        return self._processes[name]
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Signal a process and everything that it started."""
+        process = self._processes[name]
+        for pid in (process.pid, *descendants(process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def stop(self) -> None:
         for name in list(self._processes):
             self.kill(name)

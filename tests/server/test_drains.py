@@ -85,7 +85,7 @@ def test_a_batch_that_is_cancelled_in_prefect_stops_on_its_workers(drained: Stac
         for run in drained.api(
             "POST", "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
         )
-        if run["name"] == "batch of plain"
+        if run["name"] == "batch called-off of plain"
     ]
     body = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
     drained.api("POST", f"/flow_runs/{flow_run['id']}/set_state", body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tests.batchworks import products
 from tests.millworks import write_configs
 from tests.server.stack import POOL, Stack, set_emulator
 from tests.server.supervisor import grace_s, stop
+from tests.server.upgrades import wheel
 
 pytestmark = [
     pytest.mark.server,
@@ -26,23 +26,6 @@ pytestmark = [
 ROWS, STAGES = 24, 2
 STARTS_S = 400.0
 """Three processes at once begin slowly on a machine that others use too."""
-
-ROOT = Path(__file__).parents[2]
-
-
-def wheel(folder: Path, *, is_older: bool) -> dict[str, str]:
-    """Lay out another version of the program; return what a worker that has it is started with."""
-    for package in ("assetmill", "flows", "tasks"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    flow = folder / "flows" / "run_shard.py"
-    text = flow.read_text()
-    if is_older:
-        asked = "    terms: dict[str, str] | None = None,\n"
-        assert asked in text
-        flow.write_text(text.replace(asked, ""))
-    else:
-        flow.write_text(f"{text}\n\nNEWER = True\n")
-    return {"PYTHONPATH": str(folder)}
 
 
 def edited(world: Stack, folder: Path) -> dict[str, str]:

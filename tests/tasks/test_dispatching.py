@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun, Worker, WorkerStatus, WorkPo
 from prefect.logging import disable_run_logger
 from prefect.states import Completed, Crashed, Scheduled
 
+from assetmill.batches.hearing import Hearing
 from assetmill.batches.opening import BatchOrder, prepare_shard
 from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
@@ -79,9 +82,15 @@ class Prefect:
         idempotency_key: str,
         name: str,
         labels: dict[str, Any],
+        tags: list[str],
     ) -> FlowRun:
         made = FlowRun(
-            flow_id=uuid4(), name=name, parameters=parameters, state=Scheduled(), labels=dict(labels)
+            flow_id=uuid4(),
+            name=name,
+            parameters=parameters,
+            state=Scheduled(),
+            labels=dict(labels),
+            tags=tags,
         )
         self.flow_runs.append(made)
         return made
@@ -124,6 +133,24 @@ def services(tmp_path: Path) -> Iterator[Services]:
     services.close()
 
 
+@pytest.fixture(autouse=True)
+def bar(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the progress artifact has said, in place of a server that keeps it."""
+    said: list[str] = []
+
+    async def create(*, progress: float, key: str, description: str) -> UUID:
+        assert key == "rows"
+        said.append(f"{progress:.0f} %: {description}")
+        return uuid4()
+
+    async def update(_: UUID, *, progress: float, description: str) -> None:
+        said.append(f"{progress:.0f} %: {description}")
+
+    monkeypatch.setattr("tasks.batches.acreate_progress_artifact", create)
+    monkeypatch.setattr("tasks.batches.aupdate_progress_artifact", update)
+    return said
+
+
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(policies, "SHARD_POLL_S", 0.001)
@@ -159,6 +186,19 @@ def test_nothing_is_told_of_a_pool_that_runs(
     asked = [(run.name, run.parameters["piece"], run.parameters["last"]) for run in prefect.flow_runs]
     name = work.batch.batch_id
     assert asked == [(f"{name} shard 1", 1, 4), (f"{name} shard 2", 1, 4)]
+    # By it Prefect's page shows the batch and its shards together.
+    assert all(run.tags == [f"batch:{name}"] for run in prefect.flow_runs)
+
+
+def test_prefects_page_shows_how_far_a_batch_on_a_pool_is(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch, bar: list[str]
+) -> None:
+    work = dispatched(Prefect(services, "w1"), rows, monkeypatch)
+    spent = f"spent ${work.tally.spent_usd:.4f}"
+    assert bar == [
+        "0 %: 0 of 4 rows, 0 of 12 stages, spent $0.0000",
+        f"100 %: 4 of 4 rows, 12 of 12 stages, {spent}",
+    ]
 
 
 def test_a_paused_pool_is_told_of_once_and_the_batch_goes_on_when_it_is_resumed(
@@ -181,6 +221,26 @@ def test_a_pool_without_a_worker_is_told_of_and_the_batch_goes_on_when_one_start
         "work pool 'p' runs again",
     ]
     assert states(work) == ["done"] * 4
+
+
+def test_prefects_page_says_what_is_away_while_it_is_waited_for(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch, bar: list[str]
+) -> None:
+    monkeypatch.setattr("tasks.batches.PROGRESS_INTERVAL_S", 0.0)
+    outage = services.outages.of("store", "the store s3://bucket")
+    real = Hearing.listen
+
+    def listen(hearing: Hearing) -> dict[str, int]:
+        outage.begin("connection refused")
+        until = time.monotonic() + 20
+        while not any("s3://bucket, which is away" in said for said in bar) and time.monotonic() < until:
+            threading.Event().wait(0.01)
+        outage.over()
+        return real(hearing)
+
+    monkeypatch.setattr(Hearing, "listen", listen)
+    assert states(dispatched(Prefect(services, "w1"), rows, monkeypatch)) == ["done"] * 4
+    assert any("waits for the store s3://bucket, which is away, until " in said for said in bar)
 
 
 @pytest.mark.parametrize(("workers", "tries"), [(["w1"], 1), (["w1", "w2"], 2)])

