@@ -62,8 +62,10 @@ def fetch_files(
     """
     found = _Finder(gateway, cites_first=cites_first)
     made = list(recalled(known.values(), blobs).files)
+    # What was fetched once and lost since is asked for again.
+    at_hand = {file.handle.id for file in made}
     for entry in found.entries(produced):
-        if entry.file_id in known:
+        if entry.file_id in at_hand:
             continue
         try:
             data = gateway.read_container_file(entry.container_id, entry.file_id)
@@ -80,9 +82,11 @@ def fetch_files(
 
 
 def recalled(files: Iterable[KeptFile], blobs: Blobs) -> Fetched:
-    """Return files that earlier passes have fetched, whatever became of their containers."""
-    found = (examined(file.name, blobs.get(file.blob), file.handle, blobs) for file in files)
-    return Fetched(_sorted(found))
+    """Return files that earlier passes have fetched and the store has, whatever became of containers."""
+    found = ((file, blobs.find(file.blob)) for file in files)
+    return Fetched(
+        _sorted(examined(file.name, data, file.handle, blobs) for file, data in found if data is not None)
+    )
 
 
 def _sorted(files: Iterable[MadeFile]) -> tuple[MadeFile, ...]:

@@ -37,7 +37,9 @@ class ContainerFiles:
         whole = None if is_first else ledger.read_harvest(*place)
         known: dict[str, KeptFile] = {} if is_first else self._fetched_before(place, whole)
         if whole and not whole.problems:
-            return recalled(known.values(), self.services.blobs)
+            at_hand = recalled(known.values(), self.services.blobs)
+            if len(at_hand.files) == len(known):
+                return at_hand
 
         def keep(file: MadeFile) -> None:
             kept = KeptFile(name=file.name, blob=file.blob, handle=file.handle)

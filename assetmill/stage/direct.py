@@ -90,10 +90,11 @@ class DirectReplies:
 
     def _with_bytes(self, item: Any) -> Any:
         named = as_map(item.get("result")).get("blob")
+        if named is None:
+            return item
         blob = self.services.blobs.named(Digest(named)) if isinstance(named, str) else None
-        if named is None or blob is None:
-            return {**item, "result": None} if named else item
-        return {**item, "result": base64.b64encode(self.services.blobs.get(blob)).decode()}
+        data = self.services.blobs.find(blob) if blob else None
+        return {**item, "result": base64.b64encode(data).decode() if data else None}
 
     def _receipt(self, intent: Intent, response: Response) -> Receipt:
         receipt = Receipt(

@@ -51,9 +51,9 @@ class Sightings:
         self.services.ledger.write_kept_file(*self._place(intent), kept)
 
     def last_frame(self, intent: Intent) -> bytes | None:
-        """Return the last partial picture that was stored of a turn, None when none was."""
-        partial = self._seen(intent, _PARTIAL)
-        return self.services.blobs.get(partial[-1].blob) if partial else None
+        """Return the last partial picture that is stored of a turn, None when none is."""
+        found = (self.services.blobs.find(file.blob) for file in reversed(self._seen(intent, _PARTIAL)))
+        return next((data for data in found if data is not None), None)
 
     def complete(self, turn: Finished) -> Finished:
         """Return a turn with the pictures that its response was read without.
@@ -84,7 +84,7 @@ class Sightings:
 
     def _from_stream(self, intent: Intent) -> Iterator[Json]:
         for file in self._seen(intent, "image_call"):
-            yield self._item(file.handle.id, file.blob)
+            yield from self._item(file.handle.id, file.blob)
 
     def _from_raw(self, turn: Finished) -> Iterator[Json]:
         """Yield what an earlier pass has stored: its raw response names pictures by their digests."""
@@ -98,11 +98,14 @@ class Sightings:
             digest = as_map(as_map(item).get("result")).get("blob")
             blob = self.services.blobs.named(Digest(digest)) if isinstance(digest, str) else None
             if blob is not None:
-                yield self._item(str(as_map(item).get("id") or ""), blob)
+                yield from self._item(str(as_map(item).get("id") or ""), blob)
 
-    def _item(self, call_id: str, blob: BlobRef) -> Json:
-        result = base64.b64encode(self.services.blobs.get(blob)).decode()
-        return {"type": "image_generation_call", "id": call_id, "status": "completed", "result": result}
+    def _item(self, call_id: str, blob: BlobRef) -> Iterator[Json]:
+        """Yield a picture as an item; nothing where the store has lost it, so that the service is asked."""
+        data = self.services.blobs.find(blob)
+        if data is not None:
+            result = base64.b64encode(data).decode()
+            yield {"type": "image_generation_call", "id": call_id, "status": "completed", "result": result}
 
     def _seen(self, intent: Intent, kind: HandleKind) -> list[KeptFile]:
         kept = self.services.ledger.kept_files(*self._place(intent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from assetmill.agents.gateway import OnFrame, Response
 from assetmill.errors import (
     OutputUnusable,
     StageFailed,
@@ -11,6 +12,7 @@ from assetmill.errors import (
 from assetmill.plan.calls import ExpectedOutput
 from assetmill.records import RunId, StageRecord
 from assetmill.stage.engine import run_stage
+from assetmill.store import layout
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.stage.processes import RUN, Crash, Start
 from tests.doubles import ScriptedGateway, always, image_item, png, stage_call
@@ -87,3 +89,54 @@ def test_partial_pictures_that_were_asked_for_are_part_of_the_cost(
     tool = {**stage_call().tools[0], "partial_images": 2}
     record = run_stage(stage_call(tools=(tool,)), process(streaming=streaming), RUN)
     assert record.usage.partial_images == (2 if way == "stream" else partial)
+
+
+def test_a_lost_partial_picture_stands_in_nobodys_way(
+    process: Start, gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    """The process dies before it closes the attempt, and the store loses what had passed by."""
+    follow = gateway.follow_response
+
+    def dying(response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        follow(response_id, deadline_s=deadline_s, on_frame=on_frame)
+        raise Crash
+
+    gateway.status = "failed"
+    gateway.script = always()
+    gateway.follow_response = dying
+    with pytest.raises(Crash):
+        run_stage(stage_call(), process(lease_s=1e-9), RUN)
+    gateway.follow_response = follow
+    lost = [one.key for one in backend.list(layout.BLOBS) if backend.get(one.key) == png(8, 8)]
+    for key in lost:
+        backend.delete(key)
+    assert lost
+
+    def quiet(response_id: str, *, deadline_s: float, on_frame: OnFrame | None) -> Response:
+        return follow(response_id, deadline_s=deadline_s, on_frame=None)
+
+    gateway.follow_response = quiet
+    with pytest.raises(StageFailed, match="it ended failed"):
+        run_stage(stage_call(), process(), RunId("run-2"))
+    assert len(gateway.posts) == 1
+
+
+def test_a_container_file_that_the_store_has_lost_is_fetched_again(
+    process: Start, gateway: ScriptedGateway, backend: MemoryStore
+) -> None:
+    code = {"type": "code_interpreter_call", "container_id": "cntr_1"}
+    gateway.script = always(image_item(png()), code)
+    gateway.containers["cntr_1"]["cfile_1"] = ("sums.csv", b"a,b\n")
+    services = process(lease_s=1e-9)
+
+    def die(*_: object, **__: object) -> StageRecord:
+        raise Crash
+
+    services.ledger.commit = die  # type: ignore[method-assign]
+    with pytest.raises(Crash):
+        run_stage(stage_call(), services, RUN)
+    (lost,) = [one.key for one in backend.list(layout.BLOBS) if backend.get(one.key) == b"a,b\n"]
+    backend.delete(lost)
+    record = run_stage(stage_call(), process(), RunId("run-2"))
+    assert [asset.name for asset in record.outputs] == ["hero.png", "sums.csv"]
+    assert len(gateway.posts) == 1
