@@ -93,6 +93,8 @@ gallery.change = (() => {
 
   // White where it may change, on black, as large as the picture; nothing when nothing is marked.
   async function mask() {
+    // Who types at once asks before the picture has come, and the sheet has no size yet.
+    if (!strokes.length) return null;
     if (!drawing.getImageData(0, 0, canvas.width, canvas.height).data.some((value, index) => index % 4 === 3 && value)) return null;
     const sheet = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
     const ink = sheet.getContext("2d");
