@@ -179,7 +179,7 @@ def _from_wording(wording: Wording, status: int, headers: Mapping[str, str], spe
         return OutcomeUnknown(message, code, status)
     if code.lower() in _MODEL_CODES or (status == 410 and spending):
         return ModelRetired(_with_advice(message), code, status)
-    return _refusal_of(meaning, status, spending)(_with_advice(message), code, status)
+    return _refusal_of(meaning, status, spending)(_with_advice(_with_field(wording)), code, status)
 
 
 _STOPS: Mapping[Meaning, type[Rejected]] = {"account": AccountBlocked, "exhausted": QuotaExhausted}
@@ -200,6 +200,12 @@ _ADVICE = (
     ("api deployment for this resource", "name a model deployment of this project: `assetmill doctor`"),
 )
 """What a person can do about a refusal that names nothing of theirs."""
+
+
+def _with_field(wording: Wording) -> str:
+    """Return the message with the field that it is about, which the service may name beside its words."""
+    message, param = wording.message, wording.param
+    return message if not param or param.lower() in message.lower() else f"{message} ({param})"
 
 
 def _with_advice(message: str) -> str:

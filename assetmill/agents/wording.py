@@ -79,7 +79,8 @@ _DEEPEST = 6
 class Wording:
     """An error in the service's own words. `codes` are all it names, in lower case; `code` the outermost.
 
-    `filtered_at` is what moderation refused when the error marks it: "prompt", "completion" or "".
+    `filtered_at` is what moderation refused when the error marks it: "prompt", "completion" or "". `param` is
+    the field that it is about, "" where it names none.
     """
 
     message: str = ""
@@ -87,6 +88,7 @@ class Wording:
     codes: frozenset[str] = frozenset()
     categories: tuple[str, ...] = ()
     filtered_at: str = ""
+    param: str = ""
 
     @property
     def retry_after_s(self) -> float | None:
@@ -147,6 +149,7 @@ def read_wording(error: object) -> Wording:
         codes=frozenset(text.lower() for text in codes),
         categories=tuple(sorted(listed.union(*(names for _, names in marks)))),
         filtered_at=marks[0][0] if marks else "",
+        param=next((text for layer in layers if (text := _text(layer, "param"))), ""),
     )
 
 

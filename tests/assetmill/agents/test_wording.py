@@ -172,6 +172,21 @@ def test_what_is_gone_is_what_the_sentence_is_about(
     assert type(posted(status, {"code": "not_found", "message": message})) is expected
 
 
+def test_a_refusal_that_names_its_field_beside_its_words_is_about_that_field() -> None:
+    """`background` with an agent is refused in words that do not say so: another way is tried then."""
+    error = {
+        "code": "invalid_payload",
+        "message": "Not allowed when agent is specified.",
+        "param": "background",
+    }
+    found = translate(status_error(400, {"error": error}), spending=True)
+    assert type(found) is Rejected
+    assert found.message == "Not allowed when agent is specified. (background)"
+    again = {**error, "message": "The field background is not allowed."}
+    found = translate(status_error(400, {"error": again}), spending=True)
+    assert found.message == "The field background is not allowed."
+
+
 def test_json_inside_a_message_is_unwrapped_and_says_what_to_do() -> None:
     inner = {
         "error": {
