@@ -179,12 +179,11 @@ def test_a_refusal_that_names_its_field_beside_its_words_is_about_that_field() -
         "message": "Not allowed when agent is specified.",
         "param": "background",
     }
-    found = translate(status_error(400, {"error": error}), spending=True)
+    found = posted(400, error)
     assert type(found) is Rejected
     assert found.message == "Not allowed when agent is specified. (background)"
     again = {**error, "message": "The field background is not allowed."}
-    found = translate(status_error(400, {"error": again}), spending=True)
-    assert found.message == "The field background is not allowed."
+    assert posted(400, again).message == "The field background is not allowed."
 
 
 def test_json_inside_a_message_is_unwrapped_and_says_what_to_do() -> None:
