@@ -82,13 +82,13 @@ def keep_pictures(produced: Produced, blobs: Blobs, endpoint: str, response_id: 
 
 
 def keep_on_the_way(
-    role: AssetRole, name: str, blob: BlobRef, blobs: Blobs, response: tuple[str, str]
+    role: AssetRole, name: str, blob: BlobRef, data: bytes, response: tuple[str, str]
 ) -> MadeFile:
     """Return a stored picture that is no output: a screenshot, the last frame of one that never came.
 
-    `response` is the ID and the endpoint of the response during which it was made.
+    `data` are its bytes; `response` is the ID and the endpoint of the response during which it was made.
     """
-    facts, damage = _facts(blobs.get(blob))
+    facts, damage = _facts(data)
     return MadeFile(name, blob, facts, damage, handle_of("response", *response), role=role)
 
 

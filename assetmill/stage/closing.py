@@ -135,8 +135,8 @@ class Closing:
             for number, blob in enumerate(replies.screenshots if replies else (), start=1):
                 name = f"screenshot-{turn.intent.turn:02d}-{number}.png"
                 # One that the store has lost is missed by nobody but who looks for it.
-                if blobs.find(blob) is not None:
-                    found.append(harvest.keep_on_the_way("screenshot", name, blob, blobs, place))
+                if (data := blobs.find(blob)) is not None:
+                    found.append(harvest.keep_on_the_way("screenshot", name, blob, data, place))
         draws = any(tool["type"] == "image_generation" for tool in self.call.tools)
         has_picture = any(image.result for turn in turns for image in turn.produced.images)
         if not draws or has_picture:
@@ -146,7 +146,7 @@ class Closing:
             place = turns[-1].response.response_id, turns[-1].intent.endpoint
             blob = blobs.put(frame, f"image/{kind.lower()}")
             name = f"last-frame.{EXTENSIONS.get(blob.media_type, 'bin')}"
-            found.append(harvest.keep_on_the_way("frame", name, blob, blobs, place))
+            found.append(harvest.keep_on_the_way("frame", name, blob, frame, place))
         return found
 
     def close(
