@@ -9,21 +9,18 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from assetmill.children import child_environment
 from assetmill.errors import CannotMake, InvalidInput
+from assetmill.making.programs import MOST_SAID, ask
 from assetmill.spec.functions import find_function
 
 SANDBOX_MODULE = "foundry_emulator"
 LIMIT_S = 60.0
 _START_S = 60.0
 _MADE = "made.bytes"
-_MOST_SAID = 600
 
 _PROGRAM = """
 import importlib, pathlib
@@ -65,7 +62,7 @@ def call_confined(reference: str, folder: Path, files: Sequence[bytes]) -> bytes
             "leave sandbox out if you trust it"
         )
     if ended["error"]:
-        raise CannotMake(f"{reference} failed in the sandbox: {ended['error']}"[:_MOST_SAID])
+        raise CannotMake(f"{reference} failed in the sandbox: {ended['error']}"[:MOST_SAID])
     made = base64.b64decode(ended["files"].get(_MADE, ""))
     if not made:
         raise CannotMake(f"{reference} returned no bytes: a file has at least one")
@@ -74,18 +71,9 @@ def call_confined(reference: str, folder: Path, files: Sequence[bytes]) -> bytes
 
 def _run(reference: str, code: str, files: dict[str, bytes]) -> dict[str, Any]:
     named = {name: base64.b64encode(data).decode() for name, data in files.items()}
-    try:
-        ended = subprocess.run(  # noqa: S603 - the interpreter, with a module of ours
-            [sys.executable, "-m", SANDBOX_MODULE, "run-code"],
-            input=json.dumps({"code": code, "files": named, "timeout_s": LIMIT_S}).encode(),
-            capture_output=True,
-            timeout=LIMIT_S + _START_S,
-            env=child_environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CannotMake(f"{reference} took longer than {LIMIT_S:.0f} s in the sandbox") from error
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip()[-_MOST_SAID:]
-        raise CannotMake(f"{reference}: the sandbox ended with {ended.returncode}: {said}")
-    return json.loads(ended.stdout)
+    asked = {"code": code, "files": named, "timeout_s": LIMIT_S}
+    late = f"{reference} took longer than {LIMIT_S:.0f} s in the sandbox"
+    ended = ask(["-m", SANDBOX_MODULE, "run-code"], asked, LIMIT_S + _START_S, late)
+    if ended.code:
+        raise CannotMake(f"{reference}: the sandbox ended with {ended.code}: {ended.said}")
+    return json.loads(ended.output)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assetmill.children import child_environment
 from assetmill.errors import CannotMake
+from assetmill.making.programs import ask
 
 _LIMIT_S = 300.0
 _MOST_BYTES = 256 * 1024 * 1024
-_MOST_SAID = 600
 
 _PROGRAM = """
 import base64, importlib, json, sys
@@ -42,21 +38,11 @@ def call_own(reference: str, folder: Path, files: Sequence[bytes]) -> bytes:
         "name": name,
         "files": [base64.b64encode(one).decode() for one in files],
     }
-    try:
-        ended = subprocess.run(  # noqa: S603 - the interpreter, with a program of ours
-            [sys.executable, "-c", _PROGRAM],
-            input=json.dumps(asked).encode(),
-            capture_output=True,
-            timeout=_LIMIT_S,
-            env=child_environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CannotMake(f"{reference} took longer than {_LIMIT_S:.0f} s") from error
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").strip()[-_MOST_SAID:]
-        raise CannotMake(f"{reference} failed: {said or f'it ended with {ended.returncode}'}")
-    made = base64.b64decode(ended.stdout)
+    late = f"{reference} took longer than {_LIMIT_S:.0f} s"
+    ended = ask(["-c", _PROGRAM], asked, _LIMIT_S, late)
+    if ended.code:
+        raise CannotMake(f"{reference} failed: {ended.said or f'it ended with {ended.code}'}")
+    made = base64.b64decode(ended.output)
     if not made or len(made) > _MOST_BYTES:
         raise CannotMake(f"{reference} returned {len(made):,} bytes: a file has 1 to {_MOST_BYTES:,}")
     return made
