@@ -31,7 +31,7 @@ def searched_text(items: Sequence[Json]) -> bytes:
 
 def _function(item: Json, items: Sequence[Json]) -> Json:
     del items
-    parameters = {"type": "object", "properties": {}}
+    parameters: Json = {"type": "object", "properties": {}}
     return {"type": "function", "name": str(item.get("name")), "parameters": parameters, "strict": False}
 
 

@@ -95,11 +95,11 @@ SEARCH: Json = {
     **{"type": "file_search_call", "id": f"fs_{HEX}", "status": "completed", **MADE},
     **{"queries": ["how many herons"], "results": None},
 }
-HIT = {
+HIT: Json = {
     **{"attributes": {}, "file_id": "assistant-" + "A1" * 11, "filename": "notes.md"},
     **{"score": 0.9, "text": "Forty-two herons."},
 }
-NOTES = {
+NOTES: Json = {
     **{"type": "file_search", "vector_store_ids": ["vs_" + "A1" * 12], "max_num_results": 20},
     "ranking_options": {"ranker": "auto", "score_threshold": 0.0},
 }

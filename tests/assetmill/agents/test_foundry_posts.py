@@ -113,9 +113,9 @@ def test_what_a_stream_said_last_counts_where_the_service_forgot_it(served: Serv
 
 
 def test_an_error_event_explains_a_response_that_failed_without_a_word(served: Served) -> None:
-    failed = {"status": "failed", "error": None, "output": []}
+    failed: Body = {"status": "failed", "error": None, "output": []}
     said = {"type": "error", "error": {"code": "rate_limit_exceeded", "message": "slow down"}}
-    end = {"type": COMPLETED, "insert": said, "merge": {"type": "response.failed", "response": failed}}
+    end: Body = {"type": COMPLETED, "insert": said, "merge": {"type": "response.failed", "response": failed}}
     found, _ = follow(served, "stream", patch(CREATE, events=[end]), patch(READ, merge=failed))
     produced = read_response(found.body)
     assert (produced.wording.meaning(), produced.error) == ("limit", "slow down")
