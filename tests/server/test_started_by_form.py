@@ -45,6 +45,9 @@ def link(settings: Settings) -> Iterator[str]:
         try:
             yield json.loads(told)["url"]
         finally:
+            # Shown with a failure: what the run said is nowhere else.
+            for log in (settings.home / "gallery" / "runs").glob("*.log"):
+                print(log.read_text(errors="replace"))
             opened.kill()
             subprocess.run([*command, "stop"], check=True, env=env, capture_output=True)
 
