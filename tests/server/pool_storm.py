@@ -124,12 +124,13 @@ class PoolStorm:
         """Replace a worker as a rolling upgrade does: drained, then there again with a newer wheel."""
         self._until_half(run)
         name = self._chance.choice(WORKERS)
-        assert stop(self.world.process(name), grace_s("worker-1")), self.world.logs()
+        self._note(f"told {name} to end")
+        how = "drained" if stop(self.world.process(name), grace_s("worker-1")) else "killed after its grace"
         self.world.forget(name)
         self.troubler.upgrades[name] = self._upgraded
         self.troubler.start_worker(name)
-        self.counts["upgrade"] += 1
-        self._note(f"upgraded {name}")
+        self.counts[f"upgrade, {how}"] += 1
+        self._note(f"upgraded {name}: {how}")
 
     def _note(self, what: str) -> None:
         """Write a line of the storm's diary, with its time and what was paid by then."""

@@ -52,19 +52,22 @@ class Trouble:
         return f"{self.kind}{what} of {self.machine} for {self.lasts_s:.0f} s"
 
 
-def troubles(seed: int) -> Iterator[Trouble]:
+def troubles(
+    seed: int,
+    kinds: tuple[Kind, ...] = get_args(Kind),
+    ways: tuple[Way, ...] = get_args(Way),
+    lasts_s: tuple[float, float] = LASTS_S,
+) -> Iterator[Trouble]:
     """Yield what a seed brings, without an end: in each turn every kind once, in an order by chance."""
     chance = random.Random(seed)
     while True:
-        kinds: list[Kind] = list(get_args(Kind))
-        chance.shuffle(kinds)
-        for kind in kinds:
+        for kind in chance.sample(kinds, len(kinds)):
             yield Trouble(
                 kind,
                 machine=chance.choice(WORKERS if "worker" in kind else MACHINES),
-                way=chance.choice(get_args(Way)),
+                way=chance.choice(ways),
                 after_s=chance.uniform(*EACH_S),
-                lasts_s=chance.uniform(*LASTS_S),
+                lasts_s=chance.uniform(*lasts_s),
                 ahead_s=chance.uniform(-WRONG_S, WRONG_S),
                 delay_s=chance.uniform(0.1, 1.0),
             )
@@ -84,22 +87,28 @@ class Machine:
 
 
 def machines(
-    opened: ExitStack, world: Stack, mortal: MortalServer, folder: Path, library: Path | None
+    opened: ExitStack, world: Stack, folder: Path, library: Path | None, mortal: MortalServer | None = None
 ) -> dict[str, Machine]:
-    """Give every machine wires of its own; that to the service is shared, since its address is one."""
-    service = opened.enter_context(Wire(world.emulator_port()))
-    world.reach_emulator_by(service.port)
+    """Give every machine a clock and wires of its own; that to the service is shared, its address is one.
+
+    Without a store that can be killed only the way to Prefect is meddled with.
+    """
+    shared: dict[str, Wire] = {}
+    if mortal:
+        shared["service"] = opened.enter_context(Wire(world.emulator_port()))
+        world.reach_emulator_by(shared["service"].port)
     made: dict[str, Machine] = {}
     for name in MACHINES:
-        store = opened.enter_context(Wire(mortal.port))
-        prefect = opened.enter_context(Wire(world.port))
         clock = Clock(folder / f"clock-{name}", library) if library else None
+        prefect = opened.enter_context(Wire(world.port))
+        wires = {**shared, "prefect": prefect}
         environment = {
             **(clock.environment if clock else {}),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect.port}/api",
-            "ASSETMILL_STORE_ENDPOINT_URL": f"http://127.0.0.1:{store.port}",
         }
-        wires = {"store": store, "prefect": prefect, "service": service}
+        if mortal:
+            wires["store"] = opened.enter_context(Wire(mortal.port))
+            environment["ASSETMILL_STORE_ENDPOINT_URL"] = f"http://127.0.0.1:{wires['store'].port}"
         made[name] = Machine(wires, clock, environment)
     return made
 
@@ -107,8 +116,8 @@ def machines(
 class Troubler:
     """Brings troubles, and ends each."""
 
-    def __init__(self, world: Stack, mortal: MortalServer, pool: Mapping[str, Machine]) -> None:
-        self._world, self._mortal, self._pool = world, mortal, pool
+    def __init__(self, world: Stack, pool: Mapping[str, Machine], mortal: MortalServer | None = None) -> None:
+        self._world, self._pool, self._mortal = world, pool, mortal
         self.upgrades: dict[str, dict[str, str]] = {}
         """With which program a worker is started that has another one than this."""
 
@@ -142,7 +151,7 @@ class Troubler:
 
     def _send(self, what: str, worker: str, number: signal.Signals) -> None:
         if what == "store":
-            self._mortal.send(number)
+            self._store.send(number)
         elif what == "database":
             self._world.database.send(number)
         else:
@@ -150,16 +159,23 @@ class Troubler:
 
     def _kill(self, what: str, worker: str) -> None:
         if what == "store":
-            self._mortal.kill()
+            self._store.kill()
         elif what == "database":
             self._world.database.kill()
         else:
             self._world.kill("server" if what == "prefect" else worker)
 
     def _start(self, what: str, worker: str) -> None:
-        starts = {
-            "store": self._mortal.start,
-            "database": self._world.database.start,
-            "prefect": self._world.start_server,
-        }
-        starts.get(what, partial(self.start_worker, worker))()
+        if what == "store":
+            self._store.start()
+        elif what == "database":
+            self._world.database.start()
+        elif what == "prefect":
+            self._world.start_server()
+        else:
+            self.start_worker(worker)
+
+    @property
+    def _store(self) -> MortalServer:
+        assert self._mortal, "this pool has a store that cannot be killed"
+        return self._mortal

@@ -57,8 +57,8 @@ def storm(tmp_path: Path) -> Iterator[PoolStorm]:
         world.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
         made = world.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
         assert made.returncode == 0, made.stderr
-        pool = machines(opened, world, mortal, tmp_path, find_library())
-        yield PoolStorm(world, Troubler(world, mortal, pool), pool[PERSON], tmp_path, SEED)
+        pool = machines(opened, world, tmp_path, find_library(), mortal)
+        yield PoolStorm(world, Troubler(world, pool, mortal), pool[PERSON], tmp_path, SEED)
 
 
 @pytest.mark.soak
@@ -71,7 +71,7 @@ def test_a_pool_in_a_storm_does_every_row_once(storm: PoolStorm) -> None:
     print(json.dumps(told))  # noqa: T201 - figures
     # What is silent is waited for so long, then begun anew.
     assert storm.longest_calm_s < SHARD_BEATLESS_S + STARTS_S
-    assert storm.counts["upgrade"]
+    assert storm.counts["upgrade, drained"] + storm.counts["upgrade, killed after its grace"]
     assert storm.counts["cancel"] + storm.counts["cancel in Prefect"]
     assert storm.counts["batches"] * ROWS * STAGES == world.pictures()
     checked = world.run("assetmill", "verify", "--json")
