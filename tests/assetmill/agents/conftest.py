@@ -1,4 +1,4 @@
-"""A shop for each test: closed at its end."""
+"""A shop, a wire or a served project for each test: closed at its end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from foundry_emulator.testing.emulated import EmulatedProject, emulated
+from foundry_emulator.testing.scripted import toolbox
 
-from tests.assetmill.agents.wire import Wire
+from tests.assetmill.agents.served import Served
+from tests.assetmill.agents.wire import Wire, without_pauses
 from tests.assetmill.agents.workshop import Shop
 
 
@@ -21,5 +24,20 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     made = Wire(monkeypatch)
+    yield made
+    made.gateway.close()
+
+
+@pytest.fixture(scope="session")
+def scripted_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedProject]:
+    with emulated(tmp_path_factory.mktemp("served"), toolbox=toolbox()) as project:
+        yield project
+
+
+@pytest.fixture
+def served(scripted_project: EmulatedProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    scripted_project.reset()
+    made = Served(scripted_project)
+    without_pauses(monkeypatch)
     yield made
     made.gateway.close()

@@ -25,8 +25,14 @@ class _Credential:
         return AccessToken("token", 2**31)
 
 
-def _at_once(*_: object) -> float:
-    return 0.0
+def without_pauses(patch: pytest.MonkeyPatch) -> None:
+    """Let the SDKs repeat what they repeat without a pause between."""
+
+    def at_once(*_: object, **__: object) -> float:
+        return 0.0
+
+    patch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", at_once)
+    patch.setattr("azure.core.pipeline.transport.RequestsTransport.sleep", at_once)
 
 
 class Wire:
@@ -39,8 +45,7 @@ class Wire:
         self.gateway = FoundryGateway(
             ENDPOINT, _Credential(), wait=lambda _: None, poll_s=0.001, recorder=recorder
         )
-        # No pauses between the SDK's own repeats of reads.
-        patch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", _at_once)
+        without_pauses(patch)
 
     def _client(self, **_: Any) -> httpx2.Client:
         return httpx2.Client(transport=httpx2.MockTransport(self._answer))
