@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from foundry_emulator.testing.emulated import EmulatedProject, emulated
+from foundry_emulator.testing.emulated import emulated
 from foundry_emulator.testing.scripted import toolbox
 
 from tests.assetmill.agents.served import Served
@@ -29,15 +29,15 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="session")
-def scripted_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedProject]:
+def kept_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with emulated(tmp_path_factory.mktemp("served"), toolbox=toolbox()) as project:
-        yield project
+        made = Served(project)
+        yield made
+        made.gateway.close()
 
 
 @pytest.fixture
-def served(scripted_project: EmulatedProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    scripted_project.reset()
-    made = Served(scripted_project)
+def served(kept_served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
     without_pauses(monkeypatch)
-    yield made
-    made.gateway.close()
+    kept_served.begin()
+    return kept_served

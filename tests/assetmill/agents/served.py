@@ -7,7 +7,9 @@ service has made.
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from foundry_emulator.testing.emulated import EmulatedProject
@@ -16,7 +18,7 @@ from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import AgentDefinition, Frame, Response, ResponseRequest
 from assetmill.agents.outputs import read_response
 
-CREATE, READ = "responses.create", "responses.retrieve"
+CREATE, READ, ITEMS = "responses.create", "responses.retrieve", "conversations.items.list"
 PARTIALS = 2
 IMAGE_MODEL = "gpt-image-1.5"
 POSTER = AgentDefinition(
@@ -43,13 +45,22 @@ def cut_before(op: str, event: str, *more: Change, **when: Any) -> Change:
 
 
 class Served:
-    """A gateway on an emulated project of which everything was forgotten before."""
+    """A gateway on an emulated project; each test begins with a project that knows nothing.
+
+    Gateway and lines are kept from test to test, for opening them takes longer than what is asked on them.
+    """
 
     def __init__(self, project: EmulatedProject) -> None:
         self.project = project
         self.gateway = FoundryGateway(
             project.endpoint, project.credential, wait=lambda _: None, poll_s=0.001, ca=project.ca
         )
+        self._names = itertools.count(1)
+
+    def begin(self) -> None:
+        """Forget what other tests made, planned and set; the agent is one that the gateway does not know."""
+        self.project.reset()
+        self._agent = replace(POSTER, name=f"{POSTER.name}-{next(self._names)}")
 
     def plan(self, *changes: Change) -> None:
         """Say what goes wrong from now on."""
@@ -57,7 +68,7 @@ class Served:
 
     def request(self, words: str = "draw", **changes: Any) -> ResponseRequest:
         """Make a request as the engine posts it, to an agent and in a conversation of its own."""
-        agent = self.gateway.ensure_agent(POSTER)
+        agent = self.gateway.ensure_agent(self._agent)
         conversation_id = self.gateway.create_conversation({})
         message = {"type": "message", "role": "user", "content": words}
         marks = {"assetmill_turn": "1"}

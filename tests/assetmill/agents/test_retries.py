@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -86,11 +87,11 @@ def test_a_call_of_the_project_is_repeated_as_often_as_it_may(served: Served, na
 
 def test_making_an_agent_version_is_sent_once(served: Served) -> None:
     """The SDK's core repeats a POST that got 500 or 503: each may have made a version."""
-    made = "agents.create_version"
+    made, agent = "agents.create_version", replace(AGENT, name="assetmill-made-once")
     served.plan(patch(made, status=503))
     with pytest.raises(ServiceError):
-        served.gateway.ensure_agent(AGENT)
+        served.gateway.ensure_agent(agent)
     assert served.project.calls[made] == 1
     served.plan()
-    served.gateway.ensure_agent(AGENT)
+    served.gateway.ensure_agent(agent)
     assert served.project.calls[made] == 1

@@ -1,4 +1,8 @@
-"""A Foundry project on a wire of the test's own: the real gateway and SDK, answers made up here."""
+"""A Foundry project on a wire of the test's own: the real gateway and SDK, answers made up here.
+
+For what no served project can show (`served.py`): every byte of a request, headers included; a line that
+fails before it is there; and thousands of answers, each of which would take far longer on a socket.
+"""
 
 from __future__ import annotations
 
