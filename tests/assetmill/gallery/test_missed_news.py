@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def crash(services: Services, run: Run, owner: str) -> None:
 
 
 @contextmanager
-def ended_and_unburied() -> Iterator[str]:
+def ended_and_unburied() -> Generator[str]:
     """The name, as an owner, of a process that was killed, and whose parent has not asked for its end."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         host, _, rest = this_owner().rsplit(":", 2)
