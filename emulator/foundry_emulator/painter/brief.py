@@ -217,7 +217,7 @@ def _thing(reading: _Reading, at: int) -> int:
         _take_pose(reading, pose, placing.share_at(words, at))
         return covered
     if side:
-        _take_side(reading, side, is_back=bool({"it", "them"} & set(words[max(0, at - 3) : at])))
+        _take_side(reading, side, is_back=placing.is_of_last(words, at))
     elif count := number(words[at]):
         is_one = words[at] == "pair" and bool(
             set(vocabulary()["grammar"]["pairs"]) & set(words[at + 2 :][:2])
