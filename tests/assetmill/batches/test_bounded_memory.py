@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assetmill.batches.records import BatchAsset, BatchRow, BatchStage
 from assetmill.batches.work import RowWorker
+from assetmill.making.carrying_out import FreshFile, carry_out
 from assetmill.records import AssetRecord, BlobRef, StageRecord, Stored
+from assetmill.stage import local_stages
 from assetmill.store.memory import MemoryStore
 from tests.batchworks import plan_batch, work_on, write_rows
 from tests.doubles import ScriptedGateway
@@ -63,3 +69,21 @@ def carried_out(work: RowWorker) -> list[Counter[type[Stored]]]:
         work.carry_out(rows[start : start + 4])
         seen.append(held())
     return seen
+
+
+def test_pictures_are_worked_on_in_as_many_threads_as_there_are_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[int] = set()
+
+    def noted(*given: Any) -> Iterator[FreshFile]:
+        seen.add(threading.get_ident())
+        return carry_out(*given)
+
+    monkeypatch.setattr(local_stages, "carry_out", noted)
+    services = services_on(settings_in(tmp_path, sizes=SIZES), MemoryStore(), ScriptedGateway())
+    work = work_on(plan_batch(services, colours(tmp_path), pipeline="sizes"))
+    work.carry_out([plan.row for plan in work.batch.plans])
+    work.close()
+    services.close()
+    assert 1 <= len(seen) <= (os.cpu_count() or 1)
