@@ -253,7 +253,7 @@ def _say_as_json(error: Exception, message: str) -> None:
 
 def main() -> None:
     """Run the command line."""
-    _start_light()
+    start_light()
     if instruction := os.environ.get(_COMPLETE):
         # A shell asks at each TAB; nobody else has to wait for what answers it.
         from assetmill.cli import completing
@@ -270,7 +270,7 @@ def main() -> None:
     sys.exit(exit_code)
 
 
-def _start_light() -> None:
+def start_light() -> None:
     """Spare every command what Python and pydantic do at a start for other kinds of programs."""
     # Modules leave no garbage behind, and Python would look for it after every 700 objects.
     gc.set_threshold(100_000, 10, 10)
