@@ -80,6 +80,7 @@ class Costs:
     """Of each worker, from the order to its first stage."""
     piece_cpu_s: float = 0.0
     """Of a piece on the average, its stages included."""
+    piece_stages: float = 0.0
     idle: float = 0.0
     """Which part of the slots stood idle from a worker's first stage until the last row was begun."""
 
@@ -117,7 +118,7 @@ def costs(stages: list[Stage], processes: Processes, began_at: float, width: int
         worked_s += processes.cpu_s(worker, last) - processes.cpu_s(worker, first)
         there_s += width * max(0.0, rows_left_until - first)
         busy_s += sum(max(0.0, min(stage.ended_at, rows_left_until) - stage.began_at) for stage in its)
-    found.piece_cpu_s = worked_s / pieces
+    found.piece_cpu_s, found.piece_stages = worked_s / pieces, len(stages) / pieces
     found.idle = 1 - busy_s / there_s if there_s else 0.0
     return found
 

@@ -229,6 +229,9 @@ def set_emulator(ready: Path, **settings: Any) -> None:
 @contextmanager
 def stack(folder: Path, short: Path, configs: Path) -> Generator[Stack]:
     """Run everything but the workers. `short` is a folder for a socket, whose path has a limit."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts so what goes on in the background; a worker passes TERM on to itself as INT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as opened:
         made = Stack(folder, opened.enter_context(postgres(short / "pg")), configs)
         opened.callback(made.stop)

@@ -67,8 +67,11 @@ def storm(tmp_path: Path) -> Iterator[PoolStorm]:
 @pytest.mark.timeout(MINUTES * 60 + 1800)
 def test_a_pool_in_a_storm_does_every_row_once(storm: PoolStorm) -> None:
     storm.rage(MINUTES * 60)
-    world, told = storm.world, {**storm.counts, "longest calm in s": round(storm.longest_calm_s)}
-    print(json.dumps(told))  # noqa: T201 - figures
+    world, told = (
+        storm.world,
+        {"longest calm in s": storm.longest_calm_s, "on the wall": storm.longest_wall_s},
+    )
+    print(json.dumps({**storm.counts, **told}))  # noqa: T201 - figures
     # What is silent is waited for so long, then begun anew.
     assert storm.longest_calm_s < SHARD_BEATLESS_S + STARTS_S
     assert storm.counts["upgrade, drained"] + storm.counts["upgrade, killed after its grace"]
