@@ -67,7 +67,7 @@ class QuotaParts:
         if len(mine) == count:
             return
         held = self._leases.held()
-        names = [f"{short_key(deployment)}.{number:03d}" for number in range(count)]
+        names = [quota_part(deployment, number) for number in range(count)]
         free = [name for name in names if name not in held.generations]
         taken = [name for name in free[:wanted] if self._leases.take(name)]
         mine.update(dict.fromkeys(taken, 0))
@@ -93,6 +93,11 @@ class QuotaParts:
         mine = self._mine.get(deployment, {})
         for _ in range(freed):
             self._leases.give_back(*mine.popitem())
+
+
+def quota_part(deployment: str, number: int) -> str:
+    """Return the name under which a part of a deployment's quota is leased."""
+    return f"{short_key(deployment)}.{number:03d}"
 
 
 def parts_of(a_minute: float) -> int:

@@ -173,7 +173,8 @@ class Run:
     ) -> None:
         if record is not None and status not in _UNAPPROVED:
             self.records[stage.label] = record
-            self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
+            if self.plan.pipeline.compares_pictures:
+                self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
         spent = record.cost_usd if record and is_ours else self._lost(call) if call else 0.0
         self.entries[stage.label] = StageEntry(
             stage=stage.stage,

@@ -307,6 +307,12 @@ class LoadedPipeline:
         return load_lanes(self.configs)
 
     @cached_property
+    def compares_pictures(self) -> bool:
+        """Whether a stage's pictures are held against all others of the run."""
+        asked = (output.checks for stage in self.spec.stages for output in stage.outputs)
+        return any(one and one.not_duplicate and one.not_duplicate.among == "run" for one in asked)
+
+    @cached_property
     def axes(self) -> Mapping[str, tuple[AxisSpec, Where]]:
         """Every axis by name, with the place that defines it: the pipeline's own and those of its stages."""
         found: dict[str, tuple[AxisSpec, Where]] = {n: (a, ("axes", n)) for n, a in self.spec.axes.items()}
