@@ -1,10 +1,11 @@
-"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds six."""
+"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds seven."""
 
 from __future__ import annotations
 
 import argparse
 
 from benchmarks import (
+    asking,
     batch,
     ceiling_start,
     check_1000,
@@ -34,7 +35,7 @@ def main() -> None:
     print(headline())
     short = (cold_start, stage_cpu, stage_overhead, local_stages, noop_rerun)
     short = (*short, check_1000, protocol_cost, growth)
-    long = (batch, pacing, quota, gallery, local_batch, ceiling_start)
+    long = (batch, pacing, quota, asking, gallery, local_batch, ceiling_start)
     for bench in (*short, *long) if is_long else short:
         print()
         bench.main()
