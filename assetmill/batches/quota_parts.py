@@ -82,7 +82,7 @@ class QuotaParts:
             self._scarce.add(deployment)
 
     def _names(self, deployment: str) -> set[str]:
-        return {f"{short_key(deployment)}.{number:03d}" for number in range(self._counts[deployment])}
+        return {quota_part(deployment, number) for number in range(self._counts[deployment])}
 
     def _take(self, deployment: str, wanted: int) -> None:
         mine, count = self._mine.setdefault(deployment, {}), self._counts[deployment]
@@ -116,6 +116,11 @@ class QuotaParts:
         mine = self._mine.get(deployment, {})
         for _ in range(freed):
             self._leases.give_back(*mine.popitem())
+
+
+def quota_part(deployment: str, number: int) -> str:
+    """Return the name under which a part of a deployment's quota is leased."""
+    return f"{short_key(deployment)}.{number:03d}"
 
 
 def parts_of(a_minute: float) -> int:
