@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds four."""
+"""Run the benchmarks: `make bench`. One alone: `python -m benchmarks.noop_rerun`; `--long` adds five."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def main() -> None:
     for bench in (*short, *long) if is_long else short:
         print()
         bench.main()
+    print("\nbeside other orchestrators, each installed for it: python -m benchmarks.peers (12 minutes)")
 
 
 if __name__ == "__main__":

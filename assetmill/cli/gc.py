@@ -28,9 +28,9 @@ _SHOWN = 20
 @profile_option
 @json_option
 def gc(older_than_s: float, grace_s: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
-    """Delete bytes that no record needs, and leases of batches at which nobody is at work.
+    """Delete bytes that no record needs.
 
-    Records and what they name are never deleted.
+    Leases of batches at which nobody is at work go too. Records and what they name are never deleted.
 
     The first call publishes a plan; a call after the grace period looks again and deletes what is still not
     needed. Run it every day, or twice by hand. Runs may go on meanwhile.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache, lru_cache
 from pathlib import Path
 
 from assetmill.errors import CannotMake, StageFailed
@@ -18,8 +19,15 @@ from assetmill.spec.file_kinds import kind_of
 from assetmill.stage.derived import Facts, LocalFile, LocalStage, carry_out_local
 from assetmill.stage.services import Services
 
-# One at work for each core: more would hold pictures in memory and be no faster.
-_AT_WORK = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+@cache
+def _hands() -> ThreadPoolExecutor:
+    """Return the threads that work on pictures, one for each core.
+
+    More would hold pictures in memory and be no faster. Their own, because the C library keeps what a thread
+    has freed for that thread: pictures that passed through all threads of a batch would be kept by each.
+    """
+    return ThreadPoolExecutor(os.cpu_count() or 1, "making")
 
 
 def run_making(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
@@ -32,11 +40,13 @@ def run_making(call: StageCall, services: Services, run_id: RunId) -> StageRecor
     parents = tuple(one.asset_id for one in call.inputs if one.asset_id)
     local = LocalStage(call.pipeline, call.stage, call.variant, {}, parents)
 
+    def work() -> tuple[list[LocalFile], Facts]:
+        services.wait(0)
+        ProgressReporter(call.label, run_id).report("started")
+        return _files(call, services), {}
+
     def make() -> tuple[list[LocalFile], Facts]:
-        with _AT_WORK:
-            services.wait(0)
-            ProgressReporter(call.label, run_id).report("started")
-            return list(_files(call, services)), {}
+        return _hands().submit(copy_context().run, work).result()
 
     with services.alone(call.fingerprint):
         try:

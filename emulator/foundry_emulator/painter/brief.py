@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from foundry_emulator.painter import book, colours, placing, scenes, unknown
+from foundry_emulator.painter import book, colours, placing, relations, scenes, unknown
 from foundry_emulator.painter.colours import RGB
 from foundry_emulator.painter.settling import MOST_SUBJECTS, Wanted, is_furniture, settled, stands_by_table
 from foundry_emulator.painter.told_texts import free_side, texts_of
@@ -65,6 +65,7 @@ class _Reading:
     unknown: list[Unknown] = field(default_factory=list[Unknown])
     poses: list[str] = field(default_factory=list[str])
     side: str | None = None
+    relation: str | None = None
     hints: set[str] = field(default_factory=set[str])
     is_directive: bool = False
     is_new_part: bool = True
@@ -185,6 +186,8 @@ def _step(reading: _Reading, at: int) -> int:
         reading.at_start = False
     reading.since_on = 0 if word in grammar["on"] else reading.since_on + 1
     _follow_list(reading, word)
+    if reading.wanted and not reading.is_new_part:
+        reading.relation = relations.relation_at(words, at)[0] or reading.relation
     if word in _BREAKS or word == ",":
         _end_part(reading, word)
         return 1
@@ -214,7 +217,7 @@ def _thing(reading: _Reading, at: int) -> int:
         _take_pose(reading, pose, placing.share_at(words, at))
         return covered
     if side:
-        _take_side(reading, side, is_back=bool({"it", "them"} & set(words[max(0, at - 3) : at])))
+        _take_side(reading, side, is_back=placing.is_of_last(words, at))
     elif count := number(words[at]):
         is_one = words[at] == "pair" and bool(
             set(vocabulary()["grammar"]["pairs"]) & set(words[at + 2 :][:2])
@@ -282,7 +285,7 @@ def _take_side(reading: _Reading, side: placing.Side, *, is_back: bool = False) 
 
 def _end_part(reading: _Reading, mark: str) -> None:
     _lay_down(reading)
-    reading.is_new_part = True
+    reading.is_new_part, reading.relation = True, None
     if mark == ",":
         return
     reading.loose.extend(reading.waiting)
@@ -348,6 +351,10 @@ def _take_subject(reading: _Reading, name: str, said: list[str]) -> None:
     if reading.on_colour:
         reading.waiting.append(reading.on_colour)
         reading.on_colour = None
+    if reading.relation and reading.wanted:
+        relations.related(reading.wanted, reading.relation, name)
+    name = relations.base_for(name, reading.wanted)
+    reading.relation = None
     known = next((at for at, want in enumerate(reading.wanted) if want.subject == name), None)
     taken = tuple(reading.waiting)
     poses = tuple(reading.poses)
@@ -357,7 +364,9 @@ def _take_subject(reading: _Reading, name: str, said: list[str]) -> None:
         old = reading.wanted[known]
         count = min(max(old.count, reading.count), MOST_COPIES)
         side = old.side or reading.side
-        reading.wanted[known] = Wanted(name, count, old.colours or taken, old.poses or poses, side)
+        reading.wanted[known] = replace(
+            old, count=count, colours=old.colours or taken, poses=old.poses or poses, side=side
+        )
     reading.poses.clear()
     reading.side, reading.is_new_part = None, False
     reading.waiting.clear()

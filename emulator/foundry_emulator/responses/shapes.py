@@ -111,8 +111,13 @@ def _tool(tool: Mapping[str, Any]) -> Json:
     return shown
 
 
+def without_unset(item: Json) -> Json:
+    """Leave out of an item the error that it does not have."""
+    return {key: value for key, value in item.items() if key != "error" or value is not None}
+
+
 def _item(dialect: Dialect, item: Json) -> Json:
-    shown = {key: value for key, value in item.items() if key != "error" or value is not None}
+    shown = without_unset(item)
     if dialect.is_first:
         for name in ("agent_reference", "response_id"):
             shown.pop(name, None)

@@ -189,7 +189,8 @@ class Endpoint:
                 await asyncio.sleep(fault.number("delay_s", 1.0))
             return await self._operation.handler(call)
         if name == "patch":
-            return instead(fault) if fault.params.get("instead") else await self._patched(call, fault)
+            cut = functools.partial(cut_connection, call)
+            return instead(fault, cut) if fault.params.get("instead") else await self._patched(call, fault)
         if name == "drop_before":
             return await _cut(call)
         if name == "late":
@@ -211,7 +212,7 @@ class Endpoint:
             reply = await self._operation.handler(call)
         except WireError as error:
             reply = self._refusal(error, call)
-        return patched(fault, reply)
+        return patched(fault, reply, functools.partial(cut_connection, call))
 
     async def _later(self, call: Call, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
