@@ -9,7 +9,7 @@
   document.getElementById("homeward").hidden = !gallery.who?.has_home;
   document.title = `${facts.title} · assetmill`;
   document.getElementById("title").textContent = facts.title;
-  document.getElementById("kind").textContent = facts.kind;
+  document.getElementById("kind").textContent = facts.kind.replace(/^batch (?=batch_)/, "");
   for (const [name, words] of [["stage", facts.stages], ["stand", facts.stands], ["state", facts.states]]) {
     const all = name === "stand" && gallery.who?.reviewer ? ["open", "approved", "rejected"] : words;
     const options = all.filter(Boolean).map((word) => new Option(word.replaceAll("_", " "), word));

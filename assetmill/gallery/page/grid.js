@@ -91,7 +91,10 @@ gallery.grid = (() => {
     picture.dataset.frames = tile.frames?.length ?? 0;
     const caption = document.createElement("span");
     caption.className = "caption";
-    caption.append(words("b", tile.row || tile.name), words("small", tile.row ? `${tile.stage} · ${tile.name}` : tile.stage));
+    const under = tile.row ? [tile.stage, tile.name] : [tile.stage];
+    // What is still to come bears the name of its row or its stage: it is said once.
+    const shown = [...new Set(under)].filter((word) => word && word !== (tile.row || tile.name));
+    caption.append(words("b", tile.row || tile.name), words("small", shown.join(" · ")));
     button.replaceChildren(picture, caption);
     const isChosen = gallery.likes.has(index), liked = gallery.likes.label(tile);
     picture.classList.toggle("chosen", isChosen);

@@ -115,3 +115,19 @@ def test_nothing_sticks_out(services: Services, tmp_path: Path, page: Page, widt
     page.locator("#wall button").click()
     page.locator("#viewer").wait_for()
     assert page.evaluate("document.getElementById('viewer').scrollWidth") <= width
+
+
+def test_why_something_is_missing_stands_below_what_became_of_it(
+    services: Services, tmp_path: Path, page: Page
+) -> None:
+    reason = "; ".join(f"draw {number}: image-1.png is 1536 px wide, not 1024" for number in range(1, 9))
+    page.goto(hang(services, tmp_path / "wall", [Tile("hero", "hero", "failed", reason=reason)]))
+    words, badge = page.locator("#wall .instead"), page.locator("#wall .picture em")
+    expect(words).to_contain_text("draw 1: image-1.png")
+    first_line = words.evaluate(
+        "one => { const all = document.createRange(); all.selectNodeContents(one);"
+        " return all.getBoundingClientRect().top; }"
+    )
+    assert first_line >= badge.evaluate("one => one.getBoundingClientRect().bottom")
+    # A name that is that of the stage is said once.
+    assert page.locator("#wall .caption").inner_text().split() == ["hero"]
