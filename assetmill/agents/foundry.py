@@ -205,8 +205,10 @@ class FoundryGateway:
         response = self._opened.pop(response_id, None) or self._told(response_id, watched)
         if not response.is_final:
             response = self._poll(response, started, deadline_s)
-        whole = read_body(dict(watched.complete(response.body)))
-        return replace(whole, rates=response.rates, reattached=reattached)
+        whole = watched.complete(response.body)
+        if whole is not response.body:
+            response = replace(read_body(dict(whole)), rates=response.rates)
+        return replace(response, reattached=reattached)
 
     def _told(self, response_id: str, watched: WatchedStream) -> Response:
         """Return how a response stands; where the service cannot say, what its stream said last."""

@@ -17,7 +17,6 @@ from assetmill.fingerprint import Digest
 from assetmill.plan.calls import EMULATED, REJECTED, BoundInput, BoundKnowledge, StageCall
 from assetmill.plan.inputs import Inputs
 from assetmill.plan.laning import LaneRules, obstacle
-from assetmill.plan.local_calls import local_call
 from assetmill.plan.outputs import acceptance, expected_outputs, picture_format
 from assetmill.plan.rounds import Rejections, quoted
 from assetmill.plan.slots import Pen, Slot, is_open
@@ -121,6 +120,9 @@ class Binder:
         pen.variables.update(self.parameters)
         pen.variables.update({axis: value.value for axis, value in slot.values.items()})
         if stage.is_local:
+            # It writes letters to measure them, which no other stage needs.
+            from assetmill.plan.local_calls import local_call
+
             return local_call(self.pipeline.name, pen, self.inputs, records)
         inputs = tuple(self.inputs.bound(pen, records))
         pen.variables["inputs"] = [entry.name for entry in inputs]

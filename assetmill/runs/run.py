@@ -95,12 +95,12 @@ class Run:
 
     def _bound(self, stage: PlannedStage) -> StageCall | None:
         """Return the call of a stage that waited for others; None where what it made is there, and stands."""
-        if not self.plan.spec_of(stage.label).needs_approval:
+        if not self.plan.is_in_rounds(stage.label):
             return self.plan.bind(stage.label, self.records)
         found = self.plan.round_of(stage.label, self.records)
-        if found.record and found.position:
-            status = _STANDING.get(found.position.stand)
-            self._found(stage, found.record, status, found.position.said)
+        if found.record:
+            status = _STANDING.get(found.position.stand) if found.position else None
+            self._found(stage, found.record, status, found.position.said if found.position else "")
             return None
         return found.call
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from assetmill.settings import config_file
 from assetmill.spec.lifetimes import Lifetime, check_replacements, read_lifetime
-from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow
+from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow, read_once
 
 _KNOWLEDGE = ("yes", "listed", "disputed", "unknown")
 _LANES = ("flex", "batch")
@@ -68,7 +68,12 @@ def load_chat_models(configs: Path) -> Mapping[str, ChatModel]:
     Raises:
         InvalidSpec: a fault in the file, with its line.
     """
-    table = DataTable(config_file(configs, "chat_models.toml"))
+    return _chat_models(config_file(configs, "chat_models.toml"))
+
+
+@read_once
+def _chat_models(path: Path) -> Mapping[str, ChatModel]:
+    table = DataTable(path)
     found: dict[str, ChatModel] = {}
     lifetimes: dict[str, tuple[Lifetime, TableRow]] = {}
     for name, row in table.rows("model", "name"):

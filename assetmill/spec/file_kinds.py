@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
@@ -13,6 +12,19 @@ UNKNOWN = "application/octet-stream"
 PICTURES = frozenset({"png", "jpeg", "webp", "gif"})
 """Formats of pictures that are decoded and examined; SVG is kept as it is."""
 
+_COMMON: Mapping[str, str] = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "gif": "image/gif",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+    "csv": "text/csv",
+    "txt": "text/plain",
+    "html": "text/html",
+    "pdf": "application/pdf",
+}
+"""What no system calls otherwise: the tables of this one are read when another suffix is met."""
 _DATA = frozenset({"text/csv", "application/json", "application/vnd.apache.parquet"})
 _TABLES = frozenset({"csv", "tsv", "json", "jsonl", "ndjson", "parquet", "xlsx", "xls", "ods"})
 _WORDS = frozenset(
@@ -40,6 +52,11 @@ def suffix_of(name: str) -> str:
 @lru_cache(maxsize=1024)
 def media_type_of(name: str) -> str:
     """Return the media type that a name promises."""
+    stem, _, suffix = name.rpartition(".")
+    if suffix in _COMMON and stem.strip(".") and not {"/", ":"} & set(name):
+        return _COMMON[suffix]
+    import mimetypes
+
     return mimetypes.guess_type(name)[0] or UNKNOWN
 
 

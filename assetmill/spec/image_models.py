@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from assetmill.project import config_file
 from assetmill.spec.lifetimes import Lifetime, ToldEnd, check_replacements, read_lifetime
 from assetmill.spec.reading import nearest
-from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow
+from assetmill.spec.tables import PROVIDERS, DataTable, Source, TableRow, read_once
 
 ROUTES = ("mai", "bfl")
 """Ways to call an image model itself: Microsoft's own, and Black Forest Labs' as Foundry passes it on."""
@@ -238,7 +238,12 @@ def load_image_models(configs: Path) -> ImageModels:
     Raises:
         InvalidSpec: missing, not TOML, or a row lacks something.
     """
-    table = DataTable(config_file(configs, "image_models.toml"))
+    return _image_models(config_file(configs, "image_models.toml"))
+
+
+@read_once
+def _image_models(path: Path) -> ImageModels:
+    table = DataTable(path)
     rows: dict[str, ImageModel] = {}
     lifetimes: dict[str, tuple[Lifetime, TableRow]] = {}
     for name, row in table.rows("model", "name"):

@@ -7,11 +7,12 @@ on which it was read. In a file without `[sources]` a source is free text.
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
 import tomli
 
@@ -20,6 +21,26 @@ from assetmill.spec.reading import nearest, read_bytes
 
 PROVIDERS = ("azure", "openai")
 """Who serves models: the same model ends on different days, and costs differently, at each."""
+
+
+T = TypeVar("T")
+
+
+def read_once(load: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Let a file be read again only when it has changed: one plan asks for the same table several times."""
+
+    @functools.lru_cache(maxsize=8)
+    def loaded(path: Path, version: tuple[int, int, int] | None) -> T:
+        return load(path)
+
+    def read(path: Path) -> T:
+        try:
+            found = path.stat()
+        except OSError:
+            return load(path)  # which says what is wrong with it
+        return loaded(path, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+    return read
 
 
 class Source(NamedTuple):
@@ -215,7 +236,8 @@ class DataTable:
         value = self.value.get(name, [])
         if not isinstance(value, list):
             raise InvalidSpec(str(self.path), None, f"{name} must be a list of tables", f"write [[{name}]]")
-        headers = [n for n, line in enumerate(self._lines, 1) if re.match(rf"\s*\[\[\s*{name}\s*\]\]", line)]
+        is_header = re.compile(rf"\s*\[\[\s*{name}\s*\]\]").match
+        headers = [n for n, line in enumerate(self._lines, 1) if "[[" in line and is_header(line)]
         seen: set[str] = set()
         for number, entry in enumerate(cast("list[object]", value)):
             line = headers[number] if number < len(headers) else 1

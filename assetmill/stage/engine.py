@@ -112,12 +112,14 @@ class _Stage:
         self.refused_forms: dict[PictureForm, str] = {}
         # A post that this worker knows to be refused, and that no verdict has recorded yet.
         self.unpaid: tuple[Intent, Prepared, ServiceError] | None = None
+        # What the store answered to the commit: the first one there, whoever wrote it.
+        self.committed: StageRecord | None = None
 
     def run(self) -> StageRecord:
         """Advance from what is stored until there is a commit."""
         while True:
             self.services.wait(0)
-            if record := self.ledger.read_stage(*self.key):
+            if record := self.committed or self.ledger.read_stage(*self.key):
                 event = "finished" if record.run_id == self.run_id else "reused"
                 self.reporter.report(event, seconds=self.patience.passed_s, cost_usd=record.cost_usd)
                 self.closing.settle(record.attempt, record.cost_usd)
@@ -371,7 +373,8 @@ class _Stage:
             self.closing.note_cost(turn)
             return self._take_turn(turn, receipt)
         try:
-            self.closing.close([*self.closing.earlier_turns(intent), turn], self.session.frame)
+            turns = [*self.closing.earlier_turns(intent), turn]
+            self.committed = self.closing.close(turns, self.session.frame)
         except Throttled as error:
             self.admission.refused(error.retry_after_s)
             raise  # the wait is `_step`'s, outside of any slot

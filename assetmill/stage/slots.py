@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 Wait = Callable[[float], None]
 
 _TOGETHER = 8
-_APART_S = 0.04
-"""About the CPU that a stage costs this process: beginning them faster would only make them wait later."""
+_APART_S = 0.02
+"""About the CPU that a stage costs a process, until this one has seen what its own cost."""
+_MOST_S = 0.1
+_REMEMBERED = 32
 
 
 class Slots:
     """As many at work as there are slots; `taken` says how many are.
 
     A hundred that begin at once come back at once, and then each waits for the work of all others in this
-    process, again and again: so only a few begin together, and the next ones one after another.
+    process, again and again: so only a few begin together, and the next ones one after another, as far apart
+    as each costs this process CPU. To begin them faster would only make them wait later.
     """
 
-    def __init__(self, count: int, clock: Callable[[], float], wait: Wait) -> None:
-        self._count, self._clock, self._wait = count, clock, wait
+    def __init__(
+        self,
+        count: int,
+        clock: Callable[[], float],
+        wait: Wait,
+        used_s: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._count, self._clock, self._wait, self._used_s = count, clock, wait, used_s
+        # The CPU that this process had used when each of the last ones began.
+        self._used = deque[float](maxlen=_REMEMBERED)
         self._free = threading.Semaphore(count)
         self._lock = threading.Lock()
         self._next = 0.0
@@ -43,8 +56,15 @@ class Slots:
 
     def _pause_s(self) -> float:
         with self._lock:
-            now = self._clock()
+            now, apart_s = self._clock(), self._apart_s()
             # Not before the few that may begin together, and not after all others, should the clock be set.
-            turn = min(max(self._next, now - _TOGETHER * _APART_S), now + self._count * _APART_S)
-            self._next = turn + _APART_S
+            turn = min(max(self._next, now - _TOGETHER * apart_s), now + self._count * apart_s)
+            self._next = turn + apart_s
             return max(turn - now, 0.0)
+
+    def _apart_s(self) -> float:
+        """Return what a stage costs this process, by what it has used since one of the last began."""
+        self._used.append(self._used_s())
+        if len(self._used) < _REMEMBERED:
+            return _APART_S
+        return min((self._used[-1] - self._used[0]) / (_REMEMBERED - 1), _MOST_S)

@@ -189,9 +189,7 @@ class LocalStore:
         fd = self._open_root(make=make)
         try:
             for depth, name in enumerate(path, start=1):
-                if make:
-                    self._make(fd, name, path[:depth])
-                below = os.open(name, _FOLDER, dir_fd=fd)
+                below = self._made(fd, name, path[:depth]) if make else os.open(name, _FOLDER, dir_fd=fd)
                 os.close(fd)
                 fd = below
             yield fd
@@ -218,6 +216,14 @@ class LocalStore:
                 self._flush_folder(fd)
             finally:
                 os.close(fd)
+
+    def _made(self, parent: int, name: str, path: tuple[str, ...]) -> int:
+        """Open a directory that is made where it is missing."""
+        if path in self._durable:
+            with suppress(FileNotFoundError):
+                return os.open(name, _FOLDER, dir_fd=parent)
+        self._make(parent, name, path)
+        return os.open(name, _FOLDER, dir_fd=parent)
 
     def _make(self, parent: int, name: str, path: tuple[str, ...]) -> None:
         """Make a directory whose entry survives a power cut, also when another process just made it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -129,3 +130,13 @@ def test_what_services_draw_is_not_decoded(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["P", "1"])
 def test_a_palette_and_single_bits_are_left_to_the_decoder(mode: str) -> None:
     assert not check_png(made(mode), MOST_PIXELS)
+
+
+@pytest.mark.parametrize("damage", [bodies, orders])
+def test_without_zlib_ng_the_same_passes(
+    damage: Callable[[bytes], Iterator[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = list(damage(made("RGB")))
+    once = [verdict(data) for data in damaged]
+    monkeypatch.setitem(sys.modules, "zlib_ng", None)
+    assert once == [verdict(data) for data in damaged]

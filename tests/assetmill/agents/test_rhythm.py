@@ -39,6 +39,13 @@ def test_the_second_of_a_kind_is_met_closely_with_a_few_questions() -> None:
     assert asked[-1] - 20.0 <= 2.0
 
 
+def test_what_always_takes_the_same_is_mostly_met_by_one_question() -> None:
+    rhythm = Rhythm(0.25, 10.0)
+    asked = [questions(rhythm, 0.52) for _ in range(100)][20:]
+    assert sum(map(len, asked)) / len(asked) < 1.6
+    assert sum(each[-1] - 0.52 for each in asked) / len(asked) < 0.05
+
+
 def test_a_service_that_became_quicker_is_noticed() -> None:
     rhythm = Rhythm(1.0, 10.0)
     for _ in range(20):

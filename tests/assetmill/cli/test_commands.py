@@ -224,9 +224,13 @@ def test_the_schema_names_the_keys_that_people_write(assetmill: Terminal) -> Non
 
 @pytest.mark.usefixtures("done")
 def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
-    heavy = "{'prefect', 'azure', 'openai', 'boto3', 'PIL', 'rich', 'httpx', 'asyncio', 'jinja2'}"
+    heavy = (
+        "{'prefect', 'azure', 'openai', 'boto3', 'PIL', 'rich', 'httpx', 'asyncio', 'jinja2', "
+        "'mimetypes', 'assetmill.plan.local_calls'}"
+    )
     code = (
-        "import sys; from assetmill.cli.main import call; code = call(['plan', 'chain']); "
+        "import sys; from assetmill.cli.main import call, start_light; start_light(); "
+        "code = call(['plan', 'chain']); "
         f"print(code, sorted({heavy} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,6 +10,7 @@ from assetmill.errors import InvalidSpec
 from assetmill.money.price_table import load_contract, load_prices
 from assetmill.spec.chat_models import load_chat_models
 from assetmill.spec.image_models import load_image_models
+from assetmill.spec.tables import read_once
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 FILES = ("chat_models.toml", "image_models.toml", "prices.toml")
@@ -148,3 +149,18 @@ def test_a_bad_contract_is_refused_with_its_line(
         load_contract(path, prices)
     assert message in str(caught.value)
     assert (caught.value.path, caught.value.line) == (str(path), line)
+
+
+def test_a_table_is_read_again_only_when_its_file_has_changed(tmp_path: Path) -> None:
+    read: list[str] = []
+
+    @read_once
+    def load(path: Path) -> str:
+        read.append(path.read_text(encoding="utf-8"))
+        return read[-1]
+
+    file = tmp_path / "table.toml"
+    file.write_text("one", encoding="utf-8")
+    assert (load(file), load(file), read) == ("one", "one", ["one"])
+    file.write_text("three", encoding="utf-8")
+    assert (load(file), read) == ("three", ["one", "three"])
