@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,18 @@ def write_rows(home: Path, count: int, mark: str = "") -> str:
 
 
 class Memory:
-    """Samples the memory of this process while a batch runs."""
+    """Samples the memory of this process while a batch runs, and how long its threads wait for a core."""
 
     def __init__(self) -> None:
         self.samples: list[float] = []
+        self._waited_ns: dict[str, int] = {}
+        self._before_s = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Memory:
+        self._note_waits()
+        self._before_s = self.waited_s
         self._thread.start()
         return self
 
@@ -82,6 +87,17 @@ class Memory:
         while not self._ended.wait(1.0):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             self.samples.append(pages * resource.getpagesize() / 1024**2)
+            self._note_waits()
+
+    def _note_waits(self) -> None:
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(OSError):  # a thread that has just ended
+                self._waited_ns[task.name] = int((task / "schedstat").read_text().split()[1])
+
+    @property
+    def waited_s(self) -> float:
+        """Return for how long all threads together had work and no core: others of the machine had them."""
+        return sum(self._waited_ns.values()) / 1e9 - self._before_s
 
     def quarter(self, number: int) -> float:
         """Return the highest sample of a quarter of the time, 0 to 3."""

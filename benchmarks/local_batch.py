@@ -142,7 +142,8 @@ def sized() -> None:
         ("assetmill", ROWS / wall_s, ROWS / cpu_s, f"; {wall_s:.0f} s in all"),
     ):
         print(f"  {name:<26} {wall:6.2f} rows a second, {cpu:6.2f} a CPU second{in_all}")
-    print(f"  cores at work       {cpu_s / wall_s:7.2f} of {os.cpu_count()}")
+    print(f"  cores at work       {cpu_s / wall_s:7.2f} of {os.cpu_count()}; ", end="")
+    print(f"threads that waited for one, on average {memory.waited_s / wall_s:.2f}")
     print("  memory, by quarters " + ", ".join(f"{memory.quarter(n):.0f}" for n in range(4)) + " MB")
 
 

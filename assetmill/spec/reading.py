@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from assetmill.errors import InvalidSpec
 
@@ -268,10 +268,21 @@ def describe(
             tag = str(error["ctx"]["tag"])
             problems.add(where, f"unknown tool {tag!r}", nearest(tag, keys["tools"]))
         else:
-            problems.add(where, f"{_dotted(where)}: {_plain(error)}" if where else _plain(error))
+            place = _place(where, problems.document.value)
+            problems.add(where, f"{place}: {_plain(error)}" if where else _plain(error))
 
 
-def _dotted(where: Where) -> str:
+def _place(where: Where, value: Any) -> str:
+    """Return a place in words: a stage by its name, which nobody has to count to find."""
+    if len(where) > 2 and where[0] == "stages" and where[2] != "name":
+        # The validator went into it: it is a mapping.
+        name = cast("Mapping[str, Any]", value["stages"][where[1]]).get("name")
+        if isinstance(name, str):
+            return f"stage {name[:80]!r}: {_dotted(where[2:])}"
+    return _dotted(where)
+
+
+def _dotted(where: Iterable[str | int]) -> str:
     return ".".join(str(part) for part in where)
 
 

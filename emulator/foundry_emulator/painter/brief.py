@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from foundry_emulator.painter import book, colours, placing, relations, scenes, unknown
 from foundry_emulator.painter.colours import RGB
@@ -163,7 +164,7 @@ def _without_negated(words: list[str]) -> list[str]:
     negations = set(vocabulary()["grammar"]["negations"])
     kept: list[str] = []
     is_negated = is_list = False
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word in _BREAKS or word in (",", "but", "with", "just", "only"):
             is_list = is_list and word in _WITHIN_A_LIST
             is_negated = is_list

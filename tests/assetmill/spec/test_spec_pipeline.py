@@ -95,6 +95,7 @@ BAD = [
     ("- from: hero", "- {from: hero, as: mask}", 25, "a mask needs the tool image_generation", ""),
     ("- from: hero", "- {url: 'http://x.y/z.png'}", 25, "not an https address", ""),
     ("- from: hero", "- {from: hero, file: x}", 25, "exactly one of from, asset, file, url", ""),
+    ("- from: hero", "- {from: hero, file: x}", 25, "stage 'sheet': inputs.0", ""),
 ]  # fmt: skip
 
 
