@@ -18,6 +18,9 @@ from assetmill.errors import InvalidSettings
 HOME = ".assetmill"
 """What a project keeps for itself, below its root."""
 
+REVIEWERS = "reviewers.toml"
+"""What a project keeps beside its pipelines of whose word on a picture counts."""
+
 MARKS = ("configs/pipelines", "assets.lock", "assetmill.toml", HOME)
 
 

@@ -76,7 +76,8 @@ def run(batch: Batch) -> tuple[int, int]:
     groups = [rows[start : start + GROUP_ROWS] for start in range(0, len(rows), GROUP_ROWS)]
     try:
         with ThreadPoolExecutor(GROUPS) as pool:
-            list(pool.map(work.carry_out, groups))
+            for _ in pool.map(work.carry_out, groups):
+                pass  # what was told of rows is in the worker; a list of it would be held twice
     finally:
         work.close()
     manifest = seal(

@@ -1,7 +1,7 @@
 """How the time of a batch follows the number of its workers, on a real Prefect with process workers.
 
-python -m benchmarks.workers             one, two and four workers: about eight minutes
-python -m benchmarks.workers 1 4 --rows 16 --a-minute 40     with a quota
+python -m benchmarks.workers 1 4 --rows 32 --width 4        one and four workers: about eight minutes
+python -m benchmarks.workers 2 --rows 100 --width 30 --a-minute 60     a quota: about four minutes
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from assetmill.settings import load_settings
+from assetmill.stage.services import open_services
+from assetmill.store import layout
+from benchmarks.bench import Control
+from benchmarks.worker_costs import Costs, Processes, Stage, costs, most_in_a_minute, stages_since, used_part
 from tests.batchworks import products
 from tests.millworks import PICTURE, write_configs
-from tests.server.stack import POOL, Stack, stack
+from tests.server.stack import POOL, Stack, set_emulator, stack
 
-LATENCY_S, STAGES = 20.0, 2
+LATENCY_S, STAGES, MODEL = 20.0, 2, "gpt-image-2"
 TARGET = 3.6
 """Four workers are to be that much faster than one."""
 
@@ -33,8 +39,32 @@ stages:
 """
 
 
-def prepare(made: Stack) -> None:
-    made.start_emulator(canned_pictures=True, latency_s=LATENCY_S)
+@dataclass(frozen=True)
+class Asked:
+    """What is measured: rows, the most of them in a piece, slots of each worker, a quota, 0 for none."""
+
+    rows: int
+    shard: int
+    width: int
+    latency_s: float
+    a_minute: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one batch has taken. `refused` counts posts that the service did not take for its quota."""
+
+    took_s: float
+    stages: list[Stage]
+    costs: Costs
+    refused: int
+
+
+def prepare(made: Stack, asked: Asked) -> None:
+    made.start_emulator(canned_pictures=True, latency_s=asked.latency_s)
+    if asked.a_minute:
+        quota = {MODEL: {"images_per_minute": asked.a_minute}}
+        set_emulator(made.home / "emulator" / "ready.json", quota=quota)
     made.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
     told = made.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
     assert told.returncode == 0, told.stderr
@@ -45,17 +75,27 @@ def online(made: Stack) -> int:
     return sum(worker["status"] == "ONLINE" for worker in workers)
 
 
-def measure(made: Stack, workers: int, rows: int, shard: int) -> float:
-    """Return the seconds that a batch takes, from the command to its end."""
-    table = products(made.folder, *(f"thing {workers} {number}" for number in range(rows)))
-    command = ["assetmill", "batch", "plain", "--rows", table, "--work-pool", POOL, "--shard", str(shard)]
-    started = time.monotonic()
-    told = made.run(*command, "--json", timeout=3000)
-    took_s = time.monotonic() - started
+def measure(made: Stack, workers: list[str], asked: Asked) -> Measured:
+    """Do a batch of new rows, from the command to its end, and look at what it has left in the store."""
+    name = f"with-{len(workers)}"
+    table = products(made.folder, *(f"thing {name} {number}" for number in range(asked.rows)))
+    command = ["assetmill", "batch", "plain", "--rows", table, "--name", name, "--work-pool", POOL]
+    posts, pictures = Control(made.home).posts(), made.pictures()
+    with Processes({worker: made.process(worker).pid for worker in workers}) as processes:
+        began_at, began = time.time(), time.monotonic()
+        told = made.run(*command, "--shard", str(asked.shard), "--json", timeout=3000)
+        took_s = time.monotonic() - began
     assert told.returncode == 0, told.stdout[-2000:] + told.stderr + made.logs()
     document = json.loads(told.stdout)
-    assert (document["status"], len(document["rows"])) == ("completed", rows), document["status"]
-    return took_s
+    assert (document["status"], len(document["rows"])) == ("completed", asked.rows), document["status"]
+    refused = Control(made.home).posts() - posts - (made.pictures() - pictures)
+    settings = load_settings("local", {k: v for k, v in made.environment.items() if "ASSETMILL" in k})
+    with open_services(settings) as services:
+        stages = stages_since(services, "plain", began_at)
+        leases = {entry.key.rpartition("/")[2] for entry in services.backend.list(f"{layout.batch(name)}w/")}
+    assert len(stages) == asked.rows * STAGES
+    pieces = len({lease.partition(".")[0] for lease in leases} - {"all"})
+    return Measured(took_s, stages, costs(stages, processes, began_at, asked.width, pieces), refused)
 
 
 def main() -> int:
@@ -63,38 +103,49 @@ def main() -> int:
     parser.add_argument("workers", nargs="*", type=int, default=[1, 2, 4])
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--shard", type=int, default=8)
-    parser.add_argument(
-        "--width", type=int, default=0, help="Stages at once in each worker; else the profile's."
-    )
-    parser.add_argument("--a-minute", type=int, default=0, help="A quota; the ideal is what it allows.")
-    asked = parser.parse_args()
+    parser.add_argument("--width", type=int, default=4, help="Stages at once in each worker.")
+    parser.add_argument("--latency", type=float, default=LATENCY_S, help="How long the service takes.")
+    parser.add_argument("--a-minute", type=int, default=0, help="A quota of pictures.")
+    told = parser.parse_args()
+    asked = Asked(told.rows, told.shard, told.width, told.latency, told.a_minute)
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir="/tmp") as short:
         configs = write_configs(Path(folder) / "configs", plain=PIPELINE)
         if asked.a_minute:
-            quota = f'\n[quota.deployments]\n"gpt-image-2" = {{ images = {asked.a_minute} }}\n'
-            profiles = configs / "profiles"
-            text = (profiles / "local.toml").read_text()
-            profiles.unlink()  # a link to the real ones
-            profiles.mkdir()
-            (profiles / "local.toml").write_text(text + quota)
+            limit(configs, asked.a_minute)
         with stack(Path(folder), Path(short), configs) as made:
-            if asked.width:
-                made.environment["ASSETMILL_CONCURRENCY"] = str(asked.width)
-            prepare(made)
-            return compare(made, asked.workers, asked.rows, asked.shard)
+            made.environment["ASSETMILL_CONCURRENCY"] = str(asked.width)
+            prepare(made, asked)
+            return compare(made, told.workers, asked)
 
 
-def compare(made: Stack, workers: list[int], rows: int, shard: int) -> int:
-    print(f"{rows} rows x {STAGES} stages of {LATENCY_S:.0f} s")
-    running, first_s = 0, 0.0
-    for count in workers:
-        while running < count:
-            running += 1
-            made.start_worker(f"w{running}")
+def limit(configs: Path, a_minute: int) -> None:
+    """Tell the profile of a quota."""
+    quota = f'\n[quota.deployments]\n"{MODEL}" = {{ images = {a_minute} }}\n'
+    profiles = configs / "profiles"
+    text = (profiles / "local.toml").read_text()
+    profiles.unlink()  # a link to the real ones
+    profiles.mkdir()
+    (profiles / "local.toml").write_text(text + quota)
+
+
+def compare(made: Stack, counts: list[int], asked: Asked) -> int:
+    what = f"{asked.rows} rows x {STAGES} stages of {asked.latency_s:.0f} s"
+    print(f"{what}, {asked.width} at once in each worker")
+    workers: list[str] = []
+    first_s = 0.0
+    for count in counts:
+        while len(workers) < count:
+            workers.append(f"w{len(workers) + 1}")
+            made.start_worker(workers[-1])
         made.wait_until(lambda count=count: online(made) == count, "the workers")
-        took_s = measure(made, count, rows, shard)
-        first_s = first_s or took_s
-        print(f"{count} workers: {took_s:6.1f} s, {first_s / took_s:.2f} times as fast", flush=True)
+        found = measure(made, workers, asked)
+        first_s = first_s or found.took_s
+        fast = f"{count} workers: {found.took_s:6.1f} s, {first_s / found.took_s:.2f} times as fast"
+        print(f"{fast}; {found.costs}", flush=True)
+        if asked.a_minute:
+            most, part = most_in_a_minute(found.stages), used_part(found.stages, asked.a_minute)
+            told = f"{part:.1%} of the quota used, at most {most} of {asked.a_minute} in a minute"
+            print(f"           {told}, {found.refused} posts refused", flush=True)
     return 0
 
 

@@ -18,7 +18,7 @@ from prefect.states import Cancelled, Completed
 from assetmill.batches.installed import Facts, facts_of
 from assetmill.settings import Settings
 from tasks import policies
-from tasks.pools import see_pool, shard_deployment
+from tasks.pools import due_at_once, see_pool, shard_deployment
 from tasks.shards import worker_of
 
 QUESTION = "doctor"
@@ -71,7 +71,9 @@ async def ask_workers(pool: str, within_s: float) -> WorkerAnswers:
 async def _ask(client: PrefectClient, deployment_id: UUID, number: int) -> UUID:
     asked = {"batch_id": QUESTION, **_NOTHING, "number": number}
     name = f"{QUESTION} {uuid4().hex[:8]}"
-    made = await client.create_flow_run_from_deployment(deployment_id, parameters=asked, name=name)
+    made = await client.create_flow_run_from_deployment(
+        deployment_id, parameters=asked, name=name, state=due_at_once()
+    )
     return made.id
 
 

@@ -76,9 +76,8 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     handover = _handover_of(order)
     batch = handover.batch if handover else preparing.prepare(order, services_for(profile))
     check_service(batch)
-    if batch.pipeline.spec.needs_approval:
-        # Who approves does not have the table: the next pass begins from what is kept of it.
-        preparing.store_start(batch)
+    # Who looks at it does not have the table: what is shown, and the next pass, begin from what is kept.
+    preparing.store_start(batch)
     flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)

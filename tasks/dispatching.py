@@ -28,7 +28,7 @@ from tasks import policies
 from tasks.batches import BatchBar
 from tasks.flow_runs import batch_tag, trace_labels
 from tasks.hands import Hands
-from tasks.pools import Pool, patiently, see_pool, shard_deployment
+from tasks.pools import Pool, due_at_once, patiently, see_pool, shard_deployment
 from tasks.shards import Shard, is_called_off, untaken, why_lost
 
 
@@ -202,6 +202,7 @@ class _Dispatcher:
                 lambda key=key: self._client.create_flow_run_from_deployment(
                     self._deployment_id,
                     parameters=parameters,
+                    state=due_at_once(),
                     idempotency_key=key,
                     name=f"{batch.batch_id} {shard}",
                     labels=trace_labels(),

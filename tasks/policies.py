@@ -87,6 +87,9 @@ SHARD_ENDS_S = 20.0
 SHARD_UNTAKEN_S = 60.0
 """A worker that has room asks every 15 s; a person should be told of a batch for which there is none."""
 
+CLOCKS_DIFFER_S = 1800.0
+"""So much two machines of one batch may differ: a store refuses who is a quarter of an hour out."""
+
 SHARD_LOSSES = 3
 """A shard that loses so many flow runs has something wrong with it that no further one will mend."""
 

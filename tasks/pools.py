@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.objects import State, WorkerStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Scheduled
 
 from assetmill.errors import InvalidSettings
 from tasks import policies
@@ -32,6 +34,16 @@ async def shard_deployment(client: PrefectClient, pool: str) -> UUID:
     except ObjectNotFound as error:
         hint = f"`assetmill deploy --work-pool {pool} --shards-only` prepares it"
         raise InvalidSettings(f"no shards can run on work pool {pool!r}: {hint}") from error
+
+
+def due_at_once() -> State[Any]:
+    """Return the state of a new flow run that a worker may take now, whatever either clock says.
+
+    A worker asks for what is due by its own clock, and "now" would be by ours: where they differ, nobody
+    would take it for so long. It has its own name, because Prefect calls late what is merely `Scheduled`.
+    """
+    due = datetime.now(UTC) - timedelta(seconds=policies.CLOCKS_DIFFER_S)
+    return Scheduled(scheduled_time=due, name="HandedOut")
 
 
 @dataclass(frozen=True)

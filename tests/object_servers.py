@@ -68,6 +68,11 @@ class MortalServer:
         self.server, self._command, self._environment = _seaweedfs(weed, folder)
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def port(self) -> int:
+        """On which port it is."""
+        return int(self.server.endpoint_url.rpartition(":")[2])
+
     def start(self) -> None:
         """Start it and return when it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,6 @@ def _parts(planner: Planner, plan: RowPlan, drafted: set[tuple[str, ...]]) -> It
     in_rounds = {stage.name for stage in planner.pipeline.spec.stages if stage.needs_approval}
     for stage, found in zip(planned, plan.stages, strict=True):
         if not stage.needs and stage.stage not in in_rounds:
-            yield stage.stage, found.identity
+            yield stage.stage, found.first or found.identity
         elif is_new:
             yield stage.stage, digest(canonical(planner.draft(plan.row, stage.label).deciding()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest, BatchPage, BatchRow, Blocked
-from assetmill.fingerprint import Fingerprint
+from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.store import layout
 from assetmill.store.ledger import Ledger
@@ -31,6 +31,7 @@ class KnownRows:
         self.rows: dict[str, BatchRow] = {}
         self.seen_pages: set[str] = set()
         self._listed: set[Fingerprint] | None = None
+        self._digests: dict[Fingerprint, frozenset[Digest]] | None = None
         self.record = functools.lru_cache(_RECORDS_KEPT)(self._record)
         self.asset = functools.lru_cache(_RECORDS_KEPT)(self._asset)
         self.blocked: dict[Fingerprint, Blocked] = {} if is_retrying else batches.blocked(pipeline)
@@ -57,6 +58,17 @@ class KnownRows:
     def stored(self, _pipeline: str, fp: Fingerprint) -> StageRecord | None:
         """Return the record of a stage, also of one that was drawn since the listing."""
         return self.record(fp) if self.is_done(fp) else self._record(fp)
+
+    def digests(self, fp: Fingerprint) -> frozenset[Digest] | None:
+        """Return the bytes that a stage of a row that is done has made, None where no such row is known."""
+        if self._digests is None:
+            self._digests = {
+                stage.fingerprint: frozenset(asset.digest for asset in stage.assets)
+                for row in self.rows.values()
+                for stage in row.stages
+                if stage.fingerprint
+            }
+        return self._digests.get(fp)
 
     def row_with(self, key: str, fingerprints: Iterable[Fingerprint | None]) -> BatchRow | None:
         """Return the row of these parameters if it was done with these very stages."""

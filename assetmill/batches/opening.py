@@ -247,7 +247,7 @@ def prepare_again(batch_id: str, services: Services, budget_usd: float | None = 
     """
     start = BatchLedger(services.backend).newest_start(batch_id)
     if start is None:
-        hint = "only one that needs approval, or ran on a work pool, has kept its rows: give --rows"
+        hint = "it is of a time when not every batch kept its rows: give --rows"
         raise NotFound("batch", batch_id, hint)
     order = BatchOrder(start.spec_path, "", name=batch_id, budget_usd=budget_usd, allows_bad_rows=True)
     pipeline = load_pipeline(start.spec_path, services.settings.configs)

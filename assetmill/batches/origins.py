@@ -64,8 +64,8 @@ class Origins:
         """
         origin, services = self.find(record), self._services
         if origin is None:
-            kept = "of a batch, only one that needs approval or ran on a work pool keeps its rows"
-            raise NotFound("run", record.run_id, f"what it was given is not in this store: {kept}")
+            again = "run it again, which pays for nothing that is there, and its rows are kept"
+            raise NotFound("run", record.run_id, f"what it was given is not in this store: {again}")
         return plan_pipeline(origin.pipeline, origin.parameters, services.settings, services.ledger)
 
     def _find(self, record: StageRecord) -> Origin | None:

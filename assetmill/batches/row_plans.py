@@ -18,7 +18,7 @@ from typing import Literal
 from assetmill.batches.known import KnownRows
 from assetmill.batches.rows import Row
 from assetmill.errors import InvalidInput
-from assetmill.fingerprint import Fingerprint, fingerprint
+from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.money.prices import Prices, estimate, lane_estimate
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
@@ -48,7 +48,8 @@ Values = Mapping[str, Scalar]
 class StagePlan:
     """What becomes of one stage of one row. `identity` stands for the fingerprint while that is unknown.
 
-    `reason`: that of the rejection after which it is drawn again, else "".
+    `reason`: that of the rejection after which it is drawn again, else "". `first`: the fingerprint of its
+    first round where it is in another one, of which other machines may not have heard.
     """
 
     decision: Decision
@@ -56,6 +57,7 @@ class StagePlan:
     identity: str
     cost: Cost | None
     reason: str = ""
+    first: Fingerprint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +220,12 @@ class Planner:
             return None
         trace, draft = self._trace(layout, binder.parameters, slot, upstream, problems)
         # In which round a stage is, no trace says: reviewers may have spoken since.
-        if (fp := self.known.traces.get(trace)) and not slot.spec.needs_approval:
+        if (fp := self.known.traces.get(trace)) and not self._is_in_rounds(slot, fp):
             self.traces[trace] = fp
             return self._looked_up(fp, draft)
         if records := self._records(upstream):
             found = self._in_its_round(binder, slot, records, problems)
-            if found.fingerprint and not slot.spec.needs_approval:
+            if found.fingerprint and not self._is_in_rounds(slot, found.fingerprint):
                 self.traces[trace] = found.fingerprint
             return found
         return None
@@ -234,14 +236,27 @@ class Planner:
         """Return what becomes of a stage of which everything before it is known."""
         if not slot.spec.needs_approval:
             call = binder.bind(slot, records, problems)
-            return self._looked_up(call.fingerprint, call)
+            if not self._is_in_rounds(slot, call.fingerprint):
+                return self._looked_up(call.fingerprint, call)
         found = self._decided.round_of(slot, lambda before: binder.bind(slot, records, problems, before))
         fp = found.call.fingerprint
         if found.position and (held := _STANDING.get(found.position.stand)):
             return StagePlan(held, fp, fp, FREE)
         planned = self._looked_up(fp, found.call)
+        if found.rejections:
+            planned = dataclasses.replace(planned, first=found.rejections[0][0])
         is_again = planned.decision == "run" and found.rejections
         return dataclasses.replace(planned, reason=found.rejections[-1][1]) if is_again else planned
+
+    def _is_in_rounds(self, slot: Slot, fp: Fingerprint) -> bool:
+        """Whether reviewers may have said in which round a stage is that had this fingerprint."""
+        if slot.spec.needs_approval:
+            return True
+        heard = self._words.heard() if slot.spec.has_draws else frozenset[Digest]()
+        if not heard:
+            return False
+        digests = self.known.digests(fp)
+        return digests is None or not heard.isdisjoint(digests)
 
     def _unknown(
         self,

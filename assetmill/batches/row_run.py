@@ -16,6 +16,7 @@ from assetmill.batches.rows import Row
 from assetmill.errors import BudgetExceeded, RunStopped, SpendingClosed, StageBlocked, StageInDoubt
 from assetmill.fingerprint import Fingerprint
 from assetmill.plan.calls import StageCall
+from assetmill.plan.rounds import rejections_of
 from assetmill.records import RunId, StageEntry, StageRecord, StageStatus
 from assetmill.runs.run import Run
 from assetmill.traces.runs import RowSpan
@@ -179,7 +180,7 @@ class RowRun:
         records, found = self._run.records, list[tuple[str, Fingerprint]]()
         for label in records:
             sees = self._work.batch.planner.sees(self._row, label)
-            if self._run.plan.spec_of(label).needs_approval:
+            if self._run.plan.spec_of(label).needs_approval or rejections_of(records[label]):
                 continue  # in which round it is, no trace says
             if sees and all(other in records for other in sees):
                 upstream = {other: records[other].fingerprint for other in sees}

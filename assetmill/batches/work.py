@@ -14,6 +14,7 @@ from assetmill.batches.records import BatchPage, BatchRow, Blocked, ShardProgres
 from assetmill.batches.room import Room
 from assetmill.batches.row_run import Pending, RowRun
 from assetmill.batches.rows import Row
+from assetmill.batches.told_rows import ToldRows
 from assetmill.batches.urgent import UrgentPool
 from assetmill.errors import StageBlocked
 from assetmill.fingerprint import Fingerprint
@@ -78,7 +79,7 @@ class RowWorker:
             waits=services.quota_wait,
             away=services.outages.wait,
         )
-        self.results: dict[int, BatchRow] = {}
+        self.results = ToldRows()
         self.traces: dict[str, Fingerprint] = {}
         self.halt_run = halt_run
         self._services = batch.services

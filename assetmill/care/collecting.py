@@ -1,7 +1,8 @@
 """Garbage collection in two phases: a published plan, one grace period, a second look, then deletion.
 
-Deleted are blobs that no record names and damaged bytes that were set aside, once they are old. Records are
-never deleted: they say what was paid for. What keeps it safe beside writers is in `store.pending_deletions`.
+Deleted are blobs that no record names, damaged bytes that were set aside, and leases of batches at which
+nobody is at work, once they are old. Records are never deleted: they say what was paid for. What keeps it
+safe beside writers is in `store.pending_deletions`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from assetmill.care.lapsed import lapsed
 from assetmill.care.references import Marked, mark
 from assetmill.errors import InvalidInput, KeyExists, KeyMissing, StoreError
 from assetmill.records import Intent
@@ -128,6 +130,8 @@ class Collector:
                     and self._is_garbage(entry.key, marked)
                 ):
                     yield _pending(entry)
+        # Whatever attempts are open: no bytes hang on a lease.
+        yield from map(_pending, lapsed(self.backend, self.clock() - self.older_than_s))
 
     @staticmethod
     def _is_garbage(key: str, marked: Marked) -> bool:
@@ -139,9 +143,11 @@ class Collector:
         if now < ready_at:
             return Collection("waiting", plan.number, plan.objects, ready_at=ready_at)
         marked = self._mark()
+        left = {entry.key for entry in lapsed(self.backend, now - plan.older_than_s)}
         deleted: list[PendingDeletion] = []
         for one in plan.objects:
-            if not self._is_garbage(one.key, marked):
+            is_passing = one.key.startswith(layout.BATCHES)
+            if not (one.key in left if is_passing else self._is_garbage(one.key, marked)):
                 continue
             entry = self.backend.head(one.key)
             # Written again since: whoever did so had not seen the plan.

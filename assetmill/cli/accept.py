@@ -40,7 +40,9 @@ from assetmill.store.kept import is_kept
 @profile_option
 @json_option
 def accept(asset: str, reviewer: str | None, profile: str | None, *, as_json: bool) -> None:
-    """Make ASSET, which its stage or its checks refused, the stage's output; nothing is paid again.
+    """Make ASSET, which was refused, its stage's output.
+
+    Its stage or its checks refused it; nothing is paid again.
 
     ASSET is given as for `assetmill edit`; `assetmill assets --all` lists what there is. The decision is
     recorded beside the reason that spoke against it. Where the stage waits for reviewers, a candidate can

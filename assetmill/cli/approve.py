@@ -29,7 +29,9 @@ from assetmill.store.ledger import Ledger
 @profile_option
 @json_option
 def approve(run: str, stage: str, profile: str | None, *, deny: bool, as_json: bool) -> None:
-    """Approve what STAGE of RUN waits for; the next run of the pipeline goes on from there.
+    """Approve what STAGE of RUN waits for.
+
+    The next run of the pipeline goes on from there.
 
     The first decision counts. Nothing is spent or sent.
     """

@@ -105,7 +105,9 @@ def batch(
     only_plan: bool,
     as_json: bool,
 ) -> int:
-    """Run PIPELINE for every row of a table; columns are its parameters.
+    """Run PIPELINE for every row of a table.
+
+    Columns are its parameters.
 
     What is stored already is not made again: a batch that died goes on where it was.
     """
@@ -148,7 +150,7 @@ def _check_words(pipeline: str | None, rows: str | None, again: str | None) -> N
 @profile_option
 @json_option
 def contact_sheet(batch_id: str, file: Path, profile: str | None, *, as_json: bool) -> None:
-    """Write a page with a picture of everything that BATCH has made."""
+    """Write a page with a picture of all that BATCH has made."""
     with open_services(load_settings(profile)) as services:
         manifest = BatchLedger(services.backend).find(batch_id)
         if manifest is None:

@@ -80,7 +80,9 @@ def check(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Say what no longer matches assets.lock: pipelines, prompts, knowledge, inputs and files.
+    """Say what no longer matches assets.lock.
+
+    Pipelines, prompts, knowledge, inputs and files are looked at.
 
     Exit code 0 when all of it matches, 1 when something does not, 2 when a pipeline cannot be read.
     """

@@ -82,7 +82,8 @@ class _Mirror(click.Group):
     def __init__(self, path: Sequence[str]) -> None:
         told = help_texts.kept()[" ".join(path)]
         super().__init__(path[-1] if path else None, help=told["text"], params=_params(told))
-        self._path, self._names = tuple(path), told["commands"]
+        self._path = tuple(path)
+        self._names = [name for _, names in told["commands"] for name in names]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return self._names

@@ -12,7 +12,9 @@ from assetmill.cli.printing import json_option, print_json
 @click.argument("shell", type=click.Choice(completing.SHELLS))
 @json_option
 def completion(shell: str, *, as_json: bool) -> None:
-    """Print what a shell reads to complete commands, options and names at TAB.
+    """Print what a shell reads to complete commands.
+
+    Options and names too, at TAB.
 
     bash: `eval "$(assetmill completion bash)"` in ~/.bashrc; zsh: the same with zsh in ~/.zshrc;
     fish: `assetmill completion fish > ~/.config/fish/completions/assetmill.fish`.

@@ -49,7 +49,9 @@ SERVED = "served"
 def deploy(
     pipelines: tuple[str, ...], work_pool: str, working_dir: str | None, *, shards_only: bool, as_json: bool
 ) -> None:
-    """Create or update the Prefect deployment of each PIPELINE, of all without one.
+    """Create or update each PIPELINE's Prefect deployment.
+
+    Without one, those of all.
 
     Each has the pipeline's parameters as its form, and the schedules and the concurrency of its file.
     """
@@ -85,7 +87,9 @@ def deploy(
 )
 @json_option
 def serve(pipelines: tuple[str, ...], limit: int, review_port: int, *, as_json: bool) -> None:
-    """Serve each PIPELINE, or all, from this process until it is interrupted: no work pool, no worker.
+    """Serve each PIPELINE, or all, from this process.
+
+    It goes on until it is interrupted: no work pool, no worker.
 
     In a project with reviewers their page is served too, to this machine and to whom a proxy lets through.
     """

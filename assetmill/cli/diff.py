@@ -57,7 +57,9 @@ def diff(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Show the assets that differ from those of COMMIT: how much, where, why, and what they cost.
+    """Show the assets that differ from those of COMMIT.
+
+    How much, where, why, and what they cost.
 
     Bytes come from the tree and from git where they are there, else from the store; an asset without bytes is
     listed all the same.

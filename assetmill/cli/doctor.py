@@ -80,7 +80,9 @@ def doctor(
     workers: str | None,
     as_json: bool,
 ) -> int:
-    """Check profile, credential, endpoint, model deployments, store and versions.
+    """Check whether pipelines can run here.
+
+    Profile, credential, endpoint, model deployments, store and versions are looked at.
 
     Nothing is spent, unless --live is given.
     """

@@ -19,7 +19,7 @@ state_option = click.option("--state", type=_DIRECTORY, help="Its directory; def
 
 @click.group()
 def emulator() -> None:
-    """Serve the embedded Foundry service, or look into what it keeps."""
+    """Serve the embedded Foundry service, or look into it."""
     from assetmill.local.services import require_emulator
 
     require_emulator()
@@ -43,7 +43,10 @@ def serve(
     unsafe_code_interpreter: bool,
     as_json: bool,
 ) -> None:
-    """Serve until Ctrl-C, and print how any official SDK client reaches it."""
+    """Serve until Ctrl-C, and print how an SDK reaches it.
+
+    Any official client does.
+    """
     from foundry_emulator.server import Ready, StateInUse
     from foundry_emulator.server import serve as serve_state
 
@@ -79,7 +82,10 @@ def serve(
 @state_option
 @json_option
 def bill(state: Path | None, *, as_json: bool) -> None:
-    """Show what a real service would have charged, one line per charge."""
+    """Show what a real service would have charged.
+
+    One line per charge.
+    """
     from foundry_emulator.at_rest import NoSuchState, read_bill
 
     try:
@@ -104,7 +110,7 @@ def bill(state: Path | None, *, as_json: bool) -> None:
 @click.option("--vector-stores", "vector_stores", is_flag=True, help="Vector stores.")
 @json_option
 def expire(state: Path | None, kinds: str | None, *, as_json: bool, **chosen: bool) -> None:
-    """Make the service forget, as the real one does after a while."""
+    """Make the service forget, as the real one does in time."""
     from foundry_emulator.at_rest import NoSuchState
     from foundry_emulator.at_rest import expire as expire_state
 

@@ -18,7 +18,10 @@ from assetmill.settings import load_settings
 def fonts(
     pipeline: str | None, pairs: tuple[str, ...], file: str | None, profile: str | None, *, as_json: bool
 ) -> None:
-    """Show the fonts of the project; with PIPELINE, which of them writes the texts of each of its stages."""
+    """Show the fonts of the project, or those of PIPELINE.
+
+    With PIPELINE: which of them writes the texts of each of its stages.
+    """
     settings = load_settings(profile)
     known = list(known_fonts(settings.configs))
     uses: list[FontUse] = []

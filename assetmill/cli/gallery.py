@@ -41,7 +41,9 @@ everything_option = click.option(
 def gallery(
     directory: Path, what: str | None, profile: str | None, *, everything: bool, as_json: bool
 ) -> int:
-    """Write a gallery to DIR that opens from a folder or a bucket, read only.
+    """Write a gallery to DIR, for a folder or a bucket.
+
+    It is read only.
 
     It holds the page, a thumbnail of every picture and the files themselves; it loads nothing from elsewhere.
     Without a second word it shows everything in the store. Written again, it keeps what is there already.
@@ -88,7 +90,9 @@ def open_(
     reviewer: str | None,
     as_json: bool,
 ) -> None:
-    """Look at the pictures of a run, a batch, a pipeline or the whole store in the browser.
+    """Look at pictures in the browser.
+
+    Those of a run, a batch, a pipeline or the whole store.
 
     Without a second word the home page comes first: pipelines, runs, batches, and what waits for somebody.
 

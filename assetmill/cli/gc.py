@@ -1,4 +1,4 @@
-"""`assetmill gc`: delete blobs that no record names, in two phases that are safe beside running writers."""
+"""`assetmill gc`: delete what no record needs, in two phases that are safe beside running writers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _SHOWN = 20
 @profile_option
 @json_option
 def gc(older_than_s: float, grace_s: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
-    """Delete bytes that no record needs. Records and what they name are never deleted.
+    """Delete bytes that no record needs.
+
+    Leases of batches at which nobody is at work go too. Records and what they name are never deleted.
 
     The first call publishes a plan; a call after the grace period looks again and deletes what is still not
     needed. Run it every day, or twice by hand. Runs may go on meanwhile.

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 FILE = Path(__file__).with_name("help.json")
 _ASKED = ("--help", "-h")
+
+
+Sections = list[tuple[str, list[str]]]
+"""Titles, each with the names of commands."""
 
 
 class CommandHelp(TypedDict):
@@ -28,7 +32,7 @@ class CommandHelp(TypedDict):
     text: str
     epilog: str
     options: list[tuple[str, str]]
-    commands: list[str]
+    commands: Sections
 
 
 class HelpOnly(click.Command):
@@ -50,14 +54,20 @@ class HelpOnly(click.Command):
             write_commands(formatter, self._told["commands"], self._path)
 
 
-def write_commands(formatter: click.HelpFormatter, names: Sequence[str], path: str = "") -> None:
-    """Write a list of commands with a line each; `path` are the words before them."""
-    told = {name: kept().get(f"{path} {name}".strip()) for name in names}
+def write_commands(formatter: click.HelpFormatter, sections: Sections, path: str = "") -> None:
+    """Write lists of commands with a line each; `path` are the words before them."""
+    told = {name: kept().get(f"{path} {name}".strip()) for _, names in sections for name in names}
     texts = {name: one["text"] for name, one in told.items() if one}
-    limit = formatter.width - 6 - max(map(len, texts), default=0)
-    with formatter.section("Commands"):
-        briefs = (click.Command(name, help=text).get_short_help_str(limit) for name, text in texts.items())
-        formatter.write_dl(list(zip(texts, briefs, strict=True)))
+    width = max(map(len, texts), default=0)
+    limit = formatter.width - 6 - width
+    for title, names in sections:
+        with formatter.section(title):
+            briefs = [
+                (name.ljust(width), click.Command(name, help=texts[name]).get_short_help_str(limit))
+                for name in names
+                if name in texts
+            ]
+            formatter.write_dl(briefs)
 
 
 @cache
@@ -85,20 +95,27 @@ def describe(command: click.Command, context: click.Context) -> CommandHelp:
     """Return what a command says of itself."""
     options = (one for one in command.get_params(context) if not isinstance(one, click.Argument))
     records = (option.get_help_record(context) for option in options)
-    is_group = isinstance(command, click.Group)
     return {
         "usage": command.collect_usage_pieces(context),
         "text": inspect.cleandoc(command.help or "").partition("\f")[0],
         "epilog": inspect.cleandoc(command.epilog or ""),
         "options": [record for record in records if record],
-        "commands": command.list_commands(context) if is_group else [],
+        "commands": sections_of(command, context),
     }
+
+
+def sections_of(command: click.Command, context: click.Context) -> Sections:
+    """Return the names of the commands below one, under their titles."""
+    if not isinstance(command, click.Group):
+        return []
+    titled: Callable[[], Sections] | None = getattr(command, "sections", None)
+    return titled() if titled else [("Commands", command.list_commands(context))]
 
 
 def describe_all(command: click.Command, context: click.Context, path: str = "") -> dict[str, CommandHelp]:
     """Return what a command and all below it say, by their words."""
     found = {path: describe(command, context)}
-    for name in found[path]["commands"]:
+    for name in (name for _, names in found[path]["commands"] for name in names):
         below = command.get_command(context, name) if isinstance(command, click.Group) else None
         if below is not None and not below.hidden:
             inner = context_of(below, name, context)

@@ -19,7 +19,9 @@ from assetmill.stage.services import open_services
 @profile_option
 @json_option
 def import_(files: tuple[Path, ...], profile: str | None, *, as_json: bool) -> None:
-    """Bring your own pictures and documents in as assets, to edit them or to give them to stages.
+    """Bring your own pictures and documents in as assets.
+
+    They can be edited, or given to stages.
 
     A file that the store has already is the asset that it was. Nothing is sent to the service.
     """

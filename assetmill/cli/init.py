@@ -25,7 +25,7 @@ _IGNORED = f"{HOME}/"
 @click.argument("name", metavar="[NAME]", default="first")
 @json_option
 def init(name: str, *, as_json: bool) -> None:
-    """Make this folder a project, with a first pipeline called NAME.
+    """Make this folder a project with a first pipeline, NAME.
 
     Writes the pipeline, profiles, prices and styles under configs/, and .gitignore. What is there already is
     left as it is.

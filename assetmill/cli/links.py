@@ -33,7 +33,9 @@ REVIEW_PORT = 4290
 def links(
     words: tuple[str, ...], scope: LinkScope, lasts_s: float, profile: str | None, *, as_json: bool
 ) -> None:
-    """List the links to the review page of `assetmill serve`; `add NAME` makes one, `revoke ID` ends one.
+    """List the links to the review page, make or end one.
+
+    The page is that of `assetmill serve`; `add NAME` makes a link, `revoke ID` ends one.
 
     A link lets one person in, as themselves: to look, to decide too, or to spend too. Whoever has it can use
     it, so it ends by itself. What is revoked is refused from the next request on.

@@ -21,7 +21,10 @@ from assetmill.spec.pipeline import LoadedPipeline
 @click.option("--strict", is_flag=True, help="Exit with 1 when there is a warning.")
 @json_option
 def lint(pipeline: str, *, strict: bool, as_json: bool) -> int:
-    """Warn of prompts in PIPELINE that rarely give what was meant. Nothing is spent."""
+    """Warn of prompts that rarely give what was meant.
+
+    Those of PIPELINE. Nothing is spent.
+    """
     loaded = check_schedules(load_pipeline(pipeline, find_configs()))
     found = (*find_warnings(loaded), *_needless(loaded, pipeline))
     if as_json:

@@ -21,7 +21,9 @@ from assetmill.spec.loading import load_pipeline
 @profile_option
 @json_option
 def localise(pipeline: str, profile: str | None, *, is_agreed: bool, dry_run: bool, as_json: bool) -> None:
-    """Rewrite stages of PIPELINE that only crop, resize or convert, so that no agent is paid for it.
+    """Rewrite stages that need no agent, so that none is paid.
+
+    Those of PIPELINE that only crop, resize or convert.
 
     What they made stays in the store; the next run makes them anew, here, for nothing.
     """

@@ -116,7 +116,9 @@ def _files(lock: Lock, folder: str) -> list[str]:
 @profile_option
 @json_option
 def sync(*, prune: bool, lock_path: Path, profile: str | None, as_json: bool) -> int:
-    """Bring the files of assets.lock from the store into the tree: only what differs, verified.
+    """Bring the files of assets.lock into the tree.
+
+    They come from the store: only what differs, verified.
 
     A file that an earlier lock named and this one does not is told about. With --prune it is removed, unless
     its bytes are not those that were locked, or a file could not be brought.

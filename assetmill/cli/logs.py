@@ -30,7 +30,9 @@ class Happening(NamedTuple):
 @profile_option
 @json_option
 def logs(run: str, profile: str | None, *, as_json: bool) -> None:
-    """Say what happened in RUN (an ID, its beginning, or `latest`) and when, a line for each event.
+    """Say what happened in RUN, and when.
+
+    A line for each event. RUN is an ID, its beginning, or `latest`.
 
     Told from the records of the store, so also for a run that was killed, or that was
     carried out on another machine.

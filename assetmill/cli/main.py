@@ -33,60 +33,80 @@ from assetmill.errors import AssetmillError, RunStopped
 from assetmill.redaction import redact
 from assetmill.stage import interrupts
 
-_COMMANDS: Mapping[str, str] = {
-    "init": "assetmill.cli.init",
-    "run": "assetmill.cli.run",
-    "plan": "assetmill.cli.plan",
-    "batch": "assetmill.cli.batch",
-    "contact-sheet": "assetmill.cli.batch",
-    "deploy": "assetmill.cli.deploy",
-    "serve": "assetmill.cli.deploy",
-    "approve": "assetmill.cli.approve",
-    "cancel": "assetmill.cli.cancel",
-    "resolve": "assetmill.cli.resolve",
-    "accept": "assetmill.cli.accept",
-    "reap": "assetmill.cli.reap",
-    "spend": "assetmill.cli.spend",
-    "prices": "assetmill.cli.prices",
-    "migrate": "assetmill.cli.migrate",
-    "show": "assetmill.cli.show",
-    "assets": "assetmill.cli.assets",
-    "export": "assetmill.cli.assets",
-    "gallery": "assetmill.cli.gallery",
-    "open": "assetmill.cli.gallery",
-    "review": "assetmill.cli.review",
-    "reviewers": "assetmill.cli.review",
-    "links": "assetmill.cli.links",
-    "edit": "assetmill.cli.edit",
-    "import": "assetmill.cli.import_",
-    "lineage": "assetmill.cli.lineage",
-    "why": "assetmill.cli.lineage",
-    "pipelines": "assetmill.cli.pipelines",
-    "schema": "assetmill.cli.pipelines",
-    "lint": "assetmill.cli.lint",
-    "localise": "assetmill.cli.localise",
-    "fonts": "assetmill.cli.fonts",
-    "lock": "assetmill.cli.lock",
-    "check": "assetmill.cli.check",
-    "sync": "assetmill.cli.lock",
-    "update": "assetmill.cli.update",
-    "provenance": "assetmill.cli.provenance",
-    "diff": "assetmill.cli.diff",
-    "mcp": "assetmill.cli.mcp",
-    "emulator": "assetmill.cli.emulator",
-    "verify": "assetmill.cli.verify",
-    "repair": "assetmill.cli.repair",
-    "gc": "assetmill.cli.gc",
-    "store": "assetmill.cli.store",
-    "purge": "assetmill.cli.purge",
-    "doctor": "assetmill.cli.doctor",
-    "logs": "assetmill.cli.logs",
-    "stop": "assetmill.cli.setup",
-    "completion": "assetmill.cli.completion",
-    "man": "assetmill.cli.man",
-    "setup": "assetmill.cli.setup",
+_SECTIONS: Mapping[str, Mapping[str, str]] = {
+    "Make": {
+        "init": "assetmill.cli.init",
+        "run": "assetmill.cli.run",
+        "plan": "assetmill.cli.plan",
+        "batch": "assetmill.cli.batch",
+        "edit": "assetmill.cli.edit",
+        "import": "assetmill.cli.import_",
+    },
+    "Look": {
+        "show": "assetmill.cli.show",
+        "assets": "assetmill.cli.assets",
+        "open": "assetmill.cli.gallery",
+        "gallery": "assetmill.cli.gallery",
+        "contact-sheet": "assetmill.cli.batch",
+        "export": "assetmill.cli.assets",
+        "lineage": "assetmill.cli.lineage",
+        "why": "assetmill.cli.lineage",
+        "logs": "assetmill.cli.logs",
+    },
+    "Decide": {
+        "approve": "assetmill.cli.approve",
+        "accept": "assetmill.cli.accept",
+        "resolve": "assetmill.cli.resolve",
+        "cancel": "assetmill.cli.cancel",
+        "review": "assetmill.cli.review",
+        "reviewers": "assetmill.cli.review",
+        "links": "assetmill.cli.links",
+    },
+    "Spend": {
+        "spend": "assetmill.cli.spend",
+        "prices": "assetmill.cli.prices",
+        "migrate": "assetmill.cli.migrate",
+        "localise": "assetmill.cli.localise",
+    },
+    "Write pipelines": {
+        "pipelines": "assetmill.cli.pipelines",
+        "schema": "assetmill.cli.pipelines",
+        "lint": "assetmill.cli.lint",
+        "fonts": "assetmill.cli.fonts",
+    },
+    "Keep pictures in git": {
+        "lock": "assetmill.cli.lock",
+        "check": "assetmill.cli.check",
+        "sync": "assetmill.cli.lock",
+        "update": "assetmill.cli.update",
+        "diff": "assetmill.cli.diff",
+        "provenance": "assetmill.cli.provenance",
+    },
+    "Serve": {
+        "deploy": "assetmill.cli.deploy",
+        "serve": "assetmill.cli.deploy",
+        "mcp": "assetmill.cli.mcp",
+        "emulator": "assetmill.cli.emulator",
+        "stop": "assetmill.cli.setup",
+    },
+    "Look after the store": {
+        "verify": "assetmill.cli.verify",
+        "repair": "assetmill.cli.repair",
+        "gc": "assetmill.cli.gc",
+        "reap": "assetmill.cli.reap",
+        "purge": "assetmill.cli.purge",
+        "store": "assetmill.cli.store",
+    },
+    "Set up": {
+        "doctor": "assetmill.cli.doctor",
+        "completion": "assetmill.cli.completion",
+        "man": "assetmill.cli.man",
+        "setup": "assetmill.cli.setup",
+    },
 }
+"""The module of each command, under what it is for."""
 
+_COMMANDS = {name: module for section in _SECTIONS.values() for name, module in section.items()}
 
 _COMPLETE = "_ASSETMILL_COMPLETE"
 """Set by the scripts of `assetmill completion`."""
@@ -103,9 +123,13 @@ class _LazyGroup(click.Group):
         name = f"{cmd_name}_" if is_taken else cmd_name.replace("-", "_")
         return with_verbose(getattr(importlib.import_module(module), name)) if module else None
 
+    def sections(self) -> help_texts.Sections:
+        """Return the commands' names under what they are for."""
+        return [(title, list(section)) for title, section in _SECTIONS.items()]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # Each command's own line, without its module.
-        help_texts.write_commands(formatter, self.list_commands(ctx))
+        help_texts.write_commands(formatter, self.sections())
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

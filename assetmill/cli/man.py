@@ -64,13 +64,15 @@ def page(words: str, told: CommandHelp) -> str:
     return "\n".join([*lines, ""])
 
 
-def _commands(words: str, names: list[str]) -> Iterator[str]:
-    known = {name: help_texts.kept().get(f"{words} {name}".strip()) for name in names}
-    briefs = [(name, told["text"].partition("\n\n")[0]) for name, told in known.items() if told]
-    yield from _listed("COMMANDS", briefs)
-    if briefs:
-        pages = ", ".join(f"\\fB{_text(_name(f'{words} {name}'))}\\fR(1)" for name, _ in briefs)
-        yield from (".SH SEE ALSO", pages)
+def _commands(words: str, sections: help_texts.Sections) -> Iterator[str]:
+    listed: list[str] = []
+    for title, names in sections:
+        known = {name: help_texts.kept().get(f"{words} {name}".strip()) for name in names}
+        briefs = [(name, told["text"].partition("\n\n")[0]) for name, told in known.items() if told]
+        yield from _listed(title.upper(), briefs)
+        listed += [f"\\fB{_text(_name(f'{words} {name}'))}\\fR(1)" for name, _ in briefs]
+    if listed:
+        yield from (".SH SEE ALSO", ", ".join(listed))
 
 
 def _listed(title: str, pairs: list[tuple[str, str]]) -> Iterator[str]:

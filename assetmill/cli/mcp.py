@@ -20,7 +20,9 @@ from assetmill.settings import load_settings
 @profile_option
 @json_option
 def mcp(profile: str | None, *, is_http: bool, port: int, no_spending: bool, as_json: bool) -> None:
-    """Serve tools to a coding agent over the Model Context Protocol, until its program goes.
+    """Serve tools to a coding agent.
+
+    It is done over the Model Context Protocol, until the agent's program goes.
 
     What spends needs a ceiling and a key of the caller's; the same call twice is paid once.
     """

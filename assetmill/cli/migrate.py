@@ -97,7 +97,9 @@ def migrate(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Go over to another MODEL in each PIPELINE, or in the whole project: see it, then write it.
+    """Go over to another MODEL: see it, then write it.
+
+    In each PIPELINE, or in the whole project.
 
     Without PIPELINE the profile's own pin changes as well; with it, pipelines that follow the profile get
     pins of their own. With --budget the sample is drawn without asking. Asked for again, nothing is drawn

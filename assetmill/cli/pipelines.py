@@ -17,7 +17,10 @@ from assetmill.spec.pipeline import PipelineSpec
 @click.command()
 @json_option
 def pipelines(*, as_json: bool) -> None:
-    """List the pipelines under configs/pipelines/ with their parameters."""
+    """List the pipelines of the project and their parameters.
+
+    They lie under configs/pipelines/.
+    """
     configs = find_configs()
     found = [_described(name, configs) for name in pipeline_names(configs)]
     if as_json:
@@ -50,7 +53,10 @@ def _described(name: str, configs: Path) -> dict[str, Any]:
 @click.command()
 @json_option
 def schema(*, as_json: bool) -> None:
-    """Print the JSON Schema of pipeline files, for editors that complete and check them."""
+    """Print the JSON Schema of pipeline files.
+
+    Editors complete and check them by it.
+    """
     print_json(
         {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelineSpec.model_json_schema()}
     )

@@ -55,7 +55,10 @@ def plan(
     *,
     as_json: bool,
 ) -> None:
-    """Show what a run of PIPELINE would do and what it would cost. Nothing is spent or written."""
+    """Show what a run of PIPELINE would do and cost.
+
+    Nothing is spent or written.
+    """
     settings = load_settings(profile)
     parameters = read_parameters(pairs, file)
     hour = _moment(by)

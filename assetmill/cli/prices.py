@@ -83,7 +83,10 @@ def prices(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Show the prices that a profile pays, or bring them up to date. Nothing is written without consent."""
+    """Show the prices of a profile, or bring them up to date.
+
+    Nothing is written without consent.
+    """
     settings = load_settings(profile)
     if refresh:
         return _refresh(settings, region, is_agreed=yes, as_json=as_json)

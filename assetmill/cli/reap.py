@@ -29,7 +29,9 @@ _DAY_S = 24 * 3600.0
 @profile_option
 @json_option
 def reap(older_than_s: float, profile: str | None, *, dry_run: bool, as_json: bool) -> None:
-    """Delete conversations, files, vector stores and agent versions that no record needs.
+    """Delete what the service holds and no record needs.
+
+    Conversations, files, vector stores and agent versions.
 
     Nothing that could still be used is lost: bytes are in the store, and handles are rebuilt from them.
     """

@@ -41,7 +41,9 @@ _SAID = {
 def repair(
     folders: tuple[Path, ...], profile: str | None, *, make_again: bool, offline: bool, as_json: bool
 ) -> int:
-    """Mend what is damaged in the store: from its other records, from exported files, from the service.
+    """Mend what is damaged in the store.
+
+    From its other records, from exported files, from the service.
 
     Nothing is thrown away: what cannot be read is set aside. Exit code 0 when nothing is lost any more.
     """

@@ -48,7 +48,9 @@ _PAUSE_S = 10.0
 def resolve(
     run: str, stage: str, choice: str | None, wait_s: float, profile: str | None, *, as_json: bool
 ) -> int:
-    """Decide what becomes of STAGE of RUN: its last attempt is in doubt, was in vain, or waits for a quota.
+    """Decide what becomes of STAGE of RUN.
+
+    Its last attempt is in doubt, was in vain, or waits for a quota.
 
     So it is with one whose checks took none of its draws: --retry draws again, --give-up never does.
 

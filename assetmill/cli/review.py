@@ -37,7 +37,9 @@ _KINDS = {"approve": "approved", "reject": "rejected", "comment": "commented", "
 def review(
     asset: str, word: str | None, reviewer: str | None, reason: str, profile: str | None, *, as_json: bool
 ) -> None:
-    """Say what you think of ASSET's bytes, signed with your key; without a word, show what was said.
+    """Say what you think of ASSET's bytes, signed.
+
+    Your key signs it; without a word, what was said is shown.
 
     ASSET is an ID, a service ID, a file, or RUN/STAGE/NAME. `withdraw` takes back what you said before.
     Everything stays on record.
@@ -129,7 +131,9 @@ def _tail(one: Review) -> str:
 @profile_option
 @json_option
 def reviewers(add: tuple[str, ...], groups: tuple[str, ...], profile: str | None, *, as_json: bool) -> None:
-    """List whose word on a picture counts; `add NAME` makes a key here and names it in the project.
+    """List whose word on a picture counts, or add somebody.
+
+    `add NAME` makes a key here and names it in the project.
 
     The private key stays in the project's home, which git does not take; the public one goes into
     configs/reviewers.toml, which is for git.

@@ -36,7 +36,10 @@ def setup() -> None:
 @click.option("--all", "everywhere", is_flag=True, help="Those of all your projects on this machine.")
 @json_option
 def stop(profile: str | None, *, everywhere: bool, as_json: bool) -> None:
-    """End the embedded services of this directory now, instead of when they have been idle for a while."""
+    """End the embedded services of this directory now.
+
+    They would end when they have been idle for a while.
+    """
     if everywhere:
         return _stop_all(as_json=as_json)
     settings = load_settings(profile)

@@ -24,7 +24,10 @@ RECENT = 20
 @profile_option
 @json_option
 def show(run: str | None, profile: str | None, *, as_json: bool) -> None:
-    """Show RUN (an ID, its beginning, or `latest`); without one, the newest runs."""
+    """Show RUN; without one, the newest runs.
+
+    RUN is an ID, its beginning, or `latest`.
+    """
     with open_services(load_settings(profile)) as services:
         ledger = services.ledger
         if run is None:

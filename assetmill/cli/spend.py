@@ -19,7 +19,9 @@ from assetmill.settings import load_settings
 @profile_option
 @json_option
 def spend(by: str, profile: str | None, *, as_json: bool) -> None:
-    """Show what was spent, by day (UTC), pipeline, stage or model; what failed after it was paid counts.
+    """Show what was spent, by day, pipeline, stage or model.
+
+    Days are those of UTC; what failed after it was paid counts.
 
     An attempt that is not over has a line of its own. "About" is what only the service knows exactly.
     """

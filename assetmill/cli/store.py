@@ -42,7 +42,9 @@ def copy(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Copy the store FROM into TO: a backup, a restore, or a move. FROM may be worked with meanwhile.
+    """Copy the store FROM into TO.
+
+    A backup, a restore, or a move. FROM may be worked with meanwhile.
 
     Nothing in TO is overwritten; run it again and only what is new is copied. Work with one of the two from
     then on: what is paid for through one the other knows nothing of. Exit code 1 when TO holds something else

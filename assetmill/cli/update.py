@@ -64,7 +64,9 @@ def update(
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Make what is stale in assets.lock, write the lock and bring the files into the tree.
+    """Make what is stale in assets.lock, and write the lock.
+
+    The files are brought into the tree.
 
     Without PIPELINE, everything in the lock. A pipeline that is not in the lock yet is added.
     """

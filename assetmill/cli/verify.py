@@ -21,7 +21,9 @@ _LISTED = 10_000
 @profile_option
 @json_option
 def verify(profile: str | None, *, only_sizes: bool, as_json: bool) -> int:
-    """Check that every blob of every record is there and whole, and that the index names nothing lost.
+    """Check that every blob is there and whole.
+
+    Those of all records; and that the index names nothing lost.
 
     Changes nothing. Exit code 0 when all is well, 1 when something is not.
     """

@@ -32,6 +32,10 @@ from assetmill.store.ledger import Ledger
 _MOST_MEMBERS = 60
 """More than that nobody looks through as a graph; `assetmill lineage` lists them all."""
 
+_NO_REVIEWER = (
+    "a reviewer can take one of them instead: `assetmill reviewers add NAME` makes one, and `assetmill open "
+    "--as NAME` is their page"
+)
 _HEATS_KEPT = 8
 _LONGEST_PX = 1440
 
@@ -150,8 +154,10 @@ class Closeups:
 
     def _takeable(self, choice: StageRecord) -> tuple[frozenset[AssetId], str]:
         reviewing, reviewer = self._site.reviewing, self._site.reviewing and self._site.reviewing.reviewer
-        if self._services is None or reviewing is None or not reviewer:
+        if self._services is None:
             return frozenset(), ""
+        if reviewing is None or not reviewer:
+            return frozenset(), _NO_REVIEWER
         plan_anew = Origins(self._services, choice.fingerprint).plan
         return can_be_taken(choice, plan_anew, self._services, reviewing.desk, reviewer)
 

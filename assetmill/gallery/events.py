@@ -33,6 +33,8 @@ _REST = 4
 _BEAT_S = 15.0
 _COME_AGAIN_S = 30
 _TILES_AT_ONCE = 50
+_STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""What passes events on at once, a proxy too that would keep them until there are many."""
 _AFTER = 2**53
 _log = logging.getLogger(__name__)
 
@@ -48,9 +50,6 @@ class Events:
 
     async def answer(self, request: Request, headers: dict[str, str]) -> Response:
         """Answer a request for events: those that came after the one that the page knows."""
-        if not self._site.hanging.is_live and not self._site.hanging.since(_after(request)):
-            # A browser asks no more after this.
-            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
         if self._open >= MOST_CONNECTIONS:
             told = f"{self._open} pages are told already what happens; this one can be loaded again instead"
             again = headers | {"Retry-After": str(_COME_AGAIN_S), "Connection": "close"}
@@ -58,8 +57,9 @@ class Events:
         self._open += 1
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
-        told = self._told(_after(request), _ending(request))
-        return _Stream(told, headers | {"Cache-Control": "no-store"}, self._left)
+        is_known = request.query_params.get("series", "") in {"", self._site.hanging.series}
+        told = self._told(_after(request), _ending(request)) if is_known else _anew()
+        return _Stream(told, headers | _STREAMED, self._left)
 
     def _left(self) -> None:
         self._open -= 1
@@ -73,13 +73,15 @@ class Events:
 
     async def _watch(self) -> None:
         while self._open and self._site.hanging.is_live:
-            began = time.monotonic()
+            began, before = time.monotonic(), self._site.hanging.newest
             try:
-                has_news = await run_in_threadpool(self._site.hanging.look)
+                await run_in_threadpool(self._site.hanging.look)
             except StoreError as error:
                 _log.warning("the store cannot be looked at: %s", error)
-                has_news = False
-            if has_news or not self._site.hanging.is_live:
+            except Exception:
+                # Any: who watches for every page does not stop watching, whatever one look has met.
+                _log.exception("what hangs could not be looked at")
+            if self._site.hanging.newest > before or not self._site.hanging.is_live:
                 news, self._news = self._news, asyncio.Event()
                 news.set()
             await asyncio.sleep(max(_LOOK_EVERY_S, _REST * (time.monotonic() - began)))
@@ -101,10 +103,16 @@ class Events:
                 yield _event("over", None, newest)
             is_told = not is_live
             if not await _either(news, ending):
-                yield ": still here\n\n"
+                # An event and no comment, which a page would not see: without one it takes us for gone.
+                yield _event("beat", None, None)
             if ending.is_set():
                 yield _event("ending", None, None)
                 return
+
+
+async def _anew() -> AsyncIterator[str]:
+    """Tell a page that its numbers are of another hanging: it has to be loaded again."""
+    yield _event("anew", None, None)
 
 
 class _Stream(StreamingResponse):

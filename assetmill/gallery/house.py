@@ -139,13 +139,16 @@ class House:
         """Return the gallery of a wall; a page that is loaded sees the store as it is now."""
         with self._lock:
             known = self._walls.get(what)
-            if known is None or (is_start and known.is_settled):
+            is_anew = known is None or (is_start and (known.is_settled or what == "latest"))
+            if known is None or is_anew:
                 known = self._build(None if what == ALL else what, self.door)
             self._walls[what] = known
             self._walls.move_to_end(what)
             while len(self._walls) > _WALLS_KEPT:
                 self._walls.popitem(last=False)
-            return known
+        if is_start and not is_anew:
+            known.resume()
+        return known
 
 
 class _Owner:

@@ -15,6 +15,7 @@ from assetmill.errors import InvalidSpec
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.thumbnails import ThumbnailStore
 from assetmill.gallery.tiles import Tile, is_wanted, of_manifest, of_row
+from assetmill.gallery.underway import RunUnderWay
 from assetmill.records import BlobRef, RunId, RunManifest, RunStart
 from assetmill.redaction import redact_known
 from assetmill.spec.loading import load_pipeline, pipeline_names
@@ -25,7 +26,8 @@ _RUNS = 24
 _BATCHES = 6
 _THUMBNAILS = 5
 _READERS = 8
-_MAY_STILL_RUN_S = 1800.0
+_MAY_STILL_RUN_S = 26 * 3600.0
+"""Nothing is under way for longer: the slowest lane takes a day."""
 _WAITS = frozenset({"waiting", "in_doubt"})
 
 
@@ -84,8 +86,9 @@ class Overview:
 
     def _unsealed(self, start: RunStart) -> dict[str, Any]:
         is_new = time.time() < start.started_at + _MAY_STILL_RUN_S
+        is_going = is_new and RunUnderWay(self._backend, start, {}).is_going()
         told = self._told(start.run_id, start.pipeline, [])
-        state = "under way" if is_new else "interrupted"
+        state = "under way" if is_going else "interrupted"
         return told | {"state": state, "of": len(start.stages), "at": start.started_at}
 
     def _batch(self, manifest: BatchManifest) -> dict[str, Any]:

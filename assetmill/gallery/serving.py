@@ -164,6 +164,10 @@ class Gallery:
         """Whether nothing has hung here since it was made, and nothing will."""
         return not self._site.hanging.is_live and not self._site.hanging.newest
 
+    def resume(self) -> None:
+        """Look at what hangs here: a page that is loaded sees the store as it is now."""
+        self._site.hanging.resume()
+
     async def _start(self, _request: Request) -> Response:
         return await self._of("index.html")
 
@@ -180,6 +184,7 @@ class Gallery:
             "has_home": self._has_home,
             "next": self._site.goes_on_as if self._asks_for_next else "",
             "then_run": self._then_run,
+            "series": self._site.hanging.series,
             "token": self._door.token,
         }
         found = script("session", said)

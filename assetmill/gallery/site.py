@@ -109,9 +109,10 @@ class Site:
 
     def changed(self, since: int) -> tuple[int, list[tuple[int, dict[str, Any]]]]:
         """Return what is told of the tiles that changed after a change, by place, and the newest change."""
-        newest = self.hanging.newest
-        places = self.hanging.since(since)
-        tiles = [self.hanging.tiles[place] for place in places]
+        # What comes after `now` is told again after the next change, never left out.
+        hung, newest = self.hanging.now()
+        places = [place for place in self.hanging.since(since) if place < len(hung)]
+        tiles = [hung[place] for place in places]
         return newest, list(zip(places, self._told(tiles), strict=True))
 
     def paths(self) -> Iterator[str]:
@@ -142,7 +143,7 @@ class Site:
 
     def summary(self) -> dict[str, Any]:
         """Return what the page knows before it shows anything: short, whatever the number of tiles."""
-        tiles, newest = self.hanging.tiles, self.hanging.newest
+        tiles, newest = self.hanging.now()
         stages, stage_of = _numbered(tile.label for tile in tiles)
         states, state_of = _numbered(tile.state for tile in tiles)
         reviewing = self.reviewing

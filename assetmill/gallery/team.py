@@ -119,6 +119,8 @@ class TeamPages:
         what, path = place
         try:
             gallery = await run_in_threadpool(self._gallery, link, what, path)
+            if path == "/":
+                await run_in_threadpool(gallery.resume)
         except AssetmillError as error:
             told = PlainTextResponse(redact_known(str(error)), HTTPStatus.NOT_FOUND, _PAGE)
             return await told(scope, receive, send)

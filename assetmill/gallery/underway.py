@@ -57,7 +57,7 @@ class RunUnderWay:
         intents = self._ours(layout.INTENTS, Intent)
         made = self._made()
         newest = {one.stage: (stem, one) for stem, one in sorted(intents.items(), key=_by_time)}
-        is_going = self._is_going(newest.values())
+        is_going = self._is_going(intents.values())
         labels = dict.fromkeys([*self._order, *made, *(newest if not self._start.spec_path else ())])
         return {
             label: _finished(made[label], label)
@@ -65,6 +65,10 @@ class RunUnderWay:
             else (self._unfinished(label, newest.get(label), is_going=is_going),)
             for label in labels
         }
+
+    def is_going(self) -> bool:
+        """Say whether somebody still works on it, as far as what it has stored can tell."""
+        return self._is_going(self._ours(layout.INTENTS, Intent).values())
 
     def _made(self) -> dict[str, StageRecord]:
         """Return the newest commit of each stage. A choice comes after its draws, which have its label."""
@@ -97,9 +101,9 @@ class RunUnderWay:
         for record in sorted(found, key=lambda one: one.created_at):
             yield from (file.blob for file in record.files if file.handle.kind == "response")
 
-    def _is_going(self, newest: Iterable[tuple[str, Intent]]) -> bool:
+    def _is_going(self, intents: Iterable[Intent]) -> bool:
         """Whether somebody still works on the run, by its last word; at first there is none yet."""
-        last = max((one for _, one in newest), key=lambda one: one.created_at, default=None)
+        last = max(intents, key=lambda one: one.created_at, default=None)
         return _is_at_work(last) if last else time.time() < self._start.started_at + _GIVEN_UP_S
 
     def _ours(self, prefix: str, model: type[OfRun]) -> dict[str, OfRun]:
@@ -124,6 +128,7 @@ class RunUnderWay:
         return found if isinstance(found, model) else None
 
 
+_NO_FILE = "it has made no file to show"
 _NOT_BEGUN = "its run was ended from outside before this; the next run goes on from what is stored"
 _CUT_OFF = "its run was ended from outside; the next run finds out what became of it, and pays nothing twice"
 
@@ -147,9 +152,12 @@ class BatchUnderWay:
         """Return the tiles of every row, those to come as well."""
         sealed_ns = int(self._manifest.finished_at * 1e9) if self._manifest else 0
         newest = self._ledger.newest_manifest(self._batch_id)
-        if newest and (self._manifest is None or newest.run_id != self._manifest.run_id):
-            self._manifest, self.is_over = newest, True
+        self.is_over = newest is not None and (
+            self._manifest is None or newest.run_id != self._manifest.run_id
+        )
+        if newest and self.is_over:
             self._tell(newest.rows)
+            self._manifest = newest
             return self._slots()
         for key in self._ledger.page_keys(self._batch_id):
             if key not in self._seen and layout.page_time_ns(key) > sealed_ns:
@@ -170,14 +178,15 @@ class BatchUnderWay:
 
 def _finished(record: StageRecord, label: str) -> tuple[Tile, ...]:
     tiles = tuple(tile for tile in of_records([record]) if is_wanted(tile, None))
-    return tiles or (Tile(label, label, "done", reason="it has made no file"),)
+    return tiles or (Tile(label, label, "done", reason=_NO_FILE),)
 
 
 def _slots_of(manifest: RunManifest) -> Slots:
     slots: dict[str, tuple[Tile, ...]] = {}
     for label, told in of_manifest(manifest):
         slots[label] = slots.get(label, ()) + tuple(tile for tile in told if is_wanted(tile, None))
-    return {label: tiles for label, tiles in slots.items() if tiles}
+    # What has nothing to show may hang as something that is being drawn: that it is not any more is told.
+    return {label: tiles or (Tile(label, label, "done", reason=_NO_FILE),) for label, tiles in slots.items()}
 
 
 def _is_at_work(intent: Intent) -> bool:

@@ -1,7 +1,8 @@
 """Processes that a run starts and leaves behind: found again by the next run, never two on one state.
 
 A service has a directory with `start.lock`, `ready.json` and `log`. Whoever holds the lock may look for a
-running process or start one; the process itself guards its state with a lock of its own.
+running process or start one; the process itself guards its state with a lock of its own, and does not end as
+idle while somebody shares `users.lock`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from assetmill.private import make_folder, open_private, write_private
 
 READY, LOCK, LOG, PROCESS = "ready.json", "start.lock", "log", "process.json"
 STATE_LOCK = "server.lock"
+USERS = "users.lock"
+"""Runs share it while they live: no service ends as idle while one holds it."""
 
 Ready = Mapping[str, Any]
 Stopped = Callable[[], bool]

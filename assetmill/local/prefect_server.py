@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import IO
 
 from assetmill.errors import InvalidSettings
-from assetmill.local.detached import PROCESS, READY, STATE_LOCK
+from assetmill.local.detached import PROCESS, READY, STATE_LOCK, USERS
 from assetmill.local.guard import App, Guard, Receive, Scope, Send
 from assetmill.private import make_folder, open_private, tighten, write_private
 
-DATABASE, USERS = "prefect.db", "users.lock"
+DATABASE = "prefect.db"
 STATE_TAKEN = 3
 _ASK_AFTER_S, _MOST_FAILURES = 5.0, 3
 

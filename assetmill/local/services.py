@@ -56,6 +56,7 @@ class LocalServices:
         """
         require_emulator()
         make_home(settings.home)
+        self._hold(make_folder(settings.emulator_home))
         self._emulator = self._begin(emulator_service(settings))
         if not self._emulator.was_running:
             self._say("starting the embedded Foundry service ...")
@@ -68,9 +69,7 @@ class LocalServices:
         """
         is_on_page = is_lasting or is_lasting_alive(settings)
         directory = make_folder(prefect_home(settings, is_lasting=is_on_page))
-        # Held before looking and until the end: a server never goes while somebody holds it.
-        users = self._stack.enter_context(open_private(directory / prefect_server.USERS, "a"))
-        fcntl.flock(users, fcntl.LOCK_SH)
+        self._hold(directory)
         is_prepared = prefect_server.lay_out(directory)
         make = lasting_prefect_service if is_on_page else prefect_service
         self._prefect = self._begin(make(settings, 0 if is_on_page else free_port()))
@@ -107,6 +106,11 @@ class LocalServices:
         if url != os.environ.get("PREFECT_API_URL"):
             # The one that was announced went away meanwhile and another came.
             self._use(url)
+
+    def _hold(self, directory: Path) -> None:
+        """Keep the service of a directory from ending as idle, from before it is looked for until the end."""
+        users = self._stack.enter_context(open_private(directory / detached.USERS, "a"))
+        fcntl.flock(users, fcntl.LOCK_SH)
 
     def _begin(self, service: Service) -> Starting:
         starting = Starting(service, self._is_stopped)

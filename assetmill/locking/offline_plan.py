@@ -56,6 +56,12 @@ class _LockedWords:
     def position(self, spec: StageSpec, record: StageRecord) -> Position:
         return Position("approved", "as locked")
 
+    def heard(self) -> frozenset[Digest]:
+        return frozenset()
+
+    def reasons_against(self, record: StageRecord) -> tuple[str, ...]:
+        return ()
+
     def is_begun(self, call: StageCall) -> bool:
         return False
 

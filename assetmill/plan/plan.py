@@ -16,7 +16,17 @@ from assetmill.making.versions import newer
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
-from assetmill.plan.rounds import Lookup, NoWords, Position, Rejections, Round, Words, find_round
+from assetmill.plan.rounds import (
+    Lookup,
+    NoWords,
+    Position,
+    Rejections,
+    Round,
+    Words,
+    find_round,
+    in_prompt,
+    rejections_of,
+)
 from assetmill.plan.slots import Slot, coming_files
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
@@ -185,6 +195,22 @@ class Plan:
         problems.raise_if_any()
         return found
 
+    def is_in_rounds(self, label: str) -> bool:
+        """Say whether reviewers' words may say in which round a stage is."""
+        spec = self.spec_of(label)
+        return spec.needs_approval or (spec.has_draws and bool(self._decided.words.heard()))
+
+    def call_after(self, label: str, record: StageRecord, reason: str) -> StageCall:
+        """Return the call of the round that follows a stage's record where it is rejected for a reason.
+
+        Errors as in `bind`.
+        """
+        problems = Problems(self.pipeline.document)
+        before = (*rejections_of(record), (record.fingerprint, in_prompt(reason)))
+        call = self._binder.bind(self._binder.slots[label], self.reused, problems, before)
+        problems.raise_if_any()
+        return call
+
     def position_of(self, label: str, record: StageRecord) -> Position | None:
         """Return where a stage stands that was made just now, None for one that needs no approval."""
         spec = self.spec_of(label)
@@ -297,7 +323,8 @@ class _Decider:
         if position.stand == "approved":
             self.records[slot.label] = record
         status = _STATUS_OF[position.stand]
-        reason = position.said or _kept(record)
+        is_taken = found.rejections and record.decision and not found.position
+        reason = record.decision.reason if record.decision and is_taken else position.said or _kept(record)
         return _planned(slot, needs, status, (), call=found.call, record=record, cost=FREE, reason=reason)
 
     def _to_draw(

@@ -3,6 +3,9 @@
 The first round is the very call that it would be without approval. A rejection with a reason leads to the
 next round, a call of its own with the rejection among what decides it, as often as `reroll` allows. So
 nothing that was approved changes its fingerprint, and what a rejection had drawn is never paid twice.
+
+Without approval nothing is drawn for a rejection. Where a reviewer has taken another draw instead of the one
+that was chosen, that choice is stored as the next round's, and the stage is in it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from assetmill.fingerprint import Fingerprint
+from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.plan.calls import REJECTED, StageCall
 from assetmill.records import AssetRecord, StageRecord
 from assetmill.spec.approvals import ApprovalSpec
@@ -47,6 +50,14 @@ class Words(Protocol):
         """Return where a finished stage stands."""
         ...
 
+    def heard(self) -> frozenset[Digest]:
+        """Return the bytes of which something was said."""
+        ...
+
+    def reasons_against(self, record: StageRecord) -> tuple[str, ...]:
+        """Return for which reasons reviewers reject what a stage has chosen, the newest first."""
+        ...
+
     def is_begun(self, call: StageCall) -> bool:
         """Whether a draw of a call is finished or on its way."""
         ...
@@ -62,6 +73,14 @@ class NoWords:
     def position(self, spec: StageSpec, record: StageRecord) -> Position:
         """Return that it waits."""
         return Position("waiting", "waits for its reviewers")
+
+    def heard(self) -> frozenset[Digest]:
+        """Return that nothing was said of anything."""
+        return frozenset()
+
+    def reasons_against(self, record: StageRecord) -> tuple[str, ...]:
+        """Return that there are none."""
+        return ()
 
     def is_begun(self, call: StageCall) -> bool:
         """Return that nothing is."""
@@ -84,18 +103,43 @@ class Round(NamedTuple):
 def find_round(
     spec: StageSpec, label: str, bind: Callable[[Rejections], StageCall], lookup: Lookup, words: Words
 ) -> Round:
-    """Return the round in which a stage is; one that needs no approval has only the first."""
+    """Return the round in which a stage is; without approval it is drawn in the first one alone."""
     rejections = _as_locked(bind, words.settled(label))
     while True:
         call = bind(rejections)
         record = lookup(call.pipeline, call.fingerprint)
-        if record is None or not spec.needs_approval:
-            return Round(call, record, None, rejections)
+        if record is None:
+            return Round(call, None, None, rejections)
+        if not spec.needs_approval:
+            return _taken(Round(call, record, None, rejections), bind, lookup, words)
         position = words.position(spec, record)
         is_last = len(rejections) >= spec.reroll
         if position.stand != "rejected" or not position.reasons or is_last:
             return Round(call, record, position, rejections)
         rejections = _next(rejections, call.fingerprint, position.reasons, bind, words)
+
+
+def _taken(found: Round, bind: Callable[[Rejections], StageCall], lookup: Lookup, words: Words) -> Round:
+    """Return the round in which another draw was taken last: that of a choice that was not rejected since."""
+    while further := _taken_instead(found, bind, lookup, words):
+        found = further
+    return found
+
+
+def _taken_instead(
+    found: Round, bind: Callable[[Rejections], StageCall], lookup: Lookup, words: Words
+) -> Round | None:
+    record = found.record
+    # A stage that made one thing has no other to be taken, and is asked nothing.
+    if record is None or not record.draws:
+        return None
+    for reason in words.reasons_against(record):
+        rejections = (*found.rejections, (found.call.fingerprint, in_prompt(reason)))
+        call = bind(rejections)
+        taken = lookup(call.pipeline, call.fingerprint)
+        if taken and taken.decision:
+            return Round(call, taken, None, rejections)
+    return None
 
 
 def _next(

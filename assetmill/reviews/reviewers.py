@@ -23,11 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from assetmill.errors import InvalidInput, InvalidSpec, NotFound
 from assetmill.holding import held
 from assetmill.private import make_folder, write_private
+from assetmill.project import REVIEWERS
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-NAME = "reviewers.toml"
+NAME = REVIEWERS
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 
 

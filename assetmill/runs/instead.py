@@ -1,8 +1,9 @@
-"""A candidate that was not taken, taken after all, in a stage that waits for its reviewers.
+"""A candidate that was not taken, taken after all, by the word of a reviewer.
 
 Nothing that is stored changes: a reviewer rejects what was taken, and what would be drawn next is that
 candidate. So the old choice stays on record with the word against it, later stages follow what is taken now,
-and a plan reads no more than before.
+and a plan reads no more than before. Where nothing is drawn for a rejection, because the stage needs no
+approval, the choice is stored before the word that makes it count.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from assetmill.plan.rounds import asked_of, rejections_of
 from assetmill.records import AssetId, AssetRecord, Decision, StageRecord
 from assetmill.reviews.desk import BytesChanged, Desk
 from assetmill.reviews.review import ReviewKind
+from assetmill.reviews.standing import Standing
 from assetmill.reviews.terms import voters_on
 from assetmill.runs.reviewed import StoredWords
+from assetmill.spec.approvals import ApprovalSpec
 from assetmill.spec.pipeline import StageSpec
 from assetmill.stage.services import Services
 
@@ -30,8 +33,13 @@ class _Contest:
     """Where a candidate is: the choice that passed it over, and the stage's line of the plan now."""
 
     stage: PlannedStage
-    spec: StageSpec
+    plan: Plan
     choice: StageRecord
+
+    @property
+    def spec(self) -> StageSpec:
+        """What the pipeline says of the stage."""
+        return self.plan.spec_of(self.stage.label)
 
     @property
     def is_rejected(self) -> bool:
@@ -55,13 +63,13 @@ def take_instead(
 ) -> StageRecord:
     """Take a candidate instead of what its stage has: the reviewer rejects the one and approves the other.
 
-    `plan_anew` plans what a stage was asked by, with all that was said by then; `who` names the reviewer,
-    where one is asked; `seen` is the SHA-256 of the bytes that they looked at, "" for those that there are.
-    Nothing is spent. Whoever has rejected it already only takes.
+    `plan_anew` plans what a stage was asked by, with all that was said by then; `who` names the reviewer;
+    `seen` is the SHA-256 of the bytes that they looked at, "" for those that there are. Nothing is spent.
+    Whoever has rejected it already only takes.
 
     Raises:
-        InvalidInput: it is no candidate of what the stage has now, its pipeline asks no reviewers, this
-            one's word does not count, or no round is left.
+        InvalidInput: it is no candidate of what the stage has now, this reviewer's word does not count, or
+            no round is left.
         BytesChanged: the candidate has other bytes than were looked at.
         NotFound: what drew it is not in this store.
     """
@@ -71,8 +79,11 @@ def take_instead(
         raise BytesChanged(f"{asset_id} is not what you looked at any more: load it again")
     place = _find(asset_id, draw, plan_anew(draw), services)
     sign = partial(desk.say, reviewer=_checked(place, desk, who))
+    reason = f"instead of it {asset_id} is taken"
+    if not place.spec.needs_approval:
+        return _take_at_once(place, draw, sign, reason, services)
     if not place.is_rejected:
-        _say("rejected", place.taken, place.choice, sign, f"instead of it {asset_id} is taken")
+        _say("rejected", place.taken, place.choice, sign, reason)
         place = _find(asset_id, draw, plan_anew(draw), services)
     call = _open_call(place, services)
     decision = _decision(place, draw, sign.keywords["reviewer"], services.clock())
@@ -81,6 +92,18 @@ def take_instead(
     if taken.asset_id != asset_id:
         raise InvalidInput(f"stage {record.label!r} has got {taken.name} ({taken.asset_id}) meanwhile")
     _say("approved", taken, record, sign)
+    return record
+
+
+def _take_at_once(
+    place: _Contest, draw: StageRecord, sign: partial[Standing], reason: str, services: Services
+) -> StageRecord:
+    """Take it where nothing is drawn for a rejection: the word comes last, and makes the choice count."""
+    call = place.plan.call_after(place.stage.label, place.choice, reason)
+    decision = _decision(place, draw, sign.keywords["reviewer"], services.clock())
+    record = services.ledger.commit(_choice(place, draw, call, decision))
+    _say("rejected", place.taken, place.choice, sign, reason)
+    _say("approved", next(one for one in record.outputs if one.role == "output"), record, sign)
     return record
 
 
@@ -126,7 +149,7 @@ def _find(asset_id: AssetId, draw: StageRecord, plan: Plan, services: Services) 
                 raise InvalidInput(
                     f"{asset_id} was not finished, and cannot be taken: `assetmill export` writes it"
                 )
-            return _Contest(stage, plan.spec_of(stage.label), choice)
+            return _Contest(stage, plan, choice)
     raise InvalidInput(f"{asset_id} is no candidate of what {plan.name} has made last")
 
 
@@ -141,17 +164,15 @@ def _checked(place: _Contest, desk: Desk, who: Callable[[], str]) -> str:
     label, spec, choice = place.stage.label, place.spec, place.choice
     asked = {one.asset_id: terms for one, terms in asked_of(spec, choice)}
     terms = asked.get(place.taken.asset_id)
-    if terms is None:
-        raise InvalidInput(
-            f"stage {label!r} has its output already: {place.taken.name}. With `approval: required`, which "
-            "makes nothing anew, a reviewer can take another candidate instead"
-        )
+    if terms is None and spec.needs_approval:
+        raise InvalidInput(f"stage {label!r} asks nobody for {place.taken.name}: there is no other to be had")
+    terms = terms or ApprovalSpec()  # where the pipeline names nobody, each reviewer's word counts
     reviewer = who()
     if reviewer not in voters_on(terms, desk.reviewers):
         raise InvalidInput(f"{reviewer} is of none of the groups whose word counts: {', '.join(terms.by)}")
     if len([one for one in choice.outputs if one.role == "output"]) > 1:
         raise InvalidInput(f"stage {label!r} makes several files: one alone cannot be taken instead")
-    if not place.is_rejected and len(rejections_of(choice)) >= spec.reroll:
+    if spec.needs_approval and not place.is_rejected and len(rejections_of(choice)) >= spec.reroll:
         raise InvalidInput(
             f"`reroll: {spec.reroll}` of stage {label!r} leaves no round for another choice: raise it, "
             "which makes nothing anew"

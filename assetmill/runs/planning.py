@@ -14,6 +14,7 @@ from assetmill.plan.binder import ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.plan import Cost, Plan, make_plan
 from assetmill.plan.rounds import Words
+from assetmill.project import REVIEWERS
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.settings import Settings
 from assetmill.spec.loading import load_pipeline
@@ -74,8 +75,10 @@ def plan_loaded(
 
 
 def words_of(settings: Settings, ledger: Ledger | None, loaded: LoadedPipeline) -> Words | None:
-    """Return what reviewers have said; None where nothing of a pipeline needs their approval."""
-    if ledger is None or not loaded.spec.needs_approval:
+    """Return what reviewers have said; None where nobody's word says anything of what a pipeline makes."""
+    if ledger is None or not loaded.spec.hears_reviewers:
+        return None
+    if not loaded.spec.needs_approval and not (settings.configs / REVIEWERS).is_file():
         return None
     from assetmill.runs.reviewed import StoredWords  # a plan that asks nobody must not wait for it
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import cached_property
 
+from assetmill.fingerprint import Digest
 from assetmill.plan.calls import StageCall
 from assetmill.plan.rounds import Position, Rejections, asked_of, together
 from assetmill.records import AssetRecord, StageRecord
@@ -15,10 +15,14 @@ from assetmill.reviews.reviewers import read_reviewers
 from assetmill.reviews.standing import Standing
 from assetmill.reviews.terms import position_of
 from assetmill.settings import Settings
+from assetmill.spec.approvals import ApprovalSpec
 from assetmill.spec.pipeline import StageSpec
 from assetmill.stage.candidates import known_candidates
 from assetmill.store.backend import Backend
 from assetmill.store.ledger import Ledger
+
+_ANYBODY = ApprovalSpec()
+"""Where a pipeline names no reviewers, the word of each one of the project counts."""
 
 
 class StoredWords:
@@ -33,11 +37,16 @@ class StoredWords:
 
     def position(self, spec: StageSpec, record: StageRecord) -> Position:
         """Return where a finished stage stands."""
-        now = time.time()
-        return together(
-            position_of(asset, terms, self._standing(asset), self._desk.reviewers, now)
-            for asset, terms in asked_of(spec, record)
-        )
+        return together(self._position(asset, terms) for asset, terms in asked_of(spec, record))
+
+    def heard(self) -> frozenset[Digest]:
+        """Return the bytes of which something was said: one listing, however often it is asked."""
+        return self._heard
+
+    def reasons_against(self, record: StageRecord) -> tuple[str, ...]:
+        """Return for which reasons reviewers reject what a stage has chosen, whichever of them does."""
+        taken = [one for one in record.outputs if one.role == "output"]
+        return together(self._position(one, _ANYBODY) for one in taken).reasons
 
     def is_begun(self, call: StageCall) -> bool:
         """Whether a draw of a call is finished or on its way."""
@@ -52,13 +61,20 @@ class StoredWords:
         return ()
 
     @cached_property
+    def _heard(self) -> frozenset[Digest]:
+        return frozenset(self._desk.ledger.pictures())
+
+    @cached_property
     def _desk(self) -> Desk:
         reviewers = read_reviewers(self._settings.configs)
         return Desk(reviewers, ReviewLedger(self._backend), self._settings.home)
 
-    @cached_property
-    def _find(self) -> Callable[[str], tuple[str, ...]]:
-        return self._desk.told()
+    def _position(self, asset: AssetRecord, terms: ApprovalSpec) -> Position:
+        return position_of(asset, terms, self._standing(asset), self._desk.reviewers, time.time())
+
+    def _find(self, sha256: str) -> tuple[str, ...]:
+        picture = Digest(f"sha256:{sha256}")
+        return self._desk.ledger.of(picture) if picture in self._heard else ()
 
     def _standing(self, asset: AssetRecord) -> Standing:
         sha256 = asset.blob.digest.removeprefix("sha256:")

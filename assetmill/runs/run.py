@@ -95,12 +95,12 @@ class Run:
 
     def _bound(self, stage: PlannedStage) -> StageCall | None:
         """Return the call of a stage that waited for others; None where what it made is there, and stands."""
-        if not self.plan.spec_of(stage.label).needs_approval:
+        if not self.plan.is_in_rounds(stage.label):
             return self.plan.bind(stage.label, self.records)
         found = self.plan.round_of(stage.label, self.records)
-        if found.record and found.position:
-            status = _STANDING.get(found.position.stand)
-            self._found(stage, found.record, status, found.position.said)
+        if found.record:
+            status = _STANDING.get(found.position.stand) if found.position else None
+            self._found(stage, found.record, status, found.position.said if found.position else "")
             return None
         return found.call
 
@@ -173,7 +173,8 @@ class Run:
     ) -> None:
         if record is not None and status not in _UNAPPROVED:
             self.records[stage.label] = record
-            self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
+            if self.plan.pipeline.compares_pictures:
+                self.services.neighbours.note(self.run_id, record.outputs, record.fingerprint)
         spent = record.cost_usd if record and is_ours else self._lost(call) if call else 0.0
         self.entries[stage.label] = StageEntry(
             stage=stage.stage,

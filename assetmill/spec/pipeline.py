@@ -202,6 +202,11 @@ class StageSpec(SpecModel):
         return self.approval is not None or any(output.approval for output in self.outputs)
 
     @property
+    def has_draws(self) -> bool:
+        """Whether what it makes is the choice among draws."""
+        return self.best_of > 1 or self.reroll > 0 or any(output.checks for output in self.outputs)
+
+    @property
     def drawing(self) -> AnyTool | None:
         """The tool that draws: an agent's, or the call of an image model itself."""
         return self.tool("image_generation") or self.tool("image_model")
@@ -261,6 +266,11 @@ class PipelineSpec(SpecModel):
         """Whether reviewers must approve some of what it makes."""
         return any(stage.needs_approval for stage in self.stages)
 
+    @property
+    def hears_reviewers(self) -> bool:
+        """Whether a reviewer's word can say what is taken of what it makes."""
+        return any(stage.needs_approval or stage.has_draws for stage in self.stages)
+
 
 @dataclass(frozen=True)
 class LoadedPipeline:
@@ -295,6 +305,12 @@ class LoadedPipeline:
     def lanes(self) -> Mapping[str, LaneFacts]:
         """What is known of the lanes beside the normal one."""
         return load_lanes(self.configs)
+
+    @cached_property
+    def compares_pictures(self) -> bool:
+        """Whether a stage's pictures are held against all others of the run."""
+        asked = (output.checks for stage in self.spec.stages for output in stage.outputs)
+        return any(one and one.not_duplicate and one.not_duplicate.among == "run" for one in asked)
 
     @cached_property
     def axes(self) -> Mapping[str, tuple[AxisSpec, Where]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from assetmill.errors import CannotMake, StageFailed
 from assetmill.fingerprint import Digest, digest
-from assetmill.making.carrying_out import FreshFile, carry_out
+from assetmill.making.carrying_out import FreshFile, Read, carry_out
 from assetmill.making.versions import made_with
 from assetmill.plan.calls import BoundInput, StageCall
 from assetmill.progress import ProgressReporter
@@ -17,9 +18,17 @@ from assetmill.records import RunId, StageRecord
 from assetmill.spec.file_kinds import kind_of
 from assetmill.stage.derived import Facts, LocalFile, LocalStage, carry_out_local
 from assetmill.stage.services import Services
+from assetmill.stage.signing import Brought
 
-# One at work for each core: more would hold pictures in memory and be no faster.
-_AT_WORK = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+@cache
+def _hands() -> ThreadPoolExecutor:
+    """Return the threads that work on pictures, one for each core.
+
+    More would hold pictures in memory and be no faster. Their own, because the C library keeps what a thread
+    has freed for that thread: pictures that passed through all threads of a batch would be kept by each.
+    """
+    return ThreadPoolExecutor(os.cpu_count() or 1, "making")
 
 
 def run_making(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
@@ -32,11 +41,13 @@ def run_making(call: StageCall, services: Services, run_id: RunId) -> StageRecor
     parents = tuple(one.asset_id for one in call.inputs if one.asset_id)
     local = LocalStage(call.pipeline, call.stage, call.variant, {}, parents)
 
+    def work() -> tuple[list[LocalFile], Facts]:
+        services.wait(0)
+        ProgressReporter(call.label, run_id).report("started")
+        return _files(call, services), {}
+
     def make() -> tuple[list[LocalFile], Facts]:
-        with _AT_WORK:
-            services.wait(0)
-            ProgressReporter(call.label, run_id).report("started")
-            return list(_files(call, services)), {}
+        return _hands().submit(copy_context().run, work).result()
 
     with services.alone(call.fingerprint):
         try:
@@ -53,7 +64,7 @@ def _files(call: StageCall, services: Services) -> list[LocalFile]:
     def read(name: str) -> bytes:
         return _bytes_of(given[name], services)
 
-    return [_file(made, given) for made in carry_out(call.making, read, Path(call.folder or "."))]
+    return [_file(made, given, read) for made in carry_out(call.making, read, Path(call.folder or "."))]
 
 
 @lru_cache(maxsize=32)
@@ -79,8 +90,8 @@ def _checked(path: str, wanted: Digest) -> bytes:
     return data
 
 
-def _file(made: FreshFile, given: dict[str, BoundInput]) -> LocalFile:
-    parents = (given[name].asset_id for name in made.of if name in given)
+def _file(made: FreshFile, given: dict[str, BoundInput], read: Read) -> LocalFile:
+    of = tuple(dict.fromkeys(name for name in made.of if name in given))
     width, height = made.size or (None, None)
     return LocalFile(
         made.name,
@@ -90,6 +101,10 @@ def _file(made: FreshFile, given: dict[str, BoundInput]) -> LocalFile:
         "output",
         width,
         height,
-        parents=tuple(dict.fromkeys(one for one in parents if one)),
+        parents=tuple(dict.fromkeys(one for name in of if (one := given[name].asset_id))),
         actions=made.actions or ("c2pa.edited",),
+        shown=tuple(
+            given[name].asset_id or Brought(name, given[name].blob.media_type, partial(read, name))
+            for name in of
+        ),
     )

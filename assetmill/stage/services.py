@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from assetmill.agents.abilities import Abilities
 from assetmill.agents.gateway import Gateway
@@ -85,7 +85,8 @@ class Services:
         # As many stages at work as the profile allows; those that wait for a quota are not among them.
         self.slots = Slots(self.settings.run.concurrency, self.clock, self.wait)
         # Two variants may have one fingerprint: in one process they must not race for its intent.
-        self._stage_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # A lock that nobody holds or waits for vanishes: a batch has as many fingerprints as stages.
+        self._stage_locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         # Guards the two lazy openings and the table of locks against threads that come first together.
         self._guard = threading.RLock()
         # Not that one: who opens something may wait for a store that is away, and that must still be said.
@@ -257,7 +258,7 @@ class Services:
     def alone(self, fp: str) -> Generator[None]:
         """Hold a fingerprint for one thread of this process."""
         with self._guard:
-            lock = self._stage_locks[fp]
+            lock = self._stage_locks.setdefault(fp, threading.Lock())
         with lock:
             yield
 

@@ -425,6 +425,22 @@ def quota_leases(batch_id: str, run: str) -> str:
     return f"v1/n/{batch_id}/s/{run}/"
 
 
+def batch_of(key: str) -> str:
+    """Return the batch that an object belongs to, by its key."""
+    return key.split("/", 3)[2]
+
+
+def is_beat(key: str) -> bool:
+    """Whether a key is a heartbeat's."""
+    return key.startswith(batch_beats(batch_of(key)))
+
+
+def is_passing(key: str) -> bool:
+    """Whether a batch needs an object only while somebody is at work at it: a lease, a heartbeat."""
+    batch_id = batch_of(key)
+    return is_beat(key) or key.startswith((f"v1/n/{batch_id}/w/", f"v1/n/{batch_id}/s/"))
+
+
 def batch_heads(pipeline: str) -> str:
     """Return the prefix under which a pipeline's batch heads lie, newest first."""
     return f"{BATCH_HEADS}{short_key(pipeline)}/"

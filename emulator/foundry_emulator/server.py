@@ -32,6 +32,8 @@ _LOG = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _GRACE_S = 4.0
 READY_NAME = "ready.json"
+USERS_NAME = "users.lock"
+"""Whoever holds a shared lock on it, in the state directory, keeps an idle server from ending."""
 PROJECT = "local"
 
 
@@ -160,6 +162,7 @@ class Emulator:
         self._mcp_hosts = mcp_hosts
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._users = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
@@ -182,7 +185,7 @@ class Emulator:
         Raises:
             StateInUse: another server holds this state directory.
         """
-        with self._locked():
+        with self._users, self._locked():
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             cache = self._state_dir / "sandbox.json"
             tools = self._toolbox or default_toolbox(cache, unsafe_code_interpreter=self._unsafe)
@@ -258,9 +261,24 @@ class Emulator:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0 if self._idle_timeout_s else None)
             limit = self._idle_timeout_s
-            if limit and not responses.count and idle.seconds() > limit:
+            if limit and not responses.count and idle.seconds() > limit and self._retires():
                 _LOG.info("idle for %.0f s: the emulator ends", limit)
                 return
+
+    def _retires(self) -> bool:
+        """Stop being found, unless somebody holds the users' lock.
+
+        The lock is ours until the state is free again, so nobody can begin to use us in between.
+        """
+        users = os.open(self._state_dir / USERS_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(users)
+            return False
+        self._users.callback(os.close, users)
+        self._withdraw()
+        return True
 
     def _ready(self, project: Project, main: socket.socket, side: socket.socket) -> Ready:
         base = f"http://{_HOST}:{side.getsockname()[1]}"

@@ -376,3 +376,9 @@ def test_requests_spoiled_in_one_place_meet_the_vendors_envelope(
     content = json.dumps(spoiled).encode()
     answer = raw.call(method, path, content=content, headers={"Content-Type": "application/json"})
     _check(answer, caplog, path, (spot, spoiled))
+
+
+def test_what_cannot_be_included_is_named_by_its_place(raw: Raw) -> None:
+    asked = {"model": "gpt-4.1", "input": "say:hi", "include": ["file_search_call.results", "nothing"]}
+    error = raw.call("POST", "openai/v1/responses", asked).json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_value", "include[1]")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
-from foundry_emulator.testing.calls import Control, Raw, events
+from foundry_emulator.testing.calls import IMAGE_HEADER, Control, Raw, events
 from foundry_emulator.testing.scripted import PICTURE_URL
 
 IMAGE = {"type": "image_generation"}
@@ -57,6 +58,31 @@ def test_events_are_inserted_changed_and_dropped(raw: Raw, control: Control) -> 
     assert kinds[-2:] == ["error", "response.completed"]
     assert "response.in_progress" not in kinds
     assert next(event for event in sent if event["type"] == "response.output_text.done")["text"] == "else"
+
+
+@pytest.mark.parametrize("text", ["<html>", "[1]", ""])
+def test_a_text_takes_a_whole_answer_s_place(text: str, raw: Raw, control: Control) -> None:
+    control.faults({"op": CREATE, "fault": "patch", "text": text, "status": 202})
+    for mode in ({}, {"stream": True}):
+        answer = raw.call("POST", RESPONSES, {"model": "gpt-4.1", "input": "say:hi", **mode})
+        assert (answer.status_code, answer.text) == (202, text)
+
+
+def test_a_stream_is_cut_before_an_event_when_it_is_posted_and_when_it_is_read_again(
+    raw: Raw, control: Control
+) -> None:
+    made = raw.stream("say:hi", background=True)
+    before = {"type": "response.completed", "cut": True}
+    control.faults({"op": "responses.*", "fault": "patch", "events": [before]})
+    posted = {"model": "gpt-4.1", "input": "say:hi", "stream": True}
+    again = f"{RESPONSES}/{made[0]['response']['id']}?stream=true"
+    for method, path, body in (("POST", RESPONSES, posted), ("GET", again, None)):
+        headers = {**raw.headers, **IMAGE_HEADER}
+        with raw.http.stream(method, f"{raw.endpoint}/{path}", headers=headers, json=body) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "event: response.created"
+            with pytest.raises(httpx2.TransportError):
+                list(lines)
 
 
 def test_a_patch_that_does_not_fit_is_said(raw: Raw, control: Control) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import ssl
@@ -16,7 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 from foundry_emulator.at_rest import NoSuchState, expire, read_bill
-from foundry_emulator.server import StateInUse, running
+from foundry_emulator.server import USERS_NAME, StateInUse, running
 from foundry_emulator.testing.calls import Control, Raw, events
 from foundry_emulator.testing.scripted import toolbox
 
@@ -138,6 +139,18 @@ def test_a_tool_in_the_middle_of_its_work_does_not_hold_the_end_up(tmp_path: Pat
 def test_an_idle_server_ends_by_itself(tmp_path: Path) -> None:
     with process(tmp_path, "0.2") as child:
         assert child.wait(timeout=10) == 0
+
+
+def test_an_idle_server_stays_while_somebody_holds_the_users_lock(tmp_path: Path) -> None:
+    with (tmp_path / USERS_NAME).open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        with process(tmp_path, "0.2") as child:
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(timeout=2.5)  # it looks once a second
+            with talking(tmp_path) as (raw, _):
+                raw.respond("say:x")
+            users.close()
+            assert child.wait(timeout=10) == 0
     assert not (tmp_path / "ready.json").exists()
 
 

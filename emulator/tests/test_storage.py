@@ -133,7 +133,8 @@ def test_an_idle_container_is_gone_for_good(raw: Raw, control: Control) -> None:
     assert raw.call("GET", path).status_code == 200
     control.post("clock", {"advance_s": 21 * 60})
     gone = raw.call("GET", path)
-    assert (gone.status_code, gone.json()["error"]["message"]) == (400, "Container is expired.")
+    error = {"message": "Container is expired.", "type": "invalid_request_error", "param": None, "code": None}
+    assert (gone.status_code, gone.json()["error"]) == (400, error)
     again_words = {"model": "gpt-4.1", "input": "code", "previous_response_id": body["id"], "tools": [CODE]}
     refused = raw.call("POST", "openai/v1/responses", again_words)
     assert (refused.status_code, refused.json()["error"]["message"]) == (400, "Container is expired.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from benchmarks.newest import versions
 from benchmarks.newest.__main__ import about, table
-from benchmarks.newest.checks import CHECKS, Verdict
+from benchmarks.newest.checks import CHECKS, Verdict, interrupted
 from benchmarks.newest.versions import Candidates, World, candidates, worlds
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +73,20 @@ def test_what_nobody_published_is_said() -> None:
     assert about({"openai": Candidates("1.0", "1.1", None)}) == [
         "openai: pinned 1.0, newest allowed 1.1, first not allowed none published"
     ]
+
+
+def test_a_check_that_takes_too_long_ends_what_it_started() -> None:
+    program = """
+import signal
+try:
+    print("started", flush=True)
+    signal.pause()
+except KeyboardInterrupt:
+    print("ended its servers")
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        assert interrupted(process) == "ended its servers\n"
+    assert process.returncode == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from assetmill.making.text.bidi import base_level
 from assetmill.making.text.faces import face_of
@@ -33,6 +35,8 @@ OWN = {
     "hi": "NotoSansDevanagariBold",
     "ja": "NotoSansJPBold",
 }
+NAVY = (0, 0, 128)
+"""The picture of the double: no shade lies over where the product stands."""
 with (CONFIGS / "data" / "campaign-titles.csv").open(encoding="utf-8") as table:
     ROWS = list(csv.DictReader(table))
 
@@ -65,10 +69,17 @@ def test_it_pays_one_picture_for_all_of_its_files(tmp_path: Path, locales: int) 
     titles.write_text("\n".join(lines[: locales + 1]) + "\n", encoding="utf-8")
     settings = load_settings("local", {"ASSETMILL_HOME": str(tmp_path), "ASSETMILL_CONFIGS": str(CONFIGS)})
     gateway = ScriptedGateway(always(image_item(png(1536, 1024, "navy"))))
-    manifest = run_here(services_on(settings, MemoryStore(), gateway), "campaign", titles=str(titles))
+    services = services_on(settings, MemoryStore(), gateway)
+    manifest = run_here(services, "campaign", titles=str(titles))
     assert manifest.status == "completed"
     records = [entry.record for entry in manifest.stages if entry.record]
     paid = [record for record in records if record.made_by]
     assert [record.stage for record in paid] == ["hero"]
     assert manifest.spent_usd == paid[0].cost_usd
-    assert sum(len(record.outputs) for record in records if record.stage == "poster") == 4 * locales
+    posters = [one for record in records if record.stage == "poster" for one in record.outputs]
+    assert len(posters) == 4 * locales
+    for poster in posters:
+        with Image.open(io.BytesIO(services.blobs.get(poster.blob))) as picture:
+            seen = picture.convert("RGB").getpixel((round(0.8 * picture.width), round(0.9 * picture.height)))
+        assert isinstance(seen, tuple)
+        assert max(abs(left - right) for left, right in zip(seen, NAVY, strict=True)) < 6, poster.name

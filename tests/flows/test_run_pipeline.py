@@ -103,6 +103,23 @@ def test_a_failure_leaves_what_does_not_depend_on_it_running(
     assert found == {"bad": "failed", "after-bad": "skipped", "good": "done", "after-good": "done"}
 
 
+def test_a_flow_run_that_nobody_watches_does_not_pay_a_third_time(
+    services: Services, gateway: ScriptedGateway
+) -> None:
+    def script(request: ResponseRequest) -> list[Body]:
+        return [] if request.agent.name.endswith("-bad") else [SQUARE]
+
+    gateway.script = script
+    reasons: list[str | None] = []
+    for _ in range(4):
+        with pytest.raises(RunFailed) as failed:
+            run("fork")
+        entry = next(one for one in manifest_of(services, failed.value.run_id).stages if one.stage == "bad")
+        reasons.append(entry.error)
+    assert sum(post.agent.name.endswith("-bad") for post in gateway.posts) == 2
+    assert all("--pay-again" in str(reason) for reason in reasons[2:])
+
+
 def test_stages_run_beside_each_other_up_to_the_profiles_width(
     services: Services, gateway: ScriptedGateway
 ) -> None:

@@ -15,7 +15,7 @@ parameters:
   product: {{title: Product, maxLength: 40}}
   colour: {{default: teal, enum: [teal, red]}}
 schedules:
-  - {{name: often, every: 4, parameters: {{product: a clock}}}}
+  - {{name: often, every: 15, parameters: {{product: a clock}}}}
 concurrency: 1
 stages:
   - name: scene
@@ -31,7 +31,7 @@ parameters:
   product: {{title: Product, default: a cup}}
   colour: {{default: teal, enum: [teal, red]}}
 schedules:
-  - {{every: 5, parameters: {{colour: red}}, batch: {{rows: ../data/tonight.csv}}}}
+  - {{every: 20, parameters: {{colour: red}}, batch: {{rows: ../data/tonight.csv}}}}
 stages:
   - name: scene
     prompt: Draw {{{{ product }}}} in {{{{ colour }}}}.{PICTURE % "scene"}

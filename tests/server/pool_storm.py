@@ -1,150 +1,160 @@
-"""A seeded storm over a work pool: store, Prefect and workers are disturbed while batch follows batch."""
+"""A seeded storm over a work pool: everything that it needs is disturbed while batch follows batch."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
-import signal
 import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tests.batchworks import products
-from tests.object_servers import MortalServer
+from tests.server.pool_troubles import WORKERS, Machine, Trouble, Troubler, troubles
 from tests.server.stack import POOL, Stack
 from tests.server.supervisor import grace_s, stop
 from tests.server.upgrades import wheel
 
-WORKERS = ("w1", "w2")
 ROWS, STAGES = 16, 2
-EACH_S = (15.0, 30.0)
-"""How long it is calm between two troubles: some work is done, and no batch ends untroubled."""
-
-Kind = Literal["kill store", "freeze store", "kill prefect", "freeze prefect", "kill worker", "freeze worker"]
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What befalls whom after a calm, and for how long."""
-
-    kind: Kind
-    worker: str
-    after_s: float
-    lasts_s: float
-
-
-def troubles(seed: int) -> Iterator[Trouble]:
-    """Yield what a seed brings, without an end: in each turn every kind once, in an order by chance."""
-    chance = random.Random(seed)
-    while True:
-        kinds: list[Kind] = list(get_args(Kind))
-        chance.shuffle(kinds)
-        for kind in kinds:
-            yield Trouble(kind, chance.choice(WORKERS), chance.uniform(*EACH_S), chance.uniform(3.0, 20.0))
+LOOK_S = 0.2
+CALLED_OFF, UPGRADED, TURN = 2, 3, 5
+"""Which batches of a turn are called off and run again, and in which a worker is replaced."""
 
 
 @dataclass
 class PoolStorm:
-    """Batches one after the other on a pool of two workers. The second is called off and run again."""
+    """Batches one after the other on a pool of two workers, disturbed by what a seed brings."""
 
     world: Stack
-    mortal: MortalServer
+    troubler: Troubler
+    person: Machine
     folder: Path
     seed: int
     counts: Counter[str] = field(default_factory=Counter[str])
     longest_calm_s: float = 0.0
-    """The longest time without a picture in which nothing was disturbed, and a batch had work."""
+    """The longest time without a picture in which nothing was disturbed, and a batch had work.
+
+    As long as it would have been on a machine of our own: what others do on this one is no fault of the pool.
+    """
+    longest_wall_s: float = 0.0
+    """The same by the clock on the wall."""
+
+    def __post_init__(self) -> None:
+        self._began, self._chance = time.monotonic(), random.Random(self.seed)
+        self._upcoming = troubles(self.seed)
 
     def rage(self, seconds: float) -> None:
         """Disturb batch after batch, at least three, for so long; then let the last come to its end."""
         until = time.monotonic() + seconds
-        upcoming = troubles(self.seed)
         self._upgraded = wheel(self.folder / "newer", is_older=False)
         for name in WORKERS:
-            self.world.start_worker(name)
+            self.troubler.start_worker(name)
         number = 0
-        while number < 3 or time.monotonic() < until:
+        while number < UPGRADED or time.monotonic() < until:
             number += 1
-            rows = products(self.folder, *(f"batch {number} thing {n}" for n in range(ROWS)))
-            command = ["batch", "plain", "--rows", rows, "--name", f"storm-{number}", "--work-pool", POOL]
-            run = _Run(self.world, command)
-            self._disturb(run, upcoming, number)
-            if number == 2:
-                assert (run.code, run.document()["status"]) == (130, "stopped"), run.told()
-                assert {row["state"] for row in run.document()["rows"]} <= {"done", "cancelled"}
-                run = _Run(self.world, command)
-                self._disturb(run, upcoming, 0)
-            assert (run.code, run.document()["status"]) == (0, "completed"), run.told()
-            self.counts["batches"] += 1
-            # Each batch is of rows of its own: what it was charged is what has come since.
-            assert self.world.pictures() == number * ROWS * STAGES, run.told()
+            self.do_batch(number)
 
-    def _disturb(self, run: _Run, upcoming: Iterator[Trouble], number: int) -> None:
-        """Bring trouble until a batch has ended; one is called off, and in another a worker is replaced."""
-        began = self.world.pictures()
-        if number == 2:
-            self._watch(run, lambda: self.world.pictures() >= began + ROWS // 2)
-            assert self.world.run("assetmill", "cancel", "storm-2").returncode == 0
-            self.counts["cancel"] += 1
-            return self._watch(run, lambda: False)
-        if number == 3:
-            self._watch(run, lambda: self.world.pictures() >= began + ROWS // 2)
-            self._upgrade()
+    def do_batch(self, number: int) -> None:
+        """See one batch to its end, and that it was charged for what it has, each once."""
+        rows = products(self.folder, *(f"batch {number} thing {n}" for n in range(ROWS)))
+        command = ["batch", "plain", "--rows", rows, "--name", f"storm-{number}", "--work-pool", POOL]
+        run = self._start(command)
+        if number % TURN == CALLED_OFF:
+            self._call_off(run, number)
+            run = self._start(command)
+        elif number % TURN == UPGRADED:
+            self._upgrade(run)
+        self._disturb(run)
+        assert (run.code, run.document()["status"]) == (0, "completed"), run.told()
+        assert {row["state"] for row in run.document()["rows"]} <= {"done", "reused"}, run.told()
+        self.counts["batches"] += 1
+        # Each batch is of rows of its own: what it was charged is what has come since.
+        assert self.world.pictures() == number * ROWS * STAGES, run.told()
+
+    def _start(self, command: list[str]) -> _Run:
+        self._note(" ".join(command[:6]))
+        return _Run(self.world, command, self.person.environment)
+
+    def _disturb(self, run: _Run) -> None:
+        """Bring trouble until a batch has ended."""
         while run.is_going:
-            trouble = next(upcoming)
-            over = time.monotonic() + trouble.after_s
-            self._watch(run, lambda over=over: time.monotonic() > over)
+            trouble = next(self._upcoming)
+            over, seen = time.monotonic() + trouble.after_s, self.world.pictures()
+            # The work has to go on after a trouble, before there is another.
+            self._watch(run, lambda over=over, n=seen: time.monotonic() > over and self.world.pictures() > n)
             if run.is_going:
                 self._bring(trouble)
-        return None
+
+    def _bring(self, trouble: Trouble) -> None:
+        self._note(str(trouble))
+        self.counts[trouble.kind] += 1
+        self.troubler.bring(trouble)
+        self._note("over")
 
     def _watch(self, run: _Run, is_enough: Callable[[], bool]) -> None:
         """Look on until it is enough or the batch has ended, and note how long nothing was made."""
-        seen, since = self.world.pictures(), time.monotonic()
+        seen, since, calm_s = self.world.pictures(), time.monotonic(), 0.0
         while run.is_going and not is_enough():
-            time.sleep(0.2)
+            time.sleep(LOOK_S)
             if (now := self.world.pictures()) != seen:
-                seen, since = now, time.monotonic()
-            self.longest_calm_s = max(self.longest_calm_s, time.monotonic() - since)
+                seen, since, calm_s = now, time.monotonic(), 0.0
+            calm_s += LOOK_S * min(1.0, (os.cpu_count() or 1) / max(1.0, os.getloadavg()[0]))
+            self.longest_calm_s = max(self.longest_calm_s, calm_s)
+            self.longest_wall_s = max(self.longest_wall_s, time.monotonic() - since)
 
-    def _upgrade(self) -> None:
+    def _until_half(self, run: _Run) -> None:
+        enough = self.world.pictures() + ROWS // 2
+        self._watch(run, lambda: self.world.pictures() >= enough)
+
+    def _call_off(self, run: _Run, number: int) -> None:
+        """Have a person call a batch off in the middle, by the command line or on Prefect's page."""
+        self._until_half(run)
+        shards = self.world.flow_runs(f"run-shard/{POOL}", state="RUNNING")
+        if shards and self._chance.random() < 0.5:
+            state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+            self.world.api("POST", f"/flow_runs/{shards[0]['id']}/set_state", state)
+            self.counts["cancel in Prefect"] += 1
+        else:
+            told = self.world.run(
+                "assetmill", "cancel", f"storm-{number}", environment=self.person.environment
+            )
+            assert told.returncode == 0, told.stderr
+            self.counts["cancel"] += 1
+        self._note("called off")
+        self._watch(run, lambda: False)
+        assert (run.code, run.document()["status"]) == (130, "stopped"), run.told()
+        assert {row["state"] for row in run.document()["rows"]} <= {"done", "cancelled"}
+
+    def _upgrade(self, run: _Run) -> None:
         """Replace a worker as a rolling upgrade does: drained, then there again with a newer wheel."""
-        assert stop(self.world.process("w1"), grace_s("worker-1")), self.world.logs()
-        self.world.forget("w1")
-        self.world.start_worker("w1", **self._upgraded)
-        self.counts["upgrade"] += 1
+        self._until_half(run)
+        name = self._chance.choice(WORKERS)
+        self._note(f"told {name} to end")
+        how = "drained" if stop(self.world.process(name), grace_s("worker-1")) else "killed after its grace"
+        self.world.forget(name)
+        self.troubler.upgrades[name] = self._upgraded
+        self.troubler.start_worker(name)
+        self.counts[f"upgrade, {how}"] += 1
+        self._note(f"upgraded {name}: {how}")
 
-    def _bring(self, trouble: Trouble) -> None:
-        how, _, whom = trouble.kind.partition(" ")
-        self.counts[trouble.kind] += 1
-        name = {"prefect": "server", "worker": trouble.worker}.get(whom, "")
-        if how == "freeze":
-            self._send(name, signal.SIGSTOP)
-            time.sleep(trouble.lasts_s)
-            return self._send(name, signal.SIGCONT)
-        self.world.kill(name) if name else self.mortal.kill()
-        time.sleep(trouble.lasts_s)
-        starts = {"prefect": self.world.start_server, "store": self.mortal.start}
-        starts.get(whom, lambda: self.world.start_worker(name))()
-        return None
-
-    def _send(self, name: str, number: signal.Signals) -> None:
-        """Signal a process by its name, the store by none."""
-        self.world.send(name, number) if name else self.mortal.send(number)
+    def _note(self, what: str) -> None:
+        """Write a line of the storm's diary, with its time and what was paid by then."""
+        with (self.folder / "diary.log").open("a", encoding="utf-8") as sink:
+            sink.write(f"{time.monotonic() - self._began:7.1f} {self.world.pictures():5d}  {what}\n")
 
 
 class _Run:
     """A command of somebody who waits for its end; what it says is read as it comes."""
 
-    def __init__(self, world: Stack, command: list[str]) -> None:
+    def __init__(self, world: Stack, command: list[str], environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
             ["assetmill", *command, "--json"],
-            cwd=world.folder, env=world.environment, text=True,
+            cwd=world.folder, env={**world.environment, **environment}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._said: tuple[str, str] = ("", "")

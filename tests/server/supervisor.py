@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.server.stack import descendants
+from tests.server.processes import descendants
 
 COMPOSE = Path(__file__).parents[2] / "deployments" / "compose.yaml"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -45,6 +46,9 @@ def link(settings: Settings) -> Iterator[str]:
         try:
             yield json.loads(told)["url"]
         finally:
+            # Shown with a failure: what the run said is nowhere else.
+            for log in (settings.home / "gallery" / "runs").glob("*.log"):
+                logging.getLogger(__name__).warning(log.read_text(errors="replace"))
             opened.kill()
             subprocess.run([*command, "stop"], check=True, env=env, capture_output=True)
 

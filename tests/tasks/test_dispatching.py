@@ -6,15 +6,16 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import FlowRun, Worker, WorkerStatus, WorkPool
+from prefect.client.schemas.objects import FlowRun, State, Worker, WorkerStatus, WorkPool
 from prefect.logging import disable_run_logger
-from prefect.states import Completed, Crashed, Scheduled
+from prefect.states import Completed, Crashed
 
 from assetmill.batches.hearing import Hearing
 from assetmill.batches.opening import BatchOrder, prepare_shard
@@ -29,13 +30,15 @@ from tests.batchworks import CARD, plan_batch, products, work_on
 from tests.millworks import painter, services_on, settings_in
 
 POOL = "p"
+BEHIND_S = 1200.0
+"""The clocks of workers, beside that of whoever began the batch."""
 
 
 class Prefect:
     """A server with one work pool. Its workers take flow runs in turn, whenever somebody looks at them.
 
-    Those that are `stale` refuse what they take; one that is `drained` does a row and goes. After so many
-    looks at the pool, somebody resumes it and starts the `late` workers.
+    Their clocks are behind ours. Those that are `stale` refuse what they take; one that is `drained` does a
+    row and goes. After so many looks at the pool, somebody resumes it and starts the `late` workers.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Prefect:
         deployment_id: UUID,
         *,
         parameters: dict[str, Any],
+        state: State[Any],
         idempotency_key: str,
         name: str,
         labels: dict[str, Any],
@@ -88,7 +92,7 @@ class Prefect:
             flow_id=uuid4(),
             name=name,
             parameters=parameters,
-            state=Scheduled(),
+            state=state,
             labels=dict(labels),
             tags=tags,
         )
@@ -97,10 +101,17 @@ class Prefect:
 
     async def read_flow_runs(self, *, flow_run_filter: FlowRunFilter) -> list[FlowRun]:
         for number, flow_run in enumerate(self.flow_runs):
-            if self.workers and not self.is_paused and flow_run.state and flow_run.state.is_scheduled():
+            if self.workers and not self.is_paused and self._is_due(flow_run):
                 flow_run.labels["prefect.worker.name"] = self.workers[number % len(self.workers)]
                 self._take(flow_run)
         return self.flow_runs
+
+    def _is_due(self, flow_run: FlowRun) -> bool:
+        state = flow_run.state
+        if state is None or not state.is_scheduled():
+            return False
+        due = state.state_details.scheduled_time
+        return due is not None and due <= datetime.now(UTC) - timedelta(seconds=BEHIND_S)
 
     def _take(self, flow_run: FlowRun) -> None:
         asked = flow_run.parameters

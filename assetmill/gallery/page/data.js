@@ -7,6 +7,7 @@ const gallery = (() => {
   const MOST_AGAIN = 5;
   const chunks = new Map();
   const waiting = new Map();
+  const early = new Map(); // tiles of which an event told while their chunk was on its way: it may be older
   let facts = null, who = null;
 
   function wall(told) {
@@ -19,6 +20,8 @@ const gallery = (() => {
   }
 
   function chunk(number, tiles) {
+    for (const [place, tile] of early.get(number) ?? []) tiles[place] = tile;
+    early.delete(number);
     chunks.set(number, tiles);
     while (chunks.size > MOST_CHUNKS) chunks.delete(chunks.keys().next().value);
     const asked = waiting.get(number);
@@ -43,6 +46,7 @@ const gallery = (() => {
       script.onerror = () => {
         script.remove();
         waiting.delete(number);
+        early.delete(number);
         asked.reject(new Error("these pictures cannot be read"));
       };
       document.head.append(script);
@@ -95,6 +99,7 @@ const gallery = (() => {
   function changed(index, tile) {
     const number = Math.floor(index / facts.chunk);
     if (chunks.has(number)) chunks.get(number)[index % facts.chunk] = tile;
+    else if (waiting.has(number)) early.set(number, (early.get(number) ?? new Map()).set(index % facts.chunk, tile));
     else if (index === facts.total && index % facts.chunk === 0) chunk(number, [tile]);
     facts.total = Math.max(facts.total, index + 1);
     const said = [["stages", "stage", tile.stage], ["states", "state", tile.state], ["stands", "stand", tile.stand ?? ""]];

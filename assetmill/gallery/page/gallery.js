@@ -4,7 +4,7 @@
 (() => {
   const form = document.forms.filters, count = document.getElementById("count");
   const { facts, grid, viewer } = gallery;
-  let turn = 0;
+  let turn = 0, undrawn = new Set();
 
   document.getElementById("homeward").hidden = !gallery.who?.has_home;
   document.title = `${facts.title} · assetmill`;
@@ -19,6 +19,8 @@
 
   async function filter(changed) {
     const mine = (turn += 1);
+    // Another turn may overtake this one while it searches: it draws what this one was to draw.
+    for (const index of changed ?? []) undrawn.add(index);
     const wanted = { text: form.text.value, stage: form.stage.value, state: form.state.value, stand: form.stand.value,
       liked: form.liked.value, check: form.check.value, least: form.least.value, most: form.most.value };
     if ((wanted.text || wanted.check || wanted.least || wanted.most) && !changed) count.textContent = "searching…";
@@ -27,8 +29,10 @@
     const number = found.length === facts.total ? "" : `${found.length} of `;
     count.textContent = `${number}${facts.total} ${facts.total === 1 ? "tile" : "tiles"}`;
     document.getElementById("nothing").hidden = found.length > 0;
-    if (changed) grid.change(found, changed);
-    else grid.show(found);
+    const isAll = !changed;
+    [changed, undrawn] = [undrawn, new Set()];
+    if (isAll) grid.show(found);
+    else grid.change(found, changed);
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -2,43 +2,72 @@
 "use strict";
 
 gallery.live = (() => {
-  const AGAIN_MS = 30_000;
+  const AGAIN_MS = 30_000, SILENT_MS = 45_000, YOUNG_MS = 10_000;
+  const GONE = "Not live: the page's server does not answer. It is asked again.";
   const told = document.getElementById("live");
   const waiting = [];
-  let source = null, last = null, whenChanged = () => {};
+  let source = null, last = null, watch = 0, isWanted = false, whenChanged = () => {};
 
   function listen() {
-    if (source) return;
+    isWanted = true;
+    if (source || document.hidden) return;
     last ??= gallery.facts.live ?? 0;
-    source = new EventSource(`events?after=${last}`);
+    source = new EventSource(`events?after=${last}&series=${gallery.who?.series ?? ""}`);
     source.addEventListener("tiles", (event) => {
       if (event.lastEventId) last = Number(event.lastEventId);
       const tiles = JSON.parse(event.data);
       for (const [index, tile] of tiles) gallery.changed(index, tile);
       whenChanged(new Set(tiles.map(([index]) => index)));
       for (const arrived of waiting.splice(0)) arrived();
-      say();
+      heard();
     });
+    source.addEventListener("beat", heard);
+    source.addEventListener("open", heard);
     source.addEventListener("over", () => {
-      source.close();
-      source = null;
+      isWanted = false;
+      leave();
       say();
     });
+    source.addEventListener("anew", anew);
     source.addEventListener("ending", stop);
     source.addEventListener("error", () => {
-      if (source?.readyState !== EventSource.CLOSED) return;
-      stop();
+      if (source?.readyState === EventSource.CLOSED) stop();
+      else if (source) tell(GONE);
     });
+    heard();
+  }
+
+  function leave() {
+    source?.close();
+    source = null;
+    clearTimeout(watch);
+  }
+
+  // The server goes, is gone, or has no place: it is asked again later.
+  function stop() {
+    leave();
+    tell(GONE);
+    setTimeout(() => isWanted && listen(), AGAIN_MS);
+  }
+
+  // Its places and numbers are no longer those of the server, which hangs the same work anew.
+  function anew() {
+    isWanted = false;
+    leave();
+    if (performance.now() > YOUNG_MS && !document.querySelector("dialog[open]")) location.reload();
+    else tell("Not live: load the page again to see what came.");
+  }
+
+  // Something came: a server that beats and is not heard any more is gone, whatever lies in between.
+  function heard() {
+    clearTimeout(watch);
+    watch = setTimeout(stop, SILENT_MS);
     say();
   }
 
-  // The server goes, or has no place: it is asked again later.
-  function stop() {
-    source.close();
-    source = null;
+  function tell(words) {
     told.hidden = false;
-    told.textContent = "Not live: load the page again to see what came.";
-    setTimeout(listen, AGAIN_MS);
+    told.textContent = words;
   }
 
   function say() {
@@ -47,6 +76,12 @@ gallery.live = (() => {
     told.hidden = !source;
     told.textContent = left ? `Live: ${facts.total - left} of ${facts.total}` : "Live";
   }
+
+  // A browser has few connections for all pages of a server: one that nobody looks at takes none.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) leave();
+    else if (isWanted) listen();
+  });
 
   // Wait until the page has been told of a tile.
   async function known(index) {

@@ -8,6 +8,7 @@ from agent_framework import Agent, Content
 from agent_framework.foundry import FoundryAgent, FoundryChatClient, to_prompt_agent
 from azure.identity.aio import DefaultAzureCredential
 from harness import (
+    CHART,
     DEGREES,
     ENDPOINT,
     IMAGE_HEADER,
@@ -85,12 +86,12 @@ async def code_file() -> None:
         note["additional_properties"] | {"file_id": note["file_id"]}
         for part in contents(result, "text")
         for note in part.annotations or ()
-        if note["additional_properties"].get("container_id")
+        if note["additional_properties"].get("container_id") and note["url"] == CHART
     ]
     content = await coder.client.containers.files.content.retrieve(
         cited["file_id"], container_id=cited["container_id"]
     )
-    is_chart("chart.png", content.read())
+    is_chart(CHART, content.read())
 
 
 @program

@@ -13,6 +13,9 @@ export const IMAGE_HEADER = { "x-ms-oai-image-generation-deployment": IMAGE_MODE
 export const WORDS = JSON.parse(process.env.FOREIGN_WORDS);
 export const MANUAL = `# ${WORDS.product}\n\nThe ${WORDS.product} is a folding stool.\n\n## Weight\n\nThe ${WORDS.product} weighs ${WORDS.weight} grams.\n`;
 
+/** What the programs ask to be saved. */
+export const CHART = "chart.png";
+
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
@@ -69,13 +72,13 @@ export function isChart(filename, data) {
   assert.ok(data.length > 1000, `only ${data.length} bytes`);
 }
 
-/** Return the one citation of a container's file in a response. */
+/** Return the citation of the file that was asked for; a figure that was shown is cited as well, by its ID. */
 export function citedFile(response) {
   const notes = response.output
     .filter((item) => item.type === "message")
     .flatMap((item) => item.content)
     .flatMap((part) => part.annotations)
-    .filter((note) => note.type === "container_file_citation");
+    .filter((note) => note.type === "container_file_citation" && note.filename === CHART);
   assert.equal(notes.length, 1);
   return notes[0];
 }

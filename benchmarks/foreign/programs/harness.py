@@ -28,6 +28,8 @@ DEGREES, WEIGHT = WORDS["degrees"], WORDS["weight"]
 MANUAL = (
     f"# {PRODUCT}\n\nThe {PRODUCT} is a folding stool.\n\n## Weight\n\nThe {PRODUCT} weighs {WEIGHT} grams.\n"
 )
+CHART = "chart.png"
+"""What the programs ask to be saved. A figure that was shown is cited as well, by its ID."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _COLOUR_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 

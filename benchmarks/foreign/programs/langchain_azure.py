@@ -7,6 +7,7 @@ from typing import Any
 
 from azure.ai.projects.models import ImageGenTool
 from harness import (
+    CHART,
     DEGREES,
     ENDPOINT,
     IMAGE_HEADER,
@@ -97,7 +98,7 @@ async def code_file() -> None:
         for part in answer.content
         if part["type"] == "text"
         for note in part["annotations"]
-        if note["type"] == "container_file_citation"
+        if note["type"] == "container_file_citation" and note["filename"] == CHART
     ]
     content = await client.root_async_client.containers.files.content.retrieve(
         cited["file_id"], container_id=cited["container_id"]
@@ -195,7 +196,7 @@ async def prompt_agent_code_file() -> None:
     drawn = pictures(answer)
     assert drawn, answer
     for data in drawn:
-        is_chart("chart.png", data)
+        is_chart(CHART, data)
 
 
 if __name__ == "__main__":

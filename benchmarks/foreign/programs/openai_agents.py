@@ -18,6 +18,7 @@ from agents import (
 )
 from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
 from harness import (
+    CHART,
     DEGREES,
     IMAGE_HEADER,
     IMAGE_MODEL,
@@ -109,7 +110,7 @@ async def code_file() -> None:
         if item.type == "message_output_item"
         for part in item.raw_item.content
         for note in part.annotations
-        if note.type == "container_file_citation"
+        if note.type == "container_file_citation" and note.filename == CHART
     ]
     content = await openai.containers.files.content.retrieve(cited.file_id, container_id=cited.container_id)
     is_chart(cited.filename, content.read())

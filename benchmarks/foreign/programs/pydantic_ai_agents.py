@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
 from harness import (
+    CHART,
     DEGREES,
     IMAGE_HEADER,
     IMAGE_MODEL,
@@ -91,7 +92,7 @@ async def code_file() -> None:
         note
         for part in result.response.parts
         for note in (part.provider_details or {}).get("annotations", [])
-        if note["type"] == "container_file_citation"
+        if note["type"] == "container_file_citation" and note["filename"] == CHART
     ]
     content = await openai.containers.files.content.retrieve(
         cited["file_id"], container_id=cited["container_id"]

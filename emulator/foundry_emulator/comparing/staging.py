@@ -13,14 +13,17 @@ from typing import Any, cast
 
 from foundry_emulator import data
 from foundry_emulator.comparing.circumstances import bring_about, error_of, long_enough
+from foundry_emulator.comparing.earlier_calls import earlier_calls
 from foundry_emulator.comparing.exchange import Exchange
 from foundry_emulator.comparing.listing import (
     Listing,
     attached,
+    entries_of,
     is_cursor_older,
     uploaded,
     worked_in,
 )
+from foundry_emulator.comparing.needed_tools import needed_tools, searched_text
 from foundry_emulator.comparing.pictures import picture_of, pictured
 from foundry_emulator.comparing.playing import Player, answer_of, recorded_items
 from foundry_emulator.jsons import Json, as_list, as_object
@@ -34,7 +37,13 @@ _IN_PATH = re.compile(
 )
 _CURSOR = re.compile(r"\b(?:after|before)=([\w-]+)")
 _RUNNING = ("queued", "in_progress")
+_CALLED = ("function_call", "computer_call", "mcp_approval_request")
 _MODELS = ("gpt-5-mini", "gpt-4o", "gpt-4.1", "gpt-5")
+
+
+def _is_made(version: object) -> bool:
+    text = str(version or "")
+    return text.isdigit() and int(text) <= _MOST_VERSIONS
 
 
 class Stage:
@@ -62,6 +71,7 @@ class Stage:
         exchange = self._exchange
         place, _, query = exchange.path.partition("?")
         listing = Listing(self._raw, self._player, self._respond_like, self._agent, self._named)
+        self._ask_before()
         self._need_all([place, exchange.body])
         self._agents()
         # Above or below the page that was asked for: age decides on which side of it the cursor is.
@@ -118,7 +128,6 @@ class Stage:
             "cntr": self._container,
             "cfile": self._container_file,
             "msg": self._message,
-            "mcpr": self._approval,
         }.get(prefix)
         if made is not None:
             self._ids[theirs] = made(theirs)
@@ -163,7 +172,9 @@ class Stage:
         request: Json = {"input": response.get("input") or "Hello"}
         if reference := as_object(response.get("agent_reference")):
             self._agent(str(reference["name"]), reference.get("version"))
-            request["agent_reference"] = reference
+            # Not all versions are made of an agent that has had many.
+            known = {key: value for key, value in reference.items() if key != "version"}
+            request["agent_reference"] = reference if _is_made(reference.get("version")) else known
         else:
             request["model"] = self._model(response.get("model"))
             request["tools"] = [self._tool(as_object(tool)) for tool in as_list(response.get("tools"))]
@@ -197,20 +208,23 @@ class Stage:
         told = events(self._raw.call("POST", "openai/v1/responses", streamed).text)
         return as_object(told[0]["response"])
 
-    def _approval(self, theirs: str) -> str:
-        """Make the response that asked for what is approved here."""
-        del theirs
-        self._agents()
-        calls = [item for item in recorded_items(self._exchange) if item.get("type") == "mcp_call"]
-        self._player.follow([{**item, "type": "mcp_approval_request"} for item in calls])
+    def _ask_before(self) -> None:
+        """Let an earlier turn ask for what the request answers."""
+        asked = earlier_calls(self._exchange)
+        if not asked or set(asked) <= set(self._ids):
+            return
         body = as_object(self._exchange.body)
-        request = {key: value for key, value in body.items() if key != "stream"}
-        request = json.loads(self._translated(json.dumps({**request, "input": "Hello"})))
-        answer = self._raw.ok("POST", self._exchange.path.lstrip("/"), self._known_models(request))
-        self._player.follow(recorded_items(self._exchange))
-        return next(
-            (str(i["id"]) for i in answer["output"] if i["type"] == "mcp_approval_request"), "mcpr_none"
-        )
+        request = {key: value for key, value in body.items() if key not in ("stream", "previous_response_id")}
+        request["input"] = "Hello"
+        self._need_all(request)
+        self._agents()
+        request = self._known_models(json.loads(self._translated(json.dumps(request))))
+        with self._player.playing(asked.values()):
+            answer = self._raw.ok("POST", self._exchange.path.lstrip("/"), request)
+        ours = [item.get("call_id") or item["id"] for item in answer["output"] if item["type"] in _CALLED]
+        self._ids.update(zip(asked, ours, strict=False))
+        if previous := body.get("previous_response_id"):
+            self._ids[str(previous)] = str(answer["id"])
 
     def _wait_until(self, response_id: str, status: str) -> None:
         deadline = time.monotonic() + _WAIT_S
@@ -235,7 +249,11 @@ class Stage:
 
     def _store(self, theirs: str) -> str:
         del theirs
-        return str(self._raw.ok("POST", "openai/v1/vector_stores", {"name": "store"})["id"])
+        store = str(self._raw.ok("POST", "openai/v1/vector_stores", {"name": "store"})["id"])
+        items = self._items()
+        if any(item.get("type") == "file_search_call" for item in items):
+            attached(self._raw, store, self._raw.upload("notes.md", searched_text(items)))
+        return store
 
     def _container(self, theirs: str) -> str:
         del theirs
@@ -273,11 +291,30 @@ class Stage:
         return str(self._answer.get("instructions") or "Answer what is asked.")
 
     def _definition(self) -> Json:
+        """Define an agent as the recorded answer shows it, with the tools that its items needed."""
+        settled: Json = {}
+        form = as_object(as_object(self._answer.get("text")).get("format"))
+        if form.get("type", "text") != "text":
+            settled["text"] = {"format": {key: value for key, value in form.items() if value is not None}}
+        if self._answer.get("tool_choice") not in (None, "auto"):
+            settled["tool_choice"] = self._answer["tool_choice"]
+        return {
+            "kind": "prompt",
+            "model": self._model(self._answer.get("model")),
+            "tools": self._tools(),
+            **settled,
+        }
+
+    def _tools(self) -> list[Json]:
         tools = [self._tool(as_object(one)) for one in as_list(self._answer.get("tools"))]
-        needed = {str(item.get("type")) for item in recorded_items(self._exchange)}
-        if "file_search_call" in needed and all(tool["type"] != "file_search" for tool in tools):
-            tools.append({"type": "file_search", "vector_store_ids": [self._store("")]})
-        return {"kind": "prompt", "model": self._model(self._answer.get("model")), "tools": tools}
+        have = {tool["type"] for tool in tools}
+        needed = needed_tools(self._items())
+        return [*tools, *(self._tool(tool) for tool in needed if tool["type"] not in have)]
+
+    def _items(self) -> list[Json]:
+        """Return the output items that are recorded, or the entries of a listed conversation."""
+        listed = entries_of(self._exchange) if "/items" in self._exchange.path else []
+        return [*recorded_items(self._exchange), *listed]
 
     def _tool(self, recorded: Json) -> Json:
         text = json.dumps(recorded)

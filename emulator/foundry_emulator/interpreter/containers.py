@@ -11,7 +11,7 @@ from typing import Any
 
 from foundry_emulator import ids
 from foundry_emulator.at_rest import expire_container
-from foundry_emulator.boundary.errors import WireError, not_found
+from foundry_emulator.boundary.errors import invalid, not_found
 from foundry_emulator.clock import Clock
 from foundry_emulator.jsons import Json
 from foundry_emulator.state import Doc, State
@@ -85,7 +85,7 @@ class Containers:
         if body is None:
             known = self._state.get("container", container_id) is not None
             if known:
-                raise WireError(400, "invalid_request_error", "Container is expired.")
+                raise invalid("Container is expired.", code=None)
             raise not_found("Container", container_id)
         return body
 

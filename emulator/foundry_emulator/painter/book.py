@@ -58,6 +58,10 @@ class Subject:
     """Whether it can be held in poses."""
     is_stand_in: bool = False
     """Whether it is drawn for things that the book does not know."""
+    seat: float | None = None
+    """At which height something stands on it, where that is not its top."""
+    hollow: float | None = None
+    """Down from which height there is room under it."""
 
 
 @cache
@@ -100,6 +104,8 @@ def _subject(name: str, row: dict[str, Any]) -> Subject:
         ),
         is_figure=bool(row.get("figure")),
         is_stand_in=bool(row.get("stand_in")),
+        seat=row.get("seat"),
+        hollow=row.get("hollow"),
     )
 
 

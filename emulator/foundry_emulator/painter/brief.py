@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from foundry_emulator.painter import book, colours, placing, scenes, unknown
+from foundry_emulator.painter import book, colours, placing, relations, scenes, unknown
 from foundry_emulator.painter.colours import RGB
 from foundry_emulator.painter.settling import MOST_SUBJECTS, Wanted, is_furniture, settled, stands_by_table
 from foundry_emulator.painter.told_texts import free_side, texts_of
@@ -24,6 +24,7 @@ PLURAL = 3
 
 _WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'\u2019-]*|[.;:!?\n]|,")
 _BREAKS = frozenset(".;:!?\n")
+_WITHIN_A_LIST = frozenset({":", ",", ";", "with"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class _Reading:
     unknown: list[Unknown] = field(default_factory=list[Unknown])
     poses: list[str] = field(default_factory=list[str])
     side: str | None = None
+    relation: str | None = None
     hints: set[str] = field(default_factory=set[str])
     is_directive: bool = False
     is_new_part: bool = True
@@ -157,14 +159,16 @@ def _plain(prompt: str) -> str:
 
 
 def _without_negated(words: list[str]) -> list[str]:
+    """Leave out what is not wanted: up to the comma, or after `Avoid:` all of the list."""
     negations = set(vocabulary()["grammar"]["negations"])
     kept: list[str] = []
-    is_negated = False
-    for word in words:
+    is_negated = is_list = False
+    for word, following in zip(words, [*words[1:], ""], strict=True):
         if word in _BREAKS or word in (",", "but", "with", "just", "only"):
-            is_negated = False
+            is_list = is_list and word in _WITHIN_A_LIST
+            is_negated = is_list
         elif word in negations:
-            is_negated = True
+            is_negated, is_list = True, is_list or following == ":"
         if not is_negated:
             kept.append(word)
     return kept
@@ -181,10 +185,13 @@ def _step(reading: _Reading, at: int) -> int:
     word = words[at]
     grammar = vocabulary()["grammar"]
     if reading.at_start:
-        reading.is_directive = bool(reading.wanted) and word in grammar["directives"]
+        is_told = bool(reading.wanted or reading.unknown)
+        reading.is_directive = is_told and word in grammar["directives"]
         reading.at_start = False
     reading.since_on = 0 if word in grammar["on"] else reading.since_on + 1
     _follow_list(reading, word)
+    if reading.wanted and not reading.is_new_part:
+        reading.relation = relations.relation_at(words, at)[0] or reading.relation
     if word in _BREAKS or word == ",":
         _end_part(reading, word)
         return 1
@@ -214,7 +221,7 @@ def _thing(reading: _Reading, at: int) -> int:
         _take_pose(reading, pose, placing.share_at(words, at))
         return covered
     if side:
-        _take_side(reading, side, is_back=bool({"it", "them"} & set(words[max(0, at - 3) : at])))
+        _take_side(reading, side, is_back=placing.is_of_last(words, at))
     elif count := number(words[at]):
         is_one = words[at] == "pair" and bool(
             set(vocabulary()["grammar"]["pairs"]) & set(words[at + 2 :][:2])
@@ -282,7 +289,7 @@ def _take_side(reading: _Reading, side: placing.Side, *, is_back: bool = False) 
 
 def _end_part(reading: _Reading, mark: str) -> None:
     _lay_down(reading)
-    reading.is_new_part = True
+    reading.is_new_part, reading.relation = True, None
     if mark == ",":
         return
     reading.loose.extend(reading.waiting)
@@ -348,6 +355,10 @@ def _take_subject(reading: _Reading, name: str, said: list[str]) -> None:
     if reading.on_colour:
         reading.waiting.append(reading.on_colour)
         reading.on_colour = None
+    if reading.relation and reading.wanted:
+        relations.related(reading.wanted, reading.relation, name)
+    name = relations.base_for(name, reading.wanted)
+    reading.relation = None
     known = next((at for at, want in enumerate(reading.wanted) if want.subject == name), None)
     taken = tuple(reading.waiting)
     poses = tuple(reading.poses)
@@ -357,7 +368,9 @@ def _take_subject(reading: _Reading, name: str, said: list[str]) -> None:
         old = reading.wanted[known]
         count = min(max(old.count, reading.count), MOST_COPIES)
         side = old.side or reading.side
-        reading.wanted[known] = Wanted(name, count, old.colours or taken, old.poses or poses, side)
+        reading.wanted[known] = replace(
+            old, count=count, colours=old.colours or taken, poses=old.poses or poses, side=side
+        )
     reading.poses.clear()
     reading.side, reading.is_new_part = None, False
     reading.waiting.clear()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from foundry_emulator.painter import backdrops, badge, book, colours, subject_note
+from foundry_emulator.painter import backdrops, badge, book, colours, relations, subject_note
 from foundry_emulator.painter.brief import Brief, Wanted
 from foundry_emulator.painter.colours import RGB, distance, luminance, readable_on
 from foundry_emulator.painter.finish import finished
@@ -42,6 +42,7 @@ class Piece:
     top: float
     side: float
     pose: Pose = POSES["standing"]
+    is_raised: bool = False
 
 
 def compose(
@@ -50,7 +51,7 @@ def compose(
     """Paint the brief. `is_clear` leaves the backdrop out and returns a picture with alpha."""
     level = LEVELS[quality]
     mood = mood_of(brief, rng)
-    setting = _setting(brief)
+    setting = setting_of(brief)
     if is_clear:
         ground = Ground(Image.new("RGBA", size), rng, level, has_floor=False)
     else:
@@ -107,7 +108,7 @@ def _contrasting(main: RGB, palette: tuple[RGB, RGB, RGB]) -> RGB:
     return max(palette[:2], key=lambda part: distance(part, main))
 
 
-def _setting(brief: Brief) -> str:
+def setting_of(brief: Brief) -> str:
     """Choose where the picture is set: what the prompt says, else where its subjects are at home."""
     subjects = [book.subjects()[want.subject] for want in brief.wanted]
     if brief.style == "neon":
@@ -127,6 +128,9 @@ def _home(brief: Brief, subjects: list[book.Subject]) -> str:
         return "plain" if is_plain or brief.style == "flat" else "studio"
     if any(subject.name == "bridge" for subject in subjects):
         return "river"
+    if relations.pair_of(brief.wanted):
+        # What stands on the ground says where both are.
+        subjects = [subject for subject in subjects if subject.place == "ground"] or subjects
     homes = [subject.home for subject in subjects if subject.home != "studio"]
     if homes and brief.style != "photo":
         return homes[0]
@@ -137,12 +141,22 @@ def _pieces(brief: Brief, ground: Ground, mood: Mood) -> Iterator[Piece]:
     """Lay the subjects out: ground things in rows on the floor, air things above them."""
     subjects = book.subjects()
     wanted = [want for want in brief.wanted if not _is_shown_by_setting(subjects[want.subject], brief)]
-    high = [want for want in wanted if _hangs(subjects[want.subject], ground) and len(wanted) > 1]
+    pair = relations.pair_of(wanted)
+    low_pair = pair if pair and pair[0].relation != "above" else ()
+    high = [
+        want
+        for want in wanted
+        if len(wanted) > 1
+        and want not in low_pair
+        and (_hangs(subjects[want.subject], ground) or (pair and not low_pair and want is pair[0]))
+    ]
     low = [want for want in wanted if want not in high]
     if not low:
         low, high = high, []
     top, bottom = _text_margins(brief, has_pieces=bool(wanted))
-    bridge = next((want for want in low if want.subject == "bridge" and len(low) > 1), None)
+    # What crosses a bridge stands on it; what is said to be under it does not cross it.
+    crosses = len(low) > 1 and not (pair and pair[0].relation == "under")
+    bridge = next((want for want in low if want.subject == "bridge" and crosses), None)
     if bridge:
         deck = _bridge(bridge, ground, mood, brief)
         yield deck
@@ -171,7 +185,7 @@ def _hangs(subject: book.Subject, ground: Ground) -> bool:
 
 
 def _is_shown_by_setting(subject: book.Subject, brief: Brief) -> bool:
-    return subject.place == "scene" and subject.home == _setting(brief)
+    return subject.place == "scene" and subject.home == setting_of(brief)
 
 
 def _group(
@@ -180,7 +194,7 @@ def _group(
     """Place one group between two heights (shares of the picture's height)."""
     is_on_floor = ground.has_floor and span[1] > 0.5
     flies = all(book.subjects()[want.subject].place == "air" for want in wanted)
-    is_open = not is_on_floor or flies or _setting(brief) in ("studio", "plain")
+    is_open = not is_on_floor or flies or setting_of(brief) in ("studio", "plain")
     left, wide = {"left": (0.4, 0.57), "right": (0.03, 0.57)}.get(brief.free or "", (0.04, 0.92))
     if brief.free in ("above", "top"):
         span = (max(span[0], min(0.34, span[1] - 0.3)), span[1])
@@ -196,7 +210,7 @@ def _group(
         ground.width * wide,
         ground.height * span[1],
         is_on_floor,
-        is_on_floor and _setting(brief) in ("studio", "plain", "neon"),
+        is_on_floor and setting_of(brief) in ("studio", "plain", "neon"),
         ground.height * (1.0 if is_open else max(0.04, span[1] - FLOOR_BACK)),
     )
     zoom = {"close": 1.25, "wide": 0.62}.get(brief.framing, 1.0) * (
@@ -209,7 +223,7 @@ def _group(
         accent = subject.accent or _accent_of(slot.want, mood, main)
         poses = slot.want.poses
         pose = POSES[poses[slot.copy % len(poses)]] if poses else Pose()
-        yield Piece(subject, main, accent, slot.left + aside, slot.top, slot.side, pose)
+        yield Piece(subject, main, accent, slot.left + aside, slot.top, slot.side, pose, slot.is_raised)
 
 
 def _another_take(ground: Ground, zoom: float) -> tuple[float, float]:
@@ -249,7 +263,9 @@ def _place(
     # No leap goes out of the picture.
     lift = max(0, min(round(piece.pose.lift * piece.side), corner[1] - ground.height // 50))
     if ground.image.mode == "RGB" and manner != "neon":
-        if piece.subject.place != "air" and ground.has_floor:
+        if piece.is_raised:
+            pass  # what it stands on throws the shadow of both
+        elif piece.subject.place != "air" and ground.has_floor:
             _contact_shadow(ground, tile, corner)
         elif not ground.has_floor or piece.subject.home == "studio":
             _drop_shadow(ground, tile, corner)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from foundry_emulator.painter import book
+from foundry_emulator.painter import book, relations
 from foundry_emulator.painter.brief import Wanted
 
 
@@ -40,6 +40,8 @@ class Slot:
     left: float
     top: float
     side: float
+    is_raised: bool = False
+    """Whether it stands on another thing, and throws no shadow on the floor."""
 
 
 Thing = tuple[Wanted, int]
@@ -62,6 +64,8 @@ SIDES = {1: (0.9, 1.0), 2: (0.48, 0.86), 3: (0.44, 0.7), 4: (0.42, 0.56)}
 
 def slots(wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
     """Give every copy of every subject a place, those at the back first."""
+    if pair := relations.pair_of(wanted):
+        return _related(*pair, wanted, area, zoom)
     things = [(want, copy) for want in wanted for copy in range(want.count)]
     is_mixed = len(wanted) > 1
     needs_row = is_mixed and (any(want.side for want in wanted) or 3 < len(things) <= MOST_MIXED)
@@ -79,6 +83,32 @@ def slots(wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
     rise = 0.42 * max(0.0, spare) if area.may_rise else 0.0
     placed = _by_side(list(zip(things, spots, strict=True)))
     return [_slot(thing, spot, side * zoom, area, rise) for thing, spot in placed]
+
+
+def _related(thing: Wanted, base: Wanted, wanted: Sequence[Wanted], area: Area, zoom: float) -> list[Slot]:
+    """Place a thing and its base as they stand to each other; all others stand in a row beside them."""
+    others = [want for want in wanted if want not in (thing, base)]
+    share = 0.66 if others else 1.0
+    found = relations.spots(thing, base)
+    left = min(spot.middle - spot.width / 2 for spot in found)
+    right = max(spot.middle + spot.width / 2 for spot in found)
+    high = max(spot.foot + spot.height for spot in found)
+    unit = zoom * min(0.9 * area.width * share / (right - left), 0.88 * area.height / high)
+    spare = max(0.0, area.height - high * unit)
+    foot = area.foot - (0.42 * spare if area.may_rise else 0.0 if area.is_on_floor else spare / 2)
+    middle = area.left + area.width * share / 2 - (left + right) / 2 * unit
+    placed = [_at(spot, middle + spot.middle * unit, foot - spot.foot * unit, unit) for spot in found]
+    aside = replace(area, left=area.left + area.width * share, width=area.width * (1 - share))
+    return [*(slots(others, aside, zoom) if others else []), *placed]
+
+
+def _at(spot: relations.Spot, middle: float, foot: float, unit: float) -> Slot:
+    """Return the square in which a thing is drawn whose middle, foot and height are known."""
+    left, top, right, bottom = book.subjects()[spot.want.subject].box
+    side = spot.height * unit * 100 / (bottom - top)
+    is_raised = spot.want.relation == "on"
+    at = middle - side * (left + right) / 200, foot - side * bottom / 100
+    return Slot(spot.want, spot.copy, *at, side, is_raised)
 
 
 def _by_side(placed: list[tuple[Thing, Spot]]) -> list[tuple[Thing, Spot]]:

@@ -23,6 +23,7 @@ _LEADING = frozenset(("the", "on", "at", "in", "to", "far", "top", "bottom", "up
 _ROOM = frozenset(("free", "negative", "empty", "blank", "copy", "white", "space", "room", "area", "leave"))
 _WHOLE = frozenset(("picture", "frame", "image", "scene", "canvas", "photo", "composition", "page"))
 _OBJECT = frozenset(("a", "an", "the", "his", "her", "their", "its", "two", "three"))
+_ENDS = frozenset(".;:!?\n")
 _FAMILIAR = ("standing", "running", "jumping", "waving", "sitting", "lying")
 """The poses taken where a number of them is asked for and none is named."""
 
@@ -118,6 +119,16 @@ def side_at(words: list[str], at: int) -> Side | None:
     if words[at + 1 : at + 2] != ["of"] or _WHOLE & set(words[at + 2 : at + 5]):
         return Side(side)
     return Side(side, _OPPOSITE[side]) if side in _OPPOSITE else None
+
+
+def is_of_last(words: list[str], at: int) -> bool:
+    """Say whether a side is said of what was named last, as in `put it low, on the right`."""
+    for before in reversed(words[:at]):
+        if before in _ENDS:
+            return False
+        if before in ("it", "them"):
+            return True
+    return False
 
 
 def joined(old: str | None, side: str) -> str:

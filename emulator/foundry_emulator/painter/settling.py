@@ -9,7 +9,9 @@ from foundry_emulator.painter import book
 from foundry_emulator.painter.colours import RGB
 
 MOST_SUBJECTS = 3
-_BY_TABLE = re.compile(r"\b(?:beside|next to|near|behind|under) (?:[a-z-]+ ){0,3}(?:table|desk)s?\b")
+_STANDING = r"beside|next to|near|behind|under|underneath|beneath|in front of|on top of|atop"
+_HELD = r"(?:sitting|standing|sits|stands|lying|sleeping) on"
+_BY_TABLE = re.compile(rf"\b(?:{_STANDING}|{_HELD}) (?:[a-z-]+ ){{0,3}}(?:table|desk)s?\b")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class Wanted:
     """One for each copy, repeated where there are more copies."""
     side: str | None = None
     """Where it is to stand: left, right, top, bottom, or two of them."""
+    relation: str | None = None
+    """How it stands to its base: on, under, behind, front or above."""
+    base: str | None = None
+    """The subject that it is on, under, behind, before or above."""
 
 
 def is_furniture(want: Wanted, setting: str | None, words: list[str]) -> bool:

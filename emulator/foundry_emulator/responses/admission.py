@@ -68,10 +68,11 @@ class Admitted:
 
 def included(values: list[str] | None) -> frozenset[str]:
     """Check the values of `include`."""
-    for value in values or []:
+    for place, value in enumerate(values or []):
         if value not in INCLUDABLE:
             words = ", ".join(f"'{one}'" for one in INCLUDABLE)
-            raise invalid(f"Invalid value: '{value[:80]}'. Supported values are: {words}.", "include")
+            message = f"Invalid value: '{value[:80]}'. Supported values are: {words}."
+            raise invalid(message, f"include[{place}]")
     return frozenset(values or [])
 
 

@@ -6,7 +6,7 @@ from foundry_emulator import ids
 from foundry_emulator.boundary.errors import invalid, no_conversation, not_found
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
-from foundry_emulator.responses import wire
+from foundry_emulator.responses import shapes, wire
 from foundry_emulator.responses.admission import included
 from foundry_emulator.responses.items import ItemReader, shown
 from foundry_emulator.routes.endpoint import Call, Operation, Reply
@@ -36,6 +36,8 @@ def _read_items(call: Call, body: Fields, conversation_id: str) -> list[Json]:
 def _worded(call: Call, item: Json, include: frozenset[str]) -> Json:
     """Word an item as it is read back; the first preview said by whom it was made in one field."""
     worded = shown(item, include)
+    if call.project.settings.dialect.is_azure:
+        worded = shapes.without_unset(worded)
     if not call.project.settings.dialect.is_first or "response_id" not in worded:
         return worded
     reference, made_by = worded.get("agent_reference"), {"response_id": worded["response_id"]}

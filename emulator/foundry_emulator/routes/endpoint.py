@@ -189,7 +189,8 @@ class Endpoint:
                 await asyncio.sleep(fault.number("delay_s", 1.0))
             return await self._operation.handler(call)
         if name == "patch":
-            return instead(fault) if fault.params.get("instead") else await self._patched(call, fault)
+            cut = functools.partial(cut_connection, call)
+            return instead(fault, cut) if fault.params.get("instead") else await self._patched(call, fault)
         if name == "drop_before":
             return await _cut(call)
         if name == "late":
@@ -211,7 +212,7 @@ class Endpoint:
             reply = await self._operation.handler(call)
         except WireError as error:
             reply = self._refusal(error, call)
-        return patched(fault, reply)
+        return patched(fault, reply, functools.partial(cut_connection, call))
 
     async def _later(self, call: Call, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
@@ -344,12 +345,14 @@ def refusal(fault: Fault, call: Call) -> WireError | None:
     if fault.name == "redirect":
         return WireError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
     if fault.name == "account_block":
-        message = (
+        usual = (
             "Your resource has been temporarily blocked because we detected behavior that may violate our "
+            "content policy."
         )
-        return WireError(403, "Forbidden", message + "content policy.", layer="gateway")
+        return WireError(403, "Forbidden", str(fault.params.get("message") or usual), layer="gateway")
     if fault.name == "moderation_input":
-        return prompt_refused(("violence",))
+        named = fault.params.get("categories")
+        return prompt_refused(named if isinstance(named, list) else ("violence",))
     return None
 
 

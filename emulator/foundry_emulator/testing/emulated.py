@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo
     from openai import OpenAI
 
+    from foundry_emulator.toolbox import Toolbox
+
 _TIMEOUT_S = 60.0
 _TOKEN_LIFETIME_S = 86_400
 
@@ -113,6 +115,11 @@ class EmulatedProject:
         """Return what a real service would have charged so far, oldest first."""
         return self._control.bill()
 
+    @property
+    def calls(self) -> dict[str, int]:
+        """Return how often each operation was asked for, refused and cut requests included."""
+        return self._control.get("requests")["counts"]
+
     def project_client(self, **options: Any) -> AIProjectClient:
         """Return the vendor's client for this project."""
         from azure.ai.projects import AIProjectClient
@@ -145,10 +152,13 @@ class EmulatedProject:
 
 
 @contextmanager
-def emulated(state_dir: Path) -> Generator[EmulatedProject]:
-    """Serve a project from `state_dir` on a thread of this process for as long as the block lasts."""
+def emulated(state_dir: Path, *, toolbox: Toolbox | None = None) -> Generator[EmulatedProject]:
+    """Serve a project from `state_dir` on a thread of this process for as long as the block lasts.
+
+    A `toolbox` replaces the parts that draw, run code and decide: `testing.scripted` has quick ones.
+    """
     with ExitStack() as stack:
-        ready = stack.enter_context(running(state_dir))
+        ready = stack.enter_context(running(state_dir, toolbox=toolbox))
         context = ssl.create_default_context(cafile=ready.ca)
         http = stack.enter_context(httpx2.Client(verify=context, trust_env=False, timeout=_TIMEOUT_S))
         yield EmulatedProject(ready, http, stack)

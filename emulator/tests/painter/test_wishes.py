@@ -102,6 +102,14 @@ def test_one_thing_goes_to_the_corner_that_was_named(side: str, rows: int, colum
     assert (middle[0] > 0.5, middle[1] > 0.5) == (bool(rows), bool(columns))
 
 
+@pytest.mark.parametrize(
+    "said", ["in the lower right", "low in the picture, on the right", "on the right, low in the picture"]
+)
+def test_a_further_sentence_says_where_a_thing_stands(said: str) -> None:
+    (lamp,) = brief.read(f"Draw a lamp. Put it {said}; leave the upper left empty, for words.").wanted
+    assert set((lamp.side or "").split()) == {"bottom", "right"}
+
+
 def test_room_left_for_a_headline_is_no_side_of_a_thing() -> None:
     (mug,) = brief.read("a mug with free space on the left").wanted
     assert mug.side is None

@@ -21,9 +21,12 @@ from assetmill.errors import (
     ServiceAway,
     Throttled,
 )
-from tests.assetmill.agents.wire import Answer, Wire, body
+from tests.assetmill.agents.served import Change, Served, patch, refusal
+from tests.assetmill.agents.wire import Wire, body
 from tests.doubles import png
 
+pytestmark = pytest.mark.xdist_group("served")
+GENERATE = "image_models.generate"
 PICTURE = png(64, 48)
 MAI, EDITS = "/mai/v1/images/generations", "/mai/v1/images/edits"
 FLUX = "/providers/blackforestlabs/v1/flux-2-pro"
@@ -40,14 +43,6 @@ def asked(route: str = "mai", *pictures: GivenPicture, **changes: Any) -> DrawRe
     path = "flux-2-pro" if route == "bfl" else ""
     size = None if pictures and route == "mai" else (64, 48)
     return DrawRequest("call_1", route, path, "mugs", "a mug", size, "png", pictures, **changes)
-
-
-def cut_short(_: httpx2.Request) -> httpx2.Response:
-    return httpx2.Response(200, text='{"data": [{"b64_js')
-
-
-def error(code: str, status: int, message: str = "no", **headers: str) -> Answer:
-    return body({"error": {"code": code, "message": message}}, status, **headers)
 
 
 def test_a_mai_model_is_told_width_and_height_and_its_report_is_read(wire: Wire) -> None:
@@ -110,24 +105,49 @@ def test_each_flux_model_is_told_the_shape_in_its_own_fields(
     assert json.loads(request.content) == {**rest, **shape}
 
 
+def refused(code: str, status: int, message: str = "no", **headers: str) -> Change:
+    return refusal(GENERATE, code, status, message, headers=headers)
+
+
+def instead(status: int, text: str) -> Change:
+    return patch(GENERATE, instead=True, status=status, text=text)
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (error("content_filter", 400), PromptBlocked),
-        (error("429", 429, "slow down", **{"retry-after": "7"}), Throttled),
-        (error("DeploymentNotFound", 404), ModelRetired),
-        (error("410", 410), ModelRetired),
-        (error("404", 404, "Resource not found"), Rejected),
-        (error("unsupported_request_value", 400), Rejected),
-        (error("Forbidden", 403, "Your resource has been temporarily blocked: abuse"), AccountBlocked),
-        (error("server_error", 500), OutcomeUnknown),
-        (error("timeout", 408), OutcomeUnknown),
-        (body("<html>", 400), OutcomeUnknown),
-        (body(None, 502), OutcomeUnknown),
-        (body({"id": "job-1", "status": "queued"}, 202), OutcomeUnknown),
-        (body({}, 307), OutcomeUnknown),
-        (body({"created": 1}), OutcomeUnknown),
-        (cut_short, OutcomeUnknown),
+        (refused("content_filter", 400), PromptBlocked),
+        (refused("429", 429, "slow down", **{"retry-after": "7"}), Throttled),
+        (refused("DeploymentNotFound", 404), ModelRetired),
+        (refused("410", 410), ModelRetired),
+        (refused("404", 404, "Resource not found"), Rejected),
+        (refused("unsupported_request_value", 400), Rejected),
+        (refused("Forbidden", 403, "Your resource has been temporarily blocked: abuse"), AccountBlocked),
+        (refused("server_error", 500), OutcomeUnknown),
+        (refused("timeout", 408), OutcomeUnknown),
+        (instead(400, '"<html>"'), OutcomeUnknown),
+        (instead(502, "null"), OutcomeUnknown),
+        (instead(202, '{"id": "job-1", "status": "queued"}'), OutcomeUnknown),
+        (instead(307, "{}"), OutcomeUnknown),
+        (instead(200, '{"created": 1}'), OutcomeUnknown),
+        (instead(200, '{"data": [{"b64_js'), OutcomeUnknown),
+        ({"op": GENERATE, "fault": "drop_before"}, OutcomeUnknown),
+    ],
+)
+def test_only_a_refusal_in_the_services_own_words_is_one(
+    served: Served, answer: Change, kind: type[Exception]
+) -> None:
+    served.plan(answer)
+    with pytest.raises(kind) as caught:
+        served.gateway.draw(asked())
+    assert type(caught.value) is kind
+    assert served.project.calls == {GENERATE: 1}
+    assert not isinstance(caught.value, Throttled) or caught.value.retry_after_s == 7
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
         (httpx2.ConnectError("refused"), ServiceAway),
         (httpx2.ConnectTimeout("slow"), ServiceAway),
         (httpx2.ReadTimeout("slow"), OutcomeUnknown),
@@ -135,15 +155,14 @@ def test_each_flux_model_is_told_the_shape_in_its_own_fields(
         (RuntimeError("who knows"), OutcomeUnknown),
     ],
 )
-def test_only_a_refusal_in_the_services_own_words_is_one(
-    wire: Wire, answer: Answer | Exception, kind: type[Exception]
+def test_a_line_that_fails_before_it_is_there_has_sent_nothing(
+    wire: Wire, failure: Exception, kind: type[Exception]
 ) -> None:
-    wire.on("POST", MAI, answer)
+    wire.on("POST", MAI, failure)
     with pytest.raises(kind) as caught:
         wire.gateway.draw(asked())
     assert type(caught.value) is kind
     assert len(wire.requests) == 1
-    assert not isinstance(caught.value, Throttled) or caught.value.retry_after_s == 7
 
 
 def test_a_picture_that_moderation_held_back_says_why(wire: Wire) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from azure.core.pipeline.transport import HttpRequest
 
 from assetmill.agents.foundry import FoundryGateway
 from assetmill.agents.gateway import AgentDefinition, Gateway
 from assetmill.errors import ServiceError
-from tests.assetmill.agents.wire import Wire, body, request
+from tests.assetmill.agents.served import Served, patch, refusal
+from tests.assetmill.agents.wire import request
 
+pytestmark = pytest.mark.xdist_group("served")
 AGENT = AgentDefinition("assetmill-poster", "gpt-4.1-mini", "draw", ())
 Call = Callable[[FoundryGateway], object]
 
@@ -43,15 +44,17 @@ ON_OPENAI: dict[str, tuple[int, Call]] = {
 ON_RESOURCE = {"draw", "has_route"}
 """Calls of image models themselves, through no SDK: `test_direct_posts.py` counts each request."""
 
-_READ = ["GET"] * 4
-ON_PROJECT: dict[str, tuple[list[str], Call]] = {
-    "ensure_agent": (_READ, lambda gateway: gateway.ensure_agent(AGENT)),
-    "list_agent_versions": (_READ, lambda gateway: gateway.list_agent_versions()),
-    "delete_agent_version": (["DELETE"] * 4, lambda gateway: gateway.delete_agent_version("a", "1")),
-    "examine": (_READ, lambda gateway: gateway.examine(["gpt-4.1-mini"])),
-    "lifecycles": (_READ, lambda gateway: gateway.lifecycles()),
+ON_PROJECT: dict[str, tuple[str, Call]] = {
+    "ensure_agent": ("agents.list_versions", lambda gateway: gateway.ensure_agent(AGENT)),
+    "list_agent_versions": ("agents.list", lambda gateway: gateway.list_agent_versions()),
+    "delete_agent_version": (
+        "agents.delete_version",
+        lambda gateway: gateway.delete_agent_version("a", "1"),
+    ),
+    "examine": ("deployments.list", lambda gateway: gateway.examine(["gpt-4.1-mini"])),
+    "lifecycles": ("deployments.list", lambda gateway: gateway.lifecycles()),
 }
-"""Through the vendor's core: which requests leave when each is answered with 503."""
+"""Through the vendor's core: what is asked for four times when each answer is 503."""
 
 
 def test_no_call_of_the_gateway_is_left_out() -> None:
@@ -61,70 +64,34 @@ def test_no_call_of_the_gateway_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", ON_OPENAI)
-def test_a_call_is_repeated_as_often_as_it_may(wire: Wire, name: str) -> None:
+def test_a_call_is_repeated_as_often_as_it_may(served: Served, name: str) -> None:
     times, call = ON_OPENAI[name]
-    for method in ("GET", "POST", "DELETE"):
-        wire.on(method, "", body({"error": {"code": "server_error", "message": "x"}}, 500))
+    served.plan(refusal("*", "server_error", 500))
     try:
-        call(wire.gateway)
+        call(served.gateway)
     except ServiceError:
         assert name != "find_pictures"
-    assert len(wire.requests) == times
-
-
-class Unavailable:
-    """The service's gateway, which answers 503 whatever is asked."""
-
-    status_code, reason, content_type = 503, "Unavailable", "application/json"
-    headers: dict[str, str] = {}  # noqa: RUF012 - a stand-in for the transport's own answer
-
-    def text(self, *_: object) -> str:
-        return "{}"
-
-    def body(self) -> bytes:
-        return b"{}"
-
-    def __getattr__(self, _: str) -> Callable[[], bytes]:
-        return self.body
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The requests of the vendor's core as they leave, by method; each gets 503, and no pause is made."""
-    found: list[str] = []
-
-    def send(_transport: object, posted: HttpRequest, **_: object) -> object:
-        found.append(posted.method)
-        return Unavailable()
-
-    def at_once(*_: object, **__: object) -> None:
-        return None
-
-    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.send", send)
-    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.sleep", at_once)
-    return found
+    assert sum(served.project.calls.values()) == times
 
 
 @pytest.mark.parametrize("name", ON_PROJECT)
-def test_a_call_of_the_project_is_repeated_as_often_as_it_may(wire: Wire, sent: list[str], name: str) -> None:
-    times, call = ON_PROJECT[name]
+def test_a_call_of_the_project_is_repeated_as_often_as_it_may(served: Served, name: str) -> None:
+    operation, call = ON_PROJECT[name]
+    served.plan(refusal("*", "ServiceUnavailable", 503))
     try:
-        call(wire.gateway)
+        call(served.gateway)
     except ServiceError:
         assert name != "examine"  # which tells what it cannot read, and goes on
-    assert sent == times
+    assert served.project.calls == {operation: 4}
 
 
-def test_making_an_agent_version_is_sent_once(
-    wire: Wire, sent: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_making_an_agent_version_is_sent_once(served: Served) -> None:
     """The SDK's core repeats a POST that got 500 or 503: each may have made a version."""
-
-    def nothing(*_: object, **__: object) -> tuple[()]:
-        return ()
-
-    project: Any = vars(wire.gateway)["_project"]
-    monkeypatch.setattr(project.agents, "list_versions", nothing)
+    made, agent = "agents.create_version", replace(AGENT, name="assetmill-made-once")
+    served.plan(patch(made, status=503))
     with pytest.raises(ServiceError):
-        wire.gateway.ensure_agent(AGENT)
-    assert sent == ["POST"]
+        served.gateway.ensure_agent(agent)
+    assert served.project.calls[made] == 1
+    served.plan()
+    served.gateway.ensure_agent(agent)
+    assert served.project.calls[made] == 1

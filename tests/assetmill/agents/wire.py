@@ -1,4 +1,8 @@
-"""A Foundry project on a wire of the test's own: the real gateway and SDK, answers made up here."""
+"""A Foundry project on a wire of the test's own: the real gateway and SDK, answers made up here.
+
+For what no served project can show (`served.py`): every byte of a request, headers included; a line that
+fails before it is there; and thousands of answers, each of which would take far longer on a socket.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +29,14 @@ class _Credential:
         return AccessToken("token", 2**31)
 
 
-def _at_once(*_: object) -> float:
-    return 0.0
+def without_pauses(patch: pytest.MonkeyPatch) -> None:
+    """Let the SDKs repeat what they repeat without a pause between."""
+
+    def at_once(*_: object, **__: object) -> float:
+        return 0.0
+
+    patch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", at_once)
+    patch.setattr("azure.core.pipeline.transport.RequestsTransport.sleep", at_once)
 
 
 class Wire:
@@ -39,8 +49,7 @@ class Wire:
         self.gateway = FoundryGateway(
             ENDPOINT, _Credential(), wait=lambda _: None, poll_s=0.001, recorder=recorder
         )
-        # No pauses between the SDK's own repeats of reads.
-        patch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", _at_once)
+        without_pauses(patch)
 
     def _client(self, **_: Any) -> httpx2.Client:
         return httpx2.Client(transport=httpx2.MockTransport(self._answer))

@@ -42,6 +42,18 @@ def test_every_command_says_the_same(monkeypatch: pytest.MonkeyPatch, columns: i
         assert help_texts.find((*path, word), "assetmill") == told, path
 
 
+def test_no_command_s_line_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for path, told in every(cli, help_texts.context_of(cli, "assetmill")):
+        cut = [line for line in told.splitlines()[1:] if line.startswith("  ") and line.endswith("...")]
+        assert cut == [], path
+
+
+def test_every_command_is_listed_once_under_what_it_is_for() -> None:
+    listed = [name for _, names in help_texts.kept()[""]["commands"] for name in names]
+    assert sorted(listed) == sorted(set(cli.list_commands(click.Context(cli))))
+
+
 @pytest.mark.parametrize("arguments", [(), ("plan",), ("nothing", "--help"), ("plan", "x", "--help")])
 def test_what_is_not_kept_is_left_to_the_command(arguments: tuple[str, ...]) -> None:
     assert help_texts.find(arguments, "assetmill") is None

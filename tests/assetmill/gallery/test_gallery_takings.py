@@ -95,8 +95,8 @@ def test_what_is_not_to_be_taken_is_refused(
     assert desk_of(mill).standing(sha256).reviews == ()
 
 
-def told_of(mill: Services, what: str, asset: str) -> tuple[list[bool], str]:
-    with entered(gallery(mill, what)) as browser:
+def told_of(mill: Services, what: str, asset: str, reviewer: str | None = "ada") -> tuple[list[bool], str]:
+    with entered(gallery(mill, what, reviewer)) as browser:
         told = browser.get(f"/about/{asset}").json()
     return [one["can_take"] for one in told["candidates"]], told["why_not"]
 
@@ -104,12 +104,17 @@ def told_of(mill: Services, what: str, asset: str) -> tuple[list[bool], str]:
 def test_no_button_is_shown_that_would_refuse(mill: Services, run: RunManifest) -> None:
     output = output_of(run)
     assert told_of(mill, run.run_id, output.asset_id) == ([True, True], "")
-    # The same picture in a stage that asks nobody: what to do instead is said once.
+    # A stage that needs no approval asks no round of `reroll`: nothing is drawn for it.
     path = mill.settings.configs / "pipelines" / "hero.yaml"
-    path.write_text(HERO.replace("    approval: required\n", ""))
+    path.write_text(HERO.replace("    reroll: 1\n", ""))
     taken, why_not = told_of(mill, run.run_id, output.asset_id)
     assert taken == [False, False]
-    assert "With `approval: required`, which makes nothing anew" in why_not
+    assert "`reroll: 0` of stage 'hero' leaves no round" in why_not
+    path.write_text(HERO.replace("    approval: required\n", ""))
+    assert told_of(mill, run.run_id, output.asset_id) == ([True, True], "")
+    taken, why_not = told_of(mill, run.run_id, output.asset_id, reviewer=None)
+    assert taken == [False, False]
+    assert "`assetmill reviewers add NAME` makes one" in why_not
     path.unlink()
     assert told_of(mill, run.run_id, output.asset_id)[0] == [False, False]
 

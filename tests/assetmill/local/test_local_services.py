@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,3 +122,26 @@ def test_the_command_says_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "EMULATOR", "foundry_emulator_that_nobody_installed")
     told = CliRunner().invoke(emulator, ["bill"])
     assert isinstance(told.exception, InvalidSettings)
+
+
+@pytest.mark.server
+def test_the_emulator_does_not_go_while_a_run_lives_and_goes_when_idle_after_it(tmp_path: Path) -> None:
+    folder = {"ASSETMILL_HOME": str(tmp_path / "home"), "ASSETMILL_IDLE_TIMEOUT_S": "0.3"}
+    settings = load_settings("local", folder)
+    home = settings.emulator_home
+    with local_services(settings, prefect=False) as local:
+        local.wait_for_emulator()
+        with pytest.raises(TimeoutError):
+            until_free(home, 2.5)  # it looks once a second
+        assert (home / detached.READY).exists()
+    until_free(home, 20.0)
+    assert not (home / detached.READY).exists()
+
+
+def until_free(directory: Path, limit_s: float) -> None:
+    """Wait until no process works on a state."""
+    deadline = time.monotonic() + limit_s
+    while detached.is_guarded(directory):
+        if time.monotonic() > deadline:
+            raise TimeoutError(str(directory))
+        time.sleep(0.05)  # it is nobody's child: the system does not tell when it ends

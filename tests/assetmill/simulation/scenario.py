@@ -58,6 +58,7 @@ Posting = Literal["background", "stream", "foreground", "auto", "no background",
 Mutate = Callable[[pytest.MonkeyPatch], None]
 CALL = stage_call()
 TWO_TURNS = stage_call(prompt="look, then draw")
+_LATE_ATTEMPTS = 4
 _HERE = Path("simulated")
 _REFUSED: dict[Posting, frozenset[Way]] = {
     "no background": frozenset({"background"}),
@@ -197,8 +198,10 @@ class Scenario:
         self.world.note("calm")
         last = self._start(1_000.0)
         self.world.run()
-        # A failure is kept to its run; one more may try again, and one for each turn when reads lag as well.
-        late_s = [self.answers.lags * SETTLE_S] * self.service.turns if self.answers.lags > 1 else []
+        # A failure is kept to its run; one more may try again. Where reads lag as well it says that the next
+        # run asks again: once for each turn, in as many attempts as chaos has left to be given up.
+        reads = self.service.turns * _LATE_ATTEMPTS if self.answers.lags > 1 else 0
+        late_s = [self.answers.lags * SETTLE_S] * reads
         for delay_s in (0.0, *late_s):
             if last.outcome == "typed StageFailed":
                 last = self._start(delay_s)

@@ -120,6 +120,11 @@ def test_what_the_worlds_once_found_stays_mended() -> None:
     run_seed(84, posting="stream", answers=WORLDS["results are hidden"])
 
 
+def test_a_stage_whose_every_read_is_late_is_asked_for_until_it_is_shown() -> None:
+    """Three attempts lost their browser after the chaos: the response of each turn was shown a run later."""
+    run_seed(12_801, posting="background", answers=WORLDS["lists lag beyond the settle time"])
+
+
 def test_a_seed_repeats_itself() -> None:
     first, second = (run_seed(7, traced=True).world.trace for _ in range(2))
     assert first == second

@@ -1,0 +1,1 @@
+"""The same stages under other orchestrators and under assetmill: `python -m benchmarks.peers`."""
