@@ -220,12 +220,12 @@ def measure_again(settings: Any, pipeline: str, home: Path, control: Control) ->
     print(f"  wall                   {wall:7.2f} s    target: at most 5")
 
 
-def plan_many() -> None:
-    """Plan in a process of its own, because its memory is what counts."""
+def plan_many(count: int) -> None:
+    """Plan so many rows; in a process of its own, because its memory is what counts."""
     with fresh_home() as home:
         pipeline = home / "bench-batch.yaml"
         pipeline.write_text(PIPELINE)
-        rows = write_rows(home, PLANNED_ROWS)
+        rows = write_rows(home, count)
         with open_services(load_settings("local")) as services:
             started, cpu = time.perf_counter(), time.process_time()
             batch = prepare(BatchOrder(str(pipeline), rows), services)
@@ -240,13 +240,14 @@ def plan_many() -> None:
 def main() -> None:
     import subprocess
 
-    subprocess.run([sys.executable, "-m", "benchmarks.batch", "plan"], check=True)
+    plan = [sys.executable, "-m", "benchmarks.batch", "plan"]
+    subprocess.run([*plan, str(PLANNED_ROWS)], check=True)
     run_and_compare()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["plan"]:
-        plan_many()
+    if sys.argv[1:2] == ["plan"]:
+        plan_many(int(sys.argv[2]))
     else:
         print(headline())
         main()

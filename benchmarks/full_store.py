@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from assetmill.records import StageRecord
+from assetmill.fingerprint import digest
+from assetmill.records import AssetId, RunId, StageRecord
 from assetmill.store import layout
+from assetmill.store.index_rows import IndexPage, IndexRow, IndexRows, write_page
 from assetmill.store.local import LocalStore
 from benchmarks.growth import picture, walk
 
@@ -39,9 +42,10 @@ def lay_out(folder: Path, home: Path, stages: int) -> str:
     if was not in text:
         raise RuntimeError("a stage record names its blob in another way than this benchmark expects")
     sources = {key: _links(folder / key) for key in mine if key != main}
+    asset_id = record.outputs[0].asset_id
     for number in range(stages):
         name = fingerprint(number)
-        data = f"file {number}".encode()
+        data = _data(number)
         sha = hashlib.sha256(data).hexdigest()
         _write(folder / layout.BLOBS / sha[:2] / sha, data)
         now = f'"digest":"sha256:{sha}","size_bytes":{len(data)}'.encode()
@@ -49,8 +53,26 @@ def lay_out(folder: Path, home: Path, stages: int) -> str:
         _write(folder / main.replace(model.fingerprint, name), changed)
         for key, links in sources.items():
             (folder / key.replace(model.fingerprint, name)).hardlink_to(next(links))
-    asset_id = record.outputs[0].asset_id
+    index = IndexRows()
+    index.load(_row(asset_id.replace(model.fingerprint, fingerprint(n)), record, n) for n in range(stages))
+    page = write_page(IndexPage(floor=RunId(""), recent=(), rows=()), index)
+    store.create(layout.index_page(time.time_ns()), page, media_type="application/gzip")
     return asset_id.replace(model.fingerprint, fingerprint(stages - 1))
+
+
+def _data(number: int) -> bytes:
+    return f"file {number}".encode()
+
+
+def _row(asset_id: str, record: StageRecord, number: int) -> IndexRow:
+    """Return what the index says of a stage's file, had its run been sealed."""
+    handles = (f"{handle.id}_{number}" for handle in record.outputs[0].handles)
+    return IndexRow(
+        asset_id=AssetId(asset_id),
+        digest=digest(_data(number)),
+        service_ids=(*handles, f"resp_{number:048d}"),
+        created_at=float(number),
+    )
 
 
 def _write(path: Path, data: bytes) -> None:

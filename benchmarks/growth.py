@@ -50,8 +50,8 @@ def answer(request: ResponseRequest) -> Sequence[Body]:
     return (image_item(png()),)
 
 
-def walk(store: LocalStore, home: Path, calls: Sequence[StageCall]) -> float:
-    """Run stages one after the other; return the milliseconds of CPU that each took."""
+def walk(store: LocalStore, home: Path, calls: Sequence[StageCall]) -> tuple[float, float]:
+    """Run stages one after the other; return the milliseconds of CPU and the store's requests of each."""
     gateway, settings = ScriptedGateway(answer), Settings(profile="bench", home=home, configs=home)
     gateway.containers["cntr_1"] = {"cfile_1": ("table.csv", b"a,b\n1,2\n")}
 
@@ -60,12 +60,13 @@ def walk(store: LocalStore, home: Path, calls: Sequence[StageCall]) -> float:
 
     services = Services(settings, store, connect, ())
     run_stage(stage_call(prompt="the first one loads what all need"), services, RunId("run-bench"))
-    started = time.process_time()
+    asked, started = store.requests, time.process_time()
     for call in calls:
         run_stage(call, services, RunId("run-bench"))
     used_ms = (time.process_time() - started) * 1000 / len(calls)
+    asked = store.requests - asked
     services.close()
-    return used_ms
+    return used_ms, asked / len(calls)
 
 
 def fill(folder: Path, home: Path, models: Sequence[StageCall], records: int) -> None:
@@ -91,15 +92,19 @@ def measure(kind: Callable[[str], StageCall], records: int) -> float:
         full = home / "full"
         fill(full, home, [picture("model"), table("model")], records)
         found: list[tuple[float, float]] = []
+        asked: list[tuple[float, float]] = []
         for number in range(ROUNDS):
             calls = [kind(f"{records}.{number}.{one}") for one in range(STAGES)]
-            empty_ms = walk(LocalStore(home / f"empty-{number}"), home, calls)
-            found.append((empty_ms, walk(LocalStore(full), home, calls)))
+            empty_ms, of_empty = walk(LocalStore(home / f"empty-{number}"), home, calls)
+            full_ms, of_full = walk(LocalStore(full), home, calls)
+            found.append((empty_ms, full_ms))
+            asked.append((of_empty, of_full))
     empty_ms, full_ms = (statistics.median(times) for times in zip(*found, strict=True))
     ratio = statistics.median(full / empty for empty, full in found)
     told = "met" if ratio <= MOST else "MISSED"
     costs = f"{empty_ms:5.2f} ms -> {full_ms:5.2f} ms"
-    print(f"  {kind.__name__:8} {records:8,} records  {costs}  {ratio:5.2f}  {told}")
+    requests = " -> ".join(f"{statistics.median(each):.1f}" for each in zip(*asked, strict=True))
+    print(f"  {kind.__name__:8} {records:8,} records  {costs}  {ratio:5.2f}  {told}; requests {requests}")
     return ratio
 
 

@@ -188,7 +188,7 @@ class Verifier:
         except StoreError as error:
             yield StoreProblem("unreadable", layout.INDEX, "index", str(error))
             return
-        for row in rows.values():
+        for row in rows:
             self.index_entries += 1
             try:
                 asset = self._ledger.read_asset(row.asset_id)

@@ -8,18 +8,16 @@ a new page when they have become many.
 
 from __future__ import annotations
 
-import gzip
 import time
-from collections import defaultdict
 from functools import cached_property
-from typing import Literal
 
 from assetmill.errors import KeyExists
 from assetmill.fingerprint import Digest
-from assetmill.records import AssetId, AssetRecord, RunId, RunManifest, Stored
+from assetmill.records import AssetId, AssetRecord, RunId, RunManifest
 from assetmill.store import layout
 from assetmill.store.backend import Backend
-from assetmill.store.kinds import Unreadable, is_stray, validated
+from assetmill.store.index_rows import IndexPage, IndexRow, IndexRows, read_page, write_page
+from assetmill.store.kinds import Unreadable, is_stray
 from assetmill.store.ledger import Ledger
 
 COMPACT_AT = 32
@@ -31,25 +29,6 @@ _RECENT = 256
 """Runs whose names a page keeps: one that started before others and is sealed after them is not missed."""
 
 
-class IndexRow(Stored):
-    """One asset, in as few words as it is looked for."""
-
-    asset_id: AssetId
-    digest: Digest
-    parents: tuple[AssetId, ...] = ()
-    service_ids: tuple[str, ...] = ()
-    created_at: float
-
-
-class IndexPage(Stored):
-    """Every asset of the runs sealed so far. Runs up to `floor` are covered, later ones if in `recent`."""
-
-    schema_version: Literal[1] = 1
-    floor: RunId
-    recent: tuple[RunId, ...]
-    rows: tuple[IndexRow, ...]
-
-
 class Index:
     """The assets of a store as they were when it was first asked; make a new one to look again."""
 
@@ -57,11 +36,10 @@ class Index:
         self._backend, self._ledger = backend, ledger
 
     @cached_property
-    def rows(self) -> dict[AssetId, IndexRow]:
+    def rows(self) -> IndexRows:
         """Every asset of a sealed run. Costs three requests and one for each run since the newest page."""
-        page = self._newest_page()
+        page, rows = self._newest_page()
         recent = set(page.recent)
-        rows = {row.asset_id: row for row in page.rows}
         sealed: list[RunId] = []
         for run_id in self._ledger.runs():
             if run_id <= page.floor or run_id in recent:
@@ -69,52 +47,45 @@ class Index:
             if manifest := self._ledger.find_manifest(run_id):
                 sealed.append(run_id)
                 # The later one counts: what was lost may have been made again under its ID.
-                rows.update((row.asset_id, row) for row in _rows(manifest))
+                rows.add(_rows(manifest))
         if len(sealed) >= COMPACT_AT:
             self._write_page(sorted({*recent, *sealed}), page.floor, rows)
         return rows
 
     def with_service_id(self, service_id: str) -> tuple[AssetId, ...]:
         """Return the assets that came under an ID of the service: of a call, a file, a response."""
-        return tuple(row.asset_id for row in self.rows.values() if service_id in row.service_ids)
+        found = self.rows.naming(service_id, "number")
+        return tuple(row.asset_id for row in found if service_id in row.service_ids)
 
     def with_digest(self, digest: Digest) -> tuple[AssetId, ...]:
         """Return the assets that have these very bytes, the newest first."""
-        found = [row for row in self.rows.values() if row.digest == digest]
-        return tuple(row.asset_id for row in sorted(found, key=lambda row: -row.created_at))
+        return tuple(row.asset_id for row in self.rows.with_digest(digest))
 
     def with_prefix(self, prefix: str) -> tuple[AssetId, ...]:
         """Return the assets whose ID begins like that."""
-        return tuple(sorted(asset_id for asset_id in self.rows if asset_id.startswith(prefix)))
+        return tuple(row.asset_id for row in self.rows.with_prefix(prefix))
 
     def children(self, asset_id: AssetId) -> tuple[AssetId, ...]:
         """Return what was made from an asset, in the order in which it was made."""
-        return tuple(self._children.get(asset_id, ()))
+        found = self.rows.naming(asset_id, "created_at")
+        return tuple(row.asset_id for row in found if asset_id in row.parents)
 
-    @cached_property
-    def _children(self) -> dict[AssetId, list[AssetId]]:
-        found: defaultdict[AssetId, list[AssetId]] = defaultdict(list)
-        for row in sorted(self.rows.values(), key=lambda row: row.created_at):
-            for parent in dict.fromkeys(row.parents):
-                found[parent].append(row.asset_id)
-        return dict(found)
-
-    def _newest_page(self) -> IndexPage:
+    def _newest_page(self) -> tuple[IndexPage, IndexRows]:
         """Return the newest page that can be read; the runs after it are read again, so none is missed."""
         for entry in self._backend.list(layout.INDEX, limit=_PAGES_TRIED):
             if is_stray(entry.key):
                 continue
             try:
-                return validated(IndexPage, self._backend.get(entry.key))
+                return read_page(self._backend.get(entry.key))
             except Unreadable:
                 continue
-        return IndexPage(floor=RunId(""), recent=(), rows=())
+        return IndexPage(floor=RunId(""), recent=(), rows=()), IndexRows()
 
-    def _write_page(self, covered: list[RunId], floor: RunId, rows: dict[AssetId, IndexRow]) -> None:
+    def _write_page(self, covered: list[RunId], floor: RunId, rows: IndexRows) -> None:
         if len(covered) > _RECENT:
             floor = covered[-_RECENT - 1]
-        page = IndexPage(floor=floor, recent=tuple(covered[-_RECENT:]), rows=tuple(rows.values()))
-        data = gzip.compress(page.model_dump_json(exclude_defaults=True).encode(), mtime=0)
+        head = IndexPage(floor=floor, recent=tuple(covered[-_RECENT:]), rows=())
+        data = write_page(head, rows)
         try:
             self._backend.create(layout.index_page(time.time_ns()), data, media_type="application/gzip")
         except KeyExists:

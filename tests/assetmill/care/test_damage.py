@@ -167,7 +167,7 @@ class Yard:
 
 
 def _page(index: Index) -> bytes:
-    rows = ",".join(row.model_dump_json() for row in index.rows.values())
+    rows = ",".join(row.model_dump_json() for row in index.rows)
     return gzip.compress(f'{{"floor":"","recent":[],"rows":[{rows}]}}'.encode())
 
 

@@ -67,8 +67,8 @@ def test_others_with_the_same_bytes_are_named(services: Services, manifest: RunM
     assert twin is not None
     index = Index(services.backend, services.ledger)
     assert plan_purge(first, services, index, derivatives=False).shared == ()
-    row = index.rows[first.asset_id].model_copy(update={"asset_id": "ast_twin"})
-    index.rows[row.asset_id] = row
+    (row,) = index.rows.with_prefix(first.asset_id)
+    index.rows.add([row.model_copy(update={"asset_id": "ast_twin"})])
     assert plan_purge(first, services, index, derivatives=False).shared == ("ast_twin",)
 
 
