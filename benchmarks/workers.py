@@ -1,7 +1,7 @@
 """How the time of a batch follows the number of its workers, on a real Prefect with process workers.
 
-python -m benchmarks.workers 1 4 --rows 24 --width 4        one and four workers: about eight minutes
-python -m benchmarks.workers 2 --rows 120 --width 30 --a-minute 60     a quota: about five minutes
+python -m benchmarks.workers 1 4 --rows 32 --width 4        one and four workers: about eight minutes
+python -m benchmarks.workers 2 --rows 100 --width 30 --a-minute 60     a quota: about four minutes
 """
 
 from __future__ import annotations

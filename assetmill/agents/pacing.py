@@ -190,6 +190,11 @@ class Pacer:
             ]
             return max(asked, default=0.0)
 
+    def used(self, deployment: str) -> float:
+        """Return which part of a whole quota this process has used in the last minute."""
+        with self._lock:
+            return self._used(deployment)
+
     def unused(self, deployment: str) -> float:
         """Return which part of a whole quota is this process's and was not used in the last minute."""
         with self._lock:
@@ -204,6 +209,9 @@ class Pacer:
             return count
 
     def _unused(self, deployment: str) -> float:
+        return max(0.0, self._part(deployment) - self._used(deployment))
+
+    def _used(self, deployment: str) -> float:
         now = self._clock()
         used = [
             sum(entry.amount for entry in self._in_window(deployment, name, now))
@@ -211,7 +219,7 @@ class Pacer:
             for of, name in self._limits
             if of == deployment
         ]
-        return max(0.0, self._part(deployment) - max(used, default=0.0))
+        return max(used, default=0.0)
 
     def _part(self, deployment: str) -> float:
         return 1.0 if self._lent is None else self._lent.get(deployment, 0.0)

@@ -41,7 +41,7 @@ KINDS = (
     kind("halt of a batch", rf"{_BATCH}/halt\.{RUN}", Halt),
     kind("heartbeat of a shard", rf"{_BATCH}/live\.{RUN}"),
     kind("lease of rows", rf"{_BATCH}/w/{RUN}/[a-z0-9]+\.([0-9]{{2}}|end)"),
-    kind("lease of a quota", rf"{_BATCH}/s/{RUN}/[0-9a-f]+\.[0-9]{{3}}\.[0-9]{{2}}"),
+    kind("lease of a quota", rf"{_BATCH}/s/{RUN}/[0-9a-f]+\.([0-9]{{3}}|[0-9a-f]{{8}})\.[0-9]{{2}}"),
     kind("head of a batch", rf"j/[0-9a-f]{{8}}/{_TIME}", check=_names_batch),
     kind("blocked prompt", rf"z/{STAGE}", Blocked, belongs=lambda key, r: blocked_by(key) == r.fingerprint),
     kind("plan of a collection", r"g/plan/\d+", CollectionPlan,

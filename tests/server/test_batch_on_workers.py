@@ -30,7 +30,7 @@ from tests.server.stack import POOL, Stack
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server"), pytest.mark.timeout(420)]
 
-ROWS, STAGES, SEED = 24, 2, 1
+ROWS, STAGES, SEED = 16, 2, 1
 STARTS_S = 240.0
 """Two processes at once begin slowly on a machine that others use too."""
 
@@ -147,13 +147,12 @@ def test_a_batch_survives_what_a_seed_brings_over_its_pool(deployed: Stack, tmp_
         assert (document["status"], len(document["rows"])) == ("completed", ROWS)
         assert stored(services) - records == ROWS * STAGES
         assert deployed.pictures() - charges == ROWS * STAGES, "a paid stage was charged more than once"
-        workers = {
-            run["labels"].get("prefect.worker.name") for run in deployed.flow_runs(f"run-shard/{POOL}")
-        }
-        assert workers >= {*WORKERS}
-        # Their way to Prefect ends here.
+        shards = deployed.flow_runs(f"run-shard/{POOL}")
+        assert {run["labels"].get("prefect.worker.name") for run in shards} >= {*WORKERS}
+        # Their ways to Prefect end here, and it still counts them: the next test needs one that is there.
         for name in WORKERS:
             deployed.kill(name)
+        deployed.start_worker(WORKERS[0])
 
 
 def online(world: Stack) -> list[str]:

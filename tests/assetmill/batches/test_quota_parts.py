@@ -13,6 +13,7 @@ from assetmill.agents.pacing import WINDOW_S
 from assetmill.batches.leases import Silence
 from assetmill.batches.quota_parts import PARTS, RESERVE, QuotaParts
 from assetmill.batches.work import RowWorker
+from assetmill.care.kinds import kind_of
 from assetmill.settings import Quota, Rate, Settings
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
@@ -96,6 +97,9 @@ class Shop:
     def most_in_a_minute(self) -> int:
         return max(sum(start <= at < start + 60.0 for at in self.posts) for start in self.posts)
 
+    def stored(self) -> list[str]:
+        return [entry.key for entry in self._store.list("v1/")]
+
     def close(self) -> None:
         for work in self._works:
             work.close()
@@ -131,6 +135,33 @@ def test_what_one_cannot_use_another_does(shop: Shop) -> None:
     shop.go_on(300.0)
     assert shop.most_in_a_minute() <= A_MINUTE
     assert len(shop.posts) >= 0.97 * 5 * A_MINUTE
+
+
+def test_who_comes_late_gets_its_share_of_what_another_uses_up(shop: Shop) -> None:
+    greedy = shop.hire(600, A_MINUTE)
+    shop.go_on(30.0)
+    late = shop.hire(600, A_MINUTE)
+    shop.go_on(120.0)
+    before = (greedy.left, late.left)
+    shop.go_on(240.0)
+    greedy_posts, late_posts = before[0] - greedy.left, before[1] - late.left
+    assert [key for key in shop.stored() if kind_of(key) is None] == []
+    assert late_posts >= 0.9 * greedy_posts
+    assert shop.most_in_a_minute() <= A_MINUTE
+    assert greedy_posts + late_posts >= 0.97 * 4 * A_MINUTE
+
+
+def test_the_wish_of_a_worker_that_is_no_more_holds_nothing_back(shop: Shop) -> None:
+    shop.hire(600, A_MINUTE)
+    late = shop.hire(600, A_MINUTE)
+    shop.go_on(150.0)
+    shop.workers.remove(late)
+    late.die()
+    shop.go_on(150.0)
+    posted = len(shop.posts)
+    shop.go_on(180.0)
+    assert len(shop.posts) - posted >= 0.97 * 3 * A_MINUTE
+    assert shop.most_in_a_minute() <= A_MINUTE
 
 
 def test_parts_of_a_worker_that_is_no_more_come_back_when_its_minute_is_over(shop: Shop) -> None:
