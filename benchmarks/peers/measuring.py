@@ -120,6 +120,7 @@ class Bench:
             "REQUESTS_CA_BUNDLE": str(ready["ca"]),
             "NO_PROXY": "127.0.0.1,localhost",
             "DO_NOT_TRACK": "1",
+            "PYTHONPATH": str(PROGRAMS),  # for processes that a program starts
             "PEER_FOLDER": str(folder),
             "PEER_AT_ONCE": str(self._order.at_once),
             "PEER_POLL_S": str(self._order.poll_s),

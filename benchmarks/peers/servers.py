@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_START_S = 90.0
+_START_S = 240.0
 
 
 @dataclass(frozen=True)
