@@ -5,6 +5,7 @@ a batch goes as fast as the quota allows and is hardly ever refused. Between tak
 a wait for a slot and every free call: what counts is the answer, which comes after the service's own entry.
 Limits come from the profile; what the service says in its `x-ratelimit-*` headers and in a 429 corrects them.
 A limit that is renewed every ten seconds is kept in each ten seconds. What was refused counts like the rest.
+Where nobody names a limit, refusals teach it (learnt_limits.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from assetmill.agents.learnt_limits import LearntLimit
+
 LONGEST_ASKED_S = 7 * 86_400.0
 """A service that asks for more has made a mistake: milliseconds since 1970 were seen, and years."""
 
@@ -24,6 +27,12 @@ PROBE_S = 120.0
 
 Quotas of a minute are over by then, and a wrong hour costs one refused request every two minutes.
 """
+
+UNSAID_PAUSE_S = 5.0
+"""So long after a refusal that names no wait nothing is sent."""
+
+LEARNT_PAUSE_S = 1.0
+"""The same where the account of the last minute says when more can be granted."""
 
 ASKED_AGAIN_S = 30.0
 """Whoever waits for a quota asks again after this."""
@@ -82,6 +91,7 @@ class Pacer:
         self._sent: defaultdict[tuple[str, str], deque[_Spend]] = defaultdict(deque)
         self._lent: dict[str, float] | None = None
         self._unmet: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._learnt: defaultdict[str, LearntLimit] = defaultdict(lambda: LearntLimit(WINDOW_S, PROBE_S))
         # Every thread of the process asks here before it sends: two must not take the last request.
         self._lock = threading.Lock()
         for deployment, rate in rates.items():
@@ -94,7 +104,8 @@ class Pacer:
         with self._lock:
             now = self._clock()
             waits = [self._wait_s(deployment, name, amount, now) for name, amount in wanted.items()]
-            wait_s = max([*waits, self._refused_s(deployment, now), 0.0])
+            learnt = self._learnt[deployment]
+            wait_s = max([*waits, self._refused_s(deployment, now), learnt.wait_s(now)])
             if wait_s > 0.0:
                 for name, amount in wanted.items():
                     self._unmet[deployment, name] += amount
@@ -103,6 +114,7 @@ class Pacer:
                     refusal.next_probe, refusal.is_probed = now + PROBE_S, True
                 for name, amount in wanted.items():
                     self._sent[deployment, name].append(_Spend(now, amount, is_open=True))
+                learnt.sent(now)
             return wait_s
 
     def free(self) -> dict[str, float]:
@@ -224,6 +236,7 @@ class Pacer:
             # What was sent before the refusal proves nothing.
             if (refusal := self._refusals.get(deployment)) and refusal.is_probed:
                 del self._refusals[deployment]
+            self._learnt[deployment].admitted(now)
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)
                 self._sent[deployment, name].append(_Spend(now, amount, is_open=False))
@@ -250,13 +263,28 @@ class Pacer:
                     told = int(text) * self._share * _MINUTE_S / period_s
                     self._limits[deployment, name] = told if known is None else min(known, told)
                     self._periods[deployment, name] = period_s
+                    if name != "tokens":
+                        self._learnt[deployment].forget()
 
-    def refused(self, deployment: str, wanted: Mapping[str, float], retry_after_s: float | None) -> None:
-        """Close the deployment for as long as a 429 asks; what was refused counts there, and so here."""
+    def refused(
+        self,
+        deployment: str,
+        wanted: Mapping[str, float],
+        retry_after_s: float | None,
+        *,
+        is_shortest: bool = True,
+    ) -> None:
+        """Close the deployment for as long as a 429 asks; what was refused counts there, and so here.
+
+        `is_shortest` says that of the deployments that the request needed it is the one that grants least.
+        """
         with self._lock:
             now = self._clock()
             asked_s = sane_wait_s(retry_after_s)
-            until = now + (5.0 if asked_s is None else asked_s)
+            is_known = any((deployment, name) in self._limits for name in ("requests", "images"))
+            is_learnt = is_shortest and not is_known and self._learnt[deployment].refused(now)
+            unsaid_s = LEARNT_PAUSE_S if is_learnt else UNSAID_PAUSE_S
+            until = now + (unsaid_s if asked_s is None else asked_s)
             self._refusals[deployment] = _Closed(until, now + PROBE_S)
             for name, amount in wanted.items():
                 self._take_back(deployment, name, amount)

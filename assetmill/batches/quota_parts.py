@@ -24,7 +24,13 @@ PARTS = 240
 """The most parts of a quota: of a smaller one each is a request."""
 
 RESERVE = 0.1
-"""This much of a quota a worker keeps that has rows in hand: its next request need not wait for a lease."""
+"""This much of a quota a worker keeps that has rows in hand: its next request need not wait for a lease.
+
+Where no part is free, somebody may wait for just this one: then nothing is kept that is not used.
+"""
+
+_SCARCE_TICKS = 8
+"""How seldom somebody who keeps parts looks whether others want for them: a listing."""
 
 _LOOK_TICKS = 40
 """How seldom somebody who has all parts looks whether others want some."""
@@ -49,6 +55,7 @@ class QuotaParts:
         self._leases = Leases(batch.services.backend, prefix, work.flow_run_id)
         self._mine: dict[str, dict[str, int]] = {}
         self._counts: dict[str, int] = {}
+        self._scarce: set[str] = set()
         self._most: dict[str, int] = {}
         self._left_free: dict[str, frozenset[str]] = {}
         self._wished_at: dict[str, int] = {}
@@ -64,7 +71,7 @@ class QuotaParts:
             if unmet := self._pacer.unmet(deployment):
                 self._take(deployment, math.ceil(unmet * count - 1e-9))
             else:
-                kept = RESERVE if self._is_busy() else 0.0
+                kept = RESERVE if self._is_busy() and not self._is_scarce(deployment) else 0.0
                 self._drop(deployment, int(max(0.0, self._pacer.unused(deployment) - kept) * count + 1e-9))
                 self._be_content(deployment)
             self._yield(deployment)
@@ -76,13 +83,29 @@ class QuotaParts:
         for deployment in list(self._wished_at):
             self._take_back_wish(deployment)
 
+    def _is_scarce(self, deployment: str) -> bool:
+        """Say whether all parts were leased when somebody looked last; one who has some not used looks."""
+        if self._mine.get(deployment) and self._ticks % _SCARCE_TICKS == 0 and self._pacer.unused(deployment):
+            self._note(deployment, len(self._names(deployment) - self._leases.held().generations.keys()))
+        return deployment in self._scarce
+
+    def _note(self, deployment: str, free: int) -> None:
+        if free > 0:
+            self._scarce.discard(deployment)
+        else:
+            self._scarce.add(deployment)
+
+    def _names(self, deployment: str) -> set[str]:
+        return {quota_part(deployment, number) for number in range(self._counts[deployment])}
+
     def _take(self, deployment: str, wanted: int) -> None:
         mine, count = self._mine.setdefault(deployment, {}), self._counts[deployment]
         if len(mine) == count and self._ticks % _LOOK_TICKS:
             return
         held = self._leases.held()
-        names = [quota_part(deployment, number) for number in range(count)]
+        names = sorted(self._names(deployment))
         free = [name for name in names if name not in held.generations]
+        self._note(deployment, len(free) - wanted)
         self._most[deployment] = most = self._fair(deployment, held, free)
         taken = [name for name in free[: max(0, min(wanted, most - len(mine)))] if self._leases.take(name)]
         mine.update(dict.fromkeys(taken, 0))

@@ -53,7 +53,7 @@ def team_pages(
         return Site(wall, Details(ledger), thumbnails, blobs, reviewing=reviewing, stars=stars)
 
     def waiting() -> tuple[Waiting, ...]:
-        return what_waits(backend, pipeline_names(settings.configs))
+        return what_waits(backend, settings, pipeline_names(settings.configs))
 
     def closeups_for(site: Site) -> Closeups:
         return Closeups(site, backend, Services(settings, backend, connect))

@@ -61,7 +61,7 @@ class Making:
     name: str
     stage: str
     actions: tuple[str, ...]
-    source_type: SourceType
+    source_type: SourceType | None
     prompt_digest: str = ""
     response_id: str = ""
 
@@ -188,8 +188,9 @@ def _definition(making: Making, media_type: str, ingredients: Sequence[Ingredien
     names = [_instance(number) for number in range(len(ingredients))]
     opened = [{"action": "c2pa.opened", "parameters": {"ingredientIds": names[:1]}}] if names else []
     placed = [{"action": "c2pa.placed", "parameters": {"ingredientIds": [name]}} for name in names[1:]]
+    source = {"digitalSourceType": IPTC + making.source_type} if making.source_type else {}
     told = {
-        "digitalSourceType": IPTC + making.source_type,
+        **source,
         "parameters": {
             "com.assetmill.stage": making.stage,
             "com.assetmill.prompt_digest": making.prompt_digest,

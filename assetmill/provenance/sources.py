@@ -9,7 +9,9 @@ from assetmill.records import AssetRecord
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
-SourceType = Literal["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia"]
+SourceType = Literal[
+    "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia", "digitalCreation"
+]
 
 
 def source_type(asset: AssetRecord, ancestors: Iterable[AssetRecord]) -> SourceType | None:
@@ -24,9 +26,13 @@ def source_type(asset: AssetRecord, ancestors: Iterable[AssetRecord]) -> SourceT
     has_pictures = any(one.kind == "picture" and one.role != "mask" for one in family)
     if _is_drawn(asset):
         return "compositeWithTrainedAlgorithmicMedia" if has_pictures else "trainedAlgorithmicMedia"
-    if any(_is_drawn(one) for one in family):
-        return "compositeWithTrainedAlgorithmicMedia"
-    return "algorithmicMedia" if asset.made_by else None
+    return derived_source(family) or ("algorithmicMedia" if asset.made_by else None)
+
+
+def derived_source(family: Iterable[AssetRecord]) -> SourceType | None:
+    """Return the type of what is composed from a family; None when no model drew any of it."""
+    is_drawn = any(_is_drawn(one) for one in family)
+    return "compositeWithTrainedAlgorithmicMedia" if is_drawn else None
 
 
 def _is_drawn(asset: AssetRecord) -> bool:

@@ -111,8 +111,11 @@ class Admission:
 
     def refused(self, retry_after_s: float | None) -> None:
         """Hold back every stage that uses the same deployments: a quota said no."""
+        # Of pictures far fewer are granted than of text, and the refusal names no deployment.
+        shortest = next(reversed(self._wanted), "")
         for deployment, takes in self._wanted.items():
-            self._services.pacer.refused(deployment, takes, retry_after_s)
+            is_shortest = deployment == shortest
+            self._services.pacer.refused(deployment, takes, retry_after_s, is_shortest=is_shortest)
 
     def reserve(self, reservation: str, on_wait: Callable[[str], None], lane: Lane) -> None:
         """Reserve the most that an attempt may cost in a lane under every ceiling.

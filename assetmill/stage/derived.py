@@ -25,7 +25,7 @@ from assetmill.records import (
     make_asset_id,
 )
 from assetmill.stage.services import Services
-from assetmill.stage.signing import with_manifest
+from assetmill.stage.signing import Brought, with_manifest
 
 Facts = Mapping[str, Any]
 
@@ -47,6 +47,8 @@ class LocalFile:
     height: int | None = None
     parents: tuple[AssetId, ...] | None = None
     actions: tuple[str, ...] = ("c2pa.edited",)
+    shown: tuple[AssetId | Brought, ...] | None = None
+    """What is in it in its order, a person's own files among it; None: its parents."""
 
     @classmethod
     def picture(
@@ -145,13 +147,14 @@ def carry_out_local(
 
 
 def _signed(file: LocalFile, local: LocalStage, services: Services) -> bytes:
+    parents = local.parents if file.parents is None else file.parents
     return with_manifest(
         file.data,
         name=file.name,
         media_type=file.media_type,
         role=file.role,
         stage=local.stage,
-        parents=local.parents if file.parents is None else file.parents,
+        parents=parents if file.shown is None else file.shown,
         prompt=local.prompt,
         services=services,
         actions=file.actions,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from assetmill.errors import CannotMake, StageFailed
 from assetmill.fingerprint import Digest, digest
-from assetmill.making.carrying_out import FreshFile, carry_out
+from assetmill.making.carrying_out import FreshFile, Read, carry_out
 from assetmill.making.versions import made_with
 from assetmill.plan.calls import BoundInput, StageCall
 from assetmill.progress import ProgressReporter
@@ -18,6 +18,7 @@ from assetmill.records import RunId, StageRecord
 from assetmill.spec.file_kinds import kind_of
 from assetmill.stage.derived import Facts, LocalFile, LocalStage, carry_out_local
 from assetmill.stage.services import Services
+from assetmill.stage.signing import Brought
 
 
 @cache
@@ -63,7 +64,7 @@ def _files(call: StageCall, services: Services) -> list[LocalFile]:
     def read(name: str) -> bytes:
         return _bytes_of(given[name], services)
 
-    return [_file(made, given) for made in carry_out(call.making, read, Path(call.folder or "."))]
+    return [_file(made, given, read) for made in carry_out(call.making, read, Path(call.folder or "."))]
 
 
 @lru_cache(maxsize=32)
@@ -89,8 +90,8 @@ def _checked(path: str, wanted: Digest) -> bytes:
     return data
 
 
-def _file(made: FreshFile, given: dict[str, BoundInput]) -> LocalFile:
-    parents = (given[name].asset_id for name in made.of if name in given)
+def _file(made: FreshFile, given: dict[str, BoundInput], read: Read) -> LocalFile:
+    of = tuple(dict.fromkeys(name for name in made.of if name in given))
     width, height = made.size or (None, None)
     return LocalFile(
         made.name,
@@ -100,6 +101,10 @@ def _file(made: FreshFile, given: dict[str, BoundInput]) -> LocalFile:
         "output",
         width,
         height,
-        parents=tuple(dict.fromkeys(one for one in parents if one)),
+        parents=tuple(dict.fromkeys(one for name in of if (one := given[name].asset_id))),
         actions=made.actions or ("c2pa.edited",),
+        shown=tuple(
+            given[name].asset_id or Brought(name, given[name].blob.media_type, partial(read, name))
+            for name in of
+        ),
     )

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, cast
 
 import pytest
-from foundry_emulator.responses.wire import AZURE_ITEM_EXTRAS, AZURE_RESPONSE_EXTRAS, AZURE_TOOL_EXTRAS
+from foundry_emulator.responses import wire
 from foundry_emulator.testing.calls import Control, Raw, events
 from foundry_emulator.testing.scripted import PICTURE_URL
 from openai.pagination import SyncConversationCursorPage, SyncCursorPage
@@ -36,7 +36,7 @@ from pydantic import BaseModel, TypeAdapter
 
 Json = dict[str, Any]
 FLAVOURS = ("azure", "openai")
-AZURE_EXTRAS = {*AZURE_ITEM_EXTRAS, *AZURE_RESPONSE_EXTRAS, *AZURE_TOOL_EXTRAS}
+AZURE_EXTRAS = {*wire.AZURE_ITEM_EXTRAS, *wire.AZURE_RESPONSE_EXTRAS, *wire.AZURE_TOOL_EXTRAS}
 EVENT_EXTRAS = {"obfuscation"}  # padding of text deltas that the types do not know; both services send it
 
 
@@ -86,7 +86,7 @@ def flavour(request: pytest.FixtureRequest, control: Control) -> str:
 
 @pytest.fixture
 def allowed(flavour: str) -> set[str]:
-    return {*EVENT_EXTRAS, *AZURE_EXTRAS} if flavour == "azure" else set(EVENT_EXTRAS)
+    return {*EVENT_EXTRAS, *(AZURE_EXTRAS if flavour == "azure" else wire.OPENAI_RESPONSE_EXTRAS)}
 
 
 class _McpHandler(BaseHTTPRequestHandler):

@@ -26,8 +26,8 @@ FaultName = Literal[
     "redirect",  # 307 to the same address, nothing happened
     "garbage",  # the request was carried out, the reply is no JSON
     "half_body",  # the request was carried out, the reply is cut in the middle
-    "account_block",  # 403 until the plan is cleared
-    "moderation_input",  # the prompt is refused; with `where: image` only the picture
+    "account_block",  # 403 with `message` until the plan is cleared
+    "moderation_input",  # the prompt is refused, for `categories`; with `where: image` only the picture
     "moderation_output",  # the picture was drawn and charged, then refused
     "bad_base64",  # the picture's text is no base64
     "truncated_picture",  # the picture's bytes end early

@@ -8,7 +8,7 @@ from typing import Any
 
 from foundry_emulator.comparing.exchange import Exchange
 from foundry_emulator.comparing.playing import answer_of
-from foundry_emulator.jsons import Json, as_object
+from foundry_emulator.jsons import Json, as_list, as_object
 from foundry_emulator.testing.calls import Control, Raw
 
 _TOO_LONG = "word " * 1_100_000
@@ -80,10 +80,21 @@ def _faults(exchange: Exchange, error: Json) -> Iterator[Json]:
         yield {"op": "*", "fault": "error_before", "status": exchange.status}
     elif exchange.status == 429:
         yield {"op": "*", "fault": "rate_limit"}
+    elif exchange.status == 403 and "temporarily blocked" in str(error.get("message")):
+        yield {"op": "*", "fault": "account_block", "message": str(error["message"])}
+    elif exchange.status == 400 and error.get("code") == "content_filter":
+        yield {"op": "responses.create", "fault": "moderation_input", "categories": _blocked(error)}
     elif is_failed:
         code = str(error.get("code") or "server_error")
         failure = {"code": code, "message": str(error.get("message") or "")}
         yield {"op": "responses.create", "fault": "fail_response", **failure}
+
+
+def _blocked(error: Json) -> list[str]:
+    """Return the categories for which a prompt was refused."""
+    found = [as_object(one) for one in as_list(error.get("content_filters"))]
+    results = [as_object(one.get("content_filter_results")) for one in found]
+    return [name for one in results for name, verdict in one.items() if as_object(verdict).get("filtered")]
 
 
 def long_enough(exchange: Exchange, body: Any) -> Any:

@@ -24,6 +24,7 @@ PLURAL = 3
 
 _WORD = re.compile(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b|[A-Za-z0-9][A-Za-z0-9'\u2019-]*|[.;:!?\n]|,")
 _BREAKS = frozenset(".;:!?\n")
+_WITHIN_A_LIST = frozenset({":", ",", ";", "with"})
 
 
 @dataclass(frozen=True)
@@ -158,14 +159,16 @@ def _plain(prompt: str) -> str:
 
 
 def _without_negated(words: list[str]) -> list[str]:
+    """Leave out what is not wanted: up to the comma, or after `Avoid:` all of the list."""
     negations = set(vocabulary()["grammar"]["negations"])
     kept: list[str] = []
-    is_negated = False
-    for word in words:
+    is_negated = is_list = False
+    for word, following in zip(words, [*words[1:], ""], strict=True):
         if word in _BREAKS or word in (",", "but", "with", "just", "only"):
-            is_negated = False
+            is_list = is_list and word in _WITHIN_A_LIST
+            is_negated = is_list
         elif word in negations:
-            is_negated = True
+            is_negated, is_list = True, is_list or following == ":"
         if not is_negated:
             kept.append(word)
     return kept
@@ -182,7 +185,8 @@ def _step(reading: _Reading, at: int) -> int:
     word = words[at]
     grammar = vocabulary()["grammar"]
     if reading.at_start:
-        reading.is_directive = bool(reading.wanted) and word in grammar["directives"]
+        is_told = bool(reading.wanted or reading.unknown)
+        reading.is_directive = is_told and word in grammar["directives"]
         reading.at_start = False
     reading.since_on = 0 if word in grammar["on"] else reading.since_on + 1
     _follow_list(reading, word)

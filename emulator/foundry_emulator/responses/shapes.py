@@ -31,7 +31,7 @@ _UNDETECTED = {"filtered": False, "detected": False}
 def body(dialect: Dialect, response: Json) -> Json:
     """Word the body of a request that made, read or cancelled one response."""
     if not dialect.is_azure:
-        return response
+        return _openai(response)
     shown = {
         key: value
         for key, value in response.items()
@@ -54,6 +54,28 @@ def body(dialect: Dialect, response: Json) -> Json:
     if dialect.is_newest:
         _newest(shown)
     return shown
+
+
+def _openai(response: Json) -> Json:
+    """Word it as OpenAI's own service does: everything is there but a conversation that is none."""
+    is_running = response["status"] in RUNNING
+    return {
+        **{key: value for key, value in response.items() if key != "conversation" or value},
+        "service_tier": "auto" if is_running else response["service_tier"],
+        "tools": [_with_container(tool) for tool in response["tools"]],
+        "billing": {"payer": "developer"},
+        "store": True,
+        "frequency_penalty": 0.0,
+        "presence_penalty": 0.0,
+        "prompt_cache_key": None,
+        "prompt_cache_retention": None,
+    }
+
+
+def _with_container(tool: Json) -> Json:
+    container = as_object(tool.get("container"))
+    kept = {key: value for key, value in container.items() if value != []}
+    return {**tool, "container": kept} if container else tool
 
 
 def _newest(shown: Json) -> None:
@@ -105,10 +127,7 @@ def _tool(tool: Mapping[str, Any]) -> Json:
     }
     names = unset.get(tool["type"], ())
     shown = {key: value for key, value in tool.items() if key not in names or value not in (None, "auto", 0)}
-    container = as_object(tool.get("container"))
-    if container:
-        shown["container"] = {key: value for key, value in container.items() if value != []}
-    return shown
+    return _with_container(shown)
 
 
 def without_unset(item: Json) -> Json:
@@ -127,7 +146,7 @@ def _item(dialect: Dialect, item: Json) -> Json:
 def event(dialect: Dialect, event: Json, *, is_background: bool) -> Json:
     """Word an event of a stream: results and outputs stay out, a background stream has no padding."""
     if not dialect.is_azure:
-        return event
+        return {**event, "response": _openai(event["response"])} if "response" in event else event
     shown = dict(event)
     if is_background:
         shown.pop("obfuscation", None)

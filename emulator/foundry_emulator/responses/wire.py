@@ -14,6 +14,8 @@ AZURE_RESPONSE_EXTRAS = (
     *("frequency_penalty", "presence_penalty", "context", "structured_inputs", "partition_key"),
 )
 """Fields of a response that Azure sends and the openai package does not know."""
+OPENAI_RESPONSE_EXTRAS = ("billing", "store", "frequency_penalty", "presence_penalty")
+"""Fields of a response that OpenAI's own service sends and its package does not know."""
 AZURE_ITEM_EXTRAS = ("agent_reference", "response_id")
 """Fields of an output item that Azure sends and the openai package does not know."""
 AZURE_TOOL_EXTRAS = ("n",)

@@ -345,12 +345,14 @@ def refusal(fault: Fault, call: Call) -> WireError | None:
     if fault.name == "redirect":
         return WireError(307, "redirect", "Moved.", headers={"location": str(call.request.url)})
     if fault.name == "account_block":
-        message = (
+        usual = (
             "Your resource has been temporarily blocked because we detected behavior that may violate our "
+            "content policy."
         )
-        return WireError(403, "Forbidden", message + "content policy.", layer="gateway")
+        return WireError(403, "Forbidden", str(fault.params.get("message") or usual), layer="gateway")
     if fault.name == "moderation_input":
-        return prompt_refused(("violence",))
+        named = fault.params.get("categories")
+        return prompt_refused(named if isinstance(named, list) else ("violence",))
     return None
 
 

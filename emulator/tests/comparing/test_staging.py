@@ -121,6 +121,24 @@ AGAIN: list[Json] = [
     {"type": "response.output_item.done"},
     {"type": "response.completed"},
 ]
+FILTERED_WORDS = (
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. "
+    "Please modify your prompt and retry."
+)
+FILTERED: Json = {
+    **{name: {"filtered": False, "severity": "safe"} for name in ("sexual", "violence", "self_harm")},
+    "hate": {"filtered": True, "severity": "high"},
+    "jailbreak": {"filtered": False, "detected": False},
+}
+BLOCKED: Json = {
+    "innererror": {"code": "ContentFiltered"},
+    "content_filters": [
+        {
+            **{"blocked": True, "source_type": "prompt", "content_filter_results": FILTERED},
+            "content_filter_offsets": {"start_offset": 0, "end_offset": 0, "check_offset": 0},
+        }
+    ],
+}
 Exchanged = tuple[str, str, Json | None, int, Json | None, str]
 EXCHANGES: dict[str, Exchanged] = {
     "conversations": ("GET", "/openai/v1/conversations", None, 200, page(ONE, ONE), "2026-02-12"),
@@ -224,6 +242,22 @@ EXCHANGES: dict[str, Exchanged] = {
         200,
         None,
         "2026-02-12",
+    ),
+    "a prompt that was blocked": (
+        "POST",
+        "/openai/v1/responses",
+        {"input": "Hi", "model": "gpt-4.1"},
+        400,
+        model_error(FILTERED_WORDS, param="prompt", code="content_filter", **BLOCKED),
+        "2026-07-01",
+    ),
+    "an account that is blocked": (
+        "GET",
+        f"/openai/v1/conversations/{CONVERSATION}",
+        None,
+        403,
+        {"error": {"code": "Forbidden", "message": "Your resource has been temporarily blocked."}},
+        "2026-07-01",
     ),
     "a store that was deleted": (
         "GET",

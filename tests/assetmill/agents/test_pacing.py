@@ -176,3 +176,60 @@ def test_a_refused_request_counts_as_the_service_counts_it() -> None:
     pacer.refused("m", {"requests": 1}, 1.0)
     clock.now += 2.0
     assert pacer.take("m", {"requests": 1}) == pytest.approx(58.25)
+
+
+def sent(pacer: Pacer, count: int) -> None:
+    """Send and have admitted as many requests as asked for."""
+    for _ in range(count):
+        assert pacer.take("m", {"requests": 1}) == 0.0
+        pacer.arrived("m", {"requests": 1})
+
+
+def test_a_limit_that_nobody_names_is_what_was_admitted_before_a_refusal() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    sent(pacer, 20)
+    assert pacer.take("m", {"requests": 1}) == 0.0
+    pacer.refused("m", {"requests": 1}, None)
+    clock.now += 2.0
+    assert pacer.take("m", {"requests": 1}) > 0.0
+    clock.now += 58.5
+    sent(pacer, 20)
+    assert pacer.take("m", {"requests": 1}) == 0.0  # one asks for more
+    assert pacer.take("m", {"requests": 1}) > 0.0  # and one alone
+
+
+def test_a_refusal_for_another_reason_soon_counts_for_nothing() -> None:
+    clock, admitted = Clock(), 0
+    pacer = Pacer({}, clock=clock)
+    sent(pacer, 3)
+    pacer.take("m", {"requests": 1})
+    pacer.refused("m", {"requests": 1}, None)
+    for _ in range(60):
+        clock.now += 1.0
+        while pacer.take("m", {"requests": 1}) == 0.0:
+            pacer.arrived("m", {"requests": 1})
+            admitted += 1
+    assert admitted > 500
+
+
+def test_a_limit_that_an_answer_names_counts_instead_of_a_learnt_one() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    sent(pacer, 3)
+    pacer.take("m", {"requests": 1})
+    pacer.refused("m", {"requests": 1}, None)
+    pacer.correct("m", {"x-ratelimit-limit-requests": "50"})
+    clock.now += 2.0
+    sent(pacer, 46)  # what was refused counts, too
+    assert pacer.take("m", {"requests": 1}) > 0.0
+
+
+def test_only_the_deployment_that_grants_least_learns_from_a_refusal() -> None:
+    clock = Clock()
+    pacer = Pacer({}, clock=clock)
+    sent(pacer, 3)
+    pacer.take("m", {"requests": 1})
+    pacer.refused("m", {"requests": 1}, None, is_shortest=False)
+    clock.now += 5.0
+    sent(pacer, 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from assetmill.project import find_configs
 from tests.millworks import PICTURE
@@ -94,6 +95,32 @@ def test_a_first_run_needs_nothing_and_leaves_files_that_open(mill: Mill) -> Non
     assert sizes["feed.png"] == (1080, 1080)
     listed = mill.document("assets", "--run", told["run_id"])["assets"]
     assert [asset["asset_id"] for asset in listed] == [asset["asset_id"] for asset in told["assets"]]
+
+
+def test_localised_stages_make_the_same_pictures_and_every_comment_stays(mill: Mill) -> None:
+    written = find_configs({}) / "pipelines" / "product-launch.yaml"
+    own = shutil.copytree(find_configs({}), mill.folder / "own") / "pipelines" / "product-launch.yaml"
+    rented = pictures(mill.document("run", str(own)))
+    mill("localise", str(own), "--yes")
+    assert comments(own) == comments(written)
+    told = mill.document("run", str(own))
+    assert told["spent_usd"] == 0
+    for name, picture in pictures(told).items():
+        assert picture.size == rented[name].size
+        assert max(ImageStat.Stat(ImageChops.difference(picture, rented[name])).mean) < 1, name
+
+
+def comments(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if "#" in line]
+
+
+def pictures(told: dict[str, Any]) -> dict[str, Image.Image]:
+    """Return what the run's files show, by their names, as they are now."""
+    found: dict[str, Image.Image] = {}
+    for path in map(Path, told["files"]):
+        with Image.open(path) as picture:
+            found[path.name] = picture.convert("RGB")
+    return found
 
 
 def test_what_the_emulator_cannot_draw_is_told_at_the_end_of_the_run_that_drew_it(mill: Mill) -> None:

@@ -25,7 +25,7 @@ from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.batchworks import colourful
 from tests.millworks import PICTURE, run_here, services_on, settings_in
-from tests.reviewyard import desk_for
+from tests.reviewyard import desk_for, say
 
 PORT = 4712
 HERE = f"http://127.0.0.1:{PORT}"
@@ -53,7 +53,7 @@ class Team:
         self.services, self.desk = services, desk_for(services)
         self.run = run_here(services, "hero")
         self.links = ReviewLinks(services.settings.home)
-        self.pages = TeamPages(self._site, lambda: what_waits(services.backend, ["hero"]))
+        self.pages = TeamPages(self._site, lambda: what_waits(services.backend, services.settings, ["hero"]))
         self.opens(TeamDoor(self.links, self.pages.page_of))
         self.picture = self.run.assets()[0]
 
@@ -110,6 +110,21 @@ def test_a_reviewer_finds_what_waits_and_decides_as_themselves(team: Team) -> No
     sha256 = team.picture.blob.digest.removeprefix("sha256:")
     assert team.desk.standing(sha256).approvers == ("bo",)
     assert run_here(team.services, "hero").status == "completed"
+
+
+def test_home_tells_what_it_waits_for_now(services: Services) -> None:
+    picture = run_here(services, "hero").assets()[0]
+
+    def home() -> tuple[int, str]:
+        (one,) = what_waits(services.backend, services.settings, ["hero"])
+        return one.pictures, one.said
+
+    assert home()[0] == 1
+    assert "`assetmill reviewers add NAME` makes one" in home()[1]
+    desk = desk_for(services)
+    assert home() == (1, "Waits for approval")
+    say(desk, "rejected", picture, reason="too teal")
+    assert home() == (0, "Everything is decided: the next run goes on with it.")
 
 
 def test_a_link_to_look_decides_and_spends_nothing(team: Team) -> None:
