@@ -114,7 +114,9 @@ class PoolStorm:
     def _call_off(self, run: _Run, number: int) -> None:
         """Have a person call a batch off in the middle, by the command line or on Prefect's page."""
         self._until_half(run)
-        shards = self.world.flow_runs(f"run-shard/{POOL}", state="RUNNING")
+        # One that ended while Prefect was away is left as running there.
+        running = self.world.flow_runs(f"run-shard/{POOL}", state="RUNNING")
+        shards = [shard for shard in running if shard["name"].startswith(f"storm-{number} ")]
         if shards and self._chance.random() < 0.5:
             state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
             self.world.api("POST", f"/flow_runs/{shards[0]['id']}/set_state", state)
