@@ -23,7 +23,7 @@ from foundry_emulator.boundary.errors import Surface, WireError, invalid, prompt
 from foundry_emulator.boundary.faults import RESPONSE_FAULTS, Fault, damaged
 from foundry_emulator.boundary.fields import Fields, type_name
 from foundry_emulator.boundary.quota import plainer
-from foundry_emulator.jsons import Json, compact
+from foundry_emulator.jsons import Json, as_list, compact
 from foundry_emulator.project import Project
 from foundry_emulator.responses.registry import Responses
 from foundry_emulator.routes.patching import instead, patched
@@ -351,8 +351,7 @@ def refusal(fault: Fault, call: Call) -> WireError | None:
         )
         return WireError(403, "Forbidden", str(fault.params.get("message") or usual), layer="gateway")
     if fault.name == "moderation_input":
-        named = fault.params.get("categories")
-        return prompt_refused(named if isinstance(named, list) else ("violence",))
+        return prompt_refused(as_list(fault.params.get("categories")) or ("violence",))
     return None
 
 
