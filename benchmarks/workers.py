@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
-from assetmill.store import layout
+from assetmill.store import batch_layout
 from benchmarks.bench import Control
 from benchmarks.worker_costs import Costs, Processes, Stage, costs, most_in_a_minute, stages_since, used_part
 from tests.batchworks import products
@@ -92,7 +92,9 @@ def measure(made: Stack, workers: list[str], asked: Asked) -> Measured:
     settings = load_settings("local", {k: v for k, v in made.environment.items() if "ASSETMILL" in k})
     with open_services(settings) as services:
         stages = stages_since(services, "plain", began_at)
-        leases = {entry.key.rpartition("/")[2] for entry in services.backend.list(f"{layout.batch(name)}w/")}
+        leases = {
+            entry.key.rpartition("/")[2] for entry in services.backend.list(f"{batch_layout.prefix(name)}w/")
+        }
     assert len(stages) == asked.rows * STAGES
     pieces = len({lease.partition(".")[0] for lease in leases} - {"all"})
     return Measured(took_s, stages, costs(stages, processes, began_at, asked.width, pieces), refused)

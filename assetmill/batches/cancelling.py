@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assetmill.batches.work import RowWorker
 from assetmill.stage.cancelling import Look
-from assetmill.store import layout
+from assetmill.store import batch_layout
 
 
 def halting(work: RowWorker) -> Look:
@@ -14,7 +14,10 @@ def halting(work: RowWorker) -> Look:
     may begin after the mark was written. No clock of two machines needs to agree for the first.
     """
     ledger, batch_id = work.batch.ledger, work.batch.batch_id
-    ours, for_all = layout.batch_halt(batch_id, work.halt_run), layout.batch_cancel(batch_id, 0)[:-16]
+    ours, for_all = (
+        batch_layout.halt(batch_id, work.halt_run),
+        batch_layout.cancel(batch_id, 0)[:-16],
+    )
     known = set(ledger.halts(batch_id))
     began_ns = work.began_at * 1e9
 

@@ -9,7 +9,7 @@ from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest, BatchPage, BatchRow, Blocked
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import AssetId, AssetRecord, StageRecord
-from assetmill.store import layout
+from assetmill.store import batch_layout
 from assetmill.store.ledger import Ledger
 
 _RECORDS_KEPT = 512
@@ -42,7 +42,7 @@ class KnownRows:
         sealed_ns = int(self.newest.finished_at * 1e9) if self.newest else 0
         for key in batches.page_keys(batch_id):
             self.seen_pages.add(key)
-            if layout.page_time_ns(key) > sealed_ns and (page := batches.read_page(key)):
+            if batch_layout.page_time_ns(key) > sealed_ns and (page := batches.read_page(key)):
                 self._add(page)
 
     def is_done(self, fp: Fingerprint) -> bool:

@@ -25,7 +25,7 @@ from assetmill.errors import KeyExists, KeyMissing, NotFound, StoreError, StoreU
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import Stored
 from assetmill.redaction import redact_known
-from assetmill.store import layout
+from assetmill.store import batch_layout, layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import STAGE
 from assetmill.store.record_objects import REPAIR, TRIED, RecordObjects
@@ -47,7 +47,7 @@ class BatchLedger:
 
     def write_start(self, start: BatchStart) -> None:
         """Store what a batch is made of; repeating is free."""
-        self._create(layout.batch_start(start.batch_id, start.content), start)
+        self._create(batch_layout.start(start.batch_id, start.content), start)
 
     def read_start(self, batch_id: str, content: str) -> BatchStart:
         """Return what a batch is made of.
@@ -55,7 +55,7 @@ class BatchLedger:
         Raises:
             NotFound: no such batch.
         """
-        key = layout.batch_start(batch_id, content)
+        key = batch_layout.start(batch_id, content)
         start = self._records.read(key, BatchStart)
         if start is None:
             raise NotFound("batch", batch_id, "see what `assetmill batch` printed")
@@ -68,34 +68,34 @@ class BatchLedger:
 
         One that a person named may have changed its rows: the newest one is meant.
         """
-        prefix = layout.batch_start(batch_id, "")
+        prefix = batch_layout.start(batch_id, "")
         keys = [entry.key for entry in self._backend.list(prefix)] if BATCH_ID.fullmatch(batch_id) else []
         found = [start for key in keys if (start := self._records.read_or_warn(key, BatchStart))]
         return max(found, key=lambda start: start.created_at, default=None)
 
     def write_page(self, page: BatchPage) -> None:
         """Store what became of a group of rows."""
-        key = layout.batch_page(page.batch_id, time.time_ns(), uuid.uuid4().hex[:12])
+        key = batch_layout.page(page.batch_id, time.time_ns(), uuid.uuid4().hex[:12])
         self._create(key, page)
 
     def page_keys(self, batch_id: str) -> list[str]:
         """Return the keys of a batch's pages, oldest first."""
-        keys = [entry.key for entry in self._backend.list(layout.batch_pages(batch_id))]
+        keys = [entry.key for entry in self._backend.list(batch_layout.pages(batch_id))]
         return [key for key in keys if _PAGE.search(key)]
 
     def read_page(self, key: str) -> BatchPage | None:
         """Return one page; what cannot be read is told and left out: its rows are looked for."""
         page = self._records.read_or_warn(key, BatchPage)
-        return page if page is None or key.startswith(layout.batch_pages(page.batch_id)) else None
+        return page if page is None or key.startswith(batch_layout.pages(page.batch_id)) else None
 
     def write_manifest(self, manifest: BatchManifest) -> None:
         """Seal a run of a batch and make it its pipeline's newest batch."""
-        now = self._records.time_for(layout.batch_manifests(manifest.batch_id), time.time_ns())
-        while self._create(layout.batch_manifest(manifest.batch_id, now), manifest).run_id != manifest.run_id:
+        now = self._records.time_for(batch_layout.manifests(manifest.batch_id), time.time_ns())
+        while self._create(batch_layout.manifest(manifest.batch_id, now), manifest).run_id != manifest.run_id:
             now += 1
-        head = layout.batch_manifest(manifest.batch_id, now).encode()
-        for time_ns in itertools.count(self._records.time_for(layout.batch_heads(manifest.pipeline), now)):
-            key = layout.batch_head(manifest.pipeline, time_ns)
+        head = batch_layout.manifest(manifest.batch_id, now).encode()
+        for time_ns in itertools.count(self._records.time_for(batch_layout.heads(manifest.pipeline), now)):
+            key = batch_layout.head(manifest.pipeline, time_ns)
             try:
                 return self._backend.create(key, head, media_type="text/plain")
             except KeyExists:
@@ -105,7 +105,7 @@ class BatchLedger:
 
     def newest_manifest(self, batch_id: str) -> BatchManifest | None:
         """Return the newest manifest of a batch that can be read, None when it was never sealed."""
-        prefix = layout.batch_manifests(batch_id)
+        prefix = batch_layout.manifests(batch_id)
         for entry in self._backend.list(prefix, limit=TRIED):
             manifest = self._records.read_or_warn(entry.key, BatchManifest)
             if manifest and manifest.batch_id == batch_id:
@@ -118,7 +118,7 @@ class BatchLedger:
 
     def newest_of(self, pipeline: str) -> BatchManifest | None:
         """Return the newest manifest of any batch of a pipeline: two requests."""
-        for head in self._backend.list(layout.batch_heads(pipeline), limit=TRIED):
+        for head in self._backend.list(batch_layout.heads(pipeline), limit=TRIED):
             name = self._backend.get(head.key).decode(errors="replace")
             if not is_name_of_manifest(name):
                 self._records.warn(head.key, "it names no manifest of a batch")
@@ -129,7 +129,7 @@ class BatchLedger:
     def each_of(self, pipeline: str) -> Iterator[BatchManifest]:
         """Yield the newest manifest of each batch of a pipeline, the batch that was sealed last first."""
         seen: set[str] = set()
-        for head in self._backend.list(layout.batch_heads(pipeline)):
+        for head in self._backend.list(batch_layout.heads(pipeline)):
             name = self._backend.get(head.key).decode(errors="replace")
             # The batch is the part before its manifest's name: a batch that is known is not read again.
             if not is_name_of_manifest(name) or (batch := name.split("/")[2]) in seen:
@@ -169,11 +169,11 @@ class BatchLedger:
     def halt(self, batch_id: str, run: str, reason: str, *, is_cancel: bool = False) -> None:
         """Tell everybody who works for this run of a batch to stop."""
         halt = Halt(reason=reason, created_at=time.time(), is_cancel=is_cancel)
-        self._create(layout.batch_halt(batch_id, run), halt)
+        self._create(batch_layout.halt(batch_id, run), halt)
 
     def halted(self, batch_id: str, run: str) -> Halt | None:
         """Return why a run of a batch must stop, None while it may go on."""
-        key = layout.batch_halt(batch_id, run)
+        key = batch_layout.halt(batch_id, run)
         if self._backend.head(key) is None:
             return None
         return self._records.read_or_warn(key, Halt) or unread_halt()
@@ -182,7 +182,8 @@ class BatchLedger:
         """Stop everybody who works for any run of a batch that has begun."""
         now = time.time_ns()
         self._create(
-            layout.batch_cancel(batch_id, now), Halt(reason=reason, created_at=now / 1e9, is_cancel=True)
+            batch_layout.cancel(batch_id, now),
+            Halt(reason=reason, created_at=now / 1e9, is_cancel=True),
         )
 
     def beat(
@@ -192,24 +193,24 @@ class BatchLedger:
         told = progress.model_dump_json(exclude_defaults=True).encode() if progress else b""
         with suppress(KeyExists):
             self._backend.create(
-                layout.batch_beat(batch_id, flow_run_id, number), told, media_type="text/plain"
+                batch_layout.beat(batch_id, flow_run_id, number), told, media_type="text/plain"
             )
-        self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number - 1))
+        self._backend.delete(batch_layout.beat(batch_id, flow_run_id, number - 1))
 
     def read_beat(self, batch_id: str, flow_run_id: str, number: int) -> ShardProgress | None:
         """Return how far a shard is; None where it says only that it is alive, or has said more since."""
         with suppress(KeyMissing, ValidationError):
-            told = self._backend.get(layout.batch_beat(batch_id, flow_run_id, number))
+            told = self._backend.get(batch_layout.beat(batch_id, flow_run_id, number))
             return ShardProgress.model_validate_json(told) if told else None
         return None
 
     def end_beats(self, batch_id: str, flow_run_id: str, number: int) -> None:
         """Take back the last heartbeat: the shard has ended, or is known to be dead."""
-        self._backend.delete(layout.batch_beat(batch_id, flow_run_id, number))
+        self._backend.delete(batch_layout.beat(batch_id, flow_run_id, number))
 
     def beats(self, batch_id: str) -> dict[str, int]:
         """Return the newest heartbeat of each flow run of a batch's shards: one request."""
-        prefix = layout.batch_beats(batch_id)
+        prefix = batch_layout.beats(batch_id)
         found: dict[str, int] = {}
         for entry in self._backend.list(prefix):
             flow_run_id, _, number = entry.key.removeprefix(prefix).rpartition(".")
@@ -219,11 +220,11 @@ class BatchLedger:
 
     def is_known(self, batch_id: str) -> bool:
         """Whether anything of a batch is stored."""
-        return next(self._backend.list(layout.batch(batch_id), limit=1), None) is not None
+        return next(self._backend.list(batch_layout.prefix(batch_id), limit=1), None) is not None
 
     def halts(self, batch_id: str) -> list[str]:
         """Return the keys of everything that stops runs of a batch: one request."""
-        return [entry.key for entry in self._backend.list(layout.batch_halts(batch_id))]
+        return [entry.key for entry in self._backend.list(batch_layout.halts(batch_id))]
 
     def read_halt(self, key: str) -> Halt:
         """Return what a key of `halts` says; that it is there is what counts."""

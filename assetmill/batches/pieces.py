@@ -9,7 +9,7 @@ from assetmill.batches.leases import END, Held, Leases, Silence
 from assetmill.batches.records import BatchPage
 from assetmill.batches.rows import Row
 from assetmill.batches.work import GROUP_ROWS, RowWorker
-from assetmill.store import layout
+from assetmill.store import batch_layout
 from assetmill.store.backend import Backend
 
 PIECES_A_WORKER = 8
@@ -48,7 +48,7 @@ class Pieces:
         batch = work.batch
         self._work, self._silence = work, silence or Silence()
         self._rows = _cut([plan.row for plan in batch.plans], size, {p.row.number for p in batch.to_do})
-        prefix = layout.piece_leases(batch.batch_id, work.halt_run)
+        prefix = batch_layout.piece_leases(batch.batch_id, work.halt_run)
         self._leases = Leases(batch.services.backend, prefix, work.flow_run_id)
         self._held = self._leases.held()
         self._mine: set[str] = set()
@@ -139,7 +139,7 @@ class Pieces:
 
 def is_over(backend: Backend, batch_id: str, run: str) -> bool:
     """Whether all pieces of a run of a batch were told of: one request."""
-    return backend.head(f"{layout.piece_leases(batch_id, run)}{ALL}{END}") is not None
+    return backend.head(f"{batch_layout.piece_leases(batch_id, run)}{ALL}{END}") is not None
 
 
 def _cut(rows: Sequence[Row], size: int, wanted: set[int]) -> dict[str, tuple[Row, ...]]:

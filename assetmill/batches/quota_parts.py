@@ -18,7 +18,7 @@ from assetmill.batches.leases import Held, Leases, Silence
 from assetmill.batches.work import RowWorker
 from assetmill.errors import RunStopped, StoreError
 from assetmill.fingerprint import short_key
-from assetmill.store import layout
+from assetmill.store import batch_layout
 
 PARTS = 240
 """The most parts of a quota: of a smaller one each is a request."""
@@ -51,7 +51,7 @@ class QuotaParts:
         batch = work.batch
         self._work, self._is_busy, self._silence = work, is_busy, silence or Silence()
         self._pacer = batch.services.pacer
-        prefix = layout.quota_leases(batch.batch_id, work.halt_run)
+        prefix = batch_layout.quota_leases(batch.batch_id, work.halt_run)
         self._leases = Leases(batch.services.backend, prefix, work.flow_run_id)
         self._mine: dict[str, dict[str, int]] = {}
         self._counts: dict[str, int] = {}

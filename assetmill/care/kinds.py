@@ -11,7 +11,7 @@ from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Bloc
 from assetmill.care.purging import PurgeReceipt, Tombstone
 from assetmill.money.history import LinePage, MoneyEntry
 from assetmill.records import Stored
-from assetmill.store import kinds, layout
+from assetmill.store import batch_layout, kinds, layout
 from assetmill.store.kinds import RUN, STAGE, Kind, Unreadable, json_with, kind
 from assetmill.store.pending_deletions import CollectionDone, CollectionPlan
 
@@ -33,11 +33,11 @@ KINDS = (
     kind("page of a ceiling", rf"{_SCOPE}/pages/\d{{8}}\.[0-9a-f]{{32}}", LinePage,
          belongs=lambda key, r: key.startswith(layout.money_page(r.scope, r.first, ""))),
     kind("start of a batch", rf"{_BATCH}/start\.[0-9a-f]+", BatchStart,
-         belongs=lambda key, r: key == layout.batch_start(r.batch_id, r.content)),
+         belongs=lambda key, r: key == batch_layout.start(r.batch_id, r.content)),
     kind("page of a batch", rf"{_BATCH}/p/{_TIME}\.[0-9a-f]+", BatchPage,
-         belongs=lambda key, r: key.startswith(layout.batch_pages(r.batch_id))),
+         belongs=lambda key, r: key.startswith(batch_layout.pages(r.batch_id))),
     kind("manifest of a batch", rf"{_BATCH}/m/{_TIME}", BatchManifest,
-         belongs=lambda key, r: key.startswith(layout.batch_manifests(r.batch_id))),
+         belongs=lambda key, r: key.startswith(batch_layout.manifests(r.batch_id))),
     kind("halt of a batch", rf"{_BATCH}/halt\.{RUN}", Halt),
     kind("heartbeat of a shard", rf"{_BATCH}/live\.{RUN}"),
     kind("lease of rows", rf"{_BATCH}/w/{RUN}/[a-z0-9]+\.([0-9]{{2}}|end)"),

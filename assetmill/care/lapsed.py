@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from assetmill.store import layout
+from assetmill.store import batch_layout, layout
 from assetmill.store.backend import Backend, ObjectHead
 
 
@@ -18,9 +18,9 @@ def lapsed(backend: Backend, before: float) -> Iterator[ObjectHead]:
 
     One listing of what all batches have stored.
     """
-    passing = (entry for entry in backend.list(layout.BATCHES) if layout.is_passing(entry.key))
-    for _, entries in itertools.groupby(passing, key=lambda entry: layout.batch_of(entry.key)):
+    passing = (entry for entry in backend.list(layout.BATCHES) if batch_layout.is_passing(entry.key))
+    for _, entries in itertools.groupby(passing, key=lambda entry: batch_layout.batch_of(entry.key)):
         found = list(entries)
-        beats = (entry.modified_at for entry in found if layout.is_beat(entry.key))
+        beats = (entry.modified_at for entry in found if batch_layout.is_beat(entry.key))
         if max(beats, default=0.0) < before:
             yield from (entry for entry in found if entry.modified_at < before)

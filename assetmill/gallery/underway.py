@@ -19,7 +19,7 @@ from assetmill.gallery.tiles import Slots, Tile, is_wanted, of_manifest, of_reco
 from assetmill.names import stage_label
 from assetmill.records import BlobRef, Harvest, Intent, RunManifest, RunStart, StageRecord, Stored, Verdict
 from assetmill.stage.owners import is_alive
-from assetmill.store import layout
+from assetmill.store import batch_layout, layout
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
 from assetmill.store.record_objects import RecordObjects
@@ -160,7 +160,7 @@ class BatchUnderWay:
             self._manifest = newest
             return self._slots()
         for key in self._ledger.page_keys(self._batch_id):
-            if key not in self._seen and layout.page_time_ns(key) > sealed_ns:
+            if key not in self._seen and batch_layout.page_time_ns(key) > sealed_ns:
                 self._seen.add(key)
                 if page := self._ledger.read_page(key):
                     self._tell(page.rows)

@@ -1,4 +1,4 @@
-"""Every key of the object store, built here and nowhere else.
+"""Every key of the object store, built here and nowhere else; those of batches in `batch_layout`.
 
     v1/meta/store.json                  format and the probe's verdict
     v1/b/<aa>/<sha256>                  blob
@@ -23,15 +23,6 @@
     v1/m/<scope>/<n>                    money: n-th reservation or settlement under a ceiling
     v1/m/<scope>/pages/<n>.<listed>     the lines from the n-th on in one object, as long as they list so
     v1/q/<sha256>.<nonce>               quarantine: bytes that did not match their digest
-    v1/n/<batch>/start.<content>        what a batch is made of: pipeline, rows
-    v1/n/<batch>/p/<ascending>.<nonce>  page: what became of a group of its rows
-    v1/n/<batch>/m/<descending>         manifest of a batch, newest first
-    v1/n/<batch>/halt.<run>             the account is blocked, or a call-off: whoever works for it stops
-    v1/n/<batch>/live.<flow run>.<n>    a shard's newest heartbeat
-    v1/n/<batch>/w/<run>/<piece>.<n>    lease of some rows: who has them in hand; .end: they are over
-    v1/n/<batch>/s/<run>/<deployment>.<part>.<n>  lease of a part of a quota
-    v1/n/<batch>/halt.all.<time>        somebody has called off all runs that had begun by then
-    v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
     v1/z/<pipeline>/<fp>                quarantine of a blocked prompt, until somebody asks to try again
     v1/g/plan/<n>, v1/g/done/<n>        garbage collection: what its n-th plan condemns; that it is over
     v1/t/<sha256>                       tombstone: these bytes were purged
@@ -63,8 +54,6 @@ _DESCENDING = re.compile(r"(?<![0-9a-f])[0-9a-f]{16}$")
 
 STORE_META = "v1/meta/store.json"
 RUNS = "v1/r/"
-ALL_RUNS = "all."
-"""In the place of a run's ID: no ID begins so."""
 INDEX = "v1/k/"
 STAGES = "v1/s/"
 VERDICTS = "v1/x/"
@@ -353,102 +342,6 @@ def heads(pipeline: str) -> str:
 def head(pipeline: str, time_ns: int) -> str:
     """Return the key of a head written at `time_ns`; later heads sort first."""
     return f"{heads(pipeline)}{descending(time_ns)}"
-
-
-def batch(batch_id: str) -> str:
-    """Return the prefix of everything of a batch."""
-    return f"v1/n/{batch_id}/"
-
-
-def batch_start(batch_id: str, content: str) -> str:
-    """Return the key of what a batch is made of; one that a person named may change its rows."""
-    return f"v1/n/{batch_id}/start.{content}"
-
-
-def batch_pages(batch_id: str) -> str:
-    """Return the prefix of a batch's pages, in the order in which they were written."""
-    return f"v1/n/{batch_id}/p/"
-
-
-def batch_page(batch_id: str, time_ns: int, nonce: str) -> str:
-    """Return the key of a page written at `time_ns`."""
-    return f"{batch_pages(batch_id)}{time_ns:016x}.{nonce}"
-
-
-def page_time_ns(key: str) -> int:
-    """Return when a page was written."""
-    return int(key.rpartition("/")[2].partition(".")[0], 16)
-
-
-def batch_manifests(batch_id: str) -> str:
-    """Return the prefix of a batch's manifests, newest first."""
-    return f"v1/n/{batch_id}/m/"
-
-
-def batch_manifest(batch_id: str, time_ns: int) -> str:
-    """Return the key of a batch's manifest sealed at `time_ns`."""
-    return f"{batch_manifests(batch_id)}{descending(time_ns)}"
-
-
-def batch_halt(batch_id: str, run: str) -> str:
-    """Return the key that stops whoever works for one run of a batch."""
-    return f"v1/n/{batch_id}/halt.{run}"
-
-
-def batch_halts(batch_id: str) -> str:
-    """Return the prefix of everything that stops runs of a batch."""
-    return f"v1/n/{batch_id}/halt."
-
-
-def batch_cancel(batch_id: str, time_ns: int) -> str:
-    """Return the key that stops all runs of a batch that began before it was written."""
-    return f"{batch_halts(batch_id)}{ALL_RUNS}{time_ns:016x}"
-
-
-def batch_beats(batch_id: str) -> str:
-    """Return the prefix of the heartbeats of a batch's shards."""
-    return f"v1/n/{batch_id}/live."
-
-
-def batch_beat(batch_id: str, flow_run_id: str, number: int) -> str:
-    """Return the key of the `number`-th heartbeat of a shard's flow run; the ones before are deleted."""
-    return f"{batch_beats(batch_id)}{flow_run_id}.{number:08d}"
-
-
-def piece_leases(batch_id: str, run: str) -> str:
-    """Return the prefix under which the pieces of a run of a batch are leased."""
-    return f"v1/n/{batch_id}/w/{run}/"
-
-
-def quota_leases(batch_id: str, run: str) -> str:
-    """Return the prefix under which the parts of quotas are leased in a run of a batch."""
-    return f"v1/n/{batch_id}/s/{run}/"
-
-
-def batch_of(key: str) -> str:
-    """Return the batch that an object belongs to, by its key."""
-    return key.split("/", 3)[2]
-
-
-def is_beat(key: str) -> bool:
-    """Whether a key is a heartbeat's."""
-    return key.startswith(batch_beats(batch_of(key)))
-
-
-def is_passing(key: str) -> bool:
-    """Whether a batch needs an object only while somebody is at work at it: a lease, a heartbeat."""
-    batch_id = batch_of(key)
-    return is_beat(key) or key.startswith((f"v1/n/{batch_id}/w/", f"v1/n/{batch_id}/s/"))
-
-
-def batch_heads(pipeline: str) -> str:
-    """Return the prefix under which a pipeline's batch heads lie, newest first."""
-    return f"{BATCH_HEADS}{short_key(pipeline)}/"
-
-
-def batch_head(pipeline: str, time_ns: int) -> str:
-    """Return the key of a batch head written at `time_ns`."""
-    return f"{batch_heads(pipeline)}{descending(time_ns)}"
 
 
 def blocked(pipeline: str, fp: Fingerprint) -> str:

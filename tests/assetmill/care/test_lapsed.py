@@ -14,7 +14,7 @@ from assetmill.care.collecting import Collector
 from assetmill.care.kinds import kind_of
 from assetmill.care.lapsed import lapsed
 from assetmill.stage.services import Services
-from assetmill.store import layout
+from assetmill.store import batch_layout, layout
 from assetmill.store.memory import MemoryStore
 from assetmill.store.run_ids import make_run_id
 from tests.batchworks import ONE, plan_batch, products
@@ -29,7 +29,7 @@ def work_through(services: Services, rows: str) -> str:
     work = RowWorker(plan_batch(services, rows, "one"), RUN, str(uuid.uuid4()), RUN)
     batch_id = work.batch.batch_id
     work.batch.ledger.beat(batch_id, work.flow_run_id, 1)
-    parts = Leases(services.backend, layout.quota_leases(batch_id, RUN), work.flow_run_id)
+    parts = Leases(services.backend, batch_layout.quota_leases(batch_id, RUN), work.flow_run_id)
     assert parts.take(quota_part("draw", 0))
     pieces = Pieces(work, 2)
     while piece := pieces.next():
@@ -41,7 +41,7 @@ def work_through(services: Services, rows: str) -> str:
 
 
 def passing(backend: MemoryStore) -> list[str]:
-    return [entry.key for entry in backend.list(layout.BATCHES) if layout.is_passing(entry.key)]
+    return [entry.key for entry in backend.list(layout.BATCHES) if batch_layout.is_passing(entry.key)]
 
 
 def test_what_a_batch_needed_while_it_lasted_is_collected_and_its_records_stay(tmp_path: Path) -> None:
@@ -68,6 +68,6 @@ def test_a_batch_at_which_somebody_is_at_work_keeps_its_leases(tmp_path: Path) -
     ended = time.time()
     assert {entry.key for entry in lapsed(backend, ended + 1)} == {*passing(backend)}
     plan_batch(services, products(tmp_path, "a cup"), "one").ledger.beat(batch_id, str(uuid.uuid4()), 7)
-    (younger,) = (e for e in backend.list(layout.batch_beats(batch_id)) if e.key.endswith("07"))
+    (younger,) = (e for e in backend.list(batch_layout.beats(batch_id)) if e.key.endswith("07"))
     assert [*lapsed(backend, younger.modified_at)] == []
     services.close()

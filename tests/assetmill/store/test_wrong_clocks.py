@@ -12,7 +12,7 @@ from assetmill.batches.records import BatchManifest
 from assetmill.endpoints import EndpointAbility, EndpointProbe
 from assetmill.fingerprint import digest
 from assetmill.records import RunId, RunManifest, RunStart
-from assetmill.store import layout
+from assetmill.store import batch_layout
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
 from assetmill.store.run_ids import counted_from, make_run_id
@@ -90,8 +90,8 @@ def test_what_was_learnt_last_of_an_endpoint_counts(backend: MemoryStore) -> Non
 
 
 def test_a_key_of_no_clock_moves_nothing(backend: MemoryStore) -> None:
-    backend.create(f"{layout.batch_heads('card')}{'0' * 16}", b"somebody's")
-    backend.create(f"{layout.batch_heads('card')}notes", b"somebody's")
+    backend.create(f"{batch_layout.heads('card')}{'0' * 16}", b"somebody's")
+    backend.create(f"{batch_layout.heads('card')}notes", b"somebody's")
     ledger = BatchLedger(backend)
     ledger.write_manifest(sealed(1))
     assert ledger.newest_of("card") == sealed(1)
