@@ -18,7 +18,8 @@ from assetmill.care.money_repairs import MoneyRepairer
 from assetmill.care.repairs import Repaired, replace, start_of
 from assetmill.care.salvage import Salvage
 from assetmill.care.unread import UnreadRecords
-from assetmill.fingerprint import Digest
+from assetmill.fingerprint import Digest, Fingerprint
+from assetmill.names import stage_label
 from assetmill.records import (
     Intent,
     RunId,
@@ -141,7 +142,12 @@ class Repairer:
             return None
         labels = start.stages if start else tuple((one.stage, one.variant) for one in made)
         by_label = {(record.stage, record.variant): record for record in made}
-        entries = tuple(_entry(stage, variant, by_label.get((stage, variant))) for stage, variant in labels)
+        is_open = start and not by_label.keys() >= set(labels)
+        begun = self.services.ledger.kept.begun_by(start.pipeline, run_id) if start and is_open else {}
+        entries = tuple(
+            _entry(stage, variant, by_label.get((stage, variant)), begun.get(stage_label(stage, variant)))
+            for stage, variant in labels
+        )
         costs = [entry.spent_usd for entry in entries]
         return _manifest(
             run_id, start, made, entries, None if None in costs else sum(c or 0.0 for c in costs)
@@ -199,7 +205,11 @@ class Repairer:
         replace(self._backend, key, data)
 
 
-def _entry(stage: str, variant: str, record: StageRecord | None) -> StageEntry:
+def _entry(stage: str, variant: str, record: StageRecord | None, begun: Fingerprint | None) -> StageEntry:
+    if record is None and begun:
+        # What became of it, its attempts say: they are found by the fingerprint.
+        error = "the run's manifest was lost; an attempt at this stage was begun, and no record tells its end"
+        return StageEntry(stage=stage, variant=variant, status="cancelled", fingerprint=begun, error=error)
     if record is None:
         error = "the run's manifest was lost, and no record of its own tells of this stage"
         return StageEntry(stage=stage, variant=variant, status="skipped", error=error, spent_usd=0.0)

@@ -84,16 +84,18 @@ def find_stage(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerpr
     """Return the pipeline and the fingerprint of a run's stage, named with its variant.
 
     Raises:
-        NotFound: there is no such stage; of a run that was killed, none at which it began anything.
+        NotFound: there is no such stage; of a run that was killed, none at which it began anything, and so
+            where its manifest had to be made anew.
     """
     manifest = ledger.read_manifest(run_id)
     if manifest is None:
         return _find_begun(ledger, run_id, stage)
     found = {entry.label: entry.fingerprint for entry in manifest.stages}
-    fp = found.get(stage)
-    if fp is None:
-        raise NotFound("stage", stage, nearest(stage, found))
-    return manifest.pipeline, fp
+    if fp := found.get(stage):
+        return manifest.pipeline, fp
+    if stage in found:
+        return _find_begun(ledger, run_id, stage)
+    raise NotFound("stage", stage, nearest(stage, found))
 
 
 def _find_begun(ledger: Ledger, run_id: RunId, stage: str) -> tuple[str, Fingerprint]:

@@ -255,6 +255,8 @@ def _write_word(services: Services, place: _RunStage, word: Approval) -> None:
 def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:
     """End an attempt whose response the service has taken and nobody waits for any more.
 
+    What the service has finished is kept: it is paid for, and asking for the run again takes it.
+
     Raises:
         InvalidInput: a worker is at it, or a run would end it by itself.
     """
@@ -262,6 +264,10 @@ def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str)
     if choice not in {"retry", "give_up"} or last.receipt is None:
         raise InvalidInput(f"the service has it: `{place.command}` goes on from there")
     _check_idle(services, last.intent)
+    if _is_made(services, last):
+        response_id = last.receipt.response_id
+        text = f"the service has made it: {response_id}\n{place.again('takes it, and pays nothing again')}"
+        return Resolved("adopted", text, response_id)
     verdict = Verdict(
         kind="abandoned" if choice == "retry" else "given_up",
         error="StageFailed",
@@ -273,6 +279,16 @@ def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str)
     counts = services.ledger.write_verdict(*place.key, newest.number, verdict)
     services.gateway.delete_conversation(last.intent.conversation_id)
     return Resolved(choice, f"{last.intent.stage}: {counts.reason}\n{place.again()}")
+
+
+def _is_made(services: Services, turn: Turn) -> bool:
+    """Whether the service has finished what a turn asked for, at an endpoint that can be asked."""
+    if turn.receipt is None or turn.intent.endpoint != services.gateway.endpoint:
+        return False
+    try:
+        return services.gateway.get_response(turn.receipt.response_id).status == "completed"
+    except HandleExpired:
+        return False
 
 
 def _check_idle(services: Services, intent: Intent) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from assetmill.editing.adopting import find_or_adopt
 from assetmill.editing.orders import PIPELINE, EditOrder, Subject, edit_calls, is_picture
@@ -184,8 +184,12 @@ def prepare_edit(order: EditOrder, services: Services, flow_run_id: str, attempt
         _check_references(references)
     subject, prepared = prepare_subject(order, asset, finder, services, run_id)
     calls = edit_calls(order, subject, references, services.settings)
+    # By their IDs: of `latest` or a file another edit would become when somebody asks for this one again.
+    kept = replace(
+        order, asset=asset.asset_id, references=tuple(reference.asset_id for reference in references)
+    )
     run = EditRun(
-        run_id, flow_run_id, services, order, subject, {call.label: call for call in calls}, started_at
+        run_id, flow_run_id, services, kept, subject, {call.label: call for call in calls}, started_at
     )
     for record in (adopted, *(record for _, record in found), *prepared):
         if record is not None:

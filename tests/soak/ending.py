@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,11 @@ class Person:
     def _close_open(self) -> None:
         """Decide what no repeated command comes back to: an edit of what was `latest`, and is no more."""
         for one in self.type("spend", "--json").document()["open"]:
-            self._resolve(one["run_id"], one["stage"], "--retry")
+            told = self._resolve(one["run_id"], one["stage"], "--retry").document()
+            if told.get("outcome") == "adopted":
+                # What the service has made is taken by the command that is said.
+                said = told["text"].splitlines()[-1].strip().partition("    ")[0]
+                self._bring_to_end(tuple(shlex.split(said)[1:]))
 
     def _repair(self) -> bool:
         """Mend the store; say whether something has to be made again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,17 +235,40 @@ def test_an_attempt_that_hangs_on_the_service_can_be_ended(
     def hang(*_: object, **__: object) -> Response:
         raise OutcomeUnknown("still in_progress")
 
-    follow, counter.gateway.follow_response = counter.gateway.follow_response, hang
+    gateway = counter.gateway
+    follow, gateway.follow_response = gateway.follow_response, hang
+    read = gateway.get_response
+    gateway.get_response = lambda response_id: replace(read(response_id), status="in_progress")
     with pytest.raises(StageFailed, match="in_progress"):
         run_stage(CALL, counter.services(), RUN)
-    counter.gateway.follow_response = follow
+    gateway.follow_response = follow
     counter.now += 100.0
     assert counter.run(choice).return_value == 0
+    gateway.get_response = read
     if attempt is None:
         with pytest.raises(StageFailed, match="given up"):
             run_stage(CALL, counter.services(), RunId("run-2"))
     else:
         assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == attempt
+
+
+@pytest.mark.parametrize("choice", ["--retry", "--give-up"])
+def test_what_the_service_has_finished_meanwhile_is_not_thrown_away(counter: Desk, choice: str) -> None:
+    def die(*_: object, **__: object) -> Response:
+        raise Killed
+
+    follow, counter.gateway.follow_response = counter.gateway.follow_response, die
+    with pytest.raises(Killed):
+        run_stage(CALL, counter.services(), RUN)
+    counter.gateway.follow_response = follow
+    counter.now += 100.0
+    assert counter.run(choice).return_value == 0
+    assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
+    assert len(counter.gateway.posts) == 1
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
 
 
 def arrive_late(desk: Desk) -> None:
