@@ -26,7 +26,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
+def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    if "link" in request.fixturenames:
+        # Before the page, and so closed after it: a page that still loads must not lose its server.
+        request.getfixturevalue("link")
     page = chromium.new_page(viewport={"width": 1280, "height": 800})
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
