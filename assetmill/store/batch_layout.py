@@ -14,7 +14,7 @@ v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and 
 from __future__ import annotations
 
 from assetmill.fingerprint import short_key
-from assetmill.store.layout import BATCH_HEADS, descending
+from assetmill.store.layout import BATCH_HEADS, BATCHES, descending
 
 ALL_RUNS = "all."
 """In the place of a run's ID: no ID begins so."""
@@ -22,17 +22,17 @@ ALL_RUNS = "all."
 
 def prefix(batch_id: str) -> str:
     """Return the prefix of everything of a batch."""
-    return f"v1/n/{batch_id}/"
+    return f"{BATCHES}{batch_id}/"
 
 
 def start(batch_id: str, content: str) -> str:
     """Return the key of what a batch is made of; one that a person named may change its rows."""
-    return f"v1/n/{batch_id}/start.{content}"
+    return f"{prefix(batch_id)}start.{content}"
 
 
 def pages(batch_id: str) -> str:
     """Return the prefix of a batch's pages, in the order in which they were written."""
-    return f"v1/n/{batch_id}/p/"
+    return f"{prefix(batch_id)}p/"
 
 
 def page(batch_id: str, time_ns: int, nonce: str) -> str:
@@ -47,7 +47,7 @@ def page_time_ns(key: str) -> int:
 
 def manifests(batch_id: str) -> str:
     """Return the prefix of a batch's manifests, newest first."""
-    return f"v1/n/{batch_id}/m/"
+    return f"{prefix(batch_id)}m/"
 
 
 def manifest(batch_id: str, time_ns: int) -> str:
@@ -57,12 +57,12 @@ def manifest(batch_id: str, time_ns: int) -> str:
 
 def halt(batch_id: str, run: str) -> str:
     """Return the key that stops whoever works for one run of a batch."""
-    return f"v1/n/{batch_id}/halt.{run}"
+    return f"{halts(batch_id)}{run}"
 
 
 def halts(batch_id: str) -> str:
     """Return the prefix of everything that stops runs of a batch."""
-    return f"v1/n/{batch_id}/halt."
+    return f"{prefix(batch_id)}halt."
 
 
 def cancel(batch_id: str, time_ns: int) -> str:
@@ -72,7 +72,7 @@ def cancel(batch_id: str, time_ns: int) -> str:
 
 def beats(batch_id: str) -> str:
     """Return the prefix of the heartbeats of a batch's shards."""
-    return f"v1/n/{batch_id}/live."
+    return f"{prefix(batch_id)}live."
 
 
 def beat(batch_id: str, flow_run_id: str, number: int) -> str:
@@ -82,12 +82,12 @@ def beat(batch_id: str, flow_run_id: str, number: int) -> str:
 
 def piece_leases(batch_id: str, run: str) -> str:
     """Return the prefix under which the pieces of a run of a batch are leased."""
-    return f"v1/n/{batch_id}/w/{run}/"
+    return f"{_pieces(batch_id)}{run}/"
 
 
 def quota_leases(batch_id: str, run: str) -> str:
     """Return the prefix under which the parts of quotas are leased in a run of a batch."""
-    return f"v1/n/{batch_id}/s/{run}/"
+    return f"{_quotas(batch_id)}{run}/"
 
 
 def batch_of(key: str) -> str:
@@ -103,7 +103,7 @@ def is_beat(key: str) -> bool:
 def is_passing(key: str) -> bool:
     """Whether a batch needs an object only while somebody is at work at it: a lease, a heartbeat."""
     batch_id = batch_of(key)
-    return is_beat(key) or key.startswith((f"v1/n/{batch_id}/w/", f"v1/n/{batch_id}/s/"))
+    return is_beat(key) or key.startswith((_pieces(batch_id), _quotas(batch_id)))
 
 
 def heads(pipeline: str) -> str:
@@ -114,3 +114,11 @@ def heads(pipeline: str) -> str:
 def head(pipeline: str, time_ns: int) -> str:
     """Return the key of a batch head written at `time_ns`."""
     return f"{heads(pipeline)}{descending(time_ns)}"
+
+
+def _pieces(batch_id: str) -> str:
+    return f"{prefix(batch_id)}w/"
+
+
+def _quotas(batch_id: str) -> str:
+    return f"{prefix(batch_id)}s/"
