@@ -6,14 +6,12 @@ emulator is another process and not counted; neither is Prefect, which sees one 
 
 from __future__ import annotations
 
-import base64
 import os
 import ssl
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import openai
 from azure.ai.projects import AIProjectClient
@@ -27,10 +25,11 @@ from assetmill.settings import Settings, load_settings
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import open_services
 from benchmarks.bench import VARIANTS, Control, fresh_home, headline
+from benchmarks.peers.programs.by_hand import DEFINITION, picture
 
 STAGES, ROUNDS = int(os.environ.get("BENCH_STAGES", "40")), 5
 LATENCY_S, POLL_S = 0.5, 0.25
-AGENT, MODEL = "bench-plain", "gpt-image-1.5"
+AGENT = "bench-plain"
 
 
 class Script:
@@ -42,26 +41,12 @@ class Script:
         http = openai.DefaultHttpxClient(verify=ssl.create_default_context(cafile=ready.ca))
         self._client = self._project.get_openai_client(max_retries=0, http_client=http)
         self._folder = folder
-        tool = {"type": "image_generation", "model": MODEL, "size": "1024x1024", "quality": "low"}
-        definition: Any = {"kind": "prompt", "model": "gpt-4.1-mini", "tools": [tool]}
-        self._project.agents.create_version(AGENT, definition=definition)
+        self._project.agents.create_version(AGENT, definition=DEFINITION)
 
     def stage(self, number: int) -> None:
         """Make one picture."""
-        conversation = self._client.conversations.create()
-        response = self._client.responses.create(
-            conversation=conversation.id,
-            input=f"Draw script picture {number} of a teal mug.",
-            background=True,
-            store=True,
-            extra_headers={"x-ms-oai-image-generation-deployment": MODEL},
-            extra_body={"agent_reference": {"type": "agent_reference", "name": AGENT}},
-        )
-        while response.status not in {"completed", "failed", "incomplete"}:
-            time.sleep(POLL_S)
-            response = self._client.responses.retrieve(response.id)
-        drawn = next(item for item in response.output if item.type == "image_generation_call")
-        (self._folder / f"{number}.png").write_bytes(base64.b64decode(drawn.result or ""))
+        drawn = picture(self._client, AGENT, f"Draw script picture {number} of a teal mug.", POLL_S)
+        (self._folder / f"{number}.png").write_bytes(drawn)
 
     def close(self) -> None:
         """Let connections go."""

@@ -6,7 +6,6 @@ program draws one picture first, says `ready`, and then carries out the orders o
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 import os
@@ -18,12 +17,12 @@ from pathlib import Path
 
 from azure.ai.projects import AIProjectClient
 from azure.core.credentials import AccessToken
+from by_hand import DEFINITION, picture
 
 FOLDER = Path(os.environ["PEER_FOLDER"])
 AT_ONCE = int(os.environ["PEER_AT_ONCE"])
 POLL_S = float(os.environ["PEER_POLL_S"])
-AGENT, MODEL = "peer-plain", "gpt-image-1.5"
-TOOL = {"type": "image_generation", "model": MODEL, "size": "1024x1024", "quality": "low"}
+AGENT = "peer-plain"
 
 
 class Credential:
@@ -47,31 +46,15 @@ def client():
     """Return the one client of this process; the first call of a program makes the agent."""
     project = AIProjectClient(os.environ["FOUNDRY_PROJECT_ENDPOINT"], Credential())
     if not os.environ.get("PEER_AGENT"):
-        project.agents.create_version(
-            AGENT, definition={"kind": "prompt", "model": "gpt-4.1-mini", "tools": [TOOL]}
-        )
+        project.agents.create_version(AGENT, definition=DEFINITION)
         os.environ["PEER_AGENT"] = AGENT  # for processes that this one starts
     return project.get_openai_client(max_retries=0)
 
 
 def draw(name: str) -> str:
     """Make one picture, and return the path of its file."""
-    openai = client()
-    conversation = openai.conversations.create()
-    response = openai.responses.create(
-        conversation=conversation.id,
-        input=f"Draw {name} of a teal mug.",
-        background=True,
-        store=True,
-        extra_headers={"x-ms-oai-image-generation-deployment": MODEL},
-        extra_body={"agent_reference": {"type": "agent_reference", "name": AGENT}},
-    )
-    while response.status not in {"completed", "failed", "incomplete"}:
-        time.sleep(POLL_S)
-        response = openai.responses.retrieve(response.id)
-    drawn = next(item for item in response.output if item.type == "image_generation_call")
     path = FOLDER / f"{name}.png"
-    path.write_bytes(base64.b64decode(drawn.result))
+    path.write_bytes(picture(client(), AGENT, f"Draw {name} of a teal mug.", POLL_S))
     return str(path)
 
 
