@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def prepare(made: Stack, asked: Asked) -> None:
         quota = {MODEL: {"images_per_minute": asked.a_minute}}
         set_emulator(made.home / "emulator" / "ready.json", quota=quota)
     made.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
-    told = made.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
+    told = made.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only", "--python", sys.executable)
     assert told.returncode == 0, told.stderr
 
 
