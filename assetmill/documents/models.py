@@ -108,9 +108,10 @@ class OpenRunDocument(JsonDocument):
 
 
 class RunsDocument(JsonDocument):
-    """What `show` lists without a run."""
+    """What `show` lists without a run; `batches` are those that are under way or were interrupted."""
 
     runs: list[Json]
+    batches: list[Json] = Field(default_factory=list[Json])
 
 
 class PlanStageDocument(JsonDocument):
@@ -267,7 +268,10 @@ class SyncedDocument(JsonDocument):
 
 
 class UpdatedDocument(JsonDocument):
-    """What an update did, folder by folder; what it brought is missing when it ended before that."""
+    """What an update did, folder by folder; what it brought is missing when it ended before that.
+
+    Of the folder whose run did not complete: `run_id` and `stages`, as `run` shows them.
+    """
 
     folders: list[Json]
     written: list[str] = Field(default_factory=list[str])

@@ -76,7 +76,7 @@ class Desk:
             raise OutcomeUnknown("reset")
 
         self.gateway.before = lose
-        with pytest.raises(StageInDoubt):
+        with pytest.raises(StageInDoubt, match=f"decide with `assetmill resolve {RUN} {CALL.stage}`"):
             run_stage(self.call, self.services(), RUN)
 
     def run(self, *choice: str) -> Result:
@@ -297,6 +297,18 @@ def test_what_another_endpoint_does_not_show_is_not_paid_again(moved: Desk) -> N
     moved.gateway = moved.first
     assert run_stage(CALL, moved.services(), RunId("run-3")).attempt == 1
     assert len(moved.first.posts) == 1
+
+
+def test_another_spelling_of_an_endpoint_is_no_other_endpoint(
+    counter: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = counter.gateway.endpoint
+    counter.gateway.endpoint = plain.replace("scripted.invalid", "Scripted.invalid:443") + "/"
+    begin(counter, monkeypatch)
+    counter.now += 90_000.0
+    counter.gateway.endpoint = plain
+    assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
+    assert len(counter.gateway.posts) == 1
 
 
 @pytest.mark.parametrize("choice", [["--retry"], ["--give-up"], ["--wait"], ["--wait", "--unasked"]])
