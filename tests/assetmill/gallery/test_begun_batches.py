@@ -161,6 +161,7 @@ class TestRuns:
             ("another-host:1:00000000", GIVEN_UP_S + 60, "interrupted"),
             ("", 0.0, "queued"),
         ],
+        ids=("ended", "at work", "elsewhere of late", "elsewhere long ago", "not told"),
     )
     def test_who_began_it_tells(
         self,
