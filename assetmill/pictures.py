@@ -27,6 +27,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _SIMPLE = frozenset(bytes((depth, colour, 0, 0, 0)) for depth in (8, 16) for colour in (0, 2, 4, 6))
 """Depth, colour, compression, filters and interlace of pictures without a palette, row after row."""
 _FILTERS = bytes(range(5))
+PIECE_BYTES, _STEP_BYTES = 1 << 14, 1 << 17
+"""At once, of what is unpacked, whose rest is copied after each step, and of what comes out of it."""
 # Adam7: first column, first row, column step, row step of each pass.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
@@ -38,16 +40,17 @@ class _Inflater(Protocol):
     def unused_data(self) -> bytes: ...
     @property
     def eof(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
 
 
 class _Unpacking(Protocol):
     error: type[Exception]
 
     def decompressobj(self) -> _Inflater: ...
+    def crc32(self, data: bytes | memoryview, value: int = ..., /) -> int: ...
 
 
-def _unpacking() -> _Unpacking:
+def unpacking() -> _Unpacking:
     """Return what unpacks: zlib-ng, which takes a third of the time, or where there is none for it zlib."""
     try:
         from zlib_ng import zlib_ng
@@ -61,19 +64,24 @@ class _PixelRows:
 
     def __init__(self, expected: int, row_bytes: int) -> None:
         self.size, self._expected, self._row = 0, expected, row_bytes
-        unpacking = _unpacking()
-        self._inflate, self._error = unpacking.decompressobj(), unpacking.error
+        library = unpacking()
+        self._inflate, self._error = library.decompressobj(), library.error
         self.has_filters = True
 
-    def unpack(self, body: bytes) -> None:
+    def unpack(self, body: memoryview) -> None:
         """Unpack a chunk, in steps, and stop at more than there is room for.
 
         Raises:
             PictureDamaged: it cannot be unpacked, or is too much.
         """
+        # In pieces: what is left of a piece is copied after each step.
+        for start in range(0, len(body), PIECE_BYTES):
+            self._unpack(body[start : start + PIECE_BYTES])
+
+    def _unpack(self, body: bytes | memoryview) -> None:
         while body:
             try:
-                raw = self._inflate.decompress(body, 1 << 17)
+                raw = self._inflate.decompress(body, _STEP_BYTES)
             except self._error as error:
                 raise PictureDamaged(f"the PNG's pixels cannot be unpacked: {error}") from error
             filters = raw[-self.size % self._row :: self._row] if self._row else raw
@@ -161,8 +169,9 @@ def check_png(data: bytes, most_pixels: int) -> bool:
     Raises:
         PictureDamaged: see `examine`.
     """
-    chunks = _png_chunks(data)
-    name, header = next(chunks, (b"", b""))
+    chunks = _png_chunks(memoryview(data))
+    name, body = next(chunks)
+    header = bytes(body)
     if name != b"IHDR" or len(header) != 13:
         raise PictureDamaged("the PNG has no header")
     width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", header)
@@ -185,15 +194,15 @@ def check_png(data: bytes, most_pixels: int) -> bool:
     return is_simple and after == {b"IDAT", b"IEND"} and rows.has_filters
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at, name = len(_PNG), b""
+def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    at, name, crc32 = len(_PNG), b"", unpacking().crc32
     while name != b"IEND":
-        head = data[at : at + 8]
+        head = bytes(data[at : at + 8])
         if len(head) < 8:
             raise PictureDamaged("the PNG is cut short")
         length, name = int.from_bytes(head[:4], "big"), head[4:]
         body, crc = data[at + 8 : at + 8 + length], data[at + 8 + length : at + 12 + length]
-        if len(body) < length or int.from_bytes(crc, "big") != zlib.crc32(name + body):
+        if len(body) < length or int.from_bytes(crc, "big") != crc32(body, crc32(name)):
             raise PictureDamaged(f"the PNG's chunk {name!r} is damaged")
         at += 12 + length
         yield name, body

@@ -58,7 +58,11 @@ def holds_credential(url: str) -> bool:
 
 def redact_known(text: str) -> str:
     """Return text in which no known secret is left, as it is or as JSON writes it."""
-    for form in _forms(frozenset(_known)):
+    return _without(text, _forms(frozenset(_known)))
+
+
+def _without(text: str, forms: tuple[str, ...]) -> str:
+    for form in forms:
         if form in text:
             text = text.replace(form, MARK)
     return text
@@ -77,14 +81,14 @@ def redact_json(value: Any) -> Any:
     """Return a JSON value in whose texts no known secret is left; the same object when none was."""
     if not _known:
         return value
-    return _redacted(value)
+    return _redacted(value, _forms(frozenset(_known)))
 
 
-def _redacted(value: Any) -> Any:
+def _redacted(value: Any, forms: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return redact_known(value)
+        return _without(value, forms)
     if isinstance(value, list):
-        return [_redacted(item) for item in cast(list[Any], value)]
+        return [_redacted(item, forms) for item in cast(list[Any], value)]
     if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in cast(dict[str, Any], value).items()}
+        return {key: _redacted(item, forms) for key, item in cast(dict[str, Any], value).items()}
     return value

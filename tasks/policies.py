@@ -89,7 +89,7 @@ SHARD_ENDS_S = 20.0
 """A shard that was called off ends its waits at once; a request under way is let come to its end."""
 
 SHARD_UNTAKEN_S = 60.0
-"""A worker that has room asks every 15 s; a person should be told of a batch for which there is none."""
+"""A worker that has room asks every 5 to 15 s; a person should be told of a batch for which there is none."""
 
 CLOCKS_DIFFER_S = 1800.0
 """So much two machines of one batch may differ: a store refuses who is a quarter of an hour out."""

@@ -103,7 +103,7 @@ def read_response(body: Json) -> Produced:
     parts = [part for message in messages for part in _items(message, "content")]
     notes = [note for part in parts for note in _items(part, "annotations")]
     said = [message for message in messages if message.get("phase") != "commentary"] or messages
-    error = read_wording(body.get("error"))
+    error, marks = read_wording(body.get("error")), list(filter_marks(body))
     reason = _text(_map(body.get("incomplete_details")), "reason")
     container_ids = tuple(dict.fromkeys(_container_ids(items, notes)))
     text = "\n".join(text for message in said for text in _texts(message)).strip()
@@ -118,14 +118,15 @@ def read_response(body: Json) -> Produced:
         refusal=_words(parts, "refusal", "refusal"),
         is_idle=not text and all(_text(item, "type") in {"message", "reasoning"} for item in items),
         wording=error,
-        blocked_at=_blocked_at(body, error, reason),
-        categories=tuple(sorted({*error.categories}.union(*(names for _, names in filter_marks(body))))),
+        blocked_at=_blocked_at(error, reason, marks),
+        categories=tuple(sorted({*error.categories}.union(*(names for _, names in marks)))),
     )
 
 
-def _blocked_at(body: Json, error: Wording, reason: str) -> Literal["", "prompt", "output"]:
+def _blocked_at(
+    error: Wording, reason: str, marks: Sequence[tuple[str, frozenset[str]]]
+) -> Literal["", "prompt", "output"]:
     """Return what moderation refused, by the error, by why it is incomplete, or by its list of filters."""
-    marks = list(filter_marks(body))
     is_ours = (
         error.filtered_at or any(side == "prompt" for side, _ in marks) or "invalid_prompt" in error.codes
     )

@@ -97,6 +97,8 @@ def with_pictures(body: Json, pictures: Sequence[Json]) -> Json:
     A call is known by its ID, else by its place among those that are left; calls that the body does not
     list are added.
     """
+    if not pictures:
+        return body
     output = body.get("output")
     items = list(cast(list[object], output)) if isinstance(output, list) else []
     known = {str(call.get("result")) for call in pictures_of(body)}
@@ -111,7 +113,7 @@ def with_pictures(body: Json, pictures: Sequence[Json]) -> Json:
     for place in [place for place in lacking if _lacks(as_map(items[place]))]:
         if left:
             items[place] = {**as_map(items[place]), "result": left.pop(0)["result"]}
-    return {**body, "output": [*items, *left]} if pictures else body
+    return {**body, "output": [*items, *left]}
 
 
 def _lacks(item: Json) -> bool:

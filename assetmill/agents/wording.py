@@ -103,6 +103,8 @@ class Wording:
 
     def meaning(self, status: int = 0) -> Meaning | None:
         """Return what this is about; `status` is the HTTP status, 0 where there was none of its own."""
+        if self == _SAYS_NOTHING and not status:
+            return None
         found: Meaning | None = next((name for name, holds in self._meanings(status) if holds), None)
         return found or self._missing(status)
 
@@ -131,8 +133,13 @@ class Wording:
         return min(found)[1] if found else None
 
 
+_SAYS_NOTHING = Wording()
+
+
 def read_wording(error: object) -> Wording:
     """Return what an error says: a body, its `error`, or a text that may hold either as JSON."""
+    if not error:
+        return _SAYS_NOTHING  # of every item of every response it is asked
     layers = list(_layers(error))
     messages = [text for layer in layers if (text := _text(layer, "message"))]
     codes = [

@@ -6,6 +6,7 @@ import functools
 import time
 from collections.abc import Mapping
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.opening import Batch
 from assetmill.batches.records import BatchManifest, BatchRow, BatchStage, BatchStatus
 from assetmill.fingerprint import Fingerprint
@@ -46,6 +47,8 @@ def seal(
     )
     if results or not _is_told(batch, rows):
         batch.ledger.write_manifest(manifest)
+    # After its head: whoever looks for the batch finds it by one or the other.
+    BegunBatches(batch.services.backend).end(batch.pipeline.name, batch.batch_id)
     return manifest
 
 

@@ -18,6 +18,7 @@ from assetmill.cli.approve import find_stage
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import HandleExpired, InvalidInput, KeyMissing, NotFound
 from assetmill.fingerprint import Fingerprint
+from assetmill.names import is_same_endpoint
 from assetmill.records import Approval, Intent, Receipt, RunStart, Verdict
 from assetmill.settings import load_settings
 from assetmill.stage.adopting import find_response
@@ -273,7 +274,7 @@ def _is_asked(services: Services, intent: Intent, choice: str, *, unasked: bool)
     Raises:
         InvalidInput: it went to another endpoint than the profile's, or the profile's is not to be asked.
     """
-    is_elsewhere = intent.way != "direct" and intent.endpoint != services.gateway.endpoint
+    is_elsewhere = intent.way != "direct" and not is_same_endpoint(intent.endpoint, services.gateway.endpoint)
     if is_elsewhere and not (unasked and choice in {"retry", "give_up"}):
         raise InvalidInput(
             f"the attempt went to {intent.endpoint}: use the profile of that endpoint; where it is no more, "

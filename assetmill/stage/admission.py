@@ -24,7 +24,7 @@ class Admission:
         self._wanted = wanted(call)
         prices = prices_for(services.settings)
         lanes: tuple[Lane, ...] = ("now", call.lane)
-        self._costs = {lane: lane_estimate(call, lane, prices) for lane in lanes}
+        self._costs = {lane: lane_estimate(call, lane, prices) for lane in dict.fromkeys(lanes)}
 
     def most_usd(self, lane: Lane) -> float | None:
         """Return the most that an attempt may cost in a lane, None when that is unknown."""

@@ -22,6 +22,7 @@ from assetmill.errors import (
     StageFailed,
     StageInDoubt,
 )
+from assetmill.names import is_same_endpoint
 from assetmill.outages import clock_time
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
@@ -183,7 +184,7 @@ class Attempts:
         Raises:
             StageInDoubt: it did.
         """
-        if intent.endpoint != self.services.gateway.endpoint:
+        if not is_same_endpoint(intent.endpoint, self.services.gateway.endpoint):
             place = f"assetmill resolve {intent.run_id} {self.call.label}"
             reason = (
                 f"attempt {intent.attempt} went to {intent.endpoint}, and only that one can tell: run it "

@@ -92,10 +92,14 @@ class LocalStore:
     def put(self, key: str, data: bytes, *, media_type: str = "application/octet-stream") -> None:
         """Store `data`, replacing what was there in one step."""
         with self._writing(key) as (folder, name):
-            try:
-                self._publish(folder, name, data)
-            except FileExistsError:
+            # Looked for first: bytes that are there already would be written, and flushed, twice.
+            if _is_taken(folder, name):
                 self._replace(folder, name, data)
+            else:
+                try:
+                    self._publish(folder, name, data)
+                except FileExistsError:
+                    self._replace(folder, name, data)
             self._flush_folder(folder)
 
     def create(self, key: str, data: bytes, *, media_type: str = "application/json") -> None:
@@ -355,6 +359,14 @@ def _require_file(fd: int, name: str) -> None:
         raise FileNotFoundError(errno.ENOENT, "a directory, not an object", name)
     if not stat.S_ISREG(mode):
         raise OSError(errno.ENODEV, "not a regular file", name)
+
+
+def _is_taken(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _write(fd: int, data: bytes) -> None:

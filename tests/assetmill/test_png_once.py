@@ -140,3 +140,51 @@ def test_without_zlib_ng_the_same_passes(
     once = [verdict(data) for data in damaged]
     monkeypatch.setitem(sys.modules, "zlib_ng", None)
     assert once == [verdict(data) for data in damaged]
+
+
+def test_a_chunk_of_many_pieces_is_unpacked_whole() -> None:
+    large = io.BytesIO()
+    size = (200, 150)
+    Image.frombytes("RGB", size, random.Random(3).randbytes(size[0] * size[1] * 3)).save(large, "PNG")
+    parts = chunks(large.getvalue())
+    packed = b"".join(body for name, body in parts if name == b"IDAT")
+    assert len(packed) > 4 * pictures.PIECE_BYTES
+    whole = joined([parts[0], (b"IDAT", packed), parts[-1]])
+    assert check_png(whole, MOST_PIXELS)
+    for cut in range(100, len(packed), len(packed) // 20):
+        with pytest.raises(PictureDamaged):
+            check_png(joined([parts[0], (b"IDAT", packed[:-cut]), parts[-1]]), MOST_PIXELS)
+
+
+class HandsOn:
+    """Unpacks, and notes how much it is handed at once."""
+
+    error = zlib.error
+    crc32 = staticmethod(zlib.crc32)
+
+    def __init__(self) -> None:
+        self.handed: list[int] = []
+
+    def decompressobj(self) -> HandsOn:
+        self._inflate = zlib.decompressobj()
+        return self
+
+    def decompress(self, data: bytes | memoryview, most: int, /) -> bytes:
+        self.handed.append(len(data))
+        return self._inflate.decompress(data, most)
+
+    @property
+    def unconsumed_tail(self) -> bytes:
+        return self._inflate.unconsumed_tail
+
+
+def test_what_is_copied_of_a_large_chunk_does_not_grow_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of what is handed over is copied after each step: of a whole chunk, again and again."""
+    plain = io.BytesIO()
+    Image.new("RGB", (2000, 2000)).save(plain, "PNG", compress_level=0)
+    hands = HandsOn()
+    monkeypatch.setattr(pictures, "unpacking", lambda: hands)
+    packed = b"".join(body for name, body in chunks(plain.getvalue()) if name == b"IDAT")
+    parts = chunks(plain.getvalue())
+    assert check_png(joined([parts[0], (b"IDAT", packed), parts[-1]]), MOST_PIXELS)
+    assert sum(hands.handed) < 2 * len(packed)

@@ -299,6 +299,18 @@ def test_what_another_endpoint_does_not_show_is_not_paid_again(moved: Desk) -> N
     assert len(moved.first.posts) == 1
 
 
+def test_another_spelling_of_an_endpoint_is_no_other_endpoint(
+    counter: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = counter.gateway.endpoint
+    counter.gateway.endpoint = plain.replace("scripted.invalid", "Scripted.invalid:443") + "/"
+    begin(counter, monkeypatch)
+    counter.now += 90_000.0
+    counter.gateway.endpoint = plain
+    assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
+    assert len(counter.gateway.posts) == 1
+
+
 @pytest.mark.parametrize("choice", [["--retry"], ["--give-up"], ["--wait"], ["--wait", "--unasked"]])
 def test_nothing_is_decided_at_another_endpoint(moved: Desk, choice: list[str]) -> None:
     result = moved.run(*choice)

@@ -101,6 +101,23 @@ def test_what_create_says_exists_is_on_the_disk(tmp_path: Path) -> None:
 
 
 @both_ways
+def test_what_is_there_already_is_written_and_flushed_once(tmp_path: Path, anonymous: bool) -> None:
+    store = LocalStore(tmp_path, anonymous_files=anonymous)
+    store.put("v1/b/x", b"x")
+    (tmp_path / ".tmp").mkdir(exist_ok=True)
+    flushed: list[bool] = []
+    again = LocalStore(
+        tmp_path,
+        anonymous_files=anonymous,
+        flush=lambda fd: flushed.append(stat.S_ISREG(os.fstat(fd).st_mode)),
+    )
+    again.put("v1/b/x", b"y")
+    assert flushed.count(True) == 1
+    assert not flushed[-1]
+    assert again.get("v1/b/x") == b"y"
+
+
+@both_ways
 def test_bytes_are_flushed_before_they_have_a_name(tmp_path: Path, anonymous: bool) -> None:
     seen: list[tuple[bool, bool]] = []
 
