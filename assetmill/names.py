@@ -1,10 +1,11 @@
-"""Names: of stages as people read them, and of files, made safe to write on any system."""
+"""Names: of stages and endpoints as they are told apart, and of files, made safe to write on any system."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit, urlunsplit
 
 MAX_LENGTH = 96
 
@@ -21,6 +22,23 @@ def stage_label(stage: str, variant: str) -> str:
 def counted(count: int, word: str) -> str:
     """Return `1 row` or `2 rows`."""
     return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def endpoint_name(address: str) -> str:
+    """Return an endpoint's address in its one spelling: who writes it with a slash at its end means the same.
+
+    Raises:
+        ValueError: the text is no address at all.
+    """
+    parts = urlsplit(address)
+    host = parts.netloc.lower()
+    host = host.removesuffix(":443") if parts.scheme == "https" else host
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), parts.query, parts.fragment))
+
+
+def is_same_endpoint(left: str, right: str) -> bool:
+    """Whether two addresses mean one endpoint; older records have them as a person wrote them."""
+    return endpoint_name(left) == endpoint_name(right)
 
 
 def safe_name(text: str, fallback: str = "file") -> str:

@@ -355,6 +355,8 @@ class RunStart(Stored):
     spec_path: str
     stages: tuple[tuple[str, str], ...]
     started_at: float
+    owner: str = ""
+    """The process that began it, "" in records of earlier versions."""
 
 
 class Cancellation(Stored):

@@ -11,13 +11,14 @@ import datetime
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from assetmill.errors import InvalidSettings
+from assetmill.names import endpoint_name
 from assetmill.project import config_file, find_configs, home_folder
 from assetmill.redaction import remember, remember_environment
 
@@ -32,7 +33,7 @@ class _Section(BaseModel):
 class Foundry(_Section):
     """Where agents run. `ca` is a PEM file for an endpoint with a private certificate authority."""
 
-    endpoint: str = EMULATOR
+    endpoint: Annotated[str, AfterValidator(endpoint_name)] = EMULATOR
     credential: Literal["emulator", "default"] = "emulator"
     ca: str | None = None
     model: str = "gpt-5.6-luna"

@@ -90,7 +90,8 @@ class Control:
     """The control API of a running emulator."""
 
     def __init__(self, home: Path) -> None:
-        self.ready: Mapping[str, Any] = json.loads((home / "emulator" / "ready.json").read_bytes())
+        self.path = home / "emulator" / "ready.json"
+        self.ready: Mapping[str, Any] = json.loads(self.path.read_bytes())
         is_tls = str(self.ready["control"]).startswith("https:")
         self._context = ssl.create_default_context(cafile=self.ready["ca"]) if is_tls else None
 

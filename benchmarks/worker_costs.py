@@ -16,19 +16,22 @@ from assetmill.records import Intent
 from assetmill.stage.services import Services
 from assetmill.store import layout
 from benchmarks.bench import cpu_seconds
-from tests.server.processes import descendants
+from tests.server.processes import children, descendants
 
 SAMPLE_S = 0.5
 MINUTE_S = 60.0
 
 
 class Processes:
-    """Samples the CPU of workers, each with everything that it has started. Use it as a context."""
+    """Samples the CPU of processes, each with everything that it has started. Use it as a context.
 
-    def __init__(self, workers: Mapping[str, int]) -> None:
-        self._workers = workers
+    Of a cluster, whose workers nobody here has started, each process is one of its own.
+    """
+
+    def __init__(self, roots: Mapping[str, int], *, is_cluster: bool = False) -> None:
+        self._roots, self._is_cluster = dict(roots), is_cluster
         self._at = list[float]()
-        self._cpu_s: defaultdict[str, list[float]] = defaultdict(list)
+        self._cpu_s = list[dict[str, float]]()
         self.worker_of = dict[int, str]()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True)
@@ -41,26 +44,35 @@ class Processes:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        self._sample()
 
     def cpu_s(self, worker: str, at: float) -> float:
         """Return what a worker had used by a time."""
-        return self._cpu_s[worker][min(bisect.bisect_left(self._at, at), len(self._at) - 1)]
+        return self._cpu_s[self._sample_at(at)].get(worker, 0.0)
+
+    def all_cpu_s(self, since: float) -> float:
+        """Return what all of them have used since a time; what has ended counts as far as it was seen."""
+        begun, names = self._cpu_s[self._sample_at(since)], {name for one in self._cpu_s for name in one}
+        most = {name: max(one.get(name, 0.0) for one in self._cpu_s) for name in names}
+        return sum(used_s - begun.get(name, 0.0) for name, used_s in most.items())
+
+    def _sample_at(self, at: float) -> int:
+        return min(bisect.bisect_left(self._at, at), len(self._at) - 1)
 
     def _go_on(self) -> None:
         while not self._ended.wait(SAMPLE_S):
             self._sample()
 
     def _sample(self) -> None:
+        known, used = children(), defaultdict[str, float](float)
         self._at.append(time.time())
-        for name, pid in self._workers.items():
-            used_s = 0.0
-            for one in (pid, *descendants(pid)):
+        for root, pid in self._roots.items():
+            for one in (pid, *descendants(pid, known)):
                 # What ends here is waited for by its parent, which has it from then on.
                 with suppress(OSError):
-                    used_s += cpu_seconds(one)
+                    name = str(one) if self._is_cluster else root
+                    used[name] += cpu_seconds(one)
                     self.worker_of[one] = name
-            self._cpu_s[name].append(used_s)
+        self._cpu_s.append(dict(used))
 
 
 @dataclass(frozen=True)
@@ -76,19 +88,33 @@ class Stage:
 class Costs:
     """What one batch has cost its workers."""
 
+    begins_s: list[float] = field(default_factory=list[float])
+    """When each worker began its first stage, since the order."""
+    ends_s: list[float] = field(default_factory=list[float])
+    """When each worker had ended its last stage, since the order."""
     start_cpu_s: list[float] = field(default_factory=list[float])
-    """Of each worker, from the order to its first stage."""
+    """CPU of each worker, from the order to its first stage."""
     piece_cpu_s: float = 0.0
     """Of a piece on the average, its stages included."""
     piece_stages: float = 0.0
     idle: float = 0.0
-    """Which part of the slots stood idle from a worker's first stage until the last row was begun."""
+    """Which part of the slots stood idle from a worker's first stage until the last stage was begun."""
+    stage_cpu_s: float = 0.0
+    """Of a stage on the average: of everything that the order has moved, but for the servers."""
 
     def __str__(self) -> str:
         start_s = sum(self.start_cpu_s) / max(1, len(self.start_cpu_s))
-        return (
-            f"CPU {start_s:.1f} s to begin, {self.piece_cpu_s:.2f} s a piece; {self.idle:.0%} of slots idle"
+        parts = (
+            f"at work from {_between(self.begins_s)} s to {_between(self.ends_s)} s",
+            f"{self.idle:.0%} of slots idle",
+            f"CPU {start_s:.1f} s to begin, {self.piece_cpu_s:.2f} s a piece",
+            f"{self.stage_cpu_s:.2f} s a stage with all else",
         )
+        return ", ".join(parts)
+
+
+def _between(times_s: list[float]) -> str:
+    return f"{min(times_s):.1f}-{max(times_s):.1f}"
 
 
 def stages_since(services: Services, pipeline: str, since: float) -> list[Stage]:
@@ -110,15 +136,18 @@ def costs(stages: list[Stage], processes: Processes, began_at: float, width: int
     by_worker: defaultdict[str, list[Stage]] = defaultdict(list)
     for stage in stages:
         by_worker[processes.worker_of[stage.pid]].append(stage)
-    rows_left_until = stages[-1].began_at
+    stages_left_until = stages[-1].began_at
     found, worked_s, busy_s, there_s = Costs(), 0.0, 0.0, 0.0
     for worker, its in by_worker.items():
         first, last = its[0].began_at, max(stage.ended_at for stage in its)
+        found.begins_s.append(first - began_at)
+        found.ends_s.append(last - began_at)
         found.start_cpu_s.append(processes.cpu_s(worker, first) - processes.cpu_s(worker, began_at))
         worked_s += processes.cpu_s(worker, last) - processes.cpu_s(worker, first)
-        there_s += width * max(0.0, rows_left_until - first)
-        busy_s += sum(max(0.0, min(stage.ended_at, rows_left_until) - stage.began_at) for stage in its)
+        there_s += width * max(0.0, stages_left_until - first)
+        busy_s += sum(max(0.0, min(stage.ended_at, stages_left_until) - stage.began_at) for stage in its)
     found.piece_cpu_s, found.piece_stages = worked_s / pieces, len(stages) / pieces
+    found.stage_cpu_s = processes.all_cpu_s(began_at) / len(stages)
     found.idle = 1 - busy_s / there_s if there_s else 0.0
     return found
 

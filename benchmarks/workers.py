@@ -1,23 +1,25 @@
-"""How the time of a batch follows the number of its workers, on a real Prefect with process workers.
+"""How the time of a batch follows the number of its workers: of a Prefect pool, of Dask and of Ray.
 
 python -m benchmarks.workers 1 4 --rows 32 --width 4        one and four workers: about eight minutes
+python -m benchmarks.workers 1 4 --on pool dask ray         on each in turn, with the extras dask and ray
 python -m benchmarks.workers 2 --rows 100 --width 30 --a-minute 60     a quota: about four minutes
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
+import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from assetmill.settings import load_settings
 from assetmill.stage.services import open_services
 from assetmill.store import batch_layout
-from benchmarks.bench import Control
-from benchmarks.worker_costs import Costs, Processes, Stage, costs, most_in_a_minute, stages_since, used_part
+from benchmarks.bench import Control, headline
+from benchmarks.worker_costs import Costs, Stage, costs, most_in_a_minute, stages_since, used_part
+from benchmarks.worker_places import PLACES, Order, done_on, leave
 from tests.batchworks import products
 from tests.millworks import PICTURE, write_configs
 from tests.server.stack import POOL, Stack, set_emulator, stack
@@ -66,43 +68,33 @@ def prepare(made: Stack, asked: Asked) -> None:
         quota = {MODEL: {"images_per_minute": asked.a_minute}}
         set_emulator(made.home / "emulator" / "ready.json", quota=quota)
     made.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
-    told = made.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
+    told = made.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only", "--python", sys.executable)
     assert told.returncode == 0, told.stderr
 
 
-def online(made: Stack) -> int:
-    workers: list[dict[str, str]] = made.api("POST", f"/work_pools/{POOL}/workers/filter", {}) or []
-    return sum(worker["status"] == "ONLINE" for worker in workers)
-
-
-def measure(made: Stack, workers: list[str], asked: Asked) -> Measured:
-    """Do a batch of new rows, from the command to its end, and look at what it has left in the store."""
-    name = f"with-{len(workers)}"
+def measure(made: Stack, place: str, count: int, asked: Asked) -> Measured:
+    """Do a batch of new rows, from the order to its end, and look at what it has left in the store."""
+    name = f"{place}-with-{count}"
     table = products(made.folder, *(f"thing {name} {number}" for number in range(asked.rows)))
-    command = ["assetmill", "batch", "plain", "--rows", table, "--name", name, "--work-pool", POOL]
     posts, pictures = Control(made.home).posts(), made.pictures()
-    with Processes({worker: made.process(worker).pid for worker in workers}) as processes:
-        began_at, began = time.time(), time.monotonic()
-        told = made.run(*command, "--shard", str(asked.shard), "--json", timeout=3000)
-        took_s = time.monotonic() - began
-    assert told.returncode == 0, told.stdout[-2000:] + told.stderr + made.logs()
-    document = json.loads(told.stdout)
-    assert (document["status"], len(document["rows"])) == ("completed", asked.rows), document["status"]
+    done = done_on(place, made, Order(table, name, asked.rows, asked.shard, count))
     refused = Control(made.home).posts() - posts - (made.pictures() - pictures)
     settings = load_settings("local", {k: v for k, v in made.environment.items() if "ASSETMILL" in k})
     with open_services(settings) as services:
-        stages = stages_since(services, "plain", began_at)
+        stages = stages_since(services, "plain", done.began_at)
         leases = {
             entry.key.rpartition("/")[2] for entry in services.backend.list(f"{batch_layout.prefix(name)}w/")
         }
     assert len(stages) == asked.rows * STAGES
     pieces = len({lease.partition(".")[0] for lease in leases} - {"all"})
-    return Measured(took_s, stages, costs(stages, processes, began_at, asked.width, pieces), refused)
+    found = costs(stages, done.processes, done.began_at, asked.width, pieces)
+    return Measured(done.ended_at - done.began_at, stages, found, refused)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("workers", nargs="*", type=int, default=[1, 2, 4])
+    parser.add_argument("--on", nargs="+", choices=PLACES, default=["pool"], help="Where workers are.")
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--shard", type=int, default=8)
     parser.add_argument("--width", type=int, default=4, help="Stages at once in each worker.")
@@ -117,7 +109,13 @@ def main() -> int:
         with stack(Path(folder), Path(short), configs) as made:
             made.environment["ASSETMILL_CONCURRENCY"] = str(asked.width)
             prepare(made, asked)
-            return compare(made, told.workers, asked)
+            print(headline())
+            what = f"{asked.rows} rows x {STAGES} stages of {asked.latency_s:g} s"
+            print(f"{what}, {asked.width} at once in each worker", flush=True)
+            for place in told.on:
+                compare(made, place, sorted(told.workers), asked)
+                leave(place, made, max(told.workers))
+    return 0
 
 
 def limit(configs: Path, a_minute: int) -> None:
@@ -130,25 +128,18 @@ def limit(configs: Path, a_minute: int) -> None:
     (profiles / "local.toml").write_text(text + quota)
 
 
-def compare(made: Stack, counts: list[int], asked: Asked) -> int:
-    what = f"{asked.rows} rows x {STAGES} stages of {asked.latency_s:.0f} s"
-    print(f"{what}, {asked.width} at once in each worker")
-    workers: list[str] = []
+def compare(made: Stack, place: str, counts: list[int], asked: Asked) -> None:
+    """Print what the batch takes with so many workers, one number after the other."""
     first_s = 0.0
     for count in counts:
-        while len(workers) < count:
-            workers.append(f"w{len(workers) + 1}")
-            made.start_worker(workers[-1])
-        made.wait_until(lambda count=count: online(made) == count, "the workers")
-        found = measure(made, workers, asked)
+        found = measure(made, place, count, asked)
         first_s = first_s or found.took_s
-        fast = f"{count} workers: {found.took_s:6.1f} s, {first_s / found.took_s:.2f} times as fast"
-        print(f"{fast}; {found.costs}", flush=True)
+        fast = f"{place}, {count} workers: {found.took_s:6.1f} s, {first_s / found.took_s:.2f} times as fast"
+        print(f"{fast}; {found.costs}; load {os.getloadavg()[1]:.1f}", flush=True)
         if asked.a_minute:
             most, part = most_in_a_minute(found.stages), used_part(found.stages, asked.a_minute)
             told = f"{part:.1%} of the quota used, at most {most} of {asked.a_minute} in a minute"
             print(f"           {told}, {found.refused} posts refused", flush=True)
-    return 0
 
 
 if __name__ == "__main__":

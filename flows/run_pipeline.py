@@ -19,7 +19,7 @@ from tasks.events import tell_run
 from tasks.flow_runs import run_name, traceparent, waiting
 from tasks.manifests import ProgressBar, begin_run, publish_report, seal
 from tasks.policies import MAX_STAGE_THREADS
-from tasks.stages import submit_stage
+from tasks.stage_groups import starter
 
 
 @flow(
@@ -82,21 +82,27 @@ async def follow(run: Run, profile: str | None) -> None:
     order.prepare()
     bar = ProgressBar(run)
     ready: deque[str] = deque(order.get_ready())
-    running: dict[asyncio.Future[Any], str] = {}
-    while ready or running:
-        while ready and len(running) < MAX_STAGE_THREADS:
-            label = ready.popleft()
-            if call := run.begin(label):
-                running[asyncio.ensure_future(submit_stage(call, profile, run.run_id))] = label
-            else:
-                order.done(label)
-                ready.extend(order.get_ready())
-        await bar.show()
-        if running:
-            ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for future in ended:
-                label = running.pop(future)
-                run.end(label, future.result())
-                order.done(label)
-            ready.extend(order.get_ready())
+    running: dict[str, asyncio.Future[Any]] = {}
+    # Not `asyncio.wait`, which goes through all that run whenever one of them ends.
+    ended: asyncio.Queue[str] = asyncio.Queue()
+
+    def settle(label: str) -> None:
+        stages.settle(label)
+        order.done(label)
+        ready.extend(order.get_ready())
+
+    with starter(run, profile) as stages:
+        while ready or running:
+            while ready and len(running) < MAX_STAGE_THREADS:
+                label = ready.popleft()
+                if call := run.begin(label):
+                    running[label] = future = asyncio.ensure_future(stages.start(call))
+                    future.add_done_callback(lambda _, label=label: ended.put_nowait(label))
+                else:
+                    settle(label)
+            await bar.show()
+            if running:
+                label = await ended.get()
+                run.end(label, running.pop(label).result())
+                settle(label)
     await bar.show()

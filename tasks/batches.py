@@ -76,10 +76,9 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     handover = _handover_of(order)
     batch = handover.batch if handover else preparing.prepare(order, services_for(profile))
     check_service(batch)
-    # Who looks at it does not have the table: what is shown, and the next pass, begin from what is kept.
-    preparing.store_start(batch)
     flow_run_id, attempt = current_flow_run()
     run_id = make_run_id(flow_run_id, time.time(), attempt)
+    preparing.begin(batch, run_id)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
     batch.services.begin(run_id, functools.partial(_seal, work, time.time()))
     if handover:

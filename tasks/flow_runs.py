@@ -54,6 +54,11 @@ def _brief(text: str, most: int) -> str:
     return flat if len(flat) <= most else f"{flat[: most - 3]}..."
 
 
+def batch_name(pipeline: str, batch_id: str) -> str:
+    """Return what a flow run of a batch is called."""
+    return _brief(f"batch {batch_id} of {pipeline}", _NAME_CHARS)
+
+
 def batch_tag(batch_id: str) -> str:
     """Return the tag of all flow runs of a batch: Prefect's page lists them together by it."""
     return f"batch:{batch_id}"
@@ -68,7 +73,7 @@ async def name_batch(pipeline: str, batch_id: str) -> None:
             found = await client.read_flow_run(flow_run_id)
             await client.update_flow_run(
                 flow_run_id,
-                name=_brief(f"batch {batch_id} of {pipeline}", _NAME_CHARS),
+                name=batch_name(pipeline, batch_id),
                 tags=sorted({*found.tags, batch_tag(batch_id)}),
             )
 
@@ -79,6 +84,13 @@ def names_of(names: Sequence[str], first: int, last: int) -> str:
     ends = [name for name in dict.fromkeys((names[0], names[-1])) if not name.startswith("row ")]
     shown = " to ".join(_brief(name, _VALUE_CHARS) for name in ends)
     return f"{shown} ({lines})" if shown else lines
+
+
+def stages_name(labels: Sequence[str]) -> str:
+    """Return what a task for some stages is called."""
+    if len(labels) == 1:
+        return labels[0]
+    return f"{_brief(labels[0], _VALUE_CHARS)} to {_brief(labels[-1], _VALUE_CHARS)} ({len(labels)} stages)"
 
 
 def traceparent() -> str:

@@ -17,7 +17,7 @@ class Policy(TypedDict, total=False):
     """The arguments of Prefect's `task` that say how a task is tried, and what Prefect keeps of it."""
 
     retries: int
-    retry_delay_seconds: Callable[[int], list[float]]
+    retry_delay_seconds: list[float] | Callable[[int], list[float]]
     retry_jitter_factor: float
     retry_condition_fn: Callable[[Task[..., Any], TaskRun, State[Any]], bool]
     cache_policy: CachePolicy
@@ -39,11 +39,15 @@ _RETRIED: Policy = {
     "retry_condition_fn": only_before_the_spend,
 }
 
-SPEND: Policy = {**_RETRIED, "retries": 2, "retry_delay_seconds": exponential_backoff(backoff_factor=2)}
-"""For a service that cannot be reached at all: the engine waits for quotas and leases by itself.
+SPEND_PAUSES_S = (2.0, 4.0)
+"""Longer outages are for the next run, which goes on where this one ended."""
 
-Two, then four seconds: longer outages are for the next run, which goes on where this one ended.
-"""
+SPEND: Policy = {
+    **_RETRIED,
+    "retries": len(SPEND_PAUSES_S),
+    "retry_delay_seconds": list(SPEND_PAUSES_S),
+}
+"""For a service that cannot be reached at all: the engine waits for quotas and leases by itself."""
 
 SEAL: Policy = {**_RETRIED, "retries": 3, "retry_delay_seconds": exponential_backoff(backoff_factor=1)}
 """Without a manifest the next run reads its stages one by one, which is no reason to try for ever."""
@@ -85,7 +89,7 @@ SHARD_ENDS_S = 20.0
 """A shard that was called off ends its waits at once; a request under way is let come to its end."""
 
 SHARD_UNTAKEN_S = 60.0
-"""A worker that has room asks every 15 s; a person should be told of a batch for which there is none."""
+"""A worker that has room asks every 5 to 15 s; a person should be told of a batch for which there is none."""
 
 CLOCKS_DIFFER_S = 1800.0
 """So much two machines of one batch may differ: a store refuses who is a quarter of an hour out."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assetmill.agents.gateway import ResponseRequest
-from assetmill.batches.opening import Batch, BatchOrder, prepare
+from assetmill.batches.opening import Batch, BatchOrder, begin, prepare
 from assetmill.batches.records import BatchManifest
 from assetmill.batches.sealing import seal
 from assetmill.batches.work import RowWorker
@@ -76,6 +76,8 @@ def carry_out(batch: Batch, rows: slice | None = None, *, is_sealed: bool = True
     """Carry out the rows that are left, or a part of them as a process that dies does."""
     work = work_on(batch)
     started_at = time.time()
+    if batch.to_do:
+        begin(batch, work.run_id)
     try:
         work.carry_out([plan.row for plan in batch.to_do][rows or slice(None)])
     finally:

@@ -8,7 +8,10 @@ import socket
 from typing import Any
 
 import pytest
+from foundry_emulator.testing.ids import pytest_make_parametrize_id
 from hypothesis import HealthCheck, settings
+
+__all__ = ["pytest_make_parametrize_id"]
 
 # How fast examples are made says something of the machine, nothing of the code.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.opening import store_start
+from assetmill.batches.opening import begin, store_start
 from assetmill.batches.records import Blocked
+from assetmill.batches.so_far import BatchLooks
 from assetmill.care.collecting import Collector
 from assetmill.care.kinds import CEILING_LINE, kind_of
 from assetmill.care.purging import PurgeReceipt, Tombstone
@@ -24,6 +26,7 @@ from assetmill.editing.adopting import adopt_all
 from assetmill.endpoints import EndpointAbility, EndpointProbe, EndpointRefusal
 from assetmill.errors import AssetmillError, StoreUnavailable
 from assetmill.fingerprint import Fingerprint, digest
+from assetmill.gallery.walls import Walls
 from assetmill.money.budget import Ceiling
 from assetmill.money.spending import spending
 from assetmill.records import (
@@ -47,11 +50,13 @@ from assetmill.store.index import Index
 from assetmill.store.memory import MemoryStore
 from assetmill.store.opening import probe
 from assetmill.store.pending_deletions import CollectionDone, CollectionPlan, PendingDeletion
-from tests.batchworks import ONE, carry_out, colourful, plan_batch, products, work_on
+from tests.batchworks import ONE, carry_out, colourful, plan_batch, products, work_on, write_rows
 from tests.millworks import CHAIN, run_here, services_on, settings_in
 
 CEILING = Ceiling("project", 9.0)
 BATCH = "b1"
+BEGUN = ("a1", "a2")
+"""Batches that are not sealed."""
 OPEN = (Fingerprint("b" * 52), Fingerprint("c" * 52))
 """Stages of which one attempt each was begun; their records are what an attempt leaves on its way."""
 
@@ -93,6 +98,9 @@ class Origin:
             batch = plan_batch(services, self.rows, "one", name=name)
             store_start(batch)
             carry_out(batch)
+        jug = write_rows(folder, [{"product": "jug"}], "jug.csv")
+        for name in BEGUN:
+            begin(plan_batch(services, jug, "one", name=name), RunId(f"run_{name}"))
         for fp in OPEN:
             _open_attempt(services, fp)
         _learnt(services)
@@ -242,7 +250,7 @@ class Yard:
     def commands(self) -> Mapping[str, Callable[[], Any]]:
         services = self.services()
         ledger, batches = services.ledger, BatchLedger(self.backend)
-        asset = self.manifest.assets()[1]
+        asset, looks = self.manifest.assets()[1], BatchLooks(self.backend)
 
         def resume() -> None:
             for fp in OPEN:
@@ -291,6 +299,8 @@ class Yard:
             ),
             "gc": lambda: Collector(self.backend, 0.0, clock=lambda: 9e13).run(is_dry=True),
             "verify": lambda: list(Verifier(self.backend).problems()),
+            "home": lambda: [looks.look(one) for one in BegunBatches(self.backend).newest(5)],
+            "latest": lambda: Walls(self.backend).find("latest"),
             "resume": resume,
             "shard": shard,
             "batch": batch,

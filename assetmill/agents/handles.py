@@ -29,6 +29,7 @@ from assetmill.agents.picture_forms import (
 )
 from assetmill.errors import InvalidInput, Rejected
 from assetmill.fingerprint import digest
+from assetmill.names import is_same_endpoint
 from assetmill.pictures import PictureDamaged
 from assetmill.plan.calls import BoundInput, BoundKnowledge
 from assetmill.records import HandleKind, PictureForm, ServiceHandle, Upload
@@ -147,7 +148,8 @@ class Handles:
         newest_first = sorted(handles, key=lambda handle: -handle.created_at)
         for handle in newest_first:
             is_old = time.time() - handle.created_at > IMAGE_CALL_LIFE_S
-            if handle.endpoint == self._gateway.endpoint and handle.id not in self._gone and not is_old:
+            is_here = is_same_endpoint(handle.endpoint, self._gateway.endpoint)
+            if is_here and handle.id not in self._gone and not is_old:
                 _, upload = self._ledger.newest_upload(handle.endpoint, _picture(bound))
                 # Whoever uploaded it after it was drawn found the call gone: the newest handle counts.
                 return None if upload and upload.handle.created_at >= handle.created_at else handle.id

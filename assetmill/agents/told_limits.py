@@ -10,11 +10,13 @@ import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assetmill.agents.pacing import Rates
 from assetmill.errors import InvalidInput
 from assetmill.settings import Settings
+
+if TYPE_CHECKING:
+    from assetmill.agents.pacing import Rates
 
 _FILE = "limits.json"
 _NAMES = ("requests", "tokens", "images")
@@ -77,6 +79,8 @@ def read_limits(settings: Settings, today: datetime.date) -> dict[str, ToldLimit
 
 
 def _told(row: Mapping[str, Any]) -> ToldLimits:
+    from assetmill.agents.pacing import Rates
+
     limits = {name: None if row.get(name) is None else float(row[name]) for name in _NAMES}
     return ToldLimits(Rates(**limits), datetime.date.fromisoformat(row["read"]))
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from assetmill.agents.gateway import Gateway
 from assetmill.agents.told import told_ends
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.hour import Forecast, forecast
 from assetmill.batches.known import KnownRows
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
@@ -22,7 +23,7 @@ from assetmill.money.budget import Ceiling
 from assetmill.money.prices import prices_for
 from assetmill.names import counted
 from assetmill.plan.binder import ProfileDefaults
-from assetmill.records import BlobRef
+from assetmill.records import BlobRef, RunId
 from assetmill.runs.outlook import Outlook, durations_of, hour_for, weigh
 from assetmill.runs.planning import words_of
 from assetmill.settings import Settings
@@ -236,6 +237,16 @@ def store_start(batch: Batch) -> BatchStart:
     )
     batch.ledger.write_start(start)
     return start
+
+
+def begin(batch: Batch, run_id: RunId) -> None:
+    """Store what a batch is made of and that a run of it begins, before anything is spent.
+
+    Who looks at it does not have the table: what is shown, and the next pass, begin from what is kept.
+    """
+    start = store_start(batch)
+    if to_do := len(batch.to_do):
+        BegunBatches(batch.services.backend).write(start, batch.services.owner, run_id, to_do=to_do)
 
 
 def prepare_again(batch_id: str, services: Services, budget_usd: float | None = None) -> Batch:

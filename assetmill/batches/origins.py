@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.records import BatchManifest
+from assetmill.batches.records import BatchRow
 from assetmill.batches.rows import unpack
 from assetmill.errors import NotFound
 from assetmill.fingerprint import Fingerprint
@@ -21,6 +22,8 @@ from assetmill.stage.services import Services
 
 _READERS = 8
 _READ_AT_ONCE = 64
+_BEGUN = 8
+"""So many batches that are not sealed are looked through, the newest ones."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,20 @@ class Origins:
     def _find(self, record: StageRecord) -> Origin | None:
         if run := self._services.ledger.read_start(record.run_id):
             return Origin(_file_of(run.spec_path, run.pipeline), run.parameters)
-        for manifest in self._batches.each_of(record.pipeline):
-            key = self._row_with(record, manifest)
-            if key and (origin := self._of_row(manifest.batch_id, key)):
+        for batch_id, rows in self._told_of(record.pipeline):
+            key = self._row_with(record, rows)
+            if key and (origin := self._of_row(batch_id, key)):
                 return origin
         return None
+
+    def _told_of(self, pipeline: str) -> Iterator[tuple[str, Iterable[BatchRow]]]:
+        """Yield each batch of a pipeline with its rows: of those that are not sealed, by their pages."""
+        for begun in BegunBatches(self._services.backend).newest(_BEGUN, pipeline):
+            batch_id = begun.start.batch_id
+            pages = (self._batches.read_page(key) for key in self._batches.page_keys(batch_id))
+            yield batch_id, [row for page in pages if page for row in page.rows]
+        for manifest in self._batches.each_of(pipeline):
+            yield manifest.batch_id, manifest.rows
 
     def _of_row(self, batch_id: str, key: str) -> Origin | None:
         start = self._batches.newest_start(batch_id)
@@ -85,11 +97,11 @@ class Origins:
         row = next((one for one in rows if one.key == key), None)
         return Origin(_file_of(start.spec_path, start.pipeline), row.parameters, batch_id) if row else None
 
-    def _row_with(self, record: StageRecord, manifest: BatchManifest) -> str | None:
-        """Return the key of the row of a batch that a stage or a draw is of."""
+    def _row_with(self, record: StageRecord, told: Iterable[BatchRow]) -> str | None:
+        """Return the key of the row that a stage or a draw is of."""
         rows = {
             stage.fingerprint: row.key
-            for row in manifest.rows
+            for row in told
             for stage in row.stages
             if stage.label == record.label and stage.fingerprint
         }

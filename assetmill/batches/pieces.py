@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from assetmill.batches.leases import END, Held, Leases, Silence
@@ -14,6 +14,9 @@ from assetmill.store.backend import Backend
 
 PIECES_A_WORKER = 8
 """So many pieces for each worker, or more: the smaller they are, the less one waits for others at the end."""
+
+LAST_PART = 4
+"""In the last quarter pieces become ever smaller, so that all workers come to the end together."""
 
 ALL = "all"
 """The name under which it is noted that all pieces are over."""
@@ -78,8 +81,9 @@ class Pieces:
         services = self._work.batch.services
         if services.stop.is_set() or services.gate.refusal(services.clock()):
             return False
+        idle = services.settings.run.concurrency - self.rows_in_hand
         # One piece more than there are slots, so that none is empty while the next one is leased.
-        return self.rows_in_hand <= services.settings.run.concurrency
+        return idle > 0 or (idle == 0 and self._are_plenty())
 
     def next(self) -> Piece | None:
         """Lease the first piece that is free, or whose holder has died; None when there is none now."""
@@ -113,6 +117,21 @@ class Pieces:
         self._leased_rows -= len(piece.rows)
         self.end(piece)
 
+    def _are_plenty(self) -> bool:
+        """Whether more rows are free than all workers have slots for.
+
+        Near the end a row that waits for a slot here would be begun sooner by whoever has one.
+        """
+        batch = self._work.batch
+        slots = batch.services.settings.run.concurrency
+        if self._free_rows() <= slots:
+            return False
+        self._held = self._leases.held()
+        return self._free_rows() > slots * max(1, len(batch.ledger.beats(batch.batch_id)))
+
+    def _free_rows(self) -> int:
+        return sum(len(self._rows[name]) for name in self._all_free())
+
     def _taken(self, name: str, generation: int) -> Piece:
         self._held.generations[name] = generation
         self._mine.add(name)
@@ -120,9 +139,11 @@ class Pieces:
         return Piece(name, generation, self._rows[name])
 
     def _free(self) -> str:
+        return next(self._all_free(), "")
+
+    def _all_free(self) -> Iterator[str]:
         held: Held = self._held
-        names = (n for n in self._rows if n not in held.generations and n not in held.ended)
-        return next(names, "")
+        return (n for n in self._rows if n not in held.generations and n not in held.ended)
 
     def _abandoned(self) -> Piece | None:
         batch = self._work.batch
@@ -144,8 +165,16 @@ def is_over(backend: Backend, batch_id: str, run: str) -> bool:
 
 def _cut(rows: Sequence[Row], size: int, wanted: set[int]) -> dict[str, tuple[Row, ...]]:
     """Return pieces by name; all workers cut alike, whatever is done when they begin."""
-    pieces = {
-        f"{number:06d}": rows[first : first + size] for number, first in enumerate(range(0, len(rows), size))
-    }
+    pieces: dict[str, Sequence[Row]] = {}
+    count = -(-len(rows) // size)
+    for number in range(count):
+        name, piece = f"{number:06d}", rows[number * size : (number + 1) * size]
+        part = min(size, -(-size * LAST_PART * (count - number) // count))
+        if part == size:
+            pieces[name] = piece
+            continue
+        # Names of their own: a worker of an earlier version knows the whole piece alone.
+        parts = [piece[first : first + part] for first in range(0, len(piece), part)]
+        pieces |= {f"{name}x{place}": rows_of_part for place, rows_of_part in enumerate(parts)}
     left = {name: tuple(row for row in piece if row.number in wanted) for name, piece in pieces.items()}
     return {name: piece for name, piece in left.items() if piece}

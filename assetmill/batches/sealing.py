@@ -6,9 +6,9 @@ import functools
 import time
 from collections.abc import Mapping
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.opening import Batch
 from assetmill.batches.records import BatchManifest, BatchRow, BatchStage, BatchStatus
-from assetmill.batches.rows import Row
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import RunId
 
@@ -22,7 +22,10 @@ def seal(
     flow_run_id: str,
     started_at: float,
 ) -> BatchManifest:
-    """Store and return the manifest; a run of which nothing is new stores nothing."""
+    """Store and return the manifest; a run of which nothing is new stores nothing.
+
+    `flow_run_id`: Prefect's, or empty.
+    """
     rows = tuple(sorted(_rows(batch, results), key=lambda row: row.number))
     costs = [row.spent_usd for row in rows]
     status, reason = _status(batch, rows)
@@ -40,10 +43,12 @@ def seal(
         budget_usd=batch.order.budget_usd,
         started_at=started_at,
         finished_at=time.time(),
-        flow_run_id=flow_run_id,
+        flow_run_id=flow_run_id or None,
     )
     if results or not _is_told(batch, rows):
         batch.ledger.write_manifest(manifest)
+    # After its head: whoever looks for the batch finds it by one or the other.
+    BegunBatches(batch.services.backend).end(batch.pipeline.name, batch.batch_id)
     return manifest
 
 
@@ -62,7 +67,7 @@ def _rows(batch: Batch, results: Mapping[int, BatchRow]) -> list[BatchRow]:
     for plan in batch.plans:
         row = results.get(plan.row.number)
         if row is None and (known := batch.reused(plan)):
-            row = _again(known, plan.row)
+            row = reused(known).model_copy(update={"number": plan.row.number, "name": plan.row.name})
         rows.append(row or _not_begun(plan.row.number, plan.row.name, plan.row.key))
     return _as_stored(batch, rows)
 
@@ -100,14 +105,13 @@ def _unless_lost(row: BatchRow, stages: tuple[BatchStage, ...]) -> BatchRow:
     return row.model_copy(update={"state": "failed", "stages": stages, "reason": reason})
 
 
-def _again(row: BatchRow, now: Row) -> BatchRow:
-    """Return a row of an earlier run as this one sees it: it cost nothing now, and may stand elsewhere."""
+def reused(row: BatchRow) -> BatchRow:
+    """Return a row that an earlier run has done as a later one sees it: it cost nothing now."""
     stages = tuple(
         stage.model_copy(update={"status": "reused", "spent_usd": 0.0, "seconds": 0.0})
         for stage in row.stages
     )
-    seen_now = {"number": now.number, "name": now.name, "state": "reused", "reason": None}
-    return row.model_copy(update={**seen_now, "stages": stages, "spent_usd": 0.0})
+    return row.model_copy(update={"state": "reused", "reason": None, "stages": stages, "spent_usd": 0.0})
 
 
 def _not_begun(number: int, name: str, key: str) -> BatchRow:

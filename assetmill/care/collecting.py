@@ -1,8 +1,8 @@
 """Garbage collection in two phases: a published plan, one grace period, a second look, then deletion.
 
-Deleted are blobs that no record names, damaged bytes that were set aside, and leases of batches at which
-nobody is at work, once they are old. Records are never deleted: they say what was paid for. What keeps it
-safe beside writers is in `store.pending_deletions`.
+Deleted are blobs that no record names, damaged bytes that were set aside, and what has lapsed of batches
+at which nobody is at work, once it is old. Records are never deleted: they say what was paid for. What keeps
+it safe beside writers is in `store.pending_deletions`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from assetmill.care.lapsed import lapsed
+from assetmill.care.lapsed import lapsed, may_lapse
 from assetmill.care.references import Marked, mark
 from assetmill.errors import InvalidInput, KeyExists, KeyMissing, StoreError
 from assetmill.records import Intent
@@ -146,8 +146,8 @@ class Collector:
         left = {entry.key for entry in lapsed(self.backend, now - plan.older_than_s)}
         deleted: list[PendingDeletion] = []
         for one in plan.objects:
-            is_passing = one.key.startswith(layout.BATCHES)
-            if not (one.key in left if is_passing else self._is_garbage(one.key, marked)):
+            is_garbage = one.key in left if may_lapse(one.key) else self._is_garbage(one.key, marked)
+            if not is_garbage:
                 continue
             entry = self.backend.head(one.key)
             # Written again since: whoever did so had not seen the plan.

@@ -6,6 +6,7 @@ stray: nothing of ours wrote it, and nothing reads it.
 
 from __future__ import annotations
 
+from assetmill.batches.begun import check_mark
 from assetmill.batches.ledger import blocked_by, is_name_of_manifest
 from assetmill.batches.records import BatchManifest, BatchPage, BatchStart, Blocked, Halt
 from assetmill.care.purging import PurgeReceipt, Tombstone
@@ -43,6 +44,7 @@ KINDS = (
     kind("lease of rows", rf"{_BATCH}/w/{RUN}/[a-z0-9]+\.([0-9]{{2}}|end)"),
     kind("lease of a quota", rf"{_BATCH}/s/{RUN}/[0-9a-f]+\.([0-9]{{3}}|[0-9a-f]{{8}})\.[0-9]{{2}}"),
     kind("head of a batch", rf"j/[0-9a-f]{{8}}/{_TIME}", check=_names_batch),
+    kind("mark of a batch", r"begun/[0-9a-f]{8}/[a-z0-9][a-z0-9_.-]*", check=check_mark),
     kind("blocked prompt", rf"z/{STAGE}", Blocked, belongs=lambda key, r: blocked_by(key) == r.fingerprint),
     kind("plan of a collection", r"g/plan/\d+", CollectionPlan,
          belongs=lambda key, r: key == layout.collection_plan(r.number)),

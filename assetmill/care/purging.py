@@ -17,6 +17,7 @@ from assetmill.care.local_copies import local_copies
 from assetmill.errors import InvalidInput, KeyExists, ServiceError, StoreUnavailable
 from assetmill.fingerprint import Digest
 from assetmill.history.lineage import trace
+from assetmill.names import is_same_endpoint
 from assetmill.records import AssetId, AssetRecord, ServiceHandle, Stored
 from assetmill.stage.services import Services
 from assetmill.store import layout
@@ -249,7 +250,7 @@ def _handles(asset: AssetRecord, services: Services, gateway: Gateway) -> Iterat
 
 def _remove(handle: ServiceHandle, gateway: Gateway) -> ServiceCopy:
     copy = ServiceCopy(kind=handle.kind, id=handle.id, endpoint=handle.endpoint, outcome="deleted")
-    if handle.endpoint != gateway.endpoint:
+    if not is_same_endpoint(handle.endpoint, gateway.endpoint):
         return copy.model_copy(update={"outcome": "elsewhere", "message": "use a profile of that endpoint"})
     remove = _verb(handle, gateway)
     if remove is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from assetmill.names import is_same_endpoint
 from assetmill.records import Upload
 from assetmill.stage.services import Services
 
@@ -51,7 +52,7 @@ def _conversations(services: Services) -> Iterator[Leftover]:
     for verdict, intent in services.ledger.dead_attempts():
         # A rejected picture that was kept can still be gone on with: its image call lives here.
         calls = [handle for asset in verdict.kept for handle in asset.handles if handle.kind == "image_call"]
-        is_here = intent.endpoint == services.gateway.endpoint and intent.conversation_id
+        is_here = is_same_endpoint(intent.endpoint, services.gateway.endpoint) and intent.conversation_id
         if is_here and not calls:
             yield Leftover("conversation", intent.conversation_id, f"attempt {verdict.kind}: {intent.stage}")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Blobs and what is about them; and records that hold money, IDs and names alone.
 _NO_RECORDS = (
     *(layout.BLOBS, layout.QUARANTINE, layout.COLLECTION, layout.TOMBSTONES, layout.PURGES),
-    *("v1/m/", "v1/h/", "v1/e/", "v1/c/", "v1/u/", "v1/j/", "v1/meta/"),
+    *("v1/m/", "v1/h/", "v1/e/", "v1/c/", "v1/u/", "v1/j/", layout.BEGUN, "v1/meta/"),
 )
 _DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
 MAX_RECORD_BYTES = 1 << 30

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.care.kinds import CEILING_LINE, kind_of, parse
 from assetmill.care.lost_blobs import LostBlobs
 from assetmill.care.money_repairs import MoneyRepairer
-from assetmill.care.repairs import Repaired, replace, start_of
+from assetmill.care.repairs import Repaired, replace, set_aside, start_of
 from assetmill.care.salvage import Salvage
 from assetmill.care.unread import UnreadRecords
 from assetmill.fingerprint import Digest, Fingerprint
@@ -66,6 +67,7 @@ class Repairer:
         yield from self._mend_manifests()
         yield from self._mend_starts()
         yield from self._settle_rest()
+        yield from self._mend_marks()
         yield from self._mend_heads()
         yield from MoneyRepairer(self._backend, self._most_usd).repair()
         yield from LostBlobs(self.services, self.salvage, self.run_id, self.may_make_again).repair(
@@ -184,6 +186,12 @@ class Repairer:
         """Whether a turn's stage has its commit, so that nobody asks how the turn came about."""
         fingerprint = key.removeprefix(layout.INTENTS).rsplit(".", 2)[0]
         return f"{layout.STAGES}{fingerprint}" in self._stages
+
+    def _mend_marks(self) -> Iterator[Repaired]:
+        """Take away the marks of batches that are sealed, or of which nothing is left."""
+        for entry in list(BegunBatches(self._backend).stale()):
+            set_aside(self._backend, entry.key)
+            yield Repaired("mended", entry.key, "mark of a batch", "set aside: its batch is over")
 
     def _mend_heads(self) -> Iterator[Repaired]:
         """Give every pipeline its newest run again."""

@@ -13,6 +13,7 @@ from typing import cast
 
 from assetmill.errors import KeyMissing, ServiceError
 from assetmill.fingerprint import Digest, digest
+from assetmill.names import is_same_endpoint
 from assetmill.pictures import MEDIA_TYPES, sniff
 from assetmill.records import AssetRecord, ServiceHandle
 from assetmill.stage.services import Services
@@ -100,7 +101,7 @@ class Salvage:
 
     def _on_the_service(self, lost: LostBytes) -> Iterator[tuple[str, bytes]]:
         gateway = self.services.gateway
-        if lost.endpoint != gateway.endpoint:
+        if not is_same_endpoint(lost.endpoint, gateway.endpoint):
             return
         for handle in lost.handles:
             if handle.kind == "container_file" and handle.container_id:

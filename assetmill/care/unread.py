@@ -42,6 +42,7 @@ _AFTER = {
     "page of a batch": _ROWS,
     "manifest of a batch": _ROWS,
     "head of a batch": _ROWS,
+    "mark of a batch": "its batch is found by its name, and the next `assetmill batch` with its rows goes on",
     "review": "its reviewer says it again",
     "receipt of a purge": "the same purge again says what is left",
 }

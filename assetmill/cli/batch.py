@@ -22,6 +22,7 @@ from assetmill.batches.opening import (
     prepare_again,
 )
 from assetmill.batches.records import BatchManifest
+from assetmill.batches.unchanged import run_unchanged_batch
 from assetmill.cli.batch_end import exit_code, line_numbers, summary
 from assetmill.cli.batch_screen import bar
 from assetmill.cli.options import (
@@ -36,7 +37,7 @@ from assetmill.cli.options import (
     usd,
 )
 from assetmill.errors import InvalidInput, NotFound, RunFailed, RunStopped
-from assetmill.local.flow_runs import carry_out, ready_for
+from assetmill.local.services import is_watched
 from assetmill.settings import load_settings
 from assetmill.stage.interrupts import interruptible
 from assetmill.stage.services import Services, open_services
@@ -163,7 +164,14 @@ def contact_sheet(batch_id: str, file: Path, profile: str | None, *, as_json: bo
 def run_batch_with(
     planned: Batch, services: Services, *, work_pool: str = "", shard: int = SHARD_ROWS
 ) -> BatchManifest:
-    """Run a planned batch with whatever it needs started beside it; return its manifest, complete or not."""
+    """Run a planned batch with whatever it needs started beside it; return its manifest, complete or not.
+
+    Prefect is needed only where something is to do, or somebody watches it.
+    """
+    if not planned.to_do and not work_pool and not is_watched(services.settings):
+        return run_unchanged_batch(planned, services)
+    from assetmill.local.flow_runs import ready_for  # where nothing is to do, it is not needed
+
     has_work = bool(planned.totals.wanted)
     # The batch has services of its own, with what its screen shows.
     with (
@@ -176,6 +184,7 @@ def run_batch_with(
 
 
 def _run_flow(planned: Batch, services: Services, work_pool: str, shard: int) -> BatchManifest:
+    from assetmill.local.flow_runs import carry_out
     from flows.run_batch import run_batch
     from tasks.batches import handed_over
 

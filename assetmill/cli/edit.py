@@ -22,7 +22,6 @@ from assetmill.cli.terminal import Screen, watched
 from assetmill.editing.orders import MOST_REPLICAS, EditOrder
 from assetmill.editing.retouch.composite import DEFAULT_FEATHER_PX
 from assetmill.editing.run import begin_edit, carry_out_all, is_done
-from assetmill.local.flow_runs import manifest_of, ready_for
 from assetmill.local.services import has_prefect_api, local_services
 from assetmill.records import AssetRecord, RunManifest, StageEntry
 from assetmill.settings import load_settings
@@ -118,6 +117,8 @@ def edit_with(
 
 
 def _as_flow(services: Services, order: EditOrder, screen: Screen, **limits: Any) -> RunManifest:
+    from assetmill.local.flow_runs import manifest_of, ready_for
+
     with (
         interruptible(services) as interrupts,
         ready_for("flows.edit_asset", services, interrupts, screen.say, has_work=None),

@@ -18,6 +18,7 @@ from assetmill.cli.approve import find_stage
 from assetmill.cli.options import json_option, print_json, profile_option
 from assetmill.errors import HandleExpired, InvalidInput, KeyMissing, NotFound
 from assetmill.fingerprint import Fingerprint
+from assetmill.names import is_same_endpoint
 from assetmill.records import Approval, Intent, Receipt, RunStart, Verdict
 from assetmill.settings import load_settings
 from assetmill.stage.adopting import find_response
@@ -42,11 +43,19 @@ _PAUSE_S = 10.0
 @click.option(
     "--accept-partial", "choice", flag_value="accept_partial", help="Take what was kept for the whole."
 )
+@click.option("--unasked", is_flag=True, help="Its endpoint is no more: decide without asking it.")
 @click.option("--for", "wait_s", type=float, default=600.0, help="Seconds that --wait looks. [600]")
 @profile_option
 @json_option
 def resolve(
-    run: str, stage: str, choice: str | None, wait_s: float, profile: str | None, *, as_json: bool
+    run: str,
+    stage: str,
+    choice: str | None,
+    wait_s: float,
+    profile: str | None,
+    *,
+    unasked: bool,
+    as_json: bool,
 ) -> int:
     """Decide what becomes of STAGE of RUN.
 
@@ -55,7 +64,8 @@ def resolve(
     So it is with one whose checks took none of its draws: --retry draws again, --give-up never does.
 
     Whatever is chosen about a doubt, the service is asked first: a response that it shows is kept, not paid
-    for again. Of an image model that was called itself nothing can be asked: your word alone counts.
+    for again. Where its endpoint is no more, --unasked does without. Of an image model that was called itself
+    nothing can be asked: your word alone counts.
     """
     if choice is None:
         raise InvalidInput("say --wait, --retry, --retry-now, --give-up or --accept-partial")
@@ -68,9 +78,9 @@ def resolve(
 
         with local_services(settings, prefect=False) as local:
             local.wait_for_emulator()
-            resolved = _resolve(run, stage, choice, wait_s, profile)
+            resolved = _resolve(run, stage, choice, wait_s, profile, unasked=unasked)
     else:
-        resolved = _resolve(run, stage, choice, wait_s, profile)
+        resolved = _resolve(run, stage, choice, wait_s, profile, unasked=unasked)
     is_decided = resolved.outcome != "open"
     if as_json:
         print_json({"stage": stage, **vars(resolved)})
@@ -88,7 +98,9 @@ class Resolved:
     response_id: str | None = None
 
 
-def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | None) -> Resolved:
+def _resolve(
+    run: str, stage: str, choice: str, wait_s: float, profile: str | None, *, unasked: bool
+) -> Resolved:
     with open_services(load_settings(profile)) as services:
         place = _place_of(services, run, stage)
         newest = services.ledger.newest_attempt(place.pipeline, place.fp)
@@ -99,12 +111,16 @@ def _resolve(run: str, stage: str, choice: str, wait_s: float, profile: str | No
         if newest.verdict is not None:
             return _settle(services, place, newest, choice)
         last = newest.turns[-1]
+        is_asked = _is_asked(services, last.intent, choice, unasked=unasked)
         if last.receipt is not None:
-            return _abandon(services, place, newest, choice)
+            return _abandon(services, place, newest, choice, is_asked=is_asked)
         if choice == "accept_partial":
             raise InvalidInput("nothing of it is known: --wait looks for it, --retry or --give-up ends it")
         if last.intent.way == "direct":
             _check_lost(services, last.intent, choice, place.key)
+            response_id = None
+        elif not is_asked:
+            _check_idle(services, last.intent)
             response_id = None
         else:
             response_id = _find(services, last, place.fp, wait_s if choice == "wait" else 0.0)
@@ -252,7 +268,28 @@ def _write_word(services: Services, place: _RunStage, word: Approval) -> None:
         raise InvalidInput(f"{counts.decided_by} decided otherwise before, and the first decision counts")
 
 
-def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str) -> Resolved:
+def _is_asked(services: Services, intent: Intent, choice: str, *, unasked: bool) -> bool:
+    """Whether the service is asked what became of an attempt: only an endpoint that is no more is not.
+
+    Raises:
+        InvalidInput: it went to another endpoint than the profile's, or the profile's is not to be asked.
+    """
+    is_elsewhere = intent.way != "direct" and not is_same_endpoint(intent.endpoint, services.gateway.endpoint)
+    if is_elsewhere and not (unasked and choice in {"retry", "give_up"}):
+        raise InvalidInput(
+            f"the attempt went to {intent.endpoint}: use the profile of that endpoint; where it is no more, "
+            "--unasked with --retry (perhaps pays twice) or --give-up decides without it"
+        )
+    if unasked and not is_elsewhere:
+        raise InvalidInput(
+            "--unasked is for an endpoint that is no more: the attempt went to the profile's own"
+        )
+    return not is_elsewhere
+
+
+def _abandon(
+    services: Services, place: _RunStage, newest: Attempt, choice: str, *, is_asked: bool
+) -> Resolved:
     """End an attempt whose response the service has taken and nobody waits for any more.
 
     What the service has finished is kept: it is paid for, and asking for the run again takes it.
@@ -264,7 +301,7 @@ def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str)
     if choice not in {"retry", "give_up"} or last.receipt is None:
         raise InvalidInput(f"the service has it: `{place.command}` goes on from there")
     _check_idle(services, last.intent)
-    if _is_made(services, last):
+    if is_asked and _is_made(services, last.receipt):
         response_id = last.receipt.response_id
         text = f"the service has made it: {response_id}\n{place.again('takes it, and pays nothing again')}"
         return Resolved("adopted", text, response_id)
@@ -277,16 +314,15 @@ def _abandon(services: Services, place: _RunStage, newest: Attempt, choice: str)
         created_at=services.clock(),
     )
     counts = services.ledger.write_verdict(*place.key, newest.number, verdict)
-    services.gateway.delete_conversation(last.intent.conversation_id)
+    if is_asked:
+        services.gateway.delete_conversation(last.intent.conversation_id)
     return Resolved(choice, f"{last.intent.stage}: {counts.reason}\n{place.again()}")
 
 
-def _is_made(services: Services, turn: Turn) -> bool:
-    """Whether the service has finished what a turn asked for, at an endpoint that can be asked."""
-    if turn.receipt is None or turn.intent.endpoint != services.gateway.endpoint:
-        return False
+def _is_made(services: Services, receipt: Receipt) -> bool:
+    """Whether the service has finished what a turn asked for."""
     try:
-        return services.gateway.get_response(turn.receipt.response_id).status == "completed"
+        return services.gateway.get_response(receipt.response_id).status == "completed"
     except HandleExpired:
         return False
 
@@ -338,8 +374,6 @@ def _close(services: Services, turn: Turn, fp: str) -> str | None:
 
 def _find(services: Services, turn: Turn, fp: str, wait_s: float) -> str | None:
     """Return the response of an intent when the service lists one within `wait_s` seconds."""
-    if turn.intent.endpoint != services.gateway.endpoint:
-        raise InvalidInput(f"the attempt went to {turn.intent.endpoint}: use the profile of that endpoint")
     until = time.monotonic() + wait_s
     while True:
         try:

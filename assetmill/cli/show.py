@@ -1,4 +1,4 @@
-"""`assetmill show`: runs, and what one of them made."""
+"""`assetmill show`: runs, batches that are not sealed, and what a run made."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from assetmill.batches.begun import BegunBatch, BegunBatches
+from assetmill.batches.so_far import BatchLooks, BatchSoFar
 from assetmill.cli.options import asset_json, json_option, print_json, profile_option, usd, when
 from assetmill.cli.run_json import document
 from assetmill.names import counted
 from assetmill.records import AssetRecord, RunId, RunManifest, RunStart, StageEntry
 from assetmill.settings import load_settings
-from assetmill.stage.services import open_services
+from assetmill.stage.services import Services, open_services
 from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
 
@@ -26,12 +28,14 @@ RECENT = 20
 def show(run: str | None, profile: str | None, *, as_json: bool) -> None:
     """Show RUN; without one, the newest runs.
 
+    Below them come the batches that are under way or were interrupted.
+
     RUN is an ID, its beginning, or `latest`.
     """
     with open_services(load_settings(profile)) as services:
         ledger = services.ledger
         if run is None:
-            return _show_runs(ledger, as_json=as_json)
+            return _show_newest(services, as_json=as_json)
         run_id = ledger.find_run(run)
         manifest = ledger.read_manifest(run_id)
         if manifest is None:
@@ -50,20 +54,39 @@ def _kept_by(ledger: Ledger, manifest: RunManifest, entry: StageEntry) -> tuple[
     return tuple(ledger.kept.of_stage(manifest.pipeline, entry.fingerprint))
 
 
-def _show_runs(ledger: Ledger, *, as_json: bool) -> None:
+def _show_newest(services: Services, *, as_json: bool) -> None:
+    ledger, looks = services.ledger, BatchLooks(services.backend)
+    begun = BegunBatches(services.backend).newest(RECENT)
+    batches = [_batch_json(one, looks.look(one)) for one in begun]
     newest = list(reversed(ledger.runs()))[:RECENT]
     known = [(run_id, ledger.find_manifest(run_id) or ledger.find_start(run_id)) for run_id in newest]
     rows = [_run_json(run_id, found) for run_id, found in known if found]
     if as_json:
-        return print_json({"runs": rows})
-    if not rows:
+        return print_json({"runs": rows, "batches": batches})
+    if not rows and not batches:
         return click.echo("no runs yet: try `assetmill run product-launch`")
     for row in rows:
         spent = usd(row["spent_usd"]) if row["status"] != "open" else ""
         click.echo(
             f"{row['run_id']}  {when(row['started_at'])}  {row['status']:<9} {spent:>9}  {row['pipeline']}"
         )
+    for one in batches:
+        state, rows_done = one["status"].replace("_", " "), f"{one['rows_done']} of {one['rows']} rows"
+        told = f"{state}, {rows_done}, {usd(one['spent_usd'])}  {one['pipeline']}"
+        click.echo(f"{one['batch_id']}  {when(one['started_at'])}  {told}")
     return None
+
+
+def _batch_json(begun: BegunBatch, now: BatchSoFar) -> dict[str, Any]:
+    return {
+        "batch_id": begun.start.batch_id,
+        "pipeline": begun.start.pipeline,
+        "status": "under_way" if now.is_going else "interrupted",
+        "rows": begun.start.row_count,
+        "rows_done": now.done,
+        "spent_usd": now.spent_usd,
+        "started_at": begun.began_at,
+    }
 
 
 def _run_json(run_id: RunId, found: RunManifest | RunStart) -> dict[str, Any]:

@@ -108,9 +108,10 @@ class OpenRunDocument(JsonDocument):
 
 
 class RunsDocument(JsonDocument):
-    """What `show` lists without a run."""
+    """What `show` lists without a run; `batches` are those that are under way or were interrupted."""
 
     runs: list[Json]
+    batches: list[Json] = Field(default_factory=list[Json])
 
 
 class PlanStageDocument(JsonDocument):

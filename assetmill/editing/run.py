@@ -215,6 +215,7 @@ def start_edit(run: EditRun, *, budget_usd: float | None = None, pay_again: bool
             spec_path="",
             stages=tuple((call.stage, call.variant) for call in run.calls.values()),
             started_at=run.started_at,
+            owner=services.owner,
         )
     )
 

@@ -24,8 +24,13 @@ from assetmill.gallery.site import Site
 from assetmill.redaction import redact_known
 
 MOST_CONNECTIONS = 32
+"""Of one wall."""
+MOST_OF_SERVER = 256
+"""Of all walls: each holds a file of the process, which often may have a thousand."""
 ENDING = "assetmill.ending"
 """What a server keeps in its state for who answers without end: an event that is set when it wants to go."""
+STREAMS = "assetmill.streams"
+"""What a server keeps there to count them on all its walls."""
 
 _LOOK_EVERY_S = 0.5
 _REST = 4
@@ -39,6 +44,13 @@ _AFTER = 2**53
 _log = logging.getLogger(__name__)
 
 
+class Streams:
+    """How many pages of a server are told, whatever their wall. Used by one event loop."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+
 class Events:
     """The live side of one site, for one event loop."""
 
@@ -50,19 +62,23 @@ class Events:
 
     async def answer(self, request: Request, headers: dict[str, str]) -> Response:
         """Answer a request for events: those that came after the one that the page knows."""
-        if self._open >= MOST_CONNECTIONS:
-            told = f"{self._open} pages are told already what happens; this one can be loaded again instead"
+        streams = _streams(request)
+        if self._open >= MOST_CONNECTIONS or streams.open >= MOST_OF_SERVER:
+            most = max(self._open, streams.open)
+            told = f"{most} pages are told already what happens; this one can be loaded again instead"
             again = headers | {"Retry-After": str(_COME_AGAIN_S), "Connection": "close"}
             return PlainTextResponse(told, HTTPStatus.SERVICE_UNAVAILABLE, again)
         self._open += 1
+        streams.open += 1
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
         is_known = request.query_params.get("series", "") in {"", self._site.hanging.series}
         told = self._told(_after(request), _ending(request)) if is_known else _anew()
-        return _Stream(told, headers | _STREAMED, self._left)
+        return _Stream(told, headers | _STREAMED, lambda: self._left(streams))
 
-    def _left(self) -> None:
+    def _left(self, streams: Streams) -> None:
         self._open -= 1
+        streams.open -= 1
 
     def wake(self) -> None:
         """Tell the pages now: something was hung from here."""
@@ -145,6 +161,12 @@ def _ending(request: Request) -> asyncio.Event:
     """Return what tells that the server goes: without one that says so, it never does."""
     found = request.scope.get("state", {}).get(ENDING)
     return found if isinstance(found, asyncio.Event) else asyncio.Event()
+
+
+def _streams(request: Request) -> Streams:
+    """Return the count of a server's streams: without one that keeps it, each stream is alone."""
+    found = request.scope.get("state", {}).get(STREAMS)
+    return found if isinstance(found, Streams) else Streams()
 
 
 def _event(name: str, data: Any, number: int | None) -> str:

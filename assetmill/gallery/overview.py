@@ -9,8 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from assetmill.batches.begun import BegunBatch, BegunBatches
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest
+from assetmill.batches.so_far import MAY_STILL_RUN_S, BatchLooks
 from assetmill.errors import InvalidSpec
 from assetmill.gallery.reviewing import Reviewing
 from assetmill.gallery.thumbnails import ThumbnailStore
@@ -24,10 +26,9 @@ from assetmill.store.ledger import Ledger
 
 _RUNS = 24
 _BATCHES = 6
+_BEGUN = 6
 _THUMBNAILS = 5
 _READERS = 8
-_MAY_STILL_RUN_S = 26 * 3600.0
-"""Nothing is under way for longer: the slowest lane takes a day."""
 _WAITS = frozenset({"waiting", "in_doubt"})
 
 
@@ -38,6 +39,7 @@ class Overview:
         self, backend: Backend, configs: Path, thumbnails: ThumbnailStore, reviewing: Reviewing | None
     ) -> None:
         self._backend, self._ledger, self._batches = backend, Ledger(backend), BatchLedger(backend)
+        self._begun, self._looks = BegunBatches(backend), BatchLooks(backend)
         self._configs, self._thumbnails, self._reviewing = configs, thumbnails, reviewing
         self._offered: dict[str, BlobRef] = {}
 
@@ -49,7 +51,10 @@ class Overview:
         """
         with ThreadPoolExecutor(_READERS, "overview") as pool:
             runs = list(pool.map(self._run, self._ledger.newest_runs()[:_RUNS]))
-            batches = list(pool.map(self._batch, self._batches.newest(_BATCHES)))
+            begun = list(pool.map(self._begun_batch, self._begun.newest(_BEGUN)))
+            sealed = list(pool.map(self._batch, self._batches.newest(_BATCHES)))
+        known = {one["name"] for one in begun}
+        batches = [*begun, *(one for one in sealed if one["name"] not in known)]
         return {
             "pipelines": [self._pipeline(name) for name in pipeline_names(self._configs)],
             "runs": [run for run in runs if run],
@@ -85,11 +90,24 @@ class Overview:
         }
 
     def _unsealed(self, start: RunStart) -> dict[str, Any]:
-        is_new = time.time() < start.started_at + _MAY_STILL_RUN_S
+        is_new = time.time() < start.started_at + MAY_STILL_RUN_S
         is_going = is_new and RunUnderWay(self._backend, start, {}).is_going()
         told = self._told(start.run_id, start.pipeline, [])
         state = "under way" if is_going else "interrupted"
         return told | {"state": state, "of": len(start.stages), "at": start.started_at}
+
+    def _begun_batch(self, begun: BegunBatch) -> dict[str, Any]:
+        """Tell of a batch that is not sealed: some process works at it, or it was killed."""
+        now = self._looks.look(begun)
+        tiles = [tile for row in now.shown for tile in of_row(row)]
+        told = self._told(begun.start.batch_id, begun.start.pipeline, tiles, is_part=True)
+        return told | {
+            "state": "under way" if now.is_going else "interrupted",
+            "done": now.done,
+            "of": begun.start.row_count,
+            "spent": now.spent_usd,
+            "at": begun.began_at,
+        }
 
     def _batch(self, manifest: BatchManifest) -> dict[str, Any]:
         tiles = [tile for row in islice(manifest.rows, _THUMBNAILS) for tile in of_row(row)]

@@ -55,12 +55,15 @@ class Reviewing:
         """Sign a word and return what is now told of the tile's reviews.
 
         Raises:
-            BytesChanged: the asset has other bytes than were on the screen.
+            BytesChanged: the asset has other bytes than were on the screen, or the store has lost them.
             InvalidInput: it says too little or too much, or nobody here may review.
         """
         asset = self._ledger.read_asset(order.asset_id)
         if asset is None or self.reviewer is None:
             raise NotFound("asset" if asset is None else "reviewer", order.asset_id, "load the page again")
+        if order.kind in {"rejected", "commented"}:
+            # What is approved the desk looks at itself; what was said before can always be taken back.
+            self.desk.check_held(asset)
         record = self._ledger.read_stage_of(order.asset_id)
         standing = self.desk.say(
             order.kind,

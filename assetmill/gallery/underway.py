@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchManifest, BatchRow
 from assetmill.batches.rows import unpack
+from assetmill.batches.so_far import BatchLooks
 from assetmill.fingerprint import short_key
 from assetmill.gallery.tiles import Slots, Tile, is_wanted, of_manifest, of_records, of_row
 from assetmill.names import stage_label
 from assetmill.records import BlobRef, Harvest, Intent, RunManifest, RunStart, StageRecord, Stored, Verdict
-from assetmill.stage.owners import is_alive
+from assetmill.stage.owners import GIVEN_UP_S, is_alive
 from assetmill.store import batch_layout, layout
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
@@ -31,8 +33,6 @@ R = TypeVar("R", bound=Stored)
 OfRun = TypeVar("OfRun", Intent, StageRecord)
 _CLOCKS_DIFFER_S = 3600.0
 """An object that a store dates this much before a run began is none of its own."""
-_GIVEN_UP_S = 1800.0
-"""After a lease of another host, of which nobody can tell whether it lives."""
 _REFUSED = frozenset({"StageBlocked", "Rejected"})
 
 
@@ -102,9 +102,12 @@ class RunUnderWay:
             yield from (file.blob for file in record.files if file.handle.kind == "response")
 
     def _is_going(self, intents: Iterable[Intent]) -> bool:
-        """Whether somebody still works on the run, by its last word; at first there is none yet."""
+        """Whether somebody still works on the run, by its last word; at first that is its start."""
         last = max(intents, key=lambda one: one.created_at, default=None)
-        return _is_at_work(last) if last else time.time() < self._start.started_at + _GIVEN_UP_S
+        if last:
+            return _is_at_work(last)
+        start = self._start
+        return is_alive(start.owner, start.started_at) and time.time() < start.started_at + GIVEN_UP_S
 
     def _ours(self, prefix: str, model: type[OfRun]) -> dict[str, OfRun]:
         """Return this run's records of a kind, by what follows the prefix in their keys."""
@@ -130,50 +133,67 @@ class RunUnderWay:
 
 _NO_FILE = "it has made no file to show"
 _NOT_BEGUN = "its run was ended from outside before this; the next run goes on from what is stored"
+_BATCH_ENDED = "its batch was ended from outside; the same batch, run again, goes on from what is stored"
 _CUT_OFF = "its run was ended from outside; the next run finds out what became of it, and pays nothing twice"
 
 
 class BatchUnderWay:
-    """A batch that was begun, or runs again: its rows as the newest manifest and later pages tell of them."""
+    """A batch that was begun, or runs again: its rows as the newest manifest and later pages tell of them.
+
+    It is over while it is sealed and nobody has begun it anew: the next look may find that somebody has.
+    """
 
     def __init__(self, backend: Backend, batch_id: str, manifest: BatchManifest | None) -> None:
         self._ledger, self._blobs = BatchLedger(backend), Blobs(backend)
-        self._batch_id, self._manifest = batch_id, manifest
+        self._begun, self._looks = BegunBatches(backend), BatchLooks(backend)
+        self._batch_id, self._manifest, self._pipeline = batch_id, manifest, ""
         self._rows: dict[str, tuple[str, BatchRow | None]] = {}
         self._seen: set[str] = set()
+        self._told_at, self._is_interrupted = 0.0, False
         self.is_over = False
         if manifest:
             self._tell(manifest.rows)
+            self._pipeline = manifest.pipeline
         elif start := self._ledger.newest_start(batch_id):
             rows = unpack(self._blobs.get(start.rows))
             self._rows = {row.key: (row.name, None) for row in rows}
+            self._pipeline = start.pipeline
 
     def look(self) -> Slots:
         """Return the tiles of every row, those to come as well."""
-        sealed_ns = int(self._manifest.finished_at * 1e9) if self._manifest else 0
+        # The mark first: it goes when the manifest is there.
+        begun = self._begun.find(self._pipeline, self._batch_id) if self._pipeline else None
         newest = self._ledger.newest_manifest(self._batch_id)
-        self.is_over = newest is not None and (
-            self._manifest is None or newest.run_id != self._manifest.run_id
-        )
-        if newest and self.is_over:
+        if newest and (self._manifest is None or newest.run_id != self._manifest.run_id):
             self._tell(newest.rows)
             self._manifest = newest
-            return self._slots()
+        self._read_pages()
+        self.is_over = newest is not None and begun is None
+        self._is_interrupted = begun is not None and not self._looks.is_going(begun, self._told_at)
+        return self._slots()
+
+    def _read_pages(self) -> None:
+        sealed_ns = int(self._manifest.finished_at * 1e9) if self._manifest else 0
         for key in self._ledger.page_keys(self._batch_id):
             if key not in self._seen and batch_layout.page_time_ns(key) > sealed_ns:
                 self._seen.add(key)
+                self._told_at = batch_layout.page_time_ns(key) / 1e9
                 if page := self._ledger.read_page(key):
                     self._tell(page.rows)
-        return self._slots()
 
     def _tell(self, rows: Iterable[BatchRow]) -> None:
         self._rows.update({row.key: (row.name, row) for row in rows})
 
     def _slots(self) -> Slots:
         return {
-            key: tuple(of_row(row)) if row else (Tile(name, "", "queued", name),)
+            key: tuple(of_row(row)) if row else (self._to_come(name),)
             for key, (name, row) in self._rows.items()
         }
+
+    def _to_come(self, name: str) -> Tile:
+        if self._is_interrupted:
+            return Tile(name, "", "interrupted", name, _BATCH_ENDED)
+        return Tile(name, "", "queued", name)
 
 
 def _finished(record: StageRecord, label: str) -> tuple[Tile, ...]:
@@ -190,7 +210,7 @@ def _slots_of(manifest: RunManifest) -> Slots:
 
 
 def _is_at_work(intent: Intent) -> bool:
-    return is_alive(intent.owner) and time.time() < intent.lease_until + _GIVEN_UP_S
+    return is_alive(intent.owner, intent.created_at) and time.time() < intent.lease_until + GIVEN_UP_S
 
 
 def _by_time(item: tuple[str, Intent]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.ledger import BATCH_ID, BatchLedger
 from assetmill.errors import NotFound
 from assetmill.gallery.tiles import Tile, Wall, hung, is_wanted, of_manifest, of_records
@@ -13,6 +14,7 @@ from assetmill.records import AssetId, RunId, RunManifest, RunStart, StageRecord
 from assetmill.store.backend import Backend
 from assetmill.store.kept import KeptAsset
 from assetmill.store.ledger import Ledger
+from assetmill.store.run_ids import began_at
 
 
 def _nothing(_start: RunStart) -> Mapping[str, StageRecord]:
@@ -25,9 +27,13 @@ class Walls:
     def __init__(self, backend: Backend, reused: Reused = _nothing) -> None:
         self._backend, self._reused = backend, reused
         self._ledger, self._batches = Ledger(backend), BatchLedger(backend)
+        self._begun = BegunBatches(backend)
 
     def find(self, what: str | None, *, everything: bool = False) -> Wall:
         """Return the wall of a run, batch, pipeline or asset; of the whole store when nothing is named.
+
+        `latest` is what was begun last, a run or a batch. On a pipeline's wall hangs also what its newest
+        batch is still to make, if that is not sealed.
 
         `everything`: also candidates, pictures on the way and what failed attempts have kept.
 
@@ -43,11 +49,24 @@ class Walls:
             return Wall("All assets", "store", tuple(self._of_store(everything)))
         if what.startswith("ast_"):
             return self._of_asset(what, everything)
-        if what == "latest" or what.startswith("run_"):
-            return self._of_run(self._ledger.find_run(what), everything, is_live=not everything)
-        if batch := self._of_batch(what):
+        is_run = what.startswith("run_")
+        batch = None if is_run else self._of_batch(self._latest_batch() if what == "latest" else what)
+        if batch:
             return batch
+        if is_run or what == "latest":
+            return self._of_run(self._ledger.find_run(what), everything, is_live=not everything)
+        return self._of_pipeline(what, everything)
+
+    def _of_pipeline(self, what: str, everything: bool) -> Wall:
+        """Return what a pipeline has made, and behind it the rows of its batch that is under way."""
         tiles = tuple(self._of_store(everything, pipeline=what))
+        begun = [] if everything else self._begun.newest(1, what)
+        if begun:
+            batch_id = begun[0].start.batch_id
+            work = BatchUnderWay(self._backend, batch_id, self._batches.find(batch_id))
+            hangs = {tile.asset_id for told in work.look().values() for tile in told}
+            others = tuple(tile for tile in tiles if tile.asset_id is None or tile.asset_id not in hangs)
+            return Wall(what, "pipeline", others, work=work)
         if not tiles:
             raise NotFound(
                 "run, batch, pipeline or asset", what, "see `assetmill show` and `assetmill assets`"
@@ -79,6 +98,14 @@ class Walls:
         title = manifest.pipeline if manifest else start.pipeline if start else batch_id
         work = BatchUnderWay(self._backend, batch_id, manifest)
         return Wall(title, f"batch {batch_id}", (), work=work)
+
+    def _latest_batch(self) -> str:
+        """Return the batch that was begun last, "" where a run was later."""
+        began = [(one.began_at, one.start.batch_id) for one in self._begun.newest(1)]
+        began += [(began_at(one.run_id), one.batch_id) for one in self._batches.newest(1)]
+        runs = self._ledger.newest_runs()[:1]
+        newest = max(began, default=(0.0, ""))
+        return newest[1] if newest[0] > max((began_at(run_id) for run_id in runs), default=0.0) else ""
 
     def _of_run(self, run_id: RunId, everything: bool, *, is_live: bool = False) -> Wall:
         manifest = self._ledger.find_manifest(run_id)

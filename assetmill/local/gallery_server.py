@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from assetmill.errors import InvalidInput
-from assetmill.gallery.events import ENDING
+from assetmill.gallery.events import ENDING, STREAMS, Streams
 from assetmill.gallery.house import House
 from assetmill.local.guard import App, Guard
 
@@ -37,8 +37,9 @@ class PageServer(uvicorn.Server):
         self._ending: asyncio.Event | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen; every request is given the event that is set at the end."""
+        """Begin to listen; every request is given the event of the end and the count of streams."""
         self._ending = self.lifespan.state[ENDING] = asyncio.Event()
+        self.lifespan.state[STREAMS] = Streams()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

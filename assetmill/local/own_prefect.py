@@ -28,11 +28,14 @@ PREFECT_EMBEDDED = {
     # Plain HTTP needs no authorities, and every task would read all of them twice: 47 ms of CPU.
     "PREFECT_API_SSL_CERT_FILE": str(Path(__file__).with_name("no_authority.pem")),
 }
-# A write of its own for every state of every task, the default, takes as much as all else of a task.
+# A write of its own for every state of every task, the default, takes as much as all else of a task; one for
+# every twenty events much of what is left.
 _RECORDER = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
 }
 _SERVER = {
     **_RECORDER,
@@ -40,6 +43,8 @@ _SERVER = {
     "PREFECT_SERVER_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+    # Nobody listens to its events: a page would, and a worker's.
+    "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
     # Nothing is scheduled or triggered on this server.
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",

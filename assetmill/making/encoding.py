@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from assetmill.errors import CannotMake
 from assetmill.looking import from_srgb
-from assetmill.spec.making import FORMATS, MakeSpec
+from assetmill.spec.file_kinds import FORMATS
+from assetmill.spec.making import MakeSpec
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from assetmill.errors import CannotMake
 from assetmill.making.encoding import encode
+from assetmill.spec.file_kinds import FORMATS
 from assetmill.spec.gathering import (
     FAVICON,
     ICONS,
@@ -20,7 +21,7 @@ from assetmill.spec.gathering import (
     SrcsetSpec,
     srcset_names,
 )
-from assetmill.spec.making import FORMATS, MakeSpec
+from assetmill.spec.making import MakeSpec
 from assetmill.spec.measures import parse_lengths
 
 if TYPE_CHECKING:

@@ -127,6 +127,7 @@ class _Sample:
                 spec_path=str(run.plan.pipeline.path),
                 stages=tuple((stage.stage, stage.variant) for stage in run.plan.stages),
                 started_at=run.started_at,
+                owner=self.services.owner,
             )
         )
         self._carry_out()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.names import stage_label
 from assetmill.records import AssetId, AssetKind, BlobRef, Lane
-from assetmill.spec.output_checks import ChecksSpec
+
+if TYPE_CHECKING:
+    from assetmill.spec.output_checks import ChecksSpec
 
 EMULATED = ("service", "emulator")
 """The deciding field of a call to the embedded emulator, whose work is not the real service's."""

@@ -6,10 +6,9 @@ import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from assetmill.fingerprint import canonical, digest
-from assetmill.looking import Form
 from assetmill.pictures import MOST_PIXELS
 from assetmill.plan.calls import BoundInput, BoundKnowledge, InputRole
 from assetmill.plan.localfiles import blob_of_file
@@ -20,7 +19,9 @@ from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.pipeline import InputSpec, LoadedPipeline
 from assetmill.spec.reading import Problems, Where
-from assetmill.taking import fault_of_picture, form_of, lost_on_the_way
+
+if TYPE_CHECKING:
+    from assetmill.looking import Form
 
 Assets = Callable[[AssetId], AssetRecord | None]
 Fetch = Callable[[str], Path]
@@ -174,6 +175,8 @@ class Inputs:
     def _check_picture(self, path: str, where: Where, pen: Pen) -> None:
         """Note a picture that cannot be taken: a plan looks at its structure, who sends it decodes it."""
         if path not in self._faults:
+            from assetmill.taking import fault_of_picture  # few pipelines are given a file
+
             try:
                 data = Path(path).read_bytes()
                 self._faults[path] = fault_of_picture(data)
@@ -188,6 +191,8 @@ class Inputs:
         if self._faults[path]:
             return
         if path not in self._forms:
+            from assetmill.taking import form_of
+
             self._forms[path] = form_of(Path(path).read_bytes())
         form = self._forms[path]
         if form and form.width * form.height > MOST_PIXELS:
@@ -196,6 +201,8 @@ class Inputs:
             pen.problem(where, f"{path!r} has {size}, {most}", "scale it down first")
 
     def _note_losses(self, path: str, data: bytes) -> None:
+        from assetmill.taking import lost_on_the_way
+
         if lost := lost_on_the_way(data):
             said = f"{path}: the service is given it as it is; in what it draws, {'; '.join(lost)}"
             self.warnings[said] = None

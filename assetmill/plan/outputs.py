@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -14,9 +14,11 @@ from assetmill.plan.slots import Pen, is_open
 from assetmill.spec.checks import SAFE_NAME
 from assetmill.spec.contradictions import Asked, Makers, contradictions
 from assetmill.spec.image_models import parse_size
-from assetmill.spec.output_checks import ChecksSpec
 from assetmill.spec.pipeline import OutputSpec
 from assetmill.spec.reading import Where
+
+if TYPE_CHECKING:
+    from assetmill.spec.output_checks import ChecksSpec
 
 _PICTURE_FORMATS = ("png", "jpeg", "webp")
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from assetmill.fingerprint import Digest, Fingerprint
-from assetmill.making.versions import newer
 from assetmill.plan.binder import Binder, ProfileDefaults
 from assetmill.plan.calls import StageCall
 from assetmill.plan.inputs import Assets, Fetch, Inputs
@@ -365,6 +364,10 @@ def _planned(
 
 def _kept(record: StageRecord) -> str:
     """Say that a stage is as it was, and if another version of a library made it."""
+    if not record.made_with:
+        return "unchanged"
+    from assetmill.making.versions import newer  # it reads what is installed
+
     changed = newer(record.made_with)
     if not changed:
         return "unchanged"

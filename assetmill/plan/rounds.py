@@ -13,13 +13,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.plan.calls import REJECTED, StageCall
 from assetmill.records import AssetRecord, StageRecord
-from assetmill.spec.approvals import ApprovalSpec
 from assetmill.spec.pipeline import StageSpec
+
+if TYPE_CHECKING:
+    from assetmill.spec.approvals import ApprovalSpec
 
 LONGEST_REASON = 500
 """Characters of a reviewer's reason that a prompt is given: what more there is, is on record."""

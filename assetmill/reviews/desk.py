@@ -49,6 +49,16 @@ class Desk:
 
         return find
 
+    def check_held(self, asset: AssetRecord) -> None:
+        """Make sure that the store still has an asset's bytes: what is said of them must not be of others.
+
+        Raises:
+            BytesChanged: it has lost them, or something else lies in their place.
+        """
+        if not self.ledger.holds(asset.blob):
+            lost = f"the store has lost the bytes of {asset.name}, or has others in their place"
+            raise BytesChanged(f"{lost}: nothing was said of it; see `assetmill repair`")
+
     def say(
         self,
         kind: ReviewKind,
@@ -63,13 +73,15 @@ class Desk:
         """Sign a word on an asset and keep it; `seen` is the SHA-256 of the bytes that were looked at.
 
         Raises:
-            BytesChanged: the asset has other bytes than were looked at.
+            BytesChanged: the asset has other bytes than were looked at, or what is approved is lost.
             InvalidInput: a rejection without a reason, a comment without words, or too many.
             NotFound: no such reviewer, or the key is not here.
         """
         sha256 = asset.blob.digest.removeprefix("sha256:")
         if seen != sha256:
             raise BytesChanged(f"{asset.name} is not what you looked at any more: load it again")
+        if kind == "approved":
+            self.check_held(asset)
         reason = _checked(kind, reason)
         key = key_of(reviewer, self.reviewers, self.home)
         said = self.standing(sha256).reviews

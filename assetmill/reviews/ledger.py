@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Iterator
 
 from assetmill.fingerprint import Digest
+from assetmill.records import BlobRef
 from assetmill.store import layout
 from assetmill.store.backend import Backend
+from assetmill.store.blobs import Blobs
 
 
 class ReviewLedger:
@@ -21,6 +23,10 @@ class ReviewLedger:
         """Keep an envelope beside those that are there."""
         key = layout.review(picture, time.time_ns(), uuid.uuid4().hex[:12])
         self._backend.create(key, envelope.encode(), media_type="application/json")
+
+    def holds(self, picture: BlobRef) -> bool:
+        """Whether the store has a picture's bytes, and no others in their place: they are read."""
+        return Blobs(self._backend).find(picture) is not None
 
     def of(self, picture: Digest) -> tuple[str, ...]:
         """Return the envelopes of a picture, oldest first."""

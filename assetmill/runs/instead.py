@@ -77,6 +77,7 @@ def take_instead(
     wanted = next((one for one in draw.outputs if one.asset_id == asset_id), None)
     if wanted is None or (seen and seen != _sha256(wanted)):
         raise BytesChanged(f"{asset_id} is not what you looked at any more: load it again")
+    desk.check_held(wanted)
     place = _find(asset_id, draw, plan_anew(draw), services)
     sign = partial(desk.say, reviewer=_checked(place, desk, who))
     reason = f"instead of it {asset_id} is taken"

@@ -262,6 +262,7 @@ def begin_run(
             spec_path=str(plan.pipeline.path),
             stages=tuple((stage.stage, stage.variant) for stage in plan.stages),
             started_at=started_at,
+            owner=services.owner,
         )
     )
     return run

@@ -17,7 +17,6 @@ from assetmill.spec.knowledge import knowledge_files
 from assetmill.spec.parameters import check_definitions
 from assetmill.spec.pipeline import IDENTIFIER, LoadedPipeline, OutputSpec, StageSpec
 from assetmill.spec.reading import Problems, Where, nearest
-from assetmill.spec.schedules import check_schedules
 from assetmill.spec.styles import load_style
 from assetmill.spec.templates import Template, TemplateProblem, compile_template
 from assetmill.spec.tools import TOOLS, FileSearch, Function
@@ -69,7 +68,10 @@ def check_pipeline(pipeline: LoadedPipeline, problems: Problems) -> None:
     """Note everything that is wrong beyond the shape of the file."""
     spec = pipeline.spec
     check_definitions(spec.parameters, problems)
-    check_schedules(spec.schedules, spec.parameters, problems)
+    if spec.schedules:
+        from assetmill.spec.schedules import check_schedules  # few files have any
+
+        check_schedules(spec.schedules, spec.parameters, problems)
     _check_names(pipeline, problems)
     _check_axes(pipeline, problems)
     _check_knowledge(pipeline, problems)

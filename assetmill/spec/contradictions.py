@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from assetmill.spec.file_kinds import (
     ACCEPTED,
@@ -20,7 +20,9 @@ from assetmill.spec.file_kinds import (
     suffix_of,
 )
 from assetmill.spec.image_models import parse_size
-from assetmill.spec.output_checks import ChecksSpec, parse_ratio
+
+if TYPE_CHECKING:
+    from assetmill.spec.output_checks import ChecksSpec
 
 Fault = tuple[str, str, str]
 """The key of the output that is at fault, what is wrong, and what to do."""
@@ -160,6 +162,8 @@ def _check_faults(asked: Asked, checks: ChecksSpec) -> Iterator[Fault]:
             f"it is to be {asked.size} and is checked to be {checks.size}",
             "let both say the same",
         )
+    from assetmill.spec.output_checks import parse_ratio  # few outputs have any
+
     ratio, exact = parse_ratio(checks.aspect) if checks.aspect else None, size or checked
     if ratio and exact and abs(exact[0] / exact[1] - ratio) > _ASPECT_TOLERANCE * ratio:
         yield "checks", f"{exact[0]}x{exact[1]} is not {checks.aspect}", "leave one of them out"

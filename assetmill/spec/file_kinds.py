@@ -12,6 +12,10 @@ UNKNOWN = "application/octet-stream"
 PICTURES = frozenset({"png", "jpeg", "webp", "gif"})
 """Formats of pictures that are decoded and examined; SVG is kept as it is."""
 
+FORMATS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp",
+           "avif": "image/avif"}  # fmt: skip
+"""What a picture can be saved as, by its suffix."""
+
 _COMMON: Mapping[str, str] = {
     "png": "image/png",
     "jpeg": "image/jpeg",

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, ByteSize, Field, model_validator
 
 from assetmill.spec import measures
 from assetmill.spec.base import SpecModel
-from assetmill.spec.file_kinds import Kind, kind_of, media_type_of
+from assetmill.spec.file_kinds import FORMATS, Kind, kind_of, media_type_of
 from assetmill.spec.gathering import (
     FAVICON,
     ICONS,
@@ -41,10 +41,6 @@ OPERATIONS = (
     "layers", "save",
 )  # fmt: skip
 """The order in which an entry's operations are done."""
-
-FORMATS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp",
-           "avif": "image/avif"}  # fmt: skip
-"""What a picture can be saved as, by its suffix."""
 
 _OPAQUE = frozenset({"jpg", "jpeg"})
 

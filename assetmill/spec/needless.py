@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from assetmill.spec.file_kinds import suffix_of
+from assetmill.spec.file_kinds import FORMATS, suffix_of
 from assetmill.spec.image_models import parse_size
-from assetmill.spec.making import FORMATS
 from assetmill.spec.pipeline import InputSpec, LoadedPipeline, OutputSpec, StageSpec
 
 _WORK = re.compile(

@@ -12,24 +12,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.records import Lane
-from assetmill.spec.approvals import ApprovalSpec, ApprovalTerms
 from assetmill.spec.axes import AxisSpec
 from assetmill.spec.base import SpecModel
 from assetmill.spec.chat_models import ChatModel, LaneFacts, load_chat_models, load_lanes
 from assetmill.spec.file_kinds import kind_of_name, suffix_of
 from assetmill.spec.image_models import ImageModels
-from assetmill.spec.making import MakeSpec
-from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
+from assetmill.spec.later import later
 from assetmill.spec.parameters import ParameterSpec
 from assetmill.spec.reading import Document, Where
-from assetmill.spec.schedules import BatchSpec, Concurrency, ConcurrencySpec, ScheduleSpec
 from assetmill.spec.tools import TOOLS, AnyTool, DirectDrawing, ImageGeneration, Names
+
+if TYPE_CHECKING:
+    from assetmill.spec.approvals import ApprovalTerms
+    from assetmill.spec.making import MakeSpec
+    from assetmill.spec.output_checks import ChecksSpec
+    from assetmill.spec.schedules import Concurrency, ScheduleSpec
+else:
+    ApprovalTerms = later("assetmill.spec.approvals", "ApprovalTerms")
+    MakeSpec = later("assetmill.spec.making", "MakeSpec")
+    ChecksSpec = later("assetmill.spec.output_checks", "ChecksSpec")
+    Concurrency = later("assetmill.spec.schedules", "Concurrency")
+    ScheduleSpec = later("assetmill.spec.schedules", "ScheduleSpec")
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
@@ -331,6 +340,11 @@ class LoadedPipeline:
 
 def spec_keys() -> Mapping[str, frozenset[str]]:
     """Return the words that each part of a pipeline file knows, by the part's name."""
+    from assetmill.spec.approvals import ApprovalSpec
+    from assetmill.spec.making import MakeSpec
+    from assetmill.spec.output_checks import ChecksSpec, DuplicateCheck, JudgeCheck, PaletteCheck, TextCheck
+    from assetmill.spec.schedules import BatchSpec, ConcurrencySpec, ScheduleSpec
+
     models: dict[str, type[BaseModel]] = {
         "": PipelineSpec, "stages": StageSpec, "inputs": InputSpec, "outputs": OutputSpec,
         "schedules": ScheduleSpec, "batch": BatchSpec, "concurrency": ConcurrencySpec,

@@ -59,6 +59,11 @@ class Seen:
         found = judged or [one.score for one in self.results if one.score is not None]
         return sum(found) / len(found) if found else 1.0
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether any check has given it a score."""
+        return any(one.score is not None for one in self.results)
+
 
 def run_accepted(
     call: StageCall, terms: Acceptance, services: Services, run_id: RunId, run: RunOne
@@ -340,7 +345,7 @@ class _Choosing:
         names = distinct(asset.name for asset in (*chosen.outputs, *(asset for _, asset in others)))
         yield from (asset.model_copy(update={"name": next(names)}) for asset in chosen.outputs)
         for ordinal, (one, asset) in enumerate(others, start=1):
-            reason = one.fault or f"scored {one.score:.2f}, draw {best.candidate.number + 1} {best.score:.2f}"
+            reason = one.fault or _against(one, best)
             changes: dict[str, object] = {"name": next(names)}
             if one.candidate.record is None:
                 # What a verdict keeps has an ID that only a commit would make good: this one is.
@@ -381,3 +386,14 @@ def _tell(call: StageCall, run_id: RunId, event: progress.StageEventKind, record
     unchecked = [one.check for one in record.checks if one.state == "not_checked"]
     message = f"not checked: {', '.join(dict.fromkeys(unchecked))}" if unchecked else ""
     progress.emit(StageEvent(event, call.label, run_id, seconds, record.cost_usd, message=message))
+
+
+def _against(one: Seen, best: Seen) -> str:
+    """Return, for people, why a draw that passed was not taken."""
+    taken = f"draw {best.candidate.number + 1}"
+    if not one.is_scored and not best.is_scored:
+        return f"it passed, and {taken}, which came first, was taken"
+    own, more = f"{one.score:.2f}", f"{best.score:.2f}"
+    if one.score == best.score:
+        return f"it scored {own}; {taken} scored the same, came first and was taken"
+    return f"it scored {own}; {taken} scored {more if more > own else 'a little more'} and was taken"

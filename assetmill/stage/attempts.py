@@ -22,6 +22,7 @@ from assetmill.errors import (
     StageFailed,
     StageInDoubt,
 )
+from assetmill.names import is_same_endpoint
 from assetmill.outages import clock_time
 from assetmill.plan.calls import StageCall
 from assetmill.progress import ProgressReporter
@@ -100,10 +101,12 @@ class Attempts:
         """Return the final response; None when the service does not know a new one yet.
 
         Raises:
+            StageInDoubt: another endpoint has it.
             StageFailed: the service has forgotten it, or it is not final within the stage's deadline.
         """
         if intent.way == "direct":
             return self.direct.read(intent)
+        self._check_endpoint(intent)
         response_id, foundry = receipt.response_id, self.services.settings.foundry
 
         def show(frame: Frame) -> None:
@@ -158,10 +161,7 @@ class Attempts:
         """
         if intent.way == "direct":
             return self._recover_direct(intent)
-        # Another endpoint lists nothing of it, and its silence would look like proof.
-        if intent.endpoint != self.services.gateway.endpoint:
-            reason = f"an earlier attempt went to {intent.endpoint} and only that endpoint can tell"
-            raise StageInDoubt(self.call.label, reason)
+        self._check_endpoint(intent)
         foundry = self.services.settings.foundry
         self._tell_wait(intent, "asked for", showing_s(intent, foundry, self.services.clock()))
         for pause_s in self.patience.sweep(intent):
@@ -177,6 +177,21 @@ class Attempts:
         if intent.turn == 1 and self.services.may_fence_in(intent.way):
             return self._fence(intent)
         self._doubt(intent)
+
+    def _check_endpoint(self, intent: Intent) -> None:
+        """Leave alone what went to another endpoint: what this one does not show of it proves nothing.
+
+        Raises:
+            StageInDoubt: it did.
+        """
+        if not is_same_endpoint(intent.endpoint, self.services.gateway.endpoint):
+            place = f"assetmill resolve {intent.run_id} {self.call.label}"
+            reason = (
+                f"attempt {intent.attempt} went to {intent.endpoint}, and only that one can tell: run it "
+                f"with its profile. Where it is no more, decide with `{place} --unasked` and --retry "
+                "(perhaps pays twice) or --give-up"
+            )
+            raise StageInDoubt(self.call.label, reason)
 
     def _recover_direct(self, intent: Intent) -> None:
         """Take a reply that was stored; without one nobody but a person can say how it is to go on."""

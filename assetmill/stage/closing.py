@@ -36,6 +36,7 @@ from assetmill.errors import (
 )
 from assetmill.money.drawn import Range
 from assetmill.money.prices import prices_for
+from assetmill.names import is_same_endpoint
 from assetmill.pictures import EXTENSIONS, sniff
 from assetmill.plan.calls import StageCall
 from assetmill.records import (
@@ -214,7 +215,7 @@ class Closing:
     def reopen(self, attempt: Attempt) -> StageRecord | None:
         """Ask once more, for nothing, for files that could not be fetched; None when some still cannot."""
         last = attempt.turns[-1]
-        if last.receipt is None or last.intent.endpoint != self.services.gateway.endpoint:
+        if last.receipt is None or not is_same_endpoint(last.intent.endpoint, self.services.gateway.endpoint):
             return None
         if last.intent.way == "direct":
             return None  # its reply came once, and was stored as it came

@@ -6,9 +6,8 @@ is looked up in whatever lane it was posted.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from assetmill.agents.outputs import served_lane
 from assetmill.agents.pacing import sane_wait_s
@@ -42,7 +41,6 @@ class LaneChoice:
     """Whether no ceiling has room for the normal lane, so that the hour cannot ask for it."""
     _has_share: bool = False
     _is_settled: bool = False
-    _chance: random.Random = field(default_factory=random.Random)
 
     def reserve(self, reservation: str, on_wait: Callable[[str], None]) -> Lane:
         """Reserve the most that an attempt may cost in its lane, and return that.
@@ -96,7 +94,7 @@ class LaneChoice:
         # Many stages are refused in one moment: they must not all come back in one.
         longest = min(2.0 ** (self.refusals + 1), _LONGEST_PAUSE_S)
         said_s = sane_wait_s(error.retry_after_s) if isinstance(error, Throttled) else None
-        asked_s = said_s or longest * self._chance.uniform(0.5, 1.0)
+        asked_s = said_s or longest * self.services.chance.uniform(0.5, 1.0)
         now = self.services.clock()
         return now if not self._is_open() else max(now, min(now + asked_s, self._latest()))
 

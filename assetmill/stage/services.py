@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -73,6 +74,8 @@ class Services:
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
+        # Spreads what many stages would do in one moment.
+        self.chance = random.Random()  # noqa: S311 - no secret
         self.cancelled = ""
         self._quota_wait = ("", 0.0)
         self._unsealed: dict[str, Callable[[], object]] = {}

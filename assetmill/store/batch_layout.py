@@ -9,12 +9,13 @@ v1/n/<batch>/w/<run>/<piece>.<n>    lease of some rows: who has them in hand; .e
 v1/n/<batch>/s/<run>/<deployment>.<part>.<n>  lease of a part of a quota
 v1/n/<batch>/halt.all.<time>        somebody has called off all runs that had begun by then
 v1/j/<pipeline>/<descending>        batch head: newest first; names a batch and its manifest
+v1/begun/<pipeline>/<batch>         mark: a run of it was begun and is not sealed; names its start
 """
 
 from __future__ import annotations
 
 from assetmill.fingerprint import short_key
-from assetmill.store.layout import BATCH_HEADS, BATCHES, descending
+from assetmill.store.layout import BATCH_HEADS, BATCHES, BEGUN, descending
 
 ALL_RUNS = "all."
 """In the place of a run's ID: no ID begins so."""
@@ -114,6 +115,16 @@ def heads(pipeline: str) -> str:
 def head(pipeline: str, time_ns: int) -> str:
     """Return the key of a batch head written at `time_ns`."""
     return f"{heads(pipeline)}{descending(time_ns)}"
+
+
+def marks(pipeline: str) -> str:
+    """Return the prefix of the marks of a pipeline's begun batches."""
+    return f"{BEGUN}{short_key(pipeline)}/"
+
+
+def begun(pipeline: str, batch_id: str) -> str:
+    """Return the key of the mark that a batch was begun and is not sealed."""
+    return f"{marks(pipeline)}{batch_id}"
 
 
 def _pieces(batch_id: str) -> str:

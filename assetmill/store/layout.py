@@ -75,9 +75,10 @@ ASIDE = "v1/l/"
 MONEY = "v1/m/"
 BATCHES = "v1/n/"
 BATCH_HEADS = "v1/j/"
+BEGUN = "v1/begun/"
 REVIEWS = "v1/d/"
 AGENT_CALLS = "v1/v/"
-PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpldv", "meta"))
+PREFIXES = tuple(f"v1/{word}/" for word in (*"bicwfoxyasuerhkmqnjzgtpldv", "meta", "begun"))
 """Everything that is built here begins with one of these."""
 
 

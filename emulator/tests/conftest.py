@@ -11,8 +11,11 @@ import openai
 import pytest
 from foundry_emulator.server import Ready, running
 from foundry_emulator.testing.calls import Control, Raw
+from foundry_emulator.testing.ids import pytest_make_parametrize_id
 from foundry_emulator.testing.scripted import toolbox
 from hypothesis import HealthCheck, settings
+
+__all__ = ["pytest_make_parametrize_id"]
 
 # How fast examples are made says something of the machine, nothing of the code.
 settings.register_profile("emulator", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
@@ -20,7 +21,10 @@ from assetmill.records import RunId, RunManifest
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_pipeline import run_pipeline
+from tasks import stage_groups
 from tasks.connections import provided
+from tasks.flow_runs import stages_name
+from tasks.stage_groups import StageGroup
 from tests.doubles import Body, ScriptedGateway
 from tests.marks import WITH_PREFECT
 from tests.millworks import CHAIN, PICTURE, SQUARE, painter, services_on, settings_in, wide
@@ -127,6 +131,43 @@ def test_stages_run_beside_each_other_up_to_the_profiles_width(
     run("wide")
     assert 3 <= width.most <= services.settings.run.concurrency
     assert len(gateway.posts) == 12
+
+
+def test_many_stages_are_shown_as_tasks_for_a_few_and_run_as_ever(
+    services: Services, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_groups, "SHOWN_STAGES", 11)
+    monkeypatch.setattr(stage_groups, "GROUP_STAGES", 5)
+    monkeypatch.setattr("tasks.policies.SPEND_PAUSES_S", (0.0, 0.0))
+    lost = threading.Semaphore(2)
+    shown: list[tuple[str, str, str]] = []
+
+    def wait(group: StageGroup, real: Callable[[StageGroup], State[Any]] = StageGroup.wait) -> State[Any]:
+        state = real(group)
+        shown.append((stages_name(group.labels), str(state.name), str(state.message)))
+        return state
+
+    monkeypatch.setattr(StageGroup, "wait", wait)
+
+    def create(metadata: object, real: Callable[..., str] = gateway.create_conversation) -> str:
+        if lost.acquire(blocking=False):
+            raise NotSent("connection refused")
+        return real(metadata)
+
+    def script(request: ResponseRequest) -> list[Body]:
+        return [] if request.agent.name.endswith("-s007") else [SQUARE]
+
+    gateway.create_conversation, gateway.script = create, script
+    with pytest.raises(RunFailed) as failed:
+        run("wide")
+    manifest = manifest_of(services, failed.value.run_id)
+    assert [entry.status for entry in manifest.stages] == ["done"] * 7 + ["failed"] + ["done"] * 4
+    assert len(gateway.posts) == 12
+    assert sorted(shown) == [
+        ("s000 to s004 (5 stages)", "Completed", "5 done"),
+        ("s005 to s009 (5 stages)", "Failed", f"4 done, 1 failed; first s007: {manifest.stages[7].error}"),
+        ("s010 to s011 (2 stages)", "Completed", "2 done"),
+    ]
 
 
 class Width:

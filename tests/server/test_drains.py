@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import threading
 import time
 from pathlib import Path
@@ -27,8 +29,11 @@ def drained(world: Stack) -> Stack:
         world.api("POST", "/work_pools/", {"name": POOL, "type": "process"})
     made = world.run("assetmill", "deploy", "plain", "--work-pool", POOL, "--shards-only")
     assert made.returncode in {0, 2}, made.stderr
-    made = world.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only")
+    # A run that a worker starts by a command is told to end in another way than those of other tests.
+    made = world.run("assetmill", "deploy", "--work-pool", POOL, "--shards-only", "--python", sys.executable)
     assert made.returncode == 0, made.stderr
+    command = f"{shlex.quote(sys.executable)} -m prefect.engine"
+    assert world.deployment(f"run-shard/{POOL}")["job_variables"] == {"command": command}
     return world
 
 

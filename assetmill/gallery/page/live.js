@@ -71,10 +71,14 @@ gallery.live = (() => {
   }
 
   function say() {
-    const { facts } = gallery, coming = new Set(["queued", "drawing"].map((word) => facts.states.indexOf(word)));
-    const left = facts.state.filter((number) => coming.has(number)).length;
+    const { facts } = gallery, counted = (...words) => {
+      const numbers = new Set(words.map((word) => facts.states.indexOf(word)));
+      return facts.state.filter((number) => numbers.has(number)).length;
+    };
+    const left = counted("queued", "drawing"), lost = counted("interrupted");
     told.hidden = !source;
-    told.textContent = left ? `Live: ${facts.total - left} of ${facts.total}` : "Live";
+    if (left) told.textContent = `Live: ${facts.total - left} of ${facts.total}`;
+    else told.textContent = lost ? `Interrupted: ${facts.total - lost} of ${facts.total}` : "Live";
   }
 
   // A browser has few connections for all pages of a server: one that nobody looks at takes none.

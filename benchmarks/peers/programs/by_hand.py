@@ -15,10 +15,10 @@ DEFINITION: Any = {"kind": "prompt", "model": "gpt-4.1-mini", "tools": [TOOL]}
 """What an agent is made of that draws by itself."""
 
 
-def picture(openai: Any, agent: str, prompt: str, poll_s: float) -> bytes:
-    """Let an agent draw, asking every `poll_s` seconds whether it has; `openai` is the SDK's client."""
+def asked(openai: Any, agent: str, prompt: str) -> Any:
+    """Ask an agent to draw in the background, and return the response as it is at first."""
     conversation = openai.conversations.create()
-    response = openai.responses.create(
+    return openai.responses.create(
         conversation=conversation.id,
         input=prompt,
         background=True,
@@ -26,6 +26,11 @@ def picture(openai: Any, agent: str, prompt: str, poll_s: float) -> bytes:
         extra_headers={"x-ms-oai-image-generation-deployment": MODEL},
         extra_body={"agent_reference": {"type": "agent_reference", "name": agent}},
     )
+
+
+def picture(openai: Any, agent: str, prompt: str, poll_s: float) -> bytes:
+    """Let an agent draw, asking every `poll_s` seconds whether it has; `openai` is the SDK's client."""
+    response = asked(openai, agent, prompt)
     while response.status not in {"completed", "failed", "incomplete"}:
         time.sleep(poll_s)  # the interface has no other way of hearing that it is there
         response = openai.responses.retrieve(response.id)

@@ -19,6 +19,7 @@ from foundry_emulator.boundary.quota import plainer, standard_rates
 from foundry_emulator.jsons import Json
 from foundry_emulator.project import Project
 from foundry_emulator.responses import grounds, toolspecs, wire
+from foundry_emulator.responses.including import included
 from foundry_emulator.responses.items import ItemReader, text_of
 from foundry_emulator.responses.retention import retained
 from foundry_emulator.responses.tiers import check_capacity, wanted_tier
@@ -26,16 +27,6 @@ from foundry_emulator.responses.wire import RUNNING
 from foundry_emulator.settings import Switches
 
 IMAGE_DEPLOYMENT_HEADER = "x-ms-oai-image-generation-deployment"
-INCLUDABLE = (
-    "file_search_call.results",
-    "code_interpreter_call.outputs",
-    "computer_call_output.output.image_url",
-    "message.input_image.image_url",
-    "message.output_text.logprobs",
-    "reasoning.encrypted_content",
-    "web_search_call.results",
-    "web_search_call.action.sources",
-)
 _FIELDS = (
     *("input", "instructions", "model", "tools", "tool_choice", "text", "conversation", "metadata"),
     *("previous_response_id", "store", "background", "background_options", "stream", "stream_options"),
@@ -64,16 +55,6 @@ class Admitted:
     item_extras: Json
     headers: Mapping[str, str]
     """Rate limit headers to answer with."""
-
-
-def included(values: list[str] | None) -> frozenset[str]:
-    """Check the values of `include`."""
-    for place, value in enumerate(values or []):
-        if value not in INCLUDABLE:
-            words = ", ".join(f"'{one}'" for one in INCLUDABLE)
-            message = f"Invalid value: '{value[:80]}'. Supported values are: {words}."
-            raise invalid(message, f"include[{place}]")
-    return frozenset(values or [])
 
 
 def admit(project: Project, request: Fields, headers: Mapping[str, str], agent_name: str | None) -> Admitted:

@@ -7,7 +7,7 @@ from foundry_emulator.boundary.errors import invalid, no_conversation, not_found
 from foundry_emulator.boundary.fields import Fields
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import shapes, wire
-from foundry_emulator.responses.admission import included
+from foundry_emulator.responses.including import included
 from foundry_emulator.responses.items import ItemReader, shown
 from foundry_emulator.routes.endpoint import Call, Operation, Reply
 from foundry_emulator.routes.paging import page

@@ -10,8 +10,9 @@ from foundry_emulator.at_rest import forget_response
 from foundry_emulator.boundary.errors import invalid, not_emulated
 from foundry_emulator.jsons import Json
 from foundry_emulator.responses import shapes, wire
-from foundry_emulator.responses.admission import admit, included
+from foundry_emulator.responses.admission import admit
 from foundry_emulator.responses.events import frames_after
+from foundry_emulator.responses.including import included
 from foundry_emulator.responses.items import shown
 from foundry_emulator.responses.registry import ActiveResponse
 from foundry_emulator.responses.wire import RUNNING

@@ -17,7 +17,7 @@ def archive(**members: str) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as zipped:
         for name, text in members.items():
-            zipped.writestr(name, text)
+            zipped.writestr(zipfile.ZipInfo(name), text)
     return stream.getvalue()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,16 +56,17 @@ class Hand:
 class Shop:
     """A batch that workers share in a store."""
 
-    def __init__(self, services: Services, rows: str) -> None:
-        self._services, self._rows = services, rows
+    def __init__(self, services: Services, folder: Path, count: int) -> None:
+        self._services, self._count = services, count
+        self._rows = products(folder, *(f"thing {number}" for number in range(count)))
         self._works: list[RowWorker] = []
 
     def takes_s(self, count: int) -> float:
         run = make_run_id(str(uuid.uuid4()), 0.0)
-        size = piece_rows(ROWS, count, SHARD_ROWS)
+        size = piece_rows(self._count, count, SHARD_ROWS)
         hands = [self._hire(run, size, BEGINS_S + number * MORE_S) for number in range(count)]
         now = 0.0
-        while sum(hand.work.tally.rows for hand in hands) < ROWS:
+        while sum(hand.work.tally.rows for hand in hands) < self._count:
             now += STEP_S
             for hand in hands:
                 if hand.begins_at <= now:
@@ -74,6 +76,7 @@ class Shop:
     def _hire(self, run: RunId, size: int, begins_at: float) -> Hand:
         work = RowWorker(plan_batch(self._services, self._rows, "one"), run, str(uuid.uuid4()), run)
         self._works.append(work)
+        work.batch.ledger.beat(work.batch.batch_id, work.flow_run_id, 1)
         return Hand(work, Pieces(work, size), begins_at)
 
     def close(self) -> None:
@@ -82,18 +85,35 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def services(tmp_path: Path) -> Iterator[Services]:
     settings = settings_in(tmp_path, one=ONE)
     run = settings.run.model_copy(update={"concurrency": WIDTH})
     services = services_on(settings.model_copy(update={"run": run}), MemoryStore(), painter())
-    shop = Shop(services, products(tmp_path, *(f"thing {number}" for number in range(ROWS))))
-    yield shop
-    shop.close()
+    yield services
     services.close()
 
 
-def test_four_workers_are_nearly_four_times_as_fast_as_one(shop: Shop) -> None:
-    alone = shop.takes_s(1)
-    assert alone <= BEGINS_S + ROWS / WIDTH * ROW_S * 1.01, "no slot is empty between two pieces"
-    assert alone / shop.takes_s(4) >= TARGET
-    assert alone / shop.takes_s(2) >= TARGET / 2
+@contextmanager
+def shop(services: Services, folder: Path, count: int) -> Generator[Shop]:
+    opened = Shop(services, folder, count)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def test_four_workers_are_nearly_four_times_as_fast_as_one(services: Services, tmp_path: Path) -> None:
+    with shop(services, tmp_path, ROWS) as opened:
+        alone = opened.takes_s(1)
+        assert alone <= BEGINS_S + ROWS / WIDTH * ROW_S * 1.01, "no slot is empty between two pieces"
+        assert alone / opened.takes_s(4) >= TARGET
+        assert alone / opened.takes_s(2) >= TARGET / 2
+
+
+def test_at_the_end_no_row_waits_at_one_worker_while_another_has_a_slot(
+    services: Services, tmp_path: Path
+) -> None:
+    rounds, count = 3, 4
+    with shop(services, tmp_path, rounds * count * WIDTH) as opened:
+        last_begins_s = BEGINS_S + (count - 1) * MORE_S
+        assert opened.takes_s(count) <= last_begins_s + rounds * ROW_S + count * STEP_S

@@ -185,3 +185,34 @@ def test_pieces_are_small_enough_for_all_to_end_together(
     rows: int, width: int, most: int, wanted: int
 ) -> None:
     assert piece_rows(rows, width, most) == wanted
+
+
+def test_the_last_pieces_become_ever_smaller_and_all_workers_cut_them_alike(
+    services: Services, tmp_path: Path
+) -> None:
+    workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(64))))
+    _, first = workers.start(size=4)
+    _, second = workers.start(size=4)
+    pieces = [leased((first, second)[number % 2]) for number in range(21)]
+    assert [len(piece.rows) for piece in pieces] == [4] * 13 + [3, 1, 2, 2, 1, 1, 1, 1]
+    assert [row.number for piece in pieces for row in piece.rows] == list(range(2, 66))
+    workers.close()
+
+
+def test_a_row_that_would_have_to_wait_is_left_to_workers_with_empty_slots(
+    services: Services, tmp_path: Path
+) -> None:
+    slots = services.settings.run.concurrency
+    workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(4 * slots))))
+    (busy, first), (idle, second) = workers.start(size=1), workers.start(size=1)
+    for work in (busy, idle):
+        work.batch.ledger.beat(work.batch.batch_id, work.flow_run_id, 1)
+    for _ in range(slots):
+        leased(first)
+    assert first.has_room(), "there is enough for both"
+    for _ in range(slots - 1):
+        leased(second)
+    assert first.has_room(), "what another one leases is seen in the store alone"
+    leased(second)
+    assert second.has_room() is first.has_room() is False
+    workers.close()

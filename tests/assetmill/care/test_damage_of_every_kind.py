@@ -47,6 +47,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "halt of a batch": frozenset({"gc"}),
     "cancel of a run": frozenset({"gc"}),
     "head of a batch": frozenset(),
+    "mark of a batch": frozenset(),
     "blocked prompt": frozenset({"gc"}),
     "plan of a collection": WRITERS | {"gc"},
     "end of a collection": frozenset(),
@@ -71,11 +72,14 @@ UNSEEN = {
     for kind in (
         *("intent", "receipt", "raw response", "verdict", "harvest", "turn cost", "replies", "upload"),
         *("cancel of a run", "halt of a batch", "head", "head of a batch", "receipt of a purge", "review"),
+        "mark of a batch",
     )
 }
 """What is whole and of the right kind, and does not say of what it is."""
 
-WITHOUT_FIELDS = {"raw response", "review", "head", "head of a batch", "index page", "mark of the store"}
+WITHOUT_FIELDS = {
+    "raw response", "review", "head", "head of a batch", "mark of a batch", "index page", "mark of the store"
+}  # fmt: skip
 """What has no model can have a field more."""
 
 OTHERS = [kind for kind in NEEDS if kind != "index page"]

@@ -13,6 +13,7 @@ from assetmill.batches.records import BatchRow, BatchStatus
 from assetmill.batches.work import Tally
 from assetmill.cli.batch_end import command, exit_code, spent, summary
 from assetmill.cli.batch_screen import Pace, bar, line
+from assetmill.stage.owners import this_owner
 from assetmill.stage.services import Services
 from tests.assetmill.cli.terminal import Terminal
 from tests.batchworks import CARD, carry_out, plan_batch, products, run_rows, write_rows
@@ -171,3 +172,19 @@ def test_rows_that_are_left_out_are_listed(assetmill: Terminal, tmp_path: Path) 
     assert f"{rows}:3: parameter 'colour': 'green' is not one of" in assetmill.out
     assert assetmill("batch", "card", "--rows", rows, "--plan", "--json") == 2
     assert assetmill.document()["error"]["message"] == "1 row cannot run; --allow-bad-rows runs the others"
+
+
+def test_show_lists_a_batch_that_was_killed(services: Services, assetmill: Terminal, tmp_path: Path) -> None:
+    services.owner = f"{this_owner().rsplit(':', 2)[0]}:4194305:00000000"
+    batch = plan_batch(services, products(tmp_path, "a mug", "a lamp"))
+    carry_out(batch, slice(1), is_sealed=False)
+    assert assetmill("show") == 0
+    (line,) = assetmill.out.splitlines()
+    assert line.startswith(batch.batch_id)
+    assert "interrupted, 1 of 2 rows, $" in line
+    assert assetmill("show", "--json") == 0
+    (told,) = assetmill.document()["batches"]
+    assert (told["status"], told["rows"], told["rows_done"]) == ("interrupted", 2, 1)
+    carry_out(plan_batch(services, products(tmp_path, "a mug", "a lamp")))
+    assert assetmill("show", "--json") == 0
+    assert assetmill.document()["batches"] == []

@@ -226,7 +226,8 @@ def test_the_schema_names_the_keys_that_people_write(assetmill: Terminal) -> Non
 def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
     heavy = (
         "{'prefect', 'azure', 'openai', 'boto3', 'PIL', 'rich', 'httpx', 'asyncio', 'jinja2', "
-        "'mimetypes', 'assetmill.plan.local_calls'}"
+        "'mimetypes', 'importlib.metadata', 'assetmill.plan.local_calls', 'assetmill.spec.making', "
+        "'assetmill.spec.output_checks', 'assetmill.spec.schedules', 'assetmill.looking'}"
     )
     code = (
         "import sys; from assetmill.cli.main import call, start_light; start_light(); "
@@ -235,6 +236,16 @@ def test_a_plan_imports_no_prefect_no_sdk_and_no_picture_library() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_pydantic_that_asks_its_loader_for_more_than_plugins_gets_it() -> None:
+    code = (
+        "from assetmill.cli.main import start_light; start_light(); "
+        "from pydantic.plugin._loader import get_plugins, PYDANTIC_ENTRY_POINT_GROUP; "
+        "print(tuple(get_plugins()), PYDANTIC_ENTRY_POINT_GROUP)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "() pydantic\n"
 
 
 @pytest.mark.usefixtures("done")

@@ -43,6 +43,7 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         self.gateway, self.backend, self.path = ScriptedGateway(), MemoryStore(), path
+        self.first = self.gateway
         self.now, self.way = 1_000_000.0, "auto"
         start: dict[str, object] = {
             "run_id": RUN,
@@ -78,9 +79,9 @@ class Desk:
         with pytest.raises(StageInDoubt):
             run_stage(self.call, self.services(), RUN)
 
-    def run(self, choice: str) -> Result:
+    def run(self, *choice: str) -> Result:
         return CliRunner().invoke(
-            resolve, [RUN, CALL.stage, choice], standalone_mode=False, catch_exceptions=True
+            resolve, [RUN, CALL.stage, *choice], standalone_mode=False, catch_exceptions=True
         )
 
 
@@ -253,18 +254,91 @@ def test_an_attempt_that_hangs_on_the_service_can_be_ended(
 
 
 @pytest.mark.parametrize("choice", ["--retry", "--give-up"])
-def test_what_the_service_has_finished_meanwhile_is_not_thrown_away(counter: Desk, choice: str) -> None:
-    def die(*_: object, **__: object) -> Response:
-        raise Killed
-
-    follow, counter.gateway.follow_response = counter.gateway.follow_response, die
-    with pytest.raises(Killed):
-        run_stage(CALL, counter.services(), RUN)
-    counter.gateway.follow_response = follow
+def test_what_the_service_has_finished_meanwhile_is_not_thrown_away(
+    counter: Desk, choice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(counter, monkeypatch)
     counter.now += 100.0
     assert counter.run(choice).return_value == 0
     assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
     assert len(counter.gateway.posts) == 1
+
+
+def begin(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run end after the service has taken its request."""
+
+    def die(*_: object, **__: object) -> Response:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.gateway, "follow_response", die)
+        with pytest.raises(Killed):
+            run_stage(CALL, desk.services(), RUN)
+
+
+@pytest.fixture(params=["taken", "in doubt"])
+def moved(counter: Desk, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A stage whose run was killed, and a profile that has another endpoint since."""
+    if request.param == "taken":
+        begin(counter, monkeypatch)
+    else:
+        counter.into_doubt()
+        arrive_late(counter)
+    counter.now += 90_000.0
+    counter.first, counter.gateway = counter.gateway, ScriptedGateway()
+    counter.gateway.endpoint = "https://moved.invalid/api/projects/test"
+    return counter
+
+
+def test_what_another_endpoint_does_not_show_is_not_paid_again(moved: Desk) -> None:
+    with pytest.raises(StageInDoubt, match=r"went to https://scripted\.invalid.*--unasked"):
+        run_stage(CALL, moved.services(), RunId("run-2"))
+    assert moved.gateway.posts == []
+    moved.gateway = moved.first
+    assert run_stage(CALL, moved.services(), RunId("run-3")).attempt == 1
+    assert len(moved.first.posts) == 1
+
+
+def test_another_spelling_of_an_endpoint_is_no_other_endpoint(
+    counter: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = counter.gateway.endpoint
+    counter.gateway.endpoint = plain.replace("scripted.invalid", "Scripted.invalid:443") + "/"
+    begin(counter, monkeypatch)
+    counter.now += 90_000.0
+    counter.gateway.endpoint = plain
+    assert run_stage(CALL, counter.services(), RunId("run-2")).attempt == 1
+    assert len(counter.gateway.posts) == 1
+
+
+@pytest.mark.parametrize("choice", [["--retry"], ["--give-up"], ["--wait"], ["--wait", "--unasked"]])
+def test_nothing_is_decided_at_another_endpoint(moved: Desk, choice: list[str]) -> None:
+    result = moved.run(*choice)
+    assert isinstance(result.exception, InvalidInput)
+    assert "use the profile of that endpoint" in str(result.exception)
+    moved.gateway = moved.first
+    assert run_stage(CALL, moved.services(), RunId("run-3")).attempt == 1
+
+
+def test_a_stage_is_paid_again_when_its_endpoint_is_no_more_and_a_person_says_so(moved: Desk) -> None:
+    assert moved.run("--retry", "--unasked").return_value == 0
+    assert run_stage(CALL, moved.services(), RunId("run-2")).attempt == 2
+    assert len(moved.gateway.posts) == 1
+
+
+def test_a_stage_whose_endpoint_is_no_more_can_be_given_up(moved: Desk) -> None:
+    assert moved.run("--give-up", "--unasked").return_value == 0
+    with pytest.raises(StageFailed, match="given up"):
+        run_stage(CALL, moved.services(), RunId("run-2"))
+
+
+def test_an_endpoint_that_is_there_is_asked(desk: Desk) -> None:
+    desk.now += 100.0
+    arrive_late(desk)
+    result = desk.run("--retry", "--unasked")
+    assert isinstance(result.exception, InvalidInput)
+    assert "the profile's own" in str(result.exception)
+    assert run_stage(CALL, desk.services(), RunId("run-2")).attempt == 1
 
 
 class Killed(BaseException):

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,15 @@ from assetmill.stage.owners import is_alive, this_owner
 from assetmill.stage.services import Services
 from assetmill.store.opening import open_store
 from tests.assetmill.gallery.conftest import serving
-from tests.assetmill.gallery.test_gallery_events import Caller, carry_out, gallery, hanging, run, states
+from tests.assetmill.gallery.test_gallery_events import (
+    Caller,
+    carry_out,
+    gallery,
+    hanging,
+    run,
+    states,
+    status,
+)
 from tests.assetmill.gallery.test_gallery_home import begun, entered, house
 from tests.batchworks import products, run_rows
 from tests.doubles import ScriptedGateway, message_item
@@ -171,6 +179,22 @@ def test_who_was_away_at_the_end_is_told_of_it(services: Services, run: Run, gal
         for after in (2, 4):
             with caller.ask(f"/events?after={after}") as one:
                 assert b"event: over" in until(one, b"event: over")
+
+
+def test_all_walls_of_a_server_have_few_pages_together(
+    services: Services, house: House, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every asset has a wall of its own: one browser could ask for thousands."""
+    monkeypatch.setattr("assetmill.gallery.events.MOST_OF_SERVER", 5)
+    carry_out(run, services, "first")
+    with serving(house) as link, ExitStack() as stack:
+        caller = Caller(link)
+        walls = (run.run_id, "latest", "chain", "-", run.records["first"].outputs[0].asset_id)
+        for number, what in enumerate(("-", *walls, *walls)):
+            one = stack.enter_context(caller.ask(f"/walls/{what}/events"))
+            assert status(one) == (200 if number < 5 else 503)
+        with caller.ask("/overview") as home:
+            assert status(home) == 200
 
 
 def until(connection: socket.socket, sign: bytes) -> bytes:

@@ -22,6 +22,7 @@ from assetmill.gallery.walls import Walls
 from assetmill.local.guard import Guard
 from assetmill.reviews.ledger import ReviewLedger
 from assetmill.stage.services import Services
+from assetmill.store import layout
 from assetmill.store.opening import open_store
 from tests.batchworks import colourful
 from tests.millworks import PICTURE, run_here, services_on, settings_in
@@ -208,6 +209,23 @@ def test_only_the_pages_own_address_is_answered(team: Team, headers: Mapping[str
 def test_swapped_bytes_are_refused_and_nothing_is_recorded(team: Team) -> None:
     assert team.say(team.browser(), sha256="0" * 64) == 409
     assert team.said == []
+
+
+@pytest.mark.parametrize("kind", ["approved", "rejected", "commented"])
+@pytest.mark.parametrize("there", [b"another picture", None])
+def test_what_the_store_holds_no_more_is_not_spoken_of(team: Team, kind: str, there: bytes | None) -> None:
+    """The page was loaded; then its bytes were swapped in the store, under the same digest, or lost."""
+    browser, key = team.browser(), layout.blob(team.picture.blob.digest)
+    data = team.services.backend.get(key)
+    team.services.backend.delete(key)
+    if there is not None:
+        team.services.backend.create(key, there)
+    assert team.say(browser, kind, reason="why") == 409
+    assert team.said == []
+    team.services.backend.put(key, data)
+    assert team.say(browser, kind, reason="why") == 200
+    team.services.backend.delete(key)
+    assert team.say(browser, "withdrawn") == 200
 
 
 def test_names_are_text(services: Services) -> None:

@@ -19,7 +19,8 @@ from assetmill.agents.gateway import DrawRequest, Response, ResponseRequest
 from assetmill.errors import NotSent, OutcomeUnknown, Rejected
 from assetmill.plan.calls import ExpectedOutput, StageCall
 from assetmill.records import Intent
-from tests.assetmill.simulation.service import Accepted, Posted, Service, SimulatedGateway
+from tests.assetmill.simulation.gateway import SimulatedGateway
+from tests.assetmill.simulation.service import Accepted, Posted, Service
 from tests.assetmill.simulation.world import Violation, Worker
 from tests.doubles import Body, image_item, png, stage_call
 

@@ -14,7 +14,8 @@ from assetmill.records import BlobRef, Intent
 from assetmill.settings import Foundry
 from assetmill.stage.patience import showing_s
 from tests.assetmill.simulation.answers import USUAL, Answers
-from tests.assetmill.simulation.scenario import Mutate, Policy, Posting
+from tests.assetmill.simulation.rules import Policy
+from tests.assetmill.simulation.scenario import Mutate, Posting
 
 STAGE = "assetmill.stage.engine._Stage"
 ATTEMPTS = "assetmill.stage.attempts.Attempts"

@@ -23,10 +23,24 @@ def test_the_best_of_several_is_chosen_by_the_judge(studio: Studio) -> None:
     record = studio.run(checked(best_of=3, judge="A sun over hills."))
     services = studio.services()
     assert services.blobs.get(record.outputs[0].blob) == OTHER
-    assert record.outputs[1].rejected == "scored 0.80, draw 2 0.95"
+    assert record.outputs[1].rejected == "it scored 0.80; draw 2 scored 0.95 and was taken"
     assert record.checks[0].message == "scored 0.95, asked is 0.70: a bent handle"
     assert len(studio.gateway.posts) == 6
     assert studio.run(checked(best_of=3, judge="A sun over hills."), NEXT) == record
+
+
+@pytest.mark.parametrize(
+    ("score", "why"),
+    [
+        (0.9, "it scored 0.90; draw 1 scored the same, came first and was taken"),
+        (0.899, "it scored 0.90; draw 1 scored a little more and was taken"),
+        (None, "it passed, and draw 1, which came first, was taken"),
+    ],
+)
+def test_what_was_not_taken_says_why_in_words(studio: Studio, score: float | None, why: str) -> None:
+    studio.pictures, studio.scores = [GOOD, OTHER], [0.9, score or 0.9]
+    wanted = checked(best_of=2, judge="A sun.") if score else checked(best_of=2, not_blank=True)
+    assert studio.run(wanted).outputs[1].rejected == why
 
 
 def test_a_judge_sees_the_picture_only_when_all_else_passed(studio: Studio) -> None:
