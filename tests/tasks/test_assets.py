@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.events.clients import AssertingEventsClient
@@ -34,7 +35,10 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[AssertingEventsClie
     """Prefect's own client for tests, in the place of the one that connects to a server."""
     AssertingEventsClient.reset()
     # Without an address it would start a server, which a busy machine does not have ready in time.
-    nowhere = {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}
+    nowhere: dict[Any, Any] = {
+        PREFECT_API_URL: "http://127.0.0.1:9/api",
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+    }
     with temporary_settings(nowhere):
         worker = EventsWorker.instance(AssertingEventsClient)
 
