@@ -32,6 +32,7 @@ from assetmill.cli.options import (
     read_parameters,
     usd,
 )
+from assetmill.cli.run_json import document
 from assetmill.errors import InvalidInput
 from assetmill.locking.checking import check_folder
 from assetmill.locking.models import Lock
@@ -127,9 +128,9 @@ class _Updating:
                 _check_that_nothing_is_lost(self._lock, target, plan)
             manifest = _run(target, self._purse)
             if manifest.status != "completed":
-                ended = {"status": manifest.status, "spent_usd": manifest.spent_usd}
-                self.folders.append({"folder": target.folder, **ended})
-                click.echo(f"{target.folder}: the run {manifest.status}; the lock is as before", err=True)
+                self.folders.append({"folder": target.folder, **_ended(manifest)})
+                run = f"the run {manifest.status} ({manifest.run_id})"
+                click.echo(f"{target.folder}: {run}; the lock is as before", err=True)
                 return exit_code_of(manifest.status, is_stopped=False)
             plan, spent_usd = target.plan(), manifest.spent_usd
         saved = save_lock(self._lock_path, target, plan, self._approve)
@@ -144,6 +145,12 @@ class _Updating:
         self.folders.append(told)
         if not self._as_json:
             click.echo(text)
+
+
+def _ended(manifest: RunManifest) -> dict[str, Any]:
+    """Return how a run ended that did not complete: what a person or a script goes on with."""
+    told = document(manifest)
+    return {name: told[name] for name in ("status", "spent_usd", "run_id", "stages")}
 
 
 def _is_as_locked(lock: Lock, target: Target, root: Path) -> bool:

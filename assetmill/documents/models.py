@@ -268,7 +268,10 @@ class SyncedDocument(JsonDocument):
 
 
 class UpdatedDocument(JsonDocument):
-    """What an update did, folder by folder; what it brought is missing when it ended before that."""
+    """What an update did, folder by folder; what it brought is missing when it ended before that.
+
+    Of the folder whose run did not complete: `run_id` and `stages`, as `run` shows them.
+    """
 
     folders: list[Json]
     written: list[str] = Field(default_factory=list[str])

@@ -8,6 +8,7 @@ with what others have given up, and pay for it.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -185,11 +186,9 @@ class Attempts:
             StageInDoubt: it did.
         """
         if not is_same_endpoint(intent.endpoint, self.services.gateway.endpoint):
-            place = f"assetmill resolve {intent.run_id} {self.call.label}"
             reason = (
                 f"attempt {intent.attempt} went to {intent.endpoint}, and only that one can tell: run it "
-                f"with its profile. Where it is no more, decide with `{place} --unasked` and --retry "
-                "(perhaps pays twice) or --give-up"
+                f"with its profile. Where it is no more, {self._word(intent, '--unasked and ')}"
             )
             raise StageInDoubt(self.call.label, reason)
 
@@ -199,13 +198,16 @@ class Attempts:
             return
         if self._is_running_elsewhere(intent):
             return self._wait_for_owner(intent)
-        place = f"assetmill resolve {intent.run_id} {self.call.label}"
         reason = (
             f"attempt {intent.attempt} went to the image model itself and no reply was stored: it was paid "
-            f"for or not, and nothing can be asked again. Decide with `{place}` and --retry (perhaps pays "
-            "twice) or --give-up"
+            f"for or not, and nothing can be asked again: {self._word(intent)}"
         )
         raise StageInDoubt(self.call.label, reason)
+
+    def _word(self, intent: Intent, options: str = "") -> str:
+        """Return how a person decides about an attempt, as a command that works as it stands."""
+        command = shlex.join(["assetmill", "resolve", intent.run_id, self.call.label])
+        return f"decide with `{command}` and {options}--retry (perhaps pays twice) or --give-up"
 
     def give_up(self, intent: Intent, receipt: Receipt | None, error: StageFailed | AttemptLost) -> None:
         """Close an attempt whose calls this worker cannot answer, unless its owner is about to.
@@ -264,8 +266,11 @@ class Attempts:
         """Leave the decision to a person, or to the profile once its deadline has passed."""
         kind = failures.settled_doubt(intent, self.services.settings.foundry, self.services.clock())
         if kind is None:
-            shown = f"conversation {intent.conversation_id} shows nothing"
-            raise StageInDoubt(self.call.label, f"attempt {intent.attempt} was sent or not: {shown}")
+            reason = (
+                f"attempt {intent.attempt} was sent or not: conversation {intent.conversation_id} shows "
+                f"nothing. The next run asks again; where that stays so, {self._word(intent)}"
+            )
+            raise StageInDoubt(self.call.label, reason)
         self.services.gateway.delete_conversation(intent.conversation_id)
         # A person, or the profile, has decided: one last look, because money outranks the decision.
         if not self.adopt(intent) and not self._has_moved_on(Turn(intent, None)):

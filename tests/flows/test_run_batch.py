@@ -23,6 +23,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun
 
 from assetmill.agents.gateway import ResponseRequest
+from assetmill.batches.begun import BegunBatches
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.opening import Batch, InvalidRows, store_start
 from assetmill.batches.records import BatchManifest
@@ -94,6 +95,16 @@ def test_a_batch_is_a_flow_run_with_a_task_for_every_group(services: Services, t
     assert set(tasks) <= {"rows 18-19", "rows 2-17", "seal-batch"}
     assert artifacts["progress"] == 100.0
     assert "| 2 | row 2 | done |" in artifacts["markdown"]
+
+
+def test_a_batch_is_marked_before_it_spends_and_until_it_is_sealed(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    begun, marked = BegunBatches(services.backend), list[str]()
+    gateway.before = lambda _request: marked.extend(one.start.batch_id for one in begun.newest(1, "card"))
+    told = run(products(tmp_path, "a mug"))
+    assert marked == [told["batch_id"]] * 3
+    assert begun.newest(1) == []
 
 
 def test_a_second_batch_calls_the_service_zero_times(

@@ -106,9 +106,11 @@ class Person:
             error = document.get("error", {})
             if error.get("kind") == "NotFound" and words[0] == "edit":
                 return command  # of a stage that never was made
-            open_stages = [one for one in document.get("stages", []) if one["status"] not in DONE]
-            for stage in open_stages:
-                self._decide(document["run_id"], stage)
+            # An update tells of the run of each folder.
+            for run in [document, *document.get("folders", [])]:
+                for stage in run.get("stages", []):
+                    if stage["status"] not in DONE:
+                        self._decide(run["run_id"], stage)
         raise NoWayOut(f"after {TRIES} tries:\n{said}")
 
     def _decide(self, run_id: str, stage: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ gallery.facts_of = (tile) => {
     }
     part("Reviews", reviews);
   }
-  if (tile.reason || tile.problem) found.push(made("p", tile.reason || tile.problem, ["skipped", "waiting"].includes(tile.state) ? "soft" : "warning"));
+  if (tile.reason || tile.problem) found.push(made("p", tile.reason || tile.problem, ["skipped", "waiting", "interrupted"].includes(tile.state) ? "soft" : "warning"));
   if (tile.prompt) part("Prompt", made("p", tile.prompt, "prose"));
   if (tile.revised && tile.revised !== tile.prompt) part("As the model drew it", made("p", tile.revised, "prose"));
   if (tile.checks?.length) {

@@ -4,7 +4,7 @@
 gallery.grid = (() => {
   const GAP = 14, CAPTION = 58, ROWS_BEYOND = 1;
   const wall = document.getElementById("wall");
-  const COMING = new Set(["queued", "drawing", "skipped", "waiting"]);
+  const CALM = new Set(["queued", "drawing", "skipped", "waiting", "interrupted"]); // nothing is wrong with what was drawn
   const SAID = { skipped: "not made" };
   const drawn = new Map(); // place in `shown` -> element
   let shown = [], columns = 1, side = 220, current = 0, open = () => {};
@@ -86,7 +86,7 @@ gallery.grid = (() => {
       image.alt = `So far: ${tile.stage}`;
       image.src = tile.frames.at(-1);
       picture.append(image);
-    } else picture.append(instead(tile.file ? ending(tile.name) : tile.reason || tile.state, !tile.file && !COMING.has(tile.state)));
+    } else picture.append(instead(tile.file ? ending(tile.name) : tile.reason || tile.state, !tile.file && !CALM.has(tile.state)));
     picture.dataset.state = tile.state;
     picture.dataset.frames = tile.frames?.length ?? 0;
     const caption = document.createElement("span");

@@ -26,8 +26,11 @@
     }
     if (!one.thumbnails.length) strip.append(made("span", one.state, "instead"));
     const head = made("span", undefined, "head");
-    head.append(made("b", one.pipeline), made("em", one.state, `state ${one.state.replaceAll(" ", "-")}`));
+    // A name that somebody gave a batch says more than its pipeline, which others have too.
+    const given = /^(run|batch)_/.test(one.name) ? "" : one.name;
+    head.append(made("b", given || one.pipeline), made("em", one.state, `state ${one.state.replaceAll(" ", "-")}`));
     const parts = [one.done === undefined ? `${one.of} stages` : `${one.done} of ${one.of} done`];
+    if (given) parts.unshift(one.pipeline);
     if (one.spent !== undefined) parts.push(usd(one.spent));
     link.append(strip, head, made("small", `${parts.join(" · ")} · ${when(one.at)}`));
     const waits = [];

@@ -102,9 +102,12 @@ gallery.viewer = (() => {
 
   function compare(wanted) {
     mode = wanted;
-    heat.hidden = said.hidden = mode !== "heat";
+    heat.hidden = mode !== "heat";
+    said.hidden = !mode;
     if (mode === "heat") heatUp();
     else heat.removeAttribute("src");
+    if (mode === "blink") said.textContent = `${other.name} and ${tile.name}, in turn`;
+    else if (mode && mode !== "heat") said.textContent = `Left: ${other.name}, right: ${tile.name}`;
     clearInterval(blinking);
     stage.dataset.mode = mode;
     before.hidden = !mode || mode === "heat";

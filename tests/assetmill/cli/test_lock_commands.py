@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from assetmill.fingerprint import digest
+from assetmill.records import RunId, RunManifest, StageEntry
 from tests.assetmill.cli.terminal import Terminal
 from tests.lockyard import FILES, FOLDER, Yard, git
 
@@ -145,6 +147,35 @@ def test_an_update_does_not_pay_for_what_another_store_has(
     assert assetmill("update") == 2
     assert "are as locked, but the store" in assetmill.err
     assert "--pay-again" in assetmill.err
+
+
+def test_an_update_whose_run_waits_for_a_word_says_of_which_stage(
+    locked: Yard, assetmill: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = StageEntry(stage="poster", variant="beach", status="in_doubt", error="sent or not")
+    ended = RunManifest(
+        run_id=RunId("run_01"),
+        pipeline="posters",
+        parameters={},
+        profile="local",
+        spec_digest=digest(b""),
+        status="failed",
+        stages=(entry,),
+        spent_usd=0.0,
+        started_at=1.0,
+        finished_at=2.0,
+    )
+
+    def run(*_: object) -> RunManifest:
+        return ended
+
+    monkeypatch.setattr("assetmill.cli.update._run", run)
+    locked.edit("configs/pipelines/posters.yaml", "Draw {{ subject }}", "Paint {{ subject }}")
+    assert assetmill("update", "--json") == 1
+    (folder,) = assetmill.document()["folders"]
+    assert (folder["run_id"], folder["stages"][0]["label"]) == ("run_01", "poster[beach]")
+    assert folder["stages"][0]["status"] == "in_doubt"
+    assert "the run failed (run_01); the lock is as before" in assetmill.err
 
 
 def test_an_update_with_options_needs_a_pipeline(locked: Yard, assetmill: Terminal) -> None:

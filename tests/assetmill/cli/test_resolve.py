@@ -76,7 +76,7 @@ class Desk:
             raise OutcomeUnknown("reset")
 
         self.gateway.before = lose
-        with pytest.raises(StageInDoubt):
+        with pytest.raises(StageInDoubt, match=f"decide with `assetmill resolve {RUN} {CALL.stage}`"):
             run_stage(self.call, self.services(), RUN)
 
     def run(self, *choice: str) -> Result:

@@ -150,7 +150,9 @@ class TestInChromium:
         expect(page.locator("#stage")).to_have_attribute("data-mode", "wipe")
         before = page.locator("#before")
         expect(before).to_have_js_property("naturalWidth", 1024)
-        for _ in range(3):
+        sides = "Left: hero-2.png, right: hero.png"
+        for said in (sides, sides, "hero-2.png and hero.png, in turn"):
+            expect(page.locator("#compared")).to_have_text(said)
             page.keyboard.press("c")
         expect(page.locator("#compared")).to_contain_text("100.0 % of it differs")
         expect(page.locator("#heat")).to_have_js_property("naturalWidth", 1024)

@@ -93,6 +93,19 @@ def test_home_tells_what_there_is_and_what_waits(
         assert browser.get(f"/{path}").headers["content-type"] == "image/webp"
 
 
+@IN_CHROMIUM[0]
+@IN_CHROMIUM[1]
+def test_batches_of_one_pipeline_are_told_apart(
+    page: Page, services: Services, house: House, tmp_path: Path
+) -> None:
+    run_rows(services, products(tmp_path, "mug"), name="autumn")
+    run_rows(services, products(tmp_path, "lamp"))
+    with serving(house) as link:
+        page.goto(link)
+        expect(page.locator("#batches .card b")).to_have_text(["card", "autumn"])
+        expect(page.locator("#batches .card small").last).to_contain_text("card · 1 of 1 done")
+
+
 def test_behind_home_every_run_has_its_wall(browser: TestClient, run: RunManifest) -> None:
     for what in (run.run_id, "latest", "chain", "-", run.assets()[0].asset_id):
         assert browser.get(f"/walls/{what}/").status_code == 200
