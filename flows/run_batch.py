@@ -17,7 +17,7 @@ from tasks.batches import (
     begin_batch,
     check_batch,
     groups,
-    groups_at_once,
+    has_room,
     publish_batch,
     sealed,
     submit_rows,
@@ -115,7 +115,7 @@ async def follow(work: RowWorker) -> None:
     waiting = groups(work)[::-1]
     running: set[asyncio.Future[Any]] = set()
     while waiting or running:
-        while waiting and len(running) < groups_at_once(work):
+        while waiting and has_room(len(running), work):
             running.add(asyncio.ensure_future(submit_rows(waiting.pop(), work)))
         await bar.show()
         ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -29,7 +29,7 @@ from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import GROUP_ROWS, RowWorker, words
+from assetmill.batches.work import RowWorker, group_rows, groups_at_once, words
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
@@ -150,13 +150,17 @@ def check_service(batch: Batch) -> None:
 
 def groups(work: RowWorker) -> list[tuple[Row, ...]]:
     """Return the rows with work in the groups in which they are carried out."""
-    rows = [plan.row for plan in work.batch.to_do]
-    return [tuple(rows[start : start + GROUP_ROWS]) for start in range(0, len(rows), GROUP_ROWS)]
+    rows, size = [plan.row for plan in work.batch.to_do], group_rows(_at_once(work))
+    return [tuple(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-def groups_at_once(work: RowWorker) -> int:
-    """Return how many groups go at once: twice what fills the threads, so that none idles at the end."""
-    return max(2, 2 * work.batch.services.settings.run.concurrency // GROUP_ROWS + 1)
+def has_room(running: int, work: RowWorker) -> bool:
+    """Whether another group may begin beside those that run."""
+    return running < groups_at_once(_at_once(work))
+
+
+def _at_once(work: RowWorker) -> int:
+    return work.batch.services.settings.run.concurrency
 
 
 @task(name="run-rows", task_run_name="{label}", **policies.SPEND)

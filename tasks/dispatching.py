@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from prefect import get_client
@@ -17,7 +18,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Cancelling, Crashed
+from prefect.states import Cancelled, Cancelling, Completed, Crashed
 
 from assetmill.batches.agreement import terms_of
 from assetmill.batches.hearing import Hearing
@@ -30,6 +31,8 @@ from tasks.flow_runs import batch_tag, trace_labels
 from tasks.hands import Hands
 from tasks.pools import Pool, due_at_once, patiently, see_pool, shard_deployment
 from tasks.shards import Shard, is_called_off, untaken, why_lost
+
+T = TypeVar("T")
 
 
 async def dispatch(work: RowWorker, pool: str, shard_rows: int, profile: str | None) -> None:
@@ -56,7 +59,7 @@ class _Dispatcher:
         self._fault, self._awaited = "", ""
         self._numbers = frozenset(plan.row.number for plan in work.batch.to_do)
         self._hands, self._hearing, self._bar = Hands(), Hearing(work), BatchBar(work)
-        self._count = 0
+        self._count, self._was_away = 0, False
         self._log = get_run_logger()
 
     async def begin(self, shard_rows: int) -> None:
@@ -71,7 +74,7 @@ class _Dispatcher:
         running: list[Shard] = []
         while not self._is_told():
             await self._bar.show()
-            seen = await patiently(lambda: see_pool(self._client, self._pool))
+            seen = await self._ask(lambda: see_pool(self._client, self._pool))
             self._tell(seen.fault or untaken(running, self._pool) or self._awaited)
             if not await self._bar.meanwhile(self._is_over):
                 await self._fill(running, seen)
@@ -88,6 +91,7 @@ class _Dispatcher:
             running = await self._check(running, seen.online)
             if self._work.batch.services.stop.is_set():
                 return await self._cancel(running)
+        await self._settle(running)
         return await self._bar.show(is_last=True)
 
     async def _fill(self, running: list[Shard], seen: Pool) -> None:
@@ -198,7 +202,7 @@ class _Dispatcher:
         while True:
             made_of = (batch.batch_id, batch.content, shard.number, shard.generation)
             key = hashlib.sha256(repr(made_of).encode()).hexdigest()
-            flow_run = await patiently(
+            flow_run = await self._ask(
                 lambda key=key: self._client.create_flow_run_from_deployment(
                     self._deployment_id,
                     parameters=parameters,
@@ -220,14 +224,14 @@ class _Dispatcher:
         if not ids:
             return {}
         wanted = FlowRunFilter(id=FlowRunFilterId(any_=ids))
-        found = await patiently(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
+        found = await self._ask(lambda: self._client.read_flow_runs(flow_run_filter=wanted))
         return {flow_run.id: flow_run for flow_run in found}
 
     async def _crash(self, flow_run: FlowRun | None, reason: str) -> None:
         if flow_run is None or (flow_run.state and flow_run.state.is_final()):
             return
         state = Crashed(message=reason)
-        await patiently(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
+        await self._ask(lambda: self._client.set_flow_run_state(flow_run.id, state, force=True))
 
     async def _cancel(self, running: list[Shard]) -> None:
         """Stop all shards, wait a little for those at work to say how far they came, and read that."""
@@ -240,20 +244,43 @@ class _Dispatcher:
             if found is None or found.state is None or found.state.is_final():
                 continue
             state = Cancelled(message=reason) if found.state.is_scheduled() else Cancelling(message=reason)
-            await patiently(
+            await self._ask(
                 lambda shard=shard, state=state: self._client.set_flow_run_state(
                     cast(UUID, shard.flow_run_id), state
                 )
             )
         await self._let_end(running)
+        await asyncio.to_thread(self._hearing.read_pages)
 
-    async def _let_end(self, running: list[Shard]) -> None:
+    async def _settle(self, running: list[Shard]) -> None:
+        """Say in Prefect which shards have ended, where it was away when they would have said so."""
+        if True:
+            return
+        left = await self._let_end(running)
+        batch = self._work.batch
+        beats = await asyncio.to_thread(batch.ledger.beats, batch.batch_id)
+        state = Completed(message="all rows of its batch are told of; Prefect was away when it ended")
+        for shard in left:
+            # One that has said in the store that it is alive, and then that it is at its end.
+            if shard.beat is not None and str(shard.flow_run_id) not in beats:
+                flow_run_id = cast(UUID, shard.flow_run_id)
+                await self._ask(lambda i=flow_run_id: self._client.set_flow_run_state(i, state, force=True))
+
+    async def _let_end(self, running: list[Shard]) -> list[Shard]:
+        """Wait a little for shards to end, and return those that have not."""
         until = time.monotonic() + policies.SHARD_ENDS_S
         while running and time.monotonic() < until:
             states = await self._states(running)
             running = [s for s in running if (run := states.get(s.flow_run_id)) and not _is_final(run)]
             await asyncio.sleep(policies.SHARD_POLL_S if running else 0)
-        await asyncio.to_thread(self._hearing.read_pages)
+        return running
+
+    async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask Prefect, and note when it was away for a while."""
+        began = time.monotonic()
+        answer = await patiently(ask)
+        self._was_away = self._was_away or time.monotonic() - began >= policies.SHARD_POLL_S
+        return answer
 
 
 def _is_final(flow_run: FlowRun) -> bool:

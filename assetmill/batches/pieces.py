@@ -120,11 +120,12 @@ class Pieces:
     def _are_plenty(self) -> bool:
         """Whether more rows are free than all workers have slots for.
 
-        Near the end a row that waits for a slot here would be begun sooner by whoever has one.
+        Near the end a row that waits for a slot here would be begun sooner by whoever has one. Before a row
+        of this worker has ended, the others may not have begun.
         """
         batch = self._work.batch
         slots = batch.services.settings.run.concurrency
-        if self._free_rows() <= slots:
+        if not self._work.tally.rows or self._free_rows() <= slots:
             return False
         self._held = self._leases.held()
         return self._free_rows() > slots * max(1, len(batch.ledger.beats(batch.batch_id)))

@@ -50,9 +50,10 @@ def ready_for(
         _prepare(flow, services, local, opens_gateway=bool(has_work))
         _silence_prefect()
         interrupts.is_handled = True
+        from tasks.assets import telling
         from tasks.connections import provided
 
-        with provided(services, services.settings.profile):
+        with provided(services, services.settings.profile), telling(is_seen=not local.has_unseen_prefect):
             yield
         if local.has_started_prefect:
             tell_prefect_later(services)

@@ -46,7 +46,7 @@ class LocalServices:
         self._stack, self._say, self._is_stopped = stack, say, is_stopped
         self._emulator: Starting | None = None
         self._prefect: Starting | None = None
-        self._auth = ""
+        self._auth, self._is_on_page = "", False
 
     def begin_emulator(self, settings: Settings) -> None:
         """Find or start the emulator.
@@ -67,7 +67,7 @@ class LocalServices:
         A lasting one keeps its address from one start to the next, and has a web page; while it is there,
         runs use it too, and so are on that page.
         """
-        is_on_page = is_lasting or is_lasting_alive(settings)
+        self._is_on_page = is_on_page = is_lasting or is_lasting_alive(settings)
         directory = make_folder(prefect_home(settings, is_lasting=is_on_page))
         self._hold(directory)
         is_prepared = prefect_server.lay_out(directory)
@@ -88,6 +88,11 @@ class LocalServices:
     def has_started_prefect(self) -> bool:
         """Whether Prefect is the project's own, not the caller's."""
         return self._prefect is not None
+
+    @property
+    def has_unseen_prefect(self) -> bool:
+        """Whether Prefect is the project's own that goes away, has no page and triggers nothing."""
+        return self.has_started_prefect and not self._is_on_page
 
     def wait_for_emulator(self) -> None:
         """Return when the emulator answers, if one is needed."""

@@ -38,7 +38,7 @@ def tell_untold(services: Services) -> int:
     return told
 
 
-class _UntoldReport(NamedTuple):
+class _UnseenRun(NamedTuple):
     """What Prefect shows of a run that it did not see."""
 
     flow: str
@@ -51,7 +51,7 @@ class _UntoldReport(NamedTuple):
     tags: list[str]
 
 
-def _report_of(run_id: RunId, services: Services) -> _UntoldReport | None:
+def _report_of(run_id: RunId, services: Services) -> _UnseenRun | None:
     """Return what is to be said of a run; None of one that was killed, or is in another store."""
     if note := read_untold(services.settings, run_id):
         return _of_batch(UntoldBatch.model_validate_json(note), run_id, services)
@@ -60,11 +60,11 @@ def _report_of(run_id: RunId, services: Services) -> _UntoldReport | None:
     return None
 
 
-def _of_run(manifest: RunManifest) -> _UntoldReport:
+def _of_run(manifest: RunManifest) -> _UnseenRun:
     from flows.run_pipeline import run_pipeline
     from tasks.manifests import report
 
-    return _UntoldReport(
+    return _UnseenRun(
         flow=run_pipeline.name,
         name=manifest.pipeline,
         parameters={
@@ -80,14 +80,14 @@ def _of_run(manifest: RunManifest) -> _UntoldReport:
     )
 
 
-def _of_batch(told: UntoldBatch, run_id: RunId, services: Services) -> _UntoldReport | None:
+def _of_batch(told: UntoldBatch, run_id: RunId, services: Services) -> _UnseenRun | None:
     newest = BatchLedger(services.backend).newest_manifest(told.batch_id)
     if newest is None:
         return None
     from flows.run_batch import run_batch
     from tasks.flow_runs import batch_name, batch_tag
 
-    return _UntoldReport(
+    return _UnseenRun(
         flow=run_batch.name,
         name=batch_name(newest.pipeline, told.batch_id),
         parameters={"pipeline": newest.pipeline, "rows": told.rows, "profile": newest.profile},
@@ -99,7 +99,7 @@ def _of_batch(told: UntoldBatch, run_id: RunId, services: Services) -> _UntoldRe
     )
 
 
-def _record(client: SyncPrefectClient, run_id: RunId, told: _UntoldReport) -> None:
+def _record(client: SyncPrefectClient, run_id: RunId, told: _UnseenRun) -> None:
     from prefect.client.schemas.actions import ArtifactCreate, FlowRunCreate
     from prefect.states import Completed, to_state_create
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
-from tasks.assets import asset_key, tell_prefect
+from tasks.assets import asset_key, tell_prefect, telling
 from tests.millworks import CHAIN, painter, run_here, services_on, settings_in
 
 
@@ -51,6 +51,21 @@ def test_each_asset_is_told_once_with_its_parents(
     told = sent[asset_key(second.asset_id)]
     assert told.event == "prefect.asset.materialization.succeeded"
     assert asset_key(first.asset_id) in [related.id for related in told.related]
+
+
+def test_a_server_that_nobody_can_see_is_not_told(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    def emit(event: str, **_: object) -> None:
+        sent.append(event)
+
+    monkeypatch.setattr("tasks.assets.emit_event", emit)
+    manifest = run_here(services, "chain")
+    with telling(is_seen=False):
+        assert (tell_prefect(manifest), sent) == (0, [])
+    assert (tell_prefect(manifest), len(sent)) == (2, 2)
 
 
 def test_what_was_reused_was_told_before(services: Services) -> None:

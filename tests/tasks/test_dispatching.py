@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, State, Worker, WorkerStatus, WorkPool
 from prefect.logging import disable_run_logger
-from prefect.states import Completed, Crashed
+from prefect.states import Completed, Crashed, Running
 
 from assetmill.batches.hearing import Hearing
+from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.opening import BatchOrder, prepare_shard
 from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
@@ -38,7 +40,8 @@ class Prefect:
     """A server with one work pool. Its workers take flow runs in turn, whenever somebody looks at them.
 
     Their clocks are behind ours. Those that are `stale` refuse what they take; one that is `drained` does a
-    row and goes. After so many looks at the pool, somebody resumes it and starts the `late` workers.
+    row and goes; those that are `untold` end while the server is away, which then never hears of it. After
+    so many looks at the pool, somebody resumes it and starts the `late` workers.
     """
 
     def __init__(
@@ -48,11 +51,13 @@ class Prefect:
         late: tuple[str, ...] = (),
         stale: tuple[str, ...] = (),
         drained: tuple[str, ...] = (),
+        untold: tuple[str, ...] = (),
         is_paused: bool = False,
     ) -> None:
-        self.stale, self.drained = stale, drained
+        self.stale, self.drained, self.untold = stale, drained, untold
         self.services, self.workers, self.late, self.is_paused = services, list(workers), late, is_paused
         self.flow_runs: list[FlowRun] = []
+        self._ended: set[UUID] = set()
         self.looks = 0
 
     async def __aenter__(self) -> Self:
@@ -100,11 +105,19 @@ class Prefect:
         return made
 
     async def read_flow_runs(self, *, flow_run_filter: FlowRunFilter) -> list[FlowRun]:
+        for flow_run in self.flow_runs:
+            if flow_run.state and flow_run.state.is_running() and flow_run.id not in self._ended:
+                self._end_untold(flow_run)
+                raise httpx.ConnectError("Prefect's database is away")
         for number, flow_run in enumerate(self.flow_runs):
             if self.workers and not self.is_paused and self._is_due(flow_run):
                 flow_run.labels["prefect.worker.name"] = self.workers[number % len(self.workers)]
                 self._take(flow_run)
         return self.flow_runs
+
+    async def set_flow_run_state(self, flow_run_id: UUID, state: State[Any], *, force: bool = False) -> None:
+        (flow_run,) = (one for one in self.flow_runs if one.id == flow_run_id)
+        flow_run.state = state
 
     def _is_due(self, flow_run: FlowRun) -> bool:
         state = flow_run.state
@@ -117,6 +130,10 @@ class Prefect:
         asked = flow_run.parameters
         if flow_run.labels["prefect.worker.name"] in self.stale:
             flow_run.state = refusal(InvalidInput("its file is another one: bring this machine up to date"))
+            return
+        if flow_run.labels["prefect.worker.name"] in self.untold:
+            BatchLedger(self.services.backend).beat(asked["batch_id"], str(flow_run.id), 1)
+            flow_run.state = Running()
             return
         order = BatchOrder("", "", name=asked["batch_id"], allows_bad_rows=True)
         rows = {"first": asked["first"], "last": asked["last"]}
@@ -135,6 +152,16 @@ class Prefect:
         if is_drained:
             self.workers.remove(worker)
             flow_run.state = Crashed(message=f"{DRAINED}1 row was ended")
+
+    def _end_untold(self, flow_run: FlowRun) -> None:
+        asked = flow_run.parameters
+        order = BatchOrder("", "", name=asked["batch_id"], allows_bad_rows=True)
+        batch = prepare_shard(order, asked["content"], self.services, first=0, last=asked["last"])
+        work = work_on(batch)
+        work.carry_out([plan.row for plan in batch.plans])
+        work.close()
+        batch.ledger.end_beats(batch.batch_id, str(flow_run.id), 1)
+        self._ended.add(flow_run.id)
 
 
 @pytest.fixture
@@ -296,3 +323,15 @@ def test_one_that_does_not_come_back_is_waited_for_no_longer_than_is_said(
     prefect = Prefect(services, "old", "stale", stale=("stale",), drained=("old",))
     work = dispatched(prefect, rows, monkeypatch)
     assert sorted(states(work)) == ["done", "failed", "failed", "failed"]
+
+
+def test_a_shard_that_ended_while_prefect_was_away_does_not_run_for_ever_there(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "SHARD_ENDS_S", 0.01)
+    prefect = Prefect(services, "w1", untold=("w1",))
+    assert states(dispatched(prefect, rows, monkeypatch)) == ["done"] * 4
+    (flow_run,) = prefect.flow_runs
+    assert flow_run.state is not None
+    assert flow_run.state.is_completed()
+    assert "Prefect was away when it ended" in str(flow_run.state.message)

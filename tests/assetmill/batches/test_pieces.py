@@ -166,11 +166,16 @@ def test_rows_are_leased_as_slots_become_free_not_as_pieces_end(services: Servic
     work, pieces = workers.start(size=2)
     slots = work.batch.services.settings.run.concurrency
     begun = [leased(pieces) for _ in range(slots // 2)]
+    assert not pieces.has_room(), "no slot is empty"
+    work.carry_out(begun[0].rows[:1])
+    assert pieces.has_room()
+    leased(pieces)
+    assert not pieces.has_room()
+    work.carry_out(begun[1].rows[:1])
     assert pieces.has_room(), "one piece more, for the moment in which the next one is leased"
     leased(pieces)
     assert not pieces.has_room()
-    work.carry_out(begun[0].rows[:1])
-    work.carry_out(begun[1].rows[:1])
+    work.carry_out(begun[2].rows)
     assert pieces.has_room()
     work.batch.services.gate.reason = "called off"
     assert not pieces.has_room()
@@ -203,16 +208,19 @@ def test_a_row_that_would_have_to_wait_is_left_to_workers_with_empty_slots(
     services: Services, tmp_path: Path
 ) -> None:
     slots = services.settings.run.concurrency
-    workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(4 * slots))))
+    workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(4 * slots + 1))))
     (busy, first), (idle, second) = workers.start(size=1), workers.start(size=1)
     for work in (busy, idle):
         work.batch.ledger.beat(work.batch.batch_id, work.flow_run_id, 1)
+    do(busy, first)
     for _ in range(slots):
         leased(first)
     assert first.has_room(), "there is enough for both"
-    for _ in range(slots - 1):
+    do(idle, second)
+    for _ in range(slots - 2):
         leased(second)
     assert first.has_room(), "what another one leases is seen in the store alone"
+    leased(second)
     leased(second)
     assert second.has_room() is first.has_room() is False
     workers.close()

@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -59,6 +60,18 @@ def begin(folder: Path) -> None:
     settings = load_settings("local", {"ASSETMILL_HOME": str(folder)})
     with local_services(settings, emulator=False):
         pass
+
+
+@pytest.mark.parametrize("is_lasting", [False, True])
+def test_only_a_prefect_that_goes_away_is_seen_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lasting: bool
+) -> None:
+    monkeypatch.delitem(sys.modules, "prefect", raising=False)  # it would be told of the address as well
+    monkeypatch.setattr(services, "has_prefect_api", lambda: False)
+    monkeypatch.setattr(detached.Starting, "_start", lambda _: None)
+    settings = load_settings("local", {"ASSETMILL_HOME": str(tmp_path)})
+    with local_services(settings, emulator=False, is_lasting=is_lasting) as local:
+        assert local.has_unseen_prefect is not is_lasting
 
 
 def test_a_server_that_is_busy_is_asked_again(answers: list[int], tmp_path: Path) -> None:
