@@ -254,7 +254,7 @@ class _Dispatcher:
 
     async def _settle(self, running: list[Shard]) -> None:
         """Say in Prefect which shards have ended, where it was away when they would have said so."""
-        if True:
+        if not self._was_away:
             return
         left = await self._let_end(running)
         batch = self._work.batch

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.events.clients import AssertingEventsClient
 from prefect.events.worker import EventsWorker
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+    temporary_settings,
+)
 from prefect.types import ValidAssetKey
 from pydantic import TypeAdapter
 
@@ -28,14 +34,20 @@ def services(tmp_path: Path) -> Iterator[Services]:
 def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[AssertingEventsClient]]:
     """Prefect's own client for tests, in the place of the one that connects to a server."""
     AssertingEventsClient.reset()
-    worker = EventsWorker.instance(AssertingEventsClient)
+    # Without an address it would start a server, which a busy machine does not have ready in time.
+    nowhere: dict[Any, Any] = {
+        PREFECT_API_URL: "http://127.0.0.1:9/api",
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+    }
+    with temporary_settings(nowhere):
+        worker = EventsWorker.instance(AssertingEventsClient)
 
-    def instance(*_: object) -> object:
-        return worker
+        def instance(*_: object) -> object:
+            return worker
 
-    monkeypatch.setattr(EventsWorker, "instance", instance)
-    yield AssertingEventsClient
-    worker.drain()
+        monkeypatch.setattr(EventsWorker, "instance", instance)
+        yield AssertingEventsClient
+        worker.drain()
 
 
 def test_each_asset_is_told_once_with_its_parents(

@@ -62,13 +62,17 @@ def begin(folder: Path) -> None:
         pass
 
 
+def _started(_: detached.Starting) -> None:
+    """Start nothing: what is looked at is known before a server is ready."""
+
+
 @pytest.mark.parametrize("is_lasting", [False, True])
 def test_only_a_prefect_that_goes_away_is_seen_by_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_lasting: bool
 ) -> None:
     monkeypatch.delitem(sys.modules, "prefect", raising=False)  # it would be told of the address as well
     monkeypatch.setattr(services, "has_prefect_api", lambda: False)
-    monkeypatch.setattr(detached.Starting, "_start", lambda _: None)
+    monkeypatch.setattr(detached.Starting, "_start", _started)
     settings = load_settings("local", {"ASSETMILL_HOME": str(tmp_path)})
     with local_services(settings, emulator=False, is_lasting=is_lasting) as local:
         assert local.has_unseen_prefect is not is_lasting
