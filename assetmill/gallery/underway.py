@@ -146,7 +146,8 @@ class BatchUnderWay:
     def __init__(self, backend: Backend, batch_id: str, manifest: BatchManifest | None) -> None:
         self._ledger, self._blobs = BatchLedger(backend), Blobs(backend)
         self._begun, self._looks = BegunBatches(backend), BatchLooks(backend)
-        self._batch_id, self._manifest, self._pipeline = batch_id, manifest, ""
+        self._batch_id, self._pipeline = batch_id, ""
+        self._manifest: BatchManifest | None = manifest
         self._rows: dict[str, tuple[str, BatchRow | None]] = {}
         self._seen: set[str] = set()
         self._told_at, self._is_interrupted = 0.0, False
