@@ -63,7 +63,7 @@ class Tally:
     at_work: Callable[[], int] = lambda: 0
     """How many stages are being paid for at this moment."""
     waits: Callable[[], str] = lambda: ""
-    """For what stages wait that have not begun, and until when; "" when for nothing."""
+    """For what stages wait, and until when; "" when for nothing."""
     away: Callable[[], str] = lambda: ""
     """What is away, and until when it is waited for; "" while nothing is."""
     elsewhere: Callable[[], ShardProgress] = ShardProgress
@@ -90,7 +90,7 @@ class RowWorker:
         self.tally = Tally(
             notices=services.notices,
             at_work=lambda: services.slots.taken,
-            waits=services.quota_wait,
+            waits=services.stage_waits,
             away=services.outages.wait,
         )
         self.results = ToldRows()

@@ -9,6 +9,8 @@ with what others have given up, and pay for it.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -164,14 +166,14 @@ class Attempts:
             return self._recover_direct(intent)
         self._check_endpoint(intent)
         foundry = self.services.settings.foundry
-        self._tell_wait(intent, "asked for", showing_s(intent, foundry, self.services.clock()))
-        for pause_s in self.patience.sweep(intent):
-            self.services.wait(pause_s)
-            if self.adopt(intent):
-                return
-            # An owner that lives may post at any moment: to fence now would cut off what is on its way.
-            if self._is_running_elsewhere(intent):
-                return self._wait_for_owner(intent)
+        with self._told_wait(intent, "asked for", showing_s(intent, foundry, self.services.clock())):
+            for pause_s in self.patience.sweep(intent):
+                self.services.wait(pause_s)
+                if self.adopt(intent):
+                    return
+                # An owner that lives may post at any moment: to fence now would cut off what is on its way.
+                if self._is_running_elsewhere(intent):
+                    return self._wait_for_owner(intent)
         if self._has_moved_on(Turn(intent, None)):
             return
         # A fence costs the whole conversation: from the second turn on, what was paid for hangs on it.
@@ -246,21 +248,25 @@ class Attempts:
         self.services.gateway.delete_conversation(intent.conversation_id)
         # What was accepted just before the deletion may take this long to be listed (assumption A2).
         wait_s = closing_s(intent, self.services.settings.foundry)
-        self._tell_wait(intent, "its conversation is closed; looked for once more", wait_s)
-        self.services.wait(wait_s)
+        with self._told_wait(intent, "its conversation is closed; looked for once more", wait_s):
+            self.services.wait(wait_s)
         if self.adopt(intent) or self._has_moved_on(Turn(intent, None)):
             return
         nothing = NotSent("nothing came before the conversation was deleted")
         self.store_verdict(intent, "fenced", nothing)
         self.patience.pause(nothing)
 
-    def _tell_wait(self, intent: Intent, what: str, wait_s: float) -> None:
+    @contextmanager
+    def _told_wait(self, intent: Intent, what: str, wait_s: float) -> Generator[None]:
         """Say until when a person is kept waiting for what became of an attempt, where that is long."""
-        if wait_s > _TOLD_FROM_S:
-            until = clock_time(self.services.clock() + wait_s)
-            self.reporter.waiting(
-                f"attempt {intent.attempt} was sent or not: {what} until {until}", "outcome"
-            )
+        if wait_s <= _TOLD_FROM_S:
+            yield
+            return
+        until = self.services.clock() + wait_s
+        told = f"attempt {intent.attempt} was sent or not: {what} until {clock_time(until)}"
+        self.reporter.waiting(told, "outcome")
+        with self.services.open_outcome(until):
+            yield
 
     def _doubt(self, intent: Intent) -> None:
         """Leave the decision to a person, or to the profile once its deadline has passed."""

@@ -22,6 +22,7 @@ from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
+from assetmill.names import counted
 from assetmill.outages import Outages, clock_time
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, RunId, Way
@@ -78,6 +79,7 @@ class Services:
         self.chance = random.Random()  # noqa: S311 - no secret
         self.cancelled = ""
         self._quota_wait = ("", 0.0)
+        self._open_outcomes: dict[object, float] = {}
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
@@ -183,6 +185,28 @@ class Services:
         if until <= self.clock():
             return ""
         return f"waits for the quota of {deployment} until {clock_time(until)}"
+
+    @contextmanager
+    def open_outcome(self, until: float) -> Generator[None]:
+        """Note that a stage finds out what became of its request, and until when at most."""
+        key = object()
+        with self._words:
+            self._open_outcomes[key] = until
+        try:
+            yield
+        finally:
+            with self._words:
+                del self._open_outcomes[key]
+
+    def stage_waits(self) -> str:
+        """Return what stages wait for at this moment, and until when at most; "" when for nothing."""
+        with self._words:
+            untils = list(self._open_outcomes.values())
+        told = [self.quota_wait()]
+        if untils:
+            requests = counted(len(untils), "request")
+            told.append(f"finds out what became of {requests} until {clock_time(max(untils))}")
+        return ", ".join(filter(None, told))
 
     def close_lane(self, model: str) -> None:
         """Remember for this process that a model's deployment takes no cheaper lane."""

@@ -81,9 +81,11 @@ def test_a_long_wait_for_an_outcome_is_told_with_its_end(
     gateway.before = failing(OutcomeUnknown("502"))
     services = process(policy="fence", settle_s=5.0)
     ends: list[str] = []
+    shown: set[str] = set()
     advance = services.wait
 
     def wait(seconds: float) -> None:
+        shown.add(services.stage_waits())
         advance(seconds)
         if seconds > 60.0:
             ends.append(clock_time(services.clock()))
@@ -98,6 +100,9 @@ def test_a_long_wait_for_an_outcome_is_told_with_its_end(
         asked, closed = told
         assert asked.endswith(f"asked for until {ends[-2]}")
         assert closed.endswith(f"looked for once more until {ends[-1]}")
+        said = {f"finds out what became of 1 request until {end}" for end in (ends[-2], ends[-1])}
+        assert shown == {"", *said}
+    assert services.stage_waits() == ""
 
 
 def test_a_late_post_of_a_fenced_worker_spends_nothing(process: Start, gateway: ScriptedGateway) -> None:
