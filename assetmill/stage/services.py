@@ -201,11 +201,11 @@ class Services:
     def stage_waits(self) -> str:
         """Return what stages wait for at this moment, and until when at most; "" when for nothing."""
         with self._words:
-            untils = list(self._open_outcomes.values())
+            ends = list(self._open_outcomes.values())
         told = [self.quota_wait()]
-        if untils:
-            requests = counted(len(untils), "request")
-            told.append(f"finds out what became of {requests} until {clock_time(max(untils))}")
+        if ends:
+            requests = counted(len(ends), "request")
+            told.append(f"finds out what became of {requests} until {clock_time(max(ends))}")
         return ", ".join(filter(None, told))
 
     def close_lane(self, model: str) -> None:
