@@ -17,11 +17,10 @@ from assetmill.batches.begun import BegunBatch
 from assetmill.batches.leases import BEATLESS_S
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.records import BatchRow
-from assetmill.fingerprint import short_key
 from assetmill.records import Intent, RunId
 from assetmill.stage.owners import GIVEN_UP_S, is_alive, is_here
 from assetmill.store import batch_layout, layout
-from assetmill.store.backend import Backend, ObjectHead
+from assetmill.store.backend import Backend
 from assetmill.store.record_objects import TRIED, RecordObjects
 from assetmill.store.run_ids import began_at
 
@@ -108,10 +107,8 @@ class BatchLooks:
 
     def _has_lease(self, begun: BegunBatch, now: float) -> bool:
         """Whether a stage of the run is leased to a process elsewhere, by the newest intents."""
-        place = f"{layout.INTENTS}{short_key(begun.start.pipeline)}/"
-        since: Iterable[ObjectHead] = (
-            e for e in self._backend.list(place) if e.modified_at >= begun.marked_at
-        )
+        listed = self._backend.list(layout.intents_of(begun.start.pipeline))
+        since = (entry for entry in listed if entry.modified_at >= begun.marked_at)
         newest = sorted(since, key=lambda entry: entry.modified_at, reverse=True)
         read = (self._records.read_or_warn(entry.key, Intent) for entry in islice(newest, TRIED))
         return any(one.run_id == begun.run_id and now < one.lease_until + GIVEN_UP_S for one in read if one)
