@@ -191,7 +191,7 @@ class Round:
             code = command.process.poll()
             if code is None:
                 if time.monotonic() - command.began > (LIMIT_S if _says_why(command) else HANGS_S):
-                    raise Violation(f"{command} hangs: {command.told[-2000:]}")
+                    raise Violation(f"{command} hangs: {command.told[-2000:]}\n{command.stacks()}")
                 continue
             self._running.remove(command)
             self._ended(command, code)

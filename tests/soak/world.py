@@ -155,6 +155,13 @@ class Command:
         """What it printed for programs."""
         return self.output.with_suffix(".out").read_text(errors="replace")
 
+    def stacks(self) -> str:
+        """End it for good and return where each of its threads stood."""
+        before = len(self.told)
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait(30)
+        return self.told[before:]
+
     def document(self) -> dict[str, Any]:
         """Return its JSON document; an empty one where it came to none."""
         try:
@@ -177,6 +184,7 @@ class Machine:
             **shared,
             "ASSETMILL_PROFILE": "storm",
             "DO_NOT_TRACK": "1",
+            "PYTHONFAULTHANDLER": "1",  # for `Command.stacks`
             "USER": f"person-{name}",
             "LOGNAME": f"person-{name}",
         }
