@@ -11,7 +11,7 @@ from assetmill.cli.options import json_option, print_json
 from assetmill.errors import InvalidSpec
 from assetmill.project import find_configs
 from assetmill.spec.loading import find_pipeline, load_pipeline, pipeline_names
-from assetmill.spec.pipeline import PipelineSpec
+from assetmill.spec.schema import pipeline_schema
 
 
 @click.command()
@@ -57,6 +57,4 @@ def schema(*, as_json: bool) -> None:
 
     Editors complete and check them by it.
     """
-    print_json(
-        {"$schema": "https://json-schema.org/draft/2020-12/schema", **PipelineSpec.model_json_schema()}
-    )
+    print_json(pipeline_schema())

@@ -4,10 +4,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from assetmill.spec.base import SpecModel
 from assetmill.spec.schedules import seconds_of
+from assetmill.spec.short_forms import TEXT, ShortForms
 from assetmill.spec.tools import Names
 
 
@@ -20,7 +21,7 @@ class ApprovalSpec(SpecModel):
 
     by: Names = ()
     count: int = Field(default=1, ge=1, le=20)
-    within: Annotated[float | None, BeforeValidator(seconds_of)] = Field(default=None, gt=0, le=366 * 86400)
+    within: Annotated[float | None, ShortForms(seconds_of, TEXT)] = Field(default=None, gt=0, le=366 * 86400)
     else_: Literal["reject", "approve"] | None = Field(default=None, alias="else")
 
     @model_validator(mode="after")
@@ -43,4 +44,4 @@ def _as_terms(value: Any) -> Any:
     return value
 
 
-ApprovalTerms = Annotated[ApprovalSpec | None, BeforeValidator(_as_terms)]
+ApprovalTerms = Annotated[ApprovalSpec | None, ShortForms(_as_terms, {"const": "required"})]

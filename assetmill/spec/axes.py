@@ -11,19 +11,21 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import Annotated, Any, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from assetmill.errors import InvalidSpec
 from assetmill.spec.delimited import delimited, visible
 from assetmill.spec.reading import nearest, read_bytes
+from assetmill.spec.short_forms import ShortForms
 from assetmill.spec.templates import TemplateProblem, compile_template
 
 MAX_ROWS = 20_000
 MAX_TABLE_BYTES = 16 * 1024 * 1024
 
 Scalar = str | int | float | bool
+_PLAIN = ("string", "number", "boolean")
 
 
 class AxisSpec(BaseModel):
@@ -40,17 +42,20 @@ class AxisSpec(BaseModel):
     rows: str | None = None
     key: str | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, value: object) -> object:
-        return {"values": cast("object", value)} if isinstance(value, list) else value
-
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
         given = [n for n in ("values", "parameter", "rows") if getattr(self, n) is not None]
         if len(given) != 1:
             raise ValueError("give exactly one of values (or a plain list), parameter, rows")
         return self
+
+
+def _from_list(value: Any) -> Any:
+    return {"values": cast("object", value)} if isinstance(value, list) else value
+
+
+Axis = Annotated[AxisSpec, ShortForms(_from_list, {"type": "array", "items": {"type": [*_PLAIN, "object"]}})]
+"""An axis, or its values as a plain list."""
 
 
 class AxisValue(NamedTuple):

@@ -2,13 +2,14 @@
 
 # No postponed annotations here: pydantic would compile and evaluate the text of each at every start.
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from assetmill.spec import measures
 from assetmill.spec.base import SpecModel
 from assetmill.spec.layers import ColourText, LengthsText, Text, checked
+from assetmill.spec.short_forms import OneOrMore
 from assetmill.spec.tools import Names
 
 IconKind = Literal["web", "ios", "android"]
@@ -26,10 +27,6 @@ FAVICON, WEB_MANIFEST = "favicon.ico", "site.webmanifest"
 """What a set for the web has beside them."""
 
 Size = Annotated[Text, checked(measures.parse_size)]
-
-
-def _milliseconds(value: Any) -> Any:
-    return [value] if isinstance(value, int) else value
 
 
 class SheetSpec(SpecModel):
@@ -50,9 +47,9 @@ class SheetSpec(SpecModel):
 class AnimationSpec(SpecModel):
     """Pictures one after the other, as .png (APNG), .webp or .gif."""
 
-    milliseconds: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=60_000)], ...], BeforeValidator(_milliseconds)
-    ] = Field(default=(100,), min_length=1, description="how long each is shown: one number, or one for each")
+    milliseconds: Annotated[tuple[Annotated[int, Field(ge=1, le=60_000)], ...], OneOrMore(int)] = Field(
+        default=(100,), min_length=1, description="how long each is shown: one number, or one for each"
+    )
     loops: int = Field(default=0, ge=0, le=10_000, description="how often it plays; 0 is for ever")
 
 

@@ -5,10 +5,11 @@
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from assetmill.spec import measures
 from assetmill.spec.base import SpecModel
+from assetmill.spec.short_forms import NUMBER, TEXT, WHOLE_NUMBER, ShortForms
 from assetmill.spec.tools import Names
 
 
@@ -32,15 +33,17 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str, ShortForms(_as_text, NUMBER)]
 ColourText = Annotated[Text, checked(measures.parse_colour)]
 BoxText = Annotated[Text, checked(measures.parse_box)]
 LengthText = Annotated[Text, checked(measures.parse_length)]
 LengthsText = Annotated[Text, checked(measures.parse_lengths)]
 
 
-def _under(key: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str | int) else value)
+def _under(key: str) -> ShortForms:
+    return ShortForms(
+        lambda value: {key: value} if isinstance(value, str | int) else value, TEXT, WHOLE_NUMBER
+    )
 
 
 class OutlineSpec(SpecModel):

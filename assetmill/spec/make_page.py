@@ -48,7 +48,8 @@ def _takes(part: Mapping[str, Any]) -> str:
         found = [
             _takes(one) for one in cast(list[dict[str, Any]], part["anyOf"]) if one.get("type") != "null"
         ]
-        return " or ".join(dict.fromkeys(found))
+        # A number in place of a text is a text that was written without quotes.
+        return "text" if set(found) == {"text", "number"} else " or ".join(dict.fromkeys(found))
     if "enum" in part or "const" in part:
         words = part.get("enum") or [part["const"]]
         return ", ".join(f"`{_plain(word)}`" for word in cast(list[Any], words))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ByteSize, Field, model_validator
+from pydantic import Field, model_validator
 
 from assetmill.spec import measures
 from assetmill.spec.base import SpecModel
@@ -33,6 +33,7 @@ from assetmill.spec.gathering import (
 )
 from assetmill.spec.layers import ColourText, LayerSpec, LengthsText, Text, checked, is_template
 from assetmill.spec.reading import Where
+from assetmill.spec.short_forms import TEXT, WHOLE_NUMBER, Bytes, ShortForms
 from assetmill.spec.templated import Write, texts_of, written
 from assetmill.spec.tools import Names
 
@@ -94,6 +95,9 @@ def _as_matte(value: Any) -> Any:
     return {"colour": value} if isinstance(value, str) else value
 
 
+_SWITCHED_ON = {"const": True}
+
+
 def _as_check(value: Any) -> Any:
     return {} if value is True else value
 
@@ -114,7 +118,7 @@ class MakeSpec(SpecModel):
     canvas: Size | None = Field(
         default=None, description="an empty picture of that size, in place of `from`; `background` fills it"
     )
-    matte: Annotated[MatteSpec | None, BeforeValidator(_as_matte)] = Field(
+    matte: Annotated[MatteSpec | None, ShortForms(_as_matte, TEXT)] = Field(
         default=None, description="make a background of one colour transparent"
     )
     trim: Annotated[int, Field(ge=0, le=255)] | Literal[True] | None = Field(
@@ -161,23 +165,23 @@ class MakeSpec(SpecModel):
         default=None, description="texts, pictures, shapes and gradients over it, the lowest first"
     )
     sheet: SheetSpec | None = Field(default=None, description="all pictures of `from` on one sheet")
-    tile: Annotated[TileCheck | None, BeforeValidator(_as_check)] = Field(
+    tile: Annotated[TileCheck | None, ShortForms(_as_check, _SWITCHED_ON)] = Field(
         default=None, description="refuse it where it shows a seam laid beside itself"
     )
-    nine_slice: Annotated[NineSliceCheck | None, BeforeValidator(_as_slices)] = Field(
+    nine_slice: Annotated[NineSliceCheck | None, ShortForms(_as_slices, TEXT, WHOLE_NUMBER)] = Field(
         default=None, description="refuse it where what is stretched between these corners is not even"
     )
-    animation: Annotated[AnimationSpec | None, BeforeValidator(_as_check)] = Field(
+    animation: Annotated[AnimationSpec | None, ShortForms(_as_check, _SWITCHED_ON)] = Field(
         default=None, description="all pictures of `from`, one after the other"
     )
-    atlas: Annotated[AtlasSpec | None, BeforeValidator(_as_check)] = Field(
+    atlas: Annotated[AtlasSpec | None, ShortForms(_as_check, _SWITCHED_ON)] = Field(
         default=None, description="all pictures of `from` packed into one, with data for an engine"
     )
     icons: IconKind | None = Field(default=None, description="a set of icons: they have names of their own")
-    srcset: Annotated[SrcsetSpec | None, BeforeValidator(_as_check)] = Field(
+    srcset: Annotated[SrcsetSpec | None, ShortForms(_as_check, _SWITCHED_ON)] = Field(
         default=None, description="several widths and formats with HTML, which `save` names"
     )
-    pdf: Annotated[PageSpec | None, BeforeValidator(_as_check)] = Field(
+    pdf: Annotated[PageSpec | None, ShortForms(_as_check, _SWITCHED_ON)] = Field(
         default=None, description="all pictures of `from` as pages"
     )
     python: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = Field(
@@ -198,7 +202,7 @@ class MakeSpec(SpecModel):
         default=None, description="of .jpg, .webp and .avif; 85, or what max_bytes allows"
     )
     lossless: Literal[True] | None = Field(default=None, description="of .webp")
-    max_bytes: ByteSize | None = Field(
+    max_bytes: Bytes | None = Field(
         default=None, description="as `120 kB`: the best quality that stays within it"
     )
 

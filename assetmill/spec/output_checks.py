@@ -9,18 +9,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from assetmill.spec.base import SpecModel
 from assetmill.spec.image_models import parse_size
 from assetmill.spec.reading import Where
+from assetmill.spec.short_forms import TEXT, TEXTS, Bytes, ShortForms
 
 Write = Callable[[Where, str], str]
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}|#[0-9a-fA-F]{3}")
 _RATIO = re.compile(r"(\d{1,5}(?:\.\d+)?)\s*[:/]\s*(\d{1,5}(?:\.\d+)?)")
 
 
-def _under(key: str) -> BeforeValidator:
+def _under(key: str) -> ShortForms:
     """Let a check be written as its main value alone."""
 
     def widen(value: Any) -> Any:
@@ -30,7 +31,7 @@ def _under(key: str) -> BeforeValidator:
             return {"questions": cast(Any, value)}
         return {key: [value] if isinstance(value, str) and key != "rubric" else value}
 
-    return BeforeValidator(widen)
+    return ShortForms(widen, TEXT, TEXTS)
 
 
 def _switched(value: Any) -> Any:
@@ -128,10 +129,10 @@ class ChecksSpec(SpecModel):
     format: Literal["png", "jpeg", "webp", "gif"] | None = None
     alpha: bool | None = None
     not_blank: Literal[True] | None = None
-    not_duplicate: Annotated[DuplicateCheck | None, BeforeValidator(_switched)] = None
+    not_duplicate: Annotated[DuplicateCheck | None, ShortForms(_switched, {"type": "boolean"})] = None
     palette: Annotated[PaletteCheck | None, _under("colours")] = None
     text: Annotated[TextCheck | None, _under("contains")] = None
-    max_bytes: ByteSize | None = Field(default=None, gt=0)
+    max_bytes: Annotated[Bytes, Field(gt=0)] | None = None
     judge: Annotated[JudgeCheck | None, _under("rubric")] = None
 
     @field_validator("size")

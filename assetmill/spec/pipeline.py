@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from assetmill.fingerprint import Digest, digest
 from assetmill.records import Lane
-from assetmill.spec.axes import AxisSpec
+from assetmill.spec.axes import Axis, AxisSpec
 from assetmill.spec.base import SpecModel
 from assetmill.spec.chat_models import ChatModel, LaneFacts, load_chat_models, load_lanes
 from assetmill.spec.file_kinds import kind_of_name, suffix_of
@@ -26,6 +26,7 @@ from assetmill.spec.image_models import ImageModels
 from assetmill.spec.later import later
 from assetmill.spec.parameters import ParameterSpec
 from assetmill.spec.reading import Document, Where
+from assetmill.spec.short_forms import TEXT, TEXTS, OneOrMore, ShortForms
 from assetmill.spec.tools import TOOLS, AnyTool, DirectDrawing, ImageGeneration, Names
 
 if TYPE_CHECKING:
@@ -44,17 +45,20 @@ NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 IDENTIFIER = r"^[a-z][a-z0-9_]{0,62}$"
 
 
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
 class ReasoningSpec(SpecModel):
     """How much a model that reasons thinks before it answers: `reasoning: low`."""
 
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    effort: Effort
 
 
 def _as_effort(value: Any) -> Any:
     return {"effort": value} if isinstance(value, str) else value
 
 
-Reasoning = Annotated[ReasoningSpec | None, BeforeValidator(_as_effort)]
+Reasoning = Annotated[ReasoningSpec | None, ShortForms(_as_effort, {"enum": list(get_args(Effort))})]
 
 
 class Defaults(SpecModel):
@@ -145,9 +149,7 @@ class StageSpec(SpecModel):
 
     name: str = Field(pattern=NAME)
     prompt: str = ""
-    make: Annotated[
-        tuple[MakeSpec, ...], BeforeValidator(lambda value: [value] if isinstance(value, Mapping) else value)
-    ] = ()
+    make: Annotated[tuple[MakeSpec, ...], OneOrMore(Mapping)] = ()
     edition: str | int | None = None
     style: Names = ()
     description: str | None = None
@@ -156,7 +158,7 @@ class StageSpec(SpecModel):
     inputs: tuple[InputSpec, ...] = ()
     outputs: tuple[OutputSpec, ...] = ()
     needs: Names = ()
-    for_each: Annotated[dict[str, AxisSpec | None], BeforeValidator(_axes_by_name)] = Field(
+    for_each: Annotated[dict[str, Axis | None], ShortForms(_axes_by_name, TEXT, TEXTS)] = Field(
         default_factory=dict[str, AxisSpec | None]
     )
     json_schema: dict[str, Any] | None = Field(default=None, alias="schema")
@@ -265,7 +267,7 @@ class PipelineSpec(SpecModel):
     parameters: dict[str, ParameterSpec] = Field(default_factory=dict[str, ParameterSpec])
     knowledge: dict[str, Names] = Field(default_factory=dict[str, Names])
     defaults: Defaults = Field(default_factory=Defaults)
-    axes: dict[str, AxisSpec] = Field(default_factory=dict[str, AxisSpec])
+    axes: dict[str, Axis] = Field(default_factory=dict[str, AxisSpec])
     schedules: tuple[ScheduleSpec, ...] = ()
     concurrency: Concurrency = None
     stages: tuple[StageSpec, ...] = Field(min_length=1)

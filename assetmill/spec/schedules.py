@@ -7,11 +7,12 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from assetmill.spec.base import SpecModel
 from assetmill.spec.parameters import ParameterSpec, Scalar, convert
 from assetmill.spec.reading import Problems, nearest
+from assetmill.spec.short_forms import TEXT, ShortForms
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _EVERY = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd]?)")
@@ -52,7 +53,7 @@ class ScheduleSpec(SpecModel):
     """One schedule: `cron`, or `every` so many seconds (`15m`, `2h`, `1d`), with parameters of its own."""
 
     cron: str | None = None
-    every: Annotated[float | None, BeforeValidator(seconds_of)] = Field(default=None, ge=1, le=366 * 86400)
+    every: Annotated[float | None, ShortForms(seconds_of, TEXT)] = Field(default=None, ge=1, le=366 * 86400)
     timezone: str = "UTC"
     parameters: dict[str, Scalar] = Field(default_factory=dict[str, Scalar])
     batch: BatchSpec | None = None
@@ -83,7 +84,9 @@ def _from_number(value: Any) -> Any:
     return {"limit": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Concurrency = Annotated[ConcurrencySpec | None, BeforeValidator(_from_number)]
+Concurrency = Annotated[
+    ConcurrencySpec | None, ShortForms(_from_number, {"type": "integer", "minimum": 1, "maximum": 1000})
+]
 
 
 def check_schedules(

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assetmill.errors import InvalidSpec, NotFound
 from assetmill.fingerprint import Digest, canonical, digest
 from assetmill.spec.reading import Problems, describe, nearest, read_yaml
+from assetmill.spec.short_forms import TEXTS, ShortForms
 from assetmill.spec.tools import Names
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -27,7 +28,7 @@ def _lines(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
-Listed = Annotated[Part, BeforeValidator(_lines)]
+Listed = Annotated[Part, ShortForms(_lines, TEXTS)]
 
 PARTS: Mapping[str, str] = {
     "subject": "Subject",

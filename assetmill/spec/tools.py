@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from assetmill.redaction import holds_credential
+from assetmill.spec.short_forms import OneOrMore, ShortForms
 
 ENGINE_KEY = "assetmill"
 """Under this key a wire tool carries what only our engine reads; it is taken off before sending."""
@@ -100,11 +101,7 @@ class RankingOptions(BaseModel):
     score_threshold: float | None = Field(default=None, ge=0, le=1)
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Names = Annotated[tuple[str, ...], OneOrMore(str)]
 """One name, or a list of names."""
 
 
@@ -141,7 +138,7 @@ class Function(ToolSpec):
     description: str | None = None
     timeout_s: float = Field(default=30.0, gt=0, le=600)
     memory_mb: int | None = Field(default=None, ge=64, le=65536)
-    env: Annotated[tuple[Variable, ...], BeforeValidator(_as_list)] = ()
+    env: Annotated[tuple[Variable, ...], OneOrMore(str)] = ()
 
     def wire(self) -> dict[str, Any]:
         """Return the tool without its JSON schema, which the engine reads from the annotations."""
@@ -208,7 +205,7 @@ class ComputerUse(ToolSpec):
 
     type: Literal["computer_use"] = "computer_use"
     start_url: Address
-    allowed_hosts: Annotated[tuple[Host, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    allowed_hosts: Annotated[tuple[Host, ...], OneOrMore(str), Field(min_length=1)]
     environment: Literal["browser"] = "browser"
     display_width: int = Field(default=1280, ge=320, le=3840)
     display_height: int = Field(default=800, ge=240, le=2160)
@@ -246,7 +243,7 @@ AnyTool = Annotated[
         ImageGeneration | DirectDrawing | CodeInterpreter | FileSearch | Function | Mcp | ComputerUse,
         Field(discriminator="type"),
     ],
-    BeforeValidator(_named),
+    ShortForms(_named, {"enum": ["code_interpreter", "file_search", "image_generation"]}),
 ]
 """A tool with options, or its name alone: `- code_interpreter`."""
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic_core import SchemaError
 
@@ -216,10 +217,14 @@ def test_a_broken_pipeline_does_not_hide_the_others(assetmill: Terminal) -> None
     assert told[1]["parameters"]["subject"]["default"] == "a teal mug"
 
 
-def test_the_schema_names_the_keys_that_people_write(assetmill: Terminal) -> None:
+def test_the_printed_schema_takes_what_people_write(assetmill: Terminal) -> None:
     assert assetmill("schema") == 0
-    stage = json.loads(assetmill.out)["$defs"]["StageSpec"]
-    assert {"for_each", "inputs", "outputs", "prompt", "tools"} <= set(stage["properties"])
+    schema = json.loads(assetmill.out)
+    assert {"for_each", "inputs", "outputs", "prompt", "tools"} <= set(
+        schema["$defs"]["StageSpec"]["properties"]
+    )
+    pipeline = {"name": "p", "stages": [{"name": "s", "prompt": "x", "tools": ["code_interpreter"]}]}
+    jsonschema.validate(pipeline, schema)
 
 
 @pytest.mark.usefixtures("done")
