@@ -147,7 +147,8 @@ def _open_attempt(services: Services, fp: Fingerprint) -> None:
 def _learnt(services: Services) -> None:
     ledger, endpoint = services.ledger, services.gateway.endpoint
     for feature in ("image_file", "image_call"):
-        ledger.write_refusal(EndpointRefusal(endpoint=endpoint, feature=feature, reason="no", created_at=1.0))
+        refusal = EndpointRefusal(endpoint=endpoint, feature=feature, reason="no", created_at=1.0)
+        services.backend.create(layout.refusal(endpoint, feature), refusal.model_dump_json().encode())
     for name in ("listing", "metadata"):
         ledger.write_ability(
             EndpointAbility(endpoint=endpoint, ability=name, holds=True, evidence="seen", created_at=2.0)
@@ -291,7 +292,10 @@ class Yard:
             "assets": lambda: (list(ledger.stages()), list(ledger.kept.all())),
             "spend": lambda: spending(ledger, "day"),
             "runs": lambda: [ledger.find_manifest(run_id) for run_id in ledger.runs()],
-            "doctor": lambda: (ledger.abilities(self.gateway.endpoint), services.may_fence),
+            "doctor": lambda: (
+                ledger.abilities(self.gateway.endpoint),
+                services.may_fence_in(services.way()),
+            ),
             "show": show,
             "lineage": lineage,
             "export": lambda: export_assets(

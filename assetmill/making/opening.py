@@ -53,20 +53,6 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
         raise CannotMake(f"{name} cannot be opened: {error}") from error
 
 
-def open_frames(data: bytes, name: str) -> list[tuple[Image.Image, int]]:
-    """Return every frame as RGBA, with the milliseconds for which it is shown.
-
-    Raises:
-        CannotMake: see `open_picture`.
-    """
-    try:
-        return [
-            (frame.picture.convert("RGBA"), frame.duration_ms) for frame in Look(data).frames(levels=_WHOLE)
-        ]
-    except (OSError, SyntaxError, ValueError) as error:
-        raise CannotMake(f"{name} cannot be opened: {error}") from error
-
-
 def is_picture(data: bytes) -> bool:
     """Whether bytes announce a picture that is opened here."""
     return sniff(data) is not None

@@ -133,11 +133,6 @@ class Services:
         with self._guard:
             return self._handles
 
-    @property
-    def may_fence(self) -> bool:
-        """Whether what is posted next may be fenced."""
-        return self.may_fence_in(self.way())
-
     def may_fence_in(self, way: IntentWay) -> bool:
         """Whether the profile wants to fence, and the endpoint was seen to keep what that rests on.
 

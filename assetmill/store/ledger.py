@@ -197,13 +197,8 @@ class Ledger:
         return self._records.create(layout.handle(endpoint, what, number), upload)
 
     def read_refusal(self, endpoint: str, feature: EndpointFeature) -> EndpointRefusal | None:
-        """Return what an endpoint was seen to refuse, None while nothing speaks against it."""
+        """Return what an older version saw an endpoint refuse, None while nothing speaks against it."""
         return self._records.read_or_warn(layout.refusal(endpoint, feature), EndpointRefusal)
-
-    def write_refusal(self, refusal: EndpointRefusal) -> None:
-        """Store that an endpoint refuses a form of input; repeating is free."""
-        if self.read_refusal(refusal.endpoint, refusal.feature) is None:
-            self._records.create_or_warn(layout.refusal(refusal.endpoint, refusal.feature), refusal)
 
     def newest_ability(self, endpoint: str, ability: Ability) -> EndpointAbility | None:
         """Return what was last seen of an endpoint's ability, None when nobody has looked."""

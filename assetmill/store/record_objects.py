@@ -103,15 +103,6 @@ class RecordObjects:
             self._told.add(key)
             _log.warning("left out: %s", reason if key in reason else f"{key}: {reason}; {REPAIR}")
 
-    def create_or_warn(self, key: str, record: Stored) -> None:
-        """Store what may be found out again; where something unreadable lies, that is told."""
-        try:
-            self.create(key, record)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            self.warn(key, str(error))
-
     def create(self, key: str, record: R, *, compressed: bool = False) -> R:
         """Store a record where nothing is yet, and return the one that is there now.
 

@@ -98,7 +98,7 @@ def probe(order: dict[str, Any]) -> str:
                 pass
         except AssetmillError as error:
             return f"{type(error).__name__}: {error}"
-        return "may fence" if services.may_fence else "refuses to fence"
+        return "may fence" if services.may_fence_in(services.way()) else "refuses to fence"
 
 
 def carry_out(order: dict[str, Any]) -> str:

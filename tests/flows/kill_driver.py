@@ -78,7 +78,7 @@ def probe(order: Mapping[str, Any]) -> bool:
     with open_services(settings(order)) as services:
         for _ in probe_endpoint(services):
             pass
-        return services.may_fence
+        return services.may_fence_in(services.way())
 
 
 def walk(order: Mapping[str, Any]) -> Told:

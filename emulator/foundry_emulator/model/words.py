@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from foundry_emulator.stems import split_names, word_set, words
@@ -111,13 +110,6 @@ def likeness(left: str, right: str) -> float:
         return 0.0
     shared = len(a & b) / min(len(a), len(b)) * (0.8 + 0.2 * len(a & b) / max(len(a), len(b)))
     return max(shared, 0.9 * SequenceMatcher(None, left.lower(), right.lower()).ratio())
-
-
-def best_match(wanted: str, options: Iterable[str], *, at_least: float = 0.6) -> str | None:
-    """Return the option most like `wanted`, or None when none is like it; the first wins a tie."""
-    scored = [(likeness(wanted, option), -place, option) for place, option in enumerate(options)]
-    score, _, option = max(scored, default=(0.0, 0, ""))
-    return option if score >= at_least else None
 
 
 def capitalised(text: str) -> list[str]:

@@ -21,6 +21,7 @@ from assetmill.plan.calls import BoundInput
 from assetmill.records import AssetRecord, RunId
 from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
+from assetmill.store import layout
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
@@ -342,7 +343,7 @@ def test_a_refusal_that_an_older_store_kept_counts_until_it_is_old(
         kept = EndpointRefusal(
             endpoint=gateway.endpoint, feature="image_file", reason="no", created_at=made_at
         )
-        Ledger(store).write_refusal(kept)
+        store.create(layout.refusal(kept.endpoint, kept.feature), kept.model_dump_json().encode())
         handles = handles_on(gateway, store)
         assert handles.resolve(stored(store), "input_image").kind == kind
 

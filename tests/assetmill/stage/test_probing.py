@@ -49,10 +49,10 @@ def services_on(gateway: ScriptedGateway, folder: Path, **foundry: object) -> Se
 def test_an_endpoint_that_keeps_all_four_may_be_fenced(tmp_path: Path) -> None:
     gateway = Lasting()
     services = services_on(gateway, tmp_path, policy="fence")
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
     findings = list(probe_endpoint(services))
     assert [finding.state for finding in findings] == ["ok"] * 5
-    assert services.may_fence
+    assert services.may_fence_in(services.way())
     assert [post.way for post in gateway.posts] == ["background", "stream"]
 
 
@@ -64,7 +64,7 @@ def test_a_list_that_shows_another_conversation_s_responses_forbids_the_fence(tm
     services = services_on(Unfiltered(), tmp_path, policy="fence")
     messages = [finding.message for finding in probe_endpoint(services)]
     assert "A2, a running response is listed: does not hold" in messages
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
     assert services.abilities.has("listing") is False
 
 
@@ -72,7 +72,7 @@ def test_a_fence_is_for_the_way_that_was_probed(tmp_path: Path) -> None:
     services = services_on(Lasting(), tmp_path, policy="fence")
     list(probe_endpoint(services))
     services.abilities.learn("background", holds=False, evidence="refused")
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
 
 
 def test_a_probe_falls_back_like_a_stage_and_remembers_why(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_probe_falls_back_like_a_stage_and_remembers_why(tmp_path: Path) -> No
     assert told["background"].state == "warning"
     assert "Background mode is not supported" in told["background"].message
     assert told["stream"].state == "ok"
-    assert services.may_fence
+    assert services.may_fence_in(services.way())
     assert services.way() == "stream"
 
 
@@ -105,7 +105,7 @@ def test_one_assumption_that_fails_forbids_the_fence(tmp_path: Path) -> None:
         finding.message for finding in findings
     ]
     assert "hold" in findings[-1].advice
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
 
 
 def test_the_newest_probe_counts(tmp_path: Path) -> None:
@@ -117,14 +117,17 @@ def test_the_newest_probe_counts(tmp_path: Path) -> None:
         lambda _settings, _wait: ScriptedGateway(always(message_item("ok"))),
     )
     list(probe_endpoint(worse))
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
 
 
 @pytest.mark.parametrize(
     ("endpoint", "policy", "may"), [("emulator", "fence", True), ("emulator", "hold", False)]
 )
 def test_the_emulator_needs_no_probe(tmp_path: Path, endpoint: str, policy: str, *, may: bool) -> None:
-    assert services_on(ScriptedGateway(), tmp_path, endpoint=endpoint, policy=policy).may_fence is may
+    assert (
+        services_on(ScriptedGateway(), tmp_path, endpoint=endpoint, policy=policy).may_fence_in("background")
+        is may
+    )
 
 
 @pytest.mark.parametrize("way", ["stream", "foreground"])
@@ -134,11 +137,11 @@ def test_on_the_line_a_fence_needs_what_its_caller_left_to_be_listed(tmp_path: P
     services = services_on(gateway, tmp_path, policy="fence")
     list(probe_endpoint(services))
     assert services.way() == way
-    assert services.may_fence
+    assert services.may_fence_in(services.way())
     gateway.keeps_left = False
     told = {finding.message for finding in probe_endpoint(services)}
     assert "A6, what its caller has left is listed: does not hold" in told
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
 
 
 def test_a_probe_that_did_not_ask_for_what_was_left_allows_no_fence_on_the_line() -> None:
@@ -162,7 +165,7 @@ def test_a_way_that_is_dropped_is_not_the_one_that_was_probed(tmp_path: Path) ->
 def test_the_emulator_too_is_fenced_on_the_line_only_after_a_probe(tmp_path: Path) -> None:
     services = services_on(Lasting(), tmp_path, endpoint="emulator", policy="fence", way="stream")
     assert services.may_fence_in("background")
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
 
 
 @pytest.mark.parametrize("way", ["background", "stream", "foreground"])
@@ -179,13 +182,13 @@ def test_a_fixed_way_that_is_dropped_is_never_fenced(tmp_path: Path) -> None:
     services = services_on(gateway, tmp_path, policy="fence", way="background")
     told = {finding.message for finding in probe_endpoint(services)}
     assert "it runs in the way in which it is posted: does not hold" in told
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
     clock = services.clock
     later = services_on(gateway, tmp_path, policy="fence", way="background")
     later.backend, later.ledger = services.backend, services.ledger
     later.clock = lambda: clock() + 8 * 24 * 3600.0  # a refusal is believed for a week
     assert later.abilities.has("background") is None
-    assert not later.may_fence
+    assert not later.may_fence_in(later.way())
 
 
 @pytest.mark.parametrize("way", ["stream", "foreground"])
@@ -195,4 +198,4 @@ def test_an_answer_that_came_before_its_line_was_cut_shows_nothing(tmp_path: Pat
     services = services_on(gateway, tmp_path, policy="fence", way=way)
     told = {finding.message for finding in probe_endpoint(services)}
     assert "A6, what its caller has left is listed: does not hold" in told
-    assert not services.may_fence
+    assert not services.may_fence_in(services.way())
