@@ -90,7 +90,7 @@ class RowWorker:
         self.tally = Tally(
             notices=services.notices,
             at_work=lambda: services.slots.taken,
-            waits=services.stage_waits,
+            waits=services.waits.told,
             away=services.outages.wait,
         )
         self.results = ToldRows()

@@ -61,7 +61,7 @@ class Admission:
                 until = self._services.pacer.refused_until(deployment)
                 refused_since = self._refused_since(deployment, until, refused_since)
                 on_wait(self._said(deployment, wait_s, until))
-                self._services.wait_for_quota(deployment, until or self._services.clock() + wait_s)
+                self._services.waits.note_quota(deployment, until or self._services.clock() + wait_s)
                 self._services.wait(min(wait_s, self._services.pacer.pause_s))
 
     def _refused_since(self, deployment: str, until: float | None, since: float | None) -> float | None:
@@ -139,7 +139,8 @@ class Admission:
             if not is_told:
                 on_wait("for what other stages have reserved and may not spend")
                 is_told = True
-            self._services.wait(_BUDGET_PAUSE_S)
+            with self._services.waits.waiting("budget"):
+                self._services.wait(_BUDGET_PAUSE_S)
 
     def raise_reserved(self, reservation: str) -> bool:
         """Reserve what the normal lane may cost, without a wait; False where a ceiling has no room for it."""

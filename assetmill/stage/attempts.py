@@ -129,7 +129,8 @@ class Attempts:
             # Its own list may lag behind a reply: a paid response is not given up for that.
             age_s = self.services.clock() - receipt.created_at
             if age_s <= foundry.settle_s:
-                return self.services.wait(min(1.0, foundry.settle_s))
+                with self.services.waits.waiting("outcome", receipt.created_at + foundry.settle_s):
+                    return self.services.wait(min(1.0, foundry.settle_s))
             if age_s <= self._unseen_s(intent):
                 reason = f"the service does not show the response yet ({error}); the next run asks again"
                 raise StageFailed(self.call.label, reason, response_id) from error
@@ -152,7 +153,8 @@ class Attempts:
     def _settled(self, response: Response) -> Response:
         """Read a cancelled response again after some minutes: some ran to their end all the same."""
         self.reporter.waiting(f"{response.response_id} counts as cancelled; looking once more", "outcome")
-        self.services.wait(_CANCELLED_AGAIN_S)
+        with self.services.waits.waiting("outcome", self.services.clock() + _CANCELLED_AGAIN_S):
+            self.services.wait(_CANCELLED_AGAIN_S)
         return self.services.gateway.get_response(response.response_id)
 
     def recover(self, intent: Intent) -> None:
@@ -265,7 +267,7 @@ class Attempts:
         until = self.services.clock() + wait_s
         told = f"attempt {intent.attempt} was sent or not: {what} until {clock_time(until)}"
         self.reporter.waiting(told, "outcome")
-        with self.services.open_outcome(until):
+        with self.services.waits.waiting("outcome", until):
             yield
 
     def _doubt(self, intent: Intent) -> None:
@@ -304,4 +306,5 @@ class Attempts:
         self.reporter.waiting(f"{intent.owner} works on it", "owner")
         # A sixtieth of what is left: a lease of minutes is not asked about every second.
         left_s = intent.lease_until - self.services.clock()
-        self.services.wait(min(max(1.0, left_s / 60), max(0.1, left_s)))
+        with self.services.waits.waiting("owner", intent.lease_until):
+            self.services.wait(min(max(1.0, left_s / 60), max(0.1, left_s)))

@@ -98,7 +98,8 @@ class Patience:
         """Wait as the service asks, or until it may be asked again; raises as `count` does."""
         wait_s = min(self.count(error), PROBE_S)
         self._tell(f"{error}{_mistake(error)}; next try in {wait_s:.0f} s")
-        self._services.wait(wait_s)
+        with self._services.waits.waiting("retry", self._services.clock() + wait_s):
+            self._services.wait(wait_s)
 
     def wait_out(self, verdict: Verdict, is_lifted: Callable[[], bool]) -> None:
         """Wait as the service asked whoever was refused last, until a probe may ask or a person lifts it.
@@ -108,8 +109,9 @@ class Patience:
         until = min(verdict.not_before or 0.0, verdict.created_at + PROBE_S)
         if until > self._services.clock():
             self._tell(f"refused a moment ago; next try at {clock_time(until)}")
-        while (wait_s := until - self._services.clock()) > 0 and not is_lifted():
-            self._services.wait(min(wait_s, _LOOK_S))
+        with self._services.waits.waiting("retry", until):
+            while (wait_s := until - self._services.clock()) > 0 and not is_lifted():
+                self._services.wait(min(wait_s, _LOOK_S))
 
     def sweep(self, intent: Intent) -> Iterator[float]:
         """Yield the pauses between listings of an open outcome, `settle_s` in all, the first one none."""

@@ -22,8 +22,7 @@ from assetmill.agents.waiting import waiting_gateway
 from assetmill.checks.looks import Neighbours
 from assetmill.errors import RunStopped
 from assetmill.money.budget import Budget, Ceiling
-from assetmill.names import counted
-from assetmill.outages import Outages, clock_time
+from assetmill.outages import Outages
 from assetmill.plan.plan import ShownPlan
 from assetmill.records import IntentWay, RunId, Way
 from assetmill.settings import Settings
@@ -33,6 +32,7 @@ from assetmill.stage.gate import Gate
 from assetmill.stage.hour import Hour
 from assetmill.stage.owners import this_owner
 from assetmill.stage.slots import Slots
+from assetmill.stage.waits import CurrentWaits
 from assetmill.store.backend import Backend
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
@@ -78,8 +78,7 @@ class Services:
         # Spreads what many stages would do in one moment.
         self.chance = random.Random()  # noqa: S311 - no secret
         self.cancelled = ""
-        self._quota_wait = ("", 0.0)
-        self._open_outcomes: dict[object, float] = {}
+        self.waits = CurrentWaits(self.clock)
         self._unsealed: dict[str, Callable[[], object]] = {}
         quota = self.settings.quota
         rates = {name: Rates(**rate.model_dump()) for name, rate in quota.deployments.items()}
@@ -169,39 +168,6 @@ class Services:
         with self._words:
             if text not in self.notices:
                 self.notices.append(text)
-
-    def wait_for_quota(self, deployment: str, until: float) -> None:
-        """Note that a stage waits for the quota of a model deployment, and until when."""
-        self._quota_wait = (deployment, until)
-
-    def quota_wait(self) -> str:
-        """Return for which quota stages wait at this moment, and until when; "" when for none."""
-        deployment, until = self._quota_wait
-        if until <= self.clock():
-            return ""
-        return f"waits for the quota of {deployment} until {clock_time(until)}"
-
-    @contextmanager
-    def open_outcome(self, until: float) -> Generator[None]:
-        """Note that a stage finds out what became of its request, and until when at most."""
-        key = object()
-        with self._words:
-            self._open_outcomes[key] = until
-        try:
-            yield
-        finally:
-            with self._words:
-                del self._open_outcomes[key]
-
-    def stage_waits(self) -> str:
-        """Return what stages wait for at this moment, and until when at most; "" when for nothing."""
-        with self._words:
-            ends = list(self._open_outcomes.values())
-        told = [self.quota_wait()]
-        if ends:
-            requests = counted(len(ends), "request")
-            told.append(f"finds out what became of {requests} until {clock_time(max(ends))}")
-        return ", ".join(filter(None, told))
 
     def close_lane(self, model: str) -> None:
         """Remember for this process that a model's deployment takes no cheaper lane."""

@@ -42,12 +42,12 @@ def test_what_is_away_is_said_in_place_of_a_time_that_is_left(tmp_path: Path) ->
 def test_a_wait_for_a_quota_is_said_with_its_end(tmp_path: Path) -> None:
     services = services_on(settings_in(tmp_path, one=ONE), MemoryStore(), colourful())
     until = time.time() + 60
-    services.wait_for_quota("gpt-image-2", until)
+    services.waits.note_quota("gpt-image-2", until)
     clock = time.strftime("%H:%M:%S", time.localtime(until))
-    told = line(Tally(waits=services.stage_waits), 4, 2, None)
+    told = line(Tally(waits=services.waits.told), 4, 2, None)
     assert f"waits for the quota of gpt-image-2 until {clock}" in told
-    services.wait_for_quota("gpt-image-2", time.time() - 1)
-    assert "waits" not in line(Tally(waits=services.stage_waits), 4, 2, None)
+    services.waits.note_quota("gpt-image-2", time.time() - 1)
+    assert "waits" not in line(Tally(waits=services.waits.told), 4, 2, None)
 
 
 def test_an_outcome_that_is_found_out_is_said_with_its_end(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_an_outcome_that_is_found_out_is_said_with_its_end(tmp_path: Path) -> No
     until = time.time() + 600
     work = work_on(plan_batch(services, products(tmp_path, "a mug"), "one"))
     own = work.batch.services
-    with own.open_outcome(until - 300), own.open_outcome(until):
+    with own.waits.waiting("outcome", until - 300), own.waits.waiting("outcome", until):
         told = line(work.tally, 4, 2, None)
     clock = time.strftime("%H:%M:%S", time.localtime(until))
     assert f"finds out what became of 2 requests until {clock}" in told
