@@ -7,9 +7,8 @@ must approve is asked first: until then nothing of the turn is done.
 from __future__ import annotations
 
 import base64
-import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +33,7 @@ from assetmill.agents.functions import (
 from assetmill.agents.gateway import Json
 from assetmill.errors import StageFailed, StageWaiting
 from assetmill.plan.calls import StageCall
-from assetmill.records import BlobRef, Intent, Replies
+from assetmill.records import BlobRef, Intent, Replies, RunId
 from assetmill.settings import Settings
 from assetmill.store.blobs import Blobs
 from assetmill.store.ledger import Ledger
@@ -66,6 +65,8 @@ class ToolSession:
     """What one worker keeps between the turns of an attempt: the last partial picture, a browser."""
 
     call: StageCall
+    named: Callable[[RunId], str]
+    """How a command names the stage, as `RUN STAGE`, by the run that began its attempt."""
     frame: bytes | None = None
     frames: int = 0
     browser: Browser | None = None
@@ -150,7 +151,7 @@ class _Answering:
         }
         open_words = tuple(request.words for request in requests if found[request.subject] is None)
         if open_words:
-            command = f"assetmill approve {self.intent.run_id} {shlex.quote(self.call.label)}"
+            command = f"assetmill approve {self.session.named(self.intent.run_id)}"
             reason = f"waits for approval of {'; '.join(open_words)}. To approve: {command}"
             reason += " (add --deny to refuse), then run again"
             raise StageWaiting(self.call.label, reason, None, open_words)

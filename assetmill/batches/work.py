@@ -97,6 +97,7 @@ class RowWorker:
         self.traces: dict[str, Fingerprint] = {}
         self.halt_run = halt_run
         self._services = batch.services
+        self._services.works_for(run_id, batch.batch_id)
         if batch.order.pays_again:
             batch.services.allow_repeats(run_id)
         # A few more than may work at once: those that wait for a quota must not keep others from working.

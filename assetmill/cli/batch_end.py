@@ -145,7 +145,8 @@ def _next_steps(
     if manifest.count("quarantined"):
         yield "      with --retry-blocked it sends the refused prompts again, else they stay in quarantine"
     if manifest.count("in_doubt"):
-        yield "  assetmill resolve --help    decides what becomes of a stage in doubt"
+        after = "looks for what is in doubt; --retry or --give-up decides, with --row about one row"
+        yield f"  assetmill resolve {manifest.batch_id}{store} --wait    {after}"
     if any(row.assets for row in manifest.rows):
         files = f"assetmill export {manifest.batch_id} {manifest.batch_id}{store}"
         yield f"  {files}    every row's files in a folder of that name, and a table"

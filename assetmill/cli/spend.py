@@ -35,9 +35,7 @@ def spend(by: str, profile: str | None, *, as_json: bool) -> None:
     for one in found.open:
         click.echo(_open_line(one))
     if found.open:
-        click.echo(
-            "  what began them goes on with them; `assetmill resolve RUN STAGE` ends one that nothing does"
-        )
+        click.echo("  what began them goes on with them; `assetmill resolve RUN` decides where nothing does")
     tail = f", and {found.unknown} attempts of unknown cost" if found.unknown else ""
     is_about = any(group.is_about for group in found.groups)
     return click.echo(f"{'about ' if is_about else ''}{usd(found.usd)} in all{_may_come(found)}{tail}")

@@ -217,12 +217,16 @@ class ApprovedDocument(JsonDocument):
 
 
 class ResolvedDocument(JsonDocument):
-    """What was decided about a stage; `outcome` is `open` when nothing is."""
+    """What was decided about stages; `outcome` is `open` when nothing is.
+
+    The fields beside `stages` are those of the first one that is open, else of the first one.
+    """
 
     stage: str
     outcome: str
     text: str
     response_id: str | None
+    stages: list[Json]
 
 
 class EditDocument(JsonDocument):

@@ -163,10 +163,11 @@ class _Choosing:
                 self.call.pipeline, self.call.fingerprint, len(runs) + 1, verdict
             )
         elif len(runs) >= LIMIT:
+            named = self.services.named(self.run_id, self.call.label, runs[-1])
             told += (
                 f". {len(runs)} runs paid for draws and none was accepted: accept one with `assetmill "
                 "accept`, change its prompt, model or checks, or pay for more: `assetmill run --pay-again` "
-                f"or `assetmill resolve {runs[-1]} {self.call.label} --retry`; --give-up draws no more"
+                f"or `assetmill resolve {named} --retry`; --give-up draws no more"
             )
         return OutputUnusable(self.call.label, told, self._response_id())
 

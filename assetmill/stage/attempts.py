@@ -8,7 +8,6 @@ with what others have given up, and pay for it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,7 +209,7 @@ class Attempts:
 
     def _word(self, intent: Intent, options: str = "") -> str:
         """Return how a person decides about an attempt, as a command that works as it stands."""
-        command = shlex.join(["assetmill", "resolve", intent.run_id, self.call.label])
+        command = f"assetmill resolve {self.services.named(self.run_id, self.call.label, intent.run_id)}"
         return f"decide with `{command}` and {options}--retry (perhaps pays twice) or --give-up"
 
     def give_up(self, intent: Intent, receipt: Receipt | None, error: StageFailed | AttemptLost) -> None:

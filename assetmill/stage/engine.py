@@ -84,7 +84,8 @@ def _run(call: StageCall, services: Services, run_id: RunId) -> StageRecord:
         return run_accepted(
             call, call.acceptance, services, run_id, lambda candidate: run_stage(candidate, services, run_id)
         )
-    with services.alone(call.fingerprint), ToolSession(call) as session:
+    named = services.naming(run_id, call.label)
+    with services.alone(call.fingerprint), ToolSession(call, named) as session:
         stage = _Stage(call, services, run_id, session)
         try:
             return stage.run()

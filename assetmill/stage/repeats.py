@@ -24,6 +24,8 @@ _PAID = frozenset(kind.__name__ for kind in (OutputUnusable, StageFailed, StageB
 _VARYING = re.compile(r"\b[a-z]+_[0-9A-Za-z_]+|\d+")
 """IDs and figures, in which two failures of one kind differ."""
 
+_ASKED_AGAIN = "it was paid for and is asked for again by every run, for nothing"
+
 
 def again_subject(attempt: int) -> str:
     """Return the subject of a person's word on paying once more after an attempt that failed."""
@@ -59,16 +61,15 @@ class Repeats:
         if self._is_allowed(newest.number):
             return False
         if is_held_back:
-            advice = (
-                f"it was paid for and is asked for again by every run, for nothing; {self._ways(verdict)}"
-            )
-            reason = verdict.reason if advice in verdict.reason else f"{verdict.reason}; {advice}"
+            advice = f"{_ASKED_AGAIN}; {self._ways(verdict)}"
+            # Which run says so changes from one to the next.
+            reason = verdict.reason if _ASKED_AGAIN in verdict.reason else f"{verdict.reason}; {advice}"
             raise OutputUnreachable(self.call.label, reason, verdict.response_id)
         if self._count(newest) >= LIMIT:
             reason = (
                 f"it failed {LIMIT} times the same way and was paid for each time: {verdict.reason}. "
                 "Change its prompt, model or outputs, or pay once more: the same command with `--pay-again`, "
-                f"or `assetmill resolve {verdict.run_id} {self.call.label} --retry`"
+                f"or `{self._place(verdict)} --retry`"
             )
             raise StageFailed(self.call.label, reason, verdict.response_id)
         return False
@@ -87,9 +88,11 @@ class Repeats:
             raise StageFailed(self.call.label, reason)
         return word is not None or self.services.may_repeat(self.run_id)
 
+    def _place(self, verdict: Verdict) -> str:
+        return f"assetmill resolve {self.services.named(self.run_id, self.call.label, verdict.run_id)}"
+
     def _ways(self, verdict: Verdict) -> str:
-        place = f"assetmill resolve {verdict.run_id} {self.call.label}"
-        return f"or `{place}` with --accept-partial, --retry (pays again) or --give-up"
+        return f"or `{self._place(verdict)}` with --accept-partial, --retry (pays again) or --give-up"
 
     def _count(self, newest: Attempt) -> int:
         """Return how many attempts in a row, back from the newest, were paid for and failed like it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import shlex
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -72,6 +73,7 @@ class Services:
         self.budget = Budget(self.backend)
         self._run_ceilings: dict[str, Ceiling] = {}
         self._run_hours: dict[str, Hour] = {}
+        self._batches: dict[str, str] = {}
         self._repeating: set[str] = set()
         self._closed_lanes: set[str] = set()
         self.notices: list[str] = []
@@ -207,6 +209,20 @@ class Services:
         """Seal what was begun and is not sealed, as it stands: the process is about to go."""
         while self._unsealed:
             self._unsealed.popitem()[1]()
+
+    def works_for(self, run_id: str, batch_id: str) -> None:
+        """Note for which batch a run works: people know that one's ID."""
+        self._batches[run_id] = batch_id
+
+    def named(self, run_id: RunId, label: str, begun_by: RunId) -> str:
+        """Return how a command names a stage: by the run that began it; in a batch, that of all its rows."""
+        # Of what a batch began, which has no start of a run, the run under way tells as well.
+        known = begun_by if self.ledger.read_start(begun_by) else run_id
+        return shlex.join([self._batches.get(run_id, known), label])
+
+    def naming(self, run_id: RunId, label: str) -> Callable[[RunId], str]:
+        """Return what says that of a stage, by the run that began it."""
+        return partial(self.named, run_id, label)
 
     def limit_run(self, run_id: str, usd: float) -> None:
         """Set a ceiling for everything that one run pays."""

@@ -146,7 +146,12 @@ class Person:
                 self.batches[words] = command.document()["batch_id"]
                 return
             said = f"{command}\n{command.told}\n{command.printed[-3000:]}"
-            for row in command.document().get("rows", []):
+            document = command.document()
+            if any(row["state"] == "in_doubt" for row in document.get("rows", [])):
+                self.tally.count("person", "resolve a batch --retry")
+                self.type("resolve", document["batch_id"], "--retry", "--json")
+                continue
+            for row in document.get("rows", []):
                 if row["state"] not in DONE:
                     _, title, colour = next(
                         line for line in table if line.startswith(f"{row['name']},")

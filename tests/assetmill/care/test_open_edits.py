@@ -11,7 +11,7 @@ from assetmill.agents.gateway import ResponseRequest
 from assetmill.care.repairing import Repairer
 from assetmill.care.salvage import Salvage
 from assetmill.cli.again import asked_again
-from assetmill.cli.approve import find_stage
+from assetmill.cli.stage_places import find_stage
 from assetmill.editing.orders import EditOrder
 from assetmill.editing.run import EditRun, begin_edit, carry_out_all
 from assetmill.errors import NotFound, OutcomeUnknown

@@ -193,7 +193,7 @@ def torn(counter: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     def find_stage(*_: object) -> tuple[str, str]:
         return PAIR.pipeline, PAIR.fingerprint
 
-    monkeypatch.setattr("assetmill.cli.resolve.find_stage", find_stage)
+    monkeypatch.setattr("assetmill.cli.stage_places.find_stage", find_stage)
     return counter
 
 

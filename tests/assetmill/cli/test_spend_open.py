@@ -29,4 +29,4 @@ def test_an_open_attempt_has_a_line_and_a_way_out(services: Services, assetmill:
     services.ledger.write_intent("chain", FP, intent)
     assert assetmill("spend") == 0
     assert "in doubt: hero" in assetmill.out
-    assert "`assetmill resolve RUN STAGE` ends one that nothing does" in assetmill.out
+    assert "`assetmill resolve RUN` decides where nothing does" in assetmill.out

@@ -78,7 +78,7 @@ def test_a_lost_reply_waits_for_a_person_whatever_the_profile_says(
         run_stage(mug(), process(policy=policy), RUN)
     late = process(policy=policy, doubt=doubt)
     late.wait(90 * 24 * 3600.0)
-    with pytest.raises(StageInDoubt, match="`assetmill resolve run-1 hero` and --retry"):
+    with pytest.raises(StageInDoubt, match="`assetmill resolve run-2 hero` and --retry"):
         run_stage(mug(), late, RunId("run-2"))
     assert len(gateway.draws) == 1
 
