@@ -29,7 +29,7 @@ from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import RowWorker, group_rows, groups_at_once, words
+from assetmill.batches.work import RowWorker, group_rows, groups_at_once, spent, words
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
@@ -222,7 +222,7 @@ class BatchBar:
         self._log_outage()
         now = self._work.tally.now()
         percent = min(100.0, 100.0 * now.stages / self._stages) if self._stages else 100.0
-        text = ", ".join([*words(now, self._stages, self._rows), f"spent ${now.spent_usd:.4f}"])
+        text = ", ".join([*words(now, self._stages, self._rows), spent(now)])
         # A server that is away costs a batch its picture, not its work.
         with suppress(httpx.TransportError, PrefectHTTPStatusError):
             if self._artifact_id is None:

@@ -22,7 +22,9 @@ class _Paged:
 
     stages: int = 0
     rows: int = 0
+    done: int = 0
     spent_usd: float = 0.0
+    unknown: int = 0
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Hearing:
     def listen(self) -> dict[str, int]:
         """Read what is new, and return the newest heartbeat of each flow run."""
         ledger, batch_id = self._work.batch.ledger, self._work.batch.batch_id
-        beats = ledger.beats(batch_id)
+        beats = ledger.shard_beats(batch_id, self._work.halt_run)
         for flow_run_id, number in beats.items():
             said = self._said[flow_run_id]
             if said.number != number:
@@ -67,7 +69,9 @@ class Hearing:
             paged = self._paged[page.run_id]
             paged.rows += len(page.rows)
             paged.stages += sum(len(row.stages) for row in page.rows)
+            paged.done += sum(row.is_done for row in page.rows)
             paged.spent_usd += sum(row.spent_usd or 0.0 for row in page.rows)
+            paged.unknown += sum(row.spent_usd is None for row in page.rows)
         self._elsewhere = self._sum()
 
     def _sum(self) -> ShardProgress:
@@ -79,7 +83,9 @@ class Hearing:
         return ShardProgress(
             stages=sum(max(0, told.stages - paged.stages) for told, paged in beyond),
             rows=sum(max(0, told.rows - paged.rows) for told, paged in beyond),
+            done=sum(max(0, told.done - paged.done) for told, paged in beyond),
             spent_usd=sum(max(0.0, told.spent_usd - paged.spent_usd) for told, paged in beyond),
+            unknown=sum(max(0, told.unknown - paged.unknown) for told, paged in beyond),
             at_work=sum(told.at_work for told in ours),
             waits=max((told.waits for told in ours), default=""),
         )

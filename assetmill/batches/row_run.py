@@ -58,7 +58,7 @@ class SharedWork(Protocol):
         """Who is asked before a row is begun, None where nobody counts."""
         ...
 
-    def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
+    def count(self, stages: int, *, rows: int = 0, done: int = 0, spent_usd: float | None = 0.0) -> None:
         """Note that stages or rows have come to their end, and what that cost."""
         ...
 
@@ -134,7 +134,8 @@ class RowRun:
         if not self._is_over and not self._order.is_active():
             self._is_over = True
             self._span.over()
-            self._work.count(0, rows=1)
+            is_done = all(entry.is_done for entry in self._run.entries.values())
+            self._work.count(0, rows=1, done=int(is_done))
             if self._room:
                 self._room.leave([self._row.number])
 

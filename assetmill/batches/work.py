@@ -51,13 +51,20 @@ def words(now: ShardProgress, total_stages: int, total_rows: int) -> list[str]:
     return parts + ([now.waits] if now.waits else [])
 
 
+def spent(now: ShardProgress) -> str:
+    """Return what was spent, in words: an end of unknown cost is not one that cost nothing."""
+    return f"spent {'at least ' if now.unknown else ''}${now.spent_usd:.4f}"
+
+
 @dataclass
 class Tally:
     """How far the work is. Written by stages and groups, read by whoever shows it."""
 
     stages: int = 0
     rows: int = 0
+    done: int = 0
     spent_usd: float = 0.0
+    unknown: int = 0
     notices: list[str] = field(default_factory=list[str])
     """What a person should know while it runs, such as a work pool that has no worker."""
     at_work: Callable[[], int] = lambda: 0
@@ -75,7 +82,9 @@ class Tally:
         return ShardProgress(
             stages=self.stages + beyond.stages,
             rows=self.rows + beyond.rows,
+            done=self.done + beyond.done,
             spent_usd=self.spent_usd + beyond.spent_usd,
+            unknown=self.unknown + beyond.unknown,
             at_work=self.at_work() + beyond.at_work,
             waits=self.away() or self.waits() or beyond.waits,
         )
@@ -197,7 +206,7 @@ class RowWorker:
         """Take over what became of rows on another machine."""
         for row in page.rows:
             if row.number not in self.results and self._is_ours(row):
-                self.count(len(row.stages), rows=1, spent_usd=row.spent_usd)
+                self.count(len(row.stages), rows=1, done=int(row.is_done), spent_usd=row.spent_usd)
         self._keep(page)
 
     def give_up(self, numbers: frozenset[int], reason: str) -> None:
@@ -209,12 +218,14 @@ class RowWorker:
                     number=row.number, name=row.name, key=row.key, state="failed", reason=reason
                 )
 
-    def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
+    def count(self, stages: int, *, rows: int = 0, done: int = 0, spent_usd: float | None = 0.0) -> None:
         """Note that stages or rows have come to their end, whichever it is, and what that cost."""
         with self._lock:
             self.tally.stages += stages
             self.tally.rows += rows
+            self.tally.done += done
             self.tally.spent_usd += spent_usd or 0.0
+            self.tally.unknown += spent_usd is None
 
     def _keep(self, page: BatchPage) -> None:
         with self._lock:
