@@ -63,7 +63,7 @@ class _Beat(NamedTuple):
 
 
 @dataclass
-class _Told:
+class _RunTold:
     """What was read of one run: pages, and what its own process said last, under which number."""
 
     seen: set[str] = field(default_factory=set[str])
@@ -95,14 +95,14 @@ class BatchLooks:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._batches, self._records = BatchLedger(backend), RecordObjects(backend)
-        self._told: OrderedDict[RunId, _Told] = OrderedDict()
+        self._told: OrderedDict[RunId, _RunTold] = OrderedDict()
         # Two pages that are loaded at once would count the same rows twice.
         self._lock = Lock()
 
     def look(self, begun: BegunBatch) -> BatchSoFar:
         """Return how far a batch is: two listings, a heartbeat, and some pages of its run that are new."""
         with self._lock:
-            told = self._told.setdefault(begun.run_id, _Told())
+            told = self._told.setdefault(begun.run_id, _RunTold())
             self._told.move_to_end(begun.run_id)
             while len(self._told) > _KEPT:
                 self._told.popitem(last=False)
@@ -130,7 +130,7 @@ class BatchLooks:
             return is_alive(begun.owner, began_at(begun.run_id)) and now < last + MAY_STILL_RUN_S
         return now < last + GIVEN_UP_S or self._has_lease(begun, now)
 
-    def _read_new(self, begun: BegunBatch, told: _Told) -> None:
+    def _read_new(self, begun: BegunBatch, told: _RunTold) -> None:
         since_ns = int(begun.began_at * 1e9)
         keys = self._batches.page_keys(begun.start.batch_id)
         ours = [key for key in keys if batch_layout.page_time_ns(key) >= since_ns]
@@ -154,7 +154,7 @@ class BatchLooks:
                 found.append(_Beat(flow_run_id, int(number), entry.modified_at, is_own))
         return found
 
-    def _hear(self, begun: BegunBatch, beats: Sequence[_Beat], told: _Told) -> None:
+    def _hear(self, begun: BegunBatch, beats: Sequence[_Beat], told: _RunTold) -> None:
         """Read what the run's own process says of all of it, unless that is known."""
         newest = max((beat for beat in beats if beat.is_own), key=lambda beat: beat.number, default=None)
         if newest is None or newest.number <= told.beat:
