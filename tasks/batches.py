@@ -80,7 +80,7 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     preparing.begin(batch, run_id)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
-    batch.services.begin(run_id, functools.partial(_seal, work, time.time()))
+    batch.services.begin(run_id, functools.partial(_seal, work, time.time(), is_left=True))
     if handover:
         handover.work = work
     return work
@@ -185,14 +185,16 @@ def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
     return _seal(work, started_at)
 
 
-def _seal(work: RowWorker, started_at: float) -> BatchManifest:
+def _seal(work: RowWorker, started_at: float, *, is_left: bool = False) -> BatchManifest:
+    """Write the manifest; `is_left`: rows are at work, and nobody waits for them."""
     manifest = seal(
         work.batch,
-        work.results,
+        work.as_it_stands() if is_left else work.results,
         work.traces,
         run_id=work.run_id,
         flow_run_id=work.flow_run_id,
         started_at=started_at,
+        payers=work.payers,
     )
     work.batch.services.sealed(work.run_id)
     return manifest

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from assetmill.batches.leases import BEATLESS_S
 from assetmill.batches.records import ShardProgress
 from assetmill.batches.work import RowWorker
+from assetmill.records import RunId
 
 
 @dataclass
@@ -58,6 +59,8 @@ class Hearing:
             if said.number != number:
                 said.number, said.heard_at = number, self._clock()
                 said.progress = ledger.read_beat(batch_id, flow_run_id, number) or said.progress
+                if said.progress.halt_run == self._work.halt_run:
+                    self._work.payers.add(RunId(said.progress.run_id))
         for flow_run_id in self._said.keys() - beats.keys():
             del self._said[flow_run_id]
         self.read_pages()

@@ -86,6 +86,7 @@ class RowRun:
         self._refusal = MAY_BEGIN
         self._errors: list[BaseException] = []
         self._shared: set[str] = set()
+        self._futures: dict[str, Future[StageRecord]] = {}
         self._is_over = False
 
     def enter(self, pending: Pending) -> None:
@@ -112,7 +113,7 @@ class RowRun:
                     self._order.done(label)
                 elif self._may_begin(label, call):
                     with self._span.inside():
-                        future = self._work.submit(call, self._row.number)
+                        future = self._futures[label] = self._work.submit(call, self._row.number)
                     pending.setdefault(future, []).append((self, label))
                 else:
                     self._note_end(label, BudgetExceeded(label, self._refusal))
@@ -160,11 +161,21 @@ class RowRun:
 
     def note(self) -> BatchRow:
         """Return what became of the row."""
+        row = self.so_far()
+        self._span.end(row.state)
+        return row
+
+    def so_far(self) -> BatchRow:
+        """Return what has become of the row by now, in any thread; a stage at work is of unknown cost."""
         # In the order of the plan: by it the next run recognises the row.
-        stages = tuple(self._noted(label, self._run.entries[label]) for label in self._run.stages)
+        stages = tuple(
+            self._noted(label, self._run.entries[label])
+            if label in self._run.entries
+            else self._unsettled(label)
+            for label in self._run.stages
+        )
         costs = [stage.spent_usd for stage in stages]
         state = self._state(stages)
-        self._span.end(state)
         first = next((s for s in stages if not s.is_done and s.status != "skipped"), None)
         return BatchRow(
             number=self._row.number,
@@ -188,6 +199,17 @@ class RowRun:
                 trace = self._work.batch.planner.trace(self._row, label, upstream)
                 found.append((trace, records[label].fingerprint))
         return found
+
+    def _unsettled(self, label: str) -> BatchStage:
+        future = self._futures.get(label)
+        may_be_paid = future is not None and (future.running() or future.done())
+        return BatchStage(
+            label=label,
+            status="cancelled",
+            spent_usd=None if may_be_paid else 0.0,
+            error="the batch was stopped",
+            missing=self._work.batch.planner.outputs(self._row, label),
+        )
 
     def _noted(self, label: str, entry: StageEntry) -> BatchStage:
         status, spent = entry.status, entry.spent_usd

@@ -150,7 +150,7 @@ def test_rows_with_which_one_worker_after_another_dies_are_given_up_with_a_reaso
     assert left.is_over
     page = watcher.batch.ledger.read_page(next(iter(watcher.batch.known.seen_pages)))
     assert page
-    assert {row.state for row in page.rows} == {"failed"}
+    assert {(row.state, row.spent_usd) for row in page.rows} == {("failed", None)}
     assert f"{PIECE_LOSSES} workers were lost" in str(page.rows[0].reason)
 
 
