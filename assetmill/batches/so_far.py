@@ -111,7 +111,7 @@ class BatchLooks:
             self._hear(begun, beats, told)
             untouched = max(0, begun.start.row_count - begun.to_do)
             done = min(begun.start.row_count, untouched + told.done)
-            spent_usd = max(told.spent_usd, told.said.spent_usd)
+            spent_usd = round(max(told.spent_usd, told.said.spent_usd), 8)
             is_going = self._is_going(begun, told.newest_at, beats)
             return BatchSoFar(is_going, done or None, spent_usd or None, tuple(told.shown))
 
