@@ -24,6 +24,7 @@ from tasks.batches import (
     traced,
     waits_for_rows,
 )
+from tasks.beating import telling
 from tasks.cancelling import batch_watched, checked
 from tasks.dispatching import dispatch
 from tasks.events import tell_batch
@@ -88,7 +89,7 @@ async def run_batch(
     work = begin_batch(asked, profile)
     try:
         await name_batch(work.batch.pipeline.spec.name, work.batch.batch_id)
-        with traced(work) as tell:
+        with traced(work) as tell, telling(work):
             with batch_watched(work):
                 if work_pool == TASK_RUNNER:
                     await spread(work, shard, profile)

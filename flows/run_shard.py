@@ -104,4 +104,5 @@ async def run_shard(
     if batch.services.stop.is_set():
         stopped = RunStopped(f"{work.tally.rows} rows were ended", work.run_id)
         return ended_early(batch.services, stopped, "batch", batch_id)
-    return {"run_id": work.run_id, "rows": work.tally.rows, "spent_usd": work.tally.spent_usd}
+    spent_usd = None if work.tally.unknown else work.tally.spent_usd
+    return {"run_id": work.run_id, "rows": work.tally.rows, "spent_usd": spent_usd}

@@ -29,7 +29,7 @@ from assetmill.batches.records import BatchManifest
 from assetmill.batches.reports import markdown
 from assetmill.batches.rows import Row
 from assetmill.batches.sealing import seal
-from assetmill.batches.work import RowWorker, group_rows, groups_at_once, words
+from assetmill.batches.work import RowWorker, group_rows, groups_at_once, spent, words
 from assetmill.errors import InvalidSettings, RunFailed, RunStopped
 from assetmill.fingerprint import Digest
 from assetmill.store.run_ids import make_run_id
@@ -80,7 +80,7 @@ def begin_batch(order: BatchOrder, profile: str | None) -> RowWorker:
     run_id = make_run_id(flow_run_id, time.time(), attempt)
     preparing.begin(batch, run_id)
     work = RowWorker(batch, run_id, flow_run_id, halt_run=run_id)
-    batch.services.begin(run_id, functools.partial(_seal, work, time.time()))
+    batch.services.begin(run_id, functools.partial(_seal, work, time.time(), is_left=True))
     if handover:
         handover.work = work
     return work
@@ -185,14 +185,16 @@ def seal_batch(work: RowWorker, started_at: float) -> BatchManifest:
     return _seal(work, started_at)
 
 
-def _seal(work: RowWorker, started_at: float) -> BatchManifest:
+def _seal(work: RowWorker, started_at: float, *, is_left: bool = False) -> BatchManifest:
+    """Write the manifest; `is_left`: rows are at work, and nobody waits for them."""
     manifest = seal(
         work.batch,
-        work.results,
+        work.as_it_stands() if is_left else work.results,
         work.traces,
         run_id=work.run_id,
         flow_run_id=work.flow_run_id,
         started_at=started_at,
+        payers=work.payers,
     )
     work.batch.services.sealed(work.run_id)
     return manifest
@@ -222,7 +224,7 @@ class BatchBar:
         self._log_outage()
         now = self._work.tally.now()
         percent = min(100.0, 100.0 * now.stages / self._stages) if self._stages else 100.0
-        text = ", ".join([*words(now, self._stages, self._rows), f"spent ${now.spent_usd:.4f}"])
+        text = ", ".join([*words(now, self._stages, self._rows), spent(now)])
         # A server that is away costs a batch its picture, not its work.
         with suppress(httpx.TransportError, PrefectHTTPStatusError):
             if self._artifact_id is None:

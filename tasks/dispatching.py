@@ -121,7 +121,8 @@ class _Dispatcher:
     def _give_up(self) -> None:
         """Say of the rows that are left why nobody does them; those that were not begun need no word."""
         if self._hands.fault:
-            self._work.give_up(self._numbers, self._hands.fault)
+            spent_usd = None if self._hands.may_have_paid else 0.0
+            self._work.give_up(self._numbers, self._hands.fault, spent_usd)
 
     def _tell(self, fault: str) -> None:
         """Say why nothing runs, once, on the screen and in Prefect's log."""

@@ -14,10 +14,14 @@ from tasks.shards import Shard, is_drained, is_refused, never_began, worker_of
 
 
 class Hands:
-    """What one run of a batch has learnt of its workers. `fault` is why the last shard was lost."""
+    """What one run of a batch has learnt of its workers. `fault` is why the last shard was lost.
+
+    `may_have_paid`: one that was lost, or was drained, had begun.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.fault = ""
+        self.may_have_paid = False
         self._clock = clock
         self._refused_at: dict[str, float] = {}
         self._beginnings: Counter[str] = Counter()
@@ -41,8 +45,9 @@ class Hands:
             if self._beginnings[worker] >= policies.SHARD_LOSSES:
                 del self._beginnings[worker]
                 self._refuse(worker)
-        elif not is_drained(flow_run):
-            self._losses += 1
+        else:
+            self.may_have_paid = True
+            self._losses += not is_drained(flow_run)
 
     def _refuse(self, worker: str) -> None:
         now, self._has_refusals = self._clock(), True

@@ -67,6 +67,9 @@ SHARD_SILENCE_S = 2400.0
 SHARD_BEAT_S = 10.0
 """How often a shard says that it is alive: two small requests, whatever the number of its rows."""
 
+BATCH_BEAT_S = 2.0
+"""How often a batch says how far it is, while that changes: what came after is not told once it is killed."""
+
 SHARD_BEATLESS_S = BEATLESS_S
 """A shard that has said so and does not any more is dead; a store that is slow is not."""
 

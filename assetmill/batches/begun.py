@@ -19,7 +19,7 @@ from assetmill.store import batch_layout, layout
 from assetmill.store.backend import Backend, ObjectHead
 from assetmill.store.kinds import RUN, Unreadable
 from assetmill.store.record_objects import TRIED, RecordObjects
-from assetmill.store.run_ids import counted_from
+from assetmill.store.run_ids import counted_from, is_of_flow_run
 
 _MARK = re.compile(
     rf"(?P<start>v1/n/(?P<batch>{BATCH_ID.pattern})/start\.[0-9a-f]+)\n"
@@ -71,7 +71,7 @@ class BegunBatches:
         try:
             return self._backend.create(key, data, media_type="text/plain")
         except KeyExists:
-            self._backend.delete(key)
+            self._end(start.batch_id, key)
         # Whoever begins the same batch in this moment may have been quicker: theirs leads there too.
         with suppress(KeyExists):
             self._backend.create(key, data, media_type="text/plain")
@@ -79,6 +79,15 @@ class BegunBatches:
     def end(self, pipeline: str, batch_id: str) -> None:
         """Delete the mark of a batch: its head is there, or nothing of it was left to do."""
         self._backend.delete(batch_layout.begun(pipeline, batch_id))
+
+    def _end(self, batch_id: str, key: str) -> None:
+        """Delete the mark of a run that was killed, and what its process said last of how far it was."""
+        with suppress(KeyMissing, Unreadable):
+            run_id = _parsed(self._backend.get(key)).run_id
+            for flow_run_id, number in self._batches.beats(batch_id).items():
+                if is_of_flow_run(run_id, flow_run_id):
+                    self._batches.end_beats(batch_id, flow_run_id, number)
+        self._backend.delete(key)
 
     def newest(self, most: int, pipeline: str = "") -> list[BegunBatch]:
         """Return the batches of a store, or of one pipeline, that were marked last, the last one first."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from assetmill.batches.leases import BEATLESS_S
 from assetmill.batches.records import ShardProgress
 from assetmill.batches.work import RowWorker
+from assetmill.records import RunId
 
 
 @dataclass
@@ -22,7 +23,9 @@ class _Paged:
 
     stages: int = 0
     rows: int = 0
+    done: int = 0
     spent_usd: float = 0.0
+    unknown: int = 0
 
 
 @dataclass
@@ -50,12 +53,14 @@ class Hearing:
     def listen(self) -> dict[str, int]:
         """Read what is new, and return the newest heartbeat of each flow run."""
         ledger, batch_id = self._work.batch.ledger, self._work.batch.batch_id
-        beats = ledger.beats(batch_id)
+        beats = ledger.shard_beats(batch_id, self._work.halt_run)
         for flow_run_id, number in beats.items():
             said = self._said[flow_run_id]
             if said.number != number:
                 said.number, said.heard_at = number, self._clock()
                 said.progress = ledger.read_beat(batch_id, flow_run_id, number) or said.progress
+                if said.progress.halt_run == self._work.halt_run:
+                    self._work.payers.add(RunId(said.progress.run_id))
         for flow_run_id in self._said.keys() - beats.keys():
             del self._said[flow_run_id]
         self.read_pages()
@@ -67,7 +72,9 @@ class Hearing:
             paged = self._paged[page.run_id]
             paged.rows += len(page.rows)
             paged.stages += sum(len(row.stages) for row in page.rows)
+            paged.done += sum(row.is_done for row in page.rows)
             paged.spent_usd += sum(row.spent_usd or 0.0 for row in page.rows)
+            paged.unknown += sum(row.spent_usd is None for row in page.rows)
         self._elsewhere = self._sum()
 
     def _sum(self) -> ShardProgress:
@@ -79,7 +86,9 @@ class Hearing:
         return ShardProgress(
             stages=sum(max(0, told.stages - paged.stages) for told, paged in beyond),
             rows=sum(max(0, told.rows - paged.rows) for told, paged in beyond),
+            done=sum(max(0, told.done - paged.done) for told, paged in beyond),
             spent_usd=sum(max(0.0, told.spent_usd - paged.spent_usd) for told, paged in beyond),
+            unknown=sum(max(0, told.unknown - paged.unknown) for told, paged in beyond),
             at_work=sum(told.at_work for told in ours),
             waits=max((told.waits for told in ours), default=""),
         )

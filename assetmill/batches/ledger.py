@@ -29,6 +29,7 @@ from assetmill.store import batch_layout, layout
 from assetmill.store.backend import Backend
 from assetmill.store.kinds import STAGE
 from assetmill.store.record_objects import REPAIR, TRIED, RecordObjects
+from assetmill.store.run_ids import is_of_flow_run
 
 R = TypeVar("R", bound=Stored)
 _PAGE = re.compile(r"/[0-9a-f]{16}\.[0-9a-f]+$")
@@ -209,7 +210,7 @@ class BatchLedger:
         self._backend.delete(batch_layout.beat(batch_id, flow_run_id, number))
 
     def beats(self, batch_id: str) -> dict[str, int]:
-        """Return the newest heartbeat of each flow run of a batch's shards: one request."""
+        """Return the newest heartbeat of each flow run of a batch: one request."""
         prefix = batch_layout.beats(batch_id)
         found: dict[str, int] = {}
         for entry in self._backend.list(prefix):
@@ -217,6 +218,11 @@ class BatchLedger:
             if number.isdecimal():
                 found[flow_run_id] = max(int(number), found.get(flow_run_id, 0))
         return found
+
+    def shard_beats(self, batch_id: str, run: str) -> dict[str, int]:
+        """Return the same without what the process that began a run of the batch says of all of it."""
+        found = self.beats(batch_id)
+        return {one: number for one, number in found.items() if not is_of_flow_run(run, one)}
 
     def is_known(self, batch_id: str) -> bool:
         """Whether anything of a batch is stored."""

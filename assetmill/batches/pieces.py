@@ -128,7 +128,8 @@ class Pieces:
         if not self._work.tally.rows or self._free_rows() <= slots:
             return False
         self._held = self._leases.held()
-        return self._free_rows() > slots * max(1, len(batch.ledger.beats(batch.batch_id)))
+        workers = batch.ledger.shard_beats(batch.batch_id, self._work.halt_run)
+        return self._free_rows() > slots * max(1, len(workers))
 
     def _free_rows(self) -> int:
         return sum(len(self._rows[name]) for name in self._all_free())

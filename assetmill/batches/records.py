@@ -22,17 +22,26 @@ BatchStatus = Literal["completed", "incomplete", "stopped", "waiting"]
 
 
 class ShardProgress(Stored):
-    """How far a shard is, as its heartbeat says. What a newer worker says beside is left aside."""
+    """How far a shard is, or a batch by its own process, as a heartbeat says.
+
+    What a newer worker says beside is left aside.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     run_id: str = ""
-    """Of the shard: its pages bear it too."""
+    """Of the shard, whose pages bear it too, or of the batch."""
     halt_run: str = ""
     """The run of the batch that it works for."""
     stages: int = 0
     rows: int = 0
+    """How many have ended, however they did."""
+    done: int = 0
+    """How many of them have all that they were to make."""
     spent_usd: float = 0.0
+    """What is known to be spent: of what is being paid for nothing is."""
+    unknown: int = 0
+    """How many ends have a cost that nobody can say; it is not zero."""
     at_work: int = 0
     """How many stages are being paid for."""
     waits: str = ""

@@ -58,7 +58,7 @@ class SharedWork(Protocol):
         """Who is asked before a row is begun, None where nobody counts."""
         ...
 
-    def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
+    def count(self, stages: int, *, rows: int = 0, done: int = 0, spent_usd: float | None = 0.0) -> None:
         """Note that stages or rows have come to their end, and what that cost."""
         ...
 
@@ -86,6 +86,7 @@ class RowRun:
         self._refusal = MAY_BEGIN
         self._errors: list[BaseException] = []
         self._shared: set[str] = set()
+        self._futures: dict[str, Future[StageRecord]] = {}
         self._is_over = False
 
     def enter(self, pending: Pending) -> None:
@@ -112,7 +113,7 @@ class RowRun:
                     self._order.done(label)
                 elif self._may_begin(label, call):
                     with self._span.inside():
-                        future = self._work.submit(call, self._row.number)
+                        future = self._futures[label] = self._work.submit(call, self._row.number)
                     pending.setdefault(future, []).append((self, label))
                 else:
                     self._note_end(label, BudgetExceeded(label, self._refusal))
@@ -134,7 +135,8 @@ class RowRun:
         if not self._is_over and not self._order.is_active():
             self._is_over = True
             self._span.over()
-            self._work.count(0, rows=1)
+            is_done = all(entry.is_done for entry in self._run.entries.values())
+            self._work.count(0, rows=1, done=int(is_done))
             if self._room:
                 self._room.leave([self._row.number])
 
@@ -159,11 +161,21 @@ class RowRun:
 
     def note(self) -> BatchRow:
         """Return what became of the row."""
+        row = self.so_far()
+        self._span.end(row.state)
+        return row
+
+    def so_far(self) -> BatchRow:
+        """Return what has become of the row by now, in any thread; a stage at work is of unknown cost."""
         # In the order of the plan: by it the next run recognises the row.
-        stages = tuple(self._noted(label, self._run.entries[label]) for label in self._run.stages)
+        stages = tuple(
+            self._noted(label, self._run.entries[label])
+            if label in self._run.entries
+            else self._unsettled(label)
+            for label in self._run.stages
+        )
         costs = [stage.spent_usd for stage in stages]
         state = self._state(stages)
-        self._span.end(state)
         first = next((s for s in stages if not s.is_done and s.status != "skipped"), None)
         return BatchRow(
             number=self._row.number,
@@ -187,6 +199,17 @@ class RowRun:
                 trace = self._work.batch.planner.trace(self._row, label, upstream)
                 found.append((trace, records[label].fingerprint))
         return found
+
+    def _unsettled(self, label: str) -> BatchStage:
+        future = self._futures.get(label)
+        may_be_paid = future is not None and (future.running() or future.done())
+        return BatchStage(
+            label=label,
+            status="cancelled",
+            spent_usd=None if may_be_paid else 0.0,
+            error="the batch was stopped",
+            missing=self._work.batch.planner.outputs(self._row, label),
+        )
 
     def _noted(self, label: str, entry: StageEntry) -> BatchStage:
         status, spent = entry.status, entry.spent_usd

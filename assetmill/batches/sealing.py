@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from assetmill.batches.begun import BegunBatches
 from assetmill.batches.opening import Batch
@@ -21,12 +21,14 @@ def seal(
     run_id: RunId,
     flow_run_id: str,
     started_at: float,
+    payers: Collection[RunId] = (),
 ) -> BatchManifest:
     """Store and return the manifest; a run of which nothing is new stores nothing.
 
-    `flow_run_id`: Prefect's, or empty.
+    `flow_run_id`: Prefect's, or empty. `payers`: the runs of its shards, for what those that died had paid.
     """
-    rows = tuple(sorted(_rows(batch, results), key=lambda row: row.number))
+    told = sorted(_rows(batch, results), key=lambda row: row.number)
+    rows = tuple(_with_untold(batch, told, payers) if payers else told)
     costs = [row.spent_usd for row in rows]
     status, reason = _status(batch, rows)
     manifest = BatchManifest(
@@ -95,6 +97,34 @@ def _as_stored(batch: Batch, rows: list[BatchRow]) -> list[BatchRow]:
         )
 
     return [_unless_lost(row, tuple(map(seen, row.stages))) for row in rows]
+
+
+def _with_untold(batch: Batch, rows: Sequence[BatchRow], payers: Collection[RunId]) -> list[BatchRow]:
+    """Return rows with the cost of stages that a shard has paid for and did not live to tell of.
+
+    Whoever took over its rows has found what it made, and says that it cost nothing.
+    """
+    planned = {one.fingerprint for plan in batch.plans for one in plan.stages if one.decision == "reuse"}
+    told = planned | {one.fingerprint for row in rows for one in row.stages if one.status == "done"}
+
+    def paid(stage: BatchStage) -> BatchStage:
+        fp = stage.fingerprint
+        if stage.status != "reused" or fp is None or fp in told:
+            return stage
+        told.add(fp)
+        record = batch.services.ledger.read_stage(batch.pipeline.name, fp)
+        is_ours = record is not None and record.run_id in payers
+        return stage.model_copy(update={"spent_usd": record.cost_usd}) if record and is_ours else stage
+
+    return [_unless_same(row, tuple(map(paid, row.stages))) for row in rows]
+
+
+def _unless_same(row: BatchRow, stages: tuple[BatchStage, ...]) -> BatchRow:
+    if stages == row.stages:
+        return row
+    costs = [stage.spent_usd for stage in stages]
+    spent_usd = None if None in costs else round(sum(cost or 0.0 for cost in costs), 8)
+    return row.model_copy(update={"stages": stages, "spent_usd": spent_usd})
 
 
 def _unless_lost(row: BatchRow, stages: tuple[BatchStage, ...]) -> BatchRow:

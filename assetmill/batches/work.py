@@ -51,13 +51,20 @@ def words(now: ShardProgress, total_stages: int, total_rows: int) -> list[str]:
     return parts + ([now.waits] if now.waits else [])
 
 
+def spent(now: ShardProgress) -> str:
+    """Return what was spent, in words: an end of unknown cost is not one that cost nothing."""
+    return f"spent {'at least ' if now.unknown else ''}${now.spent_usd:.4f}"
+
+
 @dataclass
 class Tally:
     """How far the work is. Written by stages and groups, read by whoever shows it."""
 
     stages: int = 0
     rows: int = 0
+    done: int = 0
     spent_usd: float = 0.0
+    unknown: int = 0
     notices: list[str] = field(default_factory=list[str])
     """What a person should know while it runs, such as a work pool that has no worker."""
     at_work: Callable[[], int] = lambda: 0
@@ -75,7 +82,9 @@ class Tally:
         return ShardProgress(
             stages=self.stages + beyond.stages,
             rows=self.rows + beyond.rows,
+            done=self.done + beyond.done,
             spent_usd=self.spent_usd + beyond.spent_usd,
+            unknown=self.unknown + beyond.unknown,
             at_work=self.at_work() + beyond.at_work,
             waits=self.away() or self.waits() or beyond.waits,
         )
@@ -109,6 +118,9 @@ class RowWorker:
         self.room = Room(batch.services, run_id, batch.plans) if has_ceiling and self._finishes_rows else None
         self._shared: OrderedDict[Fingerprint, Future[StageRecord]] = OrderedDict()
         self._counted: set[Fingerprint] = set()
+        self._groups: list[list[RowRun]] = []
+        self.payers: set[RunId] = set()
+        """The runs of the shards that were heard of: they pay for rows of this run."""
         self._refusals = 0
         # Rows end and stages begin in many threads: both ask here who pays for a stage that they share.
         self._lock = threading.Lock()
@@ -124,6 +136,8 @@ class RowWorker:
         """
         self.look_for_halt()
         group = [RowRun(self, row, self._plans[row.number].stages) for row in rows]
+        with self._lock:
+            self._groups.append(group)
         try:
             self._follow(group)
         finally:
@@ -134,7 +148,16 @@ class RowWorker:
         page = BatchPage(batch_id=self.batch.batch_id, run_id=self.run_id, rows=told, traces=traces)
         self._tell(page)
         self._keep(page)
+        with self._lock:
+            self._groups.remove(group)
         return told
+
+    def as_it_stands(self) -> dict[int, BatchRow]:
+        """Return what is known of rows by their number, also of those at work: their process may go now."""
+        with self._lock:
+            at_work = [run for group in self._groups for run in group]
+        now = {row.number: row for row in (run.so_far() for run in at_work)}
+        return {**now, **self.results}
 
     def _tell(self, page: BatchPage) -> None:
         """Store what became of rows; those that only this process was told to leave are others' work."""
@@ -196,26 +219,37 @@ class RowWorker:
 
     def learn(self, page: BatchPage) -> None:
         """Take over what became of rows on another machine."""
+        self.payers.add(page.run_id)
         for row in page.rows:
             if row.number not in self.results and self._is_ours(row):
-                self.count(len(row.stages), rows=1, spent_usd=row.spent_usd)
+                self.count(len(row.stages), rows=1, done=int(row.is_done), spent_usd=row.spent_usd)
         self._keep(page)
 
-    def give_up(self, numbers: frozenset[int], reason: str) -> None:
-        """Note why rows that nobody has told of are not done; the next run takes them up."""
+    def give_up(self, numbers: frozenset[int], reason: str, spent_usd: float | None = None) -> None:
+        """Note why rows that nobody has told of are not done; the next run takes them up.
+
+        Who had them in hand may have paid for stages of them: what that was is not known by them.
+        """
         for plan in self.batch.plans:
             row = plan.row
             if row.number in numbers and row.number not in self.results:
                 self.results[row.number] = BatchRow(
-                    number=row.number, name=row.name, key=row.key, state="failed", reason=reason
+                    number=row.number,
+                    name=row.name,
+                    key=row.key,
+                    state="failed",
+                    reason=reason,
+                    spent_usd=spent_usd,
                 )
 
-    def count(self, stages: int, *, rows: int = 0, spent_usd: float | None = 0.0) -> None:
+    def count(self, stages: int, *, rows: int = 0, done: int = 0, spent_usd: float | None = 0.0) -> None:
         """Note that stages or rows have come to their end, whichever it is, and what that cost."""
         with self._lock:
             self.tally.stages += stages
             self.tally.rows += rows
+            self.tally.done += done
             self.tally.spent_usd += spent_usd or 0.0
+            self.tally.unknown += spent_usd is None
 
     def _keep(self, page: BatchPage) -> None:
         with self._lock:

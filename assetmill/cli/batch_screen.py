@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from assetmill.batches.work import Tally, words
+from assetmill.batches.work import Tally, spent, words
 from assetmill.cli import json_log
-from assetmill.cli.options import usd
 from assetmill.cli.telling import clock
 from assetmill.cli.verbose import is_quiet
 
@@ -68,12 +67,12 @@ def line(tally: Tally, total_stages: int, total_rows: int, rate: float | None) -
     parts = words(now, total_stages, total_rows)
     if tally.away():
         # A pace of before the outage would promise an end that nobody knows.
-        return ", ".join([*parts, f"spent {usd(now.spent_usd)}"])
+        return ", ".join([*parts, spent(now)])
     if rate is not None:
         parts.append(f"{rate * 60:.0f} stages a minute")
     if rate:
         parts.append(f"{clock(max(0, total_stages - now.stages) / rate)} left")
-    return ", ".join([*parts, f"spent {usd(now.spent_usd)}"])
+    return ", ".join([*parts, spent(now)])
 
 
 def _plain(

@@ -60,7 +60,7 @@ def resolve(
     if stage is None and choice not in {"wait", "retry", "give_up"}:
         raise InvalidInput(f"--{choice.replace('_', '-')} is for one STAGE: name it")
     settings = load_settings(profile)
-    asked = _Choice(run, stage, rows, choice, wait_s, unasked)
+    asked = _Typed(run, stage, rows, choice, wait_s, unasked)
     if choice != "retry_now" and settings.uses_emulator:
         from assetmill.local.services import local_services
 
@@ -78,7 +78,7 @@ def resolve(
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _Typed:
     """What a person has typed."""
 
     run: str
@@ -92,7 +92,7 @@ class _Choice:
 _Decided = list[tuple[StagePlace, Resolved]]
 
 
-def _resolve(asked: _Choice, profile: str | None) -> _Decided:
+def _resolve(asked: _Typed, profile: str | None) -> _Decided:
     with open_services(load_settings(profile)) as services:
         found = find_places(services.ledger, asked.run, asked.stage, asked.rows)
         places = open_places(services, found)

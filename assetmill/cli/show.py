@@ -71,10 +71,20 @@ def _show_newest(services: Services, *, as_json: bool) -> None:
             f"{row['run_id']}  {when(row['started_at'])}  {row['status']:<9} {spent:>9}  {row['pipeline']}"
         )
     for one in batches:
-        state, rows_done = one["status"].replace("_", " "), f"{one['rows_done']} of {one['rows']} rows"
-        told = f"{state}, {rows_done}, {usd(one['spent_usd'])}  {one['pipeline']}"
-        click.echo(f"{one['batch_id']}  {when(one['started_at'])}  {told}")
+        state = one["status"].replace("_", " ")
+        told = f"{state}, {_rows(one['rows_done'], one['rows'])}, {_cost(one['spent_usd'])}"
+        click.echo(f"{one['batch_id']}  {when(one['started_at'])}  {told}  {one['pipeline']}")
     return None
+
+
+def _rows(done: int | None, count: int) -> str:
+    return (
+        f"none of {counted(count, 'row')} told of yet" if done is None else f"at least {done} of {count} rows"
+    )
+
+
+def _cost(spent_usd: float | None) -> str:
+    return "cost not told yet" if spent_usd is None else f"at least {usd(spent_usd)}"
 
 
 def _batch_json(begun: BegunBatch, now: BatchSoFar) -> dict[str, Any]:

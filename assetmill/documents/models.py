@@ -108,7 +108,10 @@ class OpenRunDocument(JsonDocument):
 
 
 class RunsDocument(JsonDocument):
-    """What `show` lists without a run; `batches` are those that are under way or were interrupted."""
+    """What `show` lists without a run; `batches` are those that are under way or were interrupted.
+
+    Their `rows_done` and `spent_usd` are so many at least, and null where nothing tells of any.
+    """
 
     runs: list[Json]
     batches: list[Json] = Field(default_factory=list[Json])

@@ -113,7 +113,7 @@ class EditRun:
                     variant=call.variant,
                     status="cancelled",
                     error="the run was stopped",
-                    spent_usd=0.0,
+                    spent_usd=self._lost(call),
                 )
         entries = tuple(self.entries.values())
         costs = [entry.spent_usd for entry in entries]

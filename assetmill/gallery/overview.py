@@ -103,6 +103,7 @@ class Overview:
         told = self._told(begun.start.batch_id, begun.start.pipeline, tiles, is_part=True)
         return told | {
             "state": "under way" if now.is_going else "interrupted",
+            "is_at_least": True,
             "done": now.done,
             "of": begun.start.row_count,
             "spent": now.spent_usd,

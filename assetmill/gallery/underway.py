@@ -133,7 +133,9 @@ class RunUnderWay:
 
 _NO_FILE = "it has made no file to show"
 _NOT_BEGUN = "its run was ended from outside before this; the next run goes on from what is stored"
-_BATCH_ENDED = "its batch was ended from outside; the same batch, run again, goes on from what is stored"
+_BATCH_ENDED = (
+    "its batch was ended from outside before it told of this row; run again, it goes on from what is stored"
+)
 _CUT_OFF = "its run was ended from outside; the next run finds out what became of it, and pays nothing twice"
 
 

@@ -143,7 +143,8 @@ class Run:
         """Return the manifest as of now; stages not settled count as cancelled."""
         for label, stage in self.stages.items():
             if label not in self.entries:
-                self._settle(stage, "cancelled", error="the run was stopped")
+                _, call = self._begun.get(label, (0.0, None))
+                self._settle(stage, "cancelled", error="the run was stopped", call=call)
         entries = tuple(self.entries[label] for label in self.stages)
         costs = [entry.spent_usd for entry in entries]
         return RunManifest(

@@ -24,6 +24,12 @@ def make_run_id(flow_run_id: str, started_at: float, attempt: int = 1) -> RunId:
     return RunId(f"run_{digits}_{tail}" + (f"_{attempt}" if attempt > 1 else ""))
 
 
+def is_of_flow_run(run_id: str, flow_run_id: str) -> bool:
+    """Whether a run, whichever try it is, is one of a flow run."""
+    parts = run_id.split("_")
+    return len(parts) > 2 and flow_run_id.replace("-", "")[-8:] == parts[2]
+
+
 def open_try(told: RunId, backend: Backend) -> RunId:
     """Return the ID under which a run that somebody was told of begins, or goes on after it was killed.
 

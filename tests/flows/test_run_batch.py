@@ -7,6 +7,7 @@ import logging.handlers
 import queue
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -27,11 +28,13 @@ from assetmill.batches.begun import BegunBatches
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.opening import Batch, InvalidRows, store_start
 from assetmill.batches.records import BatchManifest
+from assetmill.batches.so_far import BatchLooks, BatchSoFar
 from assetmill.errors import AccountBlocked, InvalidSettings, Rejected, RunFailed
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from flows.run_batch import run_batch
 from flows.run_shard import run_shard
+from tasks import policies
 from tasks.connections import provided, unattended
 from tasks.flow_runs import names_of
 from tasks.shards import is_refused
@@ -105,6 +108,30 @@ def test_a_batch_is_marked_before_it_spends_and_until_it_is_sealed(
     told = run(products(tmp_path, "a mug"))
     assert marked == [told["batch_id"]] * 3
     assert begun.newest(1) == []
+
+
+def test_a_batch_says_how_far_it_is_while_its_group_is_at_work(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No page tells of a row until the last one of its group has ended."""
+    monkeypatch.setattr(policies, "BATCH_BEAT_S", 0.01)
+    begun, looks = BegunBatches(services.backend), BatchLooks(services.backend)
+    told = list[BatchSoFar]()
+
+    def look(request: ResponseRequest) -> None:
+        """Hold the last row back until what came before is told of."""
+        if "a lamp together" in str(request.input):
+            (found,) = begun.newest(1)
+            while not (now := looks.look(found)).done:
+                time.sleep(0.01)
+            told.append(now)
+
+    gateway.before = look
+    run(products(tmp_path, "a mug", "a lamp"))
+    (now,) = told
+    assert (now.is_going, now.done, now.shown) == (True, 1, ())
+    assert now.spent_usd is not None
+    assert 0 < now.spent_usd < (newest(services).spent_usd or 0.0)
 
 
 def test_a_second_batch_calls_the_service_zero_times(

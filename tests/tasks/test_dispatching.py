@@ -291,7 +291,7 @@ def test_what_workers_refuse_is_given_up_without_further_tries(
     # Who has refused one shard is not waited for with another.
     assert len(prefect.flow_runs) == tries
     for row in work.results.values():
-        assert "refused it: " in str(row.reason)
+        assert (row.spent_usd, "refused it: " in str(row.reason)) == (0.0, True)
         assert str(row.reason).endswith("bring this machine up to date")
 
 

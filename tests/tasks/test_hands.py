@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from assetmill.errors import InvalidSettings
@@ -52,6 +53,20 @@ def test_machines_without_names_are_alike() -> None:
     assert after(refused()).width(pool()) == 0
     assert after(refused()).width(pool("a", "b")) == 2
     assert after(refused(), refused()).width(pool("a", "b")) == 0
+
+
+@pytest.mark.parametrize(
+    ("lost", "may_have_paid"),
+    [
+        (refused("a"), False),
+        (crashed("an older version", "a"), False),
+        (crashed("status code: 137"), True),
+        (crashed(DRAINED, "a"), True),
+    ],
+    ids=("refused", "never began", "died", "drained"),
+)
+def test_who_has_begun_may_have_paid(lost: FlowRun, may_have_paid: bool) -> None:
+    assert after(lost).may_have_paid == may_have_paid
 
 
 def test_who_loses_one_after_another_without_a_row_done_is_given_nothing_more() -> None:

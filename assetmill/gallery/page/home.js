@@ -29,9 +29,11 @@
     // A name that somebody gave a batch says more than its pipeline, which others have too.
     const given = /^(run|batch)_/.test(one.name) ? "" : one.name;
     head.append(made("b", given || one.pipeline), made("em", one.state, `state ${one.state.replaceAll(" ", "-")}`));
-    const parts = [one.done === undefined ? `${one.of} stages` : `${one.done} of ${one.of} done`];
+    // Of a batch that is not sealed nothing tells all: what is known is so much, or more.
+    const least = one.is_at_least ? "at least " : "";
+    const parts = [one.done === undefined ? `${one.of} stages` : one.done === null ? `${one.of} rows, none told of yet` : `${least}${one.done} of ${one.of} done`];
     if (given) parts.unshift(one.pipeline);
-    if (one.spent !== undefined) parts.push(usd(one.spent));
+    if (one.spent !== undefined) parts.push(least && one.spent === null ? "cost not told yet" : least + usd(one.spent));
     link.append(strip, head, made("small", `${parts.join(" · ")} · ${when(one.at)}`));
     const waits = [];
     if (one.undecided) waits.push(`${one.undecided} ${one.undecided === 1 ? "picture" : "pictures"} to decide`);

@@ -77,8 +77,8 @@ gallery.live = (() => {
     };
     const left = counted("queued", "drawing"), lost = counted("interrupted");
     told.hidden = !source;
-    if (left) told.textContent = `Live: ${facts.total - left} of ${facts.total}`;
-    else told.textContent = lost ? `Interrupted: ${facts.total - lost} of ${facts.total}` : "Live";
+    if (left) told.textContent = `Live: ${facts.total - left} of ${facts.total} shown`;
+    else told.textContent = lost ? `Interrupted: ${facts.total - lost} of ${facts.total} shown` : "Live";
   }
 
   // A browser has few connections for all pages of a server: one that nobody looks at takes none.

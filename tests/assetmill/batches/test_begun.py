@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,8 +15,9 @@ from assetmill.batches.begun import BegunBatch, BegunBatches
 from assetmill.batches.leases import BEATLESS_S
 from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.opening import begin
-from assetmill.batches.records import BatchPage
-from assetmill.batches.so_far import MAY_STILL_RUN_S, BatchLooks
+from assetmill.batches.records import BatchPage, BatchRow
+from assetmill.batches.so_far import MAY_STILL_RUN_S, PAGES_A_LOOK, BatchLooks
+from assetmill.batches.work import RowWorker
 from assetmill.care.collecting import Collector
 from assetmill.care.copying import StoreCopier
 from assetmill.care.repairing import Repairer
@@ -48,6 +50,29 @@ def kill(services: Services, table: str, rows: int = 1, **order: str) -> BegunBa
     """Carry out so many rows and die before the batch is sealed; return what is left of it on the list."""
     carry_out(plan_batch(services, table, "one", **order), slice(rows), is_sealed=False)
     return marked(services)
+
+
+class Killed(BaseException):
+    """A process ends here: nothing of it comes after."""
+
+
+def kill_untold(services: Services, table: str, rows: int = 1) -> tuple[BegunBatch, RowWorker]:
+    """Carry out so many rows and die before a page tells of them; return what is left, and who died."""
+    batch = plan_batch(services, table, "one")
+    work = work_on(batch)
+    begin(batch, work.run_id)
+    group = [plan.row for plan in batch.to_do][:rows]
+    with pytest.MonkeyPatch.context() as dying:
+        dying.setattr(BatchLedger, "write_page", Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            work.carry_out(group)
+    work.close()
+    return marked(services), work
+
+
+def say(work: RowWorker, number: int = 1) -> None:
+    """Tell how far a batch is, as its process does every few seconds."""
+    work.batch.ledger.beat(work.batch.batch_id, work.flow_run_id, number, work.progress())
 
 
 def marked(services: Services) -> BegunBatch:
@@ -204,6 +229,26 @@ class TestWhoIsAtWork:
         assert not looks.is_going(dataclasses.replace(old, run_id=RunId("run_other")))
         assert looks.is_going(old)
 
+    def test_what_it_said_a_moment_ago_is_no_word_of_a_process_that_has_ended(
+        self, services: Services, table: str, gone: str
+    ) -> None:
+        services.owner = gone
+        left, work = kill_untold(services, table)
+        say(work)
+        assert not BatchLooks(services.backend).is_going(left)
+
+    def test_of_another_host_it_is_one(self, services: Services, table: str) -> None:
+        services.owner = ELSEWHERE
+        work = work_on(plan_batch(services, table, "one"))
+        begin(work.batch, work.run_id)
+        left = marked(services)
+        say(work)
+        work.close()
+        old = dataclasses.replace(left, marked_at=left.marked_at - GIVEN_UP_S - 60.0)
+        assert BatchLooks(services.backend).is_going(old)
+        age(services, batch_layout.beat(left.start.batch_id, work.flow_run_id, 1), GIVEN_UP_S + 60.0)
+        assert not BatchLooks(services.backend).is_going(old)
+
     def test_its_shards_go_on_without_it(self, services: Services, table: str, gone: str) -> None:
         services.owner = gone
         left = kill(services, table)
@@ -222,11 +267,73 @@ class TestHowFar:
         assert (now.done, now.spent_usd) == (2, sum(usd or 0.0 for usd in paid))
         assert [row.name for row in now.shown] == ["row 2", "row 3"]
 
-    def test_rows_that_were_done_before_count_and_cost_nothing(self, services: Services, table: str) -> None:
+    def test_rows_that_were_done_before_count_and_nothing_tells_what_is_paid_since(
+        self, services: Services, table: str
+    ) -> None:
         kill(services, table, rows=2)
         again = kill(services, table, rows=0)
         now = BatchLooks(services.backend).look(again)
-        assert (now.done, now.spent_usd) == (2, 0.0)
+        assert (now.done, now.spent_usd) == (2, None)
+
+    def test_what_no_page_tells_of_its_process_has_said(self, services: Services, table: str) -> None:
+        left, work = kill_untold(services, table, rows=2)
+        looks = BatchLooks(services.backend)
+        assert (looks.look(left).done, looks.look(left).spent_usd) == (None, None)
+        say(work)
+        paid = sum(record.cost_usd or 0.0 for record in services.ledger.stages())
+        assert paid > 0
+        assert (looks.look(left).done, looks.look(left).spent_usd) == (2, pytest.approx(paid))
+
+    def test_the_one_that_tells_of_more_is_shown(self, services: Services, table: str) -> None:
+        """Its shards go on where its process was killed: their pages are newer than what it said."""
+        left, work = kill_untold(services, table)
+        say(work)
+        batch = work.batch
+        shard = RowWorker(batch, RunId("run_shard"), "shard", work.halt_run)
+        shard.carry_out([plan.row for plan in batch.to_do])
+        shard.close()
+        assert BatchLooks(services.backend).look(left).done == 3
+
+    def test_rows_that_have_failed_are_not_done(self, services: Services, table: str) -> None:
+        left, work = kill_untold(services, table)
+        work.count(0, rows=1)
+        say(work)
+        assert BatchLooks(services.backend).look(left).done == 1
+
+    def test_what_another_run_of_it_said_is_not_its_word(self, services: Services, table: str) -> None:
+        left, work = kill_untold(services, table)
+        work.run_id = RunId(f"{work.run_id}_2")
+        say(work)
+        assert BatchLooks(services.backend).look(left).done is None
+
+    def test_who_goes_on_takes_away_what_was_said_before(self, services: Services, table: str) -> None:
+        _, work = kill_untold(services, table)
+        say(work)
+        work.batch.ledger.beat(work.batch.batch_id, "another-flow-run", 1)
+        kill(services, table, rows=0)
+        assert work.batch.ledger.beats(work.batch.batch_id) == {"another-flow-run": 1}
+
+    def test_a_look_reads_so_many_pages_and_the_next_one_those_before(
+        self, services: Services, table: str
+    ) -> None:
+        left, looks = kill(services, table, rows=0), BatchLooks(services.backend)
+        left = dataclasses.replace(
+            left, start=left.start.model_copy(update={"row_count": 10_000}), to_do=9_990
+        )
+        for number in range(2 * PAGES_A_LOOK):
+            row = BatchRow(number=number, name="", key=str(number), state="done", spent_usd=0.5)
+            page = BatchPage(batch_id=left.start.batch_id, run_id=left.run_id, rows=(row,))
+            BatchLedger(services.backend).write_page(page)
+        before, seen = services.backend.requests, list[tuple[int | None, float | None, int]]()
+        for _ in range(3):
+            now = looks.look(left)
+            seen.append((now.done, now.spent_usd, services.backend.requests - before))
+        once = 2 + PAGES_A_LOOK  # a listing of pages, one of heartbeats
+        assert seen == [
+            (10 + PAGES_A_LOOK, PAGES_A_LOOK / 2, once),
+            (10 + 2 * PAGES_A_LOOK, PAGES_A_LOOK, 2 * once),
+            (10 + 2 * PAGES_A_LOOK, PAGES_A_LOOK, 2 * once + 2),
+        ]
 
     def test_each_page_is_read_once(self, services: Services, table: str) -> None:
         left, looks = kill(services, table), BatchLooks(services.backend)

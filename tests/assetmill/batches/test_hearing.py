@@ -86,6 +86,26 @@ def test_the_dead_and_those_of_another_run_have_nothing_at_work(work: RowWorker)
     assert told(work)[2:] == []
 
 
+def test_what_it_says_of_itself_is_nothing_that_a_shard_has_done(work: RowWorker) -> None:
+    work.count(1, rows=1, done=1, spent_usd=0.5)
+    work.batch.ledger.beat(work.batch.batch_id, work.flow_run_id, 1, work.progress())
+    hearing = Hearing(work)
+    assert hearing.listen() == {}
+    assert told(work) == ["1 of 3 rows", "1 of 3 stages"]
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_an_end_of_unknown_cost_is_not_told_as_one_that_cost_nothing(work: RowWorker, is_here: bool) -> None:
+    hearing = Hearing(work)
+    if is_here:
+        work.count(1, spent_usd=0.5)
+        work.count(1, spent_usd=None)
+    else:
+        say(work, 1, stages=2, spent_usd=0.5, unknown=1)
+    hearing.listen()
+    assert line(work.tally, ROWS, ROWS, None).endswith("2 of 3 stages, spent at least $0.5000")
+
+
 def test_a_shard_says_that_the_service_is_away_and_not_the_store(work: RowWorker) -> None:
     outages = work.batch.services.outages
     outages.of("store", "the store").begin("connection refused")

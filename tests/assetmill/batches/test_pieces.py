@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,10 @@ from tests.batchworks import ONE, plan_batch, products
 from tests.doubles import ScriptedGateway
 from tests.millworks import painter, services_on, settings_in
 
-RUN = make_run_id(str(uuid.uuid4()), time.time())
+BEGINNER = "00000000-0000-0000-0000-000000000007"
+"""The flow run of the batch itself, whose process says how far all of it is and takes no rows."""
+
+RUN = make_run_id(BEGINNER, 1.0)
 
 
 class Clock:
@@ -150,7 +152,7 @@ def test_rows_with_which_one_worker_after_another_dies_are_given_up_with_a_reaso
     assert left.is_over
     page = watcher.batch.ledger.read_page(next(iter(watcher.batch.known.seen_pages)))
     assert page
-    assert {row.state for row in page.rows} == {"failed"}
+    assert {(row.state, row.spent_usd) for row in page.rows} == {("failed", None)}
     assert f"{PIECE_LOSSES} workers were lost" in str(page.rows[0].reason)
 
 
@@ -210,8 +212,8 @@ def test_a_row_that_would_have_to_wait_is_left_to_workers_with_empty_slots(
     slots = services.settings.run.concurrency
     workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(4 * slots + 1))))
     (busy, first), (idle, second) = workers.start(size=1), workers.start(size=1)
-    for work in (busy, idle):
-        work.batch.ledger.beat(work.batch.batch_id, work.flow_run_id, 1)
+    for flow_run_id in (busy.flow_run_id, idle.flow_run_id, BEGINNER):
+        busy.batch.ledger.beat(busy.batch.batch_id, flow_run_id, 1)
     do(busy, first)
     for _ in range(slots):
         leased(first)

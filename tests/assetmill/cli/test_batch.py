@@ -181,10 +181,21 @@ def test_show_lists_a_batch_that_was_killed(services: Services, assetmill: Termi
     assert assetmill("show") == 0
     (line,) = assetmill.out.splitlines()
     assert line.startswith(batch.batch_id)
-    assert "interrupted, 1 of 2 rows, $" in line
+    assert "interrupted, at least 1 of 2 rows, at least $" in line
     assert assetmill("show", "--json") == 0
     (told,) = assetmill.document()["batches"]
     assert (told["status"], told["rows"], told["rows_done"]) == ("interrupted", 2, 1)
     carry_out(plan_batch(services, products(tmp_path, "a mug", "a lamp")))
     assert assetmill("show", "--json") == 0
     assert assetmill.document()["batches"] == []
+
+
+def test_show_says_of_a_batch_that_nothing_tells_of_it(
+    services: Services, assetmill: Terminal, tmp_path: Path
+) -> None:
+    carry_out(plan_batch(services, products(tmp_path, "a mug", "a lamp")), slice(0), is_sealed=False)
+    assert assetmill("show") == 0
+    assert "under way, none of 2 rows told of yet, cost not told yet" in assetmill.out
+    assert assetmill("show", "--json") == 0
+    (told,) = assetmill.document()["batches"]
+    assert (told["rows_done"], told["spent_usd"]) == (None, None)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assetmill.agents.gateway import ResponseRequest
 from assetmill.cli.edit import lost, summary
 from assetmill.editing.adopting import adopt_all
 from assetmill.editing.orders import EditOrder
@@ -196,3 +197,22 @@ def test_what_is_lost_is_told_before_it_is_paid(
     begin_edit(EditOrder(str(path), "make it red"), services, str(uuid.uuid4()))
     assert "of 2 frames the first alone is left" in caplog.text
     assert gateway.posts == []
+
+
+def test_a_call_at_work_when_its_edit_is_sealed_has_an_unknown_cost(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    class Killed(BaseException):
+        """A process is about to go: nothing of it comes after."""
+
+    def die(_: ResponseRequest) -> None:
+        raise Killed
+
+    gateway.after = die
+    path = tmp_path / "photo.png"
+    path.write_bytes(png(1024, 1024))
+    run = begin_edit(EditOrder(str(path), "make it red"), services, str(uuid.uuid4()))
+    (label,) = run.calls
+    with pytest.raises(Killed):
+        run.carry_out(label)
+    assert run.seal().spent_usd is None

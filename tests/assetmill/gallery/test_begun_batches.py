@@ -68,7 +68,7 @@ def test_home_tells_how_far_a_batch_is_that_was_killed_or_goes_on(services: Serv
     work = work_on(again)
     begin(again, work.run_id)
     (told,) = home(services)
-    assert (told["state"], told["done"], told["of"], told["spent"]) == ("under way", 1, 3, 0.0)
+    assert (told["state"], told["done"], told["of"], told["spent"]) == ("under way", 1, 3, None)
     work.close()
     run_rows(services, table, "one")
     (told,) = home(services)
@@ -187,7 +187,7 @@ class TestPages:
 
     def test_live_is_what_may_still_come(self, page: Page, services: Services, table: str, link: str) -> None:
         page.goto(link)
-        expect(page.locator("#live")).to_have_text("Interrupted: 1 of 3")
+        expect(page.locator("#live")).to_have_text("Interrupted: 1 of 3 shown")
         run_rows(services, table, "one")
         expect(page.locator("#live")).to_be_hidden()
         page.reload()

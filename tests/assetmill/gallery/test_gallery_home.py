@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from assetmill.records import RunManifest
 from assetmill.stage.services import Services
 from tests.assetmill.gallery.conftest import IN_CHROMIUM, desk_of, serving, site_on
 from tests.assetmill.gallery.test_gallery_access import serious
-from tests.batchworks import products, run_rows
+from tests.batchworks import carry_out, plan_batch, products, run_rows
 from tests.millworks import run_here
 
 PORT = 4711
@@ -104,6 +105,22 @@ def test_batches_of_one_pipeline_are_told_apart(
         page.goto(link)
         expect(page.locator("#batches .card b")).to_have_text(["card", "autumn"])
         expect(page.locator("#batches .card small").last).to_contain_text("card · 1 of 1 done")
+
+
+@IN_CHROMIUM[0]
+@IN_CHROMIUM[1]
+def test_of_a_batch_that_is_not_sealed_nothing_is_told_as_a_zero(
+    page: Page, services: Services, house: House, tmp_path: Path
+) -> None:
+    batch = plan_batch(services, products(tmp_path, "mug", "lamp"))
+    carry_out(batch, slice(0), is_sealed=False)
+    facts = page.locator("#batches .card small")
+    with serving(house) as link:
+        page.goto(link)
+        expect(facts).to_contain_text("2 rows, none told of yet · cost not told yet")
+        carry_out(batch, slice(1), is_sealed=False)
+        page.reload()
+        expect(facts).to_contain_text(re.compile(r"at least 1 of 2 done · at least \$0\.\d+ · "))
 
 
 def test_behind_home_every_run_has_its_wall(browser: TestClient, run: RunManifest) -> None:

@@ -86,7 +86,7 @@ def test_tiles_fill_in_order_and_a_killed_run_is_told_as_it_is(services: Service
                 expect(tiles.nth(number)).to_have_attribute("data-state", "output")
             step()
             expect(tiles.nth(5)).to_have_attribute("data-frames", "1")
-            expect(page.locator("#live")).to_have_text("Live: 5 of 12")
+            expect(page.locator("#live")).to_have_text("Live: 5 of 12 shown")
             kill(run)
             expect(tiles.nth(5)).to_have_attribute("data-state", "interrupted")
             expect(tiles.nth(11)).to_have_attribute("data-state", "interrupted")

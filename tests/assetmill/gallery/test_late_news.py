@@ -26,7 +26,7 @@ def test_tiles_that_come_late_are_not_older_than_what_was_told(
             page.wait_for_timeout(10)
         # What the page will be given is read; on its way the run goes on.
         carry_out(run, services, "first")
-        expect(page.locator("#live")).to_have_text("Live: 1 of 2")
+        expect(page.locator("#live")).to_have_text("Live: 1 of 2 shown")
         route, reply = held[0]
         route.fulfill(response=reply)
         tiles = page.locator("#wall .picture")
@@ -68,10 +68,10 @@ def test_a_server_that_is_not_heard_is_said_to_be_gone(run: Run, gallery: Galler
     live = page.locator("#live")
     with serving(gallery) as link:
         page.goto(link)
-        expect(live).to_have_text("Live: 0 of 2")
+        expect(live).to_have_text("Live: 0 of 2 shown")
         # As over a connection that is cut where neither end sees it.
         page.clock.fast_forward("00:46")
         expect(live).to_have_text("Not live: the page's server does not answer. It is asked again.")
         page.clock.fast_forward("00:31")
-        expect(live).to_have_text("Live: 0 of 2")
+        expect(live).to_have_text("Live: 0 of 2 shown")
         page.goto("about:blank")

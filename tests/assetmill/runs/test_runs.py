@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from assetmill.plan.plan import ShownPlan
 from assetmill.records import RunId, RunManifest
 from assetmill.runs.planning import plan_pipeline
 from assetmill.runs.run import begin_run, check_outcome
+from assetmill.stage.engine import run_stage
 from assetmill.stage.services import Services
 from assetmill.store.memory import MemoryStore
 from assetmill.store.run_ids import make_run_id
@@ -39,6 +40,10 @@ def services(tmp_path: Path, gateway: ScriptedGateway) -> Iterator[Services]:
     services = services_on(settings, MemoryStore(), gateway)
     yield services
     services.close()
+
+
+class Killed(BaseException):
+    """A process is about to go: nothing of it comes after."""
 
 
 def states(manifest: RunManifest) -> list[str]:
@@ -165,3 +170,26 @@ def test_run_ids_sort_by_the_time_of_their_start() -> None:
     made = [make_run_id(flow_run_id, at) for at in (1.0, 1.002, 1.8e9, 1.8e9 + 0.01, 4e9)]
     assert made == sorted(set(made))
     assert make_run_id(flow_run_id, 1.0, 2) == RunId(f"{made[0]}_2")
+
+
+def test_a_stage_at_work_when_its_run_is_sealed_has_an_unknown_cost(
+    services: Services, gateway: ScriptedGateway
+) -> None:
+    gateway.after = raising(Killed())
+    run = begin_run("chain", {}, services, str(uuid.uuid4()))
+    first, *_ = run.stages
+    call = run.begin(first)
+    assert call
+    with pytest.raises(Killed):
+        run_stage(call, services, run.run_id)
+    manifest = run.manifest()
+    assert states(manifest) == ["cancelled", "cancelled"]
+    assert [entry.spent_usd for entry in manifest.stages] == [None, 0.0]
+    assert manifest.spent_usd is None
+
+
+def raising(error: BaseException) -> Callable[[ResponseRequest], None]:
+    def fail(_: ResponseRequest) -> None:
+        raise error
+
+    return fail
