@@ -131,6 +131,15 @@ def test_a_retry_closes_the_conversation_first(desk: Desk) -> None:
     assert len(desk.gateway.posts) == 1
 
 
+def test_of_a_killed_run_all_that_it_began_is_decided_where_no_stage_is_named(desk: Desk) -> None:
+    desk.now += 100.0
+    asked = CliRunner().invoke(resolve, [RUN, "--retry"], standalone_mode=False)
+    assert asked.return_value == 0, asked.exception
+    assert run_stage(CALL, desk.services(), RunId("run-2")).attempt == 2
+    again = CliRunner().invoke(resolve, [RUN, "--retry"], standalone_mode=False)
+    assert "nothing of it is to be decided" in str(again.exception)
+
+
 def test_what_was_given_up_is_not_paid_for_again(desk: Desk) -> None:
     desk.now += 100.0
     assert desk.run("--give-up").return_value == 0

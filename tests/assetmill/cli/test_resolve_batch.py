@@ -22,7 +22,7 @@ from assetmill.store import layout
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.cli.terminal import Terminal
 from tests.batchworks import ONE, colourful, run_rows, states, write_rows
-from tests.millworks import services_on, settings_in
+from tests.millworks import run_here, services_on, settings_in
 
 ROWS = [{"product": name, "row": name.split()[1]} for name in ("a mug", "a lamp", "a chair")]
 
@@ -153,6 +153,23 @@ def _at_work(outage: Outage, conversation_id: str) -> tuple[str, bytes]:
             longer = intent.model_copy(update={"lease_until": intent.lease_until + 7 * 86_400})
             return entry.key, longer.model_dump_json().encode()
     raise AssertionError(conversation_id)
+
+
+def test_of_a_sealed_run_all_that_is_in_doubt_is_decided_where_no_stage_is_named(
+    outage: Outage, assetmill: Terminal
+) -> None:
+    def lost(_: ResponseRequest) -> None:
+        raise OutcomeUnknown("reset")
+
+    outage.gateway.before = lost
+    manifest = run_here(outage.services(), "one", product="a mug")
+    outage.gateway.before = lambda _: None
+    assert [stage.status for stage in manifest.stages] == ["in_doubt"]
+    assert assetmill("resolve", manifest.run_id, "--retry") == 0
+    assert run_here(outage.services(), "one", product="a mug").status == "completed"
+    assert len(outage.gateway.posts) == 1
+    assert assetmill("resolve", manifest.run_id, "--retry-now") == 2
+    assert "is for one STAGE" in assetmill.err
 
 
 def test_unknown_rows_and_rows_of_a_run_are_refused(outage: Outage, assetmill: Terminal) -> None:
