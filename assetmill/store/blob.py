@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.auth.azure import AzureCredentialProvider
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -34,6 +33,7 @@ from assetmill.store.key_order import BESIDE, in_key_order
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
 if TYPE_CHECKING:
+    from obstore.auth.azure import AzureCredentialProvider
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig
 
 LONGEST_URL_S = 7 * 24 * 3600
@@ -232,15 +232,21 @@ def _connect(
     place: AzureConfig = {"endpoint": endpoint_url} if endpoint_url else {}
     # obstore reads the environment but does not say what it found; boto3 does the same for S3.
     has_own = any(name in os.environ for name in _STORAGE_CREDENTIALS)
-    identity = None if has_own else AzureCredentialProvider()
     return AzureStore(
         container,
         prefix=prefix,
         config=place,
         client_options=client,
         retry_config=retry,
-        credential_provider=identity,
+        credential_provider=None if has_own else _identity(),
     )
+
+
+def _identity() -> AzureCredentialProvider:
+    # 26 MB, which a storage key or Google has no use for.
+    from obstore.auth.azure import AzureCredentialProvider
+
+    return AzureCredentialProvider()
 
 
 def _explain(error: BaseError) -> str:

@@ -15,7 +15,8 @@ from assetmill.store.backend import ObjectHead
 BESIDE = ("+", "-", ".")
 """What a key may have that sorts before `/`."""
 
-_HELD = 20_000
+_HELD_FIRST, _HELD = 1_000, 20_000
+"""The first objects come soon; later ones together, because each question costs a request or three."""
 
 
 def in_key_order(
@@ -29,7 +30,7 @@ def in_key_order(
     `beside` lists what begins like a folder, given without its `/`, and goes on with one of `BESIDE`. With a
     `limit` no more than that are held before it is asked.
     """
-    ordering = _Ordering(beside, prefix, min(_HELD, limit or _HELD))
+    ordering = _Ordering(beside, prefix, min(_HELD_FIRST, limit or _HELD))
     for head in found:
         yield from ordering.take(head)
     yield from ordering.rest()
@@ -60,6 +61,7 @@ class _Ordering:
             if len(self._held) < self._most:
                 return
             self._settle(key, folders)
+            self._most = min(2 * self._most, _HELD)
         yield from self._until(key)
 
     def rest(self) -> Iterator[ObjectHead]:

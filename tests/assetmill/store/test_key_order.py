@@ -42,7 +42,7 @@ def test_what_is_listed_by_folder_or_by_key_comes_by_key(
     # No key is a directory of another.
     keys = {f"v1/{key}" for key in keys if not any(other.startswith(f"{key}/") for other in keys)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(key_order, "_HELD", held)
+        patch.setattr(key_order, "_HELD_FIRST", held)
         found = in_key_order(heads(sorted(keys, key=order)), partial(beside, keys), "v1/", limit)
         assert [head.key for head in itertools.islice(found, limit)] == sorted(keys)[:limit]
 
