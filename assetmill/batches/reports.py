@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import heapq
 import io
 from collections import Counter
 from typing import Any
 
-from assetmill.batches.records import BatchAsset, BatchManifest, BatchRow
+from assetmill.batches.records import SETTLED, BatchAsset, BatchManifest, BatchRow
 from assetmill.errors import StoreError
 from assetmill.looking import Look, over, telling_ground
 from assetmill.markdown import cell, code
@@ -60,9 +61,9 @@ def _row_json(row: BatchRow) -> dict[str, Any]:
 
 def markdown(manifest: BatchManifest) -> str:
     """Return the report that Prefect shows: what failed first, then the rest, as far as there is room."""
-    rows = sorted(manifest.rows, key=lambda row: (row.is_done, row.number))
-    shown = rows[:MOST_ROWS_IN_MARKDOWN]
-    counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
+    shown = heapq.nsmallest(MOST_ROWS_IN_MARKDOWN, manifest.rows, key=lambda row: (row.is_done, row.number))
+    states = Counter(row.state for row in manifest.rows)
+    counts = ", ".join(f"{states[state]} {state}" for state in sorted(states, key=SETTLED.__contains__))
     lines = [
         f"# {cell(manifest.pipeline)}: {manifest.status}",
         "",
@@ -75,8 +76,8 @@ def markdown(manifest: BatchManifest) -> str:
         "|---:|---|---|---:|---|",
         *(_line(row) for row in shown),
     ]
-    if len(rows) > len(shown):
-        lines += ["", f"and {len(rows) - len(shown)} more rows"]
+    if more := len(manifest.rows) - len(shown):
+        lines += ["", f"and {more} more rows"]
     return "\n".join(lines) + "\n"
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import heapq
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from assetmill.batches.begun import BegunBatches
 from assetmill.batches.opening import Batch
-from assetmill.batches.records import BatchManifest, BatchRow, BatchStage, BatchStatus
+from assetmill.batches.records import BatchManifest, BatchRow, BatchStage, BatchStatus, PackedRows
+from assetmill.batches.row_plans import RowPlan
 from assetmill.fingerprint import Fingerprint
 from assetmill.records import RunId
 
@@ -27,8 +29,11 @@ def seal(
 
     `flow_run_id`: Prefect's, or empty. `payers`: the runs of its shards, for what those that died had paid.
     """
-    told = sorted(_rows(batch, results), key=lambda row: row.number)
-    rows = tuple(_with_untold(batch, told, payers) if payers else told)
+    # What was known before is there as models already: a run with nothing new need not pack it.
+    keep: Callable[[Iterable[BatchRow]], Sequence[BatchRow]] = PackedRows if results else tuple
+    rows = keep(_rows(batch, results))
+    if payers:
+        rows = keep(_with_untold(batch, rows, payers))
     costs = [row.spent_usd for row in rows]
     status, reason = _status(batch, rows)
     manifest = BatchManifest(
@@ -54,7 +59,7 @@ def seal(
     return manifest
 
 
-def _is_told(batch: Batch, rows: tuple[BatchRow, ...]) -> bool:
+def _is_told(batch: Batch, rows: Sequence[BatchRow]) -> bool:
     newest = batch.known.newest
     return newest is not None and list(map(_told, newest.rows)) == list(map(_told, rows))
 
@@ -63,19 +68,24 @@ def _told(row: BatchRow) -> tuple[object, ...]:
     return row.key, row.number, row.name, row.is_done, row.reason
 
 
-def _rows(batch: Batch, results: Mapping[int, BatchRow]) -> list[BatchRow]:
-    rows = [BatchRow(number=bad.number, name=f"row {bad.number}", key="", state="invalid", reason=bad.reason)
-            for bad in batch.bad]  # fmt: skip
-    for plan in batch.plans:
-        row = results.get(plan.row.number)
-        if row is None and (known := batch.reused(plan)):
-            row = reused(known).model_copy(update={"number": plan.row.number, "name": plan.row.name})
-        rows.append(row or _not_begun(plan.row.number, plan.row.name, plan.row.key))
-    return _as_stored(batch, rows)
+def _rows(batch: Batch, results: Mapping[int, BatchRow]) -> Iterator[BatchRow]:
+    """Yield every row by its number, one at a time."""
+    bad = (BatchRow(number=bad.number, name=f"row {bad.number}", key="", state="invalid", reason=bad.reason)
+           for bad in batch.bad)  # fmt: skip
+    plans = sorted(batch.plans, key=lambda plan: plan.row.number)
+    sound = (_row(batch, results, plan) for plan in plans)
+    return _as_stored(batch, heapq.merge(bad, sound, key=lambda row: row.number))
 
 
-def _as_stored(batch: Batch, rows: list[BatchRow]) -> list[BatchRow]:
-    """Return rows of which none is done that has a stage without a commit, whoever has told of it."""
+def _row(batch: Batch, results: Mapping[int, BatchRow], plan: RowPlan) -> BatchRow:
+    row = results.get(plan.row.number)
+    if row is None and (known := batch.reused(plan)):
+        row = reused(known).model_copy(update={"number": plan.row.number, "name": plan.row.name})
+    return row or _not_begun(plan.row.number, plan.row.name, plan.row.key)
+
+
+def _as_stored(batch: Batch, rows: Iterable[BatchRow]) -> Iterator[BatchRow]:
+    """Yield rows of which none is done that has a stage without a commit, whoever has told of it."""
     ledger, pipeline = batch.services.ledger, batch.pipeline.name
 
     @functools.cache
@@ -96,11 +106,11 @@ def _as_stored(batch: Batch, rows: list[BatchRow]) -> list[BatchRow]:
             update={"status": "failed", "error": "the store does not have its record", "missing": lost}
         )
 
-    return [_unless_lost(row, tuple(map(seen, row.stages))) for row in rows]
+    return (_unless_lost(row, tuple(map(seen, row.stages))) for row in rows)
 
 
-def _with_untold(batch: Batch, rows: Sequence[BatchRow], payers: Collection[RunId]) -> list[BatchRow]:
-    """Return rows with the cost of stages that a shard has paid for and did not live to tell of.
+def _with_untold(batch: Batch, rows: Sequence[BatchRow], payers: Collection[RunId]) -> Iterator[BatchRow]:
+    """Yield rows with the cost of stages that a shard has paid for and did not live to tell of.
 
     Whoever took over its rows has found what it made, and says that it cost nothing.
     """
@@ -116,7 +126,7 @@ def _with_untold(batch: Batch, rows: Sequence[BatchRow], payers: Collection[RunI
         is_ours = record is not None and record.run_id in payers
         return stage.model_copy(update={"spent_usd": record.cost_usd}) if record and is_ours else stage
 
-    return [_unless_same(row, tuple(map(paid, row.stages))) for row in rows]
+    return (_unless_same(row, tuple(map(paid, row.stages))) for row in rows)
 
 
 def _unless_same(row: BatchRow, stages: tuple[BatchStage, ...]) -> BatchRow:
@@ -150,7 +160,7 @@ def _not_begun(number: int, name: str, key: str) -> BatchRow:
     )
 
 
-def _status(batch: Batch, rows: tuple[BatchRow, ...]) -> tuple[BatchStatus, str | None]:
+def _status(batch: Batch, rows: Sequence[BatchRow]) -> tuple[BatchStatus, str | None]:
     if reason := batch.services.gate.reason:
         return "stopped", reason
     if all(row.is_done for row in rows if row.state != "invalid"):

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, MutableMapping
 
-from assetmill.batches.records import BatchRow
+from assetmill.batches.records import BatchRow, pack, unpack
 
 
 class ToldRows(MutableMapping[int, BatchRow]):
-    """Rows by their number, each as a few hundred bytes until somebody asks for it.
-
-    As a model a row of five pictures takes ten kilobytes, and nobody looks at it before the batch is sealed.
-    """
+    """Rows by their number, packed: nobody looks at one before the batch is sealed."""
 
     def __init__(self) -> None:
         self._packed: dict[int, bytes] = {}
 
     def __getitem__(self, number: int) -> BatchRow:
-        return BatchRow.model_validate_json(zlib.decompress(self._packed[number]))
+        return unpack(self._packed[number])
 
     def __setitem__(self, number: int, row: BatchRow) -> None:
-        self._packed[number] = zlib.compress(row.model_dump_json().encode(), 1)
+        self._packed[number] = pack(row)
 
     def __delitem__(self, number: int) -> None:
         del self._packed[number]

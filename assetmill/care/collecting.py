@@ -23,6 +23,7 @@ from assetmill.errors import InvalidInput, KeyExists, KeyMissing, StoreError
 from assetmill.records import Intent
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
+from assetmill.store.joining import Beside
 from assetmill.store.kinds import is_stray
 from assetmill.store.pending_deletions import (
     REFRESH_S,
@@ -181,13 +182,13 @@ class Collector:
 
         What it made may be stored and not yet named by any record.
         """
-        # Hashes, because the keys of a million stages would be a hundred megabytes.
-        settled = {hash(_attempt(entry.key)) for entry in self.backend.list(layout.VERDICTS)}
-        finished = {hash(_attempt(entry.key)) for entry in self.backend.list(layout.STAGES)}
+        # Side by side: sets of a million stages would be hundreds of megabytes.
+        settled = Beside((_attempt(entry.key), True) for entry in self.backend.list(layout.VERDICTS))
+        finished = Beside((_attempt(entry.key), True) for entry in self.backend.list(layout.STAGES))
         oldest: tuple[float, str] | None = None
         for entry in self.backend.list(layout.INTENTS):
             attempt = _attempt(entry.key.rpartition(".")[0])
-            if hash(attempt) in settled or hash(attempt.rpartition(".")[0]) in finished:
+            if settled.at(attempt) or finished.at(attempt.rpartition(".")[0]):
                 continue
             try:
                 began = Intent.model_validate_json(self.backend.get(entry.key)).created_at

@@ -13,6 +13,7 @@ from assetmill.care.purging import PurgeReceipt, Tombstone
 from assetmill.money.history import LinePage, MoneyEntry
 from assetmill.records import Stored
 from assetmill.store import batch_layout, kinds, layout
+from assetmill.store.index_rows import read_page
 from assetmill.store.kinds import RUN, STAGE, Kind, Unreadable, json_with, kind
 from assetmill.store.pending_deletions import CollectionDone, CollectionPlan
 
@@ -29,6 +30,8 @@ def _names_batch(data: bytes) -> None:
 
 
 KINDS = (
+    # Read piece by piece: it has a row for each asset of the store.
+    kind("index page", rf"k/{_TIME}", check=read_page),
     *kinds.KINDS,
     kind(CEILING_LINE, rf"{_SCOPE}/\d{{8}}", MoneyEntry),
     kind("page of a ceiling", rf"{_SCOPE}/pages/\d{{8}}\.[0-9a-f]{{32}}", LinePage,

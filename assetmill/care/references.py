@@ -26,6 +26,9 @@ _DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
 MAX_RECORD_BYTES = 1 << 30
 """What a compressed record may unpack to; raw responses may hold a picture that did not decode."""
 
+_PIECE_BYTES = 1 << 20
+_DIGEST_BYTES = len("sha256:") + 64
+
 
 def records(backend: Backend) -> Iterator[ObjectHead]:
     """Yield everything in a store that may name a blob."""
@@ -53,16 +56,40 @@ def unpacked(data: bytes) -> bytes:
     Raises:
         ValueError: it is damaged, or a bomb.
     """
+    return b"".join(pieces(data))
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Yield a record's JSON a megabyte at a time, whether it is stored compressed or not.
+
+    Raises:
+        ValueError: it is damaged, or a bomb.
+    """
     if data[:2] != b"\x1f\x8b":
-        return data
-    try:
-        inflate = zlib.decompressobj(wbits=31)
-        plain = inflate.decompress(data, MAX_RECORD_BYTES)
-    except zlib.error as error:
-        raise ValueError(f"it cannot be unpacked: {error}") from error
+        yield data
+        return
+    inflate, size = zlib.decompressobj(wbits=31), 0
+    while not inflate.eof and size < MAX_RECORD_BYTES:
+        try:
+            piece = inflate.decompress(data, min(_PIECE_BYTES, MAX_RECORD_BYTES - size))
+        except zlib.error as error:
+            raise ValueError(f"it cannot be unpacked: {error}") from error
+        if not piece and not inflate.unconsumed_tail and not inflate.eof:
+            break
+        data, size = inflate.unconsumed_tail, size + len(piece)
+        yield piece
     if not inflate.eof:
         raise ValueError("it is cut short, or unpacks to more than a gigabyte")
-    return plain
+
+
+def _named_in_pieces(data: bytes) -> Iterator[set[str]]:
+    """Yield every SHA-256 that a record's bytes name, a piece of it after the other."""
+    before = b""
+    for piece in pieces(data):
+        # One may begin in a piece and end in the next.
+        text = before + piece
+        yield named_in(text)
+        before = text[-_DIGEST_BYTES:]
 
 
 class Marked:
@@ -115,13 +142,14 @@ def mark(backend: Backend) -> Marked:
             if is_record:
                 parse(entry.key, data)
             try:
-                data = unpacked(data)
+                for named in _named_in_pieces(data):
+                    marked.add(named)
             except ValueError:
                 if is_record:
                     raise
-            # What nothing of ours wrote may name bytes all the same, as may what was set aside: searched as
-            # it is, never in the way.
-            marked.add(named_in(data))
+                # What nothing of ours wrote may name bytes all the same, as may what was set aside: searched
+                # as it is, never in the way.
+                marked.add(named_in(data))
         except KeyMissing:
             continue  # a probe's key, deleted since it was listed
         except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 from assetmill.cli import json_log
@@ -19,6 +19,7 @@ from assetmill.store.backend import Backend
 EVERY_S = 0.5
 _SETTLED_S = 2.0
 """Before that nobody can say how long the rest takes."""
+_COUNTS_S = 0.25
 _CLEAR = "\r\x1b[K"
 
 Reads = Callable[[str], bool]
@@ -98,18 +99,31 @@ class _Walk:
     """A store that is read from one end to the other; how much there is in it is counted beside the work."""
 
     def __init__(self, backend: Backend, reads: Reads | None, done: Callable[[], int] | None) -> None:
-        self._backend, self._reads, self._done = backend, reads, done
+        self._backend, self._done = backend, done
         self._before, self._total, self._time = backend.requests, 0, _TimeLeft()
+        self._counted = 0
+        self._counting = _counts_of(backend, reads) if reads else iter(())
 
     def line(self, is_over: threading.Event) -> str:
         """Return how far it is."""
-        if self._reads:
-            self._total, self._reads = _number_of(self._backend, self._reads, is_over), None
+        self._count_on(is_over)
         requests = self._backend.requests - self._before
         done = self._done() if self._done else requests
         of = f"{done:,} of about {self._total:,} objects, " if 0 < self._total >= done else ""
         left = self._time.left(done, self._total)
         return f"reading {self._backend.name}: {of}{requests:,} requests{left}"
+
+    def _count_on(self, is_over: threading.Event) -> None:
+        """Go on counting for a moment: in a large store that takes minutes, and a line is wanted at once."""
+        until = time.monotonic() + _COUNTS_S
+        try:
+            for count in self._counting:
+                self._counted = count
+                if is_over.is_set() or time.monotonic() > until:
+                    return
+        except StoreError:
+            self._counted = 0  # the command meets it too, and says it
+        self._total = self._counted
 
 
 class _TimeLeft:
@@ -126,17 +140,12 @@ class _TimeLeft:
         return f", about {clock(seconds / done * (total - done))} left"
 
 
-def _number_of(backend: Backend, reads: Reads, is_over: threading.Event) -> int:
-    """Return how many objects will be read, 0 where that is unknown."""
+def _counts_of(backend: Backend, reads: Reads) -> Iterator[int]:
+    """Yield how many objects will be read, as far as they are counted, and at last all."""
     count = 0
-    try:
-        for entry in backend.list(layout.ROOT):
-            if is_over.is_set():
-                return 0
-            count += reads(entry.key)
-    except StoreError:
-        return 0  # the command meets it too, and says it
-    return count
+    for entry in backend.list(layout.ROOT):
+        count += reads(entry.key)
+        yield count
 
 
 @contextmanager

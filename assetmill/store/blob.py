@@ -8,10 +8,10 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.auth.azure import AzureCredentialProvider
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -29,10 +29,11 @@ from assetmill.errors import (
     StoreUnavailable,
 )
 from assetmill.store.backend import ObjectHead
+from assetmill.store.key_order import BESIDE, in_key_order
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore.auth.azure import AzureCredentialProvider
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig
 
 LONGEST_URL_S = 7 * 24 * 3600
@@ -124,21 +125,10 @@ class BlobStore:
 
     def list(self, prefix: str, limit: int | None = None) -> Iterator[ObjectHead]:
         """Yield the objects whose key starts with `prefix`, sorted by key, at most `limit` of them."""
-        above, beginning = check_prefix(prefix)
+        check_prefix(prefix)
         self._count()
-        # obstore's prefixes are whole segments, so a listing begins where the prefix does and ends behind it.
-        folder = "/".join(above)
-        offset = prefix[:-1] if len(beginning) > 1 else None
-        found: list[ObjectMeta] = []
-        with self._translating(f"{self.name}: {prefix!r}"):
-            for page in obstore.list(self._store, prefix=folder or None, offset=offset):
-                found += [meta for meta in page if meta["path"].startswith(prefix)]
-                if any(_is_behind(meta["path"], prefix) for meta in page):
-                    break
-        heads = [ObjectHead(meta["path"], meta["size"], meta["last_modified"].timestamp()) for meta in found]
-        # It promises no order: with folders of its own, Azure sorts `/` before everything else.
-        ours = [head for head in heads if all(map(is_segment, head.key.split("/")))]
-        return iter(sorted(ours, key=lambda head: head.key)[:limit])
+        # Azure lists by folder where it has folders of its own.
+        return islice(in_key_order(self._found(prefix), self._beside, prefix, limit), limit)
 
     def delete(self, key: str) -> None:
         """Remove the object; absent is fine."""
@@ -154,6 +144,32 @@ class BlobStore:
 
     def close(self) -> None:
         """Do nothing: obstore ends its connections when they are idle."""
+
+    def _found(self, prefix: str) -> Iterator[ObjectHead]:
+        above, beginning = check_prefix(prefix)
+        # obstore's prefixes are whole segments, so a listing begins where the prefix does and ends behind it.
+        offset = prefix[:-1] if len(beginning) > 1 else None
+        for head in self._pages("/".join(above), offset):
+            if head.key.startswith(prefix):
+                yield head
+            elif _is_behind(head.key, prefix):
+                return
+
+    def _beside(self, folder: str) -> Iterator[ObjectHead]:
+        """Yield what begins like a folder and sorts before what is in it."""
+        # After everything that begins with the letter before the first that a key may have.
+        for head in self._pages(folder.rpartition("/")[0], f"{folder}*~"):
+            if not head.key.startswith(tuple(folder + letter for letter in BESIDE)):
+                return
+            yield head
+
+    def _pages(self, folder: str, offset: str | None) -> Iterator[ObjectHead]:
+        """Yield the objects below a folder, those after the offset, as the store lists them."""
+        with self._translating(f"{self.name}: {folder!r}"):
+            for page in obstore.list(self._store, prefix=folder or None, offset=offset):
+                for meta in page:
+                    if all(map(is_segment, meta["path"].split("/"))):
+                        yield ObjectHead(meta["path"], meta["size"], meta["last_modified"].timestamp())
 
     def _find(self, key: str) -> ObjectHead:
         try:
@@ -216,15 +232,21 @@ def _connect(
     place: AzureConfig = {"endpoint": endpoint_url} if endpoint_url else {}
     # obstore reads the environment but does not say what it found; boto3 does the same for S3.
     has_own = any(name in os.environ for name in _STORAGE_CREDENTIALS)
-    identity = None if has_own else AzureCredentialProvider()
     return AzureStore(
         container,
         prefix=prefix,
         config=place,
         client_options=client,
         retry_config=retry,
-        credential_provider=identity,
+        credential_provider=None if has_own else _identity(),
     )
+
+
+def _identity() -> AzureCredentialProvider:
+    # 26 MB, which a storage key or Google has no use for.
+    from obstore.auth.azure import AzureCredentialProvider
+
+    return AzureCredentialProvider()
 
 
 def _explain(error: BaseError) -> str:

@@ -46,6 +46,7 @@ from assetmill.errors import (
     StoreUnavailable,
 )
 from assetmill.store.backend import ObjectHead
+from assetmill.store.key_order import BESIDE, in_key_order
 from assetmill.store.keys import check_key, check_prefix, is_segment
 
 LONGEST_URL_S = 7 * 24 * 3600
@@ -191,7 +192,8 @@ class S3Store:
         """Yield the objects whose key starts with `prefix`, sorted by key, at most `limit` of them."""
         check_prefix(prefix)
         found = self._pages(prefix, limit)
-        return islice(found if self._is_aws else self._sorted(found, prefix, limit), limit)
+        # Other servers may list by folder.
+        return islice(found if self._is_aws else in_key_order(found, self._beside, prefix, limit), limit)
 
     def delete(self, key: str) -> None:
         """Remove the object; absent is fine."""
@@ -272,13 +274,10 @@ class S3Store:
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def _sorted(self, found: Iterator[ObjectHead], prefix: str, limit: int | None) -> Iterator[ObjectHead]:
-        """Order what a server lists by directory (`a`, `a/b`, `a-c`) as S3 does (`a-c` before `a/b`)."""
-        first = sorted(islice(found, limit), key=_by_key)
-        # Such a server lists a directory too early, never too late: a page without any is a right page.
-        if all("/" not in head.key[len(prefix) :] for head in first):
-            return iter(first)
-        return iter(sorted((*first, *found), key=_by_key))
+    def _beside(self, folder: str) -> Iterator[ObjectHead]:
+        """Yield what begins like a folder and sorts before what is in it."""
+        for letter in BESIDE:
+            yield from self._pages(folder + letter, None)
 
     def _require_bucket(self) -> None:
         """Tell a missing bucket, which must never look like a missing object; HEAD replies do not say."""
@@ -386,7 +385,3 @@ def _explain(error: Exception) -> str:
             return _NOT_S3
         case _:
             return str(error)
-
-
-def _by_key(head: ObjectHead) -> str:
-    return head.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from dataclasses import replace
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from assetmill.agents.gateway import ResponseRequest
+from assetmill.batches.ledger import BatchLedger
 from assetmill.batches.opening import InvalidRows
+from assetmill.batches.records import BatchRow
 from assetmill.batches.reports import contact_sheet, document, markdown
 from assetmill.errors import (
     AccountBlocked,
@@ -382,3 +385,16 @@ def test_the_gate_closes_after_the_first_refusal(
     manifest = run_rows(services, products(tmp_path, *(f"thing {n}" for n in range(12))), pipeline="one")
     assert sorted(states(manifest)) == ["done"] * 3 + ["failed"] * 9
     assert len(asked) == 4
+
+
+def test_a_sealed_batch_holds_its_rows_packed(
+    services: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    manifest = run_rows(services, products(tmp_path, *(f"packed {n}" for n in range(12))))
+    keys = {row.key for row in manifest.rows}
+    assert len(keys) == 12
+    gc.collect()
+    rows = (one for one in gc.get_objects() if isinstance(one, BatchRow))
+    assert not [row.number for row in rows if row.key in keys]
+    # What is read back is the same, row by row.
+    assert BatchLedger(services.backend).find(manifest.batch_id) == manifest

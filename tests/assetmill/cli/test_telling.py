@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from assetmill.fingerprint import digest
 from assetmill.progress import unwatched
 from assetmill.stage.services import Services
 from assetmill.store import layout
+from assetmill.store.backend import ObjectHead
 from assetmill.store.memory import MemoryStore
 from tests.assetmill.cli.terminal import Terminal
 from tests.millworks import run_here
@@ -49,6 +51,22 @@ def test_a_walk_says_of_how_many_objects(
         while f"of about {of} objects, " not in screen.getvalue():
             pass
     assert screen.getvalue().endswith("\r\x1b[K")
+
+
+class _Endless(MemoryStore):
+    """A store that takes for ever to be listed."""
+
+    def list(self, prefix: str, limit: int | None = None) -> Iterator[ObjectHead]:
+        return itertools.repeat(ObjectHead(f"{prefix}x", 1, 0.0))
+
+
+def test_the_first_line_does_not_wait_until_all_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = _Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with told_progress(_Endless(), reads=reads_all, every_s=0.0):
+        while screen.getvalue().count("reading memory:: 0 requests") < 2:
+            pass
+    assert "about" not in screen.getvalue()
 
 
 def test_what_is_counted_says_how_long_the_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,3 +75,8 @@ def test_the_beginning_of_a_name_is_listed_without_the_rest_of_its_folder(
 @pytest.mark.parametrize("prefix", ["v1/", "v1/i/p/", "v1/i/p"])
 def test_a_whole_folder_is_listed_to_its_end(store: BlobStore, prefix: str) -> None:
     assert [entry.key for entry in store.list(prefix)] == [key.removeprefix("deep/") for key in KEYS]
+
+
+def test_the_first_of_a_folder_is_told_before_the_rest_is_listed(store: BlobStore) -> None:
+    assert next(store.list("v1/i/p/")).key == KEYS[0].removeprefix("deep/")
+    assert len(_Listing.asked) <= 3 < len(KEYS) / PAGE

@@ -1,0 +1,60 @@
+"""What is large in a store is looked through a piece at a time."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tracemalloc
+
+import pytest
+
+from assetmill.care import references
+from assetmill.care.references import mark, named_in, unpacked
+from assetmill.fingerprint import Digest
+from assetmill.records import AssetId, RunId
+from assetmill.store import layout
+from assetmill.store.index_rows import IndexPage, IndexRow, IndexRows, write_page
+from assetmill.store.memory import MemoryStore
+
+ROWS = 2_000
+
+
+def sha(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def row(number: int) -> IndexRow:
+    return IndexRow(
+        asset_id=AssetId(f"ast_{number:064d}"),
+        digest=Digest(f"sha256:{sha(number)}"),
+        service_ids=(f"resp_{number:050d}",),
+        created_at=float(number),
+    )
+
+
+def test_a_page_of_the_index_is_never_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "_PIECE_BYTES", 1 << 14)
+    rows, store = IndexRows(), MemoryStore()
+    rows.load(map(row, range(ROWS)))
+    page = write_page(IndexPage(floor=RunId(""), recent=(), rows=()), rows)
+    store.create(layout.index_page(1), page)
+    tracemalloc.start()
+    try:
+        marked = mark(store)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert all(sha(number) in marked for number in range(ROWS))
+    # Its rows as plain data were four times its text.
+    assert peak_bytes < 2 * len(unpacked(page))
+
+
+@pytest.mark.parametrize("size", [1, 50, 70, 71, 72, 1000])
+def test_a_digest_across_two_pieces_counts(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(references, "_PIECE_BYTES", size)
+    text = ", ".join(f'"sha256:{sha(number)}"' for number in range(40)).encode()
+    store = MemoryStore()
+    # Of no kind: searched whatever it is.
+    store.create(f"{layout.ASIDE}aside.{sha(0)}", gzip.compress(text))
+    marked = mark(store)
+    assert all(name in marked for name in named_in(text))
