@@ -118,7 +118,7 @@ def _between(times_s: list[float]) -> str:
 
 
 def stages_since(services: Services, pipeline: str, since: float) -> list[Stage]:
-    """Return the stages that were begun since a time, in that order, as their records tell."""
+    """Return the stages that were begun since a time, in that order, by the attempts that were paid for."""
     found: list[Stage] = []
     for entry in services.backend.list(layout.intents_of(pipeline)):
         intent = Intent.model_validate_json(services.backend.get(entry.key))
@@ -127,6 +127,8 @@ def stages_since(services: Services, pipeline: str, since: float) -> list[Stage]
         fp = Fingerprint(entry.key.rpartition("/")[2].partition(".")[0])
         record = services.ledger.read_stage(pipeline, fp)
         assert record, entry.key
+        if record.attempt != intent.attempt:
+            continue  # it was refused, or not posted: others count such posts
         found.append(Stage(int(intent.owner.rsplit(":", 2)[1]), intent.created_at, record.finished_at))
     return sorted(found, key=lambda stage: stage.began_at)
 

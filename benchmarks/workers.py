@@ -87,7 +87,7 @@ def measure(made: Stack, place: str, count: int, asked: Asked) -> Measured:
         leases = {
             entry.key.rpartition("/")[2] for entry in services.backend.list(f"{batch_layout.prefix(name)}w/")
         }
-    assert len(stages) == asked.rows * STAGES
+    assert len(stages) == asked.rows * STAGES, f"{len(stages)} stages of {asked.rows} rows"
     pieces = len({lease.partition(".")[0] for lease in leases} - {"all"})
     found = costs(stages, done.processes, done.began_at, asked.width, pieces)
     return Measured(done.ended_at - done.began_at, stages, found, refused)
