@@ -56,12 +56,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one batch has taken. `refused` counts posts that the service did not take for its quota."""
+    """What one batch has taken.
+
+    `refused` counts posts that the service did not take for its quota, `unpaid` attempts that were begun again.
+    """
 
     took_s: float
     stages: list[Stage]
     costs: Costs
     refused: int
+    unpaid: int
 
 
 def prepare(made: Stack, asked: Asked) -> None:
@@ -83,14 +87,14 @@ def measure(made: Stack, place: str, count: int, asked: Asked) -> Measured:
     refused = Control(made.home).posts() - posts - (made.pictures() - pictures)
     settings = load_settings("local", {k: v for k, v in made.environment.items() if "ASSETMILL" in k})
     with open_services(settings) as services:
-        stages = stages_since(services, "plain", done.began_at)
+        stages, unpaid = stages_since(services, "plain", done.began_at)
         leases = {
             entry.key.rpartition("/")[2] for entry in services.backend.list(f"{batch_layout.prefix(name)}w/")
         }
     assert len(stages) == asked.rows * STAGES, f"{len(stages)} stages of {asked.rows} rows"
     pieces = len({lease.partition(".")[0] for lease in leases} - {"all"})
     found = costs(stages, done.processes, done.began_at, asked.width, pieces)
-    return Measured(done.ended_at - done.began_at, stages, found, refused)
+    return Measured(done.ended_at - done.began_at, stages, found, refused, unpaid)
 
 
 def keep_bytecode() -> None:
@@ -148,7 +152,7 @@ def compare(made: Stack, place: str, counts: list[int], asked: Asked) -> None:
         if asked.a_minute:
             most, part = most_in_a_minute(found.stages), used_part(found.stages, asked.a_minute)
             told = f"{part:.1%} of the quota used, at most {most} of {asked.a_minute} in a minute"
-            print(f"           {told}, {found.refused} posts refused", flush=True)
+            print(f"           {told}, {found.refused} posts refused, {found.unpaid} begun again", flush=True)
 
 
 if __name__ == "__main__":
