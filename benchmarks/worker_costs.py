@@ -118,7 +118,7 @@ def _between(times_s: list[float]) -> str:
 
 
 def stages_since(services: Services, pipeline: str, since: float) -> tuple[list[Stage], int]:
-    """Return the stages that were begun since a time, in that order, and how many attempts were not paid for."""
+    """Return the stages that were begun since a time, in order, and how many attempts were not paid for."""
     found, unpaid = list[Stage](), 0
     for entry in services.backend.list(layout.intents_of(pipeline)):
         intent = Intent.model_validate_json(services.backend.get(entry.key))

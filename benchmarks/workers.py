@@ -58,7 +58,7 @@ class Asked:
 class Measured:
     """What one batch has taken.
 
-    `refused` counts posts that the service did not take for its quota, `unpaid` attempts that were begun again.
+    `refused` counts posts that the service did not take for its quota, `unpaid` attempts that were no good.
     """
 
     took_s: float
