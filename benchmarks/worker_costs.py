@@ -117,9 +117,9 @@ def _between(times_s: list[float]) -> str:
     return f"{min(times_s):.1f}-{max(times_s):.1f}"
 
 
-def stages_since(services: Services, pipeline: str, since: float) -> list[Stage]:
-    """Return the stages that were begun since a time, in that order, as their records tell."""
-    found: list[Stage] = []
+def stages_since(services: Services, pipeline: str, since: float) -> tuple[list[Stage], int]:
+    """Return the stages that were begun since a time, in order, and how many attempts were not paid for."""
+    found, unpaid = list[Stage](), 0
     for entry in services.backend.list(layout.intents_of(pipeline)):
         intent = Intent.model_validate_json(services.backend.get(entry.key))
         if intent.created_at < since:
@@ -127,8 +127,11 @@ def stages_since(services: Services, pipeline: str, since: float) -> list[Stage]
         fp = Fingerprint(entry.key.rpartition("/")[2].partition(".")[0])
         record = services.ledger.read_stage(pipeline, fp)
         assert record, entry.key
+        if record.attempt != intent.attempt:
+            unpaid += 1  # refused, or not posted
+            continue
         found.append(Stage(int(intent.owner.rsplit(":", 2)[1]), intent.created_at, record.finished_at))
-    return sorted(found, key=lambda stage: stage.began_at)
+    return sorted(found, key=lambda stage: stage.began_at), unpaid
 
 
 def costs(stages: list[Stage], processes: Processes, began_at: float, width: int, pieces: int) -> Costs:

@@ -131,7 +131,9 @@ def begin_shard(batch: Batch, halt_run: str) -> RowWorker:
     """
     check_service(batch)
     flow_run_id, attempt = current_flow_run()
-    return RowWorker(batch, make_run_id(flow_run_id, time.time(), attempt), flow_run_id, halt_run)
+    run_id = make_run_id(flow_run_id, time.time(), attempt)
+    slots = batch.services.settings.run.concurrency
+    return RowWorker(batch, run_id, flow_run_id, halt_run, rows_at_once=slots)
 
 
 def check_service(batch: Batch) -> None:

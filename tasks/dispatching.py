@@ -10,13 +10,13 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect import get_client
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Cancelling, Completed, Crashed
 
@@ -27,6 +27,7 @@ from assetmill.batches.pieces import piece_rows
 from assetmill.batches.work import RowWorker
 from tasks import policies
 from tasks.batches import BatchBar
+from tasks.events import tell_untaken
 from tasks.flow_runs import batch_tag, trace_labels
 from tasks.hands import Hands
 from tasks.pools import Pool, due_at_once, patiently, see_pool, shard_deployment
@@ -59,7 +60,7 @@ class _Dispatcher:
         self._fault, self._awaited = "", ""
         self._numbers = frozenset(plan.row.number for plan in work.batch.to_do)
         self._hands, self._hearing, self._bar = Hands(), Hearing(work), BatchBar(work)
-        self._count, self._was_away = 0, False
+        self._count, self._was_away, self._has_told_untaken = 0, False, False
         self._log = get_run_logger()
 
     async def begin(self, shard_rows: int) -> None:
@@ -75,7 +76,7 @@ class _Dispatcher:
         while not self._is_told():
             await self._bar.show()
             seen = await self._ask(lambda: see_pool(self._client, self._pool))
-            self._tell(seen.fault or untaken(running, self._pool) or self._awaited)
+            self._tell(seen.fault or self._untaken(running) or self._awaited)
             if not await self._bar.meanwhile(self._is_over):
                 await self._fill(running, seen)
             if not running:
@@ -129,6 +130,14 @@ class _Dispatcher:
         if fault != self._fault:
             self._fault = fault
             self._say(f"warning: {fault}" if fault else f"work pool {self._pool!r} runs again")
+
+    def _untaken(self, running: list[Shard]) -> str:
+        """Return what to say of shards that nobody takes; the first time it is an event too."""
+        found = untaken(running, self._pool)
+        if found and not self._has_told_untaken:
+            self._has_told_untaken = True
+            tell_untaken(self._work.batch, self._work.flow_run_id, found)
+        return found
 
     def _say(self, text: str) -> None:
         self._log.warning("%s", text)
@@ -245,27 +254,34 @@ class _Dispatcher:
             if found is None or found.state is None or found.state.is_final():
                 continue
             state = Cancelled(message=reason) if found.state.is_scheduled() else Cancelling(message=reason)
-            await self._ask(
-                lambda shard=shard, state=state: self._client.set_flow_run_state(
-                    cast(UUID, shard.flow_run_id), state
-                )
-            )
+            await self._set_state(shard, state)
         await self._let_end(running)
         await asyncio.to_thread(self._hearing.read_pages)
 
     async def _settle(self, running: list[Shard]) -> None:
-        """Say in Prefect which shards have ended, where it was away when they would have said so."""
+        """Say in Prefect which shards have ended: nobody need begin those that no worker has taken.
+
+        Those that were at work say so themselves, unless it was away then.
+        """
+        states = await self._states(running)
+        untaken = [shard for shard in running if _is_scheduled(states.get(shard.flow_run_id))]
+        needless = Completed(message="all rows of its batch are told of; no worker had taken it")
+        for shard in untaken:
+            await self._set_state(shard, needless)
         if not self._was_away:
             return
-        left = await self._let_end(running)
+        left = await self._let_end([shard for shard in running if shard not in untaken])
         batch = self._work.batch
         beats = await asyncio.to_thread(batch.ledger.beats, batch.batch_id)
         state = Completed(message="all rows of its batch are told of; Prefect was away when it ended")
         for shard in left:
             # One that has said in the store that it is alive, and then that it is at its end.
             if shard.beat is not None and str(shard.flow_run_id) not in beats:
-                flow_run_id = cast(UUID, shard.flow_run_id)
-                await self._ask(lambda i=flow_run_id: self._client.set_flow_run_state(i, state, force=True))
+                await self._set_state(shard, state, force=True)
+
+    async def _set_state(self, shard: Shard, state: State[Any], *, force: bool = False) -> None:
+        flow_run_id = cast(UUID, shard.flow_run_id)
+        await self._ask(lambda: self._client.set_flow_run_state(flow_run_id, state, force=force))
 
     async def _let_end(self, running: list[Shard]) -> list[Shard]:
         """Wait a little for shards to end, and return those that have not."""
@@ -282,6 +298,10 @@ class _Dispatcher:
         answer = await patiently(ask)
         self._was_away = self._was_away or time.monotonic() - began >= policies.SHARD_POLL_S
         return answer
+
+
+def _is_scheduled(flow_run: FlowRun | None) -> bool:
+    return bool(flow_run and flow_run.state and flow_run.state.is_scheduled())
 
 
 def _is_final(flow_run: FlowRun) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from prefect.events import emit_event
 
+from assetmill.batches.opening import Batch
 from assetmill.batches.records import BatchManifest, BatchStage, BatchStatus
 from assetmill.errors import BudgetExceeded, StageInDoubt
 from assetmill.outages import OutageNotice, Subject
@@ -25,10 +26,11 @@ IN_DOUBT, BUDGET, ACCOUNT = (
     "assetmill.account.blocked",
 )
 DRAINED, BATCH_CANCELLED = "drained", "assetmill.batch.cancelled"
+UNTAKEN = "assetmill.batch.untaken"
 REVIEW = "assetmill.review.requested"
 NAMES = frozenset(
     {
-        *(IN_DOUBT, BUDGET, ACCOUNT, BATCH_CANCELLED, REVIEW),
+        *(IN_DOUBT, BUDGET, ACCOUNT, BATCH_CANCELLED, UNTAKEN, REVIEW),
         *(f"assetmill.run.{status}" for status in get_args(RunStatus)),
         *(f"assetmill.batch.{status}" for status in get_args(BatchStatus)),
         *(f"assetmill.{what}.{DRAINED}" for what in ("run", "batch")),
@@ -103,6 +105,12 @@ def tell_batch(manifest: BatchManifest, settings: Settings) -> None:
         _send(REVIEW, about, manifest.pipeline, manifest.flow_run_id, {**facts, **wanted})
     for name in names:
         _send(name, about, manifest.pipeline, manifest.flow_run_id, facts)
+
+
+def tell_untaken(batch: Batch, flow_run_id: str, reason: str) -> None:
+    """Send that a part of a batch was handed to a work pool and nobody has taken it for a while."""
+    facts = {"batch_id": batch.batch_id, "reason": reason}
+    _send(UNTAKEN, f"assetmill.batch.{batch.batch_id}", batch.pipeline.spec.name, flow_run_id, facts)
 
 
 def tell_drained(what: Literal["run", "batch"], name: str, flow_run_id: str, reason: str) -> None:

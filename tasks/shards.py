@@ -129,11 +129,18 @@ def _how_ended(shard: Shard, flow_run: FlowRun, state: State) -> str:
 
 
 def untaken(running: list[Shard], pool: str) -> str:
-    """Return what to do when no worker has taken any shard for a while, "" when one has."""
+    """Return which shards no worker has taken for a while, and what to do; "" when all are taken.
+
+    Prefect calls them late no more than whoever has the batch: their state has a name of its own.
+    """
     since = time.monotonic() - policies.SHARD_UNTAKEN_S
-    if running and all(s.state == StateType.SCHEDULED and s.heard_at < since for s in running):
-        room = f"`prefect worker start --pool {pool} --limit N` with room besides the batch itself"
-        return (
-            f"no worker of work pool {pool!r} has taken a shard for {policies.SHARD_UNTAKEN_S:.0f} s: {room}"
-        )
-    return ""
+    waiting = [shard for shard in running if shard.state in {None, StateType.SCHEDULED}]
+    late = [shard for shard in waiting if shard.state and shard.heard_at < since]
+    is_any_taken = len(waiting) < len(running)
+    if not late or (late != waiting and not is_any_taken):
+        return ""
+    which = ", ".join(map(str, late)) if is_any_taken else "a shard"
+    who = ", others do its rows" if is_any_taken else ""
+    room = f"`prefect worker start --pool {pool} --limit N` with room besides the batch itself"
+    for_s = f"for {policies.SHARD_UNTAKEN_S:.0f} s"
+    return f"no worker of work pool {pool!r} has taken {which} {for_s}{who}: {room}"

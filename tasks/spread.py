@@ -48,7 +48,8 @@ def run_shard_rows(  # noqa: PLR0917 - a task's arguments are its wire format
     batch = prepare_shard(order, content, services, first=0, last=row_count)
     check_terms(batch, terms)
     flow_run_id = str(uuid4())
-    work = RowWorker(batch, make_run_id(flow_run_id, time.time()), flow_run_id, halt_run)
+    run_id, slots = make_run_id(flow_run_id, time.time()), services.settings.run.concurrency
+    work = RowWorker(batch, run_id, flow_run_id, halt_run, rows_at_once=slots)
     try:
         pieces = Pieces(work, piece)
         with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,10 @@ PIECES_A_WORKER = 8
 """So many pieces for each worker, or more: the smaller they are, the less one waits for others at the end."""
 
 LAST_PART = 4
-"""In the last quarter pieces become ever smaller, so that all workers come to the end together."""
+"""In the last quarter pieces become ever smaller, so that all workers come to the end together.
+
+By the square: a piece is leased for the first slot that is free, and its other rows must not wait for long.
+"""
 
 ALL = "all"
 """The name under which it is noted that all pieces are over."""
@@ -171,12 +175,12 @@ def _cut(rows: Sequence[Row], size: int, wanted: set[int]) -> dict[str, tuple[Ro
     count = -(-len(rows) // size)
     for number in range(count):
         name, piece = f"{number:06d}", rows[number * size : (number + 1) * size]
-        part = min(size, -(-size * LAST_PART * (count - number) // count))
+        part = min(size, math.ceil(size * (LAST_PART * (count - number) / count) ** 2))
         if part == size:
             pieces[name] = piece
             continue
-        # Names of their own: a worker of an earlier version knows the whole piece alone.
+        # Names of their own: earlier versions know the whole piece alone, or parts called x of other sizes.
         parts = [piece[first : first + part] for first in range(0, len(piece), part)]
-        pieces |= {f"{name}x{place}": rows_of_part for place, rows_of_part in enumerate(parts)}
+        pieces |= {f"{name}y{place}": rows_of_part for place, rows_of_part in enumerate(parts)}
     left = {name: tuple(row for row in piece if row.number in wanted) for name, piece in pieces.items()}
     return {name: piece for name, piece in left.items() if piece}

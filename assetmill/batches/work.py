@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -91,9 +92,21 @@ class Tally:
 
 
 class RowWorker:
-    """One process's part in a batch. Safe for the threads of its groups; close it at the end."""
+    """One process's part in a batch. Safe for the threads of its groups; close it at the end.
 
-    def __init__(self, batch: Batch, run_id: RunId, flow_run_id: str, halt_run: str) -> None:
+    One that shares rows with others has no more under way than `rows_at_once`: their ends would lie further
+    apart than a stage takes, and at the end of the batch the others would wait for that.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        run_id: RunId,
+        flow_run_id: str,
+        halt_run: str,
+        *,
+        rows_at_once: float = math.inf,
+    ) -> None:
         self.batch, self.run_id, self.flow_run_id = batch, run_id, flow_run_id
         services = batch.services
         self.tally = Tally(
@@ -114,8 +127,10 @@ class RowWorker:
         self._pool = UrgentPool[StageRecord](width + max(4, width // 4), "stage")
         self._finishes_rows = batch.order.order == "rows"
         self._plans = {plan.row.number: plan for plan in batch.plans}
-        has_ceiling = bool(batch.services.ceilings_of(run_id))
-        self.room = Room(batch.services, run_id, batch.plans) if has_ceiling and self._finishes_rows else None
+        is_limited = rows_at_once < math.inf or bool(batch.services.ceilings_of(run_id))
+        self.room: Room | None = None
+        if is_limited and self._finishes_rows:
+            self.room = Room(batch.services, run_id, batch.plans, rows_at_once)
         self._shared: OrderedDict[Fingerprint, Future[StageRecord]] = OrderedDict()
         self._counted: set[Fingerprint] = set()
         self._groups: list[list[RowRun]] = []

@@ -38,13 +38,16 @@ class Slots:
         self._free = threading.Semaphore(count)
         self._lock = threading.Lock()
         self._next = 0.0
+        self._held = 0
+        # Since when one of them is free again, None while all are held and before they ever were.
+        self._free_since: float | None = None
         self.taken = 0
 
     @contextmanager
     def take(self) -> Generator[None]:
         """Hold a slot, once there is one and it is this one's turn."""
         # The slot first and the turn second: who waits for a slot must not hold up the row of turns.
-        with self._free:
+        with self._free, self._holding():
             self._wait(self._pause_s())
             with self._lock:
                 self.taken += 1
@@ -53,6 +56,25 @@ class Slots:
             finally:
                 with self._lock:
                     self.taken -= 1
+
+    def idle_s(self) -> float:
+        """Return for how long a slot has been free again that nobody has taken; 0.0 while all are held."""
+        with self._lock:
+            return 0.0 if self._free_since is None else max(0.0, self._clock() - self._free_since)
+
+    @contextmanager
+    def _holding(self) -> Generator[None]:
+        with self._lock:
+            self._held += 1
+            if self._held == self._count:
+                self._free_since = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._held == self._count:
+                    self._free_since = self._clock()
+                self._held -= 1
 
     def _pause_s(self) -> float:
         with self._lock:

@@ -20,7 +20,7 @@ from prefect.states import Completed, Crashed, Running
 
 from assetmill.batches.hearing import Hearing
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.opening import BatchOrder, prepare_shard
+from assetmill.batches.opening import Batch, BatchOrder, prepare_shard
 from assetmill.batches.work import RowWorker
 from assetmill.errors import InvalidInput
 from assetmill.stage.services import Services
@@ -40,8 +40,9 @@ class Prefect:
     """A server with one work pool. Its workers take flow runs in turn, whenever somebody looks at them.
 
     Their clocks are behind ours. Those that are `stale` refuse what they take; one that is `drained` does a
-    row and goes; those that are `untold` end while the server is away, which then never hears of it. After
-    so many looks at the pool, somebody resumes it and starts the `late` workers.
+    row and goes; those that are `full` take nothing; those that are `untold` end while the server is away,
+    which then never hears of it. After so many looks at the pool, somebody resumes it and starts the `late`
+    workers.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class Prefect:
         stale: tuple[str, ...] = (),
         drained: tuple[str, ...] = (),
         untold: tuple[str, ...] = (),
+        full: tuple[str, ...] = (),
         is_paused: bool = False,
     ) -> None:
-        self.stale, self.drained, self.untold = stale, drained, untold
+        self.stale, self.drained, self.untold, self.full = stale, drained, untold, full
         self.services, self.workers, self.late, self.is_paused = services, list(workers), late, is_paused
         self.flow_runs: list[FlowRun] = []
         self._ended: set[UUID] = set()
@@ -110,8 +112,9 @@ class Prefect:
                 self._end_untold(flow_run)
                 raise httpx.ConnectError("Prefect's database is away")
         for number, flow_run in enumerate(self.flow_runs):
-            if self.workers and not self.is_paused and self._is_due(flow_run):
-                flow_run.labels["prefect.worker.name"] = self.workers[number % len(self.workers)]
+            taker = self.workers[number % len(self.workers)] if self.workers else ""
+            if taker and taker not in self.full and not self.is_paused and self._is_due(flow_run):
+                flow_run.labels["prefect.worker.name"] = taker
                 self._take(flow_run)
         return self.flow_runs
 
@@ -335,3 +338,28 @@ def test_a_shard_that_ended_while_prefect_was_away_does_not_run_for_ever_there(
     assert flow_run.state is not None
     assert flow_run.state.is_completed()
     assert "Prefect was away when it ended" in str(flow_run.state.message)
+
+
+def test_a_shard_that_nobody_takes_is_told_of_by_an_event_and_does_not_wait_for_ever(
+    services: Services, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker that comes does all rows; nobody need begin a process for the shard that is left."""
+    monkeypatch.setattr(policies, "SHARD_UNTAKEN_S", 0.0)
+    told: list[str] = []
+
+    def tell(_batch: Batch, _flow_run_id: str, reason: str) -> None:
+        told.append(reason)
+
+    monkeypatch.setattr("tasks.dispatching.tell_untaken", tell)
+    prefect = Prefect(services, "full", late=("w1", "full"), full=("full",))
+    work = dispatched(prefect, rows, monkeypatch)
+    assert states(work) == ["done"] * 4
+    (why,) = told
+    assert why.startswith("no worker of work pool 'p' has taken a shard for 0 s: ")
+    assert work.tally.notices[0] == f"warning: {why}"
+    assert [run.state.name for run in prefect.flow_runs if run.state] == ["Completed"] * len(
+        prefect.flow_runs
+    )
+    left = [run for run in prefect.flow_runs if "prefect.worker.name" not in run.labels]
+    assert left
+    assert all(run.state and "no worker had taken it" in str(run.state.message) for run in left)

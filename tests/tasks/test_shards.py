@@ -42,8 +42,16 @@ def test_shards_that_nobody_takes_are_told_of() -> None:
     late = shard(policies.SHARD_UNTAKEN_S + 1, StateType.SCHEDULED)
     assert "--limit N" in untaken([late, late], "p")
     assert untaken([late, shard(0.0, StateType.SCHEDULED)], "p") == ""
-    assert untaken([late, shard(policies.SHARD_UNTAKEN_S + 1, StateType.RUNNING)], "p") == ""
     assert untaken([], "p") == ""
+
+
+def test_a_shard_that_nobody_takes_is_told_of_while_others_are_at_work() -> None:
+    """Prefect does not call it late, because its state has a name of its own."""
+    late = Shard(3, state=StateType.SCHEDULED, heard_at=time.monotonic() - policies.SHARD_UNTAKEN_S - 1)
+    at_work = shard(policies.SHARD_UNTAKEN_S + 1, StateType.RUNNING)
+    told = untaken([at_work, late], "p")
+    assert told.startswith("no worker of work pool 'p' has taken shard 3 for 60 s, others do its rows: ")
+    assert untaken([at_work, shard(0.0, StateType.SCHEDULED)], "p") == ""
 
 
 @pytest.mark.parametrize(

@@ -200,8 +200,8 @@ def test_the_last_pieces_become_ever_smaller_and_all_workers_cut_them_alike(
     workers = Workers(services, products(tmp_path, *(f"thing {n}" for n in range(64))))
     _, first = workers.start(size=4)
     _, second = workers.start(size=4)
-    pieces = [leased((first, second)[number % 2]) for number in range(21)]
-    assert [len(piece.rows) for piece in pieces] == [4] * 13 + [3, 1, 2, 2, 1, 1, 1, 1]
+    pieces = [leased((first, second)[number % 2]) for number in range(23)]
+    assert [len(piece.rows) for piece in pieces] == [4] * 13 + [3] + [1] * 9
     assert [row.number for piece in pieces for row in piece.rows] == list(range(2, 66))
     workers.close()
 

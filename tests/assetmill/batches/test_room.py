@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ import pytest
 
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.opening import RowOrder
-from assetmill.batches.room import MAY_BEGIN, Room
+from assetmill.batches.room import IDLE_S, MAY_BEGIN, Room
+from assetmill.batches.row_plans import RowPlan
 from assetmill.batches.urgent import UrgentPool
+from assetmill.batches.work import RowWorker
 from assetmill.errors import Rejected
 from assetmill.money.budget import Ceiling
 from assetmill.records import RunId
 from assetmill.stage.services import Services
+from assetmill.stage.slots import Slots
 from assetmill.store.memory import MemoryStore
 from tests.batchworks import carry_out, colourful, plan_batch, products, run_rows, states, work_on
 from tests.doubles import ScriptedGateway
@@ -37,6 +42,11 @@ def chains(tmp_path: Path, gateway: ScriptedGateway) -> Iterator[Services]:
     services = services_on(settings_in(tmp_path / "chains", chain=CHAIN), MemoryStore(), gateway)
     yield services
     services.close()
+
+
+def with_slots(services: Services, count: int) -> Services:
+    run = services.settings.run.model_copy(update={"concurrency": count})
+    return replace(services, settings=services.settings.model_copy(update={"run": run}))
 
 
 def subjects(folder: Path, count: int) -> str:
@@ -60,6 +70,49 @@ def test_a_ceiling_finishes_rows_rather_than_begins_them(
         assert len(gateway.posts) == 2 * done, "a row was begun that could not be finished"
     else:
         assert len(gateway.posts) > 2 * done
+
+
+def test_a_freed_slot_goes_to_the_row_whose_stage_has_ended(
+    chains: Services, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    """A row that waits for its first slot must not come between two stages of another."""
+    services = with_slots(chains, 1)
+    batch = plan_batch(services, subjects(tmp_path, 3), "chain")
+    work = RowWorker(batch, RUN, str(uuid.uuid4()), RUN, rows_at_once=1)
+    work.carry_out([plan.row for plan in batch.plans])
+    work.close()
+    stages = ["second" if "again" in str(request.input) else "first" for request in gateway.posts]
+    assert stages == ["first", "second"] * 3
+
+
+def test_a_row_more_begins_when_those_under_way_leave_a_slot_empty(
+    services: Services, tmp_path: Path
+) -> None:
+    """They wait for something, or do local stages, of which nobody needs to know here."""
+    now = [0.0]
+    services.slots = Slots(1, lambda: now[0], lambda _: None)
+    plans = plan_batch(services, products(tmp_path, "a", "b", "c")).plans
+    room = Room(services, RUN, plans, rows_at_once=1)
+    first, second, third = (room.ask(plan.row.number) for plan in plans)
+    with services.slots.take():
+        now[0] += 2 * IDLE_S
+        end_a_stage(room, plans[0])
+    now[0] += IDLE_S / 2
+    end_a_stage(room, plans[0])
+    assert (first.result(0), second.done()) == (MAY_BEGIN, False)
+    now[0] += IDLE_S
+    end_a_stage(room, plans[0])
+    assert (second.result(0), third.done()) == (MAY_BEGIN, False)
+    with services.slots.take():
+        end_a_stage(room, plans[0])
+        room.leave([plans[0].row.number])
+        assert not third.done(), "the slot is taken, and a row is under way"
+        room.leave([plans[1].row.number])
+        assert third.result(0) == MAY_BEGIN
+
+
+def end_a_stage(room: Room, plan: RowPlan) -> None:
+    room.end(plan.row.number, plan.stages[0].identity, is_paid=True)
 
 
 def test_rows_left_by_a_ceiling_are_not_called_failed(services: Services, tmp_path: Path) -> None:
