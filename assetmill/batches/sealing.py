@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import heapq
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from assetmill.batches.begun import BegunBatches
 from assetmill.batches.opening import Batch
@@ -29,11 +29,9 @@ def seal(
 
     `flow_run_id`: Prefect's, or empty. `payers`: the runs of its shards, for what those that died had paid.
     """
-    # What was known before is there as models already: a run with nothing new need not pack it.
-    keep: Callable[[Iterable[BatchRow]], Sequence[BatchRow]] = PackedRows if results else tuple
-    rows = keep(_rows(batch, results))
+    rows = _kept(_rows(batch, results), is_new=bool(results))
     if payers:
-        rows = keep(_with_untold(batch, rows, payers))
+        rows = _kept(_with_untold(batch, rows, payers), is_new=bool(results))
     costs = [row.spent_usd for row in rows]
     status, reason = _status(batch, rows)
     manifest = BatchManifest(
@@ -57,6 +55,11 @@ def seal(
     # After its head: whoever looks for the batch finds it by one or the other.
     BegunBatches(batch.services.backend).end(batch.pipeline.name, batch.batch_id)
     return manifest
+
+
+def _kept(rows: Iterable[BatchRow], *, is_new: bool) -> Sequence[BatchRow]:
+    # What was known before is there as models already: a run with nothing new need not pack it.
+    return PackedRows(rows) if is_new else tuple(rows)
 
 
 def _is_told(batch: Batch, rows: Sequence[BatchRow]) -> bool:
