@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.millworks import PICTURE, write_configs
-from tests.server.stack import Stack, stack
+from tests.server.stack import LATENCY_S, Stack, stack
 
 CARD = f"""
 name: card
@@ -53,5 +53,5 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         tempfile.TemporaryDirectory(prefix="mill", dir="/tmp") as short,
         stack(folder, Path(short), configs) as made,
     ):
-        made.start_emulator(canned_pictures=True, latency_s=2.0)
+        made.start_emulator(canned_pictures=True, latency_s=LATENCY_S)
         yield made

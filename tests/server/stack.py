@@ -26,6 +26,8 @@ from tests.server.processes import descendants
 
 START_TIMEOUT_S = 120.0
 POOL = "shards"
+LATENCY_S = 2.0
+"""How long a response of the service takes."""
 
 
 class Stack:

@@ -26,7 +26,7 @@ from tests.batchworks import products
 from tests.millworks import write_configs
 from tests.server.clocks import find_library
 from tests.server.pool_troubles import PERSON, WORKERS, Kind, Troubler, machines, troubles
-from tests.server.stack import POOL, Stack
+from tests.server.stack import LATENCY_S, POOL, Stack, set_emulator
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("server"), pytest.mark.timeout(420)]
 
@@ -47,8 +47,10 @@ def deployed(world: Stack) -> Stack:
         f"plain/{POOL}",
         f"run-shard/{POOL}",
     ]
-    # Its schedule belongs to another test.
+    # Its schedule belongs to another test; it may have been looked at before it was paused.
     world.pause(f"plain/{POOL}")
+    for run in world.flow_runs(f"plain/{POOL}"):
+        world.api("DELETE", f"/flow_runs/{run['id']}")
     return world
 
 
@@ -136,8 +138,12 @@ def test_a_batch_survives_what_a_seed_brings_over_its_pool(deployed: Stack, tmp_
             troubler.start_worker(name)
         # Other tests share the store and the bill.
         records, charges, others = stored(services), deployed.pictures(), owners(services)
+        # Else the first one may have done it all before the second one has begun.
+        ready = deployed.home / "emulator" / "ready.json"
+        set_emulator(ready, latency_s=8.0)
         runner.start()
         deployed.wait_until(lambda: len(owners(services) - others) >= 2, "two at work", STARTS_S)
+        set_emulator(ready, latency_s=LATENCY_S)
         for trouble in islice(troubles(SEED, kinds, ("prefect",), (1.0, 2.0)), len(kinds)):
             troubler.bring(trouble)
         runner.join()
