@@ -1,7 +1,7 @@
-"""How far apart the stages of one process should begin: the makespan of a hundred, by each rule in turn.
+"""How far apart the stages of one process should begin: the makespan of many, by each rule in turn.
 
-Plain threads with the same calls, and the engine with a fixed distance, none, and the measured one, one after
-the other in each round, so that what else the machine does is in all of them.
+Plain threads with the same calls, and the engine with a distance of all, some and none of the CPU that a stage
+costs, one after the other in each round, so that what else the machine does is in all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from assetmill.agents.ready_file import read_ready_file
 from assetmill.local.services import local_services
@@ -25,10 +24,11 @@ from assetmill.stage.slots import Slots
 from benchmarks.bench import Control, fresh_home, headline, write_pipeline
 from benchmarks.stage_cpu import Script
 
-STAGES, WIDTH = int(os.environ.get("BENCH_STAGES", "100")), 25
+STAGES, WIDTH = int(os.environ.get("BENCH_STAGES", "300")), int(os.environ.get("BENCH_WIDTH", "50"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 LATENCIES_S = (0.5, 2.0)
-RULES: dict[str, float | None] = {"40 ms": 0.04, "20 ms": 0.02, "none": 0.0, "measured": None}
+RULES = {"all its CPU": 1.0, "three quarters": 0.75, "half": 0.5, "a quarter": 0.25, "none": 0.0}
+"""How far apart, as a part of the CPU that a stage costs this process."""
 
 
 def makespan_s(work: Callable[[int], object], first: int) -> float:
@@ -39,12 +39,12 @@ def makespan_s(work: Callable[[int], object], first: int) -> float:
     return time.perf_counter() - started
 
 
-def engine_s(settings: Settings, pipeline: str, apart_s: float | None) -> float:
+def engine_s(settings: Settings, pipeline: str, part: float) -> float:
     """Return the makespan in the engine; opening what stages share is not counted."""
     with open_services(settings) as services:
-        if apart_s is not None:
-            used = partial(next, itertools.count(0.0, apart_s))
-            services.slots = Slots(WIDTH, services.clock, services.wait, used_s=used)
+        services.slots = Slots(
+            WIDTH, services.clock, services.wait, used_s=lambda: time.process_time() * part
+        )
         plan = plan_pipeline(pipeline, {}, settings, services.ledger)
         calls = [stage.call for stage in plan.stages if stage.call]
         run_stage(calls[0], services, RunId("run-bench"))
@@ -57,10 +57,10 @@ def measured(settings: Settings, script: Script, latency_s: float, numbers: Iter
     found: dict[str, list[float]] = {"plain threads": [], **{name: [] for name in RULES}}
     for _ in range(ROUNDS):
         found["plain threads"].append(makespan_s(script.stage, next(numbers)) / ideal_s)
-        for name, apart_s in RULES.items():
+        for name, part in RULES.items():
             path = write_pipeline(settings.home, STAGES + 1)
             path.write_text(path.read_text().replace("teal mug", f"teal mug {next(numbers)}"))
-            found[name].append(engine_s(settings, str(path), apart_s) / ideal_s)
+            found[name].append(engine_s(settings, str(path), part) / ideal_s)
     print(f"{STAGES} stages of {latency_s} s, {WIDTH} at once: times the ideal, medians of {ROUNDS}")
     for name, ratios in found.items():
         print(f"  {name:14} {statistics.median(ratios):5.2f}   {min(ratios):.2f} to {max(ratios):.2f}")
