@@ -1,7 +1,7 @@
 """How far apart the stages of one process should begin: the makespan of many, by each rule in turn.
 
-Plain threads with the same calls, and the engine with a distance of all, some and none of the CPU that a stage
-costs, one after the other in each round, so that what else the machine does is in all of them.
+Plain threads with the same calls, and the engine with a distance of all, some and none of the CPU that a
+stage costs, one after the other in each round, so that what else the machine does is in all of them.
 """
 
 from __future__ import annotations
