@@ -95,7 +95,7 @@ _Decided = list[tuple[StagePlace, Resolved]]
 def _resolve(asked: _Typed, profile: str | None) -> _Decided:
     with open_services(load_settings(profile)) as services:
         found = find_places(services.ledger, asked.run, asked.stage, asked.rows)
-        places = open_places(services, found)
+        places = open_places(services, found, asked.choice)
         if not places:
             raise NotFound("doubt", asked.run, "nothing of it is to be decided: run it again")
         decided = decide(services, places, asked.choice, asked.wait_s, unasked=asked.unasked)

@@ -60,18 +60,26 @@ class _Doubt:
         return self.newest.turns[-1]
 
 
-def open_places(services: Services, places: Sequence[StagePlace]) -> tuple[StagePlace, ...]:
+def open_places(services: Services, places: Sequence[StagePlace], choice: str) -> tuple[StagePlace, ...]:
     """Return those of many stages about which something is to be decided; a single one is looked at later."""
     if len(places) == 1:
         return tuple(places)
-    return tuple(place for place in places if _is_open(services, place))
+    return tuple(place for place in places if _is_open(services, place, choice))
 
 
-def _is_open(services: Services, place: StagePlace) -> bool:
+def _is_open(services: Services, place: StagePlace, choice: str) -> bool:
     newest = services.ledger.newest_attempt(*place.key)
+    if choice == "retry_now":
+        return _is_waiting(services, newest)
     if newest is None:
         return bool(_refusals(services, place))
     return newest.verdict is None or _is_lost(newest.verdict)
+
+
+def _is_waiting(services: Services, newest: Attempt | None) -> bool:
+    """Whether a quota has refused a stage's newest attempt, and is waited for."""
+    verdict = newest.verdict if newest else None
+    return verdict is not None and (verdict.not_before or 0.0) > services.clock()
 
 
 def decide(
@@ -375,8 +383,7 @@ def _lift(services: Services, place: StagePlace) -> Resolved:
         NotFound: it waits for no quota.
     """
     newest = services.ledger.newest_attempt(*place.key)
-    verdict = newest.verdict if newest else None
-    if newest is None or verdict is None or (verdict.not_before or 0.0) <= services.clock():
+    if newest is None or not _is_waiting(services, newest):
         raise NotFound("wait", place.stage, "it waits for no quota: run the pipeline again")
     services.ledger.write_approval(
         *place.key,

@@ -70,7 +70,9 @@ def find_places(
     if manifest:
         return tuple(_of_batch(manifest, stage, rows))
     if BATCH_ID.fullmatch(run) and batches.is_known(run):
-        raise NotFound("decision", run, "it was killed: run it again, which says what is in doubt")
+        raise NotFound(
+            "decision", run, "it has not ended, or was killed: run it again, which says what is in doubt"
+        )
     if rows:
         raise InvalidInput(f"{run} is a run and has no rows: leave out --row")
     if stage is not None:

@@ -15,7 +15,7 @@ import pytest
 from assetmill.agents.gateway import ResponseRequest
 from assetmill.batches.records import BatchManifest
 from assetmill.errors import OutcomeUnknown
-from assetmill.records import Intent
+from assetmill.records import Intent, Verdict
 from assetmill.settings import Settings
 from assetmill.stage.services import Services
 from assetmill.store import layout
@@ -170,6 +170,26 @@ def test_of_a_sealed_run_all_that_is_in_doubt_is_decided_where_no_stage_is_named
     assert len(outage.gateway.posts) == 1
     assert assetmill("resolve", manifest.run_id, "--retry-now") == 2
     assert "is for one STAGE" in assetmill.err
+
+
+def test_the_wait_for_a_quota_is_lifted_for_the_rows_that_wait(outage: Outage, assetmill: Terminal) -> None:
+    manifest = outage.lose()
+    for row in manifest.rows[:2]:
+        fp = row.stages[0].fingerprint
+        assert fp is not None
+        refused = Verdict(
+            kind="refused",
+            error="Throttled",
+            reason="slow down",
+            run_id=manifest.run_id,
+            cost_usd=0.0,
+            not_before=time.time() + 7 * 86_400,
+            created_at=time.time(),
+        )
+        outage.services().ledger.write_verdict("one", fp, 1, refused)
+    assert assetmill("resolve", manifest.batch_id, "only", "--retry-now", "--json") == 0
+    told = assetmill.document()["stages"]
+    assert [(one["row"], one["outcome"]) for one in told] == [("mug", "retry_now"), ("lamp", "retry_now")]
 
 
 def test_unknown_rows_and_rows_of_a_run_are_refused(outage: Outage, assetmill: Terminal) -> None:
