@@ -27,6 +27,7 @@ from assetmill.stage.services import Services
 from assetmill.store.attempts import Attempt, Turn
 
 _PAUSE_S = 10.0
+_LEFT_OUT = "leaves it out until something about it changes"
 _Key = tuple[str, Fingerprint]
 T = TypeVar("T")
 
@@ -217,7 +218,7 @@ def _end(services: Services, doubt: _Doubt, choice: str, response_id: str | None
         kind=kind, error="StageInDoubt", reason=reason, run_id=intent.run_id, created_at=time.time()
     )
     services.ledger.write_verdict(*place.key, intent.attempt, verdict)
-    after = "pays for it again" if choice == "retry" else "leaves it out until something about it changes"
+    after = "pays for it again" if choice == "retry" else _LEFT_OUT
     return Resolved(choice, f"{place.named}: {reason}", place.again(after))
 
 
@@ -253,15 +254,7 @@ def _settle(services: Services, place: StagePlace, newest: Attempt, choice: str)
         own = call if call and call.fingerprint == place.fp else None
         record = accept_partial(*place.key, own, services, getpass.getuser())
         return Resolved("accepted", told(finish(record, call, services), services))
-    word = Approval(
-        subject=again_subject(newest.number),
-        is_granted=choice == "retry",
-        decided_by=getpass.getuser(),
-        created_at=services.clock(),
-    )
-    _write_word(services, place, word)
-    after = "pays for it again" if word.is_granted else "leaves it out until something about it changes"
-    return Resolved(choice, f"{place.named}: noted", place.again(after))
+    return _noted(services, place, again_subject(newest.number), choice, "pays for it again")
 
 
 def _refusals(services: Services, place: StagePlace) -> list[Verdict]:
@@ -289,26 +282,25 @@ def _settle_draws(services: Services, place: StagePlace, refusals: list[Verdict]
             for asset in refusals[-1].kept
         ]
         raise InvalidInput("\n".join(["its checks took none of its draws; take one of them:", *kept]))
-    word = Approval(
-        subject=draws_subject(len(refusals)),
-        is_granted=choice == "retry",
-        decided_by=getpass.getuser(),
-        created_at=services.clock(),
-    )
-    _write_word(services, place, word)
-    after = "draws again" if word.is_granted else "leaves it out until something about it changes"
-    return Resolved(choice, f"{place.named}: noted", place.again(after))
+    return _noted(services, place, draws_subject(len(refusals)), choice, "draws again")
 
 
-def _write_word(services: Services, place: StagePlace, word: Approval) -> None:
-    """Store a person's word.
+def _noted(services: Services, place: StagePlace, subject: str, choice: str, again: str) -> Resolved:
+    """Store a person's word on a stage; `again` is what a run does where it is granted.
 
     Raises:
         InvalidInput: another one came before.
     """
+    word = Approval(
+        subject=subject,
+        is_granted=choice == "retry",
+        decided_by=getpass.getuser(),
+        created_at=services.clock(),
+    )
     counts = services.ledger.write_approval(*place.key, word)
     if counts.is_granted != word.is_granted:
         raise InvalidInput(f"{counts.decided_by} decided otherwise before, and the first decision counts")
+    return Resolved(choice, f"{place.named}: noted", place.again(again if word.is_granted else _LEFT_OUT))
 
 
 def _is_asked(services: Services, intent: Intent, choice: str, *, unasked: bool) -> bool:

@@ -88,9 +88,11 @@ def _in_doubt(ledger: Ledger, run_id: RunId) -> Iterator[StagePlace]:
             if one.status == "in_doubt" and one.fingerprint:
                 yield StagePlace(one.label, manifest.pipeline, one.fingerprint, start)
         return
-    for label, fp in ledger.kept.begun_by(start.pipeline, run_id).items() if start else ():
-        newest = ledger.newest_attempt(start.pipeline, fp) if start else None
-        if start and newest and newest.verdict is None and ledger.read_stage(start.pipeline, fp) is None:
+    if start is None:
+        return
+    for label, fp in ledger.kept.begun_by(start.pipeline, run_id).items():
+        newest = ledger.newest_attempt(start.pipeline, fp)
+        if newest and newest.verdict is None and ledger.read_stage(start.pipeline, fp) is None:
             yield StagePlace(label, start.pipeline, fp, start)
 
 
