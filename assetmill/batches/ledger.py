@@ -209,14 +209,19 @@ class BatchLedger:
         """Take back the last heartbeat: the shard has ended, or is known to be dead."""
         self._backend.delete(batch_layout.beat(batch_id, flow_run_id, number))
 
-    def beats(self, batch_id: str) -> dict[str, int]:
-        """Return the newest heartbeat of each flow run of a batch: one request."""
+    def each_beat(self, batch_id: str) -> Iterator[tuple[str, int, float]]:
+        """Yield every heartbeat of a batch: flow run, number, when the store got it. One request."""
         prefix = batch_layout.beats(batch_id)
-        found: dict[str, int] = {}
         for entry in self._backend.list(prefix):
             flow_run_id, _, number = entry.key.removeprefix(prefix).rpartition(".")
             if number.isdecimal():
-                found[flow_run_id] = max(int(number), found.get(flow_run_id, 0))
+                yield flow_run_id, int(number), entry.modified_at
+
+    def beats(self, batch_id: str) -> dict[str, int]:
+        """Return the newest heartbeat of each flow run of a batch: one request."""
+        found: dict[str, int] = {}
+        for flow_run_id, number, _ in self.each_beat(batch_id):
+            found[flow_run_id] = max(number, found.get(flow_run_id, 0))
         return found
 
     def shard_beats(self, batch_id: str, run: str) -> dict[str, int]:

@@ -145,14 +145,10 @@ class BatchLooks:
             told.newest_at = batch_layout.page_time_ns(ours[-1]) / 1e9
 
     def _beats(self, begun: BegunBatch) -> list[_Beat]:
-        prefix = batch_layout.beats(begun.start.batch_id)
-        found: list[_Beat] = []
-        for entry in self._backend.list(prefix):
-            flow_run_id, _, number = entry.key.removeprefix(prefix).rpartition(".")
-            if number.isdecimal():
-                is_own = is_of_flow_run(begun.run_id, flow_run_id)
-                found.append(_Beat(flow_run_id, int(number), entry.modified_at, is_own))
-        return found
+        return [
+            _Beat(flow_run_id, number, at, is_of_flow_run(begun.run_id, flow_run_id))
+            for flow_run_id, number, at in self._batches.each_beat(begun.start.batch_id)
+        ]
 
     def _hear(self, begun: BegunBatch, beats: Sequence[_Beat], told: _RunTold) -> None:
         """Read what the run's own process says of all of it, unless that is known."""
