@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _ACTION_MS = 5_000
 _LOAD_MS = 15_000
-_SETTLE_MS = 250
+# How long a page may settle before each time that its picture is asked for.
+_SETTLE_MS = (250, 250, 1_000, 3_000)
 _LOCAL_SCHEMES = frozenset({"data", "blob", "about"})
 _KEYS: Mapping[str, str] = {
     "CTRL": "Control", "CONTROL": "Control", "ALT": "Alt", "SHIFT": "Shift", "CMD": "Meta", "META": "Meta",
@@ -40,7 +41,7 @@ _ADDRESS_BAR = frozenset({("Control", "l"), ("Meta", "l"), ("Alt", "d"), ("F6",)
 
 
 class BrowserGone(Exception):
-    """The browser has ended, and with it what was done in it."""
+    """The browser has ended or shows nothing, and with it what was done in it."""
 
 
 class UnknownAction(Exception):
@@ -148,7 +149,7 @@ class Browser:
         An action that fails, such as a click outside of everything, is seen on the screenshot by its absence.
 
         Raises:
-            BrowserGone: the browser has ended.
+            BrowserGone: the browser has ended, or gives no picture of its window.
             UnknownAction: the call holds an action that is none.
         """
         for action in _actions(item):
@@ -179,12 +180,21 @@ class Browser:
         return self._page
 
     def _screenshot(self) -> bytes:
-        try:
-            page = self._window()
-            page.wait_for_timeout(_SETTLE_MS)
-            return page.screenshot(type="png", timeout=_LOAD_MS)
-        except self._error as error:
-            raise BrowserGone(f"no screenshot: {error.message.splitlines()[0]}") from error
+        """Return the newest window's picture, asked for again where the browser lives and gives none.
+
+        A busy Chromium refuses a capture now and then and takes the same one a moment later
+        (MarketSquare/robotframework-browser#5237); what the attempt cost so far would be lost with it.
+        """
+        reason = ""
+        for settle_ms in _SETTLE_MS:
+            try:
+                page = self._window()
+                page.wait_for_timeout(settle_ms)
+                return page.screenshot(type="png", timeout=_LOAD_MS)
+            except self._error as error:
+                self._check_alive()
+                reason = error.message.splitlines()[0]
+        raise BrowserGone(f"no screenshot after {len(_SETTLE_MS)} times: {reason}")
 
     def _do(self, action: Json) -> None:
         kind, page = action.get("type"), self._window()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from assetmill.agents import computer
 from assetmill.agents.computer import Display
 from assetmill.errors import InvalidSettings, StageFailed, StageWaiting
 from assetmill.records import Approval, RunId, StageRecord
@@ -112,6 +113,46 @@ def test_actions_that_do_nothing_are_answered_by_screenshots(shop: Shop, pages: 
         {"type": "move"},
     ]
     assert len(work(shop, tool(pages), *map(call_item, odd)).outputs) == len(odd)
+
+
+def refuse_pictures(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Let the browser refuse its next pictures, as a busy Chromium does; return those asked for."""
+    from playwright.sync_api import Error, Page
+
+    asked: list[int] = []
+    take = Page.screenshot
+
+    def screenshot(page: Page, **options: Any) -> bytes:
+        asked.append(len(asked))
+        if len(asked) <= times:
+            raise Error(
+                "Page.screenshot: Protocol error (Page.captureScreenshot): Unable to capture screenshot"
+            )
+        return take(page, **options)
+
+    monkeypatch.setattr(Page, "screenshot", screenshot)
+    monkeypatch.setattr(computer, "_SETTLE_MS", (0, 0, 0))
+    return asked
+
+
+@needs_browser
+def test_a_picture_that_the_browser_refuses_is_asked_for_again(
+    shop: Shop, pages: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = refuse_pictures(monkeypatch, times=2)
+    assert len(work(shop, tool(pages), call_item(SHOT)).outputs) == 1
+    assert len(asked) == 3
+
+
+@needs_browser
+def test_a_browser_that_never_gives_a_picture_is_told(
+    shop: Shop, pages: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = refuse_pictures(monkeypatch, times=99)
+    with pytest.raises(StageFailed, match=r"no screenshot after 3 times: .*Unable to capture"):
+        work(shop, tool(pages), call_item(SHOT))
+    assert len(asked) == 3
+    assert len(shop.gateway.posts) == 1
 
 
 @needs_browser
