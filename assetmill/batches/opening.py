@@ -151,7 +151,7 @@ def plan_rows(
     defaults = ProfileDefaults.of(settings, ends, has_hour=order.by is not None)
     words = words_of(settings, services.ledger, pipeline)
     planner = Planner(pipeline, defaults, known, prices_for(settings), words)
-    plans = tuple(planner.plan(row) for row in rows)
+    plans = planner.plans(rows)
     totals = planner.totals(plans)
     told = forecast(totals, settings, order.by, time.time())
     limited = limit(services, batch_id, order, share)

@@ -51,6 +51,9 @@ class ShardProgress(Stored):
     """For what others wait, and until when."""
 
 
+_NO_ROWS = '"rows":[]'
+"""As JSON says it, which no text within JSON says: its quotes are escaped there."""
+
 SETTLED: frozenset[RowState] = frozenset({"done", "reused"})
 
 
@@ -148,6 +151,10 @@ class PackedRows(Sequence[BatchRow]):
     def __len__(self) -> int:
         return len(self._packed)
 
+    def texts(self) -> Iterator[str]:
+        """Yield each row's JSON."""
+        return (zlib.decompress(row).decode() for row in self._packed)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PackedRows | tuple) and tuple(self) == tuple(cast(Iterable[object], other))
 
@@ -213,6 +220,16 @@ class BatchManifest(Stored):
     started_at: float
     finished_at: float
     flow_run_id: str | None = None
+
+    def pieces(self) -> Iterator[str]:
+        """Yield its JSON, a row at a time: that of many rows is megabytes."""
+        rows = self.rows
+        head, tail = self.model_copy(update={"rows": ()}).model_dump_json().split(_NO_ROWS, 1)
+        yield f"{head}{_NO_ROWS[:-1]}"
+        texts = rows.texts() if isinstance(rows, PackedRows) else (row.model_dump_json() for row in rows)
+        for number, text in enumerate(texts):
+            yield f",{text}" if number else text
+        yield f"]{tail}"
 
     def count(self, *states: RowState) -> int:
         """Return how many rows are in one of these states."""

@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Literal
@@ -107,7 +107,7 @@ class _Layout:
 
 
 class Planner:
-    """Plans rows of one pipeline, one after the other, in one thread.
+    """Plans the rows of one batch, one after the other, in one thread.
 
     What carries a row out (`plan_of`, `sees`, `trace`) may then be called in any. `traces` are those that
     the plan made use of. They need no records to be read.
@@ -137,8 +137,14 @@ class Planner:
         self.warnings: dict[str, None] = {}
         self.traces: dict[str, Fingerprint] = {}
 
-    def plan(self, row: Row) -> RowPlan:
-        """Say what becomes of a row."""
+    def plans(self, rows: Iterable[Row]) -> tuple[RowPlan, ...]:
+        """Say what becomes of all rows of a batch, once: what they have in common is not kept."""
+        planned = tuple(map(self._plan, rows))
+        self._memo.clear()
+        self._first.clear()
+        return planned
+
+    def _plan(self, row: Row) -> RowPlan:
         problems = Problems(self.pipeline.document)
         try:
             layout = self._layout(row.parameters)

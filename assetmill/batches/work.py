@@ -29,6 +29,10 @@ GROUP_ROWS, _MOST_GROUP_ROWS = 16, 64
 """Rows of one Prefect task: its server takes about 50 ms of CPU for each, which must stay small."""
 
 _SHARED_KEPT = 512
+"""Stages that have ended and that rows to come may share; another is read from the store."""
+
+_SHARED_STEP = 32
+"""So many stages begin before it is looked through which have ended."""
 
 
 def group_rows(at_once: int) -> int:
@@ -132,6 +136,9 @@ class RowWorker:
         if is_limited and self._finishes_rows:
             self.room = Room(batch.services, run_id, batch.plans, rows_at_once)
         self._shared: OrderedDict[Fingerprint, Future[StageRecord]] = OrderedDict()
+        # A record is kilobytes, and in most batches no two rows have a stage in common.
+        self._shared_kept = _SHARED_KEPT if batch.totals.stages.get("shared") else 0
+        self._shared_most = self._shared_kept
         self._counted: set[Fingerprint] = set()
         self._groups: list[list[RowRun]] = []
         self.payers: set[RunId] = set()
@@ -289,7 +296,7 @@ class RowWorker:
             future = self._shared[fp] = self._pool.submit(
                 number if self._finishes_rows else 0, carried(self._stage), call, fp
             )
-            if len(self._shared) > _SHARED_KEPT:
+            if len(self._shared) > self._shared_most:
                 self._forget()
             return future
 
@@ -301,11 +308,14 @@ class RowWorker:
             return is_first
 
     def _forget(self) -> None:
+        """Let go of the oldest stages that have ended; those at work are all kept."""
         for fp, future in list(self._shared.items()):
-            if len(self._shared) <= _SHARED_KEPT:
-                return
+            if len(self._shared) <= self._shared_kept:
+                break
             if future.done():
                 del self._shared[fp]
+        # Not at each stage: it looks through all of them.
+        self._shared_most = len(self._shared) + _SHARED_STEP
 
     def _stage(self, call: StageCall, fp: Fingerprint) -> StageRecord:
         known = self.batch.known

@@ -39,7 +39,7 @@ Status = Literal["reuse", "run", "after_upstream", "review", "rejected", "held"]
 _NOTHING_TO_DO: frozenset[Status] = frozenset({"reuse", "review", "rejected", "held"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What something may cost in US dollars: at least, probably, at most.
 
