@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
 import zlib
 from array import array
@@ -24,7 +26,7 @@ MAX_RECORD_BYTES = 1 << 30
 
 _PIECE_BYTES = 1 << 20
 _DIGEST_BYTES = len("sha256:") + 64
-_PART_BITS = 12
+_PART_BITS = 10
 
 
 def records(backend: Backend) -> Iterator[ObjectHead]:
@@ -62,21 +64,18 @@ def pieces(data: bytes) -> Iterator[bytes]:
     Raises:
         ValueError: it is damaged, or a bomb.
     """
-    if data[:2] != b"\x1f\x8b":
-        yield data
-        return
-    inflate, size = zlib.decompressobj(wbits=31), 0
-    while not inflate.eof and size < MAX_RECORD_BYTES:
-        try:
-            piece = inflate.decompress(data, min(_PIECE_BYTES, MAX_RECORD_BYTES - size))
-        except zlib.error as error:
-            raise ValueError(f"it cannot be unpacked: {error}") from error
-        if not piece and not inflate.unconsumed_tail and not inflate.eof:
-            break
-        data, size = inflate.unconsumed_tail, size + len(piece)
-        yield piece
-    if not inflate.eof:
-        raise ValueError("it is cut short, or unpacks to more than a gigabyte")
+    raw, size = io.BytesIO(data), 0
+    packed = gzip.GzipFile(fileobj=raw) if data[:2] == b"\x1f\x8b" else raw
+    try:
+        while size <= MAX_RECORD_BYTES and (piece := packed.read(_PIECE_BYTES)):
+            size += len(piece)
+            yield piece
+    except EOFError as error:
+        raise ValueError("it is cut short") from error
+    except (OSError, zlib.error) as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from error
+    if size > MAX_RECORD_BYTES:
+        raise ValueError("it unpacks to more than a gigabyte")
 
 
 def _named_in_pieces(data: bytes) -> Iterator[set[str]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import random
 import tracemalloc
 
 import pytest
 
 from assetmill.care import references
-from assetmill.care.references import mark, named_in, unpacked
+from assetmill.care.references import mark, named_in, pieces, unpacked
 from assetmill.fingerprint import Digest
 from assetmill.records import AssetId, RunId
 from assetmill.store import layout
@@ -47,6 +48,23 @@ def test_a_page_of_the_index_is_never_held_whole(monkeypatch: pytest.MonkeyPatch
     assert all(sha(number) in marked for number in range(ROWS))
     # Its rows as plain data were four times its text.
     assert peak_bytes < 2 * len(unpacked(page))
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_record_is_searched_without_a_copy_of_it(
+    monkeypatch: pytest.MonkeyPatch, *, is_packed: bool
+) -> None:
+    monkeypatch.setattr(references, "_PIECE_BYTES", 1 << 16)
+    text = random.Random(1).randbytes(1 << 22)
+    data = gzip.compress(text, 1) if is_packed else text
+    tracemalloc.start()
+    try:
+        size = sum(map(len, pieces(data)))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size == len(text)
+    assert peak_bytes < len(text) / 8
 
 
 @pytest.mark.parametrize("size", [1, 50, 70, 71, 72, 1000])
