@@ -6,7 +6,8 @@ import functools
 from collections.abc import Iterable
 
 from assetmill.batches.ledger import BatchLedger
-from assetmill.batches.records import BatchManifest, BatchPage, BatchRow, Blocked
+from assetmill.batches.records import BatchManifest, BatchPage, BatchRow, Blocked, PackedRows
+from assetmill.batches.told_rows import ToldRows
 from assetmill.fingerprint import Digest, Fingerprint
 from assetmill.records import AssetId, AssetRecord, StageRecord
 from assetmill.store import batch_layout
@@ -28,16 +29,17 @@ class KnownRows:
     ) -> None:
         self._ledger, self._batches, self._pipeline = ledger, batches, pipeline
         self.traces: dict[str, Fingerprint] = {}
-        self.rows: dict[str, BatchRow] = {}
+        self.rows = ToldRows[str]()
         self.seen_pages: set[str] = set()
         self._listed: set[Fingerprint] | None = None
         self._digests: dict[Fingerprint, frozenset[Digest]] | None = None
         self.record = functools.lru_cache(_RECORDS_KEPT)(self._record)
         self.asset = functools.lru_cache(_RECORDS_KEPT)(self._asset)
         self.blocked: dict[Fingerprint, Blocked] = {} if is_retrying else batches.blocked(pipeline)
-        self.newest = batches.newest_manifest(batch_id)
-        if manifest := self.newest or batches.newest_of(pipeline):
-            self._add(manifest)
+        manifest = batches.newest_manifest(batch_id)
+        self.newest = manifest and manifest.model_copy(update={"rows": PackedRows(manifest.rows)})
+        if known := manifest or batches.newest_of(pipeline):
+            self._add(known)
         # What was written before the newest manifest is in it.
         sealed_ns = int(self.newest.finished_at * 1e9) if self.newest else 0
         for key in batches.page_keys(batch_id):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ class Batch:
     fallbacks: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     outlook: Outlook | None = None
 
-    @property
+    @functools.cached_property
     def to_do(self) -> tuple[RowPlan, ...]:
         """The rows of which something is left to do, or of which the batches have no note yet."""
         return tuple(plan for plan in self.plans if self.reused(plan) is None)

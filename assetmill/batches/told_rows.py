@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Hashable, Iterator, MutableMapping
+from typing import TypeVar
 
 from assetmill.batches.records import BatchRow, pack, unpack
 
+K = TypeVar("K", bound=Hashable)
 
-class ToldRows(MutableMapping[int, BatchRow]):
-    """Rows by their number, packed: nobody looks at one before the batch is sealed."""
+
+class ToldRows(MutableMapping[K, BatchRow]):
+    """Rows by their number or key, packed: few are looked at before the batch is sealed."""
 
     def __init__(self) -> None:
-        self._packed: dict[int, bytes] = {}
+        self._packed: dict[K, bytes] = {}
 
-    def __getitem__(self, number: int) -> BatchRow:
-        return unpack(self._packed[number])
+    def __getitem__(self, key: K) -> BatchRow:
+        return unpack(self._packed[key])
 
-    def __setitem__(self, number: int, row: BatchRow) -> None:
-        self._packed[number] = pack(row)
+    def __setitem__(self, key: K, row: BatchRow) -> None:
+        self._packed[key] = pack(row)
 
-    def __delitem__(self, number: int) -> None:
-        del self._packed[number]
+    def __delitem__(self, key: K) -> None:
+        del self._packed[key]
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[K]:
         return iter(self._packed)
 
     def __len__(self) -> int:
         return len(self._packed)
 
-    def __contains__(self, number: object) -> bool:
-        return number in self._packed
+    def __contains__(self, key: object) -> bool:
+        return key in self._packed

@@ -119,7 +119,7 @@ class RowWorker:
             waits=services.waits.told,
             away=services.outages.wait,
         )
-        self.results = ToldRows()
+        self.results = ToldRows[int]()
         self.traces: dict[str, Fingerprint] = {}
         self.halt_run = halt_run
         self._services = batch.services

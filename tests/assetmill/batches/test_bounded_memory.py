@@ -46,7 +46,7 @@ def held() -> Counter[type[Stored]]:
 
 
 def test_rows_that_are_done_leave_no_records_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assetmill.batches.work._SHARED_KEPT", 2)  # what is kept to be shared is bounded
+    monkeypatch.setattr("assetmill.batches.work._SHARED_STEP", 2)  # it is let go of some at a time
     services = services_on(settings_in(tmp_path, sizes=SIZES), MemoryStore(), ScriptedGateway())
     work = work_on(plan_batch(services, colours(tmp_path), pipeline="sizes"))
     first, last = carried_out(work)
