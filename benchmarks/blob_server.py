@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -51,6 +52,18 @@ class BlobHandler(BaseHTTPRequestHandler):
         store.delete(key)
         self._answer(202 if is_there else 404, b"")
 
+    def do_POST(self) -> None:
+        """Remove objects that are named together, which is how the product's library removes one, too."""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        answers: list[str] = []
+        for number, path in enumerate(re.findall(r"^DELETE (\S+) HTTP", body, re.MULTILINE)):
+            store, key = self._place(path)
+            store.delete(key)
+            told = f"Content-Type: application/http\r\nContent-ID: {number}\r\n\r\nHTTP/1.1 202 Accepted"
+            answers.append(f"--batch\r\n{told}\r\nx-ms-version: 2023-11-03\r\n\r\n")
+        text = "".join([*answers, "--batch--\r\n"]).encode()
+        self._answer(202, text, media_type="multipart/mixed; boundary=batch")
+
     def do_HEAD(self) -> None:
         """Tell an object's size."""
         store, key = self._place()
@@ -89,8 +102,8 @@ class BlobHandler(BaseHTTPRequestHandler):
         body = f"<Blobs>{blobs}</Blobs><NextMarker>{marker}</NextMarker>"
         return f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults>{body}</EnumerationResults>'
 
-    def _place(self) -> tuple[LocalStore, str]:
-        _, account, container, *key = unquote(urlsplit(self.path).path).split("/")
+    def _place(self, path: str = "") -> tuple[LocalStore, str]:
+        _, account, container, *key = unquote(urlsplit(path or self.path).path).split("/")
         if account != AZURITE_ACCOUNT:
             raise ValueError(account)
         # A benchmark's store need not survive a power cut.
@@ -102,10 +115,13 @@ class BlobHandler(BaseHTTPRequestHandler):
         data: bytes,
         modified_at: float | None = None,
         size: int | None = None,
+        *,
         range_of: str = "",
+        media_type: str = "application/octet-stream",
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(data) if size is None else size))
+        self.send_header("Content-Type", media_type)
         self.send_header("Last-Modified", formatdate(modified_at or time.time(), usegmt=True))
         self.send_header("ETag", '"1"')
         if range_of:
