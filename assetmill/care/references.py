@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
 import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 from assetmill.care.kinds import kind_of, parse
 from assetmill.errors import KeyMissing
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
+from assetmill.store.index_rows import read_page
+from assetmill.store.streams import opened, unpacking
 
 # Blobs and what is about them; and records that hold money, IDs and names alone.
 _NO_RECORDS = (
@@ -58,16 +59,16 @@ def unpacked(data: bytes) -> bytes:
     return b"".join(pieces(data))
 
 
-def pieces(data: bytes) -> Iterator[bytes]:
+def pieces(source: bytes | BinaryIO) -> Iterator[bytes]:
     """Yield a record's JSON a megabyte at a time, whether it is stored compressed or not.
 
     Raises:
         ValueError: it is damaged, or a bomb.
     """
-    raw, size = io.BytesIO(data), 0
-    packed = gzip.GzipFile(fileobj=raw) if data[:2] == b"\x1f\x8b" else raw
+    size = 0
     try:
-        while size <= MAX_RECORD_BYTES and (piece := packed.read(_PIECE_BYTES)):
+        file = unpacking(source)
+        while size <= MAX_RECORD_BYTES and (piece := file.read(_PIECE_BYTES)):
             size += len(piece)
             yield piece
     except EOFError as error:
@@ -78,10 +79,10 @@ def pieces(data: bytes) -> Iterator[bytes]:
         raise ValueError("it unpacks to more than a gigabyte")
 
 
-def _named_in_pieces(data: bytes) -> Iterator[set[str]]:
-    """Yield every SHA-256 that a record's bytes name, a piece of it after the other."""
+def _named_in_pieces(source: bytes | BinaryIO) -> Iterator[set[str]]:
+    """Yield every SHA-256 that a record's text names, a piece of it after the other."""
     before = b""
-    for piece in pieces(data):
+    for piece in pieces(source):
         # One may begin in a piece and end in the next.
         text = before + piece
         yield named_in(text)
@@ -126,22 +127,35 @@ def mark(backend: Backend) -> Marked:
     marked = Marked()
     for entry in records(backend):
         try:
-            data = backend.get(entry.key)
-            kind = kind_of(entry.key)
-            is_record = kind is not None and not kind.is_bytes
-            if is_record:
-                parse(entry.key, data)
-            try:
-                for named in _named_in_pieces(data):
-                    marked.add(named)
-            except ValueError:
-                if is_record:
-                    raise
-                # What nothing of ours wrote may name bytes all the same, as may what was set aside: searched
-                # as it is, never in the way.
-                marked.add(named_in(data))
+            if entry.key.startswith(layout.INDEX) and kind_of(entry.key):
+                _mark_page(marked, backend, entry)
+            else:
+                _mark_record(marked, entry.key, backend.get(entry.key))
         except KeyMissing:
             continue  # a probe's key, deleted since it was listed
         except ValueError as error:
             raise ValueError(f"{entry.key}: {error}") from error
     return marked
+
+
+def _mark_page(marked: Marked, backend: Backend, entry: ObjectHead) -> None:
+    """Add what a page of the index names, read in pieces: it has a row for each asset of the store."""
+    read_page(opened(backend, entry))
+    for named in _named_in_pieces(opened(backend, entry)):
+        marked.add(named)
+
+
+def _mark_record(marked: Marked, key: str, data: bytes) -> None:
+    kind = kind_of(key)
+    is_record = kind is not None and not kind.is_bytes
+    if is_record:
+        parse(key, data)
+    try:
+        for named in _named_in_pieces(data):
+            marked.add(named)
+    except ValueError:
+        if is_record:
+            raise
+        # What nothing of ours wrote may name bytes all the same, as may what was set aside: searched
+        # as it is, never in the way.
+        marked.add(named_in(data))

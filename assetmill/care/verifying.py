@@ -20,10 +20,12 @@ from assetmill.money.history import History
 from assetmill.money.reading import numbered, read_on
 from assetmill.records import RunId
 from assetmill.store import layout
-from assetmill.store.backend import Backend
+from assetmill.store.backend import Backend, ObjectHead
 from assetmill.store.index import Index
+from assetmill.store.index_rows import read_page
 from assetmill.store.kinds import RUN_ID, Kind, Newer, Unreadable, is_stray
 from assetmill.store.ledger import Ledger
+from assetmill.store.streams import opened
 
 _ABSENT = "it is not there"
 _FOLD_AT = 4096
@@ -87,12 +89,16 @@ class Verifier:
         for entry in self.backend.list(prefix):
             kind = kind_of(entry.key)
             if kind and not kind.is_bytes and kind.title != CEILING_LINE and not entry.key.startswith(but):
-                yield from self._object(kind, entry.key)
+                yield from self._object(kind, entry)
 
-    def _object(self, kind: Kind, key: str) -> Iterator[StoreProblem]:
+    def _object(self, kind: Kind, entry: ObjectHead) -> Iterator[StoreProblem]:
+        key, data, record = entry.key, b"", None
         try:
-            data = self.backend.get(key)
-            record = parse(key, data)
+            if key.startswith(layout.INDEX):
+                read_page(opened(self.backend, entry))
+            else:
+                data = self.backend.get(key)
+                record = parse(key, data)
         except KeyMissing:
             return  # gone since it was listed
         except Unreadable as error:

@@ -19,6 +19,7 @@ from assetmill.store.backend import Backend
 from assetmill.store.index_rows import IndexPage, IndexRow, IndexRows, read_page, write_page
 from assetmill.store.kinds import Unreadable, is_stray
 from assetmill.store.ledger import Ledger
+from assetmill.store.streams import opened
 
 COMPACT_AT = 32
 """Runs since the newest page: as many reads are still quick, more are not."""
@@ -76,7 +77,7 @@ class Index:
             if is_stray(entry.key):
                 continue
             try:
-                return read_page(self._backend.get(entry.key))
+                return read_page(opened(self._backend, entry))
             except Unreadable:
                 continue
         return IndexPage(floor=RunId(""), recent=(), rows=()), IndexRows()

@@ -10,13 +10,14 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pydantic import ValidationError
 
 from assetmill.fingerprint import Digest
 from assetmill.records import AssetId, RunId, Stored
 from assetmill.store.kinds import Unreadable, validated
+from assetmill.store.streams import unpacking
 
 _PIECE = 1 << 16
 """Characters of a page that are read at once."""
@@ -159,17 +160,15 @@ def write_page(head: IndexPage, rows: IndexRows) -> bytes:
     return packed.getvalue()
 
 
-def read_page(data: bytes) -> tuple[IndexPage, IndexRows]:
-    """Return a page without its rows, and these apart; no more than a piece of it is held at once.
+def read_page(source: bytes | BinaryIO) -> tuple[IndexPage, IndexRows]:
+    """Return a page without its rows, and these apart; of a file no more than a piece is held at once.
 
     Raises:
         Unreadable: it is damaged, or a newer version has written it.
     """
-    raw = io.BytesIO(data)
-    packed = gzip.GzipFile(fileobj=raw) if data[:2] == b"\x1f\x8b" else raw
     rows = IndexRows()
     try:
-        reader = _PageReader(io.TextIOWrapper(packed, encoding="utf-8"))
+        reader = _PageReader(io.TextIOWrapper(unpacking(source), encoding="utf-8"))
         head = validated(IndexPage, reader.head().encode())
         rows.load(head.rows or (IndexRow.model_validate(one) for one in reader.rows()))
     except _DAMAGE as error:
