@@ -30,6 +30,8 @@ class BlobHandler(BaseHTTPRequestHandler):
     """Answers one connection."""
 
     protocol_version = "HTTP/1.1"
+    # An answer goes in one piece: the client acknowledges a first one 40 ms late, and the next waits for it.
+    wbufsize = -1
     folder: ClassVar[Path]
     listings: ClassVar[dict[str, Iterator[ObjectHead]]] = {}
     """Those that were cut at the end of a page, by the marker that goes on with them."""
