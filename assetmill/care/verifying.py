@@ -28,7 +28,6 @@ from assetmill.store.ledger import Ledger
 from assetmill.store.streams import opened
 
 _ABSENT = "it is not there"
-_FOLD_AT = 4096
 
 ProblemKind = Literal["unreadable", "newer", "missing", "damaged", "purged", "given_up", "lost", "dangling"]
 """`unreadable`: a record, or what is spent under a ceiling; `newer`: only a newer version can read it.
@@ -65,7 +64,6 @@ class Verifier:
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.backend)
         self._seen = Marked()
-        self._latest: set[str] = set()
 
     @property
     def objects(self) -> int:
@@ -128,23 +126,14 @@ class Verifier:
         if not _is_sha(sha):
             yield StoreProblem("unreadable", key, lost.what, f"{wanted[:80]!r} is no digest")
             return
-        if self._is_known(sha):
+        if sha in self._seen:
             return
+        self._seen.add([sha])
         self.blobs += 1
         found = self._state(wanted, size)
         if found is not None:
             kind, message = found
             yield StoreProblem(kind, key, lost.what, f"{wanted}: {message}")
-
-    def _is_known(self, sha: str) -> bool:
-        if sha in self._latest or sha in self._seen:
-            return True
-        # Folded in by thousands, because looking into the compact set sorts it.
-        self._latest.add(sha)
-        if len(self._latest) >= _FOLD_AT:
-            self._seen.add(self._latest)
-            self._latest.clear()
-        return False
 
     def _state(self, wanted: Digest, size: int | None) -> tuple[ProblemKind, str] | None:
         fault = self._fault(layout.blob(wanted), wanted, size)
