@@ -40,7 +40,8 @@ LONGEST_URL_S = 7 * 24 * 3600
 """Azure (with a signed-in identity) and Google refuse signed URLs that are to live longer."""
 
 _AWAY = re.compile(
-    r"error sending request|timed out|status code: (429|500|502|503|504)|error decoding response"
+    r"error sending request|timed out|status code: (429|500|502|503|504)"
+    r"|error decoding response|request or response body error"
 )
 """How obstore words that nothing answers, not to the end, or "not now": it has one class for all."""
 _QUERY = re.compile(r"\?\S+")
