@@ -14,7 +14,7 @@ from assetmill.errors import KeyMissing
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
 from assetmill.store.index_rows import read_page
-from assetmill.store.streams import opened, unpacking
+from assetmill.store.streams import opened, unpacked_file
 
 # Blobs and what is about them; and records that hold money, IDs and names alone.
 _NO_RECORDS = (
@@ -67,7 +67,7 @@ def pieces(source: bytes | BinaryIO) -> Iterator[bytes]:
     """
     size = 0
     try:
-        file = unpacking(source)
+        file = unpacked_file(source)
         while size <= MAX_RECORD_BYTES and (piece := file.read(_PIECE_BYTES)):
             size += len(piece)
             yield piece

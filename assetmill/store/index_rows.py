@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from assetmill.fingerprint import Digest
 from assetmill.records import AssetId, RunId, Stored
 from assetmill.store.kinds import Unreadable, validated
-from assetmill.store.streams import unpacking
+from assetmill.store.streams import unpacked_file
 
 _PIECE = 1 << 16
 """Characters of a page that are read at once."""
@@ -168,7 +168,7 @@ def read_page(source: bytes | BinaryIO) -> tuple[IndexPage, IndexRows]:
     """
     rows = IndexRows()
     try:
-        reader = _PageReader(io.TextIOWrapper(unpacking(source), encoding="utf-8"))
+        reader = _PageReader(io.TextIOWrapper(unpacked_file(source), encoding="utf-8"))
         head = validated(IndexPage, reader.head().encode())
         rows.load(head.rows or (IndexRow.model_validate(one) for one in reader.rows()))
     except _DAMAGE as error:

@@ -44,7 +44,7 @@ def opened(backend: Backend, entry: ObjectHead) -> BinaryIO:
     return io.BufferedReader(_Ranges(backend, entry), _PIECE_BYTES)
 
 
-def unpacking(source: bytes | BinaryIO) -> BinaryIO:
+def unpacked_file(source: bytes | BinaryIO) -> BinaryIO:
     """Return a record's text as a file, whether it is stored compressed or not."""
     raw = io.BytesIO(source) if isinstance(source, bytes) else source
     file = io.BufferedReader(cast(io.RawIOBase, raw))

@@ -12,6 +12,7 @@ CALLED_BY_OTHERS = (
     "shell_complete", "format_*",  # click
     "handle_sigterm", "capture_signals",  # Prefect and uvicorn, which would take over signals
     "do_POST", "log_message",  # http.server
+    "readinto",  # io
     "unused_data",  # of a protocol, which Pillow's types do not have
     "imprisoned_main",  # the first line of what runs inside the sandbox
     "watch_models", "__getattr__",  # flows, which are named in deployments

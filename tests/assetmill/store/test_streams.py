@@ -19,7 +19,7 @@ from assetmill.store.index import Index
 from assetmill.store.index_rows import IndexPage, IndexRow, IndexRows, write_page
 from assetmill.store.ledger import Ledger
 from assetmill.store.memory import MemoryStore
-from assetmill.store.streams import opened, unpacking
+from assetmill.store.streams import opened, unpacked_file
 
 PIECE = 1 << 12
 
@@ -60,7 +60,7 @@ def test_a_file_holds_what_the_object_does(store: Counted, size: int, *, is_pack
     text = random.Random(size).randbytes(size)
     store.put("v1/k/x", gzip.compress(text) if is_packed else text)
     entry = head_of(store, "v1/k/x")
-    assert unpacking(opened(store, entry)).read() == text
+    assert unpacked_file(opened(store, entry)).read() == text
     assert max(store.given) <= PIECE
     if entry.size_bytes <= PIECE:
         assert len(store.given) == 1
