@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# obstore 0.12.1: deleting one object is a bulk request to the container or bucket, to neither of which a proxy's DELETE rule applies.
+# obstore 0.12.1: deleting one object is a bulk request to its container or bucket.
 #
 # Seen: `obstore.delete(store, "a/b.json")`, one path as text, sends `POST /container?restype=container&comp=batch` to Azure Blob
 # with the DELETE inside its multipart body, and `POST /bucket?delete` with a list of one key to S3. No request goes to the
