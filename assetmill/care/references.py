@@ -14,7 +14,7 @@ from assetmill.errors import KeyMissing
 from assetmill.store import layout
 from assetmill.store.backend import Backend, ObjectHead
 from assetmill.store.index_rows import read_page
-from assetmill.store.streams import opened, unpacked_file
+from assetmill.store.streams import as_file, is_packed, opened
 
 # Blobs and what is about them; and records that hold money, IDs and names alone.
 _NO_RECORDS = (
@@ -25,7 +25,9 @@ _DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
 MAX_RECORD_BYTES = 1 << 30
 """What a compressed record may unpack to; raw responses may hold a picture that did not decode."""
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES, _PACKED_BYTES = 1 << 20, 1 << 14
+"""At once, of what comes out, and of what is unpacked, whose rest is copied after each step."""
+
 _DIGEST_BYTES = len("sha256:") + 64
 _PART_BITS = 10
 
@@ -62,21 +64,28 @@ def unpacked(data: bytes) -> bytes:
 def pieces(source: bytes | BinaryIO) -> Iterator[bytes]:
     """Yield a record's JSON a megabyte at a time, whether it is stored compressed or not.
 
+    What comes before some damage is yielded, and what follows the end of what is compressed is left aside.
+
     Raises:
         ValueError: it is damaged, or a bomb.
     """
-    size = 0
-    try:
-        file = unpacked_file(source)
-        while size <= MAX_RECORD_BYTES and (piece := file.read(_PIECE_BYTES)):
-            size += len(piece)
-            yield piece
-    except EOFError as error:
-        raise ValueError("it is cut short") from error
-    except (OSError, zlib.error) as error:
-        raise ValueError(f"it cannot be unpacked: {error}") from error
-    if size > MAX_RECORD_BYTES:
-        raise ValueError("it unpacks to more than a gigabyte")
+    file = as_file(source)
+    if not is_packed(file):
+        yield from iter(lambda: file.read(_PIECE_BYTES), b"")
+        return
+    inflate, size, packed = zlib.decompressobj(wbits=31), 0, b""
+    while not inflate.eof and size < MAX_RECORD_BYTES:
+        packed = packed or file.read(_PACKED_BYTES)
+        try:
+            piece = inflate.decompress(packed, min(_PIECE_BYTES, MAX_RECORD_BYTES - size))
+        except zlib.error as error:
+            raise ValueError(f"it cannot be unpacked: {error}") from error
+        if not piece and not packed:
+            break
+        packed, size = inflate.unconsumed_tail, size + len(piece)
+        yield piece
+    if not inflate.eof:
+        raise ValueError("it is cut short, or unpacks to more than a gigabyte")
 
 
 def _named_in_pieces(source: bytes | BinaryIO) -> Iterator[set[str]]:

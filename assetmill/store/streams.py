@@ -44,10 +44,18 @@ def opened(backend: Backend, entry: ObjectHead) -> BinaryIO:
     return io.BufferedReader(_Ranges(backend, entry), _PIECE_BYTES)
 
 
+def as_file(source: bytes | BinaryIO) -> io.BufferedReader:
+    """Return bytes, or what `opened` returns, as a file that can be looked into."""
+    raw = io.BytesIO(source) if isinstance(source, bytes) else source
+    return io.BufferedReader(cast(io.RawIOBase, raw))
+
+
+def is_packed(file: io.BufferedReader) -> bool:
+    """Whether what follows in a file is compressed."""
+    return file.peek(2)[:2] == b"\x1f\x8b"
+
+
 def unpacked_file(source: bytes | BinaryIO) -> BinaryIO:
     """Return a record's text as a file, whether it is stored compressed or not."""
-    raw = io.BytesIO(source) if isinstance(source, bytes) else source
-    file = io.BufferedReader(cast(io.RawIOBase, raw))
-    if file.peek(2)[:2] == b"\x1f\x8b":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
-    return file
+    file = as_file(source)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_packed(file) else file

@@ -76,3 +76,23 @@ def test_a_digest_across_two_pieces_counts(monkeypatch: pytest.MonkeyPatch, size
     store.create(f"{layout.ASIDE}aside.{sha(0)}", gzip.compress(text))
     marked = mark(store)
     assert all(name in marked for name in named_in(text))
+
+
+@pytest.mark.parametrize("kind", [layout.ASIDE, "v1/zz/"])
+@pytest.mark.parametrize("damage", ["junk", "zeros", "another", "cut", "flipped"])
+def test_what_comes_before_a_damage_keeps_its_blobs(kind: str, damage: str) -> None:
+    """What was set aside, and what nothing of ours wrote, may name bytes that are needed once more."""
+    names = [sha(number) for number in range(4_000)]
+    whole = gzip.compress(", ".join(f'"sha256:{name}"' for name in names).encode())
+    data = {
+        "junk": whole + b"junk",
+        "zeros": whole + bytes(9),
+        "another": whole + gzip.compress(b"more"),
+        "cut": whole[:-20],
+        "flipped": whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:],
+    }[damage]
+    store = MemoryStore()
+    store.create(f"{kind}thing", data)
+    marked = mark(store)
+    is_whole = damage in {"junk", "zeros", "another"}
+    assert all(name in marked for name in (names if is_whole else names[:3_000]))
