@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
 
 from assetmill.errors import StoreAway
 from assetmill.store.blob import BlobStore
+from tests.assetmill.store.blob_service import store_on
 
 DATA = bytes(range(256)) * 400
 
@@ -43,14 +43,9 @@ class _Cutting(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Generator[BlobStore]:
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
     _Cutting.asked.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Cutting)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield BlobStore("azure://box/deep", endpoint_url=f"http://127.0.0.1:{server.server_port}/account")
-    server.shutdown()
-    server.server_close()
+    with store_on(_Cutting, monkeypatch) as made:
+        yield made
 
 
 def test_a_read_that_is_cut_goes_on_where_it_was(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from assetmill.store.blob import BlobStore
+from tests.assetmill.store.blob_service import store_on
 
 PAGE = 50
 KEYS = sorted(f"deep/v1/i/p/{number:03d}.{turn:03d}" for number in range(600) for turn in range(2))
@@ -52,14 +52,9 @@ def _blob(key: str) -> str:
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Generator[BlobStore]:
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
     _Listing.asked.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Listing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield BlobStore("azure://box/deep", endpoint_url=f"http://127.0.0.1:{server.server_port}/account")
-    server.shutdown()
-    server.server_close()
+    with store_on(_Listing, monkeypatch) as made:
+        yield made
 
 
 @pytest.mark.parametrize("number", ["000", "300", "599"])
