@@ -17,6 +17,7 @@ from typing import Literal
 
 from assetmill.batches.known import KnownRows
 from assetmill.batches.rows import Row
+from assetmill.batches.used_parameters import axis_parameters, used_parameters
 from assetmill.errors import InvalidInput
 from assetmill.fingerprint import Digest, Fingerprint, fingerprint
 from assetmill.money.prices import Prices, estimate, lane_estimate
@@ -28,9 +29,8 @@ from assetmill.plan.rounds import NoWords, Words
 from assetmill.plan.slots import Slot, coming_files, is_open
 from assetmill.plan.variants import check_columns, expand
 from assetmill.records import StageRecord
-from assetmill.spec.checks import template_of
 from assetmill.spec.parameters import Scalar
-from assetmill.spec.pipeline import LoadedPipeline, StageSpec
+from assetmill.spec.pipeline import LoadedPipeline
 from assetmill.spec.reading import Problems
 from assetmill.stage.admission import wanted
 
@@ -127,8 +127,8 @@ class Planner:
         self._defaults = defaults
         self._today = datetime.datetime.now(datetime.UTC).date()
         self._version = version("assetmill")
-        self._axis_parameters = _axis_parameters(pipeline)
-        self._uses = {stage.name: _uses(pipeline, stage) for stage in pipeline.spec.stages}
+        self._axis_parameters = axis_parameters(pipeline)
+        self._uses = {stage.name: used_parameters(pipeline, stage) for stage in pipeline.spec.stages}
         self._layouts: dict[tuple[Scalar, ...], _Layout] = {}
         self._memo: dict[tuple[object, ...], StagePlan] = {}
         self._first: set[str] = set()
@@ -380,24 +380,3 @@ def _unbound(slot: Slot) -> PlannedStage:
 
 def _identity(key: tuple[object, ...]) -> str:
     return "?" + hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()
-
-
-def _uses(pipeline: LoadedPipeline, stage: StageSpec) -> tuple[str, ...]:
-    """Return the parameters that a stage's own texts name."""
-    common = pipeline.spec.defaults
-    texts = [source for _, source in stage.texts()]
-    texts += [text for text in (common.instructions, common.size, common.quality) if text]
-    named = _named(texts)
-    return tuple(name for name in pipeline.spec.parameters if name in named)
-
-
-def _axis_parameters(pipeline: LoadedPipeline) -> tuple[str, ...]:
-    """Return the parameters that decide which variants there are."""
-    axes = [axis for axis, _ in pipeline.axes.values()]
-    named = _named([axis.rows for axis in axes if axis.rows])
-    named |= {axis.parameter for axis in axes if axis.parameter}
-    return tuple(name for name in pipeline.spec.parameters if name in named)
-
-
-def _named(texts: list[str]) -> set[str]:
-    return {name for text in texts if (template := template_of(text)) for name in template.names}
